@@ -1,0 +1,32 @@
+import { inspect } from 'node:util';
+
+const mask = '*****';
+
+/**
+ * A value that must never be printed: an Azure key or a gateway key.
+ * Strings, JSON, template literals and `util.inspect` all show `*****`; only {@link Secret.expose} gives the text.
+ */
+export class Secret {
+  readonly #text: string;
+
+  constructor(text: string) {
+    this.#text = text;
+  }
+
+  /** The text itself. Called in two places only: the header of an upstream call and the check of a gateway key. */
+  expose(): string {
+    return this.#text;
+  }
+
+  toString(): string {
+    return mask;
+  }
+
+  toJSON(): string {
+    return mask;
+  }
+
+  [inspect.custom](): string {
+    return mask;
+  }
+}
