@@ -1,0 +1,87 @@
+/**
+ * What is known about a paid call that failed.
+ * - `not-processed`: no picture was made, and nothing was billed.
+ * - `failed`: the upstream itself says that it ended without a picture.
+ * - `refused`: the upstream refused this content or these parameters; asking again cannot help.
+ * - `unknown`: it may have run and may be billed.
+ */
+export type Outcome = 'not-processed' | 'failed' | 'refused' | 'unknown';
+
+/** Every failure that the gateway can name. What a caller is told for each one stands in `api/write-error.ts`. */
+export type ErrorKind =
+  // the caller's request, found by the gateway itself
+  | 'missing_required_parameter'
+  | 'invalid_value'
+  | 'unsupported_parameter'
+  | 'invalid_json'
+  | 'invalid_request'
+  | 'invalid_api_key'
+  | 'model_not_found'
+  | 'unknown_url'
+  | 'method_not_allowed'
+  | 'request_timeout'
+  | 'request_too_large'
+  | 'header_too_large'
+  | 'unsupported_content_type'
+  // the gateway's own state
+  | 'client_gone'
+  | 'overloaded'
+  | 'deadline_exceeded'
+  | 'internal_error'
+  // the caller's request, refused by the upstream
+  | 'upstream_refused_parameter'
+  | 'upstream_refused_value'
+  | 'upstream_refused_request'
+  | 'upstream_refused_image'
+  | 'upstream_refused_size'
+  | 'content_policy_violation'
+  | 'moderation_blocked'
+  // the upstream
+  | 'upstream_unavailable'
+  | 'upstream_blocked'
+  | 'upstream_auth_failed'
+  | 'upstream_misconfigured'
+  | 'upstream_rate_limited'
+  | 'upstream_quota_exhausted'
+  | 'upstream_generation_failed'
+  | 'upstream_outcome_unknown'
+  | 'upstream_timeout'
+  | 'upstream_invalid_response'
+  | 'upstream_result_unavailable';
+
+/** Why and at which stage a picture was refused, as OpenAI reports it; severities never leave the gateway. */
+export type ModerationDetails = {
+  readonly stage: 'input' | 'output' | 'unknown';
+  readonly categories: readonly string[];
+};
+
+type Facts = {
+  /** Set on every failure of a paid call. */
+  readonly outcome?: Outcome;
+  /** The wire name of the request's member that is at fault. */
+  readonly param?: string;
+  /** How long the upstream asks callers to wait. */
+  readonly retryAfterMs?: number;
+  readonly moderation?: ModerationDetails;
+  /** For the log only: the upstream's status, its code, a transport error. */
+  readonly cause?: unknown;
+};
+
+/** The one error that is meant for callers: its message is written to be shown to them. */
+export class GatewayError extends Error {
+  override readonly name = 'GatewayError';
+  readonly kind: ErrorKind;
+  readonly outcome: Outcome | undefined;
+  readonly param: string | undefined;
+  readonly retryAfterMs: number | undefined;
+  readonly moderation: ModerationDetails | undefined;
+
+  constructor(kind: ErrorKind, message: string, facts: Facts = {}) {
+    super(message, { cause: facts.cause });
+    this.kind = kind;
+    this.outcome = facts.outcome;
+    this.param = facts.param;
+    this.retryAfterMs = facts.retryAfterMs;
+    this.moderation = facts.moderation;
+  }
+}

@@ -1,0 +1,32 @@
+import type { ImageEvent } from './image-event.ts';
+
+/** What happened on the way to an answer: for answer headers and the log. */
+export type GenerationReport = {
+  /** The logical model. */
+  readonly model: string;
+  readonly target: string;
+  readonly provider: string;
+  readonly attempts: number;
+  /** True once a paid call may have left the process. */
+  readonly sent: boolean;
+  /** What the gateway did itself to satisfy the request, in the words of `x-gateway-adapted`. */
+  readonly adaptations: readonly string[];
+  /** From the start until the outcome was known; `undefined` before. */
+  readonly upstreamMs: number | undefined;
+  readonly upstreamRequestId: string | undefined;
+};
+
+/** How the answer reached its caller: completely, broken off by a failure, or not because the caller left. */
+export type Settlement = 'delivered' | 'torn' | 'abandoned';
+
+/** One started request. Whoever starts it settles it, exactly once. */
+export interface Generation {
+  /** A live view. */
+  readonly report: GenerationReport;
+  /** Settles when the outcome is known; rejects with a GatewayError. The events may still throw one. */
+  readonly answer: Promise<AsyncIterable<ImageEvent>>;
+  /** Ends it early: the upstream connection is closed, polls and downloads stop. */
+  cancel(reason: Error): void;
+  /** The one place where an answer's end is counted and everything that it holds is let go. */
+  settle(how: Settlement): void;
+}

@@ -1,0 +1,32 @@
+import type { ImageEvent } from './image-event.ts';
+import type { ImageRequest } from './image-request.ts';
+import type { Recorder } from './recorder.ts';
+
+/** One paid call to one target. The provider's upstream client writes it; the gateway reads it. */
+export type Attempt = {
+  /** True once the first byte of the paid POST may have left the process: from then on it may be billed. */
+  sent: boolean;
+  /** The upstream's own id of the call, for the log: its support asks for it. */
+  upstreamRequestId?: string;
+};
+
+export type ProviderCall = {
+  /** Ends with the generation: deadline, lost caller, shutdown. Its reason is a GatewayError. */
+  readonly signal: AbortSignal;
+  readonly attempt: Attempt;
+  readonly recorder: Recorder;
+};
+
+/** How one upstream protocol is spoken to one target. */
+export interface ImageProvider {
+  /** The protocol's name in configuration, logs and metrics. */
+  readonly id: string;
+  /** Where paid calls go, for `--check`; never shown to callers. */
+  readonly address: string;
+  /**
+   * Asks the upstream for pictures. The promise settles only when the outcome is known: with the first checked bytes
+   * of a picture, or with the complete values. Until then it rejects with a GatewayError that has an `outcome`;
+   * afterwards the attempt is committed, and a failure is the iterator throwing a GatewayError.
+   */
+  generate(request: ImageRequest, call: ProviderCall): Promise<AsyncIterable<ImageEvent>>;
+}

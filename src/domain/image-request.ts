@@ -1,0 +1,44 @@
+/** How the caller wants its pictures: as a link, or as base64 inside the answer. */
+export type Delivery = 'url' | 'b64_json';
+
+/**
+ * What was asked, in our words, whichever wire form it came in. A member that is `undefined` was not asked for;
+ * JSON `null` on the wire means the same and never gets here.
+ */
+export type ImageRequest = {
+  readonly prompt: string;
+  /** How many pictures. */
+  readonly count: number;
+  readonly size: string | undefined;
+  readonly quality: string | undefined;
+  readonly background: string | undefined;
+  readonly outputFormat: string | undefined;
+  /** 0 to 100. */
+  readonly outputCompression: number | undefined;
+  readonly moderation: string | undefined;
+  readonly style: string | undefined;
+  readonly user: string | undefined;
+  /** `undefined`: whatever the upstream gives. */
+  readonly delivery: Delivery | undefined;
+  /** Parameters that the gateway does not interpret, by wire name: forwarded or refused by name, never dropped. */
+  readonly extra: Readonly<Record<string, unknown>>;
+};
+
+/** The members of a request that are optional on the wire, with their names in OpenAI's Images API. */
+export const wireNames = {
+  count: 'n',
+  size: 'size',
+  quality: 'quality',
+  background: 'background',
+  outputFormat: 'output_format',
+  outputCompression: 'output_compression',
+  moderation: 'moderation',
+  style: 'style',
+  user: 'user',
+  delivery: 'response_format',
+} as const satisfies Partial<Record<keyof ImageRequest, string>>;
+
+export type OptionalMember = keyof typeof wireNames;
+
+/** Members with which the operator fills in what a caller leaves out. */
+export type RequestDefaults = Partial<Pick<ImageRequest, Exclude<OptionalMember, 'count' | 'user'>>>;
