@@ -1,0 +1,87 @@
+import { printableName } from './printable-name.ts';
+
+/** A usable part of a target's address, or what is wrong with it in words that repeat none of it. */
+export type Checked<T> = { readonly ok: T } | { readonly problem: string };
+
+/**
+ * Checks what is the same for every provider: an http or https URL without user info, query and fragment.
+ *
+ * @returns the URL in its normal form without trailing slashes
+ */
+export function normaliseBaseURL(text: string): Checked<string> {
+  const url = URL.parse(text);
+  // The URL parser would repair blanks, backslashes and a missing `//`; an address like that is a typing mistake.
+  if (url === null || !/^https?:\/\/[^/]/i.test(text) || /[\s\\]/.test(text)) {
+    return { problem: 'must be a full http or https URL such as https://my-resource.openai.azure.com' };
+  }
+  if (url.username !== '' || url.password !== '') return { problem: 'must not hold a user name or password' };
+  if (text.includes('?')) return { problem: 'must not have a query; the api-version belongs into `apiVersion`' };
+  if (text.includes('#')) return { problem: 'must not have a fragment' };
+  return { ok: `${url.origin}${url.pathname}`.replace(/\/+$/, '') };
+}
+
+/** `azure-async`: the resource root, where `/openai` at the end is taken off because the protocol adds it. */
+export function asyncBaseURL(url: string): Checked<string> {
+  if (endsWithV1(url) || deploymentIn(url) !== undefined) {
+    return { problem: 'must be the resource itself: azure-async adds the path /openai/…' };
+  }
+  return { ok: url.replace(/\/openai$/, '') };
+}
+
+/** `azure-v1`: a bare resource gets `/openai/v1`, a path must already end in `/v1`. */
+export function v1BaseURL(url: string): Checked<string> {
+  if (endsWithV1(url)) return { ok: url };
+  if (new URL(url).pathname === '/') return { ok: `${url}/openai/v1` };
+  return { problem: 'must be the resource itself or end in /v1, e.g. https://my-resource.openai.azure.com/openai/v1' };
+}
+
+/** What deployment addressing needs: the URL up to and with the deployment, and the deployment's own name. */
+export type DeploymentAddress = { readonly baseURL: string; readonly deployment: string };
+
+/** `azure-deployment`: the deployment is named by the end of the URL, by the `deployment` key, or by both alike. */
+export function deploymentBaseURL(url: string, deployment: string | undefined): Checked<DeploymentAddress> {
+  const found = deploymentIn(url);
+  if (found !== undefined) return readDeployment(found, deployment);
+  if (url.includes('/deployments/'))
+    return { problem: 'must end with /deployments/{name}, nothing may follow the name' };
+  if (endsWithV1(url)) return { problem: 'must not end in /v1: that address is for the provider azure-v1' };
+  if (deployment === undefined) {
+    return { problem: 'names no deployment: end it with /deployments/{name}, or add the key `deployment`' };
+  }
+  return { ok: { baseURL: `${deploymentsOf(url)}/${encodeURIComponent(deployment)}`, deployment } };
+}
+
+type FoundDeployment = { readonly parent: string; readonly encoded: string };
+
+function deploymentIn(url: string): FoundDeployment | undefined {
+  const [, parent, encoded] = /^(.*\/deployments)\/([^/]+)$/.exec(url) ?? [];
+  return parent === undefined || encoded === undefined ? undefined : { parent, encoded };
+}
+
+function readDeployment(found: FoundDeployment, expected: string | undefined): Checked<DeploymentAddress> {
+  const deployment = decode(found.encoded);
+  if (!printableName.safeParse(deployment).success || deployment === undefined) {
+    return { problem: 'holds an unusable deployment name' };
+  }
+  if (expected !== undefined && expected !== deployment) {
+    return { problem: 'names another deployment than the key `deployment`; one of the two is enough' };
+  }
+  return { ok: { baseURL: `${found.parent}/${encodeURIComponent(deployment)}`, deployment } };
+}
+
+function deploymentsOf(url: string): string {
+  if (url.endsWith('/deployments')) return url;
+  return url.endsWith('/openai') ? `${url}/deployments` : `${url}/openai/deployments`;
+}
+
+function endsWithV1(url: string): boolean {
+  return url.endsWith('/v1');
+}
+
+function decode(text: string): string | undefined {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return undefined;
+  }
+}

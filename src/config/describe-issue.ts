@@ -1,0 +1,83 @@
+import { z } from 'zod';
+import { type JsonPath, printName, type Report } from './json-path.ts';
+import { printableNameRule } from './printable-name.ts';
+import { suggest } from './suggest.ts';
+
+type RawIssue = z.core.$ZodRawIssue;
+
+const kinds: Readonly<Record<string, string>> = {
+  string: 'a string',
+  number: 'a number',
+  int: 'a whole number',
+  array: 'a list',
+  object: 'an object',
+  record: 'an object',
+};
+
+/** Where a key would be right that is unknown here, e.g. "it belongs to the model". */
+export type Misplaced = (key: string) => string | undefined;
+
+/**
+ * Checks a value and reports every issue in the words of this project, at its path below `path`.
+ *
+ * @returns the parsed value, or undefined when there was an issue
+ */
+export function check<Schema extends z.ZodType>(
+  schema: Schema,
+  value: unknown,
+  path: JsonPath,
+  report: Report,
+  misplaced?: Misplaced,
+): z.output<Schema> | undefined {
+  const result = schema.safeParse(value, { error: describe });
+  if (result.success) return result.data;
+  for (const issue of result.error.issues) {
+    const place = [...path, ...issue.path.map((segment) => (typeof segment === 'symbol' ? String(segment) : segment))];
+    if (issue.code !== 'unrecognized_keys') {
+      report(place, issue.message);
+      continue;
+    }
+    const known = keysAt(schema, issue.path);
+    // What belongs to another level is known for the top of the value only.
+    const adviceFor = issue.path.length === 0 ? misplaced : undefined;
+    for (const key of issue.keys) report([...place, key], describeUnknownKey(key, known, adviceFor?.(key)));
+  }
+  return undefined;
+}
+
+function describeUnknownKey(key: string, known: readonly string[], advice: string | undefined): string {
+  return `unknown key \`${printName(key)}\`${advice === undefined ? suggest(key, known) : `: ${advice}`}`;
+}
+
+function keysAt(schema: z.core.$ZodType, path: readonly PropertyKey[]): readonly string[] {
+  const object = unwrap(schema);
+  if (!(object instanceof z.ZodObject)) return [];
+  const [key, ...rest] = path;
+  if (key === undefined) return Object.keys(object.shape);
+  const member = object.shape[String(key)];
+  return member === undefined ? [] : keysAt(member, rest);
+}
+
+function unwrap(schema: z.core.$ZodType): z.core.$ZodType {
+  return schema instanceof z.ZodExactOptional ? unwrap(schema.unwrap()) : schema;
+}
+
+// Never zod's own text: some of its messages repeat what they were given.
+function describe(issue: RawIssue): string {
+  switch (issue.code) {
+    case 'invalid_type':
+      return issue.input === undefined ? 'is required' : `must be ${kinds[String(issue.expected)] ?? 'something else'}`;
+    case 'too_small':
+      return issue.origin === 'string' || issue.origin === 'array'
+        ? 'must not be empty'
+        : `must be at least ${issue.minimum}`;
+    case 'too_big':
+      return `must be at most ${issue.maximum}`;
+    case 'invalid_value':
+      return issue.input === undefined ? 'is required' : `must be one of ${issue.values.join(', ')}`;
+    case 'invalid_key':
+      return `the name ${printableNameRule}`;
+    default:
+      return 'is not valid';
+  }
+}

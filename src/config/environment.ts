@@ -1,0 +1,103 @@
+import { BlockList, isIP, isIPv4 } from 'node:net';
+import { resolve } from 'node:path';
+import { config } from 'dotenv';
+import { Secret } from '../domain/secret.ts';
+import { ConfigError, type Problem } from './config-error.ts';
+import { deepFreeze } from './frozen.ts';
+import type { Variables } from './interpolate.ts';
+
+const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
+
+/** The levels of pino, with `silent` for no log at all. */
+export type LogLevel = (typeof logLevels)[number];
+
+/** What the operator said about the process. */
+export type Environment = {
+  readonly host: string;
+  /** 0 lets the system choose a free port. */
+  readonly port: number;
+  readonly modelsFile: string;
+  /** Keys of which callers must show one; empty means that everybody on this machine may call. */
+  readonly gatewayApiKeys: readonly Secret[];
+  readonly logLevel: LogLevel;
+  readonly logPretty: boolean;
+};
+
+/**
+ * Adds the working directory's `.env`, if there is one, to the process environment. Variables that exist already win.
+ *
+ * @returns the environment as it is then, for {@link readEnvironment} and the models file
+ * @throws ConfigError when there is an `.env` that cannot be read
+ */
+export function loadDotEnv(): Variables {
+  const path = resolve('.env');
+  // All options are given, because dotenv would otherwise take them from DOTENV_… variables.
+  const { error } = config({ path, quiet: true, override: false, debug: false, encoding: 'utf8' });
+  const code = error !== undefined && 'code' in error ? String(error.code) : 'ENOENT';
+  if (code !== 'ENOENT') throw new ConfigError(path, [{ path: '', message: `the file cannot be read: ${code}` }]);
+  return Object.freeze({ ...process.env });
+}
+
+/**
+ * Reads the gateway's variables; an empty one counts as unset.
+ *
+ * @throws ConfigError with every problem that was found
+ */
+export function readEnvironment(variables: Variables): Environment {
+  const problems: Problem[] = [];
+  const report = (path: string, message: string) => problems.push({ path, message });
+  const read = (name: string) => (variables[name] ?? '').trim() || undefined;
+
+  const host = (read('HOST') ?? '127.0.0.1').replace(/^\[(.*)\]$/, '$1');
+  const port = readPort(read('PORT') ?? '8866');
+  const gatewayApiKeys = readKeys(read('GATEWAY_API_KEYS') ?? '');
+  const logLevel = readLogLevel(read('LOG_LEVEL') ?? 'info');
+  const logPretty = readBoolean(read('LOG_PRETTY') ?? 'false');
+
+  if (!isHost(host)) report('HOST', 'must be an address or a host name, without scheme and port');
+  else if (gatewayApiKeys.length === 0 && !isLoopback(host)) report('HOST', needsKeys);
+  if (port === undefined) report('PORT', 'must be a whole number from 0 to 65535');
+  if (logLevel === undefined) report('LOG_LEVEL', `must be one of ${logLevels.join(', ')}`);
+  if (logPretty === undefined) report('LOG_PRETTY', 'must be true, false, 1 or 0');
+  if (problems.length > 0 || port === undefined || logLevel === undefined || logPretty === undefined) {
+    throw new ConfigError('the environment', problems);
+  }
+  const modelsFile = read('MODELS_FILE') ?? 'config/models.json';
+  return deepFreeze({ host, port, modelsFile, gatewayApiKeys, logLevel, logPretty });
+}
+
+const needsKeys =
+  'only a loopback address is allowed while nobody has to show a key: set GATEWAY_API_KEYS, or HOST=127.0.0.1';
+
+function readPort(text: string): number | undefined {
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN;
+  return port <= 65_535 ? port : undefined;
+}
+
+function readKeys(text: string): Secret[] {
+  const keys = text.split(',').map((key) => key.trim());
+  return keys.filter((key) => key !== '').map((key) => new Secret(key));
+}
+
+function readLogLevel(text: string): LogLevel | undefined {
+  return logLevels.find((level) => level === text.toLowerCase());
+}
+
+function readBoolean(text: string): boolean | undefined {
+  const word = text.toLowerCase();
+  if (word === 'true' || word === '1') return true;
+  return word === 'false' || word === '0' ? false : undefined;
+}
+
+function isHost(host: string): boolean {
+  return isIP(host) !== 0 || /^[A-Za-z0-9._-]+$/.test(host);
+}
+
+const loopback = new BlockList();
+loopback.addSubnet('127.0.0.0', 8);
+loopback.addAddress('::1', 'ipv6');
+
+function isLoopback(host: string): boolean {
+  if (host.toLowerCase() === 'localhost') return true;
+  return isIP(host) !== 0 && loopback.check(host, isIPv4(host) ? 'ipv4' : 'ipv6');
+}

@@ -1,0 +1,56 @@
+import { z } from 'zod';
+import { printableName } from './printable-name.ts';
+import { type ProviderName, targetSchemas } from './target-schema.ts';
+
+const parameter = z.string().min(1).exactOptional();
+
+const defaults = z.strictObject({
+  size: parameter,
+  quality: parameter,
+  background: parameter,
+  output_format: parameter,
+  output_compression: z.int().min(0).max(100).exactOptional(),
+  moderation: parameter,
+  style: parameter,
+  response_format: z.enum(['url', 'b64_json']).exactOptional(),
+});
+
+const modelShape = {
+  timeoutMs: z.int().min(1000).max(900_000).exactOptional().describe('Time one request may take, in milliseconds'),
+  defaults: defaults.exactOptional().describe('Parameters for requests that leave them out'),
+};
+
+/** The short form: one target, written flat beside the model's own keys. */
+export const shortModelSchemas = {
+  'azure-async': targetSchemas['azure-async'].extend(modelShape),
+  'azure-deployment': targetSchemas['azure-deployment'].extend(modelShape),
+  'azure-v1': targetSchemas['azure-v1'].extend(modelShape),
+} satisfies Record<ProviderName, z.ZodType>;
+
+/** The keys of a model that are not a target's; the long form, apart from its targets. */
+export const modelKeysSchema = z.strictObject(modelShape);
+
+/** The long form with targets of the given schema. */
+export function longModelSchema<Target extends z.ZodType>(target: Target) {
+  return z.strictObject({ ...modelShape, targets: z.array(target).min(1) });
+}
+
+/** The whole file with models of the given schema. */
+export function fileSchema<Model extends z.ZodType>(model: Model) {
+  return z.strictObject({
+    $schema: z.string().exactOptional(),
+    defaultModel: printableName.exactOptional().describe('Model or alias for requests that name none'),
+    aliases: z.record(printableName, printableName).exactOptional().describe('Further names: alias → name of a model'),
+    models: z.record(printableName, model).meta({ minProperties: 1, description: 'The models by name' }),
+    limits: z
+      .strictObject({
+        drainMs: z
+          .int()
+          .min(0)
+          .max(3_600_000)
+          .exactOptional()
+          .describe('How long a shutdown waits for running requests, in milliseconds'),
+      })
+      .exactOptional(),
+  });
+}

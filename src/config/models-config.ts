@@ -1,0 +1,70 @@
+import type { Secret } from '../domain/secret.ts';
+
+/** The models file as the gateway uses it: validated, with defaults filled in, deeply frozen. */
+export type ModelsConfig = {
+  /** Name of a model, never of an alias. */
+  readonly defaultModel?: string;
+  /** Alias → name of a model. */
+  readonly aliases: ReadonlyMap<string, string>;
+  readonly models: readonly ModelConfig[];
+  /** How long a shutdown waits for running requests, in milliseconds. */
+  readonly drainMs: number;
+};
+
+/** One logical model: a name that clients use, served by one or more targets. */
+export type ModelConfig = {
+  readonly name: string;
+  /** Time one request may take, from its start to the last byte of its answer, in milliseconds. */
+  readonly timeoutMs: number;
+  readonly defaults: ModelDefaults;
+  readonly targets: readonly TargetConfig[];
+};
+
+/** Parameters, in their wire names, for requests that leave them out. */
+export type ModelDefaults = {
+  readonly size?: string;
+  readonly quality?: string;
+  readonly background?: string;
+  readonly output_format?: string;
+  /** Per cent, 0 to 100. */
+  readonly output_compression?: number;
+  readonly moderation?: string;
+  readonly style?: string;
+  readonly response_format?: 'url' | 'b64_json';
+};
+
+/** One upstream deployment. */
+export type TargetConfig = AzureAsyncTarget | AzureDeploymentTarget | AzureV1Target;
+
+type CommonTarget = {
+  /** Unique within the model; the position (`1`, `2`, …) when the file gives none. */
+  readonly name: string;
+  /** Lower is tried first. */
+  readonly priority: number;
+  /** Share among the targets of one priority. */
+  readonly weight: number;
+  /** The family: what the deployment is, e.g. `gpt-image-2`. */
+  readonly model: string;
+  /** Without trailing slash, query and fragment. */
+  readonly baseURL: string;
+  readonly apiKey: Secret;
+  /** Further origins from which result pictures may be downloaded. */
+  readonly downloadOrigins: readonly string[];
+};
+
+/** Submit and poll (DALL·E 2); `baseURL` is the resource root, `/openai/…` follows it. */
+export type AzureAsyncTarget = CommonTarget & { readonly provider: 'azure-async'; readonly apiVersion: string };
+
+/** Deployment addressing; `baseURL` ends with `/deployments/{deployment, percent-encoded}`. */
+export type AzureDeploymentTarget = CommonTarget & {
+  readonly provider: 'azure-deployment';
+  readonly apiVersion: string;
+  readonly deployment: string;
+};
+
+/** The v1 surface; `baseURL` ends with `/v1`, and `deployment` goes into the body's `model`. */
+export type AzureV1Target = CommonTarget & {
+  readonly provider: 'azure-v1';
+  readonly apiVersion?: string;
+  readonly deployment: string;
+};

@@ -1,0 +1,125 @@
+import { createScanner, type Node, type ParseError, parseTree, printParseErrorCode } from 'jsonc-parser';
+import { ConfigError } from './config-error.ts';
+import type { JsonPath, PathProblem } from './json-path.ts';
+
+/** A JSON text as plain values, with what is needed to point back into the text. */
+export type JsonDocument = {
+  readonly value: unknown;
+  /** Keys that cannot be used; a duplicate one at its second place. */
+  readonly problems: readonly PathProblem[];
+  /** The line, from 1, of the value at `path`, or of its nearest existing parent. */
+  readonly lineOf: (path: JsonPath) => number;
+};
+
+const deepestNesting = 32;
+
+// Words for jsonc-parser's error names. Only its first error is shown: the rest usually follow from it.
+const syntaxErrors: Readonly<Record<string, string>> = {
+  PropertyNameExpected: 'a key in double quotes is expected',
+  ValueExpected: 'a value is expected',
+  ColonExpected: 'a colon is expected',
+  CommaExpected: 'a comma is expected',
+  CloseBraceExpected: 'a closing } is expected',
+  CloseBracketExpected: 'a closing ] is expected',
+  EndOfFileExpected: 'the end of the file is expected',
+  UnexpectedEndOfComment: 'a comment is not closed',
+  UnexpectedEndOfString: 'a string is not closed',
+  UnexpectedEndOfNumber: 'a number is incomplete',
+  InvalidUnicode: 'a \\u escape needs four hexadecimal digits',
+  InvalidEscapeCharacter: 'this escape does not exist in JSON',
+  InvalidCharacter: 'a control character in a string must be escaped',
+};
+
+/**
+ * Reads JSON in which comments, trailing commas and a byte order mark are allowed.
+ *
+ * @param subject what the text is called in an error
+ * @throws ConfigError at the first syntax error, with line and column but without any of the text
+ */
+export function readJson(text: string, subject: string): JsonDocument {
+  const source = text.replace(/^\uFEFF/, '');
+  refuseDeepNesting(source, subject);
+  const errors: ParseError[] = [];
+  const root = parseTree(source, errors, { allowTrailingComma: true });
+  const [error] = errors;
+  if (error !== undefined || root === undefined) throw syntaxError(source, subject, error);
+  return documentOf(source, root);
+}
+
+// The parser recurses, and so do all later checks; a stack overflow would be no ConfigError.
+function refuseDeepNesting(source: string, subject: string): void {
+  const scanner = createScanner(source, true);
+  let depth = 0;
+  for (let token = scanner.scan(); token !== endOfFile; token = scanner.scan()) {
+    if (token === openBrace || token === openBracket) depth += 1;
+    if (token === closeBrace || token === closeBracket) depth -= 1;
+    if (depth <= deepestNesting) continue;
+    const { line, column } = placeOf(source, scanner.getTokenOffset());
+    const message = `nested deeper than ${deepestNesting} levels at line ${line}, column ${column}`;
+    throw new ConfigError(subject, [{ path: '', line, message }]);
+  }
+}
+
+// SyntaxKind is an ambient const enum, which isolated modules cannot import.
+const openBrace = 1;
+const closeBrace = 2;
+const openBracket = 3;
+const closeBracket = 4;
+const endOfFile = 17;
+
+function syntaxError(source: string, subject: string, error: ParseError | undefined): ConfigError {
+  const { line, column } = placeOf(source, error?.offset ?? 0);
+  const reason = error === undefined ? undefined : syntaxErrors[printParseErrorCode(error.error)];
+  const message = `not valid JSON at line ${line}, column ${column}: ${reason ?? 'this is not a JSON value'}`;
+  return new ConfigError(subject, [{ path: '', line, message }]);
+}
+
+function documentOf(source: string, root: Node): JsonDocument {
+  const offsets = new Map<string, number>();
+  const problems: PathProblem[] = [];
+
+  function readValue(node: Node, path: JsonPath): unknown {
+    if (!offsets.has(keyOf(path))) offsets.set(keyOf(path), node.offset);
+    if (node.type === 'array') return node.children?.map((child, index) => readValue(child, [...path, index])) ?? [];
+    if (node.type === 'object') return readObject(node, path);
+    return node.value;
+  }
+
+  function readObject(node: Node, path: JsonPath): object {
+    // Without a prototype `__proto__` is an ordinary key; it is refused because later copies would lose it silently.
+    const object: Record<string, unknown> = Object.create(null);
+    for (const property of node.children ?? []) {
+      const [key, value] = property.children ?? [];
+      if (key === undefined || value === undefined) continue;
+      const place = [...path, String(key.value)];
+      if (key.value === '__proto__') problems.push({ path: place, message: 'this key is not allowed' });
+      if (Object.hasOwn(object, key.value)) problems.push(duplicate(place));
+      offsets.set(keyOf(place), key.offset);
+      object[key.value] = readValue(value, place);
+    }
+    return object;
+  }
+
+  function duplicate(path: JsonPath): PathProblem {
+    const { line } = placeOf(source, offsets.get(keyOf(path)) ?? 0);
+    return { path, message: `duplicate key, already used on line ${line}` };
+  }
+
+  function lineOf(path: JsonPath): number {
+    const offset = offsets.get(keyOf(path));
+    if (offset !== undefined) return placeOf(source, offset).line;
+    return path.length === 0 ? 1 : lineOf(path.slice(0, -1));
+  }
+
+  const value = readValue(root, []);
+  return { value, problems, lineOf };
+}
+
+function keyOf(path: JsonPath): string {
+  return JSON.stringify(path);
+}
+
+function placeOf(source: string, offset: number): { line: number; column: number } {
+  const lines = source.slice(0, offset).split(/\r\n|\r|\n/);
+  return { line: lines.length, column: (lines.at(-1) ?? '').length + 1 };
+}

@@ -1,0 +1,105 @@
+import { z } from 'zod';
+import { check } from './describe-issue.ts';
+import type { JsonPath, Report } from './json-path.ts';
+import { longModelSchema, modelKeysSchema, shortModelSchemas } from './model-schema.ts';
+import type { ModelConfig, ModelDefaults, TargetConfig } from './models-config.ts';
+import { buildTarget, type JsonObject, positionName, readAddress, readProvider } from './read-target.ts';
+import { anyProviderSchema, targetSchemas } from './target-schema.ts';
+
+const longModel = longModelSchema(z.unknown());
+const anyShortModel = anyProviderSchema.extend(modelKeysSchema.shape);
+const modelKeys = [...Object.keys(modelKeysSchema.shape), 'targets'];
+
+// Azure took a DALL·E 2 job off its queue after two minutes; everything else may take nearly ten.
+const asyncTimeoutMs = 120_000;
+const timeoutMs = 590_000;
+
+/**
+ * Reads one entry of `models`, in the short form or, when it has `targets`, in the long form.
+ *
+ * @returns undefined when a problem was reported
+ */
+export function readModel(name: string, entry: unknown, path: JsonPath, report: Report): ModelConfig | undefined {
+  if (!isObject(entry)) {
+    report(path, 'must be an object');
+    return undefined;
+  }
+  return 'targets' in entry ? readLongModel(name, entry, path, report) : readShortModel(name, entry, path, report);
+}
+
+/** Whether a JSON value is an object: neither a list nor null. */
+export function isObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function readShortModel(name: string, entry: JsonObject, path: JsonPath, report: Report): ModelConfig | undefined {
+  const provider = readProvider(entry, path, report);
+  const address = readAddress(provider, entry, path, report);
+  if (provider === undefined) {
+    check(anyShortModel, entry, path, withoutProvider(path, report));
+    return undefined;
+  }
+  const parsed = check(shortModelSchemas[provider], entry, path, report);
+  if (parsed === undefined || address === undefined) return undefined;
+  return buildModel(name, parsed, [buildTarget(parsed, address, 0)]);
+}
+
+function readLongModel(name: string, entry: JsonObject, path: JsonPath, report: Report): ModelConfig | undefined {
+  const parsed = check(longModel, entry, path, report, misplacedInModel);
+  const entries: readonly unknown[] = Array.isArray(entry.targets) ? entry.targets : [];
+  const targets = entries.map((target, index) => readTarget(target, index, [...path, 'targets', index], report));
+  reportEqualNames(entries, [...path, 'targets'], report);
+  const complete = targets.filter((target) => target !== undefined);
+  if (parsed === undefined || complete.length < targets.length) return undefined;
+  return buildModel(name, parsed, complete);
+}
+
+function readTarget(entry: unknown, index: number, path: JsonPath, report: Report): TargetConfig | undefined {
+  if (!isObject(entry)) {
+    report(path, 'must be an object');
+    return undefined;
+  }
+  const provider = readProvider(entry, path, report);
+  const address = readAddress(provider, entry, path, report);
+  if (provider === undefined) {
+    check(anyProviderSchema, entry, path, withoutProvider(path, report), misplacedInTarget);
+    return undefined;
+  }
+  const parsed = check(targetSchemas[provider], entry, path, report, misplacedInTarget);
+  return parsed === undefined || address === undefined ? undefined : buildTarget(parsed, address, index);
+}
+
+function misplacedInModel(key: string): string | undefined {
+  return Object.hasOwn(anyProviderSchema.shape, key)
+    ? 'in a model with `targets` it belongs into each target'
+    : undefined;
+}
+
+function misplacedInTarget(key: string): string | undefined {
+  return modelKeys.includes(key) ? 'it belongs to the model, beside `targets`' : undefined;
+}
+
+function reportEqualNames(entries: readonly unknown[], path: JsonPath, report: Report): void {
+  const seen = new Set<unknown>();
+  for (const [index, entry] of entries.entries()) {
+    if (!isObject(entry)) continue;
+    const name = 'name' in entry ? entry.name : positionName(index);
+    if (typeof name !== 'string') continue;
+    if (seen.has(name)) report([...path, index, 'name'], 'an earlier target of this model has the same name');
+    seen.add(name);
+  }
+}
+
+// The provider's own problem is reported already, and better.
+function withoutProvider(path: JsonPath, report: Report): Report {
+  return (place, message) => {
+    if (place.length !== path.length + 1 || place.at(-1) !== 'provider') report(place, message);
+  };
+}
+
+type ModelKeys = { readonly timeoutMs?: number; readonly defaults?: ModelDefaults };
+
+function buildModel(name: string, keys: ModelKeys, targets: readonly TargetConfig[]): ModelConfig {
+  const fallback = targets.every((target) => target.provider === 'azure-async') ? asyncTimeoutMs : timeoutMs;
+  return { name, timeoutMs: keys.timeoutMs ?? fallback, defaults: keys.defaults ?? {}, targets };
+}

@@ -1,0 +1,88 @@
+import { Secret } from '../domain/secret.ts';
+import { asyncBaseURL, type Checked, deploymentBaseURL, normaliseBaseURL, v1BaseURL } from './base-url.ts';
+import type { JsonPath, Report } from './json-path.ts';
+import type { TargetConfig } from './models-config.ts';
+import { suggest } from './suggest.ts';
+import { deploymentName, isProviderName, type ProviderName, providerNames, type TargetEntry } from './target-schema.ts';
+
+/** A JSON object, before anything is known about its members. */
+export type JsonObject = Readonly<Record<string, unknown>>;
+
+/** Where a target is called and which deployment it names (azure-async names none). */
+export type TargetAddress = { readonly baseURL: string; readonly deployment: string };
+
+/** Reads the provider's name; an unknown one is reported with the known ones. */
+export function readProvider(target: JsonObject, path: JsonPath, report: Report): ProviderName | undefined {
+  const { provider } = target;
+  if (isProviderName(provider)) return provider;
+  const known = `must be one of ${providerNames.join(', ')}`;
+  if (provider === undefined) report([...path, 'provider'], `is required: ${known}`);
+  else if (typeof provider !== 'string') report([...path, 'provider'], 'must be a string');
+  else report([...path, 'provider'], `unknown provider: ${known}${suggest(provider, providerNames)}`);
+  return undefined;
+}
+
+/**
+ * Works out a target's address from the unchecked entry, so that a bad address is found beside other mistakes.
+ * A base URL that is missing or no string is left to the schema.
+ */
+export function readAddress(
+  provider: ProviderName | undefined,
+  target: JsonObject,
+  path: JsonPath,
+  report: Report,
+): TargetAddress | undefined {
+  if (typeof target.baseURL !== 'string') return undefined;
+  const url = normaliseBaseURL(target.baseURL);
+  const address = 'problem' in url || provider === undefined ? url : addressAt(provider, url.ok, target);
+  if (address === undefined) return undefined;
+  if ('problem' in address) report([...path, 'baseURL'], address.problem);
+  else if (typeof address.ok !== 'string') return address.ok;
+  return undefined;
+}
+
+/** Puts the parts of a valid target together. @param position counted from 0, for a target without a name */
+export function buildTarget(entry: TargetEntry, address: TargetAddress, position: number): TargetConfig {
+  const common = {
+    name: entry.name ?? positionName(position),
+    priority: entry.priority,
+    weight: entry.weight,
+    model: entry.model,
+    baseURL: address.baseURL,
+    apiKey: new Secret(entry.apiKey),
+    downloadOrigins: entry.downloadOrigins.map((origin) => new URL(origin).origin),
+  };
+  const { deployment } = address;
+  switch (entry.provider) {
+    case 'azure-async':
+      return { ...common, provider: entry.provider, apiVersion: entry.apiVersion };
+    case 'azure-deployment':
+      return { ...common, provider: entry.provider, apiVersion: entry.apiVersion, deployment };
+    case 'azure-v1': {
+      const { apiVersion } = entry;
+      return { ...common, provider: entry.provider, deployment, ...(apiVersion === undefined ? {} : { apiVersion }) };
+    }
+  }
+}
+
+/** The name of a target without a name of its own. @param position counted from 0 */
+export function positionName(position: number): string {
+  return String(position + 1);
+}
+
+function addressAt(provider: ProviderName, url: string, target: JsonObject): Checked<TargetAddress> | undefined {
+  const { deployment, model } = target;
+  if (provider === 'azure-async') return withDeployment(asyncBaseURL(url), '');
+  if (provider === 'azure-v1') return withDeployment(v1BaseURL(url), stringOf(deployment) ?? stringOf(model) ?? '');
+  // A deployment that is there but unusable has its own problem; the URL cannot be judged without it.
+  if ('deployment' in target && !deploymentName.safeParse(deployment).success) return undefined;
+  return deploymentBaseURL(url, stringOf(deployment));
+}
+
+function stringOf(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined;
+}
+
+function withDeployment(url: Checked<string>, deployment: string): Checked<TargetAddress> {
+  return 'problem' in url ? url : { ok: { baseURL: url.ok, deployment } };
+}

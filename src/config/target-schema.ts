@@ -1,0 +1,85 @@
+import { z } from 'zod';
+import { printableName } from './printable-name.ts';
+
+const apiVersion = z
+  .string({ error: apiVersionError })
+  .regex(/^[A-Za-z0-9._-]+$/, 'must be an api-version such as 2025-04-01-preview')
+  .describe('The api-version query parameter, e.g. 2025-04-01-preview');
+
+/** Name of a deployment; a dot name would be a path step once it stands in a URL. */
+export const deploymentName = printableName
+  .refine((name) => name !== '.' && name !== '..', 'must not be `.` or `..`')
+  .describe('Name of the deployment in the Azure resource');
+
+const common = {
+  name: z
+    .string()
+    .regex(/^[A-Za-z0-9._-]{1,64}$/, 'must be 1 to 64 letters, digits, dots, underscores or dashes')
+    .exactOptional()
+    .describe('How logs and the x-gateway-target header call this target; its position when left out'),
+  priority: z.int().min(0).default(0).describe('Targets with a lower number are tried first'),
+  weight: z.int().min(1).max(1000).default(1).describe('Share among the targets of one priority'),
+  model: printableName.describe('The model family: what the deployment is, e.g. gpt-image-2'),
+  baseURL: z.string().describe('Address of the Azure resource, or of the deployment for azure-deployment'),
+  apiKey: z
+    .string()
+    .min(1)
+    .regex(/^[!-~]*$/, 'must hold visible ASCII characters only; check for blanks and line breaks')
+    .describe('The key of the Azure resource, best taken from a variable'),
+  downloadOrigins: z
+    .array(z.string().refine(isOrigin, 'must be an origin such as https://files.example.com, without a path'))
+    .default([])
+    .describe('Further origins from which result pictures may be downloaded'),
+};
+
+/** What each provider's target may hold; unknown keys are refused. `baseURL` is checked by {@link addressTarget}. */
+export const targetSchemas = {
+  'azure-async': z.strictObject({
+    provider: z.literal('azure-async'),
+    ...common,
+    apiVersion: apiVersion.default('2023-06-01-preview'),
+  }),
+  'azure-deployment': z.strictObject({
+    provider: z.literal('azure-deployment'),
+    ...common,
+    apiVersion,
+    deployment: deploymentName.exactOptional(),
+  }),
+  'azure-v1': z.strictObject({
+    provider: z.literal('azure-v1'),
+    ...common,
+    apiVersion: apiVersion.exactOptional(),
+    deployment: deploymentName.exactOptional(),
+  }),
+};
+
+/** An upstream protocol that a target can name. */
+export type ProviderName = keyof typeof targetSchemas;
+
+/** A target that passed its schema, before its address is worked out. */
+export type TargetEntry = z.output<(typeof targetSchemas)[ProviderName]>;
+
+/** The providers in the order in which messages list them. */
+export const providerNames: readonly ProviderName[] = ['azure-async', 'azure-deployment', 'azure-v1'];
+
+/** For a target with an unknown provider: its other mistakes are to be reported in the same run. */
+export const anyProviderSchema = z.strictObject({
+  provider: z.enum(providerNames),
+  ...common,
+  apiVersion: apiVersion.exactOptional(),
+  deployment: deploymentName.exactOptional(),
+});
+
+export function isProviderName(value: unknown): value is ProviderName {
+  return providerNames.some((name) => name === value);
+}
+
+// Only deployment addressing makes apiVersion a required key, so only there can it be missing.
+function apiVersionError(issue: { readonly input?: unknown }) {
+  if (issue.input !== undefined) return undefined;
+  return 'is required: deployment addressing needs an api-version, e.g. 2025-04-01-preview';
+}
+
+function isOrigin(text: string): boolean {
+  return /^https?:\/\/[^/\\?#@*\s]+$/i.test(text) && URL.canParse(text);
+}

@@ -1,0 +1,123 @@
+import { describe, expect, test } from 'vitest';
+import { asyncBaseURL, deploymentBaseURL, normaliseBaseURL, v1BaseURL } from '../../src/config/base-url.ts';
+
+describe('normaliseBaseURL', () => {
+  test.each([
+    ['https://east.example.com', 'https://east.example.com'],
+    ['https://east.example.com///', 'https://east.example.com'],
+    ['HTTP://East.Example.com:80/a//', 'http://east.example.com/a'],
+    ['http://[::1]:8867/', 'http://[::1]:8867'],
+  ])('%s becomes %s', (text, expected) => {
+    expect(normaliseBaseURL(text)).toEqual({ ok: expected });
+  });
+
+  const notFull = 'must be a full http or https URL such as https://my-resource.openai.azure.com';
+  test.each([
+    ['', notFull],
+    ['east.example.com', notFull],
+    ['ftp://east.example.com', notFull],
+    ['https:east.example.com', notFull],
+    ['https:///east.example.com', notFull],
+    [' https://east.example.com', notFull],
+    ['https://east.example.com\\openai', notFull],
+    ['https://user@east.example.com', 'must not hold a user name or password'],
+    ['https://:word@east.example.com', 'must not hold a user name or password'],
+    ['https://east.example.com?', 'must not have a query; the api-version belongs into `apiVersion`'],
+    ['https://east.example.com/a?api-version=1', 'must not have a query; the api-version belongs into `apiVersion`'],
+    ['https://east.example.com/#', 'must not have a fragment'],
+  ])('%j is refused', (text, problem) => {
+    expect(normaliseBaseURL(text)).toEqual({ problem });
+  });
+});
+
+describe('asyncBaseURL', () => {
+  test.each([
+    ['https://east.example.com', 'https://east.example.com'],
+    ['https://east.example.com/openai', 'https://east.example.com'],
+    ['https://gate.example.com/images', 'https://gate.example.com/images'],
+    ['https://gate.example.com/images/openai', 'https://gate.example.com/images'],
+  ])('%s becomes %s', (url, expected) => {
+    expect(asyncBaseURL(url)).toEqual({ ok: expected });
+  });
+
+  test.each(['https://a.example/openai/v1', 'https://a.example/openai/deployments/x'])('%s is refused', (url) => {
+    expect(asyncBaseURL(url)).toEqual({ problem: 'must be the resource itself: azure-async adds the path /openai/…' });
+  });
+});
+
+describe('v1BaseURL', () => {
+  test.each([
+    ['https://east.example.com', 'https://east.example.com/openai/v1'],
+    ['https://east.example.com/openai/v1', 'https://east.example.com/openai/v1'],
+    ['https://gate.example.com/images/v1', 'https://gate.example.com/images/v1'],
+  ])('%s becomes %s', (url, expected) => {
+    expect(v1BaseURL(url)).toEqual({ ok: expected });
+  });
+
+  test.each(['https://a.example/openai', 'https://a.example/openai/v12', 'https://a.example/openai/deployments/x'])(
+    '%s is refused',
+    (url) => {
+      const problem = 'must be the resource itself or end in /v1, e.g. https://my-resource.openai.azure.com/openai/v1';
+      expect(v1BaseURL(url)).toEqual({ problem });
+    },
+  );
+});
+
+describe('deploymentBaseURL', () => {
+  const images = { baseURL: 'https://a.example/openai/deployments/images', deployment: 'images' };
+
+  test.each([
+    ['in the URL', images.baseURL, undefined],
+    ['in the URL and the key alike', images.baseURL, 'images'],
+    ['in the key, below the resource', 'https://a.example', 'images'],
+    ['in the key, below /openai', 'https://a.example/openai', 'images'],
+    ['in the key, below /deployments', 'https://a.example/openai/deployments', 'images'],
+  ])('a deployment named %s is found', (_, url, deployment) => {
+    expect(deploymentBaseURL(url, deployment)).toEqual({ ok: images });
+  });
+
+  test('a path prefix stays in front', () => {
+    expect(deploymentBaseURL('https://gate.example/images', 'x')).toEqual({
+      ok: { baseURL: 'https://gate.example/images/openai/deployments/x', deployment: 'x' },
+    });
+  });
+
+  test('a name with special characters is encoded once', () => {
+    const expected = {
+      ok: { baseURL: 'https://a.example/openai/deployments/my%20image%2F2', deployment: 'my image/2' },
+    };
+    expect(deploymentBaseURL('https://a.example', 'my image/2')).toEqual(expected);
+    expect(deploymentBaseURL('https://a.example/openai/deployments/my%20image%2F2', 'my image/2')).toEqual(expected);
+  });
+
+  test.each([
+    [
+      'no deployment anywhere',
+      'https://a.example',
+      undefined,
+      'names no deployment: end it with /deployments/{name}, or add the key `deployment`',
+    ],
+    [
+      'two different deployments',
+      images.baseURL,
+      'other',
+      'names another deployment than the key `deployment`; one of the two is enough',
+    ],
+    [
+      'a whole request URL',
+      `${images.baseURL}/images/generations`,
+      undefined,
+      'must end with /deployments/{name}, nothing may follow the name',
+    ],
+    [
+      'a v1 address',
+      'https://a.example/openai/v1',
+      'images',
+      'must not end in /v1: that address is for the provider azure-v1',
+    ],
+    ['a broken escape', 'https://a.example/deployments/%zz', undefined, 'holds an unusable deployment name'],
+    ['a hidden character', 'https://a.example/deployments/a%00', undefined, 'holds an unusable deployment name'],
+  ])('%s is refused', (_, url, deployment, problem) => {
+    expect(deploymentBaseURL(url, deployment)).toEqual({ problem });
+  });
+});

@@ -1,0 +1,128 @@
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { inspect } from 'node:util';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { readEnvironment } from '../../src/config/environment.ts';
+import { problemsIn } from './example-models.ts';
+
+function messagesOf(variables: Record<string, string | undefined>): string[] {
+  return problemsIn(() => readEnvironment(variables)).map(({ path, message }) => `${path}: ${message}`);
+}
+
+describe('readEnvironment', () => {
+  test('nothing set gives the defaults, frozen', () => {
+    const environment = readEnvironment({});
+    expect(environment).toEqual({
+      host: '127.0.0.1',
+      port: 8866,
+      modelsFile: 'config/models.json',
+      gatewayApiKeys: [],
+      logLevel: 'info',
+      logPretty: false,
+    });
+    expect(Object.isFrozen(environment)).toBe(true);
+    expect(Object.isFrozen(environment.gatewayApiKeys)).toBe(true);
+  });
+
+  test('empty variables count as unset', () => {
+    const empty = { HOST: '', PORT: ' ', MODELS_FILE: '', GATEWAY_API_KEYS: '', LOG_LEVEL: '', LOG_PRETTY: '' };
+    expect(readEnvironment(empty)).toEqual(readEnvironment({}));
+  });
+
+  test('everything set is taken', () => {
+    const environment = readEnvironment({
+      HOST: '0.0.0.0',
+      PORT: '0',
+      MODELS_FILE: '/etc/models.json',
+      GATEWAY_API_KEYS: ' first, ,second ,',
+      LOG_LEVEL: 'silent',
+      LOG_PRETTY: 'TRUE',
+    });
+    expect(environment).toMatchObject({ host: '0.0.0.0', port: 0, modelsFile: '/etc/models.json' });
+    expect(environment).toMatchObject({ logLevel: 'silent', logPretty: true });
+    expect(environment.gatewayApiKeys.map((key) => key.expose())).toEqual(['first', 'second']);
+    expect(inspect(environment)).not.toContain('second');
+  });
+
+  test.each([
+    '127.0.0.1',
+    '127.8.9.10',
+    '::1',
+    '[::1]',
+    '0:0:0:0:0:0:0:1',
+    '::ffff:127.0.0.1',
+    'localhost',
+    'LOCALHOST',
+  ])('host %s without keys is allowed', (host) => {
+    expect(messagesOf({ HOST: host })).toEqual([]);
+  });
+
+  test.each([
+    '0.0.0.0',
+    '::',
+    '192.168.1.4',
+    '128.0.0.1',
+    '127.0.0.1.example.com',
+    'gateway.internal',
+    'localhost.example',
+  ])('host %s without keys is refused with the way out', (host) => {
+    expect(messagesOf({ HOST: host, GATEWAY_API_KEYS: ' , ' })).toEqual([
+      'HOST: only a loopback address is allowed while nobody has to show a key: set GATEWAY_API_KEYS, or HOST=127.0.0.1',
+    ]);
+  });
+
+  test.each(['-1', '65536', '80.5', '1e3', '0x50', 'http', '999999'])('port %s is refused', (port) => {
+    expect(messagesOf({ PORT: port })).toEqual(['PORT: must be a whole number from 0 to 65535']);
+  });
+
+  test('several mistakes are reported together, without any value', () => {
+    const variables = { HOST: 'http://canary', PORT: 'canary', LOG_LEVEL: 'canary', LOG_PRETTY: 'canary' };
+    expect(messagesOf(variables)).toEqual([
+      'HOST: must be an address or a host name, without scheme and port',
+      'PORT: must be a whole number from 0 to 65535',
+      'LOG_LEVEL: must be one of fatal, error, warn, info, debug, trace, silent',
+      'LOG_PRETTY: must be true, false, 1 or 0',
+    ]);
+    expect(() => readEnvironment(variables)).toThrow(/^Problems in the environment:\n {2}HOST: must be/);
+    expect(() => readEnvironment(variables)).not.toThrow(/canary/);
+  });
+});
+
+describe('loadDotEnv', () => {
+  let folder: string;
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'environment-'));
+  });
+  afterEach(() => rmSync(folder, { recursive: true }));
+
+  // A process of its own: the working directory and the environment of the test runner stay untouched.
+  function portAfterLoading(variables: Record<string, string>): string {
+    const module = new URL('../../src/config/environment.ts', import.meta.url).href;
+    const program = `const { loadDotEnv } = await import('${module}');
+      const variables = loadDotEnv();
+      console.log(variables.PORT, process.env.PORT);`;
+    const options = { cwd: folder, env: variables, encoding: 'utf8', stdio: 'pipe' } as const;
+    return execFileSync(process.execPath, ['--input-type=module', '--eval', program], options);
+  }
+
+  test('an .env in the working directory is loaded without a word', () => {
+    writeFileSync(join(folder, '.env'), 'PORT=1234\n');
+    expect(portAfterLoading({})).toBe('1234 1234\n');
+  });
+
+  test('a variable that exists already wins', () => {
+    writeFileSync(join(folder, '.env'), 'PORT=1234\n');
+    expect(portAfterLoading({ PORT: '5678', DOTENV_CONFIG_OVERRIDE: 'true' })).toBe('5678 5678\n');
+  });
+
+  test('no .env is no mistake', () => {
+    expect(portAfterLoading({})).toBe('undefined undefined\n');
+  });
+
+  test('an .env that cannot be read stops the start', () => {
+    mkdirSync(join(folder, '.env'));
+    expect(() => portAfterLoading({})).toThrow('the file cannot be read: EISDIR');
+  });
+});

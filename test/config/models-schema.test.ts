@@ -1,0 +1,70 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import { loadModels } from '../../src/config/load-models.ts';
+import { modelsSchemaText } from '../../src/config/models-schema.ts';
+import { asyncTarget, deploymentTarget, v1Target } from './example-models.ts';
+
+const schemaText = readFileSync('config/models.schema.json', 'utf8');
+const schema = z.fromJSONSchema(JSON.parse(schemaText));
+
+function accepts(file: unknown): boolean {
+  return schema.safeParse(file).success;
+}
+
+test('config/models.schema.json is fresh (npm run schema)', () => {
+  expect(schemaText).toBe(modelsSchemaText());
+});
+
+describe('the JSON Schema', () => {
+  test.each(['config/models.json', 'config/models.demo.json'])('%s is accepted', (file) => {
+    expect(accepts(JSON.parse(readFileSync(file, 'utf8')))).toBe(true);
+  });
+
+  test.each([
+    ['the short form', { poster: deploymentTarget }],
+    ['the long form', { poster: { targets: [deploymentTarget, v1Target, asyncTarget] } }],
+  ])('%s is accepted', (_, models) => {
+    expect(accepts({ models })).toBe(true);
+  });
+
+  test.each([
+    ['an unknown key', { poster: { ...v1Target, basURL: '' } }],
+    ['an unknown key in a target', { poster: { targets: [{ ...v1Target, basURL: '' }] } }],
+    ['an unknown provider', { poster: { ...v1Target, provider: 'openai' } }],
+    ['a missing api-version', { poster: { ...deploymentTarget, apiVersion: undefined } }],
+    ['targets beside flat keys', { poster: { ...v1Target, targets: [v1Target] } }],
+    ['no targets', { poster: { targets: [] } }],
+  ])('%s is refused', (_, models) => {
+    expect(accepts(JSON.parse(JSON.stringify({ models })))).toBe(false);
+  });
+});
+
+describe('the files in config/', () => {
+  test('models.json needs the endpoint and the key, and nothing else', () => {
+    const variables = { AZURE_OPENAI_ENDPOINT: 'https://my-resource.openai.azure.com/', AZURE_OPENAI_API_KEY: 'key' };
+    const config = loadModels('config/models.json', variables);
+    expect(config.defaultModel).toBe('azure-image');
+    expect([...config.aliases.keys()]).toEqual(['gpt-image-1', 'gpt-image-2', 'dall-e-3']);
+    expect(config.models[0]?.targets).toMatchObject([
+      { baseURL: 'https://my-resource.openai.azure.com/openai/deployments/gpt-image-2', deployment: 'gpt-image-2' },
+    ]);
+  });
+
+  test('models.demo.json needs no variable and talks to the simulator only', () => {
+    const config = loadModels('config/models.demo.json', {});
+    expect(config.models.map(({ name }) => name)).toEqual(['azure-image', 'azure-image-v1', 'dall-e-3', 'dall-e-2']);
+    expect(config.models.flatMap(({ targets }) => targets.map(({ baseURL }) => baseURL))).toEqual([
+      'http://127.0.0.1:8867/openai/deployments/gpt-image-2',
+      'http://127.0.0.1:8867/openai/v1',
+      'http://127.0.0.1:8867/openai/deployments/dall-e-3',
+      'http://127.0.0.1:8867',
+    ]);
+  });
+
+  test('.env.example names every variable of models.json', () => {
+    const names = readFileSync('config/models.json', 'utf8').matchAll(/\$\{(\w+)/g);
+    const example = readFileSync('.env.example', 'utf8');
+    expect([...names].filter(([, name]) => !example.includes(`\n${name}=`))).toEqual([]);
+  });
+});
