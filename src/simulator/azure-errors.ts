@@ -1,0 +1,77 @@
+/** A whole answer that needs no picture: status, headers and a body that is JSON unless `contentType` says otherwise. */
+export type PlainAnswer = {
+  readonly status: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly contentType?: string;
+  readonly body: unknown;
+};
+
+/** An error in Azure's own spelling: `code` and `message` only (CONTRACTS §3.2, errors). */
+export function azureError(status: number, code: string, message: string): PlainAnswer {
+  return { status, body: { error: { code, message } } };
+}
+
+/** A refusal in OpenAI's spelling with `type`, `param` and `code` (CONTRACTS §3.2, errors, lines 12 and 13). */
+export function refusal(
+  message: string,
+  param: string | null,
+  code: string,
+  type = 'invalid_request_error',
+): PlainAnswer {
+  return { status: 400, body: { error: { message, type, param, code } } };
+}
+
+/** CONTRACTS §3.2, errors, line 7: the key is missing or wrong. */
+export function accessDenied(): PlainAnswer {
+  const advice = 'Make sure to provide a valid key for an active subscription.';
+  return azureError(401, '401', `Access denied due to invalid subscription key or wrong API endpoint. ${advice}`);
+}
+
+/** CONTRACTS §3.2, errors, line 8. */
+export function deploymentNotFound(): PlainAnswer {
+  const advice = 'If you created the deployment within the last 5 minutes, please wait a moment and try again.';
+  return azureError(404, 'DeploymentNotFound', `The API deployment for this resource does not exist. ${advice}`);
+}
+
+/** CONTRACTS §3.2, errors, line 9: a wrong path or api-version; the code is the status as a string. */
+export function resourceNotFound(): PlainAnswer {
+  return azureError(404, '404', 'Resource not found');
+}
+
+/** CONTRACTS §3.2, errors, line 13: a body `model` that is not what this path wants. */
+export function modelDoesNotExist(model: unknown): PlainAnswer {
+  return refusal(
+    `The model '${String(model)}' does not exist.`,
+    'model',
+    'invalid_value',
+    'image_generation_user_error',
+  );
+}
+
+/** CONTRACTS §3.2, errors, line 12. */
+export function unknownParameter(name: string): PlainAnswer {
+  return refusal(`Unknown parameter: '${name}'.`, name, 'unknown_parameter');
+}
+
+/** Not Azure's: tells the author of a test that no scenario has this name. */
+export function unknownScenario(name: string): PlainAnswer {
+  return refusal(
+    `The simulator has no scenario '${name}'. See GET /simulator/scenarios.`,
+    'prompt',
+    'unknown_scenario',
+  );
+}
+
+/** Not Azure's: tells the author of a test that this scenario could not show itself in this call. */
+export function scenarioOutOfReach(name: string): PlainAnswer {
+  return refusal(`The scenario '${name}' means nothing in this flow.`, 'prompt', 'scenario_out_of_reach');
+}
+
+/** CONTRACTS §3.1, errors: the legacy flow has `target` instead of `param`, and repeats the code in a header. */
+export function legacyError(answer: PlainAnswer): PlainAnswer {
+  const error = (answer.body as { error?: { code: string; message: string; param?: string } } | undefined)?.error;
+  if (error === undefined) return answer;
+  const { code, message, param } = error;
+  const body = { error: { code, message, ...(param === undefined ? {} : { target: param }), details: [] } };
+  return { ...answer, headers: { ...answer.headers, 'x-ms-error-code': code }, body };
+}

@@ -1,0 +1,118 @@
+import { modelDoesNotExist, type PlainAnswer, refusal, unknownParameter } from './azure-errors.ts';
+import type { Family } from './families.ts';
+
+/** The parsed JSON body of a request. */
+export type RequestBody = Readonly<Record<string, unknown>>;
+
+type Rule = (value: unknown, body: RequestBody) => string | undefined;
+type Rules = Readonly<Record<string, Rule>>;
+
+const oneOf =
+  (...allowed: readonly unknown[]): Rule =>
+  (value) =>
+    allowed.includes(value) ? undefined : `must be one of ${allowed.join(', ')}`;
+
+const integerWithin =
+  (least: number, most: number): Rule =>
+  (value) =>
+    Number.isInteger(value) && Number(value) >= least && Number(value) <= most
+      ? undefined
+      : `must be an integer from ${least} to ${most}`;
+
+const textWithin =
+  (least: number, most: number): Rule =>
+  (value) =>
+    typeof value === 'string' && value.length >= least && value.length <= most
+      ? undefined
+      : `must be a text of ${least} to ${most} characters`;
+
+const flag: Rule = (value) => (typeof value === 'boolean' ? undefined : 'must be a boolean');
+
+/** CONTRACTS §4, pixel rule: both edges ÷16, ratio ≤ 3:1, long edge ≤ 3840, 655 360 to 8 294 400 pixels. */
+function withinPixelRule(size: string): boolean {
+  const match = /^([1-9]\d{1,3})x([1-9]\d{1,3})$/.exec(size);
+  if (match === null) return false;
+  const [width, height] = [Number(match[1]), Number(match[2])];
+  const [short, long] = [Math.min(width, height), Math.max(width, height)];
+  const pixels = width * height;
+  return (
+    width % 16 === 0 &&
+    height % 16 === 0 &&
+    long <= 3840 &&
+    long <= 3 * short &&
+    pixels >= 655_360 &&
+    pixels <= 8_294_400
+  );
+}
+
+function sizeOf(family: Family): Rule {
+  const listed = oneOf(...family.sizes);
+  return (value, body) =>
+    family.freeSizes && typeof value === 'string' && withinPixelRule(value) ? undefined : listed(value, body);
+}
+
+/** CONTRACTS §3.2: `output_compression` exists for jpeg only. */
+const compression: Rule = (value, body) =>
+  body.output_format === 'jpeg' ? integerWithin(0, 100)(value, body) : 'is allowed with output_format jpeg only';
+
+/** CONTRACTS §4, note 3: transparency needs png at Azure, which makes no webp. */
+const background: Rule = (value, body) =>
+  value === 'transparent' && body.output_format === 'jpeg'
+    ? 'must not be transparent with output_format jpeg'
+    : oneOf('auto', 'opaque', 'transparent')(value, body);
+
+function rulesOf(family: Family): Rules {
+  const shared: Rules = {
+    prompt: textWithin(1, family.maximumPromptLength),
+    // CONTRACTS §4: dall-e-3 makes one picture a call, GPT image up to ten; §3.1: the legacy flow up to five.
+    n: integerWithin(1, family.maximumCount),
+    size: sizeOf(family),
+    user: textWithin(0, 1000),
+  };
+  // CONTRACTS §3.1: the documents allow the legacy flow `url` only.
+  if (family.kind === 'dall-e-2') return { ...shared, response_format: oneOf('url') };
+  if (family.kind === 'dall-e-3') {
+    return {
+      ...shared,
+      quality: oneOf(...family.qualities),
+      style: oneOf('vivid', 'natural'),
+      response_format: oneOf('url', 'b64_json'),
+    };
+  }
+  return {
+    ...shared,
+    quality: oneOf(...family.qualities),
+    background,
+    // CONTRACTS §3.2: png and jpeg only; webp is in a schema, but the documents deny it.
+    output_format: oneOf('png', 'jpeg'),
+    output_compression: compression,
+    moderation: oneOf('auto', 'low'),
+    stream: flag,
+    partial_images: integerWithin(0, 3),
+  };
+}
+
+/**
+ * Says why Azure would refuse this body, or undefined. Absent members are fine except `prompt`; a JSON null is a
+ * value of the wrong type, so that a gateway has to drop it (CONTRACTS §6, trap 4).
+ */
+export function checkParameters(family: Family, body: RequestBody): PlainAnswer | undefined {
+  const rules = rulesOf(family);
+  const { model, ...parameters } = body;
+  // CONTRACTS §3.2: body "model" is refused unless it is the canonical name.
+  if (model !== undefined && model !== family.name) return modelDoesNotExist(model);
+  if (parameters.prompt === undefined) {
+    return refusal("Missing required parameter: 'prompt'.", 'prompt', 'missing_required_parameter');
+  }
+  for (const [name, value] of Object.entries(parameters)) {
+    const rule = Object.hasOwn(rules, name) ? rules[name] : undefined;
+    // CONTRACTS §3.2: GPT image refuses response_format and style, dall-e-3 everything that only GPT image has.
+    if (rule === undefined) return unknownParameter(name);
+    const problem = rule(value, body);
+    if (problem !== undefined) return refusal(`Invalid value for '${name}': it ${problem}.`, name, 'invalid_value');
+  }
+  if (parameters.stream === true) {
+    return refusal('streaming is not simulated yet', 'stream', 'unsupported_parameter');
+  }
+  return undefined;
+}

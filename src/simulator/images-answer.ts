@@ -1,0 +1,68 @@
+import { type AnswerBody, jsonBody, pictureMarker } from './answer-body.ts';
+import { drawPicture } from './draw-picture.ts';
+import { extraMembers } from './extra-members.ts';
+import { type ImageJob, pictureOrdersOf } from './image-job.ts';
+
+type Members = Record<string, unknown>;
+
+const safe = { filtered: false, severity: 'safe' };
+const contentFilterResults = { sexual: safe, violence: safe, hate: safe, self_harm: safe };
+const promptFilterResults = {
+  ...contentFilterResults,
+  profanity: { detected: false, filtered: false },
+  custom_blocklists: { filtered: false, details: [] },
+};
+const filteredItem = {
+  error: { code: 'contentFilter', message: 'Generated image was filtered as a result of our safety system.' },
+};
+
+/** How the answer refers to its pictures, and whether it repeats the request's settings. */
+export type ImagesAnswerOptions = {
+  /** The links of the pictures, in order, when the job wants urls. */
+  readonly links: readonly string[];
+  readonly withEcho: boolean;
+};
+
+/** Builds the body of a successful call on the deployments or the v1 path (CONTRACTS §3.2, §3.3), scenario included. */
+export async function imagesAnswer(job: ImageJob, options: ImagesAnswerOptions): Promise<AnswerBody> {
+  const { scenario } = job;
+  const isEmpty = scenario.name === 'empty-data';
+  const needsPictures = !job.asUrl && !isEmpty;
+  const pictures = needsPictures ? await Promise.all(pictureOrdersOf(job).map(drawPicture)) : [];
+  const items = Array.from({ length: job.count }, (_, index) => itemOf(job, options.links[index]));
+  // The last one, so that a reader which stops at the first item is caught.
+  if (scenario.name === 'filter-item') items[items.length - 1] = filteredItem;
+  const members: Members = {
+    ...(scenario.name === 'no-created' ? {} : { created: Math.floor(Date.now() / 1000) }),
+    ...(scenario.name === 'extra-fields' ? extraMembers() : {}),
+    data: isEmpty ? [] : items,
+    ...(job.family.kind === 'gpt-image' ? gptImageMembers(job, options) : {}),
+  };
+  return jsonBody(members, pictures, scenario.name === 'escaped' ? 'escaped' : 'usual');
+}
+
+function itemOf(job: ImageJob, link: string | undefined): Members {
+  const picture = job.asUrl ? { url: link } : { b64_json: pictureMarker };
+  const filters = { content_filter_results: contentFilterResults, prompt_filter_results: promptFilterResults };
+  const extra = job.scenario.name === 'extra-fields' ? { provenance: { model: job.family.name, steps: [1, 2] } } : {};
+  // CONTRACTS §3.2: dall-e-3 rewrites the prompt; §3.3: v1 adds filter results to every item.
+  if (job.family.kind === 'dall-e-3') {
+    return { revised_prompt: `A vivid, natural picture of ${job.prompt}`, ...extra, ...picture, ...filters };
+  }
+  return job.flow === 'azure-v1' ? { ...extra, ...picture, ...filters } : { ...extra, ...picture };
+}
+
+/** CONTRACTS §2.1 and §3.2: usage always; the echo fields only where the caller of this function says so. */
+function gptImageMembers(job: ImageJob, { withEcho }: ImagesAnswerOptions): Members {
+  const inputTokens = Math.ceil(job.prompt.length / 4);
+  const [width = 0, height = 0] = job.size.split('x').map(Number);
+  const outputTokens = Math.ceil((width * height) / 256) * job.count;
+  const usage = {
+    total_tokens: inputTokens + outputTokens,
+    input_tokens: inputTokens,
+    output_tokens: outputTokens,
+    input_tokens_details: { text_tokens: inputTokens, image_tokens: 0 },
+  };
+  const echo = { background: job.background, output_format: job.format, quality: job.quality, size: job.size };
+  return withEcho ? { ...echo, usage } : { usage };
+}

@@ -1,0 +1,104 @@
+/** The protocol a generation was asked for in. */
+export type Flow = 'azure-async' | 'azure-deployment' | 'azure-v1';
+
+/** One accepted generation: what Azure would put on the bill. `images` is the number asked for. */
+export type BilledGeneration = {
+  readonly flow: Flow;
+  readonly deployment: string;
+  readonly prompt: string;
+  readonly images: number;
+  readonly scenario: string;
+};
+
+/** One request as it arrived. `body` is the parsed JSON of a POST; it stays undefined when none was read. */
+export type RecordedRequest = {
+  readonly method: string;
+  readonly path: string;
+  readonly query: Readonly<Record<string, unknown>>;
+  readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
+  body: unknown;
+};
+
+/** The sums that `GET /simulator/ledger` serves: no prompts, no headers, no credentials. */
+export type LedgerCounts = {
+  readonly billed: number;
+  readonly images: number;
+  readonly received: number;
+  readonly requests: number;
+  readonly billedByFlow: Readonly<Record<string, number>>;
+  readonly billedByDeployment: Readonly<Record<string, number>>;
+  readonly billedByScenario: Readonly<Record<string, number>>;
+};
+
+/** The simulator's memory of what it was sent. The two lists hold the newest entries only, the counts hold all. */
+export type Ledger = {
+  readonly generations: readonly BilledGeneration[];
+  readonly requests: readonly RecordedRequest[];
+  /** Paid POSTs that arrived completely and with a good key, whatever they were answered. */
+  readonly received: number;
+  counts(): LedgerCounts;
+  reset(): void;
+  noteBilled(generation: BilledGeneration): void;
+  noteReceived(): void;
+  noteRequest(request: RecordedRequest): void;
+};
+
+const keptGenerations = 10_000;
+const keptRequests = 1000;
+
+/** Opens an empty ledger. */
+export function createLedger(): Ledger {
+  const generations: BilledGeneration[] = [];
+  const requests: RecordedRequest[] = [];
+  let totals = emptyTotals();
+  return {
+    generations,
+    requests,
+    get received() {
+      return totals.received;
+    },
+    counts: () => structuredClone(totals),
+    reset() {
+      generations.length = 0;
+      requests.length = 0;
+      totals = emptyTotals();
+    },
+    noteBilled(generation) {
+      append(generations, generation, keptGenerations);
+      totals.billed += 1;
+      totals.images += generation.images;
+      increase(totals.billedByFlow, generation.flow);
+      increase(totals.billedByDeployment, generation.deployment);
+      increase(totals.billedByScenario, generation.scenario);
+    },
+    noteReceived() {
+      totals.received += 1;
+    },
+    noteRequest(request) {
+      append(requests, request, keptRequests);
+      totals.requests += 1;
+    },
+  };
+}
+
+function emptyTotals() {
+  const tally = (): Record<string, number> => ({});
+  return {
+    billed: 0,
+    images: 0,
+    received: 0,
+    requests: 0,
+    billedByFlow: tally(),
+    billedByDeployment: tally(),
+    billedByScenario: tally(),
+  };
+}
+
+function append<Entry>(list: Entry[], entry: Entry, kept: number): void {
+  list.push(entry);
+  if (list.length > kept) list.shift();
+}
+
+function increase(tally: Record<string, number>, name: string): void {
+  tally[name] = (tally[name] ?? 0) + 1;
+}

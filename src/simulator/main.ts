@@ -1,0 +1,19 @@
+import { parseArgs } from 'node:util';
+import { startSimulator } from './start-simulator.ts';
+
+const { values } = parseArgs({
+  options: {
+    host: { type: 'string', default: '127.0.0.1' },
+    port: { type: 'string', default: '8867' },
+    key: { type: 'string', default: 'simulator-key' },
+  },
+});
+
+const simulator = await startSimulator({ host: values.host, port: Number(values.port), apiKey: values.key });
+console.log(
+  `Make-believe Azure listens on ${simulator.origin}; its scenarios: ${simulator.origin}/simulator/scenarios`,
+);
+
+for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+  process.once(signal, () => void simulator.close());
+}

@@ -1,0 +1,99 @@
+import { createHmac, randomBytes, randomUUID } from 'node:crypto';
+import { gzipSync } from 'node:zlib';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { bytesBody, joinBody } from './answer-body.ts';
+import type { Scenario } from './choose-scenario.ts';
+import { drawPicture, type PictureOrder } from './draw-picture.ts';
+import { otherOrigin } from './origins.ts';
+import { sendBytes } from './send-answer.ts';
+
+type ShelvedPicture = { readonly order: PictureOrder; readonly scenario: Scenario; downloads: number };
+
+/** The simulator's blob storage: it keeps what to draw, not the bytes, and signs the links to it. */
+export type PictureShelf = {
+  /** Puts a picture on the shelf; answers path and query of its link, which lives 24 hours. */
+  shelve(order: PictureOrder, scenario: Scenario): string;
+  /** The picture behind a path and query that {@link PictureShelf.shelve} made, or why there is none. */
+  find(name: string, expiry: string, signature: string): ShelvedPicture | 'forbidden' | 'absent';
+};
+
+const keptPictures = 10_000;
+const lifetime = 24 * 60 * 60 * 1000;
+// Blob storage knows one credential here, the signature in the link; any other one is refused, as it should not be sent.
+const credentialHeaders = ['authorization', 'api-key', 'ocp-apim-subscription-key', 'x-api-key', 'cookie'];
+
+/** Puts up an empty shelf with a signing key of its own. */
+export function createPictureShelf(): PictureShelf {
+  const shelf = new Map<string, ShelvedPicture>();
+  const key = randomBytes(32);
+  const sign = (name: string, expiry: string) => createHmac('sha256', key).update(`${name} ${expiry}`).digest('base64');
+  return {
+    shelve(order, scenario) {
+      const name = `${randomUUID()}.${order.format === 'jpeg' ? 'jpg' : 'png'}`;
+      const expiry = new Date(Date.now() + lifetime).toISOString();
+      shelf.set(name, { order, scenario, downloads: 0 });
+      const oldest = shelf.keys().next().value;
+      if (shelf.size > keptPictures && oldest !== undefined) shelf.delete(oldest);
+      return `/private/images/${name}?${new URLSearchParams({ se: expiry, sp: 'r', sig: sign(name, expiry) })}`;
+    },
+    find(name, expiry, signature) {
+      const isExpired = !(Date.parse(expiry) > Date.now());
+      if (isExpired || signature !== sign(name, expiry)) return 'forbidden';
+      return shelf.get(name) ?? 'absent';
+    },
+  };
+}
+
+/** The absolute link of a shelved picture; one scenario puts it on a host that does not exist. */
+export function pictureLink(origin: string, pathAndQuery: string, scenario: Scenario): string {
+  return `${scenario.name === 'download-foreign' ? 'https://blob.example.invalid' : origin}${pathAndQuery}`;
+}
+
+/** Opens the door at which pictures are fetched (CONTRACTS §3 and §6, trap 34): the link is all one needs. */
+export function addPrivateImages(app: FastifyInstance, shelf: PictureShelf): void {
+  app.get<{ Params: { name: string } }>('/private/images/:name', (request, reply) => {
+    const credential = credentialHeaders.find((header) => request.headers[header] !== undefined);
+    if (credential === 'authorization') return blobError(reply, 400, 'InvalidAuthenticationInfo');
+    if (credential !== undefined) return blobError(reply, 403, 'AuthenticationFailed');
+    const { se, sig } = request.query as Record<string, unknown>;
+    const picture = shelf.find(request.params.name, String(se), String(sig));
+    if (picture === 'forbidden') return blobError(reply, 403, 'AuthenticationFailed');
+    if (picture === 'absent') return blobError(reply, 404, 'BlobNotFound');
+    picture.downloads += 1;
+    return sendPicture(request, reply, picture);
+  });
+}
+
+async function sendPicture(request: FastifyRequest, reply: FastifyReply, picture: ShelvedPicture) {
+  const { order, scenario, downloads } = picture;
+  switch (scenario.name) {
+    case 'download-403':
+      return blobError(reply, 403, 'AuthenticationFailed');
+    case 'download-404':
+      return blobError(reply, 404, 'BlobNotFound');
+    case 'download-500-once':
+      if (downloads === 1) return blobError(reply, 500, 'InternalError');
+      break;
+    case 'download-html':
+      return reply.type('text/html').send('<html><body>Sign in to your network</body></html>');
+    case 'download-redirect':
+      return reply.redirect(`${otherOrigin(request)}${request.url}`, 302);
+    default:
+  }
+  const drawn = await drawPicture({ ...order, broken: order.broken || scenario.name === 'download-not-an-image' });
+  const body = bytesBody(...drawn.pieces);
+  reply.headers({ 'x-ms-blob-type': 'BlockBlob', 'x-ms-version': '2020-04-08', 'accept-ranges': 'bytes' });
+  if (scenario.name !== 'download-gzip') return sendBytes(reply, 200, drawn.mediaType, body, ofDownload(scenario));
+  reply.header('content-encoding', 'gzip');
+  return sendBytes(reply, 200, drawn.mediaType, bytesBody(gzipSync(joinBody(body))), ofDownload(scenario));
+}
+
+// What broke or delayed the answer with the link in it shall not do the same to the picture.
+function ofDownload(scenario: Scenario): Scenario {
+  return scenario.reach === 'download' ? scenario : { ...scenario, name: 'none' };
+}
+
+function blobError(reply: FastifyReply, status: number, code: string): FastifyReply {
+  const text = `<?xml version="1.0" encoding="utf-8"?><Error><Code>${code}</Code><Message>${code}</Message></Error>`;
+  return reply.code(status).header('x-ms-error-code', code).type('application/xml').send(text);
+}

@@ -1,0 +1,116 @@
+/** Where a scenario means something: in any flow, in one of the two protocols, or where a picture is downloaded. */
+export type ScenarioReach = 'all' | 'legacy' | 'synchronous' | 'gpt-image' | 'download';
+
+/** One line of the scenario table. */
+export type ScenarioDescription = {
+  readonly name: string;
+  /** What happens, in one sentence. */
+  readonly does: string;
+  readonly reach: ScenarioReach;
+  /** Whether Azure would have made pictures, and so would bill them. */
+  readonly billed: boolean;
+  /** The number that may follow the name (`slow-3000`): its unit, and the value when none follows. */
+  readonly value?: { readonly unit: string; readonly standard: number; readonly maximum?: number };
+};
+
+const milliseconds = (standard: number) => ({ unit: 'milliseconds', standard }) as const;
+const seconds = (standard: number) => ({ unit: 'seconds', standard }) as const;
+const polls = (standard: number) => ({ unit: 'polls', standard }) as const;
+const megabytes = (standard: number) => ({ unit: 'megabytes', standard, maximum: 64 }) as const;
+
+/** Every scenario there is. Statuses and shapes come from CONTRACTS §3, the billing from RELIABILITY §6. */
+export const scenarios = [
+  { name: 'none', does: 'answers as Azure does when all is well', reach: 'all', billed: true },
+
+  { name: 'slow', does: 'waits before the headers', reach: 'all', billed: true, value: milliseconds(1000) },
+  { name: 'slow-body', does: 'pauses amid the body', reach: 'all', billed: true, value: milliseconds(1000) },
+  { name: 'hang', does: 'accepts and never answers', reach: 'all', billed: true },
+
+  { name: '429-ms', does: '429 with retry-after-ms', reach: 'all', billed: false, value: milliseconds(1500) },
+  { name: '429-seconds', does: '429 with Retry-After in seconds', reach: 'all', billed: false, value: seconds(2) },
+  { name: '429-date', does: '429 with Retry-After as a date', reach: 'all', billed: false, value: seconds(2) },
+  { name: '429-text', does: '429, the wait only in the text', reach: 'all', billed: false, value: seconds(38) },
+  { name: '429-flat', does: '429 as API Management writes it', reach: 'all', billed: false, value: seconds(38) },
+  { name: '429-none', does: '429 without any hint how long to wait', reach: 'all', billed: false },
+  { name: '429-quota', does: '429 because the quota is used up', reach: 'all', billed: false },
+  { name: '503-busy', does: '503 overloaded, with Retry-After', reach: 'all', billed: false, value: seconds(2) },
+
+  { name: '500', does: '500 with an error object', reach: 'all', billed: false },
+  { name: '500-html', does: '500 as an HTML page', reach: 'all', billed: true },
+  { name: '502-html', does: '502 as the HTML page of a proxy', reach: 'all', billed: true },
+  { name: '503', does: '503 with an error object and no wait', reach: 'all', billed: false },
+  { name: '504', does: '504 with an empty body', reach: 'all', billed: true },
+  { name: '408', does: '408, the operation timed out', reach: 'all', billed: true },
+  { name: '409', does: '409, a conflict', reach: 'all', billed: false },
+  { name: '403-blocked', does: '403, the whole resource is blocked', reach: 'all', billed: false },
+  { name: '403', does: '403, the network rules forbid it', reach: 'all', billed: false },
+  { name: '404-deployment', does: '404 DeploymentNotFound', reach: 'all', billed: false },
+  { name: '404-resource', does: '404 Resource not found', reach: 'all', billed: false },
+  { name: 'redirect', does: '307 to another path on another host', reach: 'all', billed: false },
+  { name: 'unknown-parameter', does: '400 unknown_parameter', reach: 'all', billed: false },
+  { name: 'invalid-size', does: '400 invalid_value for size', reach: 'all', billed: false },
+
+  { name: 'filter-policy', does: '400 content_policy_violation', reach: 'all', billed: false },
+  { name: 'filter-inner', does: '400 content_filter with inner_error', reach: 'all', billed: false },
+  { name: 'filter-200-task', does: '200 whose body says the task was filtered', reach: 'all', billed: false },
+  { name: 'filter-200-image', does: '200 whose body says the image was filtered', reach: 'all', billed: true },
+  { name: 'moderation-blocked', does: '400 moderation_blocked', reach: 'all', billed: false },
+  { name: 'filter-item', does: '200 whose last item is an error', reach: 'synchronous', billed: true },
+
+  { name: 'text-plain', does: 'the right JSON called text/plain', reach: 'all', billed: true },
+  { name: 'octet-stream', does: 'the right JSON called octet-stream', reach: 'all', billed: true },
+  { name: 'html-200', does: '200 with an HTML page', reach: 'all', billed: true },
+  { name: 'truncated-length', does: 'the body ends before its content-length', reach: 'all', billed: true },
+  { name: 'truncated-chunked', does: 'the chunked body ends without its last chunk', reach: 'all', billed: true },
+  { name: 'truncated-close', does: 'a close-delimited body is cut in the middle', reach: 'all', billed: true },
+  { name: 'reset', does: 'the connection is reset in the body', reach: 'all', billed: true },
+  { name: 'reset-before-headers', does: 'the connection is reset before the headers', reach: 'all', billed: true },
+  { name: 'empty-data', does: '200 with an empty data list', reach: 'synchronous', billed: true },
+  { name: 'no-created', does: '200 without created', reach: 'synchronous', billed: true },
+  { name: 'not-an-image', does: 'bytes that are no picture', reach: 'all', billed: true },
+  { name: 'error-in-200', does: '200 whose body is an error object', reach: 'all', billed: false },
+  { name: 'url-item', does: 'a GPT image model answers a url', reach: 'gpt-image', billed: true },
+  { name: 'big', does: 'a picture padded to many megabytes', reach: 'all', billed: true, value: megabytes(8) },
+  { name: 'escaped', does: 'JSON with escapes, odd order and whitespace', reach: 'all', billed: true },
+  { name: 'extra-fields', does: 'large, nested, unknown members', reach: 'all', billed: true },
+
+  { name: 'operation-failed', does: 'the operation fails', reach: 'legacy', billed: false },
+  { name: 'operation-filtered', does: 'the operation fails: contentFilter', reach: 'legacy', billed: false },
+  { name: 'operation-item-filtered', does: 'succeeded, the last item an error', reach: 'legacy', billed: true },
+  { name: 'operation-canceled', does: 'the operation times out: canceled', reach: 'legacy', billed: false },
+  { name: 'operation-deleted', does: 'the operation ends as deleted', reach: 'legacy', billed: true },
+  { name: 'operation-unknown-status', does: 'a status nobody knows, for ever', reach: 'legacy', billed: true },
+  { name: 'operation-never', does: 'the operation runs for ever', reach: 'legacy', billed: true },
+  { name: 'operation-404', does: 'the first polls find nothing', reach: 'legacy', billed: true, value: polls(2) },
+  { name: 'operation-lost', does: 'every poll finds nothing', reach: 'legacy', billed: true },
+  { name: 'operation-no-header', does: '202 without operation-location', reach: 'legacy', billed: true },
+  { name: 'operation-foreign-host', does: 'operation-location on another host', reach: 'legacy', billed: true },
+  { name: 'operation-outside', does: 'operation-location outside /openai/', reach: 'legacy', billed: true },
+  { name: 'operation-relative', does: 'operation-location without a host', reach: 'legacy', billed: true },
+  { name: 'operation-poll-429', does: 'the first polls answer 429', reach: 'legacy', billed: true, value: polls(2) },
+  { name: 'operation-poll-500', does: 'the first polls answer 500', reach: 'legacy', billed: true, value: polls(2) },
+  {
+    name: 'operation-retry-after',
+    does: 'asks to wait between polls',
+    reach: 'legacy',
+    billed: true,
+    value: seconds(1),
+  },
+  { name: 'operation-top-level-data', does: 'data beside status, not in result', reach: 'legacy', billed: true },
+  { name: 'operation-empty', does: 'succeeded without any picture', reach: 'legacy', billed: true },
+  { name: 'operation-redirect', does: 'polls answer 302 to another host', reach: 'legacy', billed: true },
+  { name: 'operation-big', does: 'a huge poll body', reach: 'legacy', billed: true, value: megabytes(10) },
+
+  { name: 'download-403', does: 'the picture is forbidden', reach: 'download', billed: true },
+  { name: 'download-404', does: 'the picture is gone', reach: 'download', billed: true },
+  { name: 'download-500-once', does: 'the first download of a picture fails', reach: 'download', billed: true },
+  { name: 'download-html', does: 'an HTML page instead of the picture', reach: 'download', billed: true },
+  { name: 'download-truncated', does: 'the picture ends too early', reach: 'download', billed: true },
+  { name: 'download-redirect', does: '302 to another host', reach: 'download', billed: true },
+  { name: 'download-gzip', does: 'the picture comes gzipped', reach: 'download', billed: true },
+  { name: 'download-not-an-image', does: 'image/png that is no picture', reach: 'download', billed: true },
+  { name: 'download-foreign', does: 'the url is on another host', reach: 'download', billed: true },
+] as const satisfies readonly ScenarioDescription[];
+
+/** The name of a scenario, without its value. */
+export type ScenarioName = (typeof scenarios)[number]['name'];

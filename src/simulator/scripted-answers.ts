@@ -1,0 +1,129 @@
+import {
+  azureError,
+  deploymentNotFound,
+  type PlainAnswer,
+  refusal,
+  resourceNotFound,
+  unknownParameter,
+} from './azure-errors.ts';
+import type { Scenario } from './choose-scenario.ts';
+import type { ScenarioName } from './scenarios.ts';
+
+/** What a scripted answer may speak of. `otherOrigin` is a second name of the simulator, or a host that is nowhere. */
+export type ScriptContext = { readonly apiVersion: string; readonly otherOrigin: string; readonly requestId: string };
+
+type Script = (value: number, context: ScriptContext) => PlainAnswer;
+
+const busyPage = (title: string) => `<html><head><title>${title}</title></head><body><h1>${title}</h1></body></html>`;
+const html = (status: number, title: string): PlainAnswer => ({
+  status,
+  contentType: 'text/html',
+  body: busyPage(title),
+});
+const withHeaders = (answer: PlainAnswer, headers: Record<string, string>): PlainAnswer => ({ ...answer, headers });
+const now = () => Math.floor(Date.now() / 1000);
+
+const harmless = { filtered: false, severity: 'safe' };
+const policyFilter = {
+  hate: harmless,
+  jailbreak: { detected: false, filtered: false },
+  self_harm: harmless,
+  sexual: { filtered: true, severity: 'high' },
+  violence: harmless,
+};
+const safetySystem = 'Your request was rejected as a result of our safety system.';
+
+/** CONTRACTS §3.2, errors, line 10: the wording of Azure's rate limit, with or without the wait in it. */
+function rateLimit(apiVersion: string, wait: string): PlainAnswer {
+  const operation = `the ImageGenerations_Create Operation under Azure OpenAI API version ${apiVersion}`;
+  const limit = 'have exceeded call rate limit of your current OpenAI S0 pricing tier.';
+  return azureError(429, '429', `Requests to ${operation} ${limit}${wait}`);
+}
+
+const scripts: Partial<Record<ScenarioName, Script>> = {
+  '429-ms': (wait, { apiVersion }) => withHeaders(rateLimit(apiVersion, ''), { 'retry-after-ms': `${wait}` }),
+  '429-seconds': (wait, { apiVersion }) => withHeaders(rateLimit(apiVersion, ''), { 'retry-after': `${wait}` }),
+  '429-date': (wait, { apiVersion }) => {
+    const date = new Date(Date.now() + wait * 1000).toUTCString();
+    return withHeaders(rateLimit(apiVersion, ''), { 'retry-after': date });
+  },
+  '429-text': (wait, { apiVersion }) => rateLimit(apiVersion, ` Please retry after ${wait} seconds.`),
+  // CONTRACTS §3.2, errors, line 11: API Management writes its own, flat body.
+  '429-flat': (wait) => ({
+    status: 429,
+    body: { statusCode: 429, message: `Rate limit is exceeded. Try again in ${wait} seconds.` },
+  }),
+  '429-none': (_, { apiVersion }) => rateLimit(apiVersion, ''),
+  '429-quota': () => ({
+    ...refusal('You exceeded your current quota.', null, 'insufficient_quota', 'insufficient_quota'),
+    status: 429,
+  }),
+  '503-busy': (wait) =>
+    withHeaders(azureError(503, 'EngineOverloaded', 'The engine is currently overloaded, please try again later.'), {
+      'retry-after': `${wait}`,
+    }),
+
+  '500': () => azureError(500, 'InternalServerError', 'The server had an error while processing your request.'),
+  '500-html': () => html(500, '500 Internal Server Error'),
+  '502-html': () => html(502, '502 Bad Gateway'),
+  '503': () => azureError(503, 'ServiceUnavailable', 'The service is temporarily unable to process your request.'),
+  '504': () => ({ status: 504, body: undefined }),
+  '408': () => azureError(408, 'Timeout', 'The operation was timeout.'),
+  '409': () => azureError(409, 'Conflict', 'The request conflicts with another one.'),
+  // CONTRACTS §3.2, errors, line 6: the text speaks of content policy, yet every prompt is refused.
+  '403-blocked': () => {
+    const reason = 'because we detected behavior that may violate our content policy';
+    return azureError(403, 'Forbidden', `Your resource has been temporarily blocked ${reason}.`);
+  },
+  '403': () => azureError(403, 'AccessDenied', 'Access denied due to Virtual Network/Firewall rules.'),
+  '404-deployment': deploymentNotFound,
+  '404-resource': resourceNotFound,
+  redirect: (_, { otherOrigin }) => ({
+    status: 307,
+    headers: { location: `${otherOrigin}/redirected` },
+    body: undefined,
+  }),
+  'unknown-parameter': () => unknownParameter('seed'),
+  'invalid-size': () => refusal("Invalid value for 'size'.", 'size', 'invalid_value', 'image_generation_user_error'),
+  'error-in-200': () => ({ ...azureError(200, 'InternalServerError', 'The image could not be made.') }),
+  'html-200': () => html(200, 'Welcome'),
+
+  // CONTRACTS §3.2, errors, line 1.
+  'filter-policy': () => {
+    const inner = {
+      code: 'ResponsibleAIPolicyViolation',
+      content_filter_results: { jailbreak: { detected: false, filtered: false } },
+    };
+    const error = { code: 'content_policy_violation', inner_error: inner, message: safetySystem };
+    return { status: 400, body: { error: { ...error, type: 'invalid_request_error' } } };
+  },
+  // CONTRACTS §3.2, errors, line 2; the 2023 spec spells the member innererror, this one spells it inner_error.
+  'filter-inner': () => {
+    const inner = {
+      code: 'ResponsibleAIPolicyViolation',
+      content_filter_results: policyFilter,
+      revised_prompt: 'A vivid scene',
+    };
+    const message = 'The response was filtered because the prompt triggered the content management policy.';
+    const error = { code: 'content_filter', message, param: 'prompt', type: null, status: 400, inner_error: inner };
+    return { status: 400, body: { error } };
+  },
+  // CONTRACTS §3.2, errors, lines 3 and 4: the status is not stated there; 200 is the harder case for a reader.
+  'filter-200-task': () => filteredWithCreated('Your task failed as a result of our safety system.'),
+  'filter-200-image': () => filteredWithCreated('Generated image was filtered as a result of our safety system.'),
+  // CONTRACTS §3.2, errors, line 5.
+  'moderation-blocked': (_, { requestId }) => {
+    const advice = 'If you believe this is an error, contact us at Azure support ticket and include the request ID';
+    const message = `Your request was rejected by the safety system. ${advice} ${requestId}.`;
+    return refusal(message, null, 'moderation_blocked', 'image_generation_user_error');
+  },
+};
+
+function filteredWithCreated(message: string): PlainAnswer {
+  return { status: 200, body: { created: now(), error: { code: 'contentFilter', message } } };
+}
+
+/** The answer of a scenario that answers without making pictures, or undefined when the scenario makes some. */
+export function scriptedAnswer(scenario: Scenario, context: ScriptContext): PlainAnswer | undefined {
+  return scripts[scenario.name]?.(scenario.value, context);
+}

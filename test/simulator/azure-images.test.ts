@@ -1,0 +1,234 @@
+import sharp from 'sharp';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { type Caller, json, openCaller } from './call-simulator.ts';
+
+let caller: Caller;
+beforeAll(async () => {
+  caller = await openCaller();
+});
+beforeEach(() => caller.simulator.ledger.reset());
+afterAll(() => caller.close());
+
+const v1 = '/openai/v1/images/generations';
+
+async function sizeOf(base64: string) {
+  const { width, height, format } = await sharp(Buffer.from(base64, 'base64')).metadata();
+  return `${format} ${width}x${height}`;
+}
+
+describe('a gpt-image deployment', () => {
+  test('answers base64 pictures with usage and no echo under a dated api-version', async () => {
+    const answer = await caller.generate('gpt-image-1', { prompt: 'a cat', n: 2, size: '1536x1024' });
+    expect(answer.status).toBe(200);
+    expect(answer.headers['apim-request-id']).toBeTypeOf('string');
+    expect(answer.headers['x-ms-region']).toBeTypeOf('string');
+    const body = json(answer);
+    expect(Object.keys(body).sort()).toEqual(['created', 'data', 'usage']);
+    expect(body.data.map((item: object) => Object.keys(item))).toEqual([['b64_json'], ['b64_json']]);
+    expect(body.data[0].b64_json).not.toBe(body.data[1].b64_json);
+    expect(await sizeOf(body.data[0].b64_json)).toBe('png 1536x1024');
+    const { total_tokens, input_tokens, output_tokens, input_tokens_details } = body.usage;
+    expect(total_tokens).toBe(input_tokens + output_tokens);
+    expect(input_tokens_details).toEqual({ text_tokens: input_tokens, image_tokens: 0 });
+  });
+
+  test('echoes the settings under the api-version preview', async () => {
+    const body = json(await caller.generate('gpt-image-1', { prompt: 'a cat', size: 'auto' }, 'preview'));
+    expect(body).toMatchObject({ background: 'opaque', size: '1024x1024', quality: 'high', output_format: 'png' });
+  });
+
+  test('makes jpeg with compression, transparent png and free sizes', async () => {
+    const jpeg = { prompt: 'a cat', output_format: 'jpeg' };
+    const fine = json(await caller.generate('gpt-image-2', { ...jpeg, output_compression: 95 }));
+    const coarse = json(await caller.generate('gpt-image-2', { ...jpeg, output_compression: 5 }));
+    expect(await sizeOf(coarse.data[0].b64_json)).toBe('jpeg 1024x1024');
+    expect(coarse.data[0].b64_json.length).toBeLessThan(fine.data[0].b64_json.length);
+    const clear = json(await caller.generate('gpt-image-1', { prompt: 'a cat', background: 'transparent' }));
+    expect((await sharp(Buffer.from(clear.data[0].b64_json, 'base64')).stats()).isOpaque).toBe(false);
+    const wide = json(await caller.generate('gpt-image-2', { prompt: 'a cat', size: '1600x640' }));
+    expect(await sizeOf(wide.data[0].b64_json)).toBe('png 1600x640');
+  });
+
+  test.each([
+    ['response_format', { response_format: 'b64_json' }, 'unknown_parameter'],
+    ['style', { style: 'vivid' }, 'unknown_parameter'],
+    ['seed', { seed: 1 }, 'unknown_parameter'],
+    ['__proto__-like names', { constructor: 1 }, 'unknown_parameter'],
+    ['a size of another family', { size: '1792x1024' }, 'invalid_value'],
+    ['webp', { output_format: 'webp' }, 'invalid_value'],
+    ['compression of png', { output_compression: 50 }, 'invalid_value'],
+    ['transparent jpeg', { background: 'transparent', output_format: 'jpeg' }, 'invalid_value'],
+    ['quality hd', { quality: 'hd' }, 'invalid_value'],
+    ['quality max', { quality: 'max' }, 'invalid_value'],
+    ['n 0', { n: 0 }, 'invalid_value'],
+    ['n 11', { n: 11 }, 'invalid_value'],
+    ['n as text', { n: '1' }, 'invalid_value'],
+    ['n null', { n: null }, 'invalid_value'],
+    ['user null', { user: null }, 'invalid_value'],
+    ['moderation high', { moderation: 'high' }, 'invalid_value'],
+    ['partial_images 4', { partial_images: 4 }, 'invalid_value'],
+    ['stream', { stream: true }, 'unsupported_parameter'],
+    ['model as deployment', { model: 'gpt-image-1-mine' }, 'invalid_value'],
+    ['an empty prompt', { prompt: '' }, 'invalid_value'],
+    ['a missing prompt', { prompt: undefined }, 'missing_required_parameter'],
+    ['a prompt too long', { prompt: 'x'.repeat(32_001) }, 'invalid_value'],
+    ['an unknown scenario', { prompt: 'a cat simulate:flood' }, 'unknown_scenario'],
+    ['a scenario of another flow', { prompt: 'a cat simulate:operation-failed' }, 'scenario_out_of_reach'],
+    ['a download scenario without url', { prompt: 'a cat simulate:download-404' }, 'scenario_out_of_reach'],
+  ])('refuses %s', async (_name, members, code) => {
+    const answer = await caller.generate('gpt-image-1-mine', { prompt: 'a cat', ...members });
+    expect([answer.status, json(answer).error.code]).toEqual([400, code]);
+    expect(caller.simulator.ledger.counts()).toMatchObject({ billed: 0, received: 1 });
+  });
+
+  test('words the refusals of parameter and model as Azure does', async () => {
+    const parameter = json(await caller.generate('gpt-image-1', { prompt: 'a cat', response_format: 'url' }));
+    expect(parameter.error).toEqual({
+      message: "Unknown parameter: 'response_format'.",
+      type: 'invalid_request_error',
+      param: 'response_format',
+      code: 'unknown_parameter',
+    });
+    const model = json(await caller.generate('gpt-image-2-1', { prompt: 'a cat', model: 'gpt-image-2-1' }));
+    expect(model.error).toEqual({
+      message: "The model 'gpt-image-2-1' does not exist.",
+      type: 'image_generation_user_error',
+      param: 'model',
+      code: 'invalid_value',
+    });
+    expect((await caller.generate('gpt-image-2-1', { prompt: 'a cat', model: 'gpt-image-2' })).status).toBe(200);
+  });
+
+  test.each(['1000x1000', '640x640', '3856x1280', '3200x1024', '01024x1024', '4096x2048'])(
+    'refuses the size %s by the pixel rule',
+    async (size) => {
+      expect((await caller.generate('gpt-image-2', { prompt: 'a cat', size })).status).toBe(400);
+    },
+  );
+});
+
+describe('a dall-e-3 deployment', () => {
+  test('answers one url with its rewritten prompt and filter results, which leads to the picture', async () => {
+    const answer = await caller.generate('dall-e-3', { prompt: 'a cat', size: '1792x1024' }, '2024-02-01');
+    const [item] = json(answer).data;
+    expect(Object.keys(item).sort()).toEqual([
+      'content_filter_results',
+      'prompt_filter_results',
+      'revised_prompt',
+      'url',
+    ]);
+    expect(json(answer).usage).toBeUndefined();
+    expect(item.url.startsWith(`${caller.simulator.origin}/private/images/`)).toBe(true);
+    const picture = await caller.call('GET', item.url, undefined, {});
+    expect(picture.headers['content-type']).toBe('image/png');
+    expect(await sizeOf(picture.bytes.toString('base64'))).toBe('png 1792x1024');
+  });
+
+  test('answers base64 when asked', async () => {
+    const body = json(
+      await caller.generate('dall-e-3', { prompt: 'a cat', response_format: 'b64_json' }, '2024-10-21'),
+    );
+    expect(await sizeOf(body.data[0].b64_json)).toBe('png 1024x1024');
+  });
+
+  test.each([
+    [{ n: 2 }],
+    [{ background: 'opaque' }],
+    [{ output_format: 'png' }],
+    [{ moderation: 'low' }],
+    [{ stream: false }],
+    [{ quality: 'high' }],
+    [{ size: 'auto' }],
+    [{ style: 'dull' }],
+    [{ response_format: 'file' }],
+    [{ prompt: 'x'.repeat(4001) }],
+  ])('refuses %j', async (members) => {
+    expect((await caller.generate('dall-e-3', { prompt: 'a cat', ...members }, '2024-02-01')).status).toBe(400);
+  });
+});
+
+describe('addresses', () => {
+  test.each([
+    ['gpt-image-1', '2025-04-01-preview', 200],
+    ['gpt-image-1', '2026-01-01-preview', 200],
+    ['gpt-image-1', '2025-04-01', 404],
+    ['gpt-image-1', '2025-03-01-preview', 404],
+    ['gpt-image-1', 'v1', 404],
+    ['dall-e-3', '2023-12-01-preview', 200],
+    ['dall-e-3', '2024-10-21', 200],
+    ['dall-e-3', '2023-10-01-preview', 404],
+    ['dall-e-3', '2023-12-01', 404],
+  ])('%s under %s answers %i', async (deployment, apiVersion, status) => {
+    expect((await caller.generate(deployment, { prompt: 'a cat' }, apiVersion)).status).toBe(status);
+  });
+
+  test('without api-version there is no resource', async () => {
+    const answer = await caller.call('POST', '/openai/deployments/gpt-image-1/images/generations', { prompt: 'a cat' });
+    expect([answer.status, json(answer)]).toEqual([404, { error: { code: '404', message: 'Resource not found' } }]);
+  });
+
+  test('edits are not there yet', async () => {
+    const target = '/openai/deployments/gpt-image-1/images/edits?api-version=2025-04-01-preview';
+    expect(json(await caller.call('POST', target, {})).error.message).toBe('Resource not found');
+  });
+
+  test('a deployment of no known family is not found', async () => {
+    const answer = await caller.generate('flux-1', { prompt: 'a cat' });
+    expect([answer.status, json(answer).error.code]).toEqual([404, 'DeploymentNotFound']);
+  });
+
+  test('a dall-e-2 deployment does not speak this flow', async () => {
+    expect(json(await caller.generate('dall-e-2', { prompt: 'a cat' })).error.code).toBe('OperationNotSupported');
+  });
+
+  test('a body that is no JSON object is refused in the error shape', async () => {
+    const target = '/openai/deployments/gpt-image-1/images/generations?api-version=preview';
+    const answer = await caller.call('POST', target, ['no object']);
+    expect(answer.status).toBe(400);
+    expect(json(answer).error.message).toBeTypeOf('string');
+    const form = await caller.call('POST', target, {}, { 'api-key': 'test-key', 'content-type': 'text/html' });
+    expect([form.status, json(form).error.type]).toEqual([415, 'invalid_request_error']);
+  });
+});
+
+describe('keys', () => {
+  const target = `${v1}?api-version=preview`;
+  const body = { model: 'gpt-image-1', prompt: 'a cat' };
+  test.each([
+    [{ 'api-key': 'test-key' }, 200],
+    [{ authorization: 'Bearer test-key' }, 200],
+    [{}, 401],
+    [{ 'api-key': 'wrong' }, 401],
+    [{ authorization: 'test-key' }, 401],
+    [{ authorization: 'Bearer wrong', 'api-key': 'test-key' }, 401],
+  ])('%j is answered %i', async (headers, status) => {
+    const answer = await caller.call('POST', target, body, headers as Record<string, string>);
+    expect(answer.status).toBe(status);
+    if (status === 401) expect(json(answer).error).toMatchObject({ code: '401' });
+    expect(caller.simulator.ledger.received).toBe(status === 200 ? 1 : 0);
+  });
+});
+
+describe('the v1 path', () => {
+  test.each(['', '?api-version=preview', '?api-version=v1'])(
+    'answers with echo and filter results (%s)',
+    async (query) => {
+      const body = json(await caller.call('POST', `${v1}${query}`, { model: 'gpt-image-2-mine', prompt: 'a cat' }));
+      expect(body).toMatchObject({ output_format: 'png', size: '1024x1024', usage: { input_tokens: 2 } });
+      expect(Object.keys(body.data[0]).sort()).toEqual(['b64_json', 'content_filter_results', 'prompt_filter_results']);
+    },
+  );
+
+  test('knows other api-versions as little as other models', async () => {
+    const good = { model: 'gpt-image-2', prompt: 'a cat' };
+    expect((await caller.call('POST', `${v1}?api-version=2025-04-01-preview`, good)).status).toBe(404);
+    const missing = await caller.call('POST', v1, { prompt: 'a cat' });
+    expect([missing.status, json(missing).error.message]).toEqual([400, 'Unknown model']);
+    expect(json(await caller.call('POST', v1, { ...good, model: 'sora' })).error.code).toBe('DeploymentNotFound');
+    expect(json(await caller.call('POST', v1, { ...good, style: 'vivid' })).error.code).toBe('unknown_parameter');
+  });
+
+  test('takes the scenario from the deployment in model', async () => {
+    expect((await caller.call('POST', v1, { model: 'gpt-image-2--429-none', prompt: 'a cat' })).status).toBe(429);
+  });
+});

@@ -1,0 +1,88 @@
+import { connect, type Socket } from 'node:net';
+import { setTimeout as wait } from 'node:timers/promises';
+import { Agent, request } from 'undici';
+import { type Simulator, startSimulator } from '../../src/simulator/start-simulator.ts';
+
+/** A whole answer, read to its end. */
+export type Answer = {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly bytes: Buffer;
+};
+
+/** A simulator of one test file, and the calls that its tests make. */
+export type Caller = {
+  readonly simulator: Simulator;
+  call(method: 'GET' | 'POST' | 'DELETE', target: string, body?: unknown, headers?: Headers): Promise<Answer>;
+  /** Posts to the deployments path with a preview api-version. */
+  generate(deployment: string, body: Body, apiVersion?: string): Promise<Answer>;
+  /** Posts to the legacy flow. */
+  submit(body: Body, apiVersion?: string): Promise<Answer>;
+  /** Polls an operation-location until `isOver` says so. */
+  pollUntil(target: string, isOver: (body: OperationBody) => boolean): Promise<OperationBody>;
+  close(): Promise<void>;
+};
+
+export type OperationBody = {
+  status: string;
+  id: string;
+  created: number;
+  expires?: number;
+  data?: { url?: string; error?: { code: string } }[];
+  result?: { created: number; data: { url?: string; error?: { code: string } }[] };
+  error?: { code: string };
+};
+
+type Headers = Readonly<Record<string, string>>;
+type Body = Readonly<Record<string, unknown>>;
+
+export const json = (answer: Answer) => JSON.parse(answer.bytes.toString());
+
+/** Starts a simulator on a free port with quick operations. Close it when the tests are over. */
+export async function openCaller(options: { operationMs?: number } = {}): Promise<Caller> {
+  const simulator = await startSimulator({ apiKey: 'test-key', operationMs: 6, ...options });
+  const dispatcher = new Agent({ keepAliveTimeout: 10 });
+  const call: Caller['call'] = async (method, target, body, headers = { 'api-key': 'test-key' }) => {
+    const url = new URL(target, simulator.origin);
+    const sent =
+      body === undefined
+        ? { headers }
+        : { headers: { 'content-type': 'application/json', ...headers }, body: JSON.stringify(body) };
+    const answer = await request(url, { dispatcher, method, ...sent });
+    return { status: answer.statusCode, headers: answer.headers, bytes: Buffer.from(await answer.body.arrayBuffer()) };
+  };
+  return {
+    simulator,
+    call,
+    generate: (deployment, body, apiVersion = '2025-04-01-preview') =>
+      call('POST', `/openai/deployments/${deployment}/images/generations?api-version=${apiVersion}`, body),
+    submit: (body, apiVersion = '2023-06-01-preview') =>
+      call('POST', `/openai/images/generations:submit?api-version=${apiVersion}`, body),
+    async pollUntil(target, isOver) {
+      for (;;) {
+        const body = json(await call('GET', target)) as OperationBody;
+        if (isOver(body)) return body;
+        await wait(2);
+      }
+    },
+    async close() {
+      await dispatcher.destroy();
+      await simulator.close();
+    },
+  };
+}
+
+/** Posts a prompt to a deployment over a plain socket, for tests that look at the connection itself. */
+export function postOverSocket(origin: string, deployment: string, prompt = 'a cat'): Socket {
+  const socket = connect(Number(new URL(origin).port), '127.0.0.1');
+  const body = JSON.stringify({ prompt });
+  const head = [
+    `POST /openai/deployments/${deployment}/images/generations?api-version=preview HTTP/1.1`,
+    'host: 127.0.0.1',
+    'api-key: test-key',
+    'content-type: application/json',
+    `content-length: ${body.length}`,
+  ];
+  socket.write(`${head.join('\r\n')}\r\n\r\n${body}`);
+  return socket;
+}

@@ -1,0 +1,67 @@
+import { crc32 } from 'node:zlib';
+import sharp from 'sharp';
+import { describe, expect, test } from 'vitest';
+import { drawPicture, type PictureOrder } from '../../src/simulator/draw-picture.ts';
+
+const order: PictureOrder = {
+  prompt: 'a cat',
+  index: 0,
+  width: 512,
+  height: 256,
+  transparent: false,
+  format: 'png',
+  compression: 100,
+  paddingMegabytes: 0,
+  broken: false,
+};
+const drawnBytes = async (changes: Partial<PictureOrder> = {}) =>
+  Buffer.concat((await drawPicture({ ...order, ...changes })).pieces);
+
+describe('a drawn picture', () => {
+  test('has the asked size and format, and the length it says', async () => {
+    const picture = await drawPicture(order);
+    const bytes = Buffer.concat(picture.pieces);
+    const { width, height, format } = await sharp(bytes).metadata();
+    expect([width, height, format, picture.byteLength]).toEqual([512, 256, 'png', bytes.length]);
+  });
+
+  test('is the same for the same prompt and index, and another one for another', async () => {
+    const first = await drawnBytes();
+    expect(first.equals(await drawnBytes())).toBe(true);
+    expect(first.equals(await drawnBytes({ prompt: 'a dog' }))).toBe(false);
+    expect(first.equals(await drawnBytes({ index: 1 }))).toBe(false);
+  });
+
+  test.each([['<&>"\u0000\ud800 \uffff'], ['x'.repeat(5000)], ['  '], ['word '.repeat(900)], ['猫 😀 קט']])(
+    'is drawn whatever the prompt holds (%#)',
+    async (prompt) => {
+      expect((await sharp(await drawnBytes({ prompt })).metadata()).width).toBe(512);
+    },
+  );
+
+  test.each(['png', 'jpeg'] as const)('padded as %s is larger and shows the same', async (format) => {
+    const plain = await drawnBytes({ format });
+    const padded = await drawnBytes({ format, paddingMegabytes: 5 });
+    expect(padded.length).toBe(plain.length + 5 * 1024 * 1024);
+    const [one, other] = await Promise.all([plain, padded].map((bytes) => sharp(bytes).raw().toBuffer()));
+    expect(other && one?.equals(other)).toBe(true);
+  });
+
+  test('is padded with PNG chunks whose checksums are right', async () => {
+    const bytes = await drawnBytes({ paddingMegabytes: 2 });
+    const types: string[] = [];
+    for (let start = 8; start < bytes.length; ) {
+      const end = start + 8 + bytes.readUInt32BE(start);
+      expect(bytes.readUInt32BE(end)).toBe(crc32(bytes.subarray(start + 4, end)));
+      types.push(bytes.toString('latin1', start + 4, start + 8));
+      start = end + 4;
+    }
+    expect(types.slice(0, 3)).toEqual(['IHDR', 'noIs', 'noIs']);
+    expect(types.at(-1)).toBe('IEND');
+  });
+
+  test('of 64 megabytes repeats one piece instead of holding it 64 times', async () => {
+    const { pieces } = await drawPicture({ ...order, paddingMegabytes: 64 });
+    expect(new Set(pieces.map((piece) => `${piece.buffer.byteLength}:${piece.byteOffset}`)).size).toBeLessThan(5);
+  });
+});
