@@ -1,0 +1,44 @@
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import type { IncomingHttpHeaders } from 'node:http';
+import { GatewayError } from '../domain/gateway-error.ts';
+import type { Secret } from '../domain/secret.ts';
+
+/** Throws `invalid_api_key` unless the headers carry one of the gateway's keys. */
+export type Authenticate = (headers: IncomingHttpHeaders) => void;
+
+/**
+ * Takes the key from `authorization: Bearer`, `api-key` or `x-api-key`; several may be present. Without configured keys
+ * everybody is let in: the gateway then listens on loopback only.
+ *
+ * Keys are compared by a keyed hash of the whole key, whose digest is looked up, so that neither the time of the look-up
+ * nor that of the comparison tells anything about a key.
+ */
+export function createAuthenticate(keys: readonly Secret[]): Authenticate {
+  const hashKey = randomBytes(32);
+  const digest = (key: string) => createHmac('sha256', hashKey).update(key).digest();
+  const known = new Map(keys.map((key) => digest(key.expose())).map((hash) => [hash.toString('hex'), hash]));
+  const nobody = randomBytes(32);
+
+  const isKnown = (key: string) => {
+    const presented = digest(key);
+    // The comparison runs on a miss, too, so that both take the same way.
+    return timingSafeEqual(presented, known.get(presented.toString('hex')) ?? nobody);
+  };
+
+  return (headers) => {
+    if (known.size === 0) return;
+    const presented = presentedKeys(headers);
+    if (presented.some(isKnown)) return;
+    const message =
+      presented.length > 0
+        ? 'The API key is not valid.'
+        : "No API key was given: send it as 'authorization: Bearer KEY', 'api-key: KEY' or 'x-api-key: KEY'.";
+    throw new GatewayError('invalid_api_key', message);
+  };
+}
+
+function presentedKeys(headers: IncomingHttpHeaders): string[] {
+  const bearer = /^Bearer +(\S+) *$/i.exec(headers.authorization ?? '')?.[1];
+  const candidates = [bearer, headers['api-key'], headers['x-api-key']];
+  return candidates.filter((key): key is string => typeof key === 'string' && key !== '');
+}

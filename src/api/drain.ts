@@ -1,0 +1,42 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import type { FastifyInstance } from 'fastify';
+import { GatewayError } from '../domain/gateway-error.ts';
+import type { Gateway } from '../gateway/gateway.ts';
+import type { Lifecycle } from './lifecycle.ts';
+
+type Limits = {
+  /** How long requests are still taken while `/readyz` already says no: load balancers need that long to notice. */
+  readonly leadMs: number;
+  /** How long running requests may take after that. */
+  readonly limitMs: number;
+};
+
+const sweepMs = 200;
+const lastAnswersMs = 1_000;
+
+/**
+ * Ends the server so that no request fails that could have finished: readiness off, lead, no new connections, running
+ * requests finish or, at the limit, are answered and then cancelled. Idle keep-alive connections are closed all along.
+ */
+export async function drain(
+  { server, gateway, lifecycle }: { server: FastifyInstance; gateway: Gateway; lifecycle: Lifecycle },
+  { leadMs, limitMs }: Limits,
+): Promise<void> {
+  lifecycle.phase = 'draining';
+  await wait(leadMs);
+  lifecycle.phase = 'closing';
+  // Node closes connections that are idle now, but not those that fall idle later: they would hold the server open.
+  const sweep = setInterval(() => server.server.closeIdleConnections(), sweepMs);
+  const limit = setTimeout(() => {
+    gateway.cancelAll(
+      new GatewayError('overloaded', 'The gateway is shutting down. Nothing was sent to the image service.'),
+    );
+    setTimeout(() => server.server.closeAllConnections(), lastAnswersMs);
+  }, limitMs);
+  try {
+    await server.close();
+  } finally {
+    clearInterval(sweep);
+    clearTimeout(limit);
+  }
+}

@@ -1,0 +1,63 @@
+import type { FastifyInstance, FastifyReply } from 'fastify';
+import { GatewayError } from '../../domain/gateway-error.ts';
+import type { Generation } from '../../domain/image-answer.ts';
+import type { ImageEvent } from '../../domain/image-event.ts';
+import type { RequestRecord } from '../../domain/request-record.ts';
+import type { Gateway } from '../../gateway/gateway.ts';
+import { answerHeaders } from '../answer-headers.ts';
+import { jsonAnswer } from '../json-answer.ts';
+import { refuseOtherMethods } from '../refuse-other-methods.ts';
+import { writeBody } from '../write-body.ts';
+import { parseGeneration } from './parse-generation.ts';
+
+/** `POST /v1/images/generations`, answered with JSON. */
+export function generationsRoute(app: FastifyInstance, gateway: Gateway): void {
+  const url = '/v1/images/generations';
+  app.post(url, async (request, reply) => {
+    const call = parseGeneration(request.body);
+    const { record } = request;
+    record.prompt = call.request.prompt;
+    record.count = call.request.count;
+    const generation = gateway.start(call.model, call.request);
+    record.generation = generation.report;
+    cancelWhenClientLeaves(reply, generation);
+    const events = await generation.answer;
+    reply.headers(answerHeaders(generation.report));
+    await answer(reply, generation, events, record);
+  });
+  refuseOtherMethods(app, url, ['POST']);
+}
+
+/**
+ * The caller is gone when its connection closes before our answer was written completely. (Fastify's `request.signal`
+ * fires as soon as the request's body has been read, so it cannot tell.)
+ */
+function cancelWhenClientLeaves(reply: FastifyReply, generation: Generation): void {
+  reply.raw.once('close', () => {
+    if (!reply.raw.writableFinished) generation.cancel(new GatewayError('client_gone', 'The caller has left.'));
+  });
+}
+
+/** Streams the answer. From its first byte on, a failure can only be shown by tearing the connection. */
+async function answer(
+  reply: FastifyReply,
+  generation: Generation,
+  events: AsyncIterable<ImageEvent>,
+  record: RequestRecord,
+): Promise<void> {
+  reply.hijack();
+  const { raw } = reply;
+  // Writing to a connection that has just closed emits an error that nobody needs: `writeBody` reports it.
+  raw.on('error', () => {});
+  for (const [name, value] of Object.entries(reply.getHeaders())) raw.setHeader(name, value ?? '');
+  raw.writeHead(200, { 'content-type': 'application/json' });
+  try {
+    record.bytesOut = await writeBody(raw, jsonAnswer(events, record));
+    record.settlement = 'delivered';
+  } catch (error) {
+    record.settlement = raw.destroyed ? 'abandoned' : 'torn';
+    record.error = error;
+    raw.destroy();
+  }
+  generation.settle(record.settlement);
+}

@@ -1,0 +1,77 @@
+import { z } from 'zod';
+import { GatewayError } from '../../domain/gateway-error.ts';
+import type { ImageRequest } from '../../domain/image-request.ts';
+
+/** A call of `POST /v1/images/generations`: the logical model, if it names one, and what it asks for. */
+export type GenerationCall = { readonly model: string | undefined; readonly request: ImageRequest };
+
+const word = z.string('must be a string').min(1, 'must not be empty').max(64, 'is too long');
+
+/**
+ * OpenAI's CreateImageRequest as far as the gateway looks into it; ranges that differ by model are checked against the
+ * model's family later. Everything else passes into `extra`.
+ */
+const parameters = z.looseObject({
+  model: z.string('must be a string').min(1, 'must not be empty').max(256, 'is too long').optional(),
+  prompt: z.string('must be a string').min(1, 'must not be empty'),
+  n: z.int('must be a whole number').min(1, 'must be 1 to 10').max(10, 'must be 1 to 10').default(1),
+  size: word.optional(),
+  quality: word.optional(),
+  background: word.optional(),
+  output_format: word.optional(),
+  output_compression: z
+    .int('must be a whole number')
+    .min(0, 'must be 0 to 100')
+    .max(100, 'must be 0 to 100')
+    .optional(),
+  moderation: word.optional(),
+  style: word.optional(),
+  user: z.string('must be a string').max(1024, 'is too long').optional(),
+  response_format: z.enum(['url', 'b64_json'], "must be 'url' or 'b64_json'").optional(),
+  stream: z.boolean('must be true or false').default(false),
+  partial_images: z.int('must be a whole number').min(0, 'must be 0 to 3').max(3, 'must be 0 to 3').default(0),
+});
+
+/** Parses a JSON body. Throws a GatewayError that names the parameter at fault. */
+export function parseGeneration(body: unknown): GenerationCall {
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) {
+    throw new GatewayError('invalid_value', 'The request’s body must be a JSON object.');
+  }
+  // JSON null means "not set" everywhere in OpenAI's API.
+  const given = Object.fromEntries(Object.entries(body).filter(([, value]) => value !== null));
+  const parsed = parameters.safeParse(given);
+  if (!parsed.success) throw invalidParameter(parsed.error, given);
+  const known = parsed.data;
+  if (known.stream) throw streamingUnsupported('stream');
+  if (known.partial_images > 0) throw streamingUnsupported('partial_images');
+  const request: ImageRequest = {
+    prompt: known.prompt,
+    count: known.n,
+    size: known.size,
+    quality: known.quality,
+    background: known.background,
+    outputFormat: known.output_format,
+    outputCompression: known.output_compression,
+    moderation: known.moderation,
+    style: known.style,
+    user: known.user,
+    delivery: known.response_format,
+    extra: Object.fromEntries(Object.entries(given).filter(([name]) => !Object.hasOwn(parameters.shape, name))),
+  };
+  return { model: known.model, request };
+}
+
+function invalidParameter(error: z.ZodError, given: Record<string, unknown>): GatewayError {
+  const [issue] = error.issues;
+  const param = String(issue?.path[0] ?? '');
+  if (given[param] === undefined) {
+    return new GatewayError('missing_required_parameter', `'${param}' is missing.`, { param });
+  }
+  return new GatewayError('invalid_value', `'${param}' ${issue?.message ?? 'is not valid'}.`, { param });
+}
+
+function streamingUnsupported(param: string): GatewayError {
+  return new GatewayError('unsupported_parameter', `'${param}' is not supported yet: this gateway does not stream.`, {
+    param,
+  });
+}

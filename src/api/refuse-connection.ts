@@ -1,0 +1,27 @@
+import type { Socket } from 'node:net';
+import { type ErrorKind, GatewayError } from '../domain/gateway-error.ts';
+import { requestId } from './request-id.ts';
+import { callerViews, errorBody } from './write-error.ts';
+
+const kinds: Readonly<Record<string, [ErrorKind, string]>> = {
+  HPE_HEADER_OVERFLOW: ['header_too_large', "The request's headers are too long."],
+  ERR_HTTP_REQUEST_TIMEOUT: ['request_timeout', 'The request took too long to arrive.'],
+};
+
+/** Answers bytes that are no HTTP request, which never reach a route, in the shape of every other error. */
+export function refuseConnection(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const [kind, message] = kinds[error.code ?? ''] ?? ['invalid_request', 'The request is not valid HTTP.'];
+  const body = JSON.stringify(errorBody(new GatewayError(kind, message)));
+  const head = [
+    `HTTP/1.1 ${callerViews[kind].status} Refused`,
+    'content-type: application/json',
+    `content-length: ${Buffer.byteLength(body)}`,
+    `x-request-id: ${requestId({ headers: {} })}`,
+    'connection: close',
+  ];
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
+}

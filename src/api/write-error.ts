@@ -1,0 +1,86 @@
+import type { FastifyReply } from 'fastify';
+import { type ErrorKind, GatewayError } from '../domain/gateway-error.ts';
+
+type CallerView = { readonly status: number; readonly type: string; readonly code: string };
+
+const invalidRequest = 'invalid_request_error';
+const contentRefused = 'image_generation_user_error';
+const serverError = 'server_error';
+
+/** What callers are told for each failure: HTTP status, and OpenAI's `type` and `code`. */
+export const callerViews: Readonly<Record<ErrorKind, CallerView>> = {
+  missing_required_parameter: { status: 400, type: invalidRequest, code: 'missing_required_parameter' },
+  invalid_value: { status: 400, type: invalidRequest, code: 'invalid_value' },
+  unsupported_parameter: { status: 400, type: invalidRequest, code: 'unsupported_parameter' },
+  invalid_json: { status: 400, type: invalidRequest, code: 'invalid_json' },
+  invalid_request: { status: 400, type: invalidRequest, code: 'invalid_request' },
+  invalid_api_key: { status: 401, type: invalidRequest, code: 'invalid_api_key' },
+  model_not_found: { status: 404, type: invalidRequest, code: 'model_not_found' },
+  unknown_url: { status: 404, type: invalidRequest, code: 'unknown_url' },
+  method_not_allowed: { status: 405, type: invalidRequest, code: 'method_not_allowed' },
+  request_timeout: { status: 408, type: invalidRequest, code: 'request_timeout' },
+  request_too_large: { status: 413, type: invalidRequest, code: 'request_too_large' },
+  unsupported_content_type: { status: 415, type: invalidRequest, code: 'unsupported_content_type' },
+  header_too_large: { status: 431, type: invalidRequest, code: 'header_too_large' },
+  client_gone: { status: 499, type: invalidRequest, code: 'client_gone' },
+  internal_error: { status: 500, type: serverError, code: 'internal_error' },
+  overloaded: { status: 503, type: serverError, code: 'overloaded' },
+  deadline_exceeded: { status: 504, type: serverError, code: 'deadline_exceeded' },
+  upstream_refused_parameter: { status: 400, type: invalidRequest, code: 'unknown_parameter' },
+  upstream_refused_value: { status: 400, type: invalidRequest, code: 'invalid_value' },
+  upstream_refused_request: { status: 400, type: invalidRequest, code: 'invalid_request' },
+  upstream_refused_image: { status: 400, type: invalidRequest, code: 'invalid_image_file' },
+  upstream_refused_size: { status: 413, type: invalidRequest, code: 'request_too_large' },
+  content_policy_violation: { status: 400, type: contentRefused, code: 'content_policy_violation' },
+  moderation_blocked: { status: 400, type: contentRefused, code: 'moderation_blocked' },
+  upstream_rate_limited: { status: 429, type: 'requests', code: 'rate_limit_exceeded' },
+  upstream_quota_exhausted: { status: 429, type: 'insufficient_quota', code: 'insufficient_quota' },
+  upstream_auth_failed: { status: 502, type: serverError, code: 'upstream_auth_failed' },
+  upstream_misconfigured: { status: 502, type: serverError, code: 'upstream_misconfigured' },
+  upstream_generation_failed: { status: 502, type: serverError, code: 'upstream_generation_failed' },
+  upstream_outcome_unknown: { status: 502, type: serverError, code: 'upstream_outcome_unknown' },
+  upstream_invalid_response: { status: 502, type: serverError, code: 'upstream_invalid_response' },
+  upstream_result_unavailable: { status: 502, type: serverError, code: 'upstream_result_unavailable' },
+  upstream_unavailable: { status: 503, type: serverError, code: 'upstream_unavailable' },
+  upstream_blocked: { status: 503, type: serverError, code: 'upstream_unavailable' },
+  upstream_timeout: { status: 504, type: serverError, code: 'upstream_outcome_unknown' },
+};
+
+/** An error as OpenAI's clients read it; anything but a GatewayError is an internal error and stays unexplained. */
+export function errorBody(error: GatewayError): { error: Record<string, unknown> } {
+  const { type, code } = callerViews[error.kind];
+  const { moderation } = error;
+  return {
+    error: {
+      message: error.message,
+      type,
+      param: error.param ?? null,
+      code,
+      ...(moderation && {
+        moderation_details: { moderation_stage: moderation.stage, categories: moderation.categories },
+      }),
+    },
+  };
+}
+
+/**
+ * Answers with an error. `sent`: a paid call may have left for the upstream, so that a client that repeats the request
+ * by itself could buy the picture again: answers which OpenAI's SDKs would repeat then say that they must not.
+ */
+export function writeError(reply: FastifyReply, error: GatewayError, { sent }: { sent: boolean }): FastifyReply {
+  const { status } = callerViews[error.kind];
+  const isRepeatedBySdks = status === 408 || status === 409 || status === 429 || status >= 500;
+  if (sent && isRepeatedBySdks) reply.header('x-should-retry', 'false');
+  if (error.retryAfterMs !== undefined) {
+    reply.header('retry-after-ms', String(error.retryAfterMs));
+    reply.header('retry-after', String(Math.max(1, Math.ceil(error.retryAfterMs / 1000))));
+  }
+  return reply.code(status).type('application/json').send(errorBody(error));
+}
+
+/** Any thrown value as the error that its caller may see. */
+export function asGatewayError(error: unknown, requestId: string): GatewayError {
+  if (error instanceof GatewayError) return error;
+  const message = `The gateway failed unexpectedly. Its log has the details of request ${requestId}.`;
+  return new GatewayError('internal_error', message, { cause: error });
+}

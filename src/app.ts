@@ -1,0 +1,91 @@
+import type { FastifyInstance } from 'fastify';
+import type { Logger } from 'pino';
+import { createLifecycle, type Lifecycle } from './api/lifecycle.ts';
+import { createServer } from './api/server.ts';
+import type { ModelConfig, ModelDefaults, ModelsConfig, TargetConfig } from './config/models-config.ts';
+import type { ImageProvider } from './domain/image-provider.ts';
+import { type OptionalMember, type RequestDefaults, wireNames } from './domain/image-request.ts';
+import type { Secret } from './domain/secret.ts';
+import { createGateway, type Gateway } from './gateway/gateway.ts';
+import { createModelCatalog, type LogicalModel, type Target } from './gateway/model-catalog.ts';
+import { modelFamily } from './gateway/model-families.ts';
+import { deploymentAddress, v1Address } from './providers/azure-address.ts';
+import { azureAsync } from './providers/azure-async.ts';
+import { azureImages } from './providers/azure-images.ts';
+import { createTelemetry } from './telemetry/telemetry.ts';
+import { createUpstreamClient, type UpstreamClient } from './upstream/client.ts';
+import { createImageDownloads, type ImageDownloads } from './upstream/guarded-download.ts';
+
+export type App = {
+  readonly server: FastifyInstance;
+  readonly gateway: Gateway;
+  readonly lifecycle: Lifecycle;
+};
+
+export type AppParts = {
+  readonly models: ModelsConfig;
+  readonly gatewayKeys: readonly Secret[];
+  readonly logger: Logger;
+};
+
+/** Puts the rooms together; nothing listens yet, and nothing is asked of any upstream. */
+export function buildApp({ models, gatewayKeys, logger }: AppParts): App {
+  const telemetry = createTelemetry(logger);
+  const lifecycle = createLifecycle();
+  const upstream = { client: createUpstreamClient(), downloads: createImageDownloads() };
+  const catalog = createModelCatalog({
+    models: models.models.map((model) => logicalModel(model, upstream)),
+    aliases: models.aliases,
+    defaultModel: models.defaultModel,
+  });
+  const gateway = createGateway({ catalog, recorder: telemetry });
+  const server = createServer({ gateway, gatewayKeys, lifecycle, recorder: telemetry, metrics: telemetry.metrics });
+  server.addHook('onClose', async () => {
+    await Promise.all([upstream.client.close(), upstream.downloads.close()]);
+  });
+  return { server, gateway, lifecycle };
+}
+
+type Upstream = { readonly client: UpstreamClient; readonly downloads: ImageDownloads };
+
+function logicalModel(model: ModelConfig, upstream: Upstream): LogicalModel {
+  return {
+    name: model.name,
+    timeoutMs: model.timeoutMs,
+    defaults: requestDefaults(model.defaults),
+    targets: model.targets.map((target) => createTarget(target, upstream)),
+  };
+}
+
+function createTarget(target: TargetConfig, { client, downloads }: Upstream): Target {
+  const { name, priority, weight, baseURL, downloadOrigins } = target;
+  return {
+    name,
+    priority,
+    weight,
+    family: modelFamily(target.model),
+    provider: createProvider(target, client),
+    download: downloads.allowing([new URL(baseURL).origin, ...downloadOrigins]),
+  };
+}
+
+function createProvider(target: TargetConfig, client: UpstreamClient): ImageProvider {
+  const { apiKey } = target;
+  switch (target.provider) {
+    case 'azure-async':
+      return azureAsync({ baseURL: target.baseURL, apiVersion: target.apiVersion, apiKey, client });
+    case 'azure-deployment':
+      return azureImages({ id: target.provider, address: deploymentAddress(target), apiKey, client });
+    case 'azure-v1':
+      return azureImages({ id: target.provider, address: v1Address(target), apiKey, client });
+  }
+}
+
+/** The configuration speaks the wire's names. */
+function requestDefaults(defaults: ModelDefaults): RequestDefaults {
+  const members = Object.entries(wireNames) as [OptionalMember, string][];
+  const byWireName = defaults as Readonly<Record<string, unknown>>;
+  return Object.fromEntries(
+    members.filter(([, name]) => byWireName[name] !== undefined).map(([member, name]) => [member, byWireName[name]]),
+  );
+}

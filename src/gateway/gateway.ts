@@ -1,0 +1,40 @@
+import type { Generation } from '../domain/image-answer.ts';
+import type { ImageRequest } from '../domain/image-request.ts';
+import type { Recorder } from '../domain/recorder.ts';
+import { chooseTarget } from './choose-target.ts';
+import { startGeneration } from './generation.ts';
+import type { ModelCatalog } from './model-catalog.ts';
+
+/** The use case: logical models in front, targets behind. */
+export interface Gateway {
+  readonly catalog: ModelCatalog;
+  /** How many generations are running. */
+  readonly inFlight: number;
+  /** Starts a request; throws a GatewayError when it can be refused before anything is sent. */
+  start(model: string | undefined, request: ImageRequest): Generation;
+  /** Ends everything that is running, so that each caller still gets an answer. */
+  cancelAll(reason: Error): void;
+}
+
+type Parts = { readonly catalog: ModelCatalog; readonly recorder: Recorder; readonly random?: () => number };
+
+export function createGateway({ catalog, recorder, random = Math.random }: Parts): Gateway {
+  const running = new Set<Generation>();
+  return {
+    catalog,
+    get inFlight() {
+      return running.size;
+    },
+    start(name, request) {
+      const model = catalog.find(name);
+      const target = chooseTarget(model.targets, random());
+      const onSettled = () => running.delete(generation);
+      const generation = startGeneration({ model, target, request, recorder, onSettled });
+      running.add(generation);
+      return generation;
+    },
+    cancelAll(reason) {
+      for (const generation of running) generation.cancel(reason);
+    },
+  };
+}

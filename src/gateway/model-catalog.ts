@@ -1,0 +1,59 @@
+import { GatewayError } from '../domain/gateway-error.ts';
+import type { ImageDownload } from '../domain/image-download.ts';
+import type { ImageProvider } from '../domain/image-provider.ts';
+import type { RequestDefaults } from '../domain/image-request.ts';
+import type { ModelFamily } from './model-families.ts';
+
+/** One upstream deployment behind a logical model. */
+export type Target = {
+  readonly name: string;
+  /** Targets with the lowest number are used; among equals, by weight. */
+  readonly priority: number;
+  readonly weight: number;
+  readonly family: ModelFamily;
+  readonly provider: ImageProvider;
+  /** Fetches result pictures from where this target may keep them. */
+  readonly download: ImageDownload;
+};
+
+/** What callers name: a model of the gateway's own, served by one or more targets. */
+export type LogicalModel = {
+  readonly name: string;
+  readonly timeoutMs: number;
+  readonly defaults: RequestDefaults;
+  readonly targets: readonly Target[];
+};
+
+type Models = {
+  readonly models: readonly LogicalModel[];
+  /** Alias → name of a model. */
+  readonly aliases: ReadonlyMap<string, string>;
+  readonly defaultModel: string | undefined;
+};
+
+export interface ModelCatalog extends Models {
+  /** Names and aliases, in the order of the configuration. */
+  readonly names: readonly string[];
+  /** The model of that name or alias, or the default one without a name. Throws `model_not_found`. */
+  find(name: string | undefined): LogicalModel;
+}
+
+export function createModelCatalog({ models, aliases, defaultModel }: Models): ModelCatalog {
+  const byName = new Map(models.map((model) => [model.name, model]));
+  return {
+    models,
+    aliases,
+    defaultModel,
+    names: [...byName.keys(), ...aliases.keys()],
+    find(name = defaultModel) {
+      if (name === undefined) {
+        throw new GatewayError('missing_required_parameter', "'model' is missing, and there is no default model.", {
+          param: 'model',
+        });
+      }
+      const model = byName.get(aliases.get(name) ?? name);
+      if (model !== undefined) return model;
+      throw new GatewayError('model_not_found', `The model '${name}' does not exist.`, { param: 'model' });
+    },
+  };
+}

@@ -1,0 +1,16 @@
+import { loadDotEnv } from './config/environment.ts';
+import { describeModels } from './gateway/describe-models.ts';
+import { buildGateway, describeStartFailure, readConfiguration, runGateway } from './run-gateway.ts';
+
+try {
+  const configuration = readConfiguration(loadDotEnv());
+  if (process.argv.includes('--check')) {
+    const { app } = buildGateway(configuration);
+    process.stdout.write(`The configuration is valid.\n\n${describeModels(app.gateway.catalog)}`);
+  } else {
+    await runGateway(configuration);
+  }
+} catch (error) {
+  process.stderr.write(describeStartFailure(error));
+  process.exitCode = 1;
+}

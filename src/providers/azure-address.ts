@@ -1,0 +1,33 @@
+/** Where an Azure deployment answers, and how the body names it. */
+export type AzureAddress = {
+  readonly generations: URL;
+  /** The body's `model`; `undefined`: the path names the deployment, and Azure refuses the member. */
+  readonly model: string | undefined;
+};
+
+/**
+ * Deployment addressing (`…/openai/deployments/{name}/images/…?api-version=V`): Azure refuses a body whose `model` is
+ * anything but the canonical model name, so it is left out.
+ */
+export function deploymentAddress({ baseURL, apiVersion }: { baseURL: string; apiVersion: string }): AzureAddress {
+  return { generations: generationsUrl(baseURL, apiVersion), model: undefined };
+}
+
+/** v1 addressing (`…/openai/v1/images/…`): the body's `model` is the deployment's name, and api-version is optional. */
+export function v1Address({
+  baseURL,
+  apiVersion,
+  deployment,
+}: {
+  baseURL: string;
+  apiVersion?: string | undefined;
+  deployment: string;
+}): AzureAddress {
+  return { generations: generationsUrl(baseURL, apiVersion), model: deployment };
+}
+
+function generationsUrl(baseURL: string, apiVersion: string | undefined): URL {
+  const url = new URL(`${baseURL}/images/generations`);
+  if (apiVersion !== undefined) url.searchParams.set('api-version', apiVersion);
+  return url;
+}

@@ -1,0 +1,66 @@
+import { createHmac, randomBytes } from 'node:crypto';
+import { GatewayError } from '../domain/gateway-error.ts';
+import type { RequestRecord } from '../domain/request-record.ts';
+
+// Without the key, which dies with the process, nobody can test a guessed prompt against the log.
+const hashKey = randomBytes(32);
+
+/** The one log line of a request: facts only. Of the prompt it has the length and a keyed hash, to tell equal ones. */
+export function wideRecord(record: RequestRecord, status: number): Record<string, unknown> {
+  const { generation, prompt } = record;
+  return {
+    requestId: record.requestId,
+    method: record.method,
+    route: record.route,
+    status,
+    durationMs: Math.round(performance.now() - record.startedAt),
+    ...(record.clientRetry > 0 && { clientRetry: record.clientRetry }),
+    ...(generation && {
+      model: generation.model,
+      target: generation.target,
+      provider: generation.provider,
+      attempts: generation.attempts,
+      sent: generation.sent,
+      adaptations: generation.adaptations,
+      upstreamMs: generation.upstreamMs === undefined ? undefined : Math.round(generation.upstreamMs),
+      upstreamRequestId: generation.upstreamRequestId,
+      count: record.count,
+      images: record.images,
+      bytesOut: record.bytesOut,
+      settlement: record.settlement,
+    }),
+    ...(prompt !== undefined && { promptLength: prompt.length, promptHash: hash(prompt) }),
+    ...(record.error !== undefined && { error: errorFacts(record.error) }),
+  };
+}
+
+/** How loud a request is in the log: callers' mistakes are everyday life, ours are not. */
+export function levelOf({ error }: RequestRecord, status: number): 'info' | 'warn' | 'error' {
+  if (error !== undefined && !(error instanceof GatewayError) && status === 500) return 'error';
+  return status >= 500 || status === 429 ? 'warn' : 'info';
+}
+
+function hash(prompt: string): string {
+  return createHmac('sha256', hashKey).update(prompt).digest('base64url').slice(0, 16);
+}
+
+function errorFacts(error: unknown): Record<string, unknown> {
+  if (!(error instanceof GatewayError)) return unexpected(error);
+  const { kind, outcome, param, cause } = error;
+  return { kind, outcome, param, cause: causeFacts(cause) };
+}
+
+/** Our own bug: its stack is what is needed to find it. */
+function unexpected(error: unknown): Record<string, unknown> {
+  return error instanceof Error ? { kind: error.name, stack: error.stack } : { kind: typeof error };
+}
+
+/** Of other libraries' errors only name and code: their messages may quote what they were given. */
+function causeFacts(cause: unknown): unknown {
+  if (cause instanceof GatewayError) return cause.kind;
+  if (cause instanceof Error) {
+    const { code } = cause as NodeJS.ErrnoException;
+    return { name: cause.name, code };
+  }
+  return cause;
+}

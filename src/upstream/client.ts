@@ -1,0 +1,89 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Readable } from 'node:stream';
+import { Agent, type Dispatcher } from 'undici';
+import type { Attempt } from '../domain/image-provider.ts';
+import type { Secret } from '../domain/secret.ts';
+import { paidCallError } from './paid-call-error.ts';
+import { sentMark } from './sent-mark.ts';
+import { settleOnAbort } from './settle-on-abort.ts';
+
+export type UpstreamAnswer = {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: Readable;
+};
+
+export type PaidCall = {
+  readonly apiKey: Secret;
+  readonly body: Buffer;
+  readonly signal: AbortSignal;
+  readonly attempt: Attempt;
+};
+
+export type PollCall = { readonly apiKey: Secret; readonly signal: AbortSignal };
+
+/** Sends requests to configured upstreams. Redirects are answers like any other: none is ever followed. */
+export interface UpstreamClient {
+  /** A POST that may create, and bill, pictures. Sets `attempt.sent`; rejects with a GatewayError. */
+  post(url: URL, call: PaidCall): Promise<UpstreamAnswer>;
+  /** A GET that may be repeated; rejects with whatever broke it. */
+  get(url: URL, call: PollCall): Promise<UpstreamAnswer>;
+  close(): Promise<void>;
+}
+
+/** Connecting includes TLS. */
+const connectMs = 5_000;
+
+/** An idle body is cut after this long; the request's deadline is what bounds the whole call. */
+const bodyIdleMs = 60_000;
+
+/** Settings that every agent for upstreams needs; undici's own defaults would lose paid answers. */
+export const agentDefaults = {
+  // One reset of a shared HTTP/2 connection would take every paid call on it.
+  allowH2: false,
+  // The deadline decides how long a silent upstream is waited for; undici's 300 s would end calls that still run.
+  headersTimeout: 0,
+  bodyTimeout: bodyIdleMs,
+  // Azure's header blocks can exceed the default of 16 KiB, and the answer was already paid for.
+  maxHeaderSize: 64 * 1024,
+} as const;
+
+export function createUpstreamClient(): UpstreamClient {
+  // A kept-alive socket may close under a request, which leaves a paid call's outcome unknown: each one dials anew.
+  const paid = new Agent({ ...agentDefaults, pipelining: 0, connect: { timeout: connectMs } });
+  const polls = new Agent({ ...agentDefaults, connect: { timeout: connectMs } });
+
+  return {
+    async post(url, { apiKey, body, signal, attempt }) {
+      const headers = { ...identity, 'content-type': 'application/json', 'api-key': apiKey.expose() };
+      const dispatcher = paid.compose(sentMark(attempt));
+      try {
+        return await request(dispatcher, { ...target(url), method: 'POST', headers, body, signal });
+      } catch (error) {
+        throw paidCallError(error, attempt);
+      }
+    },
+    get(url, { apiKey, signal }) {
+      const headers = { ...identity, 'api-key': apiKey.expose() };
+      return request(polls, { ...target(url), method: 'GET', headers, signal });
+    },
+    async close() {
+      await Promise.all([paid.destroy(), polls.destroy()]);
+    },
+  };
+}
+
+const identity = { accept: 'application/json', 'accept-encoding': 'identity', 'user-agent': 'azure-image-gateway' };
+
+export function target(url: URL): { origin: string; path: string } {
+  return { origin: url.origin, path: `${url.pathname}${url.search}` };
+}
+
+/** One request that settles when its signal says so, even while it is still connecting. */
+export async function request(
+  dispatcher: Dispatcher,
+  options: Dispatcher.RequestOptions & { signal: AbortSignal },
+): Promise<UpstreamAnswer> {
+  const answer = await settleOnAbort(dispatcher.request(options), options.signal, (late) => late.body.destroy());
+  return { status: answer.statusCode, headers: answer.headers, body: answer.body };
+}

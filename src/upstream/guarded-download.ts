@@ -1,0 +1,125 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import { Agent, type buildConnector, type Dispatcher } from 'undici';
+import { GatewayError } from '../domain/gateway-error.ts';
+import type { DownloadedImage, ImageDownload } from '../domain/image-download.ts';
+import { imageHeaderBytes, imageMediaType } from '../domain/image-header.ts';
+import { agentDefaults, request, target, type UpstreamAnswer } from './client.ts';
+import { type DownloadAddress, downloadAddress } from './download-address.ts';
+import { guardedConnector } from './guarded-connector.ts';
+
+/** Fetches result pictures; it knows no credential, so none can leak. */
+export interface ImageDownloads {
+  /** Downloads for one target: from Azure's public blob hosts and from these exact origins. */
+  allowing(configuredOrigins: readonly string[]): ImageDownload;
+  close(): Promise<void>;
+}
+
+const maxBytes = 64 * 1024 * 1024;
+const tries = 3;
+const openMs = 60_000;
+const pauseMs = 200;
+
+/** `connector` is replaced in tests, to reach a loopback server under the name of a public one. */
+export function createImageDownloads(connector: buildConnector.connector = guardedConnector()): ImageDownloads {
+  const timeouts = { ...agentDefaults, headersTimeout: 15_000, bodyTimeout: 15_000 };
+  const agents = {
+    public: new Agent({ ...timeouts, connect: connector }),
+    configured: new Agent({ ...timeouts, connect: { timeout: 5_000 } }),
+  };
+
+  return {
+    allowing: (configuredOrigins) => async (link, signal) => {
+      const address = downloadAddress(link, configuredOrigins);
+      if (address === undefined) throw unavailable('the link names a host that is not allowed');
+      return openRepeatedly(agents[address.route], address, signal);
+    },
+    async close() {
+      await Promise.all([agents.public.destroy(), agents.configured.destroy()]);
+    },
+  };
+}
+
+async function openRepeatedly(
+  agent: Dispatcher,
+  address: DownloadAddress,
+  signal: AbortSignal,
+): Promise<DownloadedImage> {
+  const opening = new AbortController();
+  const timer = setTimeout(() => opening.abort(unavailable('it did not start in time')), openMs);
+  const either = AbortSignal.any([signal, opening.signal]);
+  try {
+    for (let failures = 0; ; ) {
+      try {
+        return await open(agent, address.url, either);
+      } catch (error) {
+        failures += 1;
+        if (either.aborted) throw either.reason;
+        if (error instanceof GatewayError || failures === tries) throw asUnavailable(error);
+        await wait(pauseMs * 2 ** failures * Math.random(), undefined, { signal: either });
+      }
+    }
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** One try. A GatewayError is final; anything else may be tried again. */
+async function open(agent: Dispatcher, url: URL, signal: AbortSignal): Promise<DownloadedImage> {
+  const headers = { accept: 'image/*', 'accept-encoding': 'identity', 'user-agent': 'azure-image-gateway' };
+  const answer = await request(agent, { ...target(url), method: 'GET', headers, signal });
+  try {
+    checkHead(answer);
+    return await checkFirstBytes(answer.body);
+  } catch (error) {
+    answer.body.on('error', () => {}).destroy();
+    throw error;
+  }
+}
+
+function checkHead({ status, headers }: UpstreamAnswer): void {
+  if (status === 408 || status === 429 || status >= 500) throw new Error(`status ${status}`);
+  if (status !== 200) throw unavailable(`status ${status}`);
+  if ((headers['content-encoding'] ?? 'identity') !== 'identity') throw unavailable('it is compressed');
+  if (Number(headers['content-length'] ?? 0) > maxBytes) throw unavailable('it is too long');
+}
+
+async function checkFirstBytes(body: AsyncIterable<Buffer>): Promise<DownloadedImage> {
+  const rest = body[Symbol.asyncIterator]();
+  let header: Buffer = Buffer.alloc(0);
+  while (header.length < imageHeaderBytes) {
+    const { value, done } = await rest.next();
+    if (done) break;
+    header = header.length === 0 ? value : Buffer.concat([header, value]);
+  }
+  const mediaType = imageMediaType(header);
+  if (mediaType === undefined) throw unavailable('it is not an image');
+  return { mediaType, bytes: capped(header, rest) };
+}
+
+async function* capped(header: Buffer, rest: AsyncIterator<Buffer>): AsyncGenerator<Buffer> {
+  let length = header.length;
+  try {
+    yield header;
+    for (let next = await rest.next(); !next.done; next = await rest.next()) {
+      length += next.value.length;
+      if (length > maxBytes) throw unavailable('it is too long');
+      yield next.value;
+    }
+  } catch (error) {
+    throw asUnavailable(error);
+  } finally {
+    await rest.return?.();
+  }
+}
+
+function asUnavailable(error: unknown): GatewayError {
+  return error instanceof GatewayError ? error : unavailable(error);
+}
+
+function unavailable(cause: unknown): GatewayError {
+  return new GatewayError(
+    'upstream_result_unavailable',
+    'A finished picture could not be fetched from where the image service stored it. It was not asked for again.',
+    { outcome: 'unknown', cause },
+  );
+}

@@ -1,0 +1,325 @@
+import { MalformedJsonError } from './malformed-json-error.ts';
+import { notBase64, unescapeBase64 } from './unescape-base64.ts';
+
+/**
+ * What to take out of a JSON value. `keep`: parse it and hand it over whole. `stream`: a base64 text, handed over in
+ * pieces as they arrive. Members and items that are not named are skipped without being stored.
+ */
+export type JsonShape = 'keep' | 'stream' | ObjectShape | ArrayShape;
+type ObjectShape = { readonly members: Readonly<Record<string, JsonShape>> };
+type ArrayShape = { readonly items: JsonShape };
+
+/** Where a value stands: member names and item indices from the outermost value inwards. */
+export type JsonPath = readonly (string | number)[];
+
+export type ScanToken =
+  | { readonly type: 'value'; readonly path: JsonPath; readonly value: unknown }
+  /** A value that should be kept was longer than `keptBytes`. */
+  | { readonly type: 'dropped'; readonly path: JsonPath }
+  /** A streamed text begins; its `piece`s and its `text-end` follow at once. */
+  | { readonly type: 'text'; readonly path: JsonPath }
+  | { readonly type: 'piece'; readonly bytes: Buffer }
+  | { readonly type: 'text-end' }
+  /** An object or array that the shape describes has ended. */
+  | { readonly type: 'close'; readonly path: JsonPath };
+
+/** The longest value that is kept, in bytes of its JSON text; no answer needs a longer one beside its pictures. */
+export const keptBytes = 64 * 1024;
+
+const longestKey = 256;
+
+const quote = 0x22;
+const backslash = 0x5c;
+const openObject = 0x7b;
+const closeObject = 0x7d;
+const openArray = 0x5b;
+const closeArray = 0x5d;
+const colon = 0x3a;
+const comma = 0x2c;
+
+type Expectation = 'value' | 'value or end' | 'key' | 'key or end' | 'colon' | 'comma or end' | 'nothing';
+
+type Frame = { readonly shape: ObjectShape | ArrayShape; readonly path: JsonPath; key: string | number };
+
+/** A value that is read to its end without looking inside; its text is collected when somebody wants it. */
+type RawValue = { readonly kind: 'key' | 'skip' | 'keep'; readonly path: JsonPath; text: Buffer[]; length: number };
+
+/**
+ * Reads JSON from chunks that may be cut anywhere, and holds no more of it than one chunk and the values to keep.
+ * It checks the structure around the values that the shape names; what it skips it only delimits.
+ * Bytes after the outermost value are ignored: the pictures are complete by then.
+ */
+export class JsonScanner {
+  readonly #shape: JsonShape;
+  readonly #frames: Frame[] = [];
+  #expects: Expectation = 'value';
+  #mode: 'structure' | 'raw' | 'text' = 'structure';
+  #tokens: ScanToken[] = [];
+
+  #raw: RawValue = { kind: 'skip', path: [], text: [], length: 0 };
+  #depth = 0;
+  #inString = false;
+  /** An odd run of backslashes ended the last chunk: the next byte of this string is escaped. */
+  #escaped = false;
+  /** The beginning of an escape of a streamed text that the last chunk cut. */
+  #cutEscape: Buffer = Buffer.alloc(0);
+
+  constructor(shape: JsonShape) {
+    this.#shape = shape;
+  }
+
+  /** The tokens that this chunk completes. Throws MalformedJsonError. */
+  push(chunk: Buffer): readonly ScanToken[] {
+    this.#tokens = [];
+    let at = 0;
+    while (at < chunk.length) {
+      if (this.#mode === 'text') at = this.#readText(chunk, at);
+      else if (this.#mode === 'raw') at = this.#readRaw(chunk, at);
+      else at = this.#readStructure(chunk, at);
+    }
+    return this.#tokens;
+  }
+
+  /** Call once after the last chunk. Throws MalformedJsonError when the outermost value is not complete. */
+  end(): readonly ScanToken[] {
+    this.#tokens = [];
+    if (this.#mode === 'raw' && this.#depth === 0 && !this.#inString) this.#endRaw();
+    if (this.#expects !== 'nothing') {
+      const isCut = this.#frames.length > 0 || this.#mode !== 'structure';
+      throw new MalformedJsonError('the JSON text ends too early', { isCut });
+    }
+    return this.#tokens;
+  }
+
+  #readStructure(chunk: Buffer, at: number): number {
+    const byte = chunk[at] as number;
+    if (this.#expects === 'nothing') return chunk.length;
+    if (isBlank(byte) || (at < 3 && this.#frames.length === 0 && isByteOrderMark(byte))) return at + 1;
+    switch (this.#expects) {
+      case 'value or end':
+        return byte === closeArray ? this.#closeFrame(at) : this.#beginValue(byte, at);
+      case 'value':
+        return this.#beginValue(byte, at);
+      case 'key or end':
+        return byte === closeObject ? this.#closeFrame(at) : this.#beginKey(byte, at);
+      case 'key':
+        return this.#beginKey(byte, at);
+      case 'colon':
+        if (byte !== colon) throw unexpected(byte);
+        this.#expects = 'value';
+        return at + 1;
+      case 'comma or end':
+        return this.#readSeparator(byte, at);
+    }
+  }
+
+  #readSeparator(byte: number, at: number): number {
+    const frame = this.#frames.at(-1) as Frame;
+    const inArray = 'items' in frame.shape;
+    if (byte === (inArray ? closeArray : closeObject)) return this.#closeFrame(at);
+    if (byte !== comma) throw unexpected(byte);
+    if (typeof frame.key === 'number') frame.key += 1;
+    this.#expects = inArray ? 'value' : 'key';
+    return at + 1;
+  }
+
+  #beginKey(byte: number, at: number): number {
+    if (byte !== quote) throw unexpected(byte);
+    this.#raw = { kind: 'key', path: [], text: [], length: 0 };
+    this.#mode = 'raw';
+    return at;
+  }
+
+  #beginValue(byte: number, at: number): number {
+    const shape = this.#shapeOfNextValue();
+    const path = shape === undefined ? [] : this.#pathOfNextValue();
+    if (shape === 'stream' && byte === quote) {
+      this.#tokens.push({ type: 'text', path });
+      this.#mode = 'text';
+      return at + 1;
+    }
+    if (typeof shape === 'object' && byte === ('items' in shape ? openArray : openObject)) {
+      this.#frames.push({ shape, path, key: 'items' in shape ? 0 : '' });
+      this.#expects = 'items' in shape ? 'value or end' : 'key or end';
+      return at + 1;
+    }
+    if (byte === comma || byte === colon || byte === closeArray || byte === closeObject) throw unexpected(byte);
+    // A value of another form than its shape (null where a text is expected) is kept, for the reader to judge.
+    this.#raw = { kind: shape === undefined ? 'skip' : 'keep', path, text: [], length: 0 };
+    this.#mode = 'raw';
+    return at;
+  }
+
+  #shapeOfNextValue(): JsonShape | undefined {
+    const frame = this.#frames.at(-1);
+    if (frame === undefined) return this.#shape;
+    if ('items' in frame.shape) return frame.shape.items;
+    const { members } = frame.shape;
+    return Object.hasOwn(members, frame.key) ? members[frame.key] : undefined;
+  }
+
+  #pathOfNextValue(): JsonPath {
+    const frame = this.#frames.at(-1);
+    return frame === undefined ? [] : [...frame.path, frame.key];
+  }
+
+  #closeFrame(at: number): number {
+    const frame = this.#frames.pop() as Frame;
+    this.#tokens.push({ type: 'close', path: frame.path });
+    this.#endValue();
+    return at + 1;
+  }
+
+  #endValue(): void {
+    this.#mode = 'structure';
+    this.#expects = this.#frames.length === 0 ? 'nothing' : 'comma or end';
+  }
+
+  // --- values that are read whole: keys, kept and skipped values ---
+
+  #readRaw(chunk: Buffer, from: number): number {
+    let at = from;
+    while (at < chunk.length) {
+      if (this.#inString) {
+        at = this.#skipString(chunk, at);
+        if (this.#inString || this.#depth > 0) continue;
+        this.#collect(chunk, from, at);
+        this.#endRaw();
+        return at;
+      }
+      const byte = chunk[at] as number;
+      if (byte === quote) this.#inString = true;
+      else if (byte === openObject || byte === openArray) this.#depth += 1;
+      else if (this.#depth === 0 && endsScalar(byte)) {
+        this.#collect(chunk, from, at);
+        this.#endRaw();
+        return at;
+      } else if (byte === closeObject || byte === closeArray) {
+        this.#depth -= 1;
+        if (this.#depth === 0) {
+          this.#collect(chunk, from, at + 1);
+          this.#endRaw();
+          return at + 1;
+        }
+      }
+      at += 1;
+    }
+    this.#collect(chunk, from, at);
+    return at;
+  }
+
+  /** Moves behind the closing quote, or to the end of the chunk. */
+  #skipString(chunk: Buffer, from: number): number {
+    let start = from;
+    if (this.#escaped) {
+      this.#escaped = false;
+      start += 1;
+    }
+    for (let search = start; ; ) {
+      const end = chunk.indexOf(quote, search);
+      const stop = end === -1 ? chunk.length : end;
+      const isEscaped = oddBackslashesBefore(chunk, start, stop);
+      if (end === -1) {
+        this.#escaped = isEscaped;
+        return chunk.length;
+      }
+      if (!isEscaped) {
+        this.#inString = false;
+        return end + 1;
+      }
+      search = end + 1;
+      start = search;
+    }
+  }
+
+  #collect(chunk: Buffer, from: number, to: number): void {
+    const raw = this.#raw;
+    raw.length += to - from;
+    if (raw.kind === 'skip') return;
+    if (raw.length > (raw.kind === 'key' ? longestKey : keptBytes)) raw.text = [];
+    else raw.text.push(chunk.subarray(from, to));
+  }
+
+  #endRaw(): void {
+    const raw = this.#raw;
+    if (raw.kind === 'key') {
+      const frame = this.#frames.at(-1) as Frame;
+      frame.key = raw.length > longestKey ? '' : String(parseJson(Buffer.concat(raw.text)));
+      this.#mode = 'structure';
+      this.#expects = 'colon';
+      return;
+    }
+    if (raw.kind === 'keep') {
+      if (raw.length > keptBytes) this.#tokens.push({ type: 'dropped', path: raw.path });
+      else this.#tokens.push({ type: 'value', path: raw.path, value: parseJson(Buffer.concat(raw.text)) });
+    }
+    this.#endValue();
+  }
+
+  // --- streamed texts ---
+
+  #readText(chunk: Buffer, from: number): number {
+    const at = this.#cutEscape.length > 0 ? this.#completeEscape(chunk, from) : from;
+    const end = chunk.indexOf(quote, at);
+    const text = chunk.subarray(at, end === -1 ? chunk.length : end);
+    const firstEscape = text.indexOf(backslash);
+    if (firstEscape === -1) {
+      this.#pushPiece(text);
+    } else {
+      const { plain, rest } = unescapeBase64(text, firstEscape);
+      this.#pushPiece(plain);
+      this.#cutEscape = Buffer.from(rest);
+    }
+    if (end === -1) return chunk.length;
+    if (this.#cutEscape.length > 0) throw notBase64();
+    this.#tokens.push({ type: 'text-end' });
+    this.#endValue();
+    return end + 1;
+  }
+
+  /** Feeds bytes to an escape that the last chunk cut, until it is complete or the chunk ends. */
+  #completeEscape(chunk: Buffer, from: number): number {
+    for (let at = from; at < chunk.length; at += 1) {
+      const { plain, rest } = unescapeBase64(Buffer.concat([this.#cutEscape, chunk.subarray(at, at + 1)]), 0);
+      this.#cutEscape = rest;
+      if (rest.length > 0) continue;
+      this.#pushPiece(plain);
+      return at + 1;
+    }
+    return chunk.length;
+  }
+
+  #pushPiece(bytes: Buffer): void {
+    if (bytes.length > 0) this.#tokens.push({ type: 'piece', bytes });
+  }
+}
+
+function isBlank(byte: number): boolean {
+  return byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
+}
+
+function isByteOrderMark(byte: number): boolean {
+  return byte === 0xef || byte === 0xbb || byte === 0xbf;
+}
+
+function endsScalar(byte: number): boolean {
+  return byte === comma || byte === closeObject || byte === closeArray || isBlank(byte);
+}
+
+function oddBackslashesBefore(chunk: Buffer, start: number, end: number): boolean {
+  let run = 0;
+  while (end - run > start && chunk[end - run - 1] === backslash) run += 1;
+  return run % 2 === 1;
+}
+
+function parseJson(text: Buffer): unknown {
+  try {
+    return JSON.parse(text.toString());
+  } catch {
+    throw new MalformedJsonError('a value is not JSON');
+  }
+}
+
+function unexpected(byte: number): MalformedJsonError {
+  return new MalformedJsonError(`byte 0x${byte.toString(16)} is not JSON here`);
+}

@@ -1,0 +1,33 @@
+import { GatewayError } from '../domain/gateway-error.ts';
+import type { Attempt } from '../domain/image-provider.ts';
+import { MalformedJsonError } from './malformed-json-error.ts';
+
+/**
+ * What a broken paid call means: decided by whether a byte was sent, never by the error's code. An answer that is not
+ * JSON was paid for, and is of no use; one that is cut leaves open whether a picture was made.
+ */
+export function paidCallError(error: unknown, attempt: Attempt): GatewayError {
+  if (error instanceof GatewayError) return error;
+  if (!attempt.sent) {
+    return new GatewayError(
+      'upstream_unavailable',
+      'The image service could not be reached. Nothing was sent to it and nothing was billed.',
+      { outcome: 'not-processed', cause: error },
+    );
+  }
+  if (error instanceof MalformedJsonError && !error.isCut) return invalidResponse(error);
+  return new GatewayError(
+    'upstream_outcome_unknown',
+    'The connection to the image service broke before its answer was complete. The picture may have been made and billed; it was not asked for again.',
+    { outcome: 'unknown', cause: error },
+  );
+}
+
+/** The upstream answered with success, but not with pictures: paid for, probably, and lost. */
+export function invalidResponse(cause: unknown): GatewayError {
+  return new GatewayError(
+    'upstream_invalid_response',
+    'The image service answered, but not with a picture. It may have been billed; it was not asked for again.',
+    { outcome: 'unknown', cause },
+  );
+}

@@ -1,0 +1,32 @@
+import type { Readable } from 'node:stream';
+
+export type BoundedText = { readonly text: string; readonly end: 'complete' | 'too long' | 'broken' };
+
+/**
+ * The text of a small body, at most `bytes` long and read for at most `ms`; `broken` stands for too slow, too. It never
+ * rejects, so that a failed read cannot hide the failure whose details were being read.
+ */
+export async function readBounded(
+  body: Readable,
+  { bytes, ms }: { readonly bytes: number; readonly ms: number },
+): Promise<BoundedText> {
+  const timer = setTimeout(() => body.destroy(), ms);
+  const chunks: Buffer[] = [];
+  let length = 0;
+  let end: BoundedText['end'] = 'broken';
+  try {
+    for await (const chunk of body as AsyncIterable<Buffer>) {
+      length += chunk.length;
+      if (length > bytes) break;
+      chunks.push(chunk);
+    }
+    if (length > bytes) end = 'too long';
+    else if (body.readableEnded) end = 'complete';
+  } catch {
+    end = 'broken';
+  } finally {
+    clearTimeout(timer);
+    body.destroy();
+  }
+  return { text: Buffer.concat(chunks).toString(), end };
+}
