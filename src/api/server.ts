@@ -1,6 +1,7 @@
+import type { ServerResponse } from 'node:http';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { GatewayError } from '../domain/gateway-error.ts';
-import type { RequestRecord, RequestRecorder } from '../domain/request-record.ts';
+import type { RequestEnd, RequestRecord, RequestRecorder } from '../domain/request-record.ts';
 import type { Secret } from '../domain/secret.ts';
 import type { Gateway } from '../gateway/gateway.ts';
 import { createAuthenticate } from './authenticate.ts';
@@ -85,11 +86,14 @@ function recordRequests(app: FastifyInstance, recorder: RequestRecorder): void {
     const record = newRecord(request);
     request.record = record;
     recorder.requestStarted();
-    reply.raw.once('close', () => {
-      const wasAnswered = reply.raw.writableFinished || record.settlement === 'torn';
-      recorder.requestEnded(record, wasAnswered ? reply.raw.statusCode : 499);
-    });
+    reply.raw.once('close', () => recorder.requestEnded(record, requestEnd(reply.raw, record)));
   });
+}
+
+/** `record.error` is set before we tear a connection; without it, the other side has closed it. 499 is nginx's word. */
+function requestEnd(response: ServerResponse, record: RequestRecord): RequestEnd {
+  if (response.writableFinished) return { how: 'answered', status: response.statusCode };
+  return record.error === undefined ? { how: 'left', status: 499 } : { how: 'torn', status: response.statusCode };
 }
 
 function newRecord(request: FastifyRequest): RequestRecord {

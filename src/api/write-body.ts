@@ -5,20 +5,22 @@ const stallMs = 30_000;
 
 /**
  * Writes an answer's body with backpressure: the next chunk is asked for when the last one has found room.
- * Resolves with the number of bytes once everything was handed to the network. Rejects with what `chunks` throws, and
- * when the connection is closed, by its reader or for stalling.
+ * Resolves once everything was handed to the network. Rejects with what `chunks` throws, and when the connection is
+ * closed, by its reader or for stalling.
  */
-export async function writeBody(response: ServerResponse, chunks: AsyncIterable<Buffer | string>): Promise<number> {
-  let bytes = 0;
+export async function writeBody(
+  response: ServerResponse,
+  chunks: AsyncIterable<Buffer | string>,
+  written: { bytesOut: number },
+): Promise<void> {
   for await (const chunk of chunks) {
     if (response.destroyed) throw new Error('the connection is closed');
-    bytes += Buffer.byteLength(chunk);
+    written.bytesOut += Buffer.byteLength(chunk);
     if (!response.write(chunk)) await settledWithin(response, 'drain');
   }
   if (response.destroyed) throw new Error('the connection is closed');
   response.end();
   if (!response.writableFinished) await settledWithin(response, 'finish');
-  return bytes;
 }
 
 function settledWithin(response: ServerResponse, event: 'drain' | 'finish'): Promise<void> {

@@ -1,4 +1,4 @@
-import type { GenerationReport, Settlement } from './image-answer.ts';
+import type { GenerationReport } from './image-answer.ts';
 
 /** Everything about one HTTP request to the gateway that is worth a log line or a counter. */
 export type RequestRecord = {
@@ -16,13 +16,14 @@ export type RequestRecord = {
   images: number;
   bytesOut: number;
   generation?: GenerationReport;
-  settlement?: Settlement;
   error?: unknown;
 };
+
+/** How a request ended: `torn` is an answer that broke off, `left` a caller that closed its connection early. */
+export type RequestEnd = { readonly how: 'answered' | 'torn' | 'left'; readonly status: number };
 
 /** What the HTTP surface tells about its requests; it never throws. */
 export interface RequestRecorder {
   requestStarted(): void;
-  /** `status` 499: the caller left before it got an answer. */
-  requestEnded(record: RequestRecord, status: number): void;
+  requestEnded(record: RequestRecord, end: RequestEnd): void;
 }

@@ -22,7 +22,7 @@ const result = z.looseObject({ created: z.number().optional().catch(undefined), 
 const operation = z.looseObject({
   status: z.string(),
   created: z.number().optional().catch(undefined),
-  error: z.unknown(),
+  error: z.unknown().optional(),
   result: result.optional().catch(undefined),
   data: z.array(z.unknown()).optional().catch(undefined),
 });

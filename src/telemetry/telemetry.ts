@@ -16,8 +16,8 @@ export function createTelemetry(logger: Logger): Telemetry {
   collectDefaultMetrics({ register: registry });
   const requests = new Counter({
     name: 'gateway_requests_total',
-    help: 'Requests answered, by route and status; 499: the caller left first',
-    labelNames: ['route', 'status'],
+    help: 'Requests by route, status and end: answered, torn after the first byte, or left by the caller (499)',
+    labelNames: ['route', 'status', 'end'],
     registers,
   });
   const duration = new Histogram({
@@ -49,12 +49,12 @@ export function createTelemetry(logger: Logger): Telemetry {
 
   return {
     requestStarted: () => inFlight.inc(),
-    requestEnded(record, status) {
+    requestEnded(record, end) {
       inFlight.dec();
-      requests.inc({ route: record.route, status });
+      requests.inc({ route: record.route, status: end.status, end: end.how });
       duration.observe({ route: record.route }, (performance.now() - record.startedAt) / 1000);
       if (record.generation && record.images > 0) images.inc({ model: record.generation.model }, record.images);
-      logger[levelOf(record, status)](wideRecord(record, status), 'request');
+      logger[levelOf(record, end)](wideRecord(record, end), 'request');
     },
     attemptEnded: (provider, outcome) => attempts.inc({ provider, outcome }),
     anomaly: (kind) => anomalies.inc({ kind }),

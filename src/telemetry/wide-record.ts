@@ -1,18 +1,19 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { GatewayError } from '../domain/gateway-error.ts';
-import type { RequestRecord } from '../domain/request-record.ts';
+import type { RequestEnd, RequestRecord } from '../domain/request-record.ts';
 
 // Without the key, which dies with the process, nobody can test a guessed prompt against the log.
 const hashKey = randomBytes(32);
 
 /** The one log line of a request: facts only. Of the prompt it has the length and a keyed hash, to tell equal ones. */
-export function wideRecord(record: RequestRecord, status: number): Record<string, unknown> {
+export function wideRecord(record: RequestRecord, { how, status }: RequestEnd): Record<string, unknown> {
   const { generation, prompt } = record;
   return {
     requestId: record.requestId,
     method: record.method,
     route: record.route,
     status,
+    end: how,
     durationMs: Math.round(performance.now() - record.startedAt),
     ...(record.clientRetry > 0 && { clientRetry: record.clientRetry }),
     ...(generation && {
@@ -27,7 +28,6 @@ export function wideRecord(record: RequestRecord, status: number): Record<string
       count: record.count,
       images: record.images,
       bytesOut: record.bytesOut,
-      settlement: record.settlement,
     }),
     ...(prompt !== undefined && { promptLength: prompt.length, promptHash: hash(prompt) }),
     ...(record.error !== undefined && { error: errorFacts(record.error) }),
@@ -35,9 +35,9 @@ export function wideRecord(record: RequestRecord, status: number): Record<string
 }
 
 /** How loud a request is in the log: callers' mistakes are everyday life, ours are not. */
-export function levelOf({ error }: RequestRecord, status: number): 'info' | 'warn' | 'error' {
+export function levelOf({ error }: RequestRecord, { how, status }: RequestEnd): 'info' | 'warn' | 'error' {
   if (error !== undefined && !(error instanceof GatewayError) && status === 500) return 'error';
-  return status >= 500 || status === 429 ? 'warn' : 'info';
+  return how === 'torn' || status >= 500 || status === 429 ? 'warn' : 'info';
 }
 
 function hash(prompt: string): string {

@@ -52,12 +52,12 @@ async function answer(
   for (const [name, value] of Object.entries(reply.getHeaders())) raw.setHeader(name, value ?? '');
   raw.writeHead(200, { 'content-type': 'application/json' });
   try {
-    record.bytesOut = await writeBody(raw, jsonAnswer(events, record));
-    record.settlement = 'delivered';
+    await writeBody(raw, jsonAnswer(events, record), record);
+    generation.settle('delivered');
   } catch (error) {
-    record.settlement = raw.destroyed ? 'abandoned' : 'torn';
+    if (raw.destroyed) return generation.settle('abandoned');
     record.error = error;
     raw.destroy();
+    generation.settle('torn');
   }
-  generation.settle(record.settlement);
 }

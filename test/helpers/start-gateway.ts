@@ -1,0 +1,56 @@
+import { onTestFinished } from 'vitest';
+import { type App, buildApp } from '../../src/app.ts';
+import { parseModels } from '../../src/config/load-models.ts';
+import { Secret } from '../../src/domain/secret.ts';
+import { createLogger } from '../../src/telemetry/logger.ts';
+
+export const gatewayKey = 'gateway-key-canary';
+
+export type StartedGateway = {
+  readonly url: string;
+  readonly app: App;
+  /** Every line that the gateway has logged, parsed. */
+  readonly log: Record<string, unknown>[];
+  /** The same as text, to search for what must not be there. */
+  logText(): string;
+};
+
+/**
+ * The real gateway on a free port, with this models file's content; it is closed when the test ends.
+ * Callers need `gatewayKey`, unless `keys` says otherwise.
+ */
+export async function startGateway(
+  models: object,
+  { keys = [gatewayKey] }: { keys?: string[] } = {},
+): Promise<StartedGateway> {
+  const lines: string[] = [];
+  const logger = createLogger({
+    level: 'debug',
+    isPretty: false,
+    destination: { write: (line) => void lines.push(line) },
+  });
+  const app = buildApp({
+    models: parseModels(JSON.stringify(models), {}),
+    gatewayKeys: keys.map((key) => new Secret(key)),
+    logger,
+  });
+  const url = await app.server.listen({ host: '127.0.0.1', port: 0 });
+  app.lifecycle.phase = 'ready';
+  onTestFinished(async () => {
+    app.server.server.closeAllConnections();
+    await app.server.close();
+  });
+  return {
+    url,
+    app,
+    get log() {
+      return lines.map((line) => JSON.parse(line) as Record<string, unknown>);
+    },
+    logText: () => lines.join(''),
+  };
+}
+
+/** A models file with one model `picture` behind one target. */
+export function oneTarget(target: Record<string, unknown>): object {
+  return { models: { picture: target } };
+}
