@@ -1,9 +1,27 @@
 import { defineConfig } from 'vitest/config';
 
+const fixedSeed = 'test/helpers/fixed-seed.ts';
+
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
-    setupFiles: ['test/helpers/no-network.ts'],
-    testTimeout: 20_000,
+    projects: [
+      {
+        test: {
+          name: 'contract',
+          include: ['test/contract/**/*.test.ts'],
+          setupFiles: ['test/helpers/mocked-network.ts', fixedSeed],
+          testTimeout: 20_000,
+        },
+      },
+      {
+        test: {
+          name: 'real',
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/contract/**'],
+          setupFiles: ['test/helpers/no-network.ts', fixedSeed],
+          testTimeout: 20_000,
+        },
+      },
+    ],
   },
 });

@@ -10,8 +10,8 @@ const { values } = parseArgs({
 });
 
 const simulator = await startSimulator({ host: values.host, port: Number(values.port), apiKey: values.key });
-console.log(
-  `Make-believe Azure listens on ${simulator.origin}; its scenarios: ${simulator.origin}/simulator/scenarios`,
+process.stdout.write(
+  `Make-believe Azure listens on ${simulator.origin}; its scenarios: ${simulator.origin}/simulator/scenarios\n`,
 );
 
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {

@@ -1,6 +1,23 @@
 import { gatewayKey } from './start-gateway.ts';
 
-export type Called = { readonly status: number; readonly headers: Headers; readonly text: string; json(): any };
+export type Called = {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly text: string;
+  json(): AnswerBody;
+};
+
+/** The members that tests look at, of answers and of errors. */
+export type AnswerBody = {
+  created: number;
+  data: { b64_json?: string; url?: string; revised_prompt?: string }[];
+  usage?: Record<string, unknown>;
+  size?: string;
+  quality?: string;
+  background?: string;
+  output_format?: string;
+  error: { message: string; type: string; param: string | null; code: string; moderation_details?: unknown };
+};
 
 /** One call of the gateway's Images API with a good key. Rejects when the answer is torn. */
 export async function callGateway(
@@ -14,5 +31,5 @@ export async function callGateway(
     body: typeof body === 'string' ? body : JSON.stringify(body),
   });
   const text = await answer.text();
-  return { status: answer.status, headers: answer.headers, text, json: () => JSON.parse(text) };
+  return { status: answer.status, headers: answer.headers, text, json: () => JSON.parse(text) as AnswerBody };
 }
