@@ -1,4 +1,4 @@
-import type { GenerationReport } from '../domain/image-answer.ts';
+import type { GenerationReport } from '../domain/generation.ts';
 
 /** What the gateway tells about how it served a request. */
 export function answerHeaders(report: GenerationReport): Record<string, string> {

@@ -1,4 +1,4 @@
-import type { GenerationReport } from './image-answer.ts';
+import type { GenerationReport } from './generation.ts';
 
 /** Everything about one HTTP request to the gateway that is worth a log line or a counter. */
 export type RequestRecord = {

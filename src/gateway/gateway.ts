@@ -1,4 +1,4 @@
-import type { Generation } from '../domain/image-answer.ts';
+import type { Generation } from '../domain/generation.ts';
 import type { ImageRequest } from '../domain/image-request.ts';
 import type { Recorder } from '../domain/recorder.ts';
 import { chooseTarget } from './choose-target.ts';

@@ -1,5 +1,5 @@
 import { GatewayError } from '../domain/gateway-error.ts';
-import type { Generation, GenerationReport, Settlement } from '../domain/image-answer.ts';
+import type { Generation, GenerationReport, Settlement } from '../domain/generation.ts';
 import type { ImageEvent } from '../domain/image-event.ts';
 import type { Attempt } from '../domain/image-provider.ts';
 import type { ImageRequest } from '../domain/image-request.ts';

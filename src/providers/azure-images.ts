@@ -1,5 +1,4 @@
 import type { ImageProvider } from '../domain/image-provider.ts';
-import type { ImageRequest } from '../domain/image-request.ts';
 import type { Secret } from '../domain/secret.ts';
 import type { UpstreamClient } from '../upstream/client.ts';
 import { scanJson } from '../upstream/scan-json.ts';
@@ -7,6 +6,7 @@ import type { AzureAddress } from './azure-address.ts';
 import { azureAnswerError } from './azure-error.ts';
 import { commit } from './commit.ts';
 import { imageEvents, imagesShape } from './image-events.ts';
+import { imagesBody } from './images-body.ts';
 import { noteRequestId } from './upstream-request-id.ts';
 
 type Options = {
@@ -34,23 +34,4 @@ export function azureImages({ id, address, apiKey, client }: Options): ImageProv
       return commit(imageEvents(scanJson(answer.body, imagesShape), call));
     },
   } satisfies ImageProvider;
-}
-
-/** The JSON body of the Images API: only what was asked for. Members that are `undefined` are left out by JSON. */
-export function imagesBody(request: ImageRequest, model: string | undefined): Record<string, unknown> {
-  return {
-    ...request.extra,
-    model,
-    prompt: request.prompt,
-    n: request.count === 1 ? undefined : request.count,
-    size: request.size,
-    quality: request.quality,
-    background: request.background,
-    output_format: request.outputFormat,
-    output_compression: request.outputCompression,
-    moderation: request.moderation,
-    style: request.style,
-    response_format: request.delivery,
-    user: request.user,
-  };
 }

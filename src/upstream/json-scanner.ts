@@ -1,5 +1,6 @@
 import { MalformedJsonError } from './malformed-json-error.ts';
 import { notBase64, unescapeBase64 } from './unescape-base64.ts';
+import { WholeValue } from './whole-value.ts';
 
 /**
  * What to take out of a JSON value. `keep`: parse it and hand it over whole. `stream`: a base64 text, handed over in
@@ -41,9 +42,6 @@ type Expectation = 'value' | 'value or end' | 'key' | 'key or end' | 'colon' | '
 
 type Frame = { readonly shape: ObjectShape | ArrayShape; readonly path: JsonPath; key: string | number };
 
-/** A value that is read to its end without looking inside; its text is collected when somebody wants it. */
-type RawValue = { readonly kind: 'key' | 'skip' | 'keep'; readonly path: JsonPath; text: Buffer[]; length: number };
-
 /**
  * Reads JSON from chunks that may be cut anywhere, and holds no more of it than one chunk and the values to keep.
  * It checks the structure around the values that the shape names; what it skips it only delimits.
@@ -53,14 +51,11 @@ export class JsonScanner {
   readonly #shape: JsonShape;
   readonly #frames: Frame[] = [];
   #expects: Expectation = 'value';
-  #mode: 'structure' | 'raw' | 'text' = 'structure';
+  #mode: 'structure' | 'whole' | 'text' = 'structure';
   #tokens: ScanToken[] = [];
 
-  #raw: RawValue = { kind: 'skip', path: [], text: [], length: 0 };
-  #depth = 0;
-  #inString = false;
-  /** An odd run of backslashes ended the last chunk: the next byte of this string is escaped. */
-  #escaped = false;
+  #whole = new WholeValue(0);
+  #wholeRole: { readonly kind: 'key' | 'kept' | 'skipped'; readonly path: JsonPath } = { kind: 'skipped', path: [] };
   /** The beginning of an escape of a streamed text that the last chunk cut. */
   #cutEscape: Buffer = Buffer.alloc(0);
 
@@ -74,7 +69,7 @@ export class JsonScanner {
     let at = 0;
     while (at < chunk.length) {
       if (this.#mode === 'text') at = this.#readText(chunk, at);
-      else if (this.#mode === 'raw') at = this.#readRaw(chunk, at);
+      else if (this.#mode === 'whole') at = this.#readWhole(chunk, at);
       else at = this.#readStructure(chunk, at);
     }
     return this.#tokens;
@@ -83,7 +78,7 @@ export class JsonScanner {
   /** Call once after the last chunk. Throws MalformedJsonError when the outermost value is not complete. */
   end(): readonly ScanToken[] {
     this.#tokens = [];
-    if (this.#mode === 'raw' && this.#depth === 0 && !this.#inString) this.#endRaw();
+    if (this.#mode === 'whole' && this.#whole.mayEndHere) this.#endWhole();
     if (this.#expects !== 'nothing') {
       const isCut = this.#frames.length > 0 || this.#mode !== 'structure';
       throw new MalformedJsonError('the JSON text ends too early', { isCut });
@@ -125,9 +120,7 @@ export class JsonScanner {
 
   #beginKey(byte: number, at: number): number {
     if (byte !== quote) throw unexpected(byte);
-    this.#raw = { kind: 'key', path: [], text: [], length: 0 };
-    this.#mode = 'raw';
-    return at;
+    return this.#beginWhole('key', longestKey, [], at);
   }
 
   #beginValue(byte: number, at: number): number {
@@ -145,8 +138,15 @@ export class JsonScanner {
     }
     if (byte === comma || byte === colon || byte === closeArray || byte === closeObject) throw unexpected(byte);
     // A value of another form than its shape (null where a text is expected) is kept, for the reader to judge.
-    this.#raw = { kind: shape === undefined ? 'skip' : 'keep', path, text: [], length: 0 };
-    this.#mode = 'raw';
+    return shape === undefined
+      ? this.#beginWhole('skipped', 0, path, at)
+      : this.#beginWhole('kept', keptBytes, path, at);
+  }
+
+  #beginWhole(kind: 'key' | 'kept' | 'skipped', limit: number, path: JsonPath, at: number): number {
+    this.#whole = new WholeValue(limit);
+    this.#wholeRole = { kind, path };
+    this.#mode = 'whole';
     return at;
   }
 
@@ -177,81 +177,26 @@ export class JsonScanner {
 
   // --- values that are read whole: keys, kept and skipped values ---
 
-  #readRaw(chunk: Buffer, from: number): number {
-    let at = from;
-    while (at < chunk.length) {
-      if (this.#inString) {
-        at = this.#skipString(chunk, at);
-        if (this.#inString || this.#depth > 0) continue;
-        this.#collect(chunk, from, at);
-        this.#endRaw();
-        return at;
-      }
-      const byte = chunk[at] as number;
-      if (byte === quote) this.#inString = true;
-      else if (byte === openObject || byte === openArray) this.#depth += 1;
-      else if (this.#depth === 0 && endsScalar(byte)) {
-        this.#collect(chunk, from, at);
-        this.#endRaw();
-        return at;
-      } else if (byte === closeObject || byte === closeArray) {
-        this.#depth -= 1;
-        if (this.#depth === 0) {
-          this.#collect(chunk, from, at + 1);
-          this.#endRaw();
-          return at + 1;
-        }
-      }
-      at += 1;
-    }
-    this.#collect(chunk, from, at);
+  #readWhole(chunk: Buffer, from: number): number {
+    const at = this.#whole.read(chunk, from);
+    if (this.#whole.isComplete) this.#endWhole();
     return at;
   }
 
-  /** Moves behind the closing quote, or to the end of the chunk. */
-  #skipString(chunk: Buffer, from: number): number {
-    let start = from;
-    if (this.#escaped) {
-      this.#escaped = false;
-      start += 1;
-    }
-    for (let search = start; ; ) {
-      const end = chunk.indexOf(quote, search);
-      const stop = end === -1 ? chunk.length : end;
-      const isEscaped = oddBackslashesBefore(chunk, start, stop);
-      if (end === -1) {
-        this.#escaped = isEscaped;
-        return chunk.length;
-      }
-      if (!isEscaped) {
-        this.#inString = false;
-        return end + 1;
-      }
-      search = end + 1;
-      start = search;
-    }
-  }
-
-  #collect(chunk: Buffer, from: number, to: number): void {
-    const raw = this.#raw;
-    raw.length += to - from;
-    if (raw.kind === 'skip') return;
-    if (raw.length > (raw.kind === 'key' ? longestKey : keptBytes)) raw.text = [];
-    else raw.text.push(chunk.subarray(from, to));
-  }
-
-  #endRaw(): void {
-    const raw = this.#raw;
-    if (raw.kind === 'key') {
+  #endWhole(): void {
+    const { kind, path } = this.#wholeRole;
+    if (kind === 'key') {
       const frame = this.#frames.at(-1) as Frame;
-      frame.key = raw.length > longestKey ? '' : String(parseJson(Buffer.concat(raw.text)));
+      frame.key = this.#whole.isTooLong ? '' : String(this.#whole.parse());
       this.#mode = 'structure';
       this.#expects = 'colon';
       return;
     }
-    if (raw.kind === 'keep') {
-      if (raw.length > keptBytes) this.#tokens.push({ type: 'dropped', path: raw.path });
-      else this.#tokens.push({ type: 'value', path: raw.path, value: parseJson(Buffer.concat(raw.text)) });
+    if (kind === 'kept') {
+      const token: ScanToken = this.#whole.isTooLong
+        ? { type: 'dropped', path }
+        : { type: 'value', path, value: this.#whole.parse() };
+      this.#tokens.push(token);
     }
     this.#endValue();
   }
@@ -300,24 +245,6 @@ function isBlank(byte: number): boolean {
 
 function isByteOrderMark(byte: number): boolean {
   return byte === 0xef || byte === 0xbb || byte === 0xbf;
-}
-
-function endsScalar(byte: number): boolean {
-  return byte === comma || byte === closeObject || byte === closeArray || isBlank(byte);
-}
-
-function oddBackslashesBefore(chunk: Buffer, start: number, end: number): boolean {
-  let run = 0;
-  while (end - run > start && chunk[end - run - 1] === backslash) run += 1;
-  return run % 2 === 1;
-}
-
-function parseJson(text: Buffer): unknown {
-  try {
-    return JSON.parse(text.toString());
-  } catch {
-    throw new MalformedJsonError('a value is not JSON');
-  }
 }
 
 function unexpected(byte: number): MalformedJsonError {

@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { GatewayError } from '../../domain/gateway-error.ts';
-import type { Generation } from '../../domain/image-answer.ts';
+import type { Generation } from '../../domain/generation.ts';
 import type { ImageEvent } from '../../domain/image-event.ts';
 import type { RequestRecord } from '../../domain/request-record.ts';
 import type { Gateway } from '../../gateway/gateway.ts';

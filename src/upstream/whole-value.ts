@@ -1,0 +1,110 @@
+import { MalformedJsonError } from './malformed-json-error.ts';
+
+const quote = 0x22;
+const backslash = 0x5c;
+const openObject = 0x7b;
+const closeObject = 0x7d;
+const openArray = 0x5b;
+const closeArray = 0x5d;
+
+/**
+ * One JSON value of any kind that is read to its end, from chunks that may be cut anywhere, without looking inside.
+ * Its text is collected up to `limit` bytes; with a limit of 0 the value is only skipped.
+ */
+export class WholeValue {
+  readonly #limit: number;
+  #text: Buffer[] = [];
+  #length = 0;
+  #depth = 0;
+  #inString = false;
+  /** An odd run of backslashes ended the last chunk: the next byte of this string is escaped. */
+  #escaped = false;
+  #isComplete = false;
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  get isComplete(): boolean {
+    return this.#isComplete;
+  }
+
+  get isTooLong(): boolean {
+    return this.#length > this.#limit;
+  }
+
+  /** True for a number or a word, which only the end of the input can end. */
+  get mayEndHere(): boolean {
+    return this.#depth === 0 && !this.#inString;
+  }
+
+  /** Throws MalformedJsonError when the text is not JSON. */
+  parse(): unknown {
+    try {
+      return JSON.parse(Buffer.concat(this.#text).toString());
+    } catch {
+      throw new MalformedJsonError('a value is not JSON');
+    }
+  }
+
+  /** Reads on; returns the index behind what belongs to the value. */
+  read(chunk: Buffer, from: number): number {
+    const end = this.#findEnd(chunk, from);
+    this.#length += end - from;
+    if (this.#length > this.#limit) this.#text = [];
+    else this.#text.push(chunk.subarray(from, end));
+    return end;
+  }
+
+  #findEnd(chunk: Buffer, from: number): number {
+    let at = from;
+    while (at < chunk.length && !this.#isComplete) {
+      if (this.#inString) at = this.#skipString(chunk, at);
+      else if (this.#depth === 0 && endsScalar(chunk[at] as number)) this.#isComplete = true;
+      else at = this.#skipByte(chunk[at] as number, at);
+    }
+    return at;
+  }
+
+  #skipByte(byte: number, at: number): number {
+    if (byte === quote) this.#inString = true;
+    else if (byte === openObject || byte === openArray) this.#depth += 1;
+    else if (byte === closeObject || byte === closeArray) {
+      this.#depth -= 1;
+      this.#isComplete = this.#depth === 0;
+    }
+    return at + 1;
+  }
+
+  /** Moves behind the closing quote, or to the end of the chunk. */
+  #skipString(chunk: Buffer, from: number): number {
+    let start = this.#escaped ? from + 1 : from;
+    this.#escaped = false;
+    for (;;) {
+      const end = chunk.indexOf(quote, start);
+      const isEscaped = oddBackslashesBefore(chunk, start, end === -1 ? chunk.length : end);
+      if (end === -1) {
+        this.#escaped = isEscaped;
+        return chunk.length;
+      }
+      start = end + 1;
+      if (isEscaped) continue;
+      this.#inString = false;
+      this.#isComplete = this.#depth === 0;
+      return start;
+    }
+  }
+}
+
+function endsScalar(byte: number): boolean {
+  // A comma, a closing bracket, or white space.
+  return (
+    byte === 0x2c || byte === closeObject || byte === closeArray || byte === 0x20 || (byte >= 0x09 && byte <= 0x0d)
+  );
+}
+
+function oddBackslashesBefore(chunk: Buffer, start: number, end: number): boolean {
+  let run = 0;
+  while (end - run > start && chunk[end - run - 1] === backslash) run += 1;
+  return run % 2 === 1;
+}
