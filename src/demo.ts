@@ -1,42 +1,46 @@
-import { loadDotEnv } from './config/environment.ts';
+import { loadDotEnv, readEnvironment } from './config/environment.ts';
+import type { Variables } from './config/interpolate.ts';
 import { describeStartFailure, readConfiguration, runGateway } from './run-gateway.ts';
 import { startSimulator } from './simulator/start-simulator.ts';
 
 // The gateway in front of a simulated Azure, in one process: everything works, and nothing costs money.
 
 const key = 'demo-key';
-const simulatorPort = 8867;
 
 try {
+  const variables: Variables = { LOG_PRETTY: 'true', ...loadDotEnv(), GATEWAY_API_KEYS: key };
+  // The simulator listens where the gateway does: a container publishes both, so that picture links work outside.
+  const { host } = readEnvironment(variables);
+  const { port } = new URL(variables.SIMULATOR_URL || 'http://127.0.0.1:8867');
+  const simulator = await startSimulator({ host, port: Number(port) });
   const configuration = readConfiguration({
-    LOG_PRETTY: 'true',
-    ...loadDotEnv(),
+    ...variables,
     MODELS_FILE: 'config/models.demo.json',
-    GATEWAY_API_KEYS: key,
-    SIMULATOR_URL: `http://127.0.0.1:${simulatorPort}`,
-    SIMULATOR_KEY: 'simulator-key',
+    SIMULATOR_URL: simulator.origin.replace('//0.0.0.0', '//127.0.0.1'),
+    SIMULATOR_KEY: simulator.apiKey,
   });
-  const simulator = await startSimulator({ port: simulatorPort });
-  await runGateway(configuration);
-  process.stdout.write(introduction(configuration.environment.port, simulator.origin));
+  const gateway = await runGateway(configuration);
+  process.stdout.write(introduction(gateway.replace('//127.0.0.1', '//localhost'), simulator.origin));
 } catch (error) {
   process.stderr.write(describeStartFailure(error));
   process.exit(1);
 }
 
-function introduction(port: number, simulator: string): string {
+function introduction(gateway: string, simulator: string): string {
   const body = '{"model":"azure-image","prompt":"A cute cate","n":1,"size":"1024x1024"}';
+  const call = `curl ${gateway}/v1/images/generations -H "Content-Type: application/json" -H "Authorization: Bearer ${key}" -d '${body}'`;
+  const save = `const { data } = JSON.parse(fs.readFileSync(0)); fs.writeFileSync("cat.png", data[0].b64_json, "base64")`;
   return `
-The gateway listens on http://localhost:${port}; the key is ${key}. Try:
+The gateway listens on ${gateway}; the key is ${key}. Try:
 
-  curl http://localhost:${port}/v1/images/generations -H "Content-Type: application/json" -H "Authorization: Bearer ${key}" -d '${body}'
+  ${call}
 
 The same, as a picture in cat.png:
 
-  curl -s http://localhost:${port}/v1/images/generations -H "Content-Type: application/json" -H "Authorization: Bearer ${key}" -d '${body}' | node -e 'process.stdin.toArray().then(([...c]) => fs.writeFileSync("cat.png", Buffer.from(JSON.parse(Buffer.concat(c)).data[0].b64_json, "base64")))'
+  ${call} -s | node -e '${save}'
 
-The models: curl http://localhost:${port}/v1/models -H "Authorization: Bearer ${key}"
-To see a failure, put "simulate:429-seconds" into a prompt; all scenarios: ${simulator}/simulator/scenarios
-Ctrl-C ends both.
+The models:   curl ${gateway}/v1/models -H "Authorization: Bearer ${key}"
+Failures:     put "simulate:429-seconds" into a prompt; the whole list: ${simulator}/simulator/scenarios
+The end:      Ctrl-C ends the gateway and the simulated Azure
 `;
 }

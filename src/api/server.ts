@@ -51,7 +51,7 @@ export function createServer(parts: ServerParts): FastifyInstance {
 
   acceptJsonOnly(app);
   recordRequests(app, parts.recorder);
-  refuseNewWorkWhileClosing(app, parts.lifecycle);
+  closeConnectionsWhileClosing(app, parts.lifecycle);
   app.setErrorHandler(answerError);
   app.setNotFoundHandler(() => {
     throw new GatewayError('unknown_url', 'There is nothing at this URL.');
@@ -61,11 +61,8 @@ export function createServer(parts: ServerParts): FastifyInstance {
   app.register(async (keyed) => {
     const authenticate = createAuthenticate(parts.gatewayKeys);
     // Before the body is read: a stranger's megabytes are not worth receiving.
-    keyed.addHook('onRequest', async (request, reply) => {
-      reply.header('www-authenticate', 'Bearer');
-      authenticate(request.headers);
-      reply.removeHeader('www-authenticate');
-    });
+    keyed.addHook('onRequest', async (request) => authenticate(request.headers));
+    refuseNewWorkWhileClosing(keyed, parts.lifecycle);
     generationsRoute(keyed, parts.gateway);
     modelsRoutes(keyed, parts.gateway.catalog);
     metricsRoute(keyed, parts.metrics);
@@ -109,23 +106,26 @@ function newRecord(request: FastifyRequest): RequestRecord {
   };
 }
 
+/** New work that still arrives, on connections that were kept alive, can go elsewhere: nothing was paid for yet. */
 function refuseNewWorkWhileClosing(app: FastifyInstance, lifecycle: Lifecycle): void {
-  app.addHook('onRequest', async (_request, reply) => {
+  app.addHook('onRequest', async () => {
     if (lifecycle.phase !== 'closing') return;
-    reply.header('connection', 'close');
     throw new GatewayError('overloaded', 'The gateway is shutting down. Nothing was sent to the image service.', {
       retryAfterMs: 1_000,
     });
   });
-  // Answers that began before must not keep their connection open either: it would delay the end by its idle time.
+}
+
+/** A connection that is kept alive after its answer would delay the end by its idle time. */
+function closeConnectionsWhileClosing(app: FastifyInstance, lifecycle: Lifecycle): void {
   app.addHook('onSend', async (_request, reply) => {
     if (lifecycle.phase === 'closing') reply.header('connection', 'close');
   });
 }
 
 function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const known = frameworkError(error, jsonBodyBytes) ?? asGatewayError(error, request.id);
+  const foreseen = frameworkError(error, jsonBodyBytes) ?? error;
   const { record } = request;
-  if (record !== null) record.error = error instanceof GatewayError ? error : known;
-  return writeError(reply, known, { sent: record?.generation?.sent ?? false });
+  if (record !== null) record.error = foreseen;
+  return writeError(reply, asGatewayError(foreseen, request.id), { sent: record?.generation?.sent ?? false });
 }

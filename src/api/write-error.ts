@@ -71,6 +71,7 @@ export function writeError(reply: FastifyReply, error: GatewayError, { sent }: {
   const { status } = callerViews[error.kind];
   const isRepeatedBySdks = status === 408 || status === 409 || status === 429 || status >= 500;
   if (sent && isRepeatedBySdks) reply.header('x-should-retry', 'false');
+  if (status === 401) reply.header('www-authenticate', 'Bearer');
   if (error.retryAfterMs !== undefined) {
     reply.header('retry-after-ms', String(error.retryAfterMs));
     reply.header('retry-after', String(Math.max(1, Math.ceil(error.retryAfterMs / 1000))));
