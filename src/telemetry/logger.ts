@@ -10,6 +10,8 @@ type Options = {
 
 /** The process's log: one JSON object a line on standard output. */
 export function createLogger({ level, isPretty, destination }: Options): Logger {
-  const stream = isPretty ? pretty({ ignore: 'pid,hostname', ...(destination && { destination }) }) : destination;
+  const stream = isPretty
+    ? pretty({ ignore: 'pid,hostname', singleLine: true, ...(destination && { destination }) })
+    : destination;
   return stream === undefined ? pino({ level }) : pino({ level }, stream);
 }
