@@ -58,7 +58,9 @@ export function describeStartFailure(error: unknown): string {
     const hint = '\nSet the variables in .env (see .env.example), or try the gateway without Azure: npm run demo';
     return `${error.message}${isMissingVariable ? hint : ''}\n`;
   }
-  const { code, message } = error as NodeJS.ErrnoException;
-  if (code === 'EADDRINUSE') return 'The address is in use already: set PORT (or HOST) to another one.\n';
+  const { code, message, address, port } = error as NodeJS.ErrnoException & { address?: string; port?: number };
+  if (code === 'EADDRINUSE') {
+    return `${address}:${port} is in use. Set PORT, or for the demo's simulator SIMULATOR_URL, to a free one.\n`;
+  }
   return `The gateway could not start: ${message}\n`;
 }

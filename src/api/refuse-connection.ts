@@ -1,3 +1,4 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { type ErrorKind, GatewayError } from '../domain/gateway-error.ts';
 import { requestId } from './request-id.ts';
@@ -8,9 +9,17 @@ const kinds: Readonly<Record<string, [ErrorKind, string]>> = {
   ERR_HTTP_REQUEST_TIMEOUT: ['request_timeout', 'The request took too long to arrive.'],
 };
 
+/** The request that is being worked on, by connection: other bytes must not get between those of its answer. */
+const current = new WeakMap<Socket, IncomingMessage>();
+
+export function noteRequest(request: IncomingMessage, response: ServerResponse): void {
+  current.set(request.socket, request);
+  response.once('close', () => current.delete(request.socket));
+}
+
 /** Answers bytes that are no HTTP request, which never reach a route, in the shape of every other error. */
 export function refuseConnection(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) {
+  if (error.code === 'ECONNRESET' || !socket.writable || current.get(socket)?.complete) {
     socket.destroy();
     return;
   }
@@ -23,5 +32,6 @@ export function refuseConnection(error: NodeJS.ErrnoException, socket: Socket): 
     `x-request-id: ${requestId({ headers: {} })}`,
     'connection: close',
   ];
-  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
+  socket.write(`${head.join('\r\n')}\r\n\r\n${body}`);
+  socket.destroySoon();
 }

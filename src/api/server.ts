@@ -1,9 +1,10 @@
-import type { ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { GatewayError } from '../domain/gateway-error.ts';
 import type { RequestEnd, RequestRecord, RequestRecorder } from '../domain/request-record.ts';
 import type { Secret } from '../domain/secret.ts';
 import type { Gateway } from '../gateway/gateway.ts';
+import { answerHeaders } from './answer-headers.ts';
 import { createAuthenticate } from './authenticate.ts';
 import { frameworkError } from './framework-error.ts';
 import { healthRoutes } from './health-routes.ts';
@@ -11,7 +12,8 @@ import type { Lifecycle } from './lifecycle.ts';
 import { metricsRoute } from './metrics-route.ts';
 import { generationsRoute } from './openai/generations-route.ts';
 import { modelsRoutes } from './openai/models-routes.ts';
-import { refuseConnection } from './refuse-connection.ts';
+import { noteRequest, refuseConnection } from './refuse-connection.ts';
+import { refuseExpectation } from './refuse-expectation.ts';
 import { requestId } from './request-id.ts';
 import { asGatewayError, writeError } from './write-error.ts';
 
@@ -40,7 +42,7 @@ export function createServer(parts: ServerParts): FastifyInstance {
     genReqId: requestId,
     // These bound how long a request may take to arrive, not how long it is worked on.
     requestTimeout: 300_000,
-    http: { headersTimeout: 10_000, connectionsCheckingInterval: 1_000 },
+    http: { headersTimeout: 10_000, connectionsCheckingInterval: 1_000, requireHostHeader: false },
     // Longer than the idle time of the usual load balancers, so that they close first.
     keepAliveTimeout: 65_000,
     return503OnClosing: false,
@@ -49,6 +51,7 @@ export function createServer(parts: ServerParts): FastifyInstance {
     routerOptions: { ignoreTrailingSlash: true, ignoreDuplicateSlashes: true, maxParamLength: 1024 },
   });
 
+  app.server.on('checkExpectation', refuseExpectation);
   acceptJsonOnly(app);
   recordRequests(app, parts.recorder);
   closeConnectionsWhileClosing(app, parts.lifecycle);
@@ -82,9 +85,18 @@ function recordRequests(app: FastifyInstance, recorder: RequestRecorder): void {
     reply.header('x-request-id', request.id);
     const record = newRecord(request);
     request.record = record;
+    noteRequest(request.raw, reply.raw);
     recorder.requestStarted();
     reply.raw.once('close', () => recorder.requestEnded(record, requestEnd(reply.raw, record)));
+    requireHost(request.raw);
   });
+}
+
+/** Node would refuse it by itself, but without a body (RFC 9112, 3.2). */
+function requireHost({ httpVersion, headers }: IncomingMessage): void {
+  if (httpVersion === '1.1' && headers.host === undefined) {
+    throw new GatewayError('invalid_request', 'The request has no host header.');
+  }
 }
 
 /** `record.error` is set before we tear a connection; without it, the other side has closed it. 499 is nginx's word. */
@@ -125,7 +137,10 @@ function closeConnectionsWhileClosing(app: FastifyInstance, lifecycle: Lifecycle
 
 function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const foreseen = frameworkError(error, jsonBodyBytes) ?? error;
-  const { record } = request;
-  if (record !== null) record.error = foreseen;
+  // A URL that cannot be decoded is refused before any hook has run.
+  const { record } = request as { record?: RequestRecord };
+  if (record) record.error = foreseen;
+  reply.header('x-request-id', request.id);
+  if (record?.generation) reply.headers(answerHeaders(record.generation));
   return writeError(reply, asGatewayError(foreseen, request.id), { sent: record?.generation?.sent ?? false });
 }

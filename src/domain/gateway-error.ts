@@ -23,17 +23,21 @@ export type ErrorKind =
   | 'request_too_large'
   | 'header_too_large'
   | 'unsupported_content_type'
+  | 'expectation_failed'
   // the gateway's own state
   | 'client_gone'
   | 'overloaded'
   | 'deadline_exceeded'
   | 'internal_error'
   // the caller's request, refused by the upstream
-  | 'upstream_refused_parameter'
+  | 'upstream_unknown_parameter'
+  | 'upstream_unsupported_parameter'
   | 'upstream_refused_value'
   | 'upstream_refused_request'
   | 'upstream_refused_image'
   | 'upstream_refused_size'
+  | 'upstream_refused_content_type'
+  | 'upstream_refused_content'
   | 'content_policy_violation'
   | 'moderation_blocked'
   // the upstream

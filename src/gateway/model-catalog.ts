@@ -53,7 +53,11 @@ export function createModelCatalog({ models, aliases, defaultModel }: Models): M
       }
       const model = byName.get(aliases.get(name) ?? name);
       if (model !== undefined) return model;
-      throw new GatewayError('model_not_found', `The model '${name}' does not exist.`, { param: 'model' });
+      throw new GatewayError('model_not_found', `The model '${shortened(name)}' does not exist.`, { param: 'model' });
     },
   };
+}
+
+function shortened(name: string): string {
+  return name.length > 100 ? `${name.slice(0, 100)}…` : name;
 }

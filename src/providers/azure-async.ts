@@ -1,14 +1,18 @@
+import type { GatewayError } from '../domain/gateway-error.ts';
 import type { ImageEvent } from '../domain/image-event.ts';
 import type { ImageProvider, ProviderCall } from '../domain/image-provider.ts';
 import type { Secret } from '../domain/secret.ts';
 import type { UpstreamAnswer, UpstreamClient } from '../upstream/client.ts';
 import { invalidResponse } from '../upstream/paid-call-error.ts';
-import { azureAnswerError } from './azure-error.ts';
+import { readBounded } from '../upstream/read-bounded.ts';
+import { azureAnswerError, azureErrorMember } from './azure-error.ts';
 import { operationEvents, pollOperation } from './azure-operation.ts';
 import { imagesBody } from './images-body.ts';
 import { operationUrl } from './operation-url.ts';
 import { retryHint } from './retry-hint.ts';
 import { noteRequestId } from './upstream-request-id.ts';
+
+const submitBodyLimits = { bytes: 64 * 1024, ms: 5_000 };
 
 type Options = {
   /** The resource's root, without a trailing slash; the protocol's paths begin with `/openai/`. */
@@ -23,13 +27,17 @@ export function azureAsync({ baseURL, apiVersion, apiKey, client }: Options): Im
   const submitUrl = new URL(`${baseURL}/openai/images/generations:submit`);
   submitUrl.searchParams.set('api-version', apiVersion);
 
-  async function submit(body: Buffer, call: ProviderCall): Promise<UpstreamAnswer> {
+  /** Submits the job; gives the URL to poll, and what the answer says about when to do so first. */
+  async function submit(body: Buffer, call: ProviderCall): Promise<{ url: URL; firstHintMs: number | undefined }> {
     const answer = await client.post(submitUrl, { apiKey, body, signal: call.signal, attempt: call.attempt });
     noteRequestId(call.attempt, answer.headers);
     if (answer.status < 200 || answer.status > 299) throw await azureAnswerError(answer);
-    // Everything that is needed stands in the header; the body repeats it.
+    const location = operationUrl(answer.headers['operation-location'], baseURL);
+    if ('refused' in location) throw await submitError(answer, location.refused);
+    // The body only repeats what the header says.
     answer.body.on('error', () => {}).destroy();
-    return answer;
+    if (location.isForeignHost) call.recorder.anomaly('foreign_operation_host');
+    return { url: location.url, firstHintMs: retryHint(answer.headers) };
   }
 
   return {
@@ -37,18 +45,30 @@ export function azureAsync({ baseURL, apiVersion, apiKey, client }: Options): Im
     address: submitUrl.href,
     async generate(request, call) {
       const body = Buffer.from(JSON.stringify({ ...imagesBody(request, undefined), response_format: undefined }));
-      const { headers } = await submit(body, call);
-      const location = operationUrl(headers['operation-location'], baseURL);
-      if ('refused' in location) throw invalidResponse(location.refused);
-      if (location.isForeignHost) call.recorder.anomaly('foreign_operation_host');
+      const { url, firstHintMs } = await submit(body, call);
       const operation = await pollOperation({
-        poll: (signal) => client.get(location.url, { apiKey, signal }),
-        firstHintMs: retryHint(headers),
+        poll: (signal) => client.get(url, { apiKey, signal }),
+        firstHintMs,
         signal: call.signal,
       });
       return replay(operationEvents(operation));
     },
   } satisfies ImageProvider;
+}
+
+/** A job that cannot be followed: refused or failed if its body says so; otherwise it may run, and be billed. */
+async function submitError({ body }: UpstreamAnswer, cause: string): Promise<GatewayError> {
+  const { text } = await readBounded(body, submitBodyLimits);
+  const error = errorMemberOf(text);
+  return error === undefined ? invalidResponse(cause) : azureErrorMember(error);
+}
+
+function errorMemberOf(text: string): unknown {
+  try {
+    return (JSON.parse(text) as { error?: unknown } | null)?.error ?? undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 async function* replay(events: readonly ImageEvent[]): AsyncGenerator<ImageEvent> {

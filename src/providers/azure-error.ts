@@ -1,31 +1,18 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { type ErrorKind, GatewayError, type ModerationDetails, type Outcome } from '../domain/gateway-error.ts';
+import { type ErrorKind, GatewayError, type Outcome } from '../domain/gateway-error.ts';
 import type { UpstreamAnswer } from '../upstream/client.ts';
 import { readBounded } from '../upstream/read-bounded.ts';
-import { retryHint } from './retry-hint.ts';
+import { type AzureErrorFacts, readAzureErrorFacts } from './azure-error-facts.ts';
 
 /** An error object is at most this long, and arrives within this time. */
 const errorBodyLimits = { bytes: 64 * 1024, ms: 5_000 };
-
-/** What an Azure answer says about a failure. Codes are lower case letters only: Azure spells each in several ways. */
-type Facts = {
-  readonly status: number;
-  readonly hasErrorObject: boolean;
-  readonly codes: readonly string[];
-  readonly message: string;
-  readonly param: string | undefined;
-  readonly moderation: ModerationDetails | undefined;
-  readonly retryAfterMs: number | undefined;
-};
-
-type Verdict = { readonly kind: ErrorKind; readonly outcome: Outcome; readonly message: string };
 
 /** The meaning of an answer that is not a success. Reads its body, bounded, and never rejects. */
 export async function azureAnswerError({ status, headers, body }: UpstreamAnswer): Promise<GatewayError> {
   const { text, end } = await readBounded(body, errorBodyLimits);
   // A body that only ends because the connection did may be cut: it proves nothing.
   const isFramed = headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined;
-  return azureError(status, headers, end === 'complete' && isFramed ? parseObject(text) : undefined, text);
+  return azureError(status, headers, end === 'complete' && isFramed ? parseJson(text) : undefined, text);
 }
 
 /** The meaning of an `error` member inside an answer with status 200, or of an operation that failed. */
@@ -34,193 +21,127 @@ export function azureErrorMember(error: unknown): GatewayError {
 }
 
 function azureError(status: number, headers: IncomingHttpHeaders, body: unknown, text = ''): GatewayError {
-  const facts = readFacts(status, headers, body, text);
-  const { kind, outcome, message } = (rules.find((rule) => rule.applies(facts)) ?? anythingElse).verdict(facts);
-  return new GatewayError(kind, message, {
+  const facts = readAzureErrorFacts(status, headers, body, text);
+  const [, kind, outcome] = rules.find(([applies]) => applies(facts)) ?? anythingElse;
+  const param = facts.param ?? (kind === 'upstream_refused_image' ? 'image' : undefined);
+  return new GatewayError(kind, messageOf(kind, facts), {
     outcome,
-    ...(outcome === 'refused' && facts.param !== undefined && { param: facts.param }),
+    ...(outcome === 'refused' && param !== undefined && { param }),
     ...(outcome === 'not-processed' && facts.retryAfterMs !== undefined && { retryAfterMs: facts.retryAfterMs }),
     ...(kind === 'moderation_blocked' && facts.moderation !== undefined && { moderation: facts.moderation }),
     cause: { status, codes: facts.codes },
   });
 }
 
-const contentCodes = new Set([
+const contentCodes = [
   'contentfilter',
   'contentpolicyviolation',
-  'moderationblocked',
   'responsibleaipolicyviolation',
   'imagecontentpolicyviolation',
   'invalidprompt',
   'biopolicy',
-]);
-const quotaCodes = new Set([
+];
+const quotaCodes = [
   'insufficientquota',
   'creditbalanceexhausted',
   'projectspendlimitexceeded',
   'billinghardlimitreached',
-]);
-const busyCodes = new Set(['engineoverloaded', 'slowdown']);
-const badImageCodes = new Set(['invalidimagefile']);
+];
+const busyCodes = ['engineoverloaded', 'slowdown'];
 
-const unknownMessage =
-  'The image service did not say whether it made the picture. It may have been billed; it was not asked for again.';
+type Rule = readonly [applies: (facts: AzureErrorFacts) => boolean, kind: ErrorKind, outcome: Outcome];
 
-type Rule = { readonly applies: (facts: Facts) => boolean; readonly verdict: (facts: Facts) => Verdict };
-
-/** The first rule that applies decides. The order matters: a blocked resource quotes the content policy, too. */
+/**
+ * What each failure means: the first rule that applies decides. The order matters: a blocked resource quotes the content
+ * policy, and a body that is too large may name a parameter.
+ */
 const rules: readonly Rule[] = [
-  {
-    applies: ({ status, message }) => status === 403 && /temporarily blocked/i.test(message),
-    verdict: always('upstream_blocked', 'not-processed', 'The image service is not available at the moment.'),
-  },
-  {
-    applies: ({ codes }) => codes.includes('moderationblocked'),
-    verdict: always('moderation_blocked', 'refused', 'The request was refused by the image service’s safety system.'),
-  },
-  {
-    applies: ({ codes }) => codes.some((code) => contentCodes.has(code)),
-    verdict: always(
-      'content_policy_violation',
-      'refused',
-      'The request was refused by the image service’s safety system: the prompt or the picture may hold content that its policy does not allow.',
-    ),
-  },
-  {
-    applies: ({ status }) => status >= 300 && status < 400,
-    verdict: always('upstream_misconfigured', 'not-processed', 'The image service is not set up correctly.'),
-  },
-  {
-    applies: ({ status }) => status === 401 || status === 403,
-    verdict: always(
-      'upstream_auth_failed',
-      'not-processed',
-      'The image service did not accept the gateway’s credential.',
-    ),
-  },
-  {
-    applies: ({ status }) => status === 404 || status === 405,
-    verdict: always('upstream_misconfigured', 'not-processed', 'The image service is not set up correctly.'),
-  },
-  {
-    applies: ({ status, codes }) => status === 429 && codes.some((code) => quotaCodes.has(code)),
-    verdict: always('upstream_quota_exhausted', 'not-processed', 'The quota of the image service is used up.'),
-  },
-  {
-    applies: ({ status }) => status === 429,
-    verdict: always('upstream_rate_limited', 'not-processed', 'The image service is receiving too many requests.'),
-  },
-  {
-    applies: (facts) => facts.status === 503 && isBusy(facts),
-    verdict: always('upstream_unavailable', 'not-processed', 'The image service is busy. Nothing was billed.'),
-  },
-  {
-    applies: ({ status, hasErrorObject }) => [500, 502, 503].includes(status) && hasErrorObject,
-    verdict: always('upstream_generation_failed', 'failed', 'The image service failed to make the picture.'),
-  },
-  {
-    applies: ({ status }) => status === 408 || status === 504,
-    verdict: always('upstream_timeout', 'unknown', unknownMessage),
-  },
-  {
-    applies: ({ status }) => status > 400 && ![413, 415, 422].includes(status),
-    verdict: always('upstream_outcome_unknown', 'unknown', unknownMessage),
-  },
-  {
-    applies: ({ status, param, message }) =>
-      status === 400 && ((param === 'model' && !/^Unknown parameter/.test(message)) || /^Unknown model/i.test(message)),
-    verdict: always('upstream_misconfigured', 'not-processed', 'The image service is not set up correctly.'),
-  },
-  {
-    applies: ({ codes, message }) =>
-      codes.some((code) => badImageCodes.has(code)) || /unsupported mimetype/i.test(message),
-    verdict: always('upstream_refused_image', 'refused', 'The image service could not read the image.'),
-  },
-  {
-    applies: ({ codes }) => codes.includes('unknownparameter') || codes.includes('unsupportedparameter'),
-    verdict: ({ param }) => refusal('upstream_refused_parameter', param, 'does not support'),
-  },
-  {
-    applies: ({ codes, param }) =>
-      codes.includes('invalidvalue') || codes.includes('invalidpayload') || param !== undefined,
-    verdict: ({ param }) => refusal('upstream_refused_value', param, 'does not accept the value of'),
-  },
-  {
-    applies: ({ status }) => status === 413,
-    verdict: always('upstream_refused_size', 'refused', 'The request is too large for the image service.'),
-  },
-  {
-    applies: ({ status }) => status >= 400,
-    verdict: always('upstream_refused_request', 'refused', 'The image service refused the request as invalid.'),
-  },
+  [
+    ({ status, message }) => status === 403 && /temporarily blocked/i.test(message),
+    'upstream_blocked',
+    'not-processed',
+  ],
+  [hasCode('moderationblocked'), 'moderation_blocked', 'refused'],
+  [hasCode(...contentCodes), 'content_policy_violation', 'refused'],
+  [({ status }) => status >= 300 && status < 400, 'upstream_misconfigured', 'not-processed'],
+  [hasStatus(401, 403), 'upstream_auth_failed', 'not-processed'],
+  [hasStatus(404, 405), 'upstream_misconfigured', 'not-processed'],
+  [hasCode(...quotaCodes), 'upstream_quota_exhausted', 'not-processed'],
+  [hasStatus(429), 'upstream_rate_limited', 'not-processed'],
+  [(facts) => facts.status === 200 && hasCode('ratelimitexceeded')(facts), 'upstream_rate_limited', 'not-processed'],
+  [(facts) => facts.status === 503 && isBusy(facts), 'upstream_unavailable', 'not-processed'],
+  [(facts) => hasStatus(500, 502, 503)(facts) && facts.hasErrorObject, 'upstream_generation_failed', 'failed'],
+  [hasStatus(408, 504), 'upstream_timeout', 'unknown'],
+  [hasStatus(413), 'upstream_refused_size', 'refused'],
+  [hasStatus(415), 'upstream_refused_content_type', 'refused'],
+  [hasStatus(422), 'upstream_refused_content', 'refused'],
+  [({ status }) => status > 400, 'upstream_outcome_unknown', 'unknown'],
+  [
+    ({ status, message }) => status === 400 && /^Unknown model/i.test(message),
+    'upstream_misconfigured',
+    'not-processed',
+  ],
+  [hasCode('unknownparameter'), 'upstream_unknown_parameter', 'refused'],
+  [hasCode('unsupportedparameter'), 'upstream_unsupported_parameter', 'refused'],
+  [({ status, param }) => status === 400 && param === 'model', 'upstream_misconfigured', 'not-processed'],
+  [hasCode('invalidimagefile'), 'upstream_refused_image', 'refused'],
+  [({ message }) => /unsupported mimetype/i.test(message), 'upstream_refused_image', 'refused'],
+  [hasCode('invalidvalue', 'invalidpayload'), 'upstream_refused_value', 'refused'],
+  [({ param }) => param !== undefined, 'upstream_refused_value', 'refused'],
+  [hasStatus(400), 'upstream_refused_request', 'refused'],
 ];
 
 /** An `error` in a 200 whose code says nothing about content, and an operation that simply failed. */
-const anythingElse: Rule = {
-  applies: () => true,
-  verdict: always('upstream_generation_failed', 'failed', 'The image service failed to make the picture.'),
-};
+const anythingElse: Rule = [() => true, 'upstream_generation_failed', 'failed'];
 
-function always(kind: ErrorKind, outcome: Outcome, message: string): () => Verdict {
-  return () => ({ kind, outcome, message });
+function hasStatus(...statuses: readonly number[]): Rule[0] {
+  return ({ status }) => statuses.includes(status);
 }
 
-function refusal(kind: ErrorKind, param: string | undefined, verb: string): Verdict {
-  const subject = param === undefined ? 'one of the request’s parameters' : `'${param}'`;
-  return { kind, outcome: 'refused', message: `The image service ${verb} ${subject}.` };
+function hasCode(...wanted: readonly string[]): Rule[0] {
+  return ({ codes }) => codes.some((code) => wanted.includes(code));
 }
 
-function isBusy({ retryAfterMs, codes, message }: Facts): boolean {
+function isBusy(facts: AzureErrorFacts): boolean {
   return (
-    retryAfterMs !== undefined || codes.some((code) => busyCodes.has(code)) || /\b(busy|overloaded)\b/i.test(message)
+    facts.retryAfterMs !== undefined || hasCode(...busyCodes)(facts) || /\b(busy|overloaded)\b/i.test(facts.message)
   );
 }
 
-function readFacts(status: number, headers: IncomingHttpHeaders, body: unknown, text: string): Facts {
-  const error = memberOf(body, 'error');
-  const inner = memberOf(error, 'inner_error') ?? memberOf(error, 'innererror');
-  const code = memberOf(error, 'code');
-  // API Management answers a flat object; only its 429 is known well enough to be believed.
-  const message = memberOf(error, 'message') ?? (status === 429 ? memberOf(body, 'message') : undefined);
-  const codes = [code, memberOf(error, 'type'), memberOf(inner, 'code')].filter((value) => typeof value === 'string');
-  return {
-    status,
-    hasErrorObject: typeof code === 'string' || typeof memberOf(error, 'message') === 'string',
-    codes: codes.map((value) =>
-      value
-        .slice(0, 64)
-        .toLowerCase()
-        .replaceAll(/[^a-z]/g, ''),
-    ),
-    message: typeof message === 'string' ? message : '',
-    param: parameterName(memberOf(error, 'param')),
-    moderation: moderationDetails(memberOf(error, 'moderation_details')),
-    retryAfterMs: retryHint(headers, typeof message === 'string' ? message : text),
-  };
+const unknownOutcome =
+  'The image service did not say whether it made the picture. It may have been billed; it was not asked for again.';
+
+const messages: Partial<Record<ErrorKind, string>> = {
+  upstream_blocked: 'The image service is not available at the moment.',
+  moderation_blocked: 'The request was refused by the image service’s safety system.',
+  content_policy_violation:
+    'The request was refused by the image service’s safety system: the prompt or the picture may hold content that its policy does not allow.',
+  upstream_misconfigured: 'The gateway’s image service is not set up correctly; its operator can see why in the log.',
+  upstream_auth_failed:
+    'The image service did not accept the gateway’s credential; its operator can see why in the log.',
+  upstream_quota_exhausted: 'The quota of the image service is used up.',
+  upstream_rate_limited: 'The image service is receiving too many requests.',
+  upstream_unavailable: 'The image service is busy. Nothing was billed.',
+  upstream_generation_failed: 'The image service failed to make the picture.',
+  upstream_timeout: unknownOutcome,
+  upstream_outcome_unknown: unknownOutcome,
+  upstream_refused_size: 'The request is too large for the image service.',
+  upstream_refused_content_type: 'The image service does not take this content type.',
+  upstream_refused_content: 'The image service could not process the request.',
+  upstream_refused_image: 'The image service could not read the image.',
+  upstream_refused_request: 'The image service refused the request as invalid.',
+};
+
+function messageOf(kind: ErrorKind, { param }: AzureErrorFacts): string {
+  const subject = param === undefined ? 'one of the parameters' : `'${param}'`;
+  const known = messages[kind];
+  if (known !== undefined) return known;
+  return kind === 'upstream_refused_value'
+    ? `The image service does not accept the value of ${subject}.`
+    : `The image service does not support ${subject}.`;
 }
 
-/** A parameter's name as the upstream gives it, when it looks like one: no other text of the upstream is passed on. */
-function parameterName(value: unknown): string | undefined {
-  return typeof value === 'string' && /^[A-Za-z0-9_.[\]]{1,64}$/.test(value) ? value : undefined;
-}
-
-function moderationDetails(value: unknown): ModerationDetails | undefined {
-  const stage = memberOf(value, 'moderation_stage');
-  const categories = memberOf(value, 'categories');
-  if (!Array.isArray(categories)) return undefined;
-  return {
-    stage: stage === 'input' || stage === 'output' ? stage : 'unknown',
-    categories: categories.filter((name) => typeof name === 'string' && /^[a-z_/-]{1,64}$/.test(name)),
-  };
-}
-
-function memberOf(value: unknown, name: string): unknown {
-  return typeof value === 'object' && value !== null && Object.hasOwn(value, name)
-    ? (value as Record<string, unknown>)[name]
-    : undefined;
-}
-
-function parseObject(text: string): unknown {
+function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {

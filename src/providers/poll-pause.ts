@@ -1,8 +1,11 @@
 const shortestMs = 250;
 const longestMs = 2_000;
 
+/** No hint makes us poll more often than this, or sleep longer. */
+const hintLimits = { shortestMs: 100, longestMs: 30_000 };
+
 /**
- * How long to wait before the next poll, in ms. What the upstream asks for decides; without it, a quarter of the time
+ * How long to wait before the next poll, in ms. What the upstream asks for decides, within limits; without it, a quarter of the time
  * that has passed since the submit, so that a result is noticed soon relative to its duration without hammering,
  * with up to 10 % taken off so that many operations do not poll in step. `random` is in [0, 1).
  */
@@ -15,7 +18,7 @@ export function pollPause({
   hintMs: number | undefined;
   random: number;
 }): number {
-  if (hintMs !== undefined) return hintMs;
+  if (hintMs !== undefined) return Math.min(hintLimits.longestMs, Math.max(hintLimits.shortestMs, hintMs));
   const pause = Math.min(longestMs, Math.max(shortestMs, elapsedMs / 4));
   return pause * (1 - random / 10);
 }

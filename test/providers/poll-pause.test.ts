@@ -11,9 +11,10 @@ test('pollPause takes up to a tenth off at random', () => {
   expect(pauseAt(8_000, 0.999)).toBeCloseTo(1_800, -1);
 });
 
-test('pollPause obeys what the upstream asks for', () => {
+test('pollPause obeys what the upstream asks for, between 100 ms and 30 s', () => {
   expect(pollPause({ elapsedMs: 60_000, hintMs: 10_000, random: 0.5 })).toBe(10_000);
-  expect(pollPause({ elapsedMs: 60_000, hintMs: 0, random: 0.5 })).toBe(0);
+  expect(pollPause({ elapsedMs: 60_000, hintMs: 0, random: 0.5 })).toBe(100);
+  expect(pollPause({ elapsedMs: 60_000, hintMs: 86_400_000, random: 0.5 })).toBe(30_000);
 });
 
 test('pollPause finds an operation of 60 s with at most 40 polls', () => {

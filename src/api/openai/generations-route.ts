@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http';
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { GatewayError } from '../../domain/gateway-error.ts';
 import type { Generation } from '../../domain/generation.ts';
@@ -57,7 +58,18 @@ async function answer(
   } catch (error) {
     if (raw.destroyed) return generation.settle('abandoned');
     record.error = error;
-    raw.destroy();
+    tear(raw);
     generation.settle('torn');
   }
+}
+
+/**
+ * Breaks an answer off so that its reader notices. The head goes out first, even if it still waits for company: SDKs
+ * take a connection that closes without one for a reason to ask, and pay, again.
+ */
+function tear(raw: ServerResponse): void {
+  raw.socket?.uncork();
+  // Without chunks, as HTTP/1.0 has it, a closed connection looks like a regular end; a reset does not.
+  if (raw.req.httpVersion === '1.0') raw.socket?.resetAndDestroy();
+  raw.destroy();
 }

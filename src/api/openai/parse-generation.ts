@@ -44,6 +44,9 @@ export function parseGeneration(body: unknown): GenerationCall {
   const known = parsed.data;
   if (known.stream) throw streamingUnsupported('stream');
   if (known.partial_images > 0) throw streamingUnsupported('partial_images');
+  const extra = Object.entries(given).filter(([name]) => !Object.hasOwn(parameters.shape, name));
+  const [deep] = extra.find(([, value]) => isDeeperThan(value, deepestExtra)) ?? [];
+  if (deep !== undefined) throw new GatewayError('invalid_value', `'${deep}' is nested too deeply.`, { param: deep });
   const request: ImageRequest = {
     prompt: known.prompt,
     count: known.n,
@@ -56,9 +59,17 @@ export function parseGeneration(body: unknown): GenerationCall {
     style: known.style,
     user: known.user,
     delivery: known.response_format,
-    extra: Object.fromEntries(Object.entries(given).filter(([name]) => !Object.hasOwn(parameters.shape, name))),
+    extra: Object.fromEntries(extra),
   };
   return { model: known.model, request };
+}
+
+/** No parameter of an Images API comes near; without a limit, writing it for the upstream could exhaust the stack. */
+const deepestExtra = 32;
+
+function isDeeperThan(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return levels === 0 || Object.values(value).some((member) => isDeeperThan(member, levels - 1));
 }
 
 function invalidParameter(error: z.ZodError, given: Record<string, unknown>): GatewayError {

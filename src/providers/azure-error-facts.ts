@@ -1,0 +1,66 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import type { ModerationDetails } from '../domain/gateway-error.ts';
+import { retryHint } from './retry-hint.ts';
+
+/** What an Azure answer says about a failure. Codes are lower case letters only: Azure spells each in several ways. */
+export type AzureErrorFacts = {
+  readonly status: number;
+  readonly hasErrorObject: boolean;
+  readonly codes: readonly string[];
+  readonly message: string;
+  readonly param: string | undefined;
+  readonly moderation: ModerationDetails | undefined;
+  readonly retryAfterMs: number | undefined;
+};
+
+/** Reads what is known; `body` is the parsed JSON of a body that arrived completely, `text` whatever arrived. */
+export function readAzureErrorFacts(
+  status: number,
+  headers: IncomingHttpHeaders,
+  body: unknown,
+  text: string,
+): AzureErrorFacts {
+  const error = memberOf(body, 'error');
+  const inner = memberOf(error, 'inner_error') ?? memberOf(error, 'innererror');
+  const code = memberOf(error, 'code');
+  // API Management answers a flat object; only its 429 is known well enough to be believed.
+  const message = memberOf(error, 'message') ?? (status === 429 ? memberOf(body, 'message') : undefined);
+  const codes = [code, memberOf(error, 'type'), memberOf(inner, 'code')].filter((value) => typeof value === 'string');
+  return {
+    status,
+    hasErrorObject: typeof code === 'string' || typeof memberOf(error, 'message') === 'string',
+    codes: codes.map(plainCode),
+    message: typeof message === 'string' ? message : '',
+    param: parameterName(memberOf(error, 'param')),
+    moderation: moderationDetails(memberOf(error, 'moderation_details')),
+    retryAfterMs: retryHint(headers, typeof message === 'string' ? message : text),
+  };
+}
+
+function plainCode(code: string): string {
+  return code
+    .slice(0, 64)
+    .toLowerCase()
+    .replaceAll(/[^a-z]/g, '');
+}
+
+/** A parameter's name as the upstream gives it, when it looks like one: no other text of the upstream is passed on. */
+function parameterName(value: unknown): string | undefined {
+  return typeof value === 'string' && /^[A-Za-z0-9_.[\]]{1,64}$/.test(value) ? value : undefined;
+}
+
+function moderationDetails(value: unknown): ModerationDetails | undefined {
+  const stage = memberOf(value, 'moderation_stage');
+  const categories = memberOf(value, 'categories');
+  if (!Array.isArray(categories)) return undefined;
+  return {
+    stage: stage === 'input' || stage === 'output' ? stage : 'unknown',
+    categories: categories.filter((name) => typeof name === 'string' && /^[a-z_/-]{1,64}$/.test(name)),
+  };
+}
+
+function memberOf(value: unknown, name: string): unknown {
+  return typeof value === 'object' && value !== null && Object.hasOwn(value, name)
+    ? (value as Record<string, unknown>)[name]
+    : undefined;
+}

@@ -1,0 +1,161 @@
+import { describe, expect, test } from 'vitest';
+import { imagesAnswers } from '../fixtures/azure-answers.ts';
+import { capturedErrors } from '../fixtures/azure-errors.ts';
+import { otherPng, tinyPng } from '../fixtures/pictures.ts';
+import { callGateway } from '../helpers/call-gateway.ts';
+import { oneTarget, startGateway } from '../helpers/start-gateway.ts';
+import { mockAzure } from './mock-azure.ts';
+import { azureDeployment, collect, rejection, startCall, synchronousProviders } from './providers.ts';
+
+const answers = imagesAnswers.map((answer) => [answer.name, answer] as const);
+const filtered = { error: { code: 'contentFilter', message: 'Generated image was filtered. body-canary' } };
+
+describe.each(synchronousProviders)('an answer of $name', (provider) => {
+  test.each(answers)('%s: its events', async (_name, { body, events }) => {
+    mockAzure().post(provider.paidPath, { body });
+    const call = startCall(provider);
+    expect(await collect(await call.events)).toEqual(events);
+    expect(call.anomalies).toEqual([]);
+  });
+
+  test.each(answers)('%s: what the caller gets', async (_name, { body, told }) => {
+    mockAzure().post(provider.paidPath, { headers: { 'x-ms-region': 'region-canary' }, body });
+    const gateway = await startGateway(oneTarget({ ...provider.target, model: 'dall-e-3' }));
+    const called = await callGateway(gateway.url, { model: 'picture', prompt: 'a prompt-canary' });
+    expect([called.status, called.json()]).toEqual([200, told]);
+    expect(`${called.text}${JSON.stringify([...called.headers])}`).not.toMatch(/filter|severity|canary/);
+  });
+
+  test('JSON that calls itself text/plain is read all the same', async () => {
+    mockAzure().post(provider.paidPath, { body: JSON.stringify({ created: 5, data: [{ b64_json: tinyPng }] }) });
+    const events = await collect(await startCall(provider).events);
+    expect(events.at(-1)).toEqual({ type: 'done', created: 5, facts: {} });
+  });
+
+  test('a body that only the end of the connection ends is a success when its JSON is complete', async () => {
+    mockAzure().post(provider.paidPath, { isFramed: false, body: { data: [{ b64_json: tinyPng }] } });
+    expect(await collect(await startCall(provider).events)).toHaveLength(4);
+  });
+
+  test('escaped slashes of base64 are resolved', async () => {
+    const body = JSON.stringify({ data: [{ b64_json: tinyPng }] }).replaceAll('/', '\\/');
+    mockAzure().post(provider.paidPath, { body });
+    expect(await collect(await startCall(provider).events)).toContainEqual({ type: 'bytes', base64: tinyPng });
+  });
+
+  test('an ampersand that is written as an escape is one in the link', async () => {
+    mockAzure().post(provider.paidPath, {
+      body: '{"data":[{"url":"https://example.blob.core.windows.net/a?se=1\\u0026sig=x"}]}',
+    });
+    const [link] = await collect(await startCall(provider).events);
+    expect(link).toEqual({ type: 'url', index: 0, url: 'https://example.blob.core.windows.net/a?se=1&sig=x' });
+  });
+
+  test.each(capturedErrors.slice(2, 4).map(({ name, body }) => [name, body] as const))(
+    '200 with an error member, %s: the content was refused',
+    async (_name, body) => {
+      mockAzure().post(provider.paidPath, { body });
+      expect(await rejection(startCall(provider).events)).toMatchObject({
+        kind: 'content_policy_violation',
+        outcome: 'refused',
+      });
+    },
+  );
+
+  test.each([
+    ['all items filtered', { data: [filtered, filtered] }],
+    ['the first of two items filtered', { data: [filtered, { b64_json: tinyPng }] }],
+    ['the last of two links filtered', { data: [{ url: 'https://example.blob.core.windows.net/a' }, filtered] }],
+    ['an error behind an empty list', { data: [], ...filtered }],
+  ])('200 with %s: the content was refused, before any event', async (_name, body) => {
+    mockAzure().post(provider.paidPath, { body });
+    expect(await rejection(startCall(provider).events)).toMatchObject({
+      kind: 'content_policy_violation',
+      outcome: 'refused',
+    });
+  });
+
+  test('200 with a filtered item behind a picture: the events break after the picture', async () => {
+    mockAzure().post(provider.paidPath, { body: { data: [{ b64_json: tinyPng }, filtered] } });
+    const events = await startCall(provider).events;
+    expect(await rejection(collect(events))).toMatchObject({ kind: 'content_policy_violation', outcome: 'refused' });
+  });
+
+  test('200 with an error whose code says nothing of the content: it failed', async () => {
+    mockAzure().post(provider.paidPath, { body: { error: { code: 'server_error', message: 'body-canary' } } });
+    expect(await rejection(startCall(provider).events)).toMatchObject({
+      kind: 'upstream_generation_failed',
+      outcome: 'failed',
+    });
+  });
+
+  test.each([
+    ['no data', { created: 5 }],
+    ['data that is null', { data: null }],
+    ['an empty list', { data: [] }],
+    ['an item without a picture', { data: [{ revised_prompt: 'a cat' }] }],
+    ['an item that is null', { data: [null] }],
+    ['an empty picture', { data: [{ b64_json: '' }] }],
+    ['bytes that are no image', { data: [{ b64_json: Buffer.from('<html>not an image</html>').toString('base64') }] }],
+    ['a data URL in the place of base64', { data: [{ b64_json: `data:image/png;base64,${tinyPng}` }] }],
+    ['a link that is none', { data: [{ url: 'not a link' }] }],
+    ['two pictures in one item', `{"data":[{"b64_json":"","b64_json":"${otherPng}"}]}`],
+  ])('200 with %s: paid for and lost', async (_name, body) => {
+    mockAzure().post(provider.paidPath, { body });
+    expect(await rejection(startCall(provider).events)).toMatchObject({
+      kind: 'upstream_invalid_response',
+      outcome: 'unknown',
+    });
+  });
+
+  test.each([0, -1, 1.5, '1713833628', null, 1e300])('created %j is not passed on', async (created) => {
+    mockAzure().post(provider.paidPath, { body: { created, data: [{ b64_json: tinyPng }] } });
+    const events = await collect(await startCall(provider).events);
+    expect(events.at(-1)).toEqual({ type: 'done', facts: {} });
+  });
+
+  test('a value beside the picture that is too long is left out, and counted', async () => {
+    mockAzure().post(provider.paidPath, {
+      body: { data: [{ b64_json: tinyPng, revised_prompt: 'a'.repeat(70_000) }], usage: { total_tokens: 1 } },
+    });
+    const call = startCall(provider);
+    const events = await collect(await call.events);
+    expect(events.slice(2)).toEqual([
+      { type: 'image-end', index: 0 },
+      { type: 'done', usage: { total_tokens: 1 }, facts: {} },
+    ]);
+    expect(call.anomalies).toEqual(['value_dropped']);
+  });
+});
+
+describe('a caller', () => {
+  test('of an answer without created gets the time of the gateway', async () => {
+    mockAzure().post(azureDeployment.paidPath, { body: { data: [{ b64_json: tinyPng }] } });
+    const gateway = await startGateway(oneTarget(azureDeployment.target));
+    const { created } = (await callGateway(gateway.url, { model: 'picture', prompt: 'a cat' })).json();
+    expect(Math.abs(created - Date.now() / 1000)).toBeLessThan(5);
+  });
+
+  test('of an answer with a filtered item behind a picture: it is torn, never ended as if it were complete', async () => {
+    mockAzure().post(azureDeployment.paidPath, { body: { data: [{ b64_json: tinyPng }, filtered] } });
+    const gateway = await startGateway(oneTarget(azureDeployment.target));
+    await expect(callGateway(gateway.url, { model: 'picture', prompt: 'a cat', n: 2 })).rejects.toThrow();
+    expect(gateway.log.at(-1)).toMatchObject({ end: 'torn', error: { kind: 'content_policy_violation' } });
+  });
+
+  test.each([
+    ['a paid answer without a picture', { data: [] }, 502, 'upstream_invalid_response', 'false'],
+    ['a filtered picture', { data: [filtered] }, 400, 'content_policy_violation', null],
+    ['an error inside a 200', { error: { code: 'server_error' } }, 502, 'upstream_generation_failed', 'false'],
+  ])('of %s is told so before the first byte', async (_name, body, status, code, shouldRetry) => {
+    mockAzure().post(azureDeployment.paidPath, { body });
+    const gateway = await startGateway(oneTarget(azureDeployment.target));
+    const called = await callGateway(gateway.url, { model: 'picture', prompt: 'a cat' });
+    expect([called.status, called.json().error.code, called.headers.get('x-should-retry')]).toEqual([
+      status,
+      code,
+      shouldRetry,
+    ]);
+    expect(called.text).not.toContain('canary');
+  });
+});

@@ -1,0 +1,124 @@
+import { describe, expect, test } from 'vitest';
+import { GatewayError } from '../../src/domain/gateway-error.ts';
+import type { ImageProvider } from '../../src/domain/image-provider.ts';
+import { createUpstreamClient } from '../../src/upstream/client.ts';
+import { otherPng, tinyPng } from '../fixtures/pictures.ts';
+import { azureOrigin, type MockedAzure, mockAzure, type Reply } from './mock-azure.ts';
+import {
+  acceptOperation,
+  allProviders,
+  azureAsyncFlow,
+  collect,
+  operationPath,
+  type ProviderUnderTest,
+  rejection,
+  startCall,
+} from './providers.ts';
+
+const links = [0, 1, 2].map((index) => `https://example.blob.core.windows.net/private/${index}.png?sig=a%2Fb&se=1`);
+const created = 1685064331;
+
+/** Each provider's own way to succeed with so many pictures, and the events that it stands for. */
+function succeed({ name, paidPath }: ProviderUnderTest, azure: MockedAzure, count: number): object[] {
+  if (name === azureAsyncFlow.name) {
+    const data = links.slice(0, count).map((url) => ({ url }));
+    acceptOperation(
+      azure,
+      { body: { status: 'running' } },
+      { body: { status: 'succeeded', result: { created, data } } },
+    );
+    return [...data.map(({ url }, index) => ({ type: 'url', index, url })), { type: 'done', created }];
+  }
+  const pictures = [tinyPng, otherPng, tinyPng].slice(0, count);
+  azure.post(paidPath, { body: { created, data: pictures.map((b64_json) => ({ b64_json })) } });
+  return [
+    ...pictures.flatMap((base64, index) => [
+      { type: 'image', index },
+      { type: 'bytes', base64 },
+      { type: 'image-end', index },
+    ]),
+    { type: 'done', created, facts: {} },
+  ];
+}
+
+describe.each(allProviders)('$name', (provider) => {
+  test.each([1, 2, 3])('a success with %i pictures: their events in order, done at the end', async (count) => {
+    const azure = mockAzure();
+    const expected = succeed(provider, azure, count);
+    const { events, attempt, anomalies } = startCall(provider, { request: { count } });
+    expect(await collect(await events)).toEqual(expected);
+    expect(attempt.sent).toBe(true);
+    expect(anomalies).toEqual([]);
+  });
+
+  test.each([
+    ['apim-request-id', { 'apim-request-id': 'id-1', 'x-ms-request-id': 'id-2', 'x-request-id': 'id-3' }, 'id-1'],
+    ['x-ms-request-id', { 'x-ms-request-id': 'id-2', 'x-request-id': 'id-3' }, 'id-2'],
+    ['x-request-id', { 'x-request-id': 'id-3' }, 'id-3'],
+    ['an id with a blank', { 'x-request-id': 'id 4' }, undefined],
+    ['an id that is too long', { 'x-request-id': 'i'.repeat(129) }, undefined],
+    ['no id', {}, undefined],
+  ])('the upstream’s request id is noted from %s', async (_name, headers, expected) => {
+    mockAzure().post(provider.paidPath, { status: 500, headers, body: { error: { message: 'no' } } });
+    const { attempt, events } = startCall(provider);
+    await rejection(events);
+    expect(attempt).toEqual({ sent: true, ...(expected !== undefined && { upstreamRequestId: expected }) });
+  });
+
+  test('a signal that is aborted beforehand: rejects with its reason, and nothing is sent', async () => {
+    const azure = mockAzure();
+    const reason = new GatewayError('client_gone', 'gone');
+    const { attempt, events } = startCall(provider, { signal: AbortSignal.abort(reason) });
+    expect(await rejection(events)).toBe(reason);
+    expect(attempt.sent).toBe(false);
+    expect(azure.asked).toEqual([]);
+  });
+
+  test('a signal that is aborted while the upstream works: rejects at once with its reason', async () => {
+    const azure = mockAzure();
+    if (provider === azureAsyncFlow) {
+      azure.post(provider.paidPath, {
+        status: 202,
+        headers: { 'operation-location': `${azureOrigin}${operationPath}`, 'retry-after': '60' },
+      });
+    } else {
+      azure.post(provider.paidPath, { body: { data: [{ b64_json: tinyPng }] }, afterMs: 300 });
+    }
+    const reason = new GatewayError('deadline_exceeded', 'too late');
+    const interrupt = new AbortController();
+    const { attempt, events } = startCall(provider, { signal: interrupt.signal });
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const begin = performance.now();
+    interrupt.abort(reason);
+    expect(await rejection(events)).toBe(reason);
+    expect(performance.now() - begin).toBeLessThan(150);
+    expect(attempt.sent).toBe(true);
+    // The late answer of a mock must not fall into the next test.
+    await new Promise((resolve) => setTimeout(resolve, 300));
+  });
+
+  test.each<[string, Reply]>([
+    ['no body', { body: '' }],
+    ['an empty object', { body: {} }],
+    ['a text that is no JSON', { body: 'OK' }],
+    ['the page of a proxy', { body: '<html></html>' }],
+    ['a list', { body: [] }],
+  ])('a success with %s: paid for and lost, so its outcome is unknown', async (_name, reply) => {
+    mockAzure().post(provider.paidPath, reply);
+    const { attempt, events } = startCall(provider);
+    expect(await rejection(events)).toMatchObject({
+      name: 'GatewayError',
+      kind: 'upstream_invalid_response',
+      outcome: 'unknown',
+    });
+    expect(attempt.sent).toBe(true);
+  });
+
+  test('its name and its address are what the operator is shown', () => {
+    const client = createUpstreamClient();
+    const { id, address }: ImageProvider = provider.create(client);
+    expect(provider.name).toMatch(new RegExp(`^${id}`));
+    expect(address).toBe(`${azureOrigin}${provider.paidPath}`);
+    return client.close();
+  });
+});

@@ -1,0 +1,170 @@
+import { onTestFinished } from 'vitest';
+import type { ImageEvent } from '../../src/domain/image-event.ts';
+import type { Attempt, ImageProvider, ProviderCall } from '../../src/domain/image-provider.ts';
+import type { ImageRequest } from '../../src/domain/image-request.ts';
+import type { Anomaly } from '../../src/domain/recorder.ts';
+import { Secret } from '../../src/domain/secret.ts';
+import { deploymentAddress, v1Address } from '../../src/providers/azure-address.ts';
+import { azureAsync } from '../../src/providers/azure-async.ts';
+import { azureImages } from '../../src/providers/azure-images.ts';
+import { createUpstreamClient, type UpstreamClient } from '../../src/upstream/client.ts';
+import { azureOrigin, type MockedAzure, type Reply } from './mock-azure.ts';
+
+export const upstreamKey = 'upstream-key-canary';
+export const deployment = 'deployment-canary';
+export const apiKey = new Secret(upstreamKey);
+
+/** One way to address Azure, with what is needed to run the provider alone and behind the whole gateway. */
+export type ProviderUnderTest = {
+  readonly name: string;
+  /** Path and query of the paid POST. */
+  readonly paidPath: string;
+  readonly create: (client: UpstreamClient) => ImageProvider;
+  /** The same in the models file. */
+  readonly target: Readonly<Record<string, unknown>>;
+};
+
+export const azureDeployment: ProviderUnderTest = {
+  name: 'azure-deployment',
+  paidPath: `/openai/deployments/${deployment}/images/generations?api-version=2025-04-01-preview`,
+  create: (client) =>
+    azureImages({
+      id: 'azure-deployment',
+      address: deploymentAddress({
+        baseURL: `${azureOrigin}/openai/deployments/${deployment}`,
+        apiVersion: '2025-04-01-preview',
+      }),
+      apiKey,
+      client,
+    }),
+  target: {
+    provider: 'azure-deployment',
+    model: 'gpt-image-2',
+    baseURL: `${azureOrigin}/openai/deployments/${deployment}`,
+    apiVersion: '2025-04-01-preview',
+    apiKey: upstreamKey,
+  },
+};
+
+export const azureV1: ProviderUnderTest = {
+  name: 'azure-v1',
+  paidPath: '/openai/v1/images/generations',
+  create: (client) =>
+    azureImages({
+      id: 'azure-v1',
+      address: v1Address({ baseURL: `${azureOrigin}/openai/v1`, deployment }),
+      apiKey,
+      client,
+    }),
+  target: { provider: 'azure-v1', model: 'gpt-image-2', baseURL: azureOrigin, deployment, apiKey: upstreamKey },
+};
+
+export const azureV1WithVersion: ProviderUnderTest = {
+  name: 'azure-v1 with apiVersion',
+  paidPath: '/openai/v1/images/generations?api-version=preview',
+  create: (client) =>
+    azureImages({
+      id: 'azure-v1',
+      address: v1Address({ baseURL: `${azureOrigin}/openai/v1`, deployment, apiVersion: 'preview' }),
+      apiKey,
+      client,
+    }),
+  target: { ...azureV1.target, apiVersion: 'preview' },
+};
+
+export const azureAsyncFlow: ProviderUnderTest = {
+  name: 'azure-async',
+  paidPath: '/openai/images/generations:submit?api-version=2023-06-01-preview',
+  create: (client) => azureAsync({ baseURL: azureOrigin, apiVersion: '2023-06-01-preview', apiKey, client }),
+  target: { provider: 'azure-async', model: 'dall-e-2', baseURL: azureOrigin, apiKey: upstreamKey },
+};
+
+export const synchronousProviders = [azureDeployment, azureV1, azureV1WithVersion];
+export const allProviders = [...synchronousProviders, azureAsyncFlow];
+
+/** Where the operation of the mocked submit is polled. */
+export const operationPath =
+  '/openai/operations/images/f508bcf2-e651-4b4b-85a7-58ad77981ffa?api-version=2023-06-01-preview';
+
+/** Keeps polling tests short: Azure may ask for any pause. */
+export const soon = { 'retry-after-ms': '1' };
+
+export const accepted: Reply = {
+  status: 202,
+  headers: { 'operation-location': `${azureOrigin}${operationPath}`, ...soon },
+  body: { id: 'f508bcf2-e651-4b4b-85a7-58ad77981ffa', status: 'notRunning' },
+};
+
+/** Azure accepts the submit, and answers these to its polls. */
+export function acceptOperation(azure: MockedAzure, ...polls: readonly Reply[]): void {
+  azure.post(azureAsyncFlow.paidPath, accepted);
+  azure.get(operationPath, ...polls.map((poll) => ({ ...poll, headers: { ...soon, ...poll.headers } })));
+}
+
+export const emptyRequest: ImageRequest = {
+  prompt: 'a prompt-canary in a cage',
+  count: 1,
+  size: undefined,
+  quality: undefined,
+  background: undefined,
+  outputFormat: undefined,
+  outputCompression: undefined,
+  moderation: undefined,
+  style: undefined,
+  user: undefined,
+  delivery: undefined,
+  extra: {},
+};
+
+export type Started = {
+  readonly attempt: Attempt;
+  readonly anomalies: readonly Anomaly[];
+  readonly events: Promise<AsyncIterable<ImageEvent>>;
+};
+
+/** Starts one call of a provider; its client is closed when the test ends. */
+export function startCall(
+  { create }: ProviderUnderTest,
+  {
+    request = {},
+    signal = new AbortController().signal,
+  }: { request?: Partial<ImageRequest>; signal?: AbortSignal } = {},
+): Started {
+  const client = createUpstreamClient();
+  onTestFinished(() => client.close());
+  const attempt: Attempt = { sent: false };
+  const anomalies: Anomaly[] = [];
+  const recorder: ProviderCall['recorder'] = { anomaly: (kind) => anomalies.push(kind), attemptEnded: () => {} };
+  const events = create(client).generate({ ...emptyRequest, ...request }, { signal, attempt, recorder });
+  // A test that looks at something else first must not fail for an unhandled rejection.
+  events.catch(() => {});
+  return { attempt, anomalies, events };
+}
+
+/** All events; the pieces of a picture are put together, because they may be cut anywhere. */
+export async function collect(events: AsyncIterable<ImageEvent>): Promise<unknown[]> {
+  const all: unknown[] = [];
+  let base64: string | undefined;
+  for await (const event of events) {
+    if (event.type === 'bytes') {
+      base64 = (base64 ?? '') + event.chunk.toString('latin1');
+      continue;
+    }
+    if (base64 !== undefined) all.push({ type: 'bytes', base64 });
+    base64 = undefined;
+    all.push(event);
+  }
+  return all;
+}
+
+/** What a rejected promise was rejected with. */
+export async function rejection(promise: Promise<unknown>): Promise<unknown> {
+  return promise.then(
+    () => expectRejection(),
+    (error: unknown) => error,
+  );
+}
+
+function expectRejection(): never {
+  throw new Error('the promise was not rejected');
+}

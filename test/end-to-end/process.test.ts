@@ -1,0 +1,318 @@
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { Agent, request } from 'undici';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { startSimulator } from '../../src/simulator/start-simulator.ts';
+import { type Program, startProgram } from './program.ts';
+import { exchange, generationsPath, modelsFile, openSocket, rawCall, startUpstream, tinyPng } from './rig.ts';
+
+const patience = { timeout: 10_000 };
+const key = 'authorization: Bearer program-key';
+
+const canary = 'upstream-key-canary';
+
+test('the tests run on a Node that the gateway supports', () => {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+  expect(major > 24 || (major === 24 && minor >= 15)).toBe(true);
+});
+
+/** Waits for a start to fail; gives what it said. */
+async function failedStart(program: Program): Promise<string> {
+  expect(await program.exited).toBe(1);
+  expect(program.output.stdout).toBe('');
+  expect(program.output.stderr).not.toContain(canary);
+  expect(program.output.stderr).not.toMatch(/^ +at /m);
+  return program.output.stderr;
+}
+
+const shippedModels = () => readFile(new URL('../../config/models.json', import.meta.url), 'utf8');
+
+describe('a start that cannot succeed', () => {
+  test.each([
+    ['all', {}, ['AZURE_OPENAI_ENDPOINT', 'AZURE_OPENAI_API_KEY']],
+    ['the endpoint', { AZURE_OPENAI_API_KEY: canary }, ['AZURE_OPENAI_ENDPOINT']],
+    ['the key', { AZURE_OPENAI_ENDPOINT: 'https://one.openai.azure.com' }, ['AZURE_OPENAI_API_KEY']],
+  ])('missing variables (%s): exactly those are named, with the way to the demo', async (_, env, missing) => {
+    const said = await failedStart(await startProgram({ models: await shippedModels(), env }));
+    const named = [...said.matchAll(/environment variable (\w+) is not set/g)].map(([, name]) => name);
+    expect(named).toEqual(missing);
+    expect(said).toContain('npm run demo');
+  });
+
+  test.each<[string, unknown, string[]]>([
+    ['no such file', undefined, ['models.json', 'cannot be read']],
+    ['no JSON', '{"models": {', ['models.json']],
+    ['an unknown key', { models: { one: { provider: 'azure-v1', modle: 'x' } } }, ['models.one', 'modle', 'model']],
+    ['a secret in the wrong place', { models: { one: { apikey: canary } } }, ['apikey', 'apiKey']],
+  ])('a bad models file (%s): the problem is named', async (_, models, expected) => {
+    const said = await failedStart(await startProgram({ models }));
+    for (const words of expected) expect(said).toContain(words);
+    expect(said).not.toContain('npm run demo');
+  });
+
+  test.each([
+    ['0.0.0.0', 'HOST'],
+    ['::', 'HOST'],
+  ])('listening on %s without keys is refused', async (host, variable) => {
+    const env = { HOST: host, GATEWAY_API_KEYS: '' };
+    const said = await failedStart(await startProgram({ models: modelsFile('https://one.openai.azure.com'), env }));
+    expect(said).toContain(variable);
+    expect(said).toContain('GATEWAY_API_KEYS');
+  });
+
+  test('an address in use: it says so, and what to set', async () => {
+    const env = { PORT: String(await occupyPort()) };
+    const program = await startProgram({ models: modelsFile('https://one.openai.azure.com'), env });
+    expect(await failedStart(program)).toMatch(/in use.*PORT/);
+  });
+
+  test('every wrong variable is named at once, none with its value', async () => {
+    const env = { PORT: 'port-canary', LOG_LEVEL: 'level-canary', LOG_PRETTY: 'pretty-canary' };
+    const said = await failedStart(await startProgram({ models: modelsFile('https://one.openai.azure.com'), env }));
+    for (const name of Object.keys(env)) expect(said).toContain(name);
+  });
+});
+
+/** A port on which somebody listens already. */
+async function occupyPort(): Promise<number> {
+  const server = createServer();
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onTestFinished(() => void server.close());
+  return (server.address() as AddressInfo).port;
+}
+
+describe('--check', () => {
+  test('prints models, other names, targets and addresses, no key, and ends well', async () => {
+    const { aliases, models } = modelsFile('https://one.openai.azure.com') as ReturnType<typeof Object>;
+    const secret = Object.fromEntries(
+      Object.entries(models as object).map(([name, model]) => [name, { ...model, apiKey: canary }]),
+    );
+    const program = await startProgram({
+      models: { defaultModel: 'picture', aliases, models: secret },
+      arguments: ['--check'],
+    });
+    expect(await program.exited).toBe(0);
+    const { stdout, stderr } = program.output;
+    expect(stderr).toBe('');
+    expect(stdout).not.toContain(canary);
+    expect(stdout).not.toContain('program-key');
+    const base = 'https://one.openai.azure.com/openai';
+    for (const line of [
+      'picture (default model; also called gpt-image-1; deadline 60 s)',
+      'studio/poster (',
+      'dall-e-3 (',
+      'dall-e-2 (',
+      `POST ${base}/deployments/gpt-image-2/images/generations?api-version=2025-04-01-preview`,
+      `POST ${base}/v1/images/generations`,
+      `POST ${base}/deployments/dall-e-3/images/generations?api-version=2024-10-21`,
+      `POST ${base}/images/generations:submit?api-version=2023-06-01-preview`,
+    ]) {
+      expect(stdout).toContain(line);
+    }
+  });
+
+  test('of a configuration with problems names them and ends with 1', async () => {
+    const program = await startProgram({ models: await shippedModels(), arguments: ['--check'] });
+    expect(await failedStart(program)).toContain('AZURE_OPENAI_ENDPOINT');
+  });
+});
+
+/** Sends a call and collects what comes back; `closed` settles when the connection ends. */
+function sendCall(url: string, body: unknown): { readonly text: () => string; readonly closed: Promise<unknown> } {
+  const socket = openSocket(url);
+  let text = '';
+  socket.setEncoding('latin1').on('data', (chunk) => {
+    text += chunk;
+  });
+  socket.on('end', () => socket.end());
+  const closed = once(socket, 'close');
+  socket.write(rawCall(body, [key]));
+  return { text: () => text, closed };
+}
+
+async function holdIdleConnection(url: string): Promise<Socket> {
+  const socket = openSocket(url);
+  socket.on('end', () => socket.end());
+  socket.write('GET /healthz HTTP/1.1\r\nhost: gateway\r\n\r\n');
+  await once(socket, 'data');
+  return socket;
+}
+
+const onePicture = JSON.stringify({ created: 1, data: [{ b64_json: tinyPng }] });
+
+/** A gateway process in front of an upstream that answers each call when the test says so. */
+async function startHeldProgram() {
+  const released = Promise.withResolvers<void>();
+  const upstream = await startUpstream(async (_request, response) => {
+    await released.promise;
+    response.end(onePicture);
+  });
+  const program = await startProgram({ models: modelsFile(upstream.origin) });
+  const url = await program.listening();
+  return { program, url, upstream, release: () => released.resolve() };
+}
+
+describe('the end of the process', () => {
+  test('SIGINT: idle clients are let go, the running request finishes, the exit is clean', async () => {
+    const { program, url, upstream, release } = await startHeldProgram();
+    const idle = await Promise.all([holdIdleConnection(url), holdIdleConnection(url), holdIdleConnection(url)]);
+    const call = sendCall(url, { prompt: 'a cat' });
+    await expect.poll(() => upstream.received, patience).toBe(1);
+    const released = Promise.all(idle.map((socket) => once(socket, 'close')));
+    program.child.kill('SIGINT');
+    await released;
+    await expect(request(`${url}/healthz`, { dispatcher: new Agent() })).rejects.toThrow('ECONNREFUSED');
+    release();
+    await call.closed;
+    expect(call.text()).toMatch(/^HTTP\/1\.1 200 /);
+    expect(call.text()).toContain(tinyPng);
+    expect(await program.exited).toBe(0);
+    expect(program.output.stdout).toContain('"closed"');
+    expect(program.output.stderr).toBe('');
+  });
+
+  test('a second signal: it ends at once, whatever is running', async () => {
+    const { program, url, upstream } = await startHeldProgram();
+    const call = sendCall(url, { prompt: 'a cat' });
+    await expect.poll(() => upstream.received, patience).toBe(1);
+    program.child.kill('SIGINT');
+    await expect.poll(() => program.output.stdout, patience).toContain('"draining"');
+    program.child.kill('SIGINT');
+    expect(await program.exited).toBe(1);
+    await call.closed;
+  });
+
+  test('SIGTERM: not ready any more but still serving, then the running request finishes and the exit is clean', async () => {
+    const { program, url, upstream, release } = await startHeldProgram();
+    const call = sendCall(url, { prompt: 'a cat' });
+    await expect.poll(() => upstream.received, patience).toBe(1);
+    program.child.kill('SIGTERM');
+    const ready = async () => (await request(`${url}/readyz`)).statusCode;
+    await expect.poll(ready, patience).toBe(503);
+    const models = await request(`${url}/v1/models`, { headers: { 'api-key': 'program-key' } });
+    expect(models.statusCode).toBe(200);
+    release();
+    await call.closed;
+    expect(call.text()).toMatch(/^HTTP\/1\.1 200 /);
+    expect(call.text()).toContain(tinyPng);
+    expect(await program.exited).toBe(0);
+  });
+
+  test('the drain limit: the caller is told that the outcome is unknown, not to repeat it, and then the process ends', async () => {
+    const upstream = await startUpstream(() => {});
+    const models = { ...modelsFile(upstream.origin), limits: { drainMs: 100 } };
+    const program = await startProgram({ models });
+    const call = sendCall(await program.listening(), { prompt: 'a cat' });
+    await expect.poll(() => upstream.received, patience).toBe(1);
+    program.child.kill('SIGINT');
+    await call.closed;
+    expect(call.text()).toMatch(/^HTTP\/1\.1 502 /);
+    expect(call.text()).toMatch(/\r\nx-should-retry: false\r\n/);
+    expect(call.text()).toContain('"code":"upstream_outcome_unknown"');
+    expect(await program.exited).toBe(0);
+    await expect.poll(() => upstream.connections, patience).toBe(0);
+  });
+
+  test('the drain limit in the middle of a picture that its reader does not read: torn, and the process ends', async () => {
+    const simulator = await startSimulator();
+    onTestFinished(() => simulator.close());
+    const program = await startProgram({ models: { ...modelsFile(simulator.origin), limits: { drainMs: 100 } } });
+    const socket = openSocket(await program.listening());
+    socket.write(rawCall({ prompt: 'simulate:big-64' }, [key]));
+    await once(socket, 'data');
+    socket.pause();
+    program.child.kill('SIGINT');
+    expect(await program.exited).toBe(0);
+  });
+});
+
+describe('a running process', () => {
+  test('says where it listens and which models it has, and no key', async () => {
+    const models = {
+      models: { one: { provider: 'azure-v1', model: 'gpt-image-2', baseURL: 'https://a.b', apiKey: canary } },
+    };
+    const program = await startProgram({ models });
+    const url = await program.listening();
+    const [line = ''] = program.output.stdout.split('\n');
+    expect(JSON.parse(line)).toMatchObject({ msg: 'listening', url, models: ['one'] });
+    expect(program.output.stdout).not.toContain(canary);
+    expect(program.output.stdout).not.toContain('program-key');
+  });
+
+  test('without keys warns that everybody on this machine may call', async () => {
+    const models = modelsFile('https://one.openai.azure.com');
+    const program = await startProgram({ models, env: { GATEWAY_API_KEYS: '' } });
+    await program.listening();
+    await expect.poll(() => program.output.stdout, patience).toContain('GATEWAY_API_KEYS is not set');
+  });
+
+  test.each([
+    ['a URL that cannot be decoded', 'GET /%zz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n'],
+    ['garbage', 'garbage\r\n\r\n'],
+  ])(
+    'survives %s from a stranger',
+    async (_, bytes) => {
+      const program = await startProgram({ models: modelsFile('https://one.openai.azure.com') });
+      const url = await program.listening();
+      expect(await exchange(url, bytes)).toMatch(/^HTTP\/1\.1 400 /);
+      expect((await request(`${url}/readyz`)).statusCode).toBe(200);
+      expect(program.child.exitCode).toBeNull();
+    },
+    8_000,
+  );
+
+  test('survives a caller that leaves in the middle of a picture', async () => {
+    const simulator = await startSimulator();
+    onTestFinished(() => simulator.close());
+    const program = await startProgram({ models: modelsFile(simulator.origin) });
+    const url = await program.listening();
+    for (let times = 0; times < 3; times += 1) {
+      const socket = openSocket(url);
+      socket.write(rawCall({ prompt: 'simulate:big-16' }, [key]));
+      await once(socket, 'data');
+      socket.resetAndDestroy();
+    }
+    await expect.poll(() => program.output.stdout.match(/"end":"left"/g), patience).toHaveLength(3);
+    const answer = await request(`${url}${generationsPath}`, {
+      method: 'POST',
+      headers: { 'api-key': 'program-key', 'content-type': 'application/json' },
+      body: '{"prompt":"a cat"}',
+    });
+    expect(answer.statusCode).toBe(200);
+    expect(program.output.stderr).toBe('');
+  });
+});
+
+describe('the demo', () => {
+  // Everything that .env could say is said here, so that a developer's own .env changes nothing.
+  const env = { HOST: '127.0.0.1', PORT: '0', LOG_PRETTY: 'false', SIMULATOR_URL: 'http://127.0.0.1:0' };
+
+  test('prints an address and a key with which a picture can be made, and ends with SIGINT', async () => {
+    const program = await startProgram({ entry: 'demo.ts', env });
+    await expect.poll(() => program.output.stdout, patience).toContain('Ctrl-C');
+    const [, url = '', key = ''] =
+      /The gateway listens on (http:\S+); the key is ([\w-]+)\./.exec(program.output.stdout) ?? [];
+    const answer = await request(`${url.replace('localhost', '127.0.0.1')}${generationsPath}`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+      body: '{"model":"dall-e-2","prompt":"a cat","size":"256x256","response_format":"b64_json"}',
+    });
+    expect(answer.statusCode).toBe(200);
+    const { data } = (await answer.body.json()) as { data: { b64_json: string }[] };
+    expect(data[0]?.b64_json.slice(0, 8)).toBe('iVBORw0K');
+    program.child.kill('SIGINT');
+    expect(await program.exited).toBe(0);
+  });
+
+  test('when the port of its simulator is taken, names that port and not the gateway’s', async () => {
+    const port = await occupyPort();
+    const program = await startProgram({
+      entry: 'demo.ts',
+      env: { ...env, SIMULATOR_URL: `http://127.0.0.1:${port}` },
+    });
+    expect(await program.exited).toBe(1);
+    expect(program.output.stderr).toContain(String(port));
+  });
+});

@@ -1,0 +1,71 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { onTestFinished } from 'vitest';
+
+export type Program = {
+  readonly child: ChildProcess;
+  /** Everything printed so far. */
+  readonly output: { stdout: string; stderr: string };
+  /** The exit code; rejects when a signal ended the process. */
+  readonly exited: Promise<number>;
+  /** The gateway's URL once it listens; rejects when it ends instead. */
+  listening(): Promise<string>;
+};
+
+type Start = {
+  readonly entry?: 'main.ts' | 'demo.ts';
+  /** Content of the models file: text as it is, anything else as JSON. */
+  readonly models?: unknown;
+  readonly env?: Record<string, string>;
+  readonly arguments?: readonly string[];
+  readonly nodeOptions?: readonly string[];
+};
+
+/**
+ * Starts an entry point with an environment of its own, and in a directory of its own; only the demo, whose files have
+ * fixed places, starts where they are. The process ends with the test.
+ */
+export async function startProgram(start: Start): Promise<Program> {
+  const directory = await mkdtemp(join(tmpdir(), 'gateway-'));
+  const modelsFile = join(directory, 'models.json');
+  const { models } = start;
+  if (models !== undefined) await writeFile(modelsFile, typeof models === 'string' ? models : JSON.stringify(models));
+  const entry = fileURLToPath(new URL(`../../src/${start.entry ?? 'main.ts'}`, import.meta.url));
+  const env = { PORT: '0', MODELS_FILE: modelsFile, GATEWAY_API_KEYS: 'program-key', ...start.env };
+  const child = spawn(process.execPath, [...(start.nodeOptions ?? []), entry, ...(start.arguments ?? [])], {
+    cwd: start.entry === 'demo.ts' ? fileURLToPath(new URL('../..', import.meta.url)) : directory,
+    env,
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+  });
+  const output = { stdout: '', stderr: '' };
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+    output.stdout += text;
+  });
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    output.stderr += text;
+  });
+  const exited = once(child, 'close').then(([code]) => (typeof code === 'number' ? code : Promise.reject(child)));
+  exited.catch(() => {});
+  onTestFinished(async () => {
+    child.kill('SIGKILL');
+    await exited.catch(() => {});
+    await rm(directory, { recursive: true });
+  });
+  return { child, output, exited, listening: () => listening(child, output) };
+}
+
+async function listening(child: ChildProcess, output: Program['output']): Promise<string> {
+  const ended = new AbortController();
+  child.once('close', () => ended.abort(new Error(`the program has ended: ${output.stderr}`)));
+  for (;;) {
+    const url = /"url":"([^"]+)"/.exec(output.stdout)?.[1];
+    if (url !== undefined) return url;
+    await once(child.stdout as NodeJS.ReadableStream, 'data', { signal: ended.signal }).catch(() => {
+      throw ended.signal.reason;
+    });
+  }
+}

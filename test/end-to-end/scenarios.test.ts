@@ -1,0 +1,275 @@
+import type { ServerResponse } from 'node:http';
+import { request } from 'undici';
+import { describe, expect, test } from 'vitest';
+import { type ScenarioDescription, scenarios } from '../../src/simulator/scenarios.ts';
+import { callGateway } from '../helpers/call-gateway.ts';
+import { gatewayKey, startGateway } from '../helpers/start-gateway.ts';
+import { generationsPath, modelsFile, openSocket, type Rig, rawCall, startRig, startUpstream, tinyPng } from './rig.ts';
+
+/** Status, code, `x-should-retry` and `retry-after-ms` in one line, or `torn`. */
+async function outcome(url: string, body: Record<string, unknown>): Promise<string> {
+  try {
+    const { status, headers, json } = await callGateway(url, body);
+    const { error, data } = json();
+    if (error === undefined) return `${status}, ${data.length} of ${body.n ?? 1}`;
+    const wait = headers.get('retry-after-ms');
+    return [`${status} ${error.code}`, headers.get('x-should-retry'), wait].filter((part) => part !== null).join(', ');
+  } catch {
+    return 'torn';
+  }
+}
+
+const unknown = '502 upstream_outcome_unknown, false';
+const timedOut = '504 upstream_outcome_unknown, false';
+const failed = '502 upstream_generation_failed, false';
+const lost = '502 upstream_invalid_response, false';
+const unavailable = '502 upstream_result_unavailable, false';
+const misconfigured = '502 upstream_misconfigured, false';
+const filtered = '400 content_policy_violation';
+const limited = '429 rate_limit_exceeded, false';
+const good = '200, 1 of 1';
+/** The upstream's connection breaks amid a small picture: its beginning may be on its way to the caller already. */
+const brokenBody = /^(torn|502 upstream_outcome_unknown, false)$/;
+
+const everywhere: Record<string, string> = {
+  none: good,
+  'slow-20': good,
+  'slow-body-20': good,
+  'text-plain': good,
+  'octet-stream': good,
+  escaped: good,
+  'extra-fields': good,
+  'big-12': good,
+  '429-ms-1700': `${limited}, 1700`,
+  '429-seconds-3': `${limited}, 3000`,
+  '429-text': `${limited}, 38000`,
+  '429-flat': `${limited}, 38000`,
+  '429-seconds-3600': `${limited}, 3600000`,
+  '429-none': limited,
+  '429-quota': '429 insufficient_quota, false',
+  '503-busy-9': '503 upstream_unavailable, false, 9000',
+  '500': failed,
+  '500-html': unknown,
+  '502-html': unknown,
+  '503': failed,
+  '504': timedOut,
+  '408': timedOut,
+  '409': unknown,
+  '403-blocked': '503 upstream_unavailable, false',
+  '403': '502 upstream_auth_failed, false',
+  '404-deployment': misconfigured,
+  '404-resource': misconfigured,
+  redirect: misconfigured,
+  'unknown-parameter': '400 unknown_parameter',
+  'invalid-size': '400 invalid_value',
+  'filter-policy': filtered,
+  'filter-inner': filtered,
+  'filter-200-task': filtered,
+  'filter-200-image': filtered,
+  'moderation-blocked': '400 moderation_blocked',
+  'error-in-200': failed,
+  'reset-before-headers': unknown,
+};
+
+const synchronous: Record<string, string | RegExp> = {
+  ...everywhere,
+  'html-200': lost,
+  'empty-data': lost,
+  'not-an-image': lost,
+  'filter-item': filtered,
+  'no-created': good,
+  'url-item': good,
+  'truncated-length': brokenBody,
+  'truncated-chunked': brokenBody,
+  'truncated-close': brokenBody,
+  reset: brokenBody,
+};
+
+const legacy: Record<string, string> = {
+  ...everywhere,
+  // Everything that is needed stands in the submit's headers; its body may break.
+  'html-200': lost,
+  'truncated-length': good,
+  'truncated-chunked': good,
+  'truncated-close': good,
+  reset: good,
+  'not-an-image': unavailable,
+  'operation-failed': failed,
+  'operation-filtered': filtered,
+  'operation-item-filtered': filtered,
+  'operation-canceled': failed,
+  'operation-deleted': lost,
+  'operation-unknown-status': lost,
+  'operation-404': good,
+  'operation-lost': unknown,
+  'operation-no-header': lost,
+  'operation-foreign-host': good,
+  'operation-outside': lost,
+  'operation-relative': good,
+  'operation-poll-429': good,
+  'operation-poll-500': good,
+  'operation-retry-after': good,
+  'operation-top-level-data': good,
+  'operation-empty': lost,
+  'operation-redirect': unknown,
+  'operation-big': lost,
+  'download-403': unavailable,
+  'download-404': unavailable,
+  'download-500-once': good,
+  'download-html': unavailable,
+  'download-redirect': unavailable,
+  'download-gzip': unavailable,
+  'download-not-an-image': unavailable,
+  'download-foreign': unavailable,
+};
+
+/** Scenarios that never end by themselves, and those whose end is not the same every time. */
+const elsewhere = ['hang', 'operation-never', '429-date', 'download-truncated'];
+
+async function billedOnce(rig: Rig, scenario: string): Promise<void> {
+  const { billed } = (scenarios as readonly ScenarioDescription[]).find(({ name }) => isCalled(scenario, name)) ?? {};
+  expect(rig.paidPosts(`simulate:${scenario}`)).toHaveLength(1);
+  const { billedByScenario } = rig.simulator.ledger.counts();
+  expect([scenario, billedByScenario[scenario] ?? 0]).toEqual([scenario, billed ? 1 : 0]);
+}
+
+function isCalled(spelled: string, name: string): boolean {
+  return spelled === name || new RegExp(`^${name}-\\d+$`).test(spelled);
+}
+
+test('every scenario of the simulator is expected here', () => {
+  const covered = [...Object.keys(synchronous), ...Object.keys(legacy), ...elsewhere];
+  expect(scenarios.filter(({ name }) => !covered.some((spelled) => isCalled(spelled, name)))).toEqual([]);
+});
+
+describe('the synchronous flow', () => {
+  test.each(Object.entries(synchronous))(
+    '%s: the caller gets %s, and the next one a picture',
+    async (name, expected) => {
+      const rig = await startRig();
+      expect(await outcome(rig.url, { prompt: `simulate:${name}` })).toMatch(expected);
+      await billedOnce(rig, name);
+      expect(await outcome(rig.url, { prompt: 'a cat' })).toBe(good);
+    },
+  );
+
+  test('a date to wait for is told in milliseconds', async () => {
+    const { url } = await startRig();
+    expect(await outcome(url, { prompt: 'simulate:429-date-7' })).toMatch(/^429 rate_limit_exceeded, false, [67]000$/);
+  });
+
+  test('a silent upstream ends with the deadline: 504, not to be repeated', async () => {
+    const rig = await startRig({ timeoutMs: 1_000 });
+    expect(await outcome(rig.url, { prompt: 'simulate:hang' })).toBe(timedOut);
+    expect(rig.app.gateway.inFlight).toBe(0);
+  });
+
+  test('the same answers come from the v1 address', async () => {
+    const rig = await startRig();
+    for (const name of ['none', '429-text', '500', '500-html', 'filter-inner', 'html-200', 'redirect']) {
+      expect([name, await outcome(rig.url, { model: 'studio/poster', prompt: `simulate:${name}` })]).toEqual([
+        name,
+        synchronous[name],
+      ]);
+    }
+  });
+});
+
+describe('the legacy flow', () => {
+  test('each scenario at once: the callers get what the table says, and the next one a picture', async () => {
+    const rig = await startRig();
+    const names = Object.keys(legacy);
+    const request = { model: 'dall-e-2', size: '256x256', response_format: 'b64_json' };
+    const outcomes = await Promise.all(
+      names.map(async (name) => [name, await outcome(rig.url, { ...request, prompt: `simulate:${name}` })]),
+    );
+    expect(Object.fromEntries(outcomes)).toEqual(legacy);
+    for (const name of names) await billedOnce(rig, name);
+    expect(await outcome(rig.url, { ...request, prompt: 'a cat' })).toBe(good);
+  });
+
+  test('an operation that never ends is given up at the deadline: 504, not to be repeated', async () => {
+    const rig = await startRig({ timeoutMs: 1_000 });
+    expect(await outcome(rig.url, { model: 'dall-e-2', prompt: 'simulate:operation-never' })).toBe(timedOut);
+    expect(rig.app.gateway.inFlight).toBe(0);
+  });
+
+  test('a cut download is torn, or an error when nothing was sent yet', async () => {
+    const rig = await startRig();
+    const request = { model: 'dall-e-2', prompt: 'simulate:download-truncated', response_format: 'b64_json' };
+    expect(await outcome(rig.url, request)).toMatch(/^(torn|502 upstream_result_unavailable, false)$/);
+    expect(rig.paidPosts()).toHaveLength(1);
+  });
+});
+
+describe('a big picture whose upstream fails after the caller has its first bytes', () => {
+  const half = Buffer.from(`{"created":1,"data":[{"b64_json":"${tinyPng.slice(0, 88)}${'AAAA'.repeat(256 * 1024)}`);
+  const length = { 'content-length': 2 * half.length };
+  type Ending = (response: ServerResponse) => void;
+  const endings: [string, Record<string, string | number>, Ending][] = [
+    ['a body shorter than its content-length', length, ({ socket }) => void socket?.end()],
+    ['a chunked body without its last chunk', {}, ({ socket }) => void socket?.end()],
+    ['a body that only its connection ends', { connection: 'close' }, ({ socket }) => void socket?.end()],
+    ['a reset', length, ({ socket }) => void socket?.resetAndDestroy()],
+    ['bytes that are no JSON', {}, (response) => void response.end('"} hello')],
+    [
+      'an error beside the picture',
+      {},
+      (response) => void response.end('"}],"error":{"code":"contentFilter","message":"no"}}'),
+    ],
+  ];
+
+  test.each(endings)('%s: the transfer is torn, and the next request works', async (_, headers, breakOff) => {
+    const seen = Promise.withResolvers<void>();
+    let calls = 0;
+    const upstream = await startUpstream(async (_request, response) => {
+      calls += 1;
+      if (calls > 1) {
+        response.end(JSON.stringify({ created: 1, data: [{ b64_json: tinyPng }] }));
+        return;
+      }
+      // Without framing of its own, the end of the connection is the end of this body.
+      if (headers.connection === 'close') response.useChunkedEncodingByDefault = false;
+      response.writeHead(200, headers).write(half);
+      await seen.promise;
+      breakOff(response);
+    });
+    const gateway = await startGateway(modelsFile(upstream.origin));
+    const { statusCode, body } = await request(`${gateway.url}${generationsPath}`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${gatewayKey}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ prompt: 'a cat' }),
+    });
+    expect(statusCode).toBe(200);
+    const transfer = (async () => {
+      for await (const _chunk of body) seen.resolve();
+    })();
+    await expect(transfer).rejects.toThrow();
+    await expect.poll(() => gateway.log.some(({ end }) => end === 'torn')).toBe(true);
+    expect(gateway.app.gateway.inFlight).toBe(0);
+    expect(await outcome(gateway.url, { prompt: 'a cat' })).toBe(good);
+    expect(upstream.received).toBe(2);
+  });
+});
+
+test('an HTTP/1.0 caller, whose answer only the connection delimits, sees a torn picture as a reset, not as an end', async () => {
+  const seen = Promise.withResolvers<void>();
+  const upstream = await startUpstream(async (_request, response) => {
+    response.write(`{"created":1,"data":[{"b64_json":"${tinyPng.slice(0, 88)}${'AAAA'.repeat(64 * 1024)}`);
+    await seen.promise;
+    response.socket?.end();
+  });
+  const { url } = await startGateway(modelsFile(upstream.origin));
+  const socket = openSocket(url);
+  const closed = new Promise((resolve) => socket.once('close', resolve));
+  const ends: string[] = [];
+  socket.on('end', () => {
+    ends.push('end');
+    socket.end();
+  });
+  socket.on('error', () => ends.push('reset'));
+  socket.on('data', () => seen.resolve());
+  socket.write(rawCall({ prompt: 'a cat' }).replace('HTTP/1.1', 'HTTP/1.0'));
+  await closed;
+  expect(ends).toEqual(['reset']);
+});
