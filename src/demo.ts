@@ -13,20 +13,21 @@ try {
   const { host } = readEnvironment(variables);
   const { port } = new URL(variables.SIMULATOR_URL || 'http://127.0.0.1:8867');
   const simulator = await startSimulator({ host, port: Number(port) });
+  const azure = simulator.origin.replace('//0.0.0.0', '//127.0.0.1');
   const configuration = readConfiguration({
     ...variables,
     MODELS_FILE: 'config/models.demo.json',
-    SIMULATOR_URL: simulator.origin.replace('//0.0.0.0', '//127.0.0.1'),
+    SIMULATOR_URL: azure,
     SIMULATOR_KEY: simulator.apiKey,
   });
   const gateway = await runGateway(configuration);
-  process.stdout.write(introduction(gateway.replace('//127.0.0.1', '//localhost'), simulator.origin));
+  process.stdout.write(introduction(gateway.replace('//127.0.0.1', '//localhost'), azure));
 } catch (error) {
   process.stderr.write(describeStartFailure(error));
   process.exit(1);
 }
 
-function introduction(gateway: string, simulator: string): string {
+function introduction(gateway: string, azure: string): string {
   const body = '{"model":"azure-image","prompt":"A cute cate","n":1,"size":"1024x1024"}';
   const call = `curl ${gateway}/v1/images/generations -H "Content-Type: application/json" -H "Authorization: Bearer ${key}" -d '${body}'`;
   const save = `const { data } = JSON.parse(fs.readFileSync(0)); fs.writeFileSync("cat.png", data[0].b64_json, "base64")`;
@@ -40,7 +41,7 @@ The same, as a picture in cat.png:
   ${call} -s | node -e '${save}'
 
 The models:   curl ${gateway}/v1/models -H "Authorization: Bearer ${key}"
-Failures:     put "simulate:429-seconds" into a prompt; the whole list: ${simulator}/simulator/scenarios
+Failures:     put "simulate:429-seconds" into a prompt; the whole list: ${azure}/simulator/scenarios
 The end:      Ctrl-C ends the gateway and the simulated Azure
 `;
 }

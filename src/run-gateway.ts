@@ -33,7 +33,7 @@ export async function runGateway(configuration: Configuration): Promise<string> 
   const url = await app.server.listen({ host, port });
   endWithSignals(app, logger, drainMs);
   app.lifecycle.phase = 'ready';
-  logger.info({ url, models: app.gateway.catalog.names }, 'listening');
+  logger.info({ host, url, models: app.gateway.catalog.names }, 'listening');
   if (gatewayApiKeys.length === 0) {
     logger.warn('GATEWAY_API_KEYS is not set: every program on this machine may call, and all callers are one');
   }

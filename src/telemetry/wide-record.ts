@@ -34,8 +34,15 @@ export function wideRecord(record: RequestRecord, { how, status }: RequestEnd): 
   };
 }
 
+/** Asked every few seconds by whoever watches the process; their answers are no news. */
+const probes = ['/', '/healthz', '/readyz', '/metrics'];
+
 /** How loud a request is in the log: callers' mistakes are everyday life, ours are not. */
-export function levelOf({ error }: RequestRecord, { how, status }: RequestEnd): 'info' | 'warn' | 'error' {
+export function levelOf(
+  { error, route }: RequestRecord,
+  { how, status }: RequestEnd,
+): 'debug' | 'info' | 'warn' | 'error' {
+  if (probes.includes(route)) return 'debug';
   if (error !== undefined && !(error instanceof GatewayError) && status === 500) return 'error';
   return how === 'torn' || status >= 500 || status === 429 ? 'warn' : 'info';
 }

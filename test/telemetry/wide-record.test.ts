@@ -41,6 +41,10 @@ describe('the log line of a request', () => {
     expect(line.error).toMatchObject({ kind: 'TypeError', stack: expect.stringContaining('wide-record.test') });
   });
 
+  test('of a probe is for debugging only', () => {
+    expect(levelOf({ ...record, route: '/readyz' }, { how: 'answered', status: 503 })).toBe('debug');
+  });
+
   test.each([
     ['info', undefined, answered],
     ['info', new GatewayError('invalid_value', 'm'), { how: 'answered', status: 400 } as const],

@@ -1,0 +1,95 @@
+import { readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { loadModels } from '../../src/config/load-models.ts';
+
+const dockerfile = readFileSync('Dockerfile', 'utf8');
+const compose = readFileSync('docker-compose.yml', 'utf8');
+
+/** The stages in their order, each with the name that it builds on. */
+const stages = dockerfile
+  .split(/^(?=FROM )/m)
+  .slice(1)
+  .map((text) => {
+    const [, base = '', name = ''] = /^FROM (\S+) AS (\S+)/.exec(text) ?? [];
+    return { base, name, text };
+  });
+
+/** A stage's instructions, those of the stages that it builds on first. */
+function instructionsOf(name: string): string {
+  const stage = stages.find((candidate) => candidate.name === name);
+  return stage === undefined ? '' : instructionsOf(stage.base) + stage.text;
+}
+
+test('every stage of the image builds on node:24-slim or on another stage', () => {
+  const names = stages.map(({ name }) => name);
+  expect(stages.map(({ base }) => base).filter((base) => !names.includes(base))).toEqual([
+    'node:24-slim',
+    'node:24-slim',
+    'node:24-slim',
+  ]);
+});
+
+test('the default target, which is the last one, is the gateway with production packages only', () => {
+  expect(stages.at(-1)?.name).toBe('gateway');
+  expect(instructionsOf('gateway')).toContain('COPY --from=packages /app/node_modules');
+  expect(instructionsOf('packages')).toContain('npm ci --omit=dev --ignore-scripts');
+});
+
+test('the gateway’s sources are without simulator and demo', () => {
+  expect(instructionsOf('gateway')).toContain('COPY --from=gateway-sources /app ./');
+  expect(instructionsOf('gateway-sources')).toMatch(/^RUN rm -r src\/simulator src\/demo\.ts$/m);
+});
+
+test.each([
+  ['gateway', 'src/main.ts'],
+  ['demo', 'src/demo.ts'],
+])('the target %s runs as the user node, starts Node without npm, and listens for the outside', (target, program) => {
+  const instructions = instructionsOf(target);
+  expect(instructions.match(/^USER .*$/gm)).toEqual(['USER node']);
+  expect(instructions.match(/^CMD .*$/gm)).toEqual([`CMD ["node", "${program}"]`]);
+  expect(instructions).not.toContain('ENTRYPOINT');
+  expect(instructions).toMatch(/^ENV NODE_ENV=production HOST=0\.0\.0\.0 PORT=8866$/m);
+  expect(instructions).toMatch(/^EXPOSE 8866$/m);
+});
+
+test('the health check asks /healthz by Node alone', () => {
+  const [, json = '[]'] = /^HEALTHCHECK .*\\\n\s*CMD (\[.*\])$/m.exec(dockerfile) ?? [];
+  const command: unknown = JSON.parse(json);
+  expect(command).toEqual(['node', '-e', expect.stringContaining('/healthz')]);
+  expect(dockerfile).not.toMatch(/curl|wget/);
+});
+
+test('compose lets a shutdown take as long as the gateway may need', () => {
+  const [, grace] = /stop_grace_period: (\d+)s$/m.exec(compose) ?? [];
+  const [, lead = ''] = /const leadMs = ([\d_]+);/.exec(readFileSync('src/run-gateway.ts', 'utf8')) ?? [];
+  const leadMs = Number(lead.replaceAll('_', ''));
+  const { drainMs } = loadModels('config/models.json', {
+    AZURE_OPENAI_ENDPOINT: 'https://a.test',
+    AZURE_OPENAI_API_KEY: 'k',
+  });
+  expect(leadMs).toBeGreaterThan(0);
+  expect(Number(grace) * 1000).toBeGreaterThan(leadMs + drainMs + leadMs);
+});
+
+test('compose publishes to this machine only, and takes every privilege away', () => {
+  expect(compose.match(/ports: .*/g)).toEqual([
+    'ports: ["127.0.0.1:8866:8866"]',
+    'ports: ["127.0.0.1:8866:8866", "127.0.0.1:8867:8867"]',
+  ]);
+  expect(compose).toMatch(/read_only: true/);
+  expect(compose).toMatch(/cap_drop: \[ALL\]/);
+  expect(compose).toMatch(/no-new-privileges:true/);
+});
+
+test('compose overrules the HOST and PORT of .env, which would be unreachable in a container', () => {
+  expect(compose).toMatch(/environment: \{ HOST: 0\.0\.0\.0, PORT: "8866" \}/);
+});
+
+test('the build context is only what the Dockerfile copies', () => {
+  const lines = readFileSync('.dockerignore', 'utf8').split('\n');
+  const [first, ...others] = lines.filter((line) => line !== '' && !line.startsWith('#'));
+  const allowed = others.filter((line) => line.startsWith('!')).map((line) => line.slice(1));
+  const copied = [...dockerfile.matchAll(/^COPY (?!--from)(.*) \S+$/gm)].flatMap(([, paths = '']) => paths.split(' '));
+  expect(first).toBe('*');
+  expect(allowed.sort()).toEqual([...new Set(copied)].sort());
+});

@@ -1,0 +1,33 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { parse } from 'dotenv';
+import { expect, test } from 'vitest';
+import { readEnvironment } from '../../src/config/environment.ts';
+
+const example = readFileSync('.env.example', 'utf8');
+
+/** The names that the environment is asked for. */
+function readNames(): string[] {
+  const names: string[] = [];
+  const get = (_: object, name: string | symbol) => void names.push(String(name));
+  readEnvironment(new Proxy({}, { get }));
+  return names;
+}
+
+function referencedNames(): string[] {
+  const texts = readdirSync('config').map((file) => readFileSync(`config/${file}`, 'utf8'));
+  return texts.flatMap((text) => [...text.matchAll(/\$\{([A-Za-z_]\w*)/g)].map(([, name = '']) => name));
+}
+
+test('.env.example names exactly the variables that are read', () => {
+  const read = new Set([...readNames(), ...referencedNames()]);
+  expect(Object.keys(parse(example)).sort()).toEqual([...read].sort());
+});
+
+test('the README describes every variable', () => {
+  const readme = readFileSync('README.md', 'utf8');
+  expect(Object.keys(parse(example)).filter((name) => !readme.includes(`\`${name}\``))).toEqual([]);
+});
+
+test('.env.example as it is, with an endpoint and a key, gives the default environment', () => {
+  expect(readEnvironment(parse(example))).toEqual(readEnvironment({}));
+});

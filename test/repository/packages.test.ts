@@ -1,0 +1,47 @@
+import { readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+
+type Manifest = {
+  dependencies: Record<string, string>;
+  devDependencies: Record<string, string>;
+  allowScripts: Record<string, boolean>;
+  engines: { node: string };
+};
+type Locked = { dev?: boolean; version?: string; hasInstallScript?: boolean };
+
+const manifest = JSON.parse(readFileSync('package.json', 'utf8')) as Manifest;
+const lock = JSON.parse(readFileSync('package-lock.json', 'utf8')) as { packages: Record<string, Locked> };
+const locked = Object.entries(lock.packages).filter(([path]) => path !== '');
+
+test('package.json pins exact versions', () => {
+  const versions = Object.entries({ ...manifest.dependencies, ...manifest.devDependencies });
+  expect(versions.filter(([, version]) => !/^\d+\.\d+\.\d+$/.test(version))).toEqual([]);
+});
+
+test('nock is exactly 15.0.6', () => {
+  expect(manifest.devDependencies.nock).toBe('15.0.6');
+  expect(lock.packages['node_modules/nock']?.version).toBe('15.0.6');
+});
+
+test('the only install script is that of the package node', () => {
+  expect(manifest.allowScripts).toEqual({ node: true });
+  expect(locked.filter(([, { hasInstallScript }]) => hasInstallScript).map(([path]) => path)).toEqual([
+    'node_modules/node',
+  ]);
+});
+
+test('the tests run on the Node of the packages, which is new enough for the product', () => {
+  expect(process.versions.node).toBe(manifest.devDependencies.node);
+  const [, least = ''] = /^>=(.+)$/.exec(manifest.engines.node) ?? [];
+  expect(process.versions.node.localeCompare(least, 'en', { numeric: true })).toBeGreaterThanOrEqual(0);
+});
+
+test('production stays below 120 packages', () => {
+  const production = locked.filter(([, { dev }]) => dev !== true);
+  expect(production.length).toBeGreaterThan(Object.keys(manifest.dependencies).length);
+  expect(production.length).toBeLessThan(120);
+});
+
+test('the lock file names no registry', () => {
+  expect(readFileSync('package-lock.json', 'utf8')).not.toMatch(/"resolved"/);
+});
