@@ -28,6 +28,7 @@ export type ErrorKind =
   | 'client_gone'
   | 'overloaded'
   | 'deadline_exceeded'
+  | 'storage_failed'
   | 'internal_error'
   // the caller's request, refused by the upstream
   | 'upstream_unknown_parameter'

@@ -20,6 +20,10 @@ export type ImageRequest = {
   readonly user: string | undefined;
   /** `undefined`: whatever the upstream gives. */
   readonly delivery: Delivery | undefined;
+  /** Whether the caller wants the pictures as a stream of events. */
+  readonly stream: boolean;
+  /** How many previews of a picture the stream may have, 0 to 3. */
+  readonly partialImages: number;
   /** Parameters that the gateway does not interpret, by wire name: forwarded or refused by name, never dropped. */
   readonly extra: Readonly<Record<string, unknown>>;
 };

@@ -113,6 +113,8 @@ export const emptyRequest: ImageRequest = {
   style: undefined,
   user: undefined,
   delivery: undefined,
+  stream: false,
+  partialImages: 0,
   extra: {},
 };
 

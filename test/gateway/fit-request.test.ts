@@ -15,6 +15,8 @@ const plain: ImageRequest = {
   style: undefined,
   user: undefined,
   delivery: undefined,
+  stream: false,
+  partialImages: 0,
   extra: {},
 };
 const fitFor = (model: string, asked: Partial<ImageRequest>) => fitRequest({ ...plain, ...asked }, modelFamily(model));

@@ -59,6 +59,8 @@ export function parseGeneration(body: unknown): GenerationCall {
     style: known.style,
     user: known.user,
     delivery: known.response_format,
+    stream: known.stream,
+    partialImages: known.partial_images,
     extra: Object.fromEntries(extra),
   };
   return { model: known.model, request };

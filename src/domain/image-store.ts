@@ -1,0 +1,35 @@
+import type { Readable } from 'node:stream';
+
+/** A picture that the gateway hosts. */
+export type StoredImage = {
+  /** Unguessable, and all that is needed to read it. */
+  readonly id: string;
+  readonly mediaType: string;
+  /** Length of the file in bytes. */
+  readonly length: number;
+  /** For `etag`: equal bytes have equal tags. */
+  readonly tag: string;
+  /** Unix time in milliseconds. */
+  readonly expiresAt: number;
+};
+
+/** First and last byte, both included. */
+export type ByteRange = { readonly first: number; readonly last: number };
+
+export type OpenImage = StoredImage & {
+  /** Reads the file, or a part of it; whoever calls it consumes or destroys the stream. */
+  read(range?: ByteRange): Readable;
+};
+
+/** Where hosted pictures live until they expire. */
+export interface ImageStore {
+  /**
+   * Stores a picture while it arrives. Resolves once it is durable; rejects with a GatewayError when its bytes are no
+   * image (`upstream_invalid_response`) or when it cannot be stored (`storage_failed`), and with what `bytes` throws.
+   * Nothing is left behind then.
+   */
+  put(bytes: AsyncIterable<Buffer>): Promise<StoredImage>;
+  /** `undefined` for ids that are unknown, expired, or no ids at all. */
+  open(id: string): Promise<OpenImage | undefined>;
+  close(): Promise<void>;
+}
