@@ -1,11 +1,14 @@
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
+import { filesPath } from './api/files-route.ts';
 import { createLifecycle, type Lifecycle } from './api/lifecycle.ts';
 import { createServer } from './api/server.ts';
 import type { ModelConfig, ModelDefaults, ModelsConfig, TargetConfig } from './config/models-config.ts';
 import type { ImageProvider } from './domain/image-provider.ts';
 import { type OptionalMember, type RequestDefaults, wireNames } from './domain/image-request.ts';
+import type { ImageStore } from './domain/image-store.ts';
 import type { Secret } from './domain/secret.ts';
+import type { Hosting } from './gateway/deliver-url.ts';
 import { createGateway, type Gateway } from './gateway/gateway.ts';
 import { createModelCatalog, type LogicalModel, type Target } from './gateway/model-catalog.ts';
 import { modelFamily } from './gateway/model-families.ts';
@@ -26,10 +29,14 @@ export type AppParts = {
   readonly models: ModelsConfig;
   readonly gatewayKeys: readonly Secret[];
   readonly logger: Logger;
+  /** Where pictures are hosted, if they are. */
+  readonly store?: ImageStore | undefined;
+  /** The address under which callers reach the gateway; on loopback it is known without. */
+  readonly publicBaseUrl?: string | undefined;
 };
 
 /** Puts the rooms together; nothing listens yet, and nothing is asked of any upstream. */
-export function buildApp({ models, gatewayKeys, logger }: AppParts): App {
+export function buildApp({ models, gatewayKeys, logger, store, publicBaseUrl }: AppParts): App {
   const telemetry = createTelemetry(logger);
   const lifecycle = createLifecycle();
   const upstream = { client: createUpstreamClient(), downloads: createImageDownloads() };
@@ -38,12 +45,34 @@ export function buildApp({ models, gatewayKeys, logger }: AppParts): App {
     aliases: models.aliases,
     defaultModel: models.defaultModel,
   });
-  const gateway = createGateway({ catalog, recorder: telemetry });
-  const server = createServer({ gateway, gatewayKeys, lifecycle, recorder: telemetry, metrics: telemetry.metrics });
+  const hosting = () => hostingAt(publicBaseUrl ?? loopbackUrl(server), store);
+  const gateway = createGateway({ catalog, recorder: telemetry, hosting });
+  const server = createServer({
+    gateway,
+    gatewayKeys,
+    lifecycle,
+    store,
+    recorder: telemetry,
+    metrics: telemetry.metrics,
+  });
   server.addHook('onClose', async () => {
-    await Promise.all([upstream.client.close(), upstream.downloads.close()]);
+    await Promise.all([upstream.client.close(), upstream.downloads.close(), store?.close()]);
   });
   return { server, gateway, lifecycle };
+}
+
+/** Pictures can be hosted when there is a place for them, and an address that callers can use. */
+function hostingAt(baseUrl: string | undefined, store: ImageStore | undefined): Hosting | undefined {
+  if (baseUrl === undefined || store === undefined) return undefined;
+  return { put: (bytes) => store.put(bytes), urlOf: (id) => `${baseUrl}${filesPath}/${id}` };
+}
+
+/** Where a server that listens on loopback only can be reached; the headers of a request are not asked for that. */
+function loopbackUrl({ server }: FastifyInstance): string | undefined {
+  const address = server.address();
+  if (address === null || typeof address === 'string') return undefined;
+  if (address.address === '::1') return `http://[::1]:${address.port}`;
+  return address.address.startsWith('127.') ? `http://${address.address}:${address.port}` : undefined;
 }
 
 type Upstream = { readonly client: UpstreamClient; readonly downloads: ImageDownloads };
@@ -53,6 +82,8 @@ function logicalModel(model: ModelConfig, upstream: Upstream): LogicalModel {
     name: model.name,
     timeoutMs: model.timeoutMs,
     defaults: requestDefaults(model.defaults),
+    parameters: model.parameters,
+    partialSuccess: model.partialSuccess,
     targets: model.targets.map((target) => createTarget(target, upstream)),
   };
 }
@@ -63,7 +94,8 @@ function createTarget(target: TargetConfig, { client, downloads }: Upstream): Ta
     name,
     priority,
     weight,
-    family: modelFamily(target.model),
+    family: modelFamily(target.model, target.capabilities),
+    upstreamStream: target.upstreamStream,
     provider: createProvider(target, client),
     download: downloads.allowing([new URL(baseURL).origin, ...downloadOrigins]),
   };

@@ -2,11 +2,12 @@ import closeWithGrace from 'close-with-grace';
 import type { Logger } from 'pino';
 import { drain } from './api/drain.ts';
 import { type App, buildApp } from './app.ts';
-import { ConfigError } from './config/config-error.ts';
 import { type Environment, readEnvironment } from './config/environment.ts';
 import type { Variables } from './config/interpolate.ts';
 import { loadModels } from './config/load-models.ts';
 import type { ModelsConfig } from './config/models-config.ts';
+import type { ImageStore } from './domain/image-store.ts';
+import { createDiskImageStore } from './storage/disk-image-store.ts';
 import { createLogger } from './telemetry/logger.ts';
 
 export type Configuration = { readonly environment: Environment; readonly models: ModelsConfig };
@@ -20,16 +21,20 @@ export function readConfiguration(variables: Variables): Configuration {
   return { environment, models: loadModels(environment.modelsFile, variables) };
 }
 
-export function buildGateway({ environment, models }: Configuration): { app: App; logger: Logger } {
-  const logger = createLogger({ level: environment.logLevel, isPretty: environment.logPretty });
-  return { app: buildApp({ models, gatewayKeys: environment.gatewayApiKeys, logger }), logger };
+type Built = { readonly app: App; readonly logger: Logger };
+
+export function buildGateway({ environment, models }: Configuration, store?: ImageStore): Built {
+  const { logLevel, logPretty, gatewayApiKeys, publicBaseUrl } = environment;
+  const logger = createLogger({ level: logLevel, isPretty: logPretty });
+  return { app: buildApp({ models, gatewayKeys: gatewayApiKeys, logger, store, publicBaseUrl }), logger };
 }
 
 /** Listens until a signal ends the process; resolves with the gateway's own URL once it takes requests. */
 export async function runGateway(configuration: Configuration): Promise<string> {
-  const { host, port, gatewayApiKeys } = configuration.environment;
+  const { host, port, dataDir, gatewayApiKeys } = configuration.environment;
   const { drainMs } = configuration.models;
-  const { app, logger } = buildGateway(configuration);
+  const store = dataDir === undefined ? undefined : await createDiskImageStore({ directory: dataDir });
+  const { app, logger } = buildGateway(configuration, store);
   const url = await app.server.listen({ host, port });
   endWithSignals(app, logger, drainMs);
   app.lifecycle.phase = 'ready';
@@ -49,18 +54,4 @@ function endWithSignals(app: App, logger: Logger, drainMs: number): void {
     await drain(app, { leadMs: signal === 'SIGTERM' ? leadMs : 0, limitMs: drainMs });
     logger.info('closed');
   });
-}
-
-/** Why the gateway could not start, for people, with the way out where there is a usual one. */
-export function describeStartFailure(error: unknown): string {
-  if (error instanceof ConfigError) {
-    const isMissingVariable = error.problems.some(({ missingVariable }) => missingVariable !== undefined);
-    const hint = '\nSet the variables in .env (see .env.example), or try the gateway without Azure: npm run demo';
-    return `${error.message}${isMissingVariable ? hint : ''}\n`;
-  }
-  const { code, message, address, port } = error as NodeJS.ErrnoException & { address?: string; port?: number };
-  if (code === 'EADDRINUSE') {
-    return `${address}:${port} is in use. Set PORT, or for the demo's simulator SIMULATOR_URL, to a free one.\n`;
-  }
-  return `The gateway could not start: ${message}\n`;
 }

@@ -1,6 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
-import { GatewayError } from '../domain/gateway-error.ts';
 import type { Gateway } from '../gateway/gateway.ts';
 import type { Lifecycle } from './lifecycle.ts';
 
@@ -28,9 +27,7 @@ export async function drain(
   // Node closes connections that are idle now, but not those that fall idle later: they would hold the server open.
   const sweep = setInterval(() => server.server.closeIdleConnections(), sweepMs);
   const limit = setTimeout(() => {
-    gateway.cancelAll(
-      new GatewayError('overloaded', 'The gateway is shutting down. Nothing was sent to the image service.'),
-    );
+    gateway.cancelAll();
     setTimeout(() => server.server.closeAllConnections(), lastAnswersMs);
   }, limitMs);
   try {

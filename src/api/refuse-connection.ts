@@ -1,8 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { type ErrorKind, GatewayError } from '../domain/gateway-error.ts';
-import { requestId } from './request-id.ts';
-import { callerViews, errorBody } from './write-error.ts';
+import type { ErrorKind } from '../domain/gateway-error.ts';
+import { plainRefusal } from './plain-refusal.ts';
 
 const kinds: Readonly<Record<string, [ErrorKind, string]>> = {
   HPE_HEADER_OVERFLOW: ['header_too_large', "The request's headers are too long."],
@@ -14,7 +13,10 @@ const current = new WeakMap<Socket, IncomingMessage>();
 
 export function noteRequest(request: IncomingMessage, response: ServerResponse): void {
   current.set(request.socket, request);
-  response.once('close', () => current.delete(request.socket));
+  response.once('close', () => {
+    // A pipelined request may have taken its place.
+    if (current.get(request.socket) === request) current.delete(request.socket);
+  });
 }
 
 /** Answers bytes that are no HTTP request, which never reach a route, in the shape of every other error. */
@@ -24,14 +26,8 @@ export function refuseConnection(error: NodeJS.ErrnoException, socket: Socket): 
     return;
   }
   const [kind, message] = kinds[error.code ?? ''] ?? ['invalid_request', 'The request is not valid HTTP.'];
-  const body = JSON.stringify(errorBody(new GatewayError(kind, message)));
-  const head = [
-    `HTTP/1.1 ${callerViews[kind].status} Refused`,
-    'content-type: application/json',
-    `content-length: ${Buffer.byteLength(body)}`,
-    `x-request-id: ${requestId({ headers: {} })}`,
-    'connection: close',
-  ];
+  const { status, headers, body } = plainRefusal(kind, message);
+  const head = [`HTTP/1.1 ${status} Refused`, ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`)];
   socket.write(`${head.join('\r\n')}\r\n\r\n${body}`);
   socket.destroySoon();
 }

@@ -21,6 +21,7 @@ export const callerViews: Readonly<Record<ErrorKind, CallerView>> = {
   request_timeout: { status: 408, type: invalidRequest, code: 'request_timeout' },
   request_too_large: { status: 413, type: invalidRequest, code: 'request_too_large' },
   unsupported_content_type: { status: 415, type: invalidRequest, code: 'unsupported_content_type' },
+  range_not_satisfiable: { status: 416, type: invalidRequest, code: 'range_not_satisfiable' },
   expectation_failed: { status: 417, type: invalidRequest, code: 'invalid_request' },
   header_too_large: { status: 431, type: invalidRequest, code: 'header_too_large' },
   client_gone: { status: 499, type: invalidRequest, code: 'client_gone' },

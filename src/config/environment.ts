@@ -17,6 +17,10 @@ export type Environment = {
   /** 0 lets the system choose a free port. */
   readonly port: number;
   readonly modelsFile: string;
+  /** Directory for hosted pictures; `undefined`: none are hosted. */
+  readonly dataDir: string | undefined;
+  /** The address under which callers reach the gateway, without a slash at its end. */
+  readonly publicBaseUrl: string | undefined;
   /** Keys of which callers must show one; empty means that everybody on this machine may call. */
   readonly gatewayApiKeys: readonly Secret[];
   readonly logLevel: LogLevel;
@@ -53,21 +57,43 @@ export function readEnvironment(variables: Variables): Environment {
   const gatewayApiKeys = readKeys(read('GATEWAY_API_KEYS') ?? '');
   const logLevel = readLogLevel(read('LOG_LEVEL') ?? 'info');
   const logPretty = readBoolean(read('LOG_PRETTY') ?? 'false');
+  const publicBaseUrl = readBaseUrl(read('PUBLIC_BASE_URL'));
+  // Here an empty value says something: that there shall be no directory.
+  const dataDir = (variables.DATA_DIR ?? 'data').trim() || undefined;
 
   if (!isHost(host)) report('HOST', 'must be an address or a host name, without scheme and port');
   else if (gatewayApiKeys.length === 0 && !isLoopback(host)) report('HOST', needsKeys);
   if (port === undefined) report('PORT', 'must be a whole number from 0 to 65535');
   if (logLevel === undefined) report('LOG_LEVEL', `must be one of ${logLevels.join(', ')}`);
   if (logPretty === undefined) report('LOG_PRETTY', 'must be true, false, 1 or 0');
-  if (problems.length > 0 || port === undefined || logLevel === undefined || logPretty === undefined) {
+  if (publicBaseUrl === null) {
+    report('PUBLIC_BASE_URL', 'must be an http or https address without user, query and fragment');
+  }
+  if (
+    problems.length > 0 ||
+    port === undefined ||
+    logLevel === undefined ||
+    logPretty === undefined ||
+    publicBaseUrl === null
+  ) {
     throw new ConfigError('the environment', problems);
   }
   const modelsFile = read('MODELS_FILE') ?? 'config/models.json';
-  return deepFreeze({ host, port, modelsFile, gatewayApiKeys, logLevel, logPretty });
+  return deepFreeze({ host, port, modelsFile, dataDir, publicBaseUrl, gatewayApiKeys, logLevel, logPretty });
 }
 
 const needsKeys =
   'only a loopback address is allowed while nobody has to show a key: set GATEWAY_API_KEYS, or HOST=127.0.0.1';
+
+/** `null`: not usable. */
+function readBaseUrl(text: string | undefined): string | undefined | null {
+  if (text === undefined) return undefined;
+  const url = URL.parse(text);
+  if (url === null || !/^https?:$/.test(url.protocol) || url.username + url.password + url.search + url.hash !== '') {
+    return null;
+  }
+  return url.href.replace(/\/+$/, '');
+}
 
 function readPort(text: string): number | undefined {
   const port = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN;

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { parameterPolicies } from '../domain/parameter-policy.ts';
 import { printableName } from './printable-name.ts';
 import { type ProviderName, targetSchemas } from './target-schema.ts';
 
@@ -18,6 +19,14 @@ const defaults = z.strictObject({
 const modelShape = {
   timeoutMs: z.int().min(1000).max(900_000).exactOptional().describe('Time one request may take, in milliseconds'),
   defaults: defaults.exactOptional().describe('Parameters for requests that leave them out'),
+  parameters: z
+    .enum(parameterPolicies)
+    .default('adapt')
+    .describe('What happens to parameters that the model does not know: adapted or refused, refused, or forwarded'),
+  partialSuccess: z
+    .literal('deliver')
+    .exactOptional()
+    .describe('deliver: pictures are delivered although others of the same request failed'),
 };
 
 /** The short form: one target, written flat beside the model's own keys. */

@@ -1,3 +1,5 @@
+import type { CapabilityOverrides } from '../domain/model-capabilities.ts';
+import type { ParameterPolicy } from '../domain/parameter-policy.ts';
 import type { Secret } from '../domain/secret.ts';
 
 /** The models file as the gateway uses it: validated, with defaults filled in, deeply frozen. */
@@ -17,6 +19,10 @@ export type ModelConfig = {
   /** Time one request may take, from its start to the last byte of its answer, in milliseconds. */
   readonly timeoutMs: number;
   readonly defaults: ModelDefaults;
+  /** What happens to parameters that a target's family does not do. */
+  readonly parameters: ParameterPolicy;
+  /** `deliver`: pictures are delivered although others of the same request failed; otherwise it is all or nothing. */
+  readonly partialSuccess?: 'deliver';
   readonly targets: readonly TargetConfig[];
 };
 
@@ -50,6 +56,10 @@ type CommonTarget = {
   readonly apiKey: Secret;
   /** Further origins from which result pictures may be downloaded. */
   readonly downloadOrigins: readonly string[];
+  /** Whether one picture is asked for as a stream of the upstream even where the caller wants none. */
+  readonly upstreamStream: 'never' | 'always';
+  /** What this deployment can do otherwise than its family. */
+  readonly capabilities: CapabilityOverrides;
 };
 
 /** Submit and poll (DALL·E 2); `baseURL` is the resource root, `/openai/…` follows it. */

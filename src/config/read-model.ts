@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { check } from './describe-issue.ts';
 import type { JsonPath, Report } from './json-path.ts';
 import { longModelSchema, modelKeysSchema, shortModelSchemas } from './model-schema.ts';
-import type { ModelConfig, ModelDefaults, TargetConfig } from './models-config.ts';
+import type { ModelConfig, TargetConfig } from './models-config.ts';
 import { buildTarget, type JsonObject, positionName, readAddress, readProvider } from './read-target.ts';
 import { anyProviderSchema, targetSchemas } from './target-schema.ts';
 
@@ -97,9 +97,11 @@ function withoutProvider(path: JsonPath, report: Report): Report {
   };
 }
 
-type ModelKeys = { readonly timeoutMs?: number; readonly defaults?: ModelDefaults };
+type ModelKeys = z.output<typeof modelKeysSchema>;
 
 function buildModel(name: string, keys: ModelKeys, targets: readonly TargetConfig[]): ModelConfig {
   const fallback = targets.every((target) => target.provider === 'azure-async') ? asyncTimeoutMs : timeoutMs;
-  return { name, timeoutMs: keys.timeoutMs ?? fallback, defaults: keys.defaults ?? {}, targets };
+  const { defaults = {}, parameters, partialSuccess } = keys;
+  const optional = partialSuccess === undefined ? {} : { partialSuccess };
+  return { name, timeoutMs: keys.timeoutMs ?? fallback, defaults, parameters, ...optional, targets };
 }

@@ -51,6 +51,8 @@ export function buildTarget(entry: TargetEntry, address: TargetAddress, position
     baseURL: address.baseURL,
     apiKey: new Secret(entry.apiKey),
     downloadOrigins: entry.downloadOrigins.map((origin) => new URL(origin).origin),
+    upstreamStream: entry.upstreamStream,
+    capabilities: entry.capabilities ?? {},
   };
   const { deployment } = address;
   switch (entry.provider) {

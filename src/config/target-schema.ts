@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { capabilitiesSchema } from './capabilities-schema.ts';
 import { printableName } from './printable-name.ts';
 
 const apiVersion = z
@@ -30,6 +31,11 @@ const common = {
     .array(z.string().refine(isOrigin, 'must be an origin such as https://files.example.com, without a path'))
     .default([])
     .describe('Further origins from which result pictures may be downloaded'),
+  upstreamStream: z
+    .enum(['never', 'always'])
+    .default('never')
+    .describe('always: a single picture is streamed from Azure even for callers that want none; its preview is billed'),
+  capabilities: capabilitiesSchema.exactOptional(),
 };
 
 /** What each provider's target may hold; unknown keys are refused. `baseURL` is checked by {@link addressTarget}. */

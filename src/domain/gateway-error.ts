@@ -24,6 +24,7 @@ export type ErrorKind =
   | 'header_too_large'
   | 'unsupported_content_type'
   | 'expectation_failed'
+  | 'range_not_satisfiable'
   // the gateway's own state
   | 'client_gone'
   | 'overloaded'

@@ -6,6 +6,7 @@ export type GenerationReport = {
   readonly model: string;
   readonly target: string;
   readonly provider: string;
+  /** Paid calls that were started. */
   readonly attempts: number;
   /** True once a paid call may have left the process. */
   readonly sent: boolean;
@@ -19,14 +20,16 @@ export type GenerationReport = {
 /** How the answer reached its caller: completely, broken off by a failure, or not because the caller left. */
 export type Settlement = 'delivered' | 'torn' | 'abandoned';
 
-/** One started request. Whoever starts it settles it, exactly once. */
+/** One started request. When `answer` has resolved, whoever asked for it settles it; a rejection settles by itself. */
 export interface Generation {
   /** A live view. */
   readonly report: GenerationReport;
   /** Settles when the outcome is known; rejects with a GatewayError. The events may still throw one. */
   readonly answer: Promise<AsyncIterable<ImageEvent>>;
+  /** Aborted when the generation ends early, with a GatewayError as the reason, and once it is settled. */
+  readonly signal: AbortSignal;
   /** Ends it early: the upstream connection is closed, polls and downloads stop. */
-  cancel(reason: Error): void;
-  /** The one place where an answer's end is counted and everything that it holds is let go. */
+  cancel(why: 'client gone' | 'shutdown'): void;
+  /** Counts how the answer ended, and lets go of everything that the generation holds. Later calls change nothing. */
   settle(how: Settlement): void;
 }

@@ -14,10 +14,24 @@ export type ImageUsage = Readonly<Record<string, unknown>>;
  * pictures are never interleaved; `done` is the last token.
  */
 export type ImageEvent =
-  | { readonly type: 'image'; readonly index: number }
+  /** A picture begins; `isPartial`: a preview of the picture with this index. */
+  | { readonly type: 'image'; readonly index: number; readonly isPartial: boolean }
   /** A piece of the picture's file as base64 text without line breaks, cut anywhere. */
   | { readonly type: 'bytes'; readonly chunk: Buffer }
-  | { readonly type: 'image-end'; readonly index: number; readonly revisedPrompt?: string }
+  | ImageEnd
   | { readonly type: 'url'; readonly index: number; readonly url: string; readonly revisedPrompt?: string }
   /** `created` in Unix seconds. */
   | { readonly type: 'done'; readonly created?: number; readonly usage?: ImageUsage; readonly facts?: ImageFacts };
+
+/** What is known of one picture when it has passed; streams tell facts and usage of each, other answers at the end. */
+export type ImageEnd = {
+  readonly type: 'image-end';
+  readonly index: number;
+  /** Of previews: which one it is, from 0. */
+  readonly partialIndex?: number;
+  readonly revisedPrompt?: string;
+  /** Unix seconds. */
+  readonly created?: number;
+  readonly facts?: ImageFacts;
+  readonly usage?: ImageUsage;
+};

@@ -47,7 +47,7 @@ async function* convert(
 }
 
 async function* picture({ type, url, ...link }: LinkEvent, { bytes }: DownloadedImage): AsyncGenerator<ImageEvent> {
-  yield { type: 'image', index: link.index };
+  yield { type: 'image', index: link.index, isPartial: false };
   for await (const chunk of encodeBase64(bytes)) yield { type: 'bytes', chunk };
   yield { type: 'image-end', ...link };
 }

@@ -2,6 +2,7 @@ import type { Generation } from '../domain/generation.ts';
 import type { ImageRequest } from '../domain/image-request.ts';
 import type { Recorder } from '../domain/recorder.ts';
 import { chooseTarget } from './choose-target.ts';
+import type { Hosting } from './deliver-url.ts';
 import { startGeneration } from './generation.ts';
 import type { ModelCatalog } from './model-catalog.ts';
 
@@ -13,12 +14,18 @@ export interface Gateway {
   /** Starts a request; throws a GatewayError when it can be refused before anything is sent. */
   start(model: string | undefined, request: ImageRequest): Generation;
   /** Ends everything that is running, so that each caller still gets an answer. */
-  cancelAll(reason: Error): void;
+  cancelAll(): void;
 }
 
-type Parts = { readonly catalog: ModelCatalog; readonly recorder: Recorder; readonly random?: () => number };
+type Parts = {
+  readonly catalog: ModelCatalog;
+  readonly recorder: Recorder;
+  /** Where pictures can be hosted at the moment, if they can. */
+  readonly hosting: () => Hosting | undefined;
+  readonly random?: () => number;
+};
 
-export function createGateway({ catalog, recorder, random = Math.random }: Parts): Gateway {
+export function createGateway({ catalog, recorder, hosting, random = Math.random }: Parts): Gateway {
   const running = new Set<Generation>();
   return {
     catalog,
@@ -29,12 +36,12 @@ export function createGateway({ catalog, recorder, random = Math.random }: Parts
       const model = catalog.find(name);
       const target = chooseTarget(model.targets, random());
       const onSettled = () => running.delete(generation);
-      const generation = startGeneration({ model, target, request, recorder, onSettled });
+      const generation = startGeneration({ model, target, request, recorder, hosting: hosting(), onSettled });
       running.add(generation);
       return generation;
     },
-    cancelAll(reason) {
-      for (const generation of running) generation.cancel(reason);
+    cancelAll() {
+      for (const generation of running) generation.cancel('shutdown');
     },
   };
 }

@@ -1,12 +1,13 @@
 import { GatewayError } from '../domain/gateway-error.ts';
-import type { Generation, GenerationReport, Settlement } from '../domain/generation.ts';
+import type { Generation, GenerationReport } from '../domain/generation.ts';
 import type { ImageEvent } from '../domain/image-event.ts';
-import type { Attempt } from '../domain/image-provider.ts';
 import type { ImageRequest } from '../domain/image-request.ts';
 import type { AttemptEnd, Recorder } from '../domain/recorder.ts';
-import { deliverBase64 } from './deliver-base64.ts';
+import type { Hosting } from './deliver-url.ts';
+import { fanOut } from './fan-out.ts';
 import { fitRequest, withDefaults } from './fit-request.ts';
-import { afterInterruption } from './interruption.ts';
+import { type Interruption, interruptionError } from './interruption.ts';
+import { createLeg, type Leg } from './leg.ts';
 import type { LogicalModel, Target } from './model-catalog.ts';
 
 type Start = {
@@ -14,88 +15,102 @@ type Start = {
   readonly target: Target;
   readonly request: ImageRequest;
   readonly recorder: Recorder;
+  readonly hosting: Hosting | undefined;
   /** Called once, when the generation is settled. */
   readonly onSettled: () => void;
 };
 
 /** Starts a request against one target, with one deadline over everything. Throws when the target cannot serve it. */
-export function startGeneration({ model, target, request, recorder, onSettled }: Start): Generation {
+export function startGeneration({ model, target, request, recorder, hosting, onSettled }: Start): Generation {
   const asked = withDefaults(request, model.defaults);
-  const { upstream, adaptations } = fitRequest(asked, target.family);
-  const attempt: Attempt = { sent: false };
-  const begin = performance.now();
+  const fitted = fitRequest(asked, { family: target.family, policy: model.parameters });
+  if (fitted.adaptations.includes('delivery=url') && hosting === undefined) throw hostingUnavailable();
+
   const interrupt = new AbortController();
-  const deadline = setTimeout(() => interrupt.abort(deadlineExceeded(model.timeoutMs)), model.timeoutMs);
-  let upstreamMs: number | undefined;
+  const { signal } = interrupt;
+  const legs = fitted.legs.map((leg) => {
+    const delivery = asked.stream ? 'b64_json' : asked.delivery;
+    const asksForStream = leg.stream || collapsesStream(leg, target);
+    const upstream = asksForStream && !leg.stream ? { ...leg, stream: true, partialImages: 1 } : leg;
+    return createLeg({ target, request: upstream, delivery, wantsPreviews: asked.stream, hosting, signal, recorder });
+  });
+  const begin = performance.now();
+  let knownAt: number | undefined;
   let isSettled = false;
 
   async function run(): Promise<AsyncIterable<ImageEvent>> {
     try {
-      const events = await target.provider.generate(upstream, { signal: interrupt.signal, attempt, recorder });
-      const wantsBase64 = asked.delivery === 'b64_json';
-      return wantsBase64 ? await deliverBase64(events, target.download, interrupt.signal) : events;
-    } catch (error) {
-      throw interrupt.signal.aborted ? afterInterruption(interrupt.signal.reason, attempt) : error;
+      const starts = legs.map((leg) => leg.start);
+      const [only, ...others] = starts;
+      if (only !== undefined && others.length === 0) return await only();
+      return await fanOut(starts, { isStream: asked.stream, deliversPart: model.partialSuccess === 'deliver' });
     } finally {
-      upstreamMs = performance.now() - begin;
+      knownAt = performance.now();
     }
   }
+
+  function cancel(why: Interruption): void {
+    interrupt.abort(interruptionError(why, { sent: legs.some(({ attempt }) => attempt.sent) }));
+  }
+  const deadline = setTimeout(() => cancel('deadline'), model.timeoutMs);
 
   function end(how: AttemptEnd): void {
     if (isSettled) return;
     isSettled = true;
     clearTimeout(deadline);
-    recorder.attemptEnded(target.provider.id, how);
+    for (const leg of legs) {
+      const legEnd = leg.endOf(how);
+      if (legEnd) recorder.attemptEnded(target.provider.id, legEnd);
+    }
     // Whatever is still open (a body, a poll, a download) ends with the signal.
     interrupt.abort(new GatewayError('internal_error', 'The generation has ended.'));
     onSettled();
   }
 
   const answer = run();
-  answer.catch((error: unknown) => end(endOfFailure(error, attempt)));
+  // Calls that still ran when another one failed were given up: they may have been billed.
+  answer.catch(() => end('abandoned'));
 
   return {
-    report: liveReport({ model, target, attempt, adaptations }, () => upstreamMs),
+    report: liveReport({ model, target, legs, adaptations: fitted.adaptations }, () => knownAt && knownAt - begin),
     answer,
-    cancel: (reason) => interrupt.abort(reason),
-    settle: (how: Settlement) => end(how),
+    signal,
+    cancel,
+    settle: end,
   };
 }
 
-type ReportFacts = { model: LogicalModel; target: Target; attempt: Attempt; adaptations: readonly string[] };
+/** A call of one picture may go over the upstream's stream, because quiet connections are reported to be cut there. */
+function collapsesStream({ count }: ImageRequest, { family, upstreamStream }: Target): boolean {
+  return upstreamStream === 'always' && family.streams && count === 1;
+}
 
-function liveReport(
-  { model, target, attempt, adaptations }: ReportFacts,
-  upstreamMs: () => number | undefined,
-): GenerationReport {
+type ReportFacts = { model: LogicalModel; target: Target; legs: readonly Leg[]; adaptations: readonly string[] };
+
+function liveReport(facts: ReportFacts, upstreamMs: () => number | undefined): GenerationReport {
+  const { model, target, legs, adaptations } = facts;
   return {
     model: model.name,
     target: target.name,
     provider: target.provider.id,
-    attempts: 1,
     adaptations,
+    get attempts() {
+      return legs.filter((leg) => leg.endOf('delivered') !== undefined).length;
+    },
     get sent() {
-      return attempt.sent;
+      return legs.some(({ attempt }) => attempt.sent);
     },
     get upstreamMs() {
       return upstreamMs();
     },
     get upstreamRequestId() {
-      return attempt.upstreamRequestId;
+      return legs.map(({ attempt }) => attempt.upstreamRequestId).find((id) => id !== undefined);
     },
   };
 }
 
-function endOfFailure(error: unknown, { sent }: Attempt): AttemptEnd {
-  if (!(error instanceof GatewayError)) return sent ? 'unknown' : 'not-processed';
-  if (error.kind === 'client_gone') return sent ? 'abandoned' : 'not-processed';
-  return error.outcome ?? (sent ? 'unknown' : 'not-processed');
-}
-
-function deadlineExceeded(timeoutMs: number): GatewayError {
-  return new GatewayError(
-    'deadline_exceeded',
-    `The request could not be sent to the image service within ${timeoutMs} ms. Nothing was billed.`,
-    { outcome: 'not-processed' },
-  );
+function hostingUnavailable(): GatewayError {
+  const message =
+    "'response_format' cannot be 'url' here: this model answers with base64, and this gateway hosts no pictures. Its operator can set DATA_DIR and PUBLIC_BASE_URL.";
+  return new GatewayError('unsupported_parameter', message, { param: 'response_format' });
 }

@@ -1,22 +1,27 @@
 import { GatewayError } from '../domain/gateway-error.ts';
-import type { Attempt } from '../domain/image-provider.ts';
+
+/** Why we end a generation ourselves. */
+export type Interruption = 'deadline' | 'client gone' | 'shutdown';
 
 /**
- * What a failure means when our own signal ended the call. Before the first byte was sent it is the signal's reason;
- * afterwards the picture may have been made, whatever the reason was.
+ * What it means for a caller that we ended its generation. Before the first byte of a paid call was sent nothing has
+ * happened; afterwards the picture may have been made, whatever the reason was.
  */
-export function afterInterruption(reason: GatewayError, attempt: Attempt): GatewayError {
-  if (!attempt.sent || reason.kind === 'client_gone') return reason;
-  if (reason.kind === 'deadline_exceeded') {
-    return new GatewayError(
-      'upstream_timeout',
-      'The image service did not finish within the deadline. The picture may still be made and billed; it was not asked for again.',
-      { outcome: 'unknown', cause: reason },
-    );
-  }
-  return new GatewayError(
-    'upstream_outcome_unknown',
-    'The gateway had to stop before the image service finished. The picture may have been made and billed.',
-    { outcome: 'unknown', cause: reason },
-  );
+export function interruptionError(why: Interruption, { sent }: { readonly sent: boolean }): GatewayError {
+  if (why === 'client gone') return new GatewayError('client_gone', 'The caller has left.');
+  const [kind, message] = (sent ? afterSending : beforeSending)[why];
+  return new GatewayError(kind, message, { outcome: sent ? 'unknown' : 'not-processed' });
 }
+
+const nothing = 'Nothing was sent to the image service and nothing was billed.';
+const maybe = 'The picture may still be made and billed; it was not asked for again.';
+
+const beforeSending = {
+  deadline: ['deadline_exceeded', `The image service could not be asked within the deadline. ${nothing}`],
+  shutdown: ['overloaded', `The gateway is shutting down. ${nothing}`],
+} as const;
+
+const afterSending = {
+  deadline: ['upstream_timeout', `The image service did not finish within the deadline. ${maybe}`],
+  shutdown: ['upstream_outcome_unknown', `The gateway had to stop before the image service finished. ${maybe}`],
+} as const;

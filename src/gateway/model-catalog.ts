@@ -2,6 +2,7 @@ import { GatewayError } from '../domain/gateway-error.ts';
 import type { ImageDownload } from '../domain/image-download.ts';
 import type { ImageProvider } from '../domain/image-provider.ts';
 import type { RequestDefaults } from '../domain/image-request.ts';
+import type { ParameterPolicy } from '../domain/parameter-policy.ts';
 import type { ModelFamily } from './model-families.ts';
 
 /** One upstream deployment behind a logical model. */
@@ -11,6 +12,8 @@ export type Target = {
   readonly priority: number;
   readonly weight: number;
   readonly family: ModelFamily;
+  /** `always`: one picture is asked for as a stream of the upstream even where the caller wants none. */
+  readonly upstreamStream: 'never' | 'always';
   readonly provider: ImageProvider;
   /** Fetches result pictures from where this target may keep them. */
   readonly download: ImageDownload;
@@ -21,6 +24,10 @@ export type LogicalModel = {
   readonly name: string;
   readonly timeoutMs: number;
   readonly defaults: RequestDefaults;
+  /** What happens to parameters that a target's family does not do. */
+  readonly parameters: ParameterPolicy;
+  /** `deliver`: the pictures of the calls that worked are delivered when others of the same request failed. */
+  readonly partialSuccess: 'deliver' | undefined;
   readonly targets: readonly Target[];
 };
 

@@ -1,38 +1,137 @@
-import type { Delivery, OptionalMember } from '../domain/image-request.ts';
+import type { CapabilityOverrides, ModelCapabilities } from '../domain/model-capabilities.ts';
+import { anySizeWithinRule } from './pixel-rule.ts';
 
-/** What the models of one family can do. */
-export type ModelFamily = {
-  /** The longest prompt, in characters. */
-  readonly promptCharacters: number;
-  /** The most pictures that one call gives. */
-  readonly maxCount: number;
-  /** The values of `response_format` that the upstream understands; it must not be sent where there is one only. */
-  readonly deliveries: readonly Delivery[];
-  /** The optional parameters that exist at all; `undefined`: the upstream decides. */
-  readonly parameters?: readonly OptionalMember[];
+/** A row of the table; its name is the prefix of the models that it is about. */
+export type ModelFamily = ModelCapabilities & { readonly name: string };
+
+const permissive: ModelCapabilities = {
+  promptCharacters: 32_000,
+  maxCount: 10,
+  streams: true,
+  // Every upstream that was seen refuses more (CONTRACTS §2.2), and several calls are never wrong.
+  maxStreamedCount: 1,
+  sizes: 'any',
+  qualities: 'any',
+  backgrounds: 'any',
+  outputFormats: 'any',
+  compressionFormats: 'any',
+  moderations: 'any',
+  styles: 'any',
+  responseFormats: ['url', 'b64_json'],
+  seed: 'undocumented',
+  extraParameters: true,
+  defaults: {},
 };
 
-const gptImage: ModelFamily = { promptCharacters: 32_000, maxCount: 10, deliveries: ['b64_json'] };
+/** Models that the table does not know: everything is left to the upstream. */
+export const unknownFamily: ModelFamily = { name: 'any other model', ...permissive };
 
-/** By prefix of the model's name; the longest prefix that fits counts. Limits as Azure documents them. */
-const families: Readonly<Record<string, ModelFamily>> = {
-  'dall-e-2': {
+/** What the DALL·E models have in common: none of the newer parameters, and png, which cannot be chosen. */
+const dallE: Omit<ModelCapabilities, 'promptCharacters' | 'maxCount' | 'sizes' | 'qualities'> = {
+  streams: false,
+  maxStreamedCount: 1,
+  backgrounds: [],
+  outputFormats: ['png'],
+  compressionFormats: [],
+  moderations: [],
+  styles: [],
+  responseFormats: ['url'],
+  seed: 'refused',
+  extraParameters: true,
+  defaults: { size: '1024x1024', quality: 'standard', outputFormat: 'png' },
+};
+
+const standardSizes = ['auto', '1024x1024', '1536x1024', '1024x1536'];
+const freeSizes = [...standardSizes, anySizeWithinRule];
+const qualities = ['auto', 'low', 'medium', 'high'];
+const finerQualities = [...qualities, 'xhigh', 'max'];
+
+/**
+ * GPT image models without documents of their own (CONTRACTS §7): what all of them have in common, with the sizes and
+ * qualities of the newest documented ones, and the rest left to the upstream.
+ */
+const laterGptImage: ModelCapabilities = {
+  ...permissive,
+  sizes: freeSizes,
+  qualities: finerQualities,
+  styles: [],
+  responseFormats: [],
+  defaults: { delivery: 'b64_json' },
+};
+
+/**
+ * As Azure documents 2025-04-01-preview. webp stands in a schema only and the documents deny it, so it takes an
+ * override. Quality has no default: the documents differ (`auto`, `high`), and leaving it out was seen to hang.
+ */
+const gptImage: ModelCapabilities = {
+  ...laterGptImage,
+  sizes: standardSizes,
+  qualities,
+  backgrounds: ['auto', 'opaque', 'transparent'],
+  outputFormats: ['png', 'jpeg'],
+  compressionFormats: ['jpeg'],
+  moderations: ['auto', 'low'],
+  defaults: {
+    size: 'auto',
+    background: 'auto',
+    outputFormat: 'png',
+    outputCompression: 100,
+    moderation: 'auto',
+    delivery: 'b64_json',
+  },
+};
+
+/** By prefix of the model's name. Facts: CONTRACTS §3.1 to §3.3, §3.6 and §4. */
+export const modelFamilies: readonly ModelFamily[] = [
+  {
+    // The asynchronous flow of 2023-06-01-preview: a closed list of parameters, and links only.
+    name: 'dall-e-2',
+    ...dallE,
     promptCharacters: 1_000,
     maxCount: 5,
-    deliveries: ['url'],
-    parameters: ['count', 'size', 'user', 'delivery'],
+    sizes: ['256x256', '512x512', '1024x1024'],
+    qualities: ['standard'],
+    extraParameters: false,
+    defaults: { ...dallE.defaults, delivery: 'url' },
   },
-  'dall-e-3': { promptCharacters: 4_000, maxCount: 1, deliveries: ['url', 'b64_json'] },
-  'gpt-image-': gptImage,
-  'chatgpt-image-': gptImage,
-};
+  {
+    name: 'dall-e-3',
+    ...dallE,
+    promptCharacters: 4_000,
+    maxCount: 1,
+    sizes: ['1024x1024', '1792x1024', '1024x1792'],
+    qualities: ['standard', 'hd'],
+    styles: ['vivid', 'natural'],
+    // Said to the upstream even where it is the default: both answers are common, and links cost a download.
+    responseFormats: ['url', 'b64_json'],
+    defaults: { ...dallE.defaults, style: 'vivid' },
+  },
+  { name: 'gpt-image-1', ...gptImage },
+  { name: 'gpt-image-1-mini', ...gptImage },
+  { name: 'gpt-image-1.5', ...gptImage },
+  { name: 'gpt-image-2', ...gptImage, sizes: freeSizes },
+  { name: 'gpt-image-2.5', ...gptImage, sizes: freeSizes, qualities: finerQualities },
+  { name: 'gpt-image-2.6', ...laterGptImage },
+  { name: 'gpt-image', ...laterGptImage },
+  { name: 'chatgpt-image', ...laterGptImage },
+  {
+    // Through Azure's image API; `width` and `height` are further parameters, counts and formats are not documented.
+    name: 'flux',
+    ...permissive,
+    streams: false,
+    qualities: [],
+    backgrounds: [],
+    moderations: [],
+    styles: [],
+    seed: 'supported',
+  },
+];
 
-/** Models that the table does not know yet: everything is left to the upstream. */
-const unknownFamily: ModelFamily = { promptCharacters: 32_000, maxCount: 10, deliveries: ['url', 'b64_json'] };
-
-export function modelFamily(model: string): ModelFamily {
-  const [longest] = Object.keys(families)
-    .filter((prefix) => model.toLowerCase().startsWith(prefix))
-    .sort((one, other) => other.length - one.length);
-  return (longest !== undefined && families[longest]) || unknownFamily;
+/** The family of the longest prefix that fits, in any case, with what the operator says otherwise. */
+export function modelFamily(model: string, overrides: CapabilityOverrides = {}): ModelFamily {
+  const name = model.toLowerCase();
+  const [longest = unknownFamily] = modelFamilies
+    .filter((family) => name.startsWith(family.name))
+    .toSorted((one, other) => other.name.length - one.name.length);
+  return { ...longest, ...overrides };
 }

@@ -1,14 +1,17 @@
+import { Readable } from 'node:stream';
 import type { GatewayError } from '../domain/gateway-error.ts';
-import type { ImageEvent } from '../domain/image-event.ts';
 import type { ImageProvider, ProviderCall } from '../domain/image-provider.ts';
 import type { Secret } from '../domain/secret.ts';
 import type { UpstreamAnswer, UpstreamClient } from '../upstream/client.ts';
+import { discardBody } from '../upstream/discard-body.ts';
 import { invalidResponse } from '../upstream/paid-call-error.ts';
 import { readBounded } from '../upstream/read-bounded.ts';
 import { azureAnswerError, azureErrorMember } from './azure-error.ts';
+import { memberOf } from './azure-error-facts.ts';
 import { operationEvents, pollOperation } from './azure-operation.ts';
 import { imagesBody } from './images-body.ts';
 import { operationUrl } from './operation-url.ts';
+import { parseJson } from './parse-json.ts';
 import { retryHint } from './retry-hint.ts';
 import { noteRequestId } from './upstream-request-id.ts';
 
@@ -35,7 +38,7 @@ export function azureAsync({ baseURL, apiVersion, apiKey, client }: Options): Im
     const location = operationUrl(answer.headers['operation-location'], baseURL);
     if ('refused' in location) throw await submitError(answer, location.refused);
     // The body only repeats what the header says.
-    answer.body.on('error', () => {}).destroy();
+    discardBody(answer.body);
     if (location.isForeignHost) call.recorder.anomaly('foreign_operation_host');
     return { url: location.url, firstHintMs: retryHint(answer.headers) };
   }
@@ -51,7 +54,7 @@ export function azureAsync({ baseURL, apiVersion, apiKey, client }: Options): Im
         firstHintMs,
         signal: call.signal,
       });
-      return replay(operationEvents(operation));
+      return Readable.from(operationEvents(operation));
     },
   } satisfies ImageProvider;
 }
@@ -59,18 +62,6 @@ export function azureAsync({ baseURL, apiVersion, apiKey, client }: Options): Im
 /** A job that cannot be followed: refused or failed if its body says so; otherwise it may run, and be billed. */
 async function submitError({ body }: UpstreamAnswer, cause: string): Promise<GatewayError> {
   const { text } = await readBounded(body, submitBodyLimits);
-  const error = errorMemberOf(text);
+  const error = memberOf(parseJson(text), 'error') ?? undefined;
   return error === undefined ? invalidResponse(cause) : azureErrorMember(error);
-}
-
-function errorMemberOf(text: string): unknown {
-  try {
-    return (JSON.parse(text) as { error?: unknown } | null)?.error ?? undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-async function* replay(events: readonly ImageEvent[]): AsyncGenerator<ImageEvent> {
-  yield* events;
 }

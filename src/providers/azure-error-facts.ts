@@ -5,6 +5,7 @@ import { retryHint } from './retry-hint.ts';
 /** What an Azure answer says about a failure. Codes are lower case letters only: Azure spells each in several ways. */
 export type AzureErrorFacts = {
   readonly status: number;
+  readonly isCut: boolean;
   readonly hasErrorObject: boolean;
   readonly codes: readonly string[];
   readonly message: string;
@@ -13,21 +14,26 @@ export type AzureErrorFacts = {
   readonly retryAfterMs: number | undefined;
 };
 
-/** Reads what is known; `body` is the parsed JSON of a body that arrived completely, `text` whatever arrived. */
-export function readAzureErrorFacts(
-  status: number,
-  headers: IncomingHttpHeaders,
-  body: unknown,
-  text: string,
-): AzureErrorFacts {
-  const error = memberOf(body, 'error');
+/** An answer that is no success: `value` is the JSON of a body that arrived completely, `text` whatever arrived. */
+export type ErrorAnswer = {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly value: unknown;
+  readonly text: string;
+  /** The body broke off, or took too long. */
+  readonly isCut: boolean;
+};
+
+export function readAzureErrorFacts({ status, headers, value, text, isCut }: ErrorAnswer): AzureErrorFacts {
+  const error = memberOf(value, 'error');
   const inner = memberOf(error, 'inner_error') ?? memberOf(error, 'innererror');
   const code = memberOf(error, 'code');
   // API Management answers a flat object; only its 429 is known well enough to be believed.
-  const message = memberOf(error, 'message') ?? (status === 429 ? memberOf(body, 'message') : undefined);
+  const message = memberOf(error, 'message') ?? (status === 429 ? memberOf(value, 'message') : undefined);
   const codes = [code, memberOf(error, 'type'), memberOf(inner, 'code')].filter((value) => typeof value === 'string');
   return {
     status,
+    isCut,
     hasErrorObject: typeof code === 'string' || typeof memberOf(error, 'message') === 'string',
     codes: codes.map(plainCode),
     message: typeof message === 'string' ? message : '',
@@ -59,7 +65,8 @@ function moderationDetails(value: unknown): ModerationDetails | undefined {
   };
 }
 
-function memberOf(value: unknown, name: string): unknown {
+/** A member of an object, and `undefined` of anything else. */
+export function memberOf(value: unknown, name: string): unknown {
   return typeof value === 'object' && value !== null && Object.hasOwn(value, name)
     ? (value as Record<string, unknown>)[name]
     : undefined;

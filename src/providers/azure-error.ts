@@ -1,8 +1,8 @@
-import type { IncomingHttpHeaders } from 'node:http';
 import { type ErrorKind, GatewayError, type Outcome } from '../domain/gateway-error.ts';
 import type { UpstreamAnswer } from '../upstream/client.ts';
-import { readBounded } from '../upstream/read-bounded.ts';
-import { type AzureErrorFacts, readAzureErrorFacts } from './azure-error-facts.ts';
+import { isFramed, readBounded } from '../upstream/read-bounded.ts';
+import { type AzureErrorFacts, type ErrorAnswer, readAzureErrorFacts } from './azure-error-facts.ts';
+import { parseJson } from './parse-json.ts';
 
 /** An error object is at most this long, and arrives within this time. */
 const errorBodyLimits = { bytes: 64 * 1024, ms: 5_000 };
@@ -10,27 +10,31 @@ const errorBodyLimits = { bytes: 64 * 1024, ms: 5_000 };
 /** The meaning of an answer that is not a success. Reads its body, bounded, and never rejects. */
 export async function azureAnswerError({ status, headers, body }: UpstreamAnswer): Promise<GatewayError> {
   const { text, end } = await readBounded(body, errorBodyLimits);
-  // A body that only ends because the connection did may be cut: it proves nothing.
-  const isFramed = headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined;
-  return azureError(status, headers, end === 'complete' && isFramed ? parseJson(text) : undefined, text);
+  const value = end === 'complete' && isFramed(headers) ? parseJson(text) : undefined;
+  return azureError({ status, headers, value, text, isCut: end === 'broken' });
 }
 
 /** The meaning of an `error` member inside an answer with status 200, or of an operation that failed. */
 export function azureErrorMember(error: unknown): GatewayError {
-  return azureError(200, {}, { error });
+  return azureError({ status: 200, headers: {}, value: { error }, text: '', isCut: false });
 }
 
-function azureError(status: number, headers: IncomingHttpHeaders, body: unknown, text = ''): GatewayError {
-  const facts = readAzureErrorFacts(status, headers, body, text);
-  const [, kind, outcome] = rules.find(([applies]) => applies(facts)) ?? anythingElse;
+function azureError(answer: ErrorAnswer): GatewayError {
+  const facts = readAzureErrorFacts(answer);
+  const [, kind, outcome] = [...statusRules, ...bodyRules].find(([applies]) => applies(facts)) ?? anythingElse;
   const param = facts.param ?? (kind === 'upstream_refused_image' ? 'image' : undefined);
-  return new GatewayError(kind, messageOf(kind, facts), {
-    outcome,
-    ...(outcome === 'refused' && param !== undefined && { param }),
-    ...(outcome === 'not-processed' && facts.retryAfterMs !== undefined && { retryAfterMs: facts.retryAfterMs }),
-    ...(kind === 'moderation_blocked' && facts.moderation !== undefined && { moderation: facts.moderation }),
-    cause: { status, codes: facts.codes },
-  });
+  const subject = facts.param === undefined ? 'one of the parameters' : `'${facts.param}'`;
+  return new GatewayError(
+    kind,
+    messages[kind].replace('%', () => subject),
+    {
+      outcome,
+      ...(outcome === 'refused' && param !== undefined && { param }),
+      ...(outcome === 'not-processed' && facts.retryAfterMs !== undefined && { retryAfterMs: facts.retryAfterMs }),
+      ...(kind === 'moderation_blocked' && facts.moderation !== undefined && { moderation: facts.moderation }),
+      cause: { status: facts.status, codes: facts.codes },
+    },
+  );
 }
 
 const contentCodes = [
@@ -49,13 +53,38 @@ const quotaCodes = [
 ];
 const busyCodes = ['engineoverloaded', 'slowdown'];
 
-type Rule = readonly [applies: (facts: AzureErrorFacts) => boolean, kind: ErrorKind, outcome: Outcome];
+const unknownOutcome =
+  'The image service did not say whether it made the picture. It may have been billed; it was not asked for again.';
+const seeLog = 'its operator can see why in the log';
 
-/**
- * What each failure means: the first rule that applies decides. The order matters: a blocked resource quotes the content
- * policy, and a body that is too large may name a parameter.
- */
-const rules: readonly Rule[] = [
+/** What callers are told, for each kind that a rule can give; `%` stands for the parameter's name. */
+const messages = {
+  upstream_blocked: 'The image service is not available at the moment.',
+  moderation_blocked: 'The request was refused by the image service’s safety system.',
+  content_policy_violation:
+    'The request was refused by the image service’s safety system: the prompt or the picture may hold content that its policy does not allow.',
+  upstream_misconfigured: `The gateway’s image service is not set up correctly; ${seeLog}.`,
+  upstream_auth_failed: `The image service did not accept the gateway’s credential; ${seeLog}.`,
+  upstream_quota_exhausted: 'The quota of the image service is used up.',
+  upstream_rate_limited: 'The image service is receiving too many requests.',
+  upstream_unavailable: 'The image service is busy. Nothing was billed.',
+  upstream_generation_failed: 'The image service failed to make the picture.',
+  upstream_timeout: unknownOutcome,
+  upstream_outcome_unknown: unknownOutcome,
+  upstream_refused_size: 'The request is too large for the image service.',
+  upstream_refused_content_type: 'The image service does not take this content type.',
+  upstream_refused_content: 'The image service could not process the request.',
+  upstream_refused_image: 'The image service could not read the image.',
+  upstream_refused_request: 'The image service refused the request as invalid.',
+  upstream_refused_value: 'The image service does not accept the value of %.',
+  upstream_unknown_parameter: 'The image service does not know %.',
+  upstream_unsupported_parameter: 'The image service does not support %.',
+} satisfies Partial<Record<ErrorKind, string>>;
+
+type Rule = readonly [applies: (facts: AzureErrorFacts) => boolean, kind: keyof typeof messages, outcome: Outcome];
+
+/** Failures of which the status says enough, by the first rule that applies. A blocked resource quotes the content policy. */
+const statusRules: readonly Rule[] = [
   [
     ({ status, message }) => status === 403 && /temporarily blocked/i.test(message),
     'upstream_blocked',
@@ -65,25 +94,27 @@ const rules: readonly Rule[] = [
   [hasCode(...contentCodes), 'content_policy_violation', 'refused'],
   [({ status }) => status >= 300 && status < 400, 'upstream_misconfigured', 'not-processed'],
   [hasStatus(401, 403), 'upstream_auth_failed', 'not-processed'],
-  [hasStatus(404, 405), 'upstream_misconfigured', 'not-processed'],
   [hasCode(...quotaCodes), 'upstream_quota_exhausted', 'not-processed'],
   [hasStatus(429), 'upstream_rate_limited', 'not-processed'],
-  [(facts) => facts.status === 200 && hasCode('ratelimitexceeded')(facts), 'upstream_rate_limited', 'not-processed'],
   [(facts) => facts.status === 503 && isBusy(facts), 'upstream_unavailable', 'not-processed'],
-  [(facts) => hasStatus(500, 502, 503)(facts) && facts.hasErrorObject, 'upstream_generation_failed', 'failed'],
   [hasStatus(408, 504), 'upstream_timeout', 'unknown'],
+  // Half an error says nothing: it may belong to a proxy, and the picture may have been made.
+  [({ isCut }) => isCut, 'upstream_outcome_unknown', 'unknown'],
+  [hasStatus(404, 405), 'upstream_misconfigured', 'not-processed'],
+  [(facts) => hasStatus(500, 502, 503)(facts) && facts.hasErrorObject, 'upstream_generation_failed', 'failed'],
   [hasStatus(413), 'upstream_refused_size', 'refused'],
   [hasStatus(415), 'upstream_refused_content_type', 'refused'],
   [hasStatus(422), 'upstream_refused_content', 'refused'],
   [({ status }) => status > 400, 'upstream_outcome_unknown', 'unknown'],
-  [
-    ({ status, message }) => status === 400 && /^Unknown model/i.test(message),
-    'upstream_misconfigured',
-    'not-processed',
-  ],
+];
+
+/** What the body of a 400 says, and the `error` of an answer that calls itself a success. */
+const bodyRules: readonly Rule[] = [
+  [hasCode('ratelimitexceeded'), 'upstream_rate_limited', 'not-processed'],
+  [({ message }) => /^Unknown model/i.test(message), 'upstream_misconfigured', 'not-processed'],
   [hasCode('unknownparameter'), 'upstream_unknown_parameter', 'refused'],
   [hasCode('unsupportedparameter'), 'upstream_unsupported_parameter', 'refused'],
-  [({ status, param }) => status === 400 && param === 'model', 'upstream_misconfigured', 'not-processed'],
+  [({ param }) => param === 'model', 'upstream_misconfigured', 'not-processed'],
   [hasCode('invalidimagefile'), 'upstream_refused_image', 'refused'],
   [({ message }) => /unsupported mimetype/i.test(message), 'upstream_refused_image', 'refused'],
   [hasCode('invalidvalue', 'invalidpayload'), 'upstream_refused_value', 'refused'],
@@ -91,7 +122,6 @@ const rules: readonly Rule[] = [
   [hasStatus(400), 'upstream_refused_request', 'refused'],
 ];
 
-/** An `error` in a 200 whose code says nothing about content, and an operation that simply failed. */
 const anythingElse: Rule = [() => true, 'upstream_generation_failed', 'failed'];
 
 function hasStatus(...statuses: readonly number[]): Rule[0] {
@@ -106,45 +136,4 @@ function isBusy(facts: AzureErrorFacts): boolean {
   return (
     facts.retryAfterMs !== undefined || hasCode(...busyCodes)(facts) || /\b(busy|overloaded)\b/i.test(facts.message)
   );
-}
-
-const unknownOutcome =
-  'The image service did not say whether it made the picture. It may have been billed; it was not asked for again.';
-
-const messages: Partial<Record<ErrorKind, string>> = {
-  upstream_blocked: 'The image service is not available at the moment.',
-  moderation_blocked: 'The request was refused by the image service’s safety system.',
-  content_policy_violation:
-    'The request was refused by the image service’s safety system: the prompt or the picture may hold content that its policy does not allow.',
-  upstream_misconfigured: 'The gateway’s image service is not set up correctly; its operator can see why in the log.',
-  upstream_auth_failed:
-    'The image service did not accept the gateway’s credential; its operator can see why in the log.',
-  upstream_quota_exhausted: 'The quota of the image service is used up.',
-  upstream_rate_limited: 'The image service is receiving too many requests.',
-  upstream_unavailable: 'The image service is busy. Nothing was billed.',
-  upstream_generation_failed: 'The image service failed to make the picture.',
-  upstream_timeout: unknownOutcome,
-  upstream_outcome_unknown: unknownOutcome,
-  upstream_refused_size: 'The request is too large for the image service.',
-  upstream_refused_content_type: 'The image service does not take this content type.',
-  upstream_refused_content: 'The image service could not process the request.',
-  upstream_refused_image: 'The image service could not read the image.',
-  upstream_refused_request: 'The image service refused the request as invalid.',
-};
-
-function messageOf(kind: ErrorKind, { param }: AzureErrorFacts): string {
-  const subject = param === undefined ? 'one of the parameters' : `'${param}'`;
-  const known = messages[kind];
-  if (known !== undefined) return known;
-  return kind === 'upstream_refused_value'
-    ? `The image service does not accept the value of ${subject}.`
-    : `The image service does not support ${subject}.`;
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -1,4 +1,6 @@
-import type { ImageProvider } from '../domain/image-provider.ts';
+import type { ImageEvent } from '../domain/image-event.ts';
+import type { ImageProvider, ProviderCall } from '../domain/image-provider.ts';
+import type { ImageRequest } from '../domain/image-request.ts';
 import type { Secret } from '../domain/secret.ts';
 import type { UpstreamClient } from '../upstream/client.ts';
 import { scanJson } from '../upstream/scan-json.ts';
@@ -7,6 +9,8 @@ import { azureAnswerError } from './azure-error.ts';
 import { commit } from './commit.ts';
 import { imageEvents, imagesShape } from './image-events.ts';
 import { imagesBody } from './images-body.ts';
+import { sniffJson } from './sniff-json.ts';
+import { streamEvents } from './stream-events.ts';
 import { noteRequestId } from './upstream-request-id.ts';
 
 type Options = {
@@ -22,16 +26,29 @@ export function azureImages({ id, address, apiKey, client }: Options): ImageProv
     id,
     address: address.generations.href,
     async generate(request, call) {
+      const { signal, attempt } = call;
       const body = Buffer.from(JSON.stringify(imagesBody(request, address.model)));
       const answer = await client.post(address.generations, {
         apiKey,
         body,
-        signal: call.signal,
-        attempt: call.attempt,
+        signal,
+        attempt,
+        isStream: request.stream,
       });
-      noteRequestId(call.attempt, answer.headers);
+      noteRequestId(attempt, answer.headers);
       if (answer.status < 200 || answer.status > 299) throw await azureAnswerError(answer);
-      return commit(imageEvents(scanJson(answer.body, imagesShape), call));
+      return commit(await readAnswer(answer.body, request, call));
     },
   } satisfies ImageProvider;
+}
+
+/** The events of a successful answer. Who asks for a stream may get JSON all the same, whatever its content type says. */
+async function readAnswer(
+  body: AsyncIterable<Buffer>,
+  { stream, count }: ImageRequest,
+  call: ProviderCall,
+): Promise<AsyncGenerator<ImageEvent>> {
+  if (!stream) return imageEvents(scanJson(body, imagesShape), call);
+  const { isJson, whole } = await sniffJson(body, call);
+  return isJson ? imageEvents(scanJson(whole, imagesShape), call) : streamEvents(whole, count, call);
 }

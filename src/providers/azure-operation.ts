@@ -1,20 +1,23 @@
-import { setTimeout as wait } from 'node:timers/promises';
 import { z } from 'zod';
 import { GatewayError } from '../domain/gateway-error.ts';
 import type { ImageEvent } from '../domain/image-event.ts';
 import type { UpstreamAnswer } from '../upstream/client.ts';
 import { invalidResponse } from '../upstream/paid-call-error.ts';
-import { readBounded } from '../upstream/read-bounded.ts';
+import { pause } from '../upstream/pause.ts';
+import { isFramed, readBounded } from '../upstream/read-bounded.ts';
 import { azureErrorMember } from './azure-error.ts';
+import { parseJson } from './parse-json.ts';
 import { pollPause } from './poll-pause.ts';
 import { retryHint } from './retry-hint.ts';
 
 /** A poll's body holds links, never pictures. */
 const pollLimits = { bytes: 1024 * 1024, ms: 15_000 };
 
-/** An operation may not be known everywhere at once: so often, and so long, a 404 is believed to be that. */
-const freshTries = 3;
+/** An operation may not be known everywhere at once: so long, a 404 is believed to be that. */
 const freshMs = 5_000;
+
+/** The Images API makes no more pictures than this per call. */
+const mostItems = 10;
 
 const result = z.looseObject({ created: z.number().optional().catch(undefined), data: z.array(z.unknown()) });
 
@@ -44,17 +47,14 @@ type Polling = {
 export async function pollOperation({ poll, firstHintMs, signal }: Polling): Promise<Operation> {
   const begin = performance.now();
   let hintMs = firstHintMs;
-  for (let missing = 0; ; ) {
+  for (;;) {
     await pause(pollPause({ elapsedMs: performance.now() - begin, hintMs, random: Math.random() }), signal);
     const answer = await pollOnce(poll, signal);
     hintMs = answer === undefined ? undefined : retryHint(answer.headers);
     if (answer === undefined || isPassing(answer.status)) continue;
-    if (answer.status === 404) {
-      missing += 1;
-      if (missing < freshTries && performance.now() - begin < freshMs) continue;
-    }
-    if (answer.status !== 200) throw lostOperation(`status ${answer.status}`);
-    const state = readOperation(answer.text);
+    if (answer.status === 404 && performance.now() - begin < freshMs) continue;
+    if (answer.status !== 200) throw lostOperation(answer.status);
+    const state = readOperation(answer.value);
     if (state.status === 'succeeded') return state;
     if (state.status !== 'notRunning' && state.status !== 'running') throw endedOperation(state);
   }
@@ -64,6 +64,7 @@ export async function pollOperation({ poll, firstHintMs, signal }: Polling): Pro
 export function operationEvents(state: Operation): ImageEvent[] {
   const data = state.result?.data ?? state.data ?? [];
   if (data.length === 0) throw invalidResponse('the operation has no result');
+  if (data.length > mostItems) throw invalidResponse('the operation has too many results');
   const links = data.map((item, index): ImageEvent => {
     const { error, url } = (typeof item === 'object' && item !== null ? item : {}) as {
       error?: unknown;
@@ -77,29 +78,23 @@ export function operationEvents(state: Operation): ImageEvent[] {
   return [...links, { type: 'done', ...(created !== undefined && created > 0 && { created }) }];
 }
 
-async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  await wait(ms, undefined, { signal }).catch(() => {
-    throw signal.reason;
-  });
-}
+type PollAnswer = { readonly status: number; readonly headers: UpstreamAnswer['headers']; readonly value: unknown };
 
-type PollAnswer = { readonly status: number; readonly headers: UpstreamAnswer['headers']; readonly text: string };
-
-/** One poll; `undefined` when the transport failed, which says nothing about the operation. */
+/**
+ * One poll; `undefined` when the transport failed or cut the answer, which says nothing about the operation.
+ */
 async function pollOnce(poll: Polling['poll'], signal: AbortSignal): Promise<PollAnswer | undefined> {
-  const timeout = new AbortController();
-  const timer = setTimeout(() => timeout.abort(), pollLimits.ms);
   try {
-    const { status, headers, body } = await poll(AbortSignal.any([signal, timeout.signal]));
+    const { status, headers, body } = await poll(AbortSignal.any([signal, AbortSignal.timeout(pollLimits.ms)]));
     const { text, end } = await readBounded(body, pollLimits);
     if (end === 'too long') throw invalidResponse('the answer to a poll is too long');
-    return end === 'complete' ? { status, headers, text } : undefined;
+    const value = end === 'complete' ? parseJson(text) : undefined;
+    const mayBeCut = end === 'broken' || (value === undefined && !isFramed(headers));
+    return mayBeCut ? undefined : { status, headers, value };
   } catch (error) {
     if (signal.aborted) throw signal.reason;
     if (error instanceof GatewayError) throw error;
     return undefined;
-  } finally {
-    clearTimeout(timer);
   }
 }
 
@@ -107,12 +102,10 @@ function isPassing(status: number): boolean {
   return status === 408 || status === 429 || status >= 500;
 }
 
-function readOperation(text: string): Operation {
-  try {
-    return operation.parse(JSON.parse(text));
-  } catch (error) {
-    throw invalidResponse(error);
-  }
+function readOperation(value: unknown): Operation {
+  const { success, data, error } = operation.safeParse(value);
+  if (!success) throw invalidResponse(error);
+  return data;
 }
 
 function endedOperation({ status, error }: Operation): GatewayError {
@@ -125,10 +118,10 @@ function endedOperation({ status, error }: Operation): GatewayError {
   return invalidResponse(status === 'deleted' ? 'the operation was deleted' : 'the operation has an unknown status');
 }
 
-function lostOperation(cause: string): GatewayError {
+function lostOperation(status: number): GatewayError {
   return new GatewayError(
     'upstream_outcome_unknown',
-    'The image service does not know its own operation any more. The picture may have been made and billed.',
-    { outcome: 'unknown', cause },
+    'The image service took the request, but does not say what became of it. The picture may have been made and billed.',
+    { outcome: 'unknown', cause: `a poll was answered with status ${status}` },
   );
 }

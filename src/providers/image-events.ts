@@ -1,7 +1,8 @@
-import type { ImageEvent, ImageFacts, ImageUsage } from '../domain/image-event.ts';
+import type { ImageEvent } from '../domain/image-event.ts';
 import type { ProviderCall } from '../domain/image-provider.ts';
 import type { JsonPath, JsonShape, ScanToken } from '../upstream/json-scanner.ts';
 import { invalidResponse, paidCallError } from '../upstream/paid-call-error.ts';
+import { answerSummary } from './answer-summary.ts';
 import { azureErrorMember } from './azure-error.ts';
 
 /** The parts of an Images API answer that the gateway passes on; content filter results are not among them. */
@@ -18,6 +19,9 @@ export const imagesShape: JsonShape = {
   },
 };
 
+/** The Images API makes no more pictures than this per call; an answer that never ends must not be collected. */
+const mostItems = 10;
+
 /**
  * The events of an Images API answer from the tokens of its body, in any order of members. Throws a GatewayError for an
  * `error` member, an item without a picture, an answer without items, and a body that is not JSON or breaks.
@@ -33,12 +37,13 @@ export async function* imageEvents(tokens: AsyncIterable<ScanToken>, call: Provi
       } else if (token.type === 'text') {
         if (item.hasPicture) throw invalidResponse('an item holds two pictures');
         item.hasPicture = true;
-        yield { type: 'image', index: items };
+        yield { type: 'image', index: items, isPartial: false };
       } else if (token.type === 'value') {
         if (token.path.length === 3) item = { ...item, ...itemMember(token.path, token.value) };
         else if (token.path.length === 2) throw invalidResponse('an item is not an object');
         else if (token.path.length === 1) keepMember(answer, token.path, token.value);
       } else if (token.type === 'close' && token.path.length === 2) {
+        if (items === mostItems) throw invalidResponse('the answer holds too many pictures');
         yield endOfItem(item, items);
         item = {};
         items += 1;
@@ -50,7 +55,7 @@ export async function* imageEvents(tokens: AsyncIterable<ScanToken>, call: Provi
   } catch (error) {
     throw paidCallError(error, call.attempt);
   }
-  yield { type: 'done', ...summary(answer) };
+  yield { type: 'done', ...answerSummary(answer) };
 }
 
 type Item = { hasPicture?: boolean; url?: string; revisedPrompt?: string };
@@ -74,22 +79,4 @@ function endOfItem({ hasPicture, url, revisedPrompt }: Item, index: number): Ima
   if (hasPicture) return { type: 'image-end', index, ...prompt };
   if (url === undefined || !URL.canParse(url)) throw invalidResponse('an item holds no picture');
   return { type: 'url', index, url, ...prompt };
-}
-
-function summary(answer: Record<string, unknown>): { created?: number; usage?: ImageUsage; facts: ImageFacts } {
-  const { created, usage } = answer;
-  return {
-    ...(typeof created === 'number' && Number.isSafeInteger(created) && created > 0 && { created }),
-    ...(typeof usage === 'object' && usage !== null && !Array.isArray(usage) && { usage: usage as ImageUsage }),
-    facts: {
-      ...text('size', answer.size),
-      ...text('quality', answer.quality),
-      ...text('background', answer.background),
-      ...text('outputFormat', answer.output_format),
-    },
-  };
-}
-
-function text(name: keyof ImageFacts, value: unknown): ImageFacts {
-  return typeof value === 'string' ? { [name]: value } : {};
 }

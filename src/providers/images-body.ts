@@ -16,5 +16,7 @@ export function imagesBody(request: ImageRequest, model: string | undefined): Re
     style: request.style,
     response_format: request.delivery,
     user: request.user,
+    stream: request.stream || undefined,
+    partial_images: request.partialImages || undefined,
   };
 }

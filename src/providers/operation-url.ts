@@ -13,7 +13,7 @@ export function operationUrl(header: string | string[] | undefined, resource: st
   if (located === null) return { refused: 'operation-location is not a URL' };
   const root = `${base.pathname.replace(/\/$/, '')}/openai/`;
   const id = located.pathname.slice(located.pathname.lastIndexOf('/') + 1);
-  const isBelowRoot = located.pathname.startsWith(root) && !/%|\/\//.test(located.pathname);
+  const isBelowRoot = located.pathname.startsWith(root) && !/%|\/\//.test(located.pathname.slice(root.length - 1));
   if (!isBelowRoot || !/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/.test(id)) {
     return { refused: 'operation-location names another path' };
   }

@@ -63,6 +63,16 @@ function reverseMembers(value: unknown): unknown {
   return Object.fromEntries(members.toReversed());
 }
 
+/** Bodies one after the other. */
+export function bodySequence(...bodies: readonly AnswerBody[]): AnswerBody {
+  return {
+    byteLength: bodies.reduce((sum, body) => sum + body.byteLength, 0),
+    *pieces() {
+      for (const body of bodies) yield* body.pieces();
+    },
+  };
+}
+
 /** A body of bytes that exist already. */
 export function bytesBody(...pieces: readonly Buffer[]): AnswerBody {
   return { byteLength: pieces.reduce((sum, piece) => sum + piece.length, 0), pieces: () => pieces };

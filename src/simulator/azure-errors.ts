@@ -48,6 +48,19 @@ export function modelDoesNotExist(model: unknown): PlainAnswer {
   );
 }
 
+/** The model exists, but not behind this path; the wording is that of other Azure operations. */
+export function operationNotSupported(model: string): PlainAnswer {
+  const message = `The image generation operation does not work with the specified model, ${model}.`;
+  return azureError(400, 'OperationNotSupported', message);
+}
+
+/** CONTRACTS §3.2, errors, line 5. */
+export function moderationBlocked(requestId: string): PlainAnswer {
+  const advice = 'If you believe this is an error, contact us at Azure support ticket and include the request ID';
+  const message = `Your request was rejected by the safety system. ${advice} ${requestId}.`;
+  return refusal(message, null, 'moderation_blocked', 'image_generation_user_error');
+}
+
 /** CONTRACTS §3.2, errors, line 12. */
 export function unknownParameter(name: string): PlainAnswer {
   return refusal(`Unknown parameter: '${name}'.`, name, 'unknown_parameter');

@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { beginJob, objectBody, readJob } from './accept-job.ts';
-import { azureError, deploymentNotFound, refusal, resourceNotFound } from './azure-errors.ts';
+import { deploymentNotFound, operationNotSupported, refusal, resourceNotFound } from './azure-errors.ts';
 import type { RequestBody } from './check-parameters.ts';
 import { type Family, familyOf, servesApiVersion } from './families.ts';
 import { pictureOrdersOf } from './image-job.ts';
@@ -9,7 +9,9 @@ import type { Flow } from './ledger.ts';
 import { requestOrigin } from './origins.ts';
 import { pictureLink } from './private-images.ts';
 import { sendJson, sendPlain } from './send-answer.ts';
+import { sendStream } from './send-stream.ts';
 import { countReceived, requireKey, type SimulatedWorld } from './simulated-world.ts';
+import { streamSteps } from './stream-steps.ts';
 
 type Addressed = {
   readonly flow: Flow;
@@ -59,10 +61,9 @@ async function fromV1(request: FastifyRequest, reply: FastifyReply, world: Simul
 async function generate(call: Addressed, request: FastifyRequest, reply: FastifyReply, world: SimulatedWorld) {
   const { family, apiVersion, body } = call;
   // CONTRACTS §3.2, version table: dall-e-2 exists in the legacy flow only.
-  if (family.kind === 'dall-e-2') {
-    const message = 'The image generation operation does not work with the specified model, dall-e-2.';
-    return sendPlain(reply, azureError(400, 'OperationNotSupported', message));
-  }
+  if (family.kind === 'dall-e-2') return sendPlain(reply, operationNotSupported(family.name));
+  // CONTRACTS §3.6: FLUX is documented on the deployments path only.
+  if (family.kind === 'flux' && call.flow === 'azure-v1') return sendPlain(reply, operationNotSupported(family.name));
   // CONTRACTS §3.2, version table: under a version that does not know the family there is no such resource.
   if (!servesApiVersion(family, apiVersion)) return sendPlain(reply, resourceNotFound());
   const job = readJob(body, call);
@@ -71,6 +72,11 @@ async function generate(call: Addressed, request: FastifyRequest, reply: Fastify
   if (!(await beginJob(job, apiVersion, world, request, reply))) return reply;
   const shelved = job.asUrl ? pictureOrdersOf(job).map((order) => world.shelf.shelve(order, job.scenario)) : [];
   const links = shelved.map((pathAndQuery) => pictureLink(requestOrigin(request), pathAndQuery, job.scenario));
+  if (job.stream && job.scenario.name !== 'stream-json') {
+    const requestId = String(reply.getHeader('apim-request-id'));
+    const steps = await streamSteps(job, { link: links[0], requestId });
+    return sendStream(reply, steps, job.scenario, world.partialMs);
+  }
   // CONTRACTS §3.2: the echo fields are not in the table of the dated api-versions.
   const answer = await imagesAnswer(job, { links, withEcho: apiVersion === 'preview' });
   return sendJson(reply, 200, answer, job.scenario);

@@ -11,8 +11,8 @@ type Breakage = (socket: Socket, head: (framing: string) => string, bytes: Buffe
 const half = (bytes: Buffer) => bytes.subarray(0, Math.ceil(bytes.length / 2));
 const lengthOf = (bytes: Buffer) => `content-length: ${bytes.length}`;
 
-// Long enough for the first bytes to be read, since a reset throws away what the receiver has not read yet.
-const pauseBeforeReset = 40;
+/** Milliseconds, enough for the first bytes to be read: a reset throws away what the receiver has not read yet. */
+export const pauseBeforeReset = 40;
 
 function sendAndEnd(socket: Socket, ...pieces: readonly (string | Buffer)[]): void {
   for (const piece of pieces) socket.write(piece);

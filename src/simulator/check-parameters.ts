@@ -26,6 +26,10 @@ const textWithin =
       ? undefined
       : `must be a text of ${least} to ${most} characters`;
 
+// CONTRACTS §3.6 states no limits for FLUX: these keep the drawing small.
+const [shortestEdge, longestEdge] = [64, 2048];
+const isEdge = (value: number) => value >= shortestEdge && value <= longestEdge;
+
 const flag: Rule = (value) => (typeof value === 'boolean' ? undefined : 'must be a boolean');
 
 /** CONTRACTS §4, pixel rule: both edges ÷16, ratio ≤ 3:1, long edge ≤ 3840, 655 360 to 8 294 400 pixels. */
@@ -45,7 +49,15 @@ function withinPixelRule(size: string): boolean {
   );
 }
 
+const sizeText: Rule = (value) =>
+  typeof value === 'string' &&
+  /^[1-9]\d+x[1-9]\d+$/.test(value) &&
+  value.split('x').every((edge) => isEdge(Number(edge)))
+    ? undefined
+    : `must be two edges of ${shortestEdge} to ${longestEdge} pixels, as in 1024x1024`;
+
 function sizeOf(family: Family): Rule {
+  if (family.kind === 'flux') return sizeText;
   const listed = oneOf(...family.sizes);
   return (value, body) =>
     family.freeSizes && typeof value === 'string' && withinPixelRule(value) ? undefined : listed(value, body);
@@ -61,14 +73,29 @@ const background: Rule = (value, body) =>
     ? 'must not be transparent with output_format jpeg'
     : oneOf('auto', 'opaque', 'transparent')(value, body);
 
+/** CONTRACTS §2.2: partial pictures come in a stream only. */
+const partialImages: Rule = (value, body) =>
+  body.stream === true ? integerWithin(0, 3)(value, body) : 'is allowed with stream only';
+
 function rulesOf(family: Family): Rules {
-  const shared: Rules = {
+  const asked: Rules = {
     prompt: textWithin(1, family.maximumPromptLength),
-    // CONTRACTS §4: dall-e-3 makes one picture a call, GPT image up to ten; §3.1: the legacy flow up to five.
+    // CONTRACTS §4: dall-e-3 and FLUX make one picture a call, GPT image up to ten; §3.1: the legacy flow up to five.
     n: integerWithin(1, family.maximumCount),
     size: sizeOf(family),
-    user: textWithin(0, 1000),
   };
+  // CONTRACTS §3.6 and §4: width and height beside size, and a seed, which no other family here has.
+  if (family.kind === 'flux') {
+    return {
+      ...asked,
+      width: integerWithin(shortestEdge, longestEdge),
+      height: integerWithin(shortestEdge, longestEdge),
+      output_format: oneOf('png', 'jpeg'),
+      seed: integerWithin(0, Number.MAX_SAFE_INTEGER),
+      response_format: oneOf('url', 'b64_json'),
+    };
+  }
+  const shared: Rules = { ...asked, user: textWithin(0, 1000) };
   // CONTRACTS §3.1: the documents allow the legacy flow `url` only.
   if (family.kind === 'dall-e-2') return { ...shared, response_format: oneOf('url') };
   if (family.kind === 'dall-e-3') {
@@ -88,7 +115,7 @@ function rulesOf(family: Family): Rules {
     output_compression: compression,
     moderation: oneOf('auto', 'low'),
     stream: flag,
-    partial_images: integerWithin(0, 3),
+    partial_images: partialImages,
   };
 }
 
@@ -111,8 +138,10 @@ export function checkParameters(family: Family, body: RequestBody): PlainAnswer 
     const problem = rule(value, body);
     if (problem !== undefined) return refusal(`Invalid value for '${name}': it ${problem}.`, name, 'invalid_value');
   }
-  if (parameters.stream === true) {
-    return refusal('streaming is not simulated yet', 'stream', 'unsupported_parameter');
+  // CONTRACTS §2.2: a stream makes one picture; Azure names the whole input as the culprit.
+  if (parameters.stream === true && parameters.n !== undefined && parameters.n !== 1) {
+    const message = 'Streaming is only supported with n=1.';
+    return refusal(message, 'input', 'unsupported_parameter', 'image_generation_user_error');
   }
   return undefined;
 }

@@ -1,4 +1,4 @@
-import sharp from 'sharp';
+import sharp, { type Sharp } from 'sharp';
 import { padPicture } from './pad-picture.ts';
 import { type CompositionOrder, composePicture } from './picture-composition.ts';
 
@@ -7,6 +7,8 @@ export type PictureOrder = CompositionOrder & {
   readonly format: 'png' | 'jpeg';
   readonly compression: number;
   readonly paddingMegabytes: number;
+  /** 1 for a finished picture; a partial one is a mosaic whose squares have this edge in pixels. */
+  readonly coarseness: number;
   /** True for the scenarios whose picture is a text. */
   readonly broken: boolean;
 };
@@ -30,8 +32,8 @@ export async function drawPicture(order: PictureOrder): Promise<Picture> {
 }
 
 function drawOnce(order: PictureOrder): Promise<Buffer> {
-  const { prompt, index, width, height, transparent, format, compression } = order;
-  const key = JSON.stringify([width, height, transparent, format, compression, index, prompt]);
+  const { prompt, index, width, height, transparent, format, compression, coarseness } = order;
+  const key = JSON.stringify([width, height, transparent, format, compression, coarseness, index, prompt]);
   const picture = drawn.get(key) ?? render(order);
   // Set anew on every use, so that the first key is the one that was not used for longest.
   drawn.delete(key);
@@ -42,9 +44,17 @@ function drawOnce(order: PictureOrder): Promise<Buffer> {
 }
 
 async function render(order: PictureOrder): Promise<Buffer> {
-  const image = sharp(Buffer.from(composePicture(order)));
+  const composition = sharp(Buffer.from(composePicture(order)));
+  const image = order.coarseness === 1 ? composition : await coarsen(composition, order);
   if (order.format === 'png') return image.png({ compressionLevel: 6 }).toBuffer();
   const opaque = image.flatten({ background: '#ffffff' });
   // Azure's output_compression is the jpeg quality in percent; sharp's begins at 1.
   return opaque.jpeg({ quality: Math.max(1, order.compression) }).toBuffer();
+}
+
+async function coarsen(composition: Sharp, { width, height, coarseness }: PictureOrder): Promise<Sharp> {
+  const [fewColumns, fewRows] = [width, height].map((edge) => Math.max(1, Math.round(edge / coarseness)));
+  const few = await composition.resize(fewColumns, fewRows, { fit: 'fill' }).png().toBuffer();
+  // Squares and not a blur, whose soft shades would make a partial picture larger in bytes than the finished one.
+  return sharp(few).resize(width, height, { fit: 'fill', kernel: 'nearest' });
 }

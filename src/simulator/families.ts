@@ -5,9 +5,9 @@
 export type Family = {
   /** The canonical model name, and the prefix that a deployment's name starts with. */
   readonly name: string;
-  readonly kind: 'dall-e-2' | 'dall-e-3' | 'gpt-image';
+  readonly kind: 'dall-e-2' | 'dall-e-3' | 'gpt-image' | 'flux';
   readonly sizes: readonly string[];
-  /** True when any `WxH` within the pixel rule is accepted besides `sizes`. */
+  /** True when any `WxH` within the family's pixel rule is accepted besides `sizes`. */
   readonly freeSizes: boolean;
   readonly qualities: readonly string[];
   readonly maximumCount: number;
@@ -30,7 +30,23 @@ function gptImage(name: string, abilities: Partial<Family> = {}): Family {
   };
 }
 
-/** The families the simulator knows (CONTRACTS §4). `dall-e-2` speaks the legacy flow only, as at Azure. */
+// CONTRACTS §3.6: the image API serves two FLUX models; the limits are not stated there.
+function flux(name: string): Family {
+  return {
+    name,
+    kind: 'flux',
+    sizes: [],
+    freeSizes: true,
+    qualities: [],
+    maximumCount: 1,
+    maximumPromptLength: 32_000,
+  };
+}
+
+/**
+ * The families the simulator knows (CONTRACTS §4). `dall-e-2` speaks the legacy flow only, as at Azure; `FLUX` stands
+ * for any other of its kind.
+ */
 export const families: readonly Family[] = [
   {
     name: 'dall-e-2',
@@ -55,13 +71,22 @@ export const families: readonly Family[] = [
   gptImage('gpt-image-1.5'),
   gptImage('gpt-image-2', { freeSizes: true }),
   gptImage('gpt-image-2.5', { freeSizes: true, qualities: [...gptImageQualities, 'xhigh', 'max'] }),
+  flux('FLUX-1.1-pro'),
+  flux('FLUX.1-Kontext-pro'),
+  flux('FLUX'),
 ];
 
 const longestFirst = families.toSorted((one, other) => other.name.length - one.name.length);
 
-/** The family of a deployment named `<family>[anything][--<scenario>]`, or undefined when no family's name fits. */
+/**
+ * The family of a deployment named `<family>[anything][--<scenario>]`, or undefined when no family's name fits.
+ * Capitals do not matter for FLUX, whose own name has some that deployments seldom repeat.
+ */
 export function familyOf(deployment: string): Family | undefined {
-  return longestFirst.find(({ name }) => deployment.startsWith(name));
+  const lowered = deployment.toLowerCase();
+  return longestFirst.find(({ name, kind }) =>
+    kind === 'flux' ? lowered.startsWith(name.toLowerCase()) : deployment.startsWith(name),
+  );
 }
 
 /**
@@ -74,6 +99,8 @@ export function servesApiVersion(family: Family, apiVersion: string): boolean {
   const date = match?.[1];
   if (date === undefined) return false;
   const isPreview = match?.[2] !== undefined;
+  // CONTRACTS §3.6: the documents call it with a preview version only.
+  if (family.kind === 'flux') return isPreview;
   // CONTRACTS §3.2: GPT image needs a preview version, 2025-04-01-preview or later.
   if (family.kind === 'gpt-image') return isPreview && date >= '2025-04-01';
   // CONTRACTS §3.2: dall-e-3 began with 2023-12-01-preview, and with 2024-02-01 among the stable versions.

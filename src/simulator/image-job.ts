@@ -4,6 +4,9 @@ import type { PictureOrder } from './draw-picture.ts';
 import type { Family } from './families.ts';
 import type { Flow } from './ledger.ts';
 
+// The edge, in pixels, of the first partial picture's squares.
+const coarsest = 32;
+
 /** A checked request with every default filled in: what is to be drawn and how it is to be answered. */
 export type ImageJob = {
   readonly flow: Flow;
@@ -18,6 +21,9 @@ export type ImageJob = {
   readonly format: 'png' | 'jpeg';
   readonly compression: number;
   readonly asUrl: boolean;
+  readonly stream: boolean;
+  /** How many partial pictures come before the finished one, 0 to 3. */
+  readonly partialImages: number;
   readonly scenario: Scenario;
 };
 
@@ -26,23 +32,41 @@ export function imageJobOf(
   body: RequestBody,
   rest: Pick<ImageJob, 'flow' | 'family' | 'deployment' | 'scenario'>,
 ): ImageJob {
-  const isGptImage = rest.family.kind === 'gpt-image';
-  const { n, size, quality, output_compression: compression } = body;
+  const { kind } = rest.family;
+  const { n, quality, output_compression: compression, partial_images: partialImages } = body;
   return {
     ...rest,
     prompt: String(body.prompt),
     count: typeof n === 'number' ? n : 1,
-    size: typeof size === 'string' && size !== 'auto' ? size : '1024x1024',
+    size: kind === 'flux' ? fluxSizeOf(body) : listedSizeOf(body),
     quality: typeof quality === 'string' && quality !== 'auto' ? quality : 'high',
     background: body.background === 'transparent' ? 'transparent' : 'opaque',
     format: body.output_format === 'jpeg' ? 'jpeg' : 'png',
     compression: typeof compression === 'number' ? compression : 100,
-    asUrl: isGptImage ? rest.scenario.name === 'url-item' : body.response_format !== 'b64_json',
+    asUrl: asUrl(body, kind, rest.scenario),
+    stream: body.stream === true,
+    partialImages: typeof partialImages === 'number' ? partialImages : 0,
   };
 }
 
+// CONTRACTS §4: GPT image answers base64, dall-e a url unless asked otherwise; FLUX, whose default is not stated, base64.
+function asUrl({ response_format: format }: RequestBody, kind: Family['kind'], scenario: Scenario): boolean {
+  if (kind === 'gpt-image') return scenario.name === 'url-item';
+  return kind === 'flux' ? format === 'url' : format !== 'b64_json';
+}
+
+function listedSizeOf({ size }: RequestBody): string {
+  return typeof size === 'string' && size !== 'auto' ? size : '1024x1024';
+}
+
+// CONTRACTS §3.6: FLUX knows width and height; whichever is given overrules its half of the size.
+function fluxSizeOf(body: RequestBody): string {
+  const [width, height] = listedSizeOf(body).split('x');
+  return `${body.width ?? width}x${body.height ?? height}`;
+}
+
 /** Says whether a scenario can show itself in this job. */
-export function isWithinReach({ scenario, flow, family, asUrl }: ImageJob): boolean {
+export function isWithinReach({ scenario, flow, family, asUrl, stream }: ImageJob): boolean {
   switch (scenario.reach) {
     case 'all':
       return true;
@@ -52,6 +76,8 @@ export function isWithinReach({ scenario, flow, family, asUrl }: ImageJob): bool
       return flow !== 'azure-async';
     case 'gpt-image':
       return family.kind === 'gpt-image';
+    case 'stream':
+      return stream;
     case 'download':
       return asUrl;
   }
@@ -68,7 +94,20 @@ export function pictureOrdersOf(job: ImageJob): PictureOrder[] {
     transparent: job.background === 'transparent',
     format: job.format,
     compression: job.compression,
-    paddingMegabytes: job.scenario.name === 'big' ? job.scenario.value : 0,
+    paddingMegabytes: job.scenario.name === 'big' || job.scenario.name === 'stream-big' ? job.scenario.value : 0,
+    coarseness: 1,
     broken: job.scenario.name === 'not-an-image',
   }));
+}
+
+/** The partial pictures of a streamed job: the same picture at its full size, from coarse to fine (CONTRACTS §2.2). */
+export function partialOrdersOf(job: ImageJob): PictureOrder[] {
+  const finished = pictureOrdersOf(job).slice(0, 1);
+  return finished.flatMap((order) =>
+    Array.from({ length: job.partialImages }, (_, index) => ({
+      ...order,
+      paddingMegabytes: 0,
+      coarseness: coarsest / 2 ** index,
+    })),
+  );
 }

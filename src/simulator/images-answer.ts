@@ -3,8 +3,10 @@ import { drawPicture } from './draw-picture.ts';
 import { extraMembers } from './extra-members.ts';
 import { type ImageJob, pictureOrdersOf } from './image-job.ts';
 
-type Members = Record<string, unknown>;
+/** The members of a JSON object. */
+export type Members = Record<string, unknown>;
 
+const tokensOfPartial = 100;
 const safe = { filtered: false, severity: 'safe' };
 const contentFilterResults = { sexual: safe, violence: safe, hate: safe, self_harm: safe };
 const promptFilterResults = {
@@ -12,7 +14,8 @@ const promptFilterResults = {
   profanity: { detected: false, filtered: false },
   custom_blocklists: { filtered: false, details: [] },
 };
-const filteredItem = {
+/** An item that the safety system took away (CONTRACTS §3.2, errors, line 4). */
+export const filteredItem = {
   error: { code: 'contentFilter', message: 'Generated image was filtered as a result of our safety system.' },
 };
 
@@ -54,15 +57,23 @@ function itemOf(job: ImageJob, link: string | undefined): Members {
 
 /** CONTRACTS §2.1 and §3.2: usage always; the echo fields only where the caller of this function says so. */
 function gptImageMembers(job: ImageJob, { withEcho }: ImagesAnswerOptions): Members {
+  return withEcho ? { ...echoOf(job), usage: usageOf(job) } : { usage: usageOf(job) };
+}
+
+/** The settings that Azure repeats, always definite (CONTRACTS §2.1). */
+export function echoOf({ size, quality, background, format }: ImageJob): Members {
+  return { size, quality, background, output_format: format };
+}
+
+/** Invents the tokens of a job. CONTRACTS §3.2: each partial picture that was sent is billed, too. */
+export function usageOf(job: ImageJob, partials = 0): Members {
   const inputTokens = Math.ceil(job.prompt.length / 4);
   const [width = 0, height = 0] = job.size.split('x').map(Number);
-  const outputTokens = Math.ceil((width * height) / 256) * job.count;
-  const usage = {
+  const outputTokens = Math.ceil((width * height) / 256) * job.count + tokensOfPartial * partials;
+  return {
     total_tokens: inputTokens + outputTokens,
     input_tokens: inputTokens,
     output_tokens: outputTokens,
     input_tokens_details: { text_tokens: inputTokens, image_tokens: 0 },
   };
-  const echo = { background: job.background, output_format: job.format, quality: job.quality, size: job.size };
-  return withEcho ? { ...echo, usage } : { usage };
 }

@@ -1,5 +1,8 @@
-/** Where a scenario means something: in any flow, in one of the two protocols, or where a picture is downloaded. */
-export type ScenarioReach = 'all' | 'legacy' | 'synchronous' | 'gpt-image' | 'download';
+/**
+ * Where a scenario means something: in any flow, in one of the two protocols, for one family, in an answer that is
+ * streamed, or where a picture is downloaded.
+ */
+export type ScenarioReach = 'all' | 'legacy' | 'synchronous' | 'gpt-image' | 'stream' | 'download';
 
 /** One line of the scenario table. */
 export type ScenarioDescription = {
@@ -16,7 +19,7 @@ export type ScenarioDescription = {
 const milliseconds = (standard: number) => ({ unit: 'milliseconds', standard }) as const;
 const seconds = (standard: number) => ({ unit: 'seconds', standard }) as const;
 const polls = (standard: number) => ({ unit: 'polls', standard }) as const;
-const megabytes = (standard: number) => ({ unit: 'megabytes', standard, maximum: 64 }) as const;
+const megabytes = (standard: number, maximum = 64) => ({ unit: 'megabytes', standard, maximum }) as const;
 
 /** Every scenario there is. Statuses and shapes come from CONTRACTS §3, the billing from RELIABILITY §6. */
 export const scenarios = [
@@ -55,7 +58,7 @@ export const scenarios = [
   { name: 'filter-200-task', does: '200 whose body says the task was filtered', reach: 'all', billed: false },
   { name: 'filter-200-image', does: '200 whose body says the image was filtered', reach: 'all', billed: true },
   { name: 'moderation-blocked', does: '400 moderation_blocked', reach: 'all', billed: false },
-  { name: 'filter-item', does: '200 whose last item is an error', reach: 'synchronous', billed: true },
+  { name: 'filter-item', does: 'the last item, or the last event, is an error', reach: 'synchronous', billed: true },
 
   { name: 'text-plain', does: 'the right JSON called text/plain', reach: 'all', billed: true },
   { name: 'octet-stream', does: 'the right JSON called octet-stream', reach: 'all', billed: true },
@@ -65,7 +68,12 @@ export const scenarios = [
   { name: 'truncated-close', does: 'a close-delimited body is cut in the middle', reach: 'all', billed: true },
   { name: 'reset', does: 'the connection is reset in the body', reach: 'all', billed: true },
   { name: 'reset-before-headers', does: 'the connection is reset before the headers', reach: 'all', billed: true },
-  { name: 'empty-data', does: '200 with an empty data list', reach: 'synchronous', billed: true },
+  {
+    name: 'empty-data',
+    does: '200 with empty data, or a completed event without picture',
+    reach: 'synchronous',
+    billed: true,
+  },
   { name: 'no-created', does: '200 without created', reach: 'synchronous', billed: true },
   { name: 'not-an-image', does: 'bytes that are no picture', reach: 'all', billed: true },
   { name: 'error-in-200', does: '200 whose body is an error object', reach: 'all', billed: false },
@@ -73,6 +81,32 @@ export const scenarios = [
   { name: 'big', does: 'a picture padded to many megabytes', reach: 'all', billed: true, value: megabytes(8) },
   { name: 'escaped', does: 'JSON with escapes, odd order and whitespace', reach: 'all', billed: true },
   { name: 'extra-fields', does: 'large, nested, unknown members', reach: 'all', billed: true },
+
+  { name: 'stream-error-nested', does: 'refused by an error event { error }', reach: 'stream', billed: false },
+  { name: 'stream-error-flat', does: 'refused by an error event { type, code }', reach: 'stream', billed: false },
+  { name: 'stream-error-late', does: 'refused after the first partial picture', reach: 'stream', billed: true },
+  { name: 'stream-cut', does: 'ends after the first partial picture', reach: 'stream', billed: true },
+  { name: 'stream-reset', does: 'is reset after the first partial picture', reach: 'stream', billed: true },
+  { name: 'stream-stall', does: 'falls silent after the first partial picture', reach: 'stream', billed: true },
+  {
+    name: 'stream-stall-comments',
+    does: 'sends comments only after the first partial picture',
+    reach: 'stream',
+    billed: true,
+  },
+  { name: 'stream-json', does: 'plain JSON instead of a stream', reach: 'stream', billed: true },
+  { name: 'stream-crlf', does: 'lines end in CR LF', reach: 'stream', billed: true },
+  { name: 'stream-cr', does: 'lines end in CR', reach: 'stream', billed: true },
+  { name: 'stream-comments', does: 'comments and events without data in between', reach: 'stream', billed: true },
+  { name: 'stream-bom', does: 'begins with a byte order mark', reach: 'stream', billed: true },
+  { name: 'stream-no-event-names', does: 'data lines only', reach: 'stream', billed: true },
+  { name: 'stream-split', does: 'comes in single bytes and small pieces', reach: 'stream', billed: true },
+  { name: 'stream-done', does: 'data: [DONE] at the end', reach: 'stream', billed: true },
+  { name: 'stream-double', does: 'completed comes twice', reach: 'stream', billed: true },
+  { name: 'stream-unordered', does: 'the last partial picture comes first', reach: 'stream', billed: true },
+  { name: 'stream-big', does: 'a huge completed event', reach: 'stream', billed: true, value: megabytes(8, 100) },
+  { name: 'stream-unknown-events', does: 'events of unknown types in between', reach: 'stream', billed: true },
+  { name: 'stream-late-members', does: 'b64_json first, type last', reach: 'stream', billed: true },
 
   { name: 'operation-failed', does: 'the operation fails', reach: 'legacy', billed: false },
   { name: 'operation-filtered', does: 'the operation fails: contentFilter', reach: 'legacy', billed: false },

@@ -1,6 +1,7 @@
 import {
   azureError,
   deploymentNotFound,
+  moderationBlocked,
   type PlainAnswer,
   refusal,
   resourceNotFound,
@@ -111,12 +112,7 @@ const scripts: Partial<Record<ScenarioName, Script>> = {
   // CONTRACTS §3.2, errors, lines 3 and 4: the status is not stated there; 200 is the harder case for a reader.
   'filter-200-task': () => filteredWithCreated('Your task failed as a result of our safety system.'),
   'filter-200-image': () => filteredWithCreated('Generated image was filtered as a result of our safety system.'),
-  // CONTRACTS §3.2, errors, line 5.
-  'moderation-blocked': (_, { requestId }) => {
-    const advice = 'If you believe this is an error, contact us at Azure support ticket and include the request ID';
-    const message = `Your request was rejected by the safety system. ${advice} ${requestId}.`;
-    return refusal(message, null, 'moderation_blocked', 'image_generation_user_error');
-  },
+  'moderation-blocked': (_, { requestId }) => moderationBlocked(requestId),
 };
 
 function filteredWithCreated(message: string): PlainAnswer {

@@ -15,6 +15,11 @@ const otherContentTypes: Partial<Record<ScenarioName, string>> = {
   'octet-stream': 'application/octet-stream',
 };
 
+/** The type that a scenario claims for an answer, which is usually the right one. */
+export function contentTypeIn(scenario: Scenario, rightType: string): string {
+  return otherContentTypes[scenario.name] ?? rightType;
+}
+
 /** Sends an answer that is neither a picture nor broken. */
 export function sendPlain(reply: FastifyReply, answer: PlainAnswer): FastifyReply {
   reply.code(answer.status).headers(answer.headers ?? {});
@@ -29,7 +34,7 @@ export async function sendJson(
   body: AnswerBody,
   scenario: Scenario,
 ): Promise<FastifyReply> {
-  const contentType = otherContentTypes[scenario.name] ?? 'application/json';
+  const contentType = contentTypeIn(scenario, 'application/json');
   // What shall befall the download must not befall the answer that holds the link.
   const own = scenario.reach === 'download' ? ({ ...scenario, name: 'none' } as const) : scenario;
   return sendBytes(reply, status, contentType, body, own);

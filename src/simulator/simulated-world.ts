@@ -4,10 +4,12 @@ import type { Ledger } from './ledger.ts';
 import type { PictureShelf } from './private-images.ts';
 import { sendPlain } from './send-answer.ts';
 
-/** What all flows of one simulator share. `operationMs` is how long a legacy operation takes, in milliseconds. */
+/** What all flows of one simulator share. `operationMs` is how long a legacy operation takes, in milliseconds,
+ * `partialMs` the pause between the events of a stream. */
 export type SimulatedWorld = {
   readonly apiKey: string;
   readonly operationMs: number;
+  readonly partialMs: number;
   readonly ledger: Ledger;
   readonly shelf: PictureShelf;
 };

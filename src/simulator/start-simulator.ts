@@ -10,12 +10,16 @@ import { sendPlain } from './send-answer.ts';
 import type { SimulatedWorld } from './simulated-world.ts';
 import { addSimulatorDesk, recordRequests } from './simulator-desk.ts';
 
-/** How to start: port 0 takes a free one, `operationMs` is how long a legacy operation takes, in milliseconds. */
+/**
+ * How to start: port 0 takes a free one, `operationMs` is how long a legacy operation takes, in milliseconds, and
+ * `partialMs` the pause between the events of a stream.
+ */
 export type SimulatorOptions = {
   readonly host?: string;
   readonly port?: number;
   readonly apiKey?: string;
   readonly operationMs?: number;
+  readonly partialMs?: number;
 };
 
 /** A running simulator. `close` ends it together with every open connection. */
@@ -30,11 +34,11 @@ const largestBody = 4 * 1024 * 1024;
 
 /** Starts a make-believe Azure and resolves once it listens. */
 export async function startSimulator(options: SimulatorOptions = {}): Promise<Simulator> {
-  const { host = '127.0.0.1', port = 0, apiKey = 'simulator-key', operationMs = 600 } = options;
+  const { host = '127.0.0.1', port = 0, apiKey = 'simulator-key', operationMs = 600, partialMs = 150 } = options;
   const ledger = createLedger();
   // Clients keep their connections and some scenarios never answer: closing must not wait for either.
   const app = fastify({ forceCloseConnections: true, bodyLimit: largestBody });
-  addRoutes(app, { apiKey, operationMs, ledger, shelf: createPictureShelf() });
+  addRoutes(app, { apiKey, operationMs, partialMs, ledger, shelf: createPictureShelf() });
   await app.listen({ host, port });
   const address = app.server.address() as AddressInfo;
   const name = address.family === 'IPv6' ? `[${address.address}]` : address.address;

@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream';
 import { Agent, type Dispatcher } from 'undici';
 import type { Attempt } from '../domain/image-provider.ts';
 import type { Secret } from '../domain/secret.ts';
+import { discardBody } from './discard-body.ts';
 import { paidCallError } from './paid-call-error.ts';
 import { sentMark } from './sent-mark.ts';
 import { settleOnAbort } from './settle-on-abort.ts';
@@ -18,6 +19,8 @@ export type PaidCall = {
   readonly body: Buffer;
   readonly signal: AbortSignal;
   readonly attempt: Attempt;
+  /** An event stream may be silent from its headers to the first picture: only the deadline ends it. */
+  readonly isStream?: boolean;
 };
 
 export type PollCall = { readonly apiKey: Secret; readonly signal: AbortSignal };
@@ -54,11 +57,12 @@ export function createUpstreamClient(): UpstreamClient {
   const polls = new Agent({ ...agentDefaults, connect: { timeout: connectMs } });
 
   return {
-    async post(url, { apiKey, body, signal, attempt }) {
+    async post(url, { apiKey, body, signal, attempt, isStream = false }) {
       const headers = { ...identity, 'content-type': 'application/json', 'api-key': apiKey.expose() };
       const dispatcher = paid.compose(sentMark(attempt));
       try {
-        return await request(dispatcher, { ...target(url), method: 'POST', headers, body, signal });
+        const bodyTimeout = isStream ? 0 : bodyIdleMs;
+        return await request(dispatcher, { ...target(url), method: 'POST', headers, body, signal, bodyTimeout });
       } catch (error) {
         throw paidCallError(error, attempt);
       }
@@ -84,6 +88,6 @@ export async function request(
   dispatcher: Dispatcher,
   options: Dispatcher.RequestOptions & { signal: AbortSignal },
 ): Promise<UpstreamAnswer> {
-  const answer = await settleOnAbort(dispatcher.request(options), options.signal, (late) => late.body.destroy());
+  const answer = await settleOnAbort(dispatcher.request(options), options.signal, ({ body }) => discardBody(body));
   return { status: answer.statusCode, headers: answer.headers, body: answer.body };
 }

@@ -1,11 +1,12 @@
-import { setTimeout as wait } from 'node:timers/promises';
 import { Agent, type buildConnector, type Dispatcher } from 'undici';
 import { GatewayError } from '../domain/gateway-error.ts';
 import type { DownloadedImage, ImageDownload } from '../domain/image-download.ts';
 import { imageHeaderBytes, imageMediaType } from '../domain/image-header.ts';
 import { agentDefaults, request, target, type UpstreamAnswer } from './client.ts';
+import { discardBody } from './discard-body.ts';
 import { type DownloadAddress, downloadAddress } from './download-address.ts';
 import { guardedConnector } from './guarded-connector.ts';
+import { pause } from './pause.ts';
 
 /** Fetches result pictures; it knows no credential, so none can leak. */
 export interface ImageDownloads {
@@ -55,7 +56,7 @@ async function openRepeatedly(
         failures += 1;
         if (either.aborted) throw either.reason;
         if (error instanceof GatewayError || failures === tries) throw asUnavailable(error);
-        await wait(pauseMs * 2 ** failures * Math.random(), undefined, { signal: either });
+        await pause(pauseMs * 2 ** failures * Math.random(), either);
       }
     }
   } finally {
@@ -71,7 +72,7 @@ async function open(agent: Dispatcher, url: URL, signal: AbortSignal): Promise<D
     checkHead(answer);
     return await checkFirstBytes(answer.body);
   } catch (error) {
-    answer.body.on('error', () => {}).destroy();
+    discardBody(answer.body);
     throw error;
   }
 }
@@ -92,7 +93,8 @@ async function checkFirstBytes(body: AsyncIterable<Buffer>): Promise<DownloadedI
     header = header.length === 0 ? value : Buffer.concat([header, value]);
   }
   const mediaType = imageMediaType(header);
-  if (mediaType === undefined) throw unavailable('it is not an image');
+  // Azure stores no SVG, but answers errors as XML.
+  if (mediaType === undefined || mediaType === 'image/svg+xml') throw unavailable('it is not an image');
   return { mediaType, bytes: capped(header, rest) };
 }
 

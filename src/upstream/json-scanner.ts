@@ -15,7 +15,7 @@ export type JsonPath = readonly (string | number)[];
 
 export type ScanToken =
   | { readonly type: 'value'; readonly path: JsonPath; readonly value: unknown }
-  /** A value that should be kept was longer than `keptBytes`. */
+  /** A value that should be kept was longer than `keptBytes`, or nested too deeply. */
   | { readonly type: 'dropped'; readonly path: JsonPath }
   /** A streamed text begins; its `piece`s and its `text-end` follow at once. */
   | { readonly type: 'text'; readonly path: JsonPath }
@@ -37,6 +37,7 @@ const openArray = 0x5b;
 const closeArray = 0x5d;
 const colon = 0x3a;
 const comma = 0x2c;
+const byteOrderMark = [0xef, 0xbb, 0xbf];
 
 type Expectation = 'value' | 'value or end' | 'key' | 'key or end' | 'colon' | 'comma or end' | 'nothing';
 
@@ -53,6 +54,8 @@ export class JsonScanner {
   #expects: Expectation = 'value';
   #mode: 'structure' | 'whole' | 'text' = 'structure';
   #tokens: ScanToken[] = [];
+  /** How many bytes of a byte order mark have been seen at the very beginning; its length once anything else came. */
+  #markBytes = 0;
 
   #whole = new WholeValue(0);
   #wholeRole: { readonly kind: 'key' | 'kept' | 'skipped'; readonly path: JsonPath } = { kind: 'skipped', path: [] };
@@ -61,6 +64,11 @@ export class JsonScanner {
 
   constructor(shape: JsonShape) {
     this.#shape = shape;
+  }
+
+  /** True once the outermost value has ended: nothing that follows matters. */
+  get isComplete(): boolean {
+    return this.#expects === 'nothing';
   }
 
   /** The tokens that this chunk completes. Throws MalformedJsonError. */
@@ -89,7 +97,12 @@ export class JsonScanner {
   #readStructure(chunk: Buffer, at: number): number {
     const byte = chunk[at] as number;
     if (this.#expects === 'nothing') return chunk.length;
-    if (isBlank(byte) || (at < 3 && this.#frames.length === 0 && isByteOrderMark(byte))) return at + 1;
+    if (byte === byteOrderMark[this.#markBytes]) {
+      this.#markBytes += 1;
+      return at + 1;
+    }
+    this.#markBytes = byteOrderMark.length;
+    if (isBlank(byte)) return at + 1;
     switch (this.#expects) {
       case 'value or end':
         return byte === closeArray ? this.#closeFrame(at) : this.#beginValue(byte, at);
@@ -187,13 +200,13 @@ export class JsonScanner {
     const { kind, path } = this.#wholeRole;
     if (kind === 'key') {
       const frame = this.#frames.at(-1) as Frame;
-      frame.key = this.#whole.isTooLong ? '' : String(this.#whole.parse());
+      frame.key = this.#whole.isTooLarge ? '' : String(this.#whole.parse());
       this.#mode = 'structure';
       this.#expects = 'colon';
       return;
     }
     if (kind === 'kept') {
-      const token: ScanToken = this.#whole.isTooLong
+      const token: ScanToken = this.#whole.isTooLarge
         ? { type: 'dropped', path }
         : { type: 'value', path, value: this.#whole.parse() };
       this.#tokens.push(token);
@@ -241,10 +254,6 @@ export class JsonScanner {
 
 function isBlank(byte: number): boolean {
   return byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
-}
-
-function isByteOrderMark(byte: number): boolean {
-  return byte === 0xef || byte === 0xbb || byte === 0xbf;
 }
 
 function unexpected(byte: number): MalformedJsonError {

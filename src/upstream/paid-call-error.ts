@@ -1,6 +1,7 @@
 import { GatewayError } from '../domain/gateway-error.ts';
 import type { Attempt } from '../domain/image-provider.ts';
 import { MalformedJsonError } from './malformed-json-error.ts';
+import { OversizedEventError } from './sse-reader.ts';
 
 /**
  * What a broken paid call means: decided by whether a byte was sent, never by the error's code. An answer that is not
@@ -15,11 +16,21 @@ export function paidCallError(error: unknown, attempt: Attempt): GatewayError {
       { outcome: 'not-processed', cause: error },
     );
   }
+  if (error instanceof OversizedEventError) return invalidResponse(error);
   if (error instanceof MalformedJsonError && !error.isCut) return invalidResponse(error);
   return new GatewayError(
     'upstream_outcome_unknown',
     'The connection to the image service broke before its answer was complete. The picture may have been made and billed; it was not asked for again.',
     { outcome: 'unknown', cause: error },
+  );
+}
+
+/** A stream that ended properly, but before its picture was complete. */
+export function unfinishedStream(): GatewayError {
+  return new GatewayError(
+    'upstream_outcome_unknown',
+    'The image service ended its stream before the picture was complete. It may have been billed; it was not asked for again.',
+    { outcome: 'unknown' },
   );
 }
 

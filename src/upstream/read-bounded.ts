@@ -1,4 +1,10 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import type { Readable } from 'node:stream';
+
+/** Whether a body says itself where it ends; one that ends with its connection may have been cut. */
+export function isFramed(headers: IncomingHttpHeaders): boolean {
+  return headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined;
+}
 
 export type BoundedText = { readonly text: string; readonly end: 'complete' | 'too long' | 'broken' };
 

@@ -7,6 +7,9 @@ const closeObject = 0x7d;
 const openArray = 0x5b;
 const closeArray = 0x5d;
 
+/** Deeper values are not kept: whoever writes them again would have to climb as deep. */
+const deepestKept = 32;
+
 /**
  * One JSON value of any kind that is read to its end, from chunks that may be cut anywhere, without looking inside.
  * Its text is collected up to `limit` bytes; with a limit of 0 the value is only skipped.
@@ -16,6 +19,7 @@ export class WholeValue {
   #text: Buffer[] = [];
   #length = 0;
   #depth = 0;
+  #deepest = 0;
   #inString = false;
   /** An odd run of backslashes ended the last chunk: the next byte of this string is escaped. */
   #escaped = false;
@@ -29,8 +33,9 @@ export class WholeValue {
     return this.#isComplete;
   }
 
-  get isTooLong(): boolean {
-    return this.#length > this.#limit;
+  /** Longer than the limit, or nested too deeply: its text was not kept. */
+  get isTooLarge(): boolean {
+    return this.#length > this.#limit || this.#deepest > deepestKept;
   }
 
   /** True for a number or a word, which only the end of the input can end. */
@@ -51,7 +56,7 @@ export class WholeValue {
   read(chunk: Buffer, from: number): number {
     const end = this.#findEnd(chunk, from);
     this.#length += end - from;
-    if (this.#length > this.#limit) this.#text = [];
+    if (this.isTooLarge) this.#text = [];
     else this.#text.push(chunk.subarray(from, end));
     return end;
   }
@@ -68,7 +73,7 @@ export class WholeValue {
 
   #skipByte(byte: number, at: number): number {
     if (byte === quote) this.#inString = true;
-    else if (byte === openObject || byte === openArray) this.#depth += 1;
+    else if (byte === openObject || byte === openArray) this.#deepest = Math.max(this.#deepest, ++this.#depth);
     else if (byte === closeObject || byte === closeArray) {
       this.#depth -= 1;
       this.#isComplete = this.#depth === 0;

@@ -5,16 +5,19 @@ import { writeBody } from '../../src/api/write-body.ts';
 import { serveHttp } from '../helpers/loopback-server.ts';
 
 /** A server that answers by `writeBody`, and a raw client that reads only when it is told to. */
-async function answering(chunks: () => AsyncIterable<Buffer | string>, stallMs?: number) {
+async function answering(
+  chunks: () => AsyncIterable<Buffer | string>,
+  { stallMs, signal = new AbortController().signal }: { stallMs?: number; signal?: AbortSignal } = {},
+) {
   const written = { bytesOut: 0 };
   const begun = Promise.withResolvers<void>();
   const ended = Promise.withResolvers<string>();
   const port = await serveHttp((_request, response: ServerResponse) => {
     response.on('error', () => {});
     begun.resolve();
-    writeBody(response, chunks(), written, stallMs).then(
+    writeBody(response, chunks(), { written, signal, ...(stallMs && { stallMs }) }).then(
       () => ended.resolve('written'),
-      (error: Error) => ended.resolve(error.message),
+      (error: Error) => ended.resolve(error.name === 'Error' ? error.message : error.name),
     );
   });
   const client = net.connect(port, '127.0.0.1').on('error', () => {});
@@ -38,15 +41,22 @@ describe('writeBody', () => {
   });
 
   test('gives up on a reader that takes nothing, and asks for no more chunks meanwhile', async () => {
-    const { written, ended } = await answering(() => megabytes(500), 300);
-    expect(await ended).toBe('the connection is closed');
+    const { written, ended } = await answering(() => megabytes(500), { stallMs: 300 });
+    expect(await ended).toBe('StalledReaderError');
     expect(written.bytesOut).toBeLessThan(50 * 1024 * 1024);
   });
 
   test('notices a reader that leaves, while it waits for room', async () => {
     const { client, ended } = await answering(() => megabytes(500));
     client.destroy();
-    expect(await ended).toBe('the connection is closed');
+    expect(await ended).toBe('ClosedConnectionError');
+  });
+
+  test('ends with the signal’s reason, even while its reader takes nothing', async () => {
+    const abort = new AbortController();
+    const { ended } = await answering(() => megabytes(500), { signal: abort.signal });
+    abort.abort(new Error('the deadline'));
+    expect(await ended).toBe('the deadline');
   });
 
   test('lets the source clean up when the reader leaves', async () => {

@@ -18,6 +18,8 @@ describe('readEnvironment', () => {
       host: '127.0.0.1',
       port: 8866,
       modelsFile: 'config/models.json',
+      dataDir: 'data',
+      publicBaseUrl: undefined,
       gatewayApiKeys: [],
       logLevel: 'info',
       logPretty: false,
@@ -26,8 +28,35 @@ describe('readEnvironment', () => {
     expect(Object.isFrozen(environment.gatewayApiKeys)).toBe(true);
   });
 
+  test('an empty DATA_DIR means that no pictures are hosted', () => {
+    expect(readEnvironment({ DATA_DIR: '' }).dataDir).toBeUndefined();
+    expect(readEnvironment({ DATA_DIR: '/pictures' }).dataDir).toBe('/pictures');
+  });
+
+  test('PUBLIC_BASE_URL is kept without slashes at its end', () => {
+    expect(readEnvironment({ PUBLIC_BASE_URL: 'https://pictures.example/api//' }).publicBaseUrl).toBe(
+      'https://pictures.example/api',
+    );
+  });
+
+  test.each(['pictures.example', 'ftp://pictures.example', 'https://user@pictures.example', 'https://a.example/?x=1'])(
+    'PUBLIC_BASE_URL %s is a problem',
+    (text) => {
+      const problem = /PUBLIC_BASE_URL: must be an http or https address without user, query and fragment/;
+      expect(() => readEnvironment({ PUBLIC_BASE_URL: text })).toThrow(problem);
+    },
+  );
+
   test('empty variables count as unset', () => {
-    const empty = { HOST: '', PORT: ' ', MODELS_FILE: '', GATEWAY_API_KEYS: '', LOG_LEVEL: '', LOG_PRETTY: '' };
+    const empty = {
+      PUBLIC_BASE_URL: '',
+      HOST: '',
+      PORT: ' ',
+      MODELS_FILE: '',
+      GATEWAY_API_KEYS: '',
+      LOG_LEVEL: '',
+      LOG_PRETTY: '',
+    };
     expect(readEnvironment(empty)).toEqual(readEnvironment({}));
   });
 

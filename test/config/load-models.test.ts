@@ -23,6 +23,7 @@ describe('a valid file', () => {
           name: 'poster',
           timeoutMs: 590_000,
           defaults: {},
+          parameters: 'adapt',
           targets: [
             {
               name: '1',
@@ -35,6 +36,8 @@ describe('a valid file', () => {
               apiVersion: '2025-04-01-preview',
               apiKey: expect.anything(),
               downloadOrigins: [],
+              upstreamStream: 'never',
+              capabilities: {},
             },
           ],
         },

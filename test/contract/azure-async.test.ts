@@ -154,13 +154,6 @@ describe('a poll that fails', () => {
       expect(azure.asked).toHaveLength(2);
     },
   );
-
-  test('with 404 three times: the operation is lost, and may have been paid', async () => {
-    const azure = mockAzure();
-    const missing = { status: 404, body: { error: { code: '404', message: 'Resource not found' } } };
-    expect(await rejection(run(azure, missing, missing, missing).events)).toMatchObject(lost);
-    expect(paidCalls(azure)).toBe(1);
-  });
 });
 
 describe('the pause before a poll', () => {

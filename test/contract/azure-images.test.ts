@@ -29,7 +29,7 @@ describe.each(synchronousProviders)('an answer of $name', (provider) => {
   test('JSON that calls itself text/plain is read all the same', async () => {
     mockAzure().post(provider.paidPath, { body: JSON.stringify({ created: 5, data: [{ b64_json: tinyPng }] }) });
     const events = await collect(await startCall(provider).events);
-    expect(events.at(-1)).toEqual({ type: 'done', created: 5, facts: {} });
+    expect(events.at(-1)).toEqual({ type: 'done', created: 5 });
   });
 
   test('a body that only the end of the connection ends is a success when its JSON is complete', async () => {
@@ -111,7 +111,7 @@ describe.each(synchronousProviders)('an answer of $name', (provider) => {
   test.each([0, -1, 1.5, '1713833628', null, 1e300])('created %j is not passed on', async (created) => {
     mockAzure().post(provider.paidPath, { body: { created, data: [{ b64_json: tinyPng }] } });
     const events = await collect(await startCall(provider).events);
-    expect(events.at(-1)).toEqual({ type: 'done', facts: {} });
+    expect(events.at(-1)).toEqual({ type: 'done' });
   });
 
   test('a value beside the picture that is too long is left out, and counted', async () => {
@@ -122,7 +122,7 @@ describe.each(synchronousProviders)('an answer of $name', (provider) => {
     const events = await collect(await call.events);
     expect(events.slice(2)).toEqual([
       { type: 'image-end', index: 0 },
-      { type: 'done', usage: { total_tokens: 1 }, facts: {} },
+      { type: 'done', usage: { total_tokens: 1 } },
     ]);
     expect(call.anomalies).toEqual(['value_dropped']);
   });

@@ -33,11 +33,11 @@ function succeed({ name, paidPath }: ProviderUnderTest, azure: MockedAzure, coun
   azure.post(paidPath, { body: { created, data: pictures.map((b64_json) => ({ b64_json })) } });
   return [
     ...pictures.flatMap((base64, index) => [
-      { type: 'image', index },
+      { type: 'image', index, isPartial: false },
       { type: 'bytes', base64 },
       { type: 'image-end', index },
     ]),
-    { type: 'done', created, facts: {} },
+    { type: 'done', created },
   ];
 }
 

@@ -125,11 +125,12 @@ describe.each(allProviders)('the paid call of $name', (provider) => {
   });
 
   test('the defaults of the model fill in what the caller leaves out, and nothing else', async () => {
-    const target = { defaults: { size: '512x512' } };
+    const [usual, other] = provider === azureAsyncFlow ? ['512x512', '256x256'] : ['1536x1024', '1024x1536'];
+    const target = { defaults: { size: usual } };
     const filled = await send(provider, { prompt: 'a cat', size: null }, { target });
-    expect(filled.paid.body).toEqual({ ...modelOf(provider), prompt: 'a cat', size: '512x512' });
-    const given = await send(provider, { prompt: 'a cat', size: '256x256' }, { target });
-    expect(given.paid.body).toEqual({ ...modelOf(provider), prompt: 'a cat', size: '256x256' });
+    expect(filled.paid.body).toEqual({ ...modelOf(provider), prompt: 'a cat', size: usual });
+    const given = await send(provider, { prompt: 'a cat', size: other }, { target });
+    expect(given.paid.body).toEqual({ ...modelOf(provider), prompt: 'a cat', size: other });
   });
 });
 
@@ -140,7 +141,7 @@ describe.each(synchronousProviders)('the body of $name for gpt-image', (provider
       n: 2,
       size: '1536x1024',
       quality: 'high',
-      background: 'transparent',
+      background: 'opaque',
       output_format: 'jpeg',
       output_compression: 0,
       moderation: 'low',
@@ -163,9 +164,10 @@ describe.each(synchronousProviders)('the body of $name for gpt-image', (provider
   });
 
   test('response_format of the defaults is not sent either', async () => {
-    const target = { defaults: { response_format: 'b64_json', quality: 'low', output_compression: 0 } };
+    const defaults = { quality: 'low', output_format: 'jpeg', output_compression: 0 };
+    const target = { defaults: { ...defaults, response_format: 'b64_json' } };
     const { paid } = await send(provider, { prompt: 'a cat' }, { target });
-    expect(paid.body).toEqual({ ...modelOf(provider), prompt: 'a cat', quality: 'low', output_compression: 0 });
+    expect(paid.body).toEqual({ ...modelOf(provider), prompt: 'a cat', ...defaults });
   });
 
   test('stream=false and partial_images=0, which mean no streaming, are left out', async () => {
@@ -194,9 +196,33 @@ describe.each(synchronousProviders)('the body of $name for dall-e-3', (provider)
   });
 
   test('response_format of the defaults is sent', async () => {
-    const defaults = { response_format: 'b64_json', style: 'vivid' };
+    const defaults = { response_format: 'b64_json', style: 'natural' };
     const { paid } = await send(provider, { prompt: 'a cat' }, { target: { ...target, defaults } });
     expect(paid.body).toEqual({ ...modelOf(provider), prompt: 'a cat', ...defaults });
+  });
+});
+
+describe.each(synchronousProviders)('the body of $name for a stream', (provider) => {
+  const completed = `data: {"type":"image_generation.completed","b64_json":"${tinyPng}"}\n\n`;
+
+  async function streamed(body: object, target: object = {}) {
+    const azure = mockAzure();
+    azure.post(provider.paidPath, { body: completed, headers: { 'content-type': 'text/event-stream' } });
+    const gateway = await startGateway(oneTarget({ ...provider.target, ...target }));
+    const called = await callGateway(gateway.url, { model: 'picture', prompt: 'a cat', ...body });
+    return { called, body: azure.asked[0]?.body };
+  }
+
+  test('stream and partial_images are sent, response_format is not', async () => {
+    const { called, body } = await streamed({ stream: true, partial_images: 2, response_format: 'b64_json' });
+    expect(body).toEqual({ ...modelOf(provider), prompt: 'a cat', stream: true, partial_images: 2 });
+    expect(called.headers.get('content-type')).toBe('text/event-stream');
+  });
+
+  test('a target with upstreamStream always is asked for a stream by everybody, who get their JSON', async () => {
+    const { called, body } = await streamed({}, { upstreamStream: 'always' });
+    expect(body).toEqual({ ...modelOf(provider), prompt: 'a cat', stream: true, partial_images: 1 });
+    expect(called.json().data).toEqual([{ b64_json: tinyPng }]);
   });
 });
 
@@ -289,11 +315,16 @@ describe('the calls of azure-async', () => {
 
 describe('requests that are refused before anything is sent', () => {
   test.each([
-    { name: 'style on DALL·E 2', provider: azureAsyncFlow, body: { style: 'vivid' }, param: 'style' },
+    { name: 'a quality that DALL·E 2 lacks', provider: azureAsyncFlow, body: { quality: 'hd' }, param: 'quality' },
     { name: 'an unknown parameter on DALL·E 2', provider: azureAsyncFlow, body: { seed: 7 }, param: 'seed' },
-    { name: 'too many pictures for DALL·E 2', provider: azureAsyncFlow, body: { n: 6 }, param: 'n' },
     { name: 'links of gpt-image', provider: azureV1, body: { response_format: 'url' }, param: 'response_format' },
-    { name: 'streaming', provider: azureDeployment, body: { stream: true }, param: 'stream' },
+    { name: 'previews without a stream', provider: azureV1, body: { partial_images: 1 }, param: 'partial_images' },
+    {
+      name: 'links in a stream',
+      provider: azureDeployment,
+      body: { stream: true, response_format: 'url' },
+      param: 'stream',
+    },
   ])('$name: 400 that names the parameter, and no call', async ({ provider, body, param }) => {
     const azure = mockAzure();
     const gateway = await startGateway(oneTarget(provider.target));

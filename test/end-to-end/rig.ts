@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { onTestFinished } from 'vitest';
+import type { ImageStore } from '../../src/domain/image-store.ts';
 import type { RecordedRequest } from '../../src/simulator/ledger.ts';
 import { type Simulator, startSimulator } from '../../src/simulator/start-simulator.ts';
 import { gatewayKey, type StartedGateway, startGateway } from '../helpers/start-gateway.ts';
@@ -14,13 +15,19 @@ export type Rig = StartedGateway & {
   paidPosts(prompt?: string): RecordedRequest[];
 };
 
-type RigOptions = { readonly timeoutMs?: number; readonly operationMs?: number };
+type RigOptions = {
+  readonly timeoutMs?: number;
+  /** Keys that are added to each model, such as `parameters`. */
+  readonly modelKeys?: Record<string, unknown>;
+  readonly store?: ImageStore;
+  readonly publicBaseUrl?: string;
+};
 
 /** A gateway with one model of each protocol in front of a simulator; both end with the test. */
-export async function startRig({ timeoutMs = 60_000, operationMs = 5 }: RigOptions = {}): Promise<Rig> {
-  const simulator = await startSimulator({ operationMs });
+export async function startRig({ timeoutMs, modelKeys, ...hosting }: RigOptions = {}): Promise<Rig> {
+  const simulator = await startSimulator({ operationMs: 5, partialMs: 1 });
   onTestFinished(() => simulator.close());
-  const gateway = await startGateway(modelsFile(simulator.origin, timeoutMs));
+  const gateway = await startGateway(modelsFile(simulator.origin, timeoutMs, modelKeys), hosting);
   return Object.defineProperties({ ...gateway } as Rig, {
     log: { get: () => gateway.log },
     simulator: { value: simulator },
@@ -36,8 +43,8 @@ function paidPosts({ ledger }: Simulator, prompt: string | undefined): RecordedR
 }
 
 /** A models file: `picture` (also called `gpt-image-1`), `studio/poster`, `dall-e-3` and `dall-e-2` at one origin. */
-export function modelsFile(origin: string, timeoutMs = 60_000): object {
-  const common = { baseURL: origin, apiKey: 'simulator-key', timeoutMs };
+export function modelsFile(origin: string, timeoutMs = 60_000, modelKeys: Record<string, unknown> = {}): object {
+  const common = { baseURL: origin, apiKey: 'simulator-key', timeoutMs, ...modelKeys };
   return {
     defaultModel: 'picture',
     aliases: { 'gpt-image-1': 'picture' },

@@ -31,9 +31,9 @@ describe('deliverBase64', () => {
     ];
     const events = await Array.fromAsync(await deliverBase64(asStream(links), echo, signal));
     expect(events.filter(({ type }) => type !== 'bytes')).toEqual([
-      { type: 'image', index: 0 },
+      { type: 'image', index: 0, isPartial: false },
       { type: 'image-end', index: 0 },
-      { type: 'image', index: 1 },
+      { type: 'image', index: 1, isPartial: false },
       { type: 'image-end', index: 1, revisedPrompt: 'c' },
       { type: 'done', created: 7 },
     ]);
@@ -60,7 +60,7 @@ describe('deliverBase64', () => {
 
   test('passes pictures through, and still opens a link that stands behind one', async () => {
     const mixed: ImageEvent[] = [
-      { type: 'image', index: 0 },
+      { type: 'image', index: 0, isPartial: false },
       { type: 'bytes', chunk: Buffer.from('cGlj') },
       { type: 'image-end', index: 0 },
       { type: 'url', index: 1, url: 'b' },

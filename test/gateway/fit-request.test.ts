@@ -1,84 +1,165 @@
 import { describe, expect, test } from 'vitest';
+import { GatewayError } from '../../src/domain/gateway-error.ts';
 import type { ImageRequest } from '../../src/domain/image-request.ts';
+import { type ParameterPolicy, parameterPolicies } from '../../src/domain/parameter-policy.ts';
 import { fitRequest, withDefaults } from '../../src/gateway/fit-request.ts';
 import { modelFamily } from '../../src/gateway/model-families.ts';
+import { plainRequest } from '../../src/gateway/parameter-samples.ts';
 
-const plain: ImageRequest = {
-  prompt: 'a cat',
-  count: 1,
-  size: undefined,
-  quality: undefined,
-  background: undefined,
-  outputFormat: undefined,
-  outputCompression: undefined,
-  moderation: undefined,
-  style: undefined,
-  user: undefined,
-  delivery: undefined,
-  stream: false,
-  partialImages: 0,
-  extra: {},
-};
-const fitFor = (model: string, asked: Partial<ImageRequest>) => fitRequest({ ...plain, ...asked }, modelFamily(model));
+const fitFor = (model: string, asked: Partial<ImageRequest>, policy: ParameterPolicy = 'adapt') =>
+  fitRequest({ ...plainRequest, ...asked }, { family: modelFamily(model), policy });
 
-describe('fitRequest', () => {
+function refusal(model: string, asked: Partial<ImageRequest>, policy: ParameterPolicy = 'adapt'): GatewayError {
+  try {
+    fitFor(model, asked, policy);
+  } catch (error) {
+    if (error instanceof GatewayError) return error;
+    throw error;
+  }
+  throw new Error('the request was not refused');
+}
+
+describe('the prompt', () => {
   test.each([
     ['dall-e-2', 1_000],
     ['dall-e-3', 4_000],
     ['gpt-image-1', 32_000],
-    ['GPT-Image-2-2026-04-21', 32_000],
     ['chatgpt-image-latest', 32_000],
     ['some-new-model', 32_000],
-  ])('lets %s have a prompt of %d characters, and refuses one more', (model, limit) => {
-    expect(fitFor(model, { prompt: 'x'.repeat(limit) }).upstream.prompt).toHaveLength(limit);
-    expect(() => fitFor(model, { prompt: 'x'.repeat(limit + 1) })).toThrow(
-      expect.objectContaining({ param: 'prompt' }),
-    );
+  ])('%s takes %d characters, and not one more unless all is passed', (model, limit) => {
+    expect(fitFor(model, { prompt: 'x'.repeat(limit) }).legs[0].prompt).toHaveLength(limit);
+    expect(refusal(model, { prompt: 'x'.repeat(limit + 1) }).param).toBe('prompt');
+    expect(fitFor(model, { prompt: 'x'.repeat(limit + 1) }, 'pass').legs[0].prompt).toHaveLength(limit + 1);
+  });
+});
+
+describe('adapt', () => {
+  test.each<[string, Partial<ImageRequest>, Partial<ImageRequest>, string[]]>([
+    ['gpt-image-1', { size: '512x512' }, { size: '1024x1024' }, ['size=512x512>1024x1024']],
+    ['gpt-image-1.5', { size: '1792x1024' }, { size: '1536x1024' }, ['size=1792x1024>1536x1024']],
+    ['gpt-image-2', { size: '1792x1024' }, { size: '1792x1024' }, []],
+    ['gpt-image-2', { size: '3840x2160' }, { size: '3840x2160' }, []],
+    ['dall-e-3', { size: '256x256' }, { size: undefined }, ['size=256x256>1024x1024']],
+    ['dall-e-3', { quality: 'low' }, { quality: undefined }, ['quality=low>standard']],
+    ['dall-e-3', { quality: 'high', style: 'natural' }, { quality: 'hd', style: 'natural' }, ['quality=high>hd']],
+    ['gpt-image-1', { quality: 'hd', style: 'vivid' }, { quality: 'high' }, ['quality=hd>high', 'style=removed']],
+    ['gpt-image-1', { delivery: 'b64_json' }, {}, []],
+    ['gpt-image-1', { delivery: 'url' }, {}, ['delivery=url']],
+    ['dall-e-2', { delivery: 'url' }, {}, []],
+    ['dall-e-2', { delivery: 'b64_json' }, {}, ['delivery=b64_json']],
+    ['dall-e-3', { delivery: 'url' }, { delivery: 'url' }, []],
+    ['some-new-model', { delivery: 'url', style: 'vivid' }, { delivery: 'url', style: 'vivid' }, []],
+    ['gpt-image-1', { extra: { seed: 0 } }, { extra: { seed: 0 } }, []],
+    ['dall-e-3', { style: 'vivid', quality: 'standard', size: '1024x1024' }, {}, []],
+    ['gpt-image-2', { stream: true, partialImages: 2 }, { stream: true, partialImages: 2 }, []],
+  ])('%s asked for %j sends %j and reports %j', (model, asked, sent, adaptations) => {
+    expect(fitFor(model, asked)).toEqual({ legs: [{ ...plainRequest, ...sent }], adaptations });
   });
 
-  test.each([
-    ['dall-e-2', 5],
-    ['dall-e-3', 1],
-    ['gpt-image-2', 10],
-  ])('lets %s make %d pictures, and refuses one more', (model, count) => {
-    expect(fitFor(model, { count }).upstream.count).toBe(count);
-    expect(() => fitFor(model, { count: count + 1 })).toThrow(
-      expect.objectContaining({ kind: 'invalid_value', param: 'n' }),
-    );
+  test.each<[string, Partial<ImageRequest>, string]>([
+    ['gpt-image-1', { size: '2048x1152' }, 'size'],
+    ['gpt-image-2', { size: '1000x1000' }, 'size'],
+    ['gpt-image-2', { size: '3840x1024' }, 'size'],
+    ['gpt-image-2', { size: '3840x3840' }, 'size'],
+    ['gpt-image-2', { size: 'WxH' }, 'size'],
+    ['dall-e-3', { size: '1536x1024' }, 'size'],
+    ['gpt-image-2', { quality: 'xhigh' }, 'quality'],
+    ['dall-e-3', { quality: 'max' }, 'quality'],
+    ['gpt-image-2', { outputFormat: 'webp' }, 'output_format'],
+    ['gpt-image-2', { outputFormat: 'bmp' }, 'output_format'],
+    ['dall-e-3', { background: 'transparent' }, 'background'],
+    ['gpt-image-2', { background: 'transparent', outputFormat: 'jpeg' }, 'background'],
+    ['gpt-image-2', { outputCompression: 80 }, 'output_compression'],
+    ['gpt-image-2', { outputCompression: 80, outputFormat: 'png' }, 'output_compression'],
+    ['dall-e-3', { extra: { seed: 7 } }, 'seed'],
+    ['dall-e-2', { extra: { complexity: 'low' } }, 'complexity'],
+  ])('%s asked for %j is refused, naming %s', (model, asked, param) => {
+    const error = refusal(model, asked);
+    expect(error.param).toBe(param);
+    expect(error.message).toContain(`'${param}'`);
   });
 
-  test('absorbs response_format b64_json where base64 comes anyway, and reports nothing', () => {
-    const { upstream, adaptations } = fitFor('gpt-image-2', { delivery: 'b64_json' });
-    expect([upstream.delivery, adaptations]).toEqual([undefined, []]);
+  test.each<[string, Partial<ImageRequest>, number[]]>([
+    ['dall-e-3', { count: 3 }, [1, 1, 1]],
+    ['dall-e-2', { count: 7 }, [5, 2]],
+    ['gpt-image-2', { count: 2, stream: true }, [1, 1]],
+    ['gpt-image-2', { count: 10 }, [10]],
+    ['dall-e-2', { count: 4, stream: true }, [4]],
+  ])('%s asked for %j makes calls of %j', (model, asked, counts) => {
+    const { legs, adaptations } = fitFor(model, asked);
+    expect(legs.map(({ count }) => count)).toEqual(counts);
+    expect(adaptations.includes('n=fan-out')).toBe(counts.length > 1);
   });
 
-  test('refuses response_format url where the family gives base64 only', () => {
-    const refused = expect.objectContaining({ kind: 'unsupported_parameter', param: 'response_format' });
-    expect(() => fitFor('gpt-image-2', { delivery: 'url' })).toThrow(refused);
+  test('a family that cannot stream is asked for base64 at once, where it has the choice', () => {
+    const { legs, adaptations } = fitFor('dall-e-3', { stream: true, partialImages: 2 });
+    expect(legs).toEqual([{ ...plainRequest, delivery: 'b64_json' }]);
+    expect(adaptations).toEqual(['stream=completed-only', 'partial_images=removed']);
+  });
+});
+
+describe('strict', () => {
+  test.each<[string, Partial<ImageRequest>, string, string]>([
+    ['dall-e-3', { style: 'vivid', outputFormat: 'png' }, 'style', 'output_format'],
+    ['gpt-image-2', { delivery: 'url', outputFormat: 'png' }, 'response_format', 'output_format'],
+    ['gpt-image-2', { delivery: 'b64_json', background: 'auto' }, 'response_format', 'background'],
+    ['some-new-model', { delivery: 'url', extra: { seed: 0 } }, 'response_format', 'seed'],
+    ['gpt-image-2', { background: 'transparent', outputFormat: 'jpeg' }, 'background', 'output_format'],
+    ['gpt-image-2', { outputCompression: 80, outputFormat: 'png' }, 'output_compression', 'output_format'],
+    ['gpt-image-2', { outputCompression: 80 }, 'output_compression', 'output_format'],
+  ])('%s asked for %j: the pair is refused before anything else, and both are named', (model, asked, first, second) => {
+    const error = refusal(model, { ...asked, size: 'nonsense' }, 'strict');
+    expect(error).toMatchObject({ kind: 'invalid_value', param: first });
+    expect(error.message).toContain(`'${first}' and '${second}'`);
   });
 
-  test('satisfies response_format b64_json of the legacy flow by downloading, and reports it', () => {
-    const { upstream, adaptations } = fitFor('dall-e-2', { delivery: 'b64_json' });
-    expect([upstream.delivery, adaptations]).toEqual([undefined, ['delivery=b64_json']]);
+  test.each<[string, Partial<ImageRequest>, string]>([
+    ['gpt-image-2', { size: '512x512' }, 'size'],
+    ['gpt-image-2', { quality: 'hd' }, 'quality'],
+    ['gpt-image-2', { style: 'vivid' }, 'style'],
+    ['gpt-image-2', { delivery: 'url' }, 'response_format'],
+    ['gpt-image-2', { delivery: 'b64_json' }, 'response_format'],
+    ['gpt-image-2', { extra: { seed: 1 } }, 'seed'],
+    ['dall-e-3', { stream: true }, 'stream'],
+    ['dall-e-3', { count: 2 }, 'n'],
+    ['gpt-image-2', { count: 2, stream: true }, 'n'],
+  ])('%s asked for %j is refused, naming %s', (model, asked, param) => {
+    expect(refusal(model, asked, 'strict').param).toBe(param);
+  });
+});
+
+describe('every policy', () => {
+  test.each(parameterPolicies)('%s refuses a stream of links, naming both', (policy) => {
+    const error = refusal('dall-e-3', { stream: true, delivery: 'url' }, policy);
+    expect(error).toMatchObject({ kind: 'invalid_value', param: 'stream' });
+    expect(error.message).toContain("'stream' and 'response_format'");
   });
 
-  test.each(['dall-e-3', 'some-new-model'])('leaves response_format to %s, which may know both', (model) => {
-    expect(fitFor(model, { delivery: 'url' }).upstream.delivery).toBe('url');
+  test.each(parameterPolicies)('%s refuses partial images without a stream', (policy) => {
+    expect(refusal('gpt-image-2', { partialImages: 1 }, policy).param).toBe('partial_images');
   });
+});
 
-  test.each([
-    [{ style: 'vivid' }, 'style'],
-    [{ outputFormat: 'png' }, 'output_format'],
-    [{ quality: 'hd' }, 'quality'],
-    [{ extra: { seed: 1 } }, 'seed'],
-  ])('refuses %j by its wire name for a family that has no such parameter', (asked, param) => {
-    expect(() => fitFor('dall-e-2', asked)).toThrow(expect.objectContaining({ kind: 'unsupported_parameter', param }));
+describe('overrides of a target', () => {
+  const capabilities = { outputFormats: ['png', 'webp'], compressionFormats: ['webp'], maxCount: 1, streams: false };
+  const family = modelFamily('gpt-image-2', capabilities);
+
+  test('open what the table closes, and close what it opens', () => {
+    const request = { ...plainRequest, outputFormat: 'webp', outputCompression: 50, count: 2, stream: true };
+    const { legs, adaptations } = fitRequest(request, { family, policy: 'adapt' });
+    expect(legs).toEqual([1, 1].map((count) => ({ ...request, stream: false, count })));
+    expect(adaptations).toEqual(['stream=completed-only', 'n=fan-out']);
   });
 });
 
 describe('withDefaults', () => {
   test('fills in what the caller left out, and nothing else', () => {
-    const asked = withDefaults({ ...plain, size: '1024x1024' }, { size: '512x512', quality: 'medium' });
-    expect(asked).toEqual({ ...plain, size: '1024x1024', quality: 'medium' });
+    const asked = withDefaults({ ...plainRequest, size: '1024x1024' }, { size: '512x512', quality: 'medium' });
+    expect(asked).toEqual({ ...plainRequest, size: '1024x1024', quality: 'medium' });
+  });
+
+  test('leaves a default of response_format out of streams, which carry base64', () => {
+    expect(withDefaults({ ...plainRequest, stream: true }, { delivery: 'url' }).delivery).toBeUndefined();
+    expect(withDefaults(plainRequest, { delivery: 'url' }).delivery).toBe('url');
   });
 });

@@ -1,6 +1,7 @@
 import { onTestFinished } from 'vitest';
 import { type App, buildApp } from '../../src/app.ts';
 import { parseModels } from '../../src/config/load-models.ts';
+import type { ImageStore } from '../../src/domain/image-store.ts';
 import { Secret } from '../../src/domain/secret.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
 
@@ -15,13 +16,15 @@ export type StartedGateway = {
   logText(): string;
 };
 
+type Options = { readonly keys?: readonly string[]; readonly store?: ImageStore; readonly publicBaseUrl?: string };
+
 /**
- * The real gateway on a free port, with this models file's content; it is closed when the test ends.
- * Callers need `gatewayKey`, unless `keys` says otherwise.
+ * The real gateway on a free port, with this models file's content; it is closed when the test ends, and its image store
+ * with it. Callers need `gatewayKey`, unless `keys` says otherwise.
  */
 export async function startGateway(
   models: object,
-  { keys = [gatewayKey] }: { keys?: string[] } = {},
+  { keys = [gatewayKey], store, publicBaseUrl }: Options = {},
 ): Promise<StartedGateway> {
   const lines: string[] = [];
   const logger = createLogger({
@@ -33,6 +36,8 @@ export async function startGateway(
     models: parseModels(JSON.stringify(models), {}),
     gatewayKeys: keys.map((key) => new Secret(key)),
     logger,
+    store,
+    publicBaseUrl,
   });
   const url = await app.server.listen({ host: '127.0.0.1', port: 0 });
   app.lifecycle.phase = 'ready';

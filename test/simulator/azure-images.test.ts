@@ -67,7 +67,13 @@ describe('a gpt-image deployment', () => {
     ['user null', { user: null }, 'invalid_value'],
     ['moderation high', { moderation: 'high' }, 'invalid_value'],
     ['partial_images 4', { partial_images: 4 }, 'invalid_value'],
-    ['stream', { stream: true }, 'unsupported_parameter'],
+    ['partial_images without stream', { partial_images: 2 }, 'invalid_value'],
+    ['partial_images with stream false', { partial_images: 0, stream: false }, 'invalid_value'],
+    ['partial_images 4 in a stream', { partial_images: 4, stream: true }, 'invalid_value'],
+    ['partial_images -1 in a stream', { partial_images: -1, stream: true }, 'invalid_value'],
+    ['stream as text', { stream: 'true' }, 'invalid_value'],
+    ['a stream of two', { stream: true, n: 2 }, 'unsupported_parameter'],
+    ['a scenario of streams without stream', { prompt: 'a cat simulate:stream-cut' }, 'scenario_out_of_reach'],
     ['model as deployment', { model: 'gpt-image-1-mine' }, 'invalid_value'],
     ['an empty prompt', { prompt: '' }, 'invalid_value'],
     ['a missing prompt', { prompt: undefined }, 'missing_required_parameter'],
@@ -137,6 +143,7 @@ describe('a dall-e-3 deployment', () => {
     [{ output_format: 'png' }],
     [{ moderation: 'low' }],
     [{ stream: false }],
+    [{ stream: true }],
     [{ quality: 'high' }],
     [{ size: 'auto' }],
     [{ style: 'dull' }],
@@ -147,6 +154,58 @@ describe('a dall-e-3 deployment', () => {
   });
 });
 
+describe('a FLUX deployment', () => {
+  test.each(['FLUX-1.1-pro', 'FLUX.1-Kontext-pro-mine', 'flux-1.1-PRO', 'flux'])(
+    'called %s answers base64 without usage and echo',
+    async (deployment) => {
+      const body = json(await caller.generate(deployment, { prompt: 'a cat' }, 'preview'));
+      expect(Object.keys(body)).toEqual(['created', 'data']);
+      expect(await sizeOf(body.data[0].b64_json)).toBe('png 1024x1024');
+    },
+  );
+
+  test('takes width and height, or a size, a format and a seed', async () => {
+    const members = { prompt: 'a cat', n: 1, seed: 7, output_format: 'jpeg' };
+    const edges = json(await caller.generate('FLUX-1.1-pro', { ...members, width: 512, height: 768 }));
+    expect(await sizeOf(edges.data[0].b64_json)).toBe('jpeg 512x768');
+    const size = json(await caller.generate('FLUX-1.1-pro', { ...members, size: '300x200' }));
+    expect(await sizeOf(size.data[0].b64_json)).toBe('jpeg 300x200');
+  });
+
+  test('answers a url when asked', async () => {
+    const body = json(await caller.generate('FLUX-1.1-pro', { prompt: 'a cat', response_format: 'url' }));
+    const picture = await caller.call('GET', body.data[0].url, undefined, {});
+    expect(await sizeOf(picture.bytes.toString('base64'))).toBe('png 1024x1024');
+  });
+
+  test.each([
+    ['quality', { quality: 'high' }, 'unknown_parameter'],
+    ['style', { style: 'vivid' }, 'unknown_parameter'],
+    ['background', { background: 'opaque' }, 'unknown_parameter'],
+    ['stream', { stream: true }, 'unknown_parameter'],
+    ['two pictures', { n: 2 }, 'invalid_value'],
+    ['webp', { output_format: 'webp' }, 'invalid_value'],
+    ['a size in words', { size: 'auto' }, 'invalid_value'],
+    ['a size too large', { size: '4096x1024' }, 'invalid_value'],
+    ['a width that is no number', { width: '512' }, 'invalid_value'],
+    ['a seed that is no integer', { seed: 0.5 }, 'invalid_value'],
+  ])('refuses %s', async (_name, members, code) => {
+    const answer = await caller.generate('FLUX-1.1-pro', { prompt: 'a cat', ...members }, 'preview');
+    expect([answer.status, json(answer).error.code]).toEqual([400, code]);
+  });
+
+  test('plays scenarios, and is billed', async () => {
+    expect((await caller.generate('flux--429-none', { prompt: 'a cat' }, 'preview')).status).toBe(429);
+    expect((await caller.generate('flux--slow-5', { prompt: 'a cat' }, 'preview')).status).toBe(200);
+    expect(caller.simulator.ledger.counts()).toMatchObject({ billed: 1, billedByDeployment: { 'flux--slow-5': 1 } });
+  });
+
+  test('is not on the v1 path', async () => {
+    const answer = await caller.call('POST', v1, { model: 'FLUX-1.1-pro', prompt: 'a cat' });
+    expect([answer.status, json(answer).error.code]).toEqual([400, 'OperationNotSupported']);
+  });
+});
+
 describe('addresses', () => {
   test.each([
     ['gpt-image-1', '2025-04-01-preview', 200],
@@ -154,6 +213,8 @@ describe('addresses', () => {
     ['gpt-image-1', '2025-04-01', 404],
     ['gpt-image-1', '2025-03-01-preview', 404],
     ['gpt-image-1', 'v1', 404],
+    ['FLUX-1.1-pro', '2024-05-01-preview', 200],
+    ['FLUX-1.1-pro', '2024-10-21', 404],
     ['dall-e-3', '2023-12-01-preview', 200],
     ['dall-e-3', '2024-10-21', 200],
     ['dall-e-3', '2023-10-01-preview', 404],
@@ -173,7 +234,7 @@ describe('addresses', () => {
   });
 
   test('a deployment of no known family is not found', async () => {
-    const answer = await caller.generate('flux-1', { prompt: 'a cat' });
+    const answer = await caller.generate('sora-2', { prompt: 'a cat' });
     expect([answer.status, json(answer).error.code]).toEqual([404, 'DeploymentNotFound']);
   });
 

@@ -38,9 +38,9 @@ type Body = Readonly<Record<string, unknown>>;
 
 export const json = (answer: Answer) => JSON.parse(answer.bytes.toString());
 
-/** Starts a simulator on a free port with quick operations. Close it when the tests are over. */
-export async function openCaller(options: { operationMs?: number } = {}): Promise<Caller> {
-  const simulator = await startSimulator({ apiKey: 'test-key', operationMs: 6, ...options });
+/** Starts a simulator on a free port with quick operations and streams. Close it when the tests are over. */
+export async function openCaller(options: { operationMs?: number; partialMs?: number } = {}): Promise<Caller> {
+  const simulator = await startSimulator({ apiKey: 'test-key', operationMs: 6, partialMs: 1, ...options });
   const dispatcher = new Agent({ keepAliveTimeout: 10 });
   const call: Caller['call'] = async (method, target, body, headers = { 'api-key': 'test-key' }) => {
     const url = new URL(target, simulator.origin);
@@ -72,10 +72,23 @@ export async function openCaller(options: { operationMs?: number } = {}): Promis
   };
 }
 
-/** Posts a prompt to a deployment over a plain socket, for tests that look at the connection itself. */
-export function postOverSocket(origin: string, deployment: string, prompt = 'a cat'): Socket {
+/** Reads a socket until the other side ends it; `end` is `end`, or the code of the error that ended it. */
+export async function readToEnd(socket: Socket): Promise<{ text: string; end: string }> {
+  const chunks: Buffer[] = [];
+  let end = 'end';
+  socket.on('data', (chunk) => chunks.push(chunk));
+  socket.on('error', (error: NodeJS.ErrnoException) => {
+    end = error.code ?? 'error';
+  });
+  socket.on('end', () => socket.destroy());
+  await new Promise((resolve) => socket.on('close', resolve));
+  return { text: Buffer.concat(chunks).toString('latin1'), end };
+}
+
+/** Posts a body to a deployment over a plain socket, for tests that look at the connection itself. */
+export function postOverSocket(origin: string, deployment: string, members: Body = {}): Socket {
   const socket = connect(Number(new URL(origin).port), '127.0.0.1');
-  const body = JSON.stringify({ prompt });
+  const body = JSON.stringify({ prompt: 'a cat', ...members });
   const head = [
     `POST /openai/deployments/${deployment}/images/generations?api-version=preview HTTP/1.1`,
     'host: 127.0.0.1',

@@ -12,6 +12,7 @@ const order: PictureOrder = {
   format: 'png',
   compression: 100,
   paddingMegabytes: 0,
+  coarseness: 1,
   broken: false,
 };
 const drawnBytes = async (changes: Partial<PictureOrder> = {}) =>
@@ -45,6 +46,16 @@ describe('a drawn picture', () => {
     expect(padded.length).toBe(plain.length + 5 * 1024 * 1024);
     const [one, other] = await Promise.all([plain, padded].map((bytes) => sharp(bytes).raw().toBuffer()));
     expect(other && one?.equals(other)).toBe(true);
+  });
+
+  test.each(['png', 'jpeg'] as const)('that is coarse has the same size and less in it, as %s', async (format) => {
+    const finished = await drawnBytes({ format });
+    const coarse = await drawnBytes({ format, coarseness: 16 });
+    const { width, height } = await sharp(coarse).metadata();
+    expect([width, height]).toEqual([512, 256]);
+    expect(coarse.length).toBeLessThan(finished.length);
+    const [one, other] = await Promise.all([finished, coarse].map((bytes) => sharp(bytes).stats()));
+    expect(other?.channels[0]?.mean).toBeCloseTo(one?.channels[0]?.mean ?? 0, -1);
   });
 
   test('is padded with PNG chunks whose checksums are right', async () => {

@@ -3,7 +3,7 @@ import sharp from 'sharp';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { chooseScenario } from '../../src/simulator/choose-scenario.ts';
 import { scenarios } from '../../src/simulator/scenarios.ts';
-import { type Caller, json, openCaller, postOverSocket } from './call-simulator.ts';
+import { type Caller, json, openCaller, postOverSocket, readToEnd } from './call-simulator.ts';
 
 let caller: Caller;
 beforeAll(async () => {
@@ -15,19 +15,9 @@ afterAll(() => caller.close());
 const generate = (scenario: string, members = {}) =>
   caller.generate(`gpt-image-2--${scenario}`, { prompt: 'a cat', ...members });
 
-/** Sends a call over a plain socket and reads until the other side ends; `reset` when it ends with a reset. */
-async function rawCall(scenario: string): Promise<{ text: string; end: string }> {
-  const socket = postOverSocket(caller.simulator.origin, `gpt-image-2--${scenario}`);
-  const chunks: Buffer[] = [];
-  let end = 'end';
-  socket.on('data', (chunk) => chunks.push(chunk));
-  socket.on('error', (error: NodeJS.ErrnoException) => {
-    end = error.code ?? 'error';
-  });
-  socket.on('end', () => socket.destroy());
-  await new Promise((resolve) => socket.on('close', resolve));
-  return { text: Buffer.concat(chunks).toString('latin1'), end };
-}
+/** Sends a call over a plain socket and reads until the other side ends. */
+const rawCall = (scenario: string, members = {}) =>
+  readToEnd(postOverSocket(caller.simulator.origin, `gpt-image-2--${scenario}`, members));
 
 function partsOf(text: string) {
   const [head = '', ...rest] = text.split('\r\n\r\n');
@@ -234,7 +224,7 @@ describe('bodies', () => {
 test('every scenario that reaches all flows has been given a test here', async () => {
   const source = await import('node:fs/promises').then((fs) => fs.readFile(import.meta.filename, 'utf8'));
   const untested = scenarios.filter(
-    ({ name, reach }) => reach !== 'legacy' && reach !== 'download' && !source.includes(name),
+    ({ name, reach }) => !['legacy', 'download', 'stream'].includes(reach) && !source.includes(name),
   );
   expect(untested).toEqual([]);
 });

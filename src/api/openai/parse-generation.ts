@@ -42,9 +42,13 @@ export function parseGeneration(body: unknown): GenerationCall {
   const parsed = parameters.safeParse(given);
   if (!parsed.success) throw invalidParameter(parsed.error, given);
   const known = parsed.data;
-  if (known.stream) throw streamingUnsupported('stream');
-  if (known.partial_images > 0) throw streamingUnsupported('partial_images');
   const extra = Object.entries(given).filter(([name]) => !Object.hasOwn(parameters.shape, name));
+  if (extra.some(([name]) => !/^[A-Za-z0-9_.-]{1,64}$/.test(name))) {
+    throw new GatewayError(
+      'invalid_value',
+      'The name of a parameter is too long, or holds other characters than names do.',
+    );
+  }
   const [deep] = extra.find(([, value]) => isDeeperThan(value, deepestExtra)) ?? [];
   if (deep !== undefined) throw new GatewayError('invalid_value', `'${deep}' is nested too deeply.`, { param: deep });
   const request: ImageRequest = {
@@ -81,10 +85,4 @@ function invalidParameter(error: z.ZodError, given: Record<string, unknown>): Ga
     return new GatewayError('missing_required_parameter', `'${param}' is missing.`, { param });
   }
   return new GatewayError('invalid_value', `'${param}' ${issue?.message ?? 'is not valid'}.`, { param });
-}
-
-function streamingUnsupported(param: string): GatewayError {
-  return new GatewayError('unsupported_parameter', `'${param}' is not supported yet: this gateway does not stream.`, {
-    param,
-  });
 }

@@ -1,0 +1,20 @@
+import type { FastifyInstance } from 'fastify';
+import { GatewayError } from '../domain/gateway-error.ts';
+import type { Lifecycle } from './lifecycle.ts';
+
+/** New work that still arrives, on connections that were kept alive, can go elsewhere: nothing was paid for yet. */
+export function refuseNewWorkWhileClosing(app: FastifyInstance, lifecycle: Lifecycle): void {
+  app.addHook('onRequest', async () => {
+    if (lifecycle.phase !== 'closing') return;
+    throw new GatewayError('overloaded', 'The gateway is shutting down. Nothing was sent to the image service.', {
+      retryAfterMs: 1_000,
+    });
+  });
+}
+
+/** A connection that is kept alive after its answer would delay the end by its idle time. */
+export function closeConnectionsWhileClosing(app: FastifyInstance, lifecycle: Lifecycle): void {
+  app.addHook('onSend', async (_request, reply) => {
+    if (lifecycle.phase === 'closing') reply.header('connection', 'close');
+  });
+}

@@ -1,0 +1,66 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { GatewayError } from '../domain/gateway-error.ts';
+import type { ByteRange, ImageStore, OpenImage } from '../domain/image-store.ts';
+import { refuseOtherMethods } from './refuse-other-methods.ts';
+
+/** Where hosted pictures are served, and how their links end. */
+export const filesPath = '/v1/images/files';
+
+/**
+ * `GET /v1/images/files/{id}`: a hosted picture. The id is the permission: no key is needed, and none is refused, because
+ * some clients send theirs to whatever link they get. Ids that are unknown, expired or no ids at all look alike.
+ */
+export function filesRoute(app: FastifyInstance, store: ImageStore): void {
+  const url = `${filesPath}/:id`;
+  app.get<{ Params: { id: string } }>(url, async (request, reply) => {
+    const image = await store.open(request.params.id);
+    if (image === undefined) throw new GatewayError('unknown_url', 'There is no such picture, or not any more.');
+    return answer(request, reply, image);
+  });
+  refuseOtherMethods(app, url, ['GET', 'HEAD']);
+}
+
+function answer(request: FastifyRequest, reply: FastifyReply, image: OpenImage): FastifyReply {
+  const { length, tag, mediaType, expiresAt } = image;
+  const etag = `"${tag}"`;
+  const lifetimeS = Math.max(0, Math.floor((expiresAt - Date.now()) / 1000));
+  reply.headers({
+    etag,
+    'accept-ranges': 'bytes',
+    'cache-control': `private, max-age=${lifetimeS}, immutable`,
+    // The bytes came from an upstream: a browser shall take them for a picture and nothing else.
+    'x-content-type-options': 'nosniff',
+    'content-disposition': 'inline',
+    'content-security-policy': "default-src 'none'; sandbox",
+  });
+  if (matches(request.headers['if-none-match'], etag)) return reply.code(304).send();
+  const range = requestedRange(request, etag, length);
+  if (range === 'unsatisfiable') {
+    reply.header('content-range', `bytes */${length}`);
+    throw new GatewayError('range_not_satisfiable', 'The picture has no such bytes.');
+  }
+  const part = range ?? { first: 0, last: length - 1 };
+  if (range) reply.code(206).header('content-range', `bytes ${part.first}-${part.last}/${length}`);
+  reply.header('content-length', part.last - part.first + 1).type(mediaType);
+  return request.method === 'HEAD' ? reply.send() : reply.send(image.read(range));
+}
+
+/** `if-none-match` compares weakly (RFC 9110, 13.1.2). */
+function matches(header: string | undefined, etag: string): boolean {
+  const tags = (header ?? '').split(',').map((tag) => tag.trim().replace(/^W\//, ''));
+  return tags.includes('*') || tags.includes(etag);
+}
+
+/** One range of bytes; anything more complicated may be answered with everything (RFC 9110, 14.2). */
+function requestedRange(
+  { headers }: FastifyRequest,
+  etag: string,
+  length: number,
+): ByteRange | 'unsatisfiable' | undefined {
+  const [, from = '', to = ''] = /^bytes=(\d{0,15})-(\d{0,15})$/.exec(headers.range ?? '') ?? [];
+  if (from + to === '' || (headers['if-range'] !== undefined && headers['if-range'] !== etag)) return undefined;
+  const first = from === '' ? Math.max(0, length - Number(to)) : Number(from);
+  const last = from === '' || to === '' ? length - 1 : Math.min(Number(to), length - 1);
+  if (from !== '' && to !== '' && Number(to) < first) return undefined;
+  return first <= last ? { first, last } : 'unsatisfiable';
+}

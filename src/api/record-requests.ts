@@ -1,0 +1,51 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { GatewayError } from '../domain/gateway-error.ts';
+import type { RequestEnd, RequestRecord, RequestRecorder } from '../domain/request-record.ts';
+import { noteRequest } from './refuse-connection.ts';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    record: RequestRecord;
+  }
+}
+
+/** Gives every request its id and its record, which is handed over when the connection of its answer has ended. */
+export function recordRequests(app: FastifyInstance, recorder: RequestRecorder): void {
+  app.decorateRequest('record', null as unknown as RequestRecord);
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header('x-request-id', request.id);
+    const record = newRecord(request);
+    request.record = record;
+    noteRequest(request.raw, reply.raw);
+    recorder.requestStarted();
+    reply.raw.once('close', () => recorder.requestEnded(record, requestEnd(reply.raw, record)));
+    requireHost(request.raw);
+  });
+}
+
+/** Node would refuse it by itself, but without a body (RFC 9112, 3.2). */
+function requireHost({ httpVersion, headers }: IncomingMessage): void {
+  if (httpVersion === '1.1' && headers.host === undefined) {
+    throw new GatewayError('invalid_request', 'The request has no host header.');
+  }
+}
+
+/** `record.error` is set before we tear a connection; without it, the other side has closed it. 499 is nginx's word. */
+function requestEnd(response: ServerResponse, record: RequestRecord): RequestEnd {
+  if (response.writableFinished) return { how: 'answered', status: response.statusCode };
+  return record.error === undefined ? { how: 'left', status: 499 } : { how: 'torn', status: response.statusCode };
+}
+
+function newRecord(request: FastifyRequest): RequestRecord {
+  const retries = request.headers['x-stainless-retry-count'];
+  return {
+    requestId: request.id,
+    method: request.method,
+    route: request.routeOptions.url ?? 'unknown',
+    startedAt: performance.now(),
+    clientRetry: typeof retries === 'string' && /^\d{1,3}$/.test(retries) ? Number(retries) : 0,
+    images: 0,
+    bytesOut: 0,
+  };
+}

@@ -1,0 +1,45 @@
+import type { ServerResponse } from 'node:http';
+import type { FastifyReply } from 'fastify';
+import type { Generation } from '../domain/generation.ts';
+import type { RequestRecord } from '../domain/request-record.ts';
+import { ClosedConnectionError, StalledReaderError, writeBody } from './write-body.ts';
+
+/**
+ * Sends head and body of an answer whose outcome is known, and settles its generation. From the first byte on, a failure
+ * can only be shown by tearing the connection, unless `chunks` have words for it and note it in `record.error`.
+ */
+export async function sendAnswer(
+  reply: FastifyReply,
+  headers: Readonly<Record<string, string>>,
+  chunks: AsyncIterable<Buffer | string>,
+  { generation, record }: { readonly generation: Generation; readonly record: RequestRecord },
+): Promise<void> {
+  reply.hijack();
+  const { raw } = reply;
+  // Writing to a connection that has just closed emits an error that nobody needs: `writeBody` reports it.
+  raw.on('error', () => {});
+  for (const [name, value] of Object.entries(reply.getHeaders())) raw.setHeader(name, value ?? '');
+  // Fastify's hooks do not see an answer that is written past it.
+  if (reply.server.lifecycle.phase === 'closing') raw.setHeader('connection', 'close');
+  raw.writeHead(200, headers);
+  try {
+    await writeBody(raw, chunks, { written: record, signal: generation.signal });
+    generation.settle(record.error === undefined ? 'delivered' : 'torn');
+  } catch (error) {
+    const hasLeft = error instanceof ClosedConnectionError || raw.destroyed;
+    if (!hasLeft) record.error = error;
+    tear(raw);
+    generation.settle(hasLeft || error instanceof StalledReaderError ? 'abandoned' : 'torn');
+  }
+}
+
+/**
+ * Breaks an answer off so that its reader notices. The head goes out first, even if it still waits for company: SDKs
+ * take a connection that closes without one for a reason to ask, and pay, again.
+ */
+function tear(raw: ServerResponse): void {
+  raw.socket?.uncork();
+  // Without chunks, as HTTP/1.0 has it, a closed connection looks like a regular end; a reset does not.
+  if (raw.req.httpVersion === '1.0') raw.socket?.resetAndDestroy();
+  raw.destroy();
+}

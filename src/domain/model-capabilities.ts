@@ -1,0 +1,40 @@
+import type { Delivery, RequestDefaults } from './image-request.ts';
+
+/**
+ * The values that a parameter takes. `any`: the upstream decides. An empty list: there is no such parameter.
+ * Among sizes the word `WxH` stands for every size within the pixel rule (`gateway/pixel-rule.ts`).
+ */
+export type Values = readonly string[] | 'any';
+
+/** How far a parameter goes that no image API of OpenAI's shape documents, but that some callers send. */
+export const seedSupport = ['supported', 'undocumented', 'refused'] as const;
+
+/** What the models of one family can do, as data. */
+export type ModelCapabilities = {
+  /** The longest prompt, in UTF-16 units. */
+  readonly promptCharacters: number;
+  /** The most pictures that one call makes. */
+  readonly maxCount: number;
+  /** Whether the upstream can answer with a stream of events. */
+  readonly streams: boolean;
+  /** The most pictures that one streamed call makes. */
+  readonly maxStreamedCount: number;
+  readonly sizes: Values;
+  readonly qualities: Values;
+  readonly backgrounds: Values;
+  readonly outputFormats: Values;
+  /** The output formats that `output_compression` can be combined with. */
+  readonly compressionFormats: Values;
+  readonly moderations: Values;
+  readonly styles: Values;
+  /** The values of `response_format`; empty where the upstream refuses that parameter and always sends base64. */
+  readonly responseFormats: readonly Delivery[];
+  readonly seed: (typeof seedSupport)[number];
+  /** Whether parameters that the gateway does not know are forwarded. */
+  readonly extraParameters: boolean;
+  /** What the upstream does when a parameter is left out, where a document says so: such a value is never sent. */
+  readonly defaults: RequestDefaults;
+};
+
+/** What an operator may say otherwise about one target. */
+export type CapabilityOverrides = Partial<Omit<ModelCapabilities, 'defaults'>>;

@@ -1,0 +1,60 @@
+import { GatewayError } from '../domain/gateway-error.ts';
+import { takes } from './allowed-values.ts';
+import { type FitRule, unchanged } from './fit.ts';
+import { fitValues } from './fit-values.ts';
+import { unsupportedParameter, unsupportedValue } from './refusals.ts';
+
+const fitPrompt: FitRule = ({ prompt }, { promptCharacters }) => {
+  if (prompt.length <= promptCharacters) return unchanged;
+  const message = `'prompt' is too long: this model takes at most ${promptCharacters} characters, and this one has ${prompt.length}.`;
+  throw new GatewayError('invalid_value', message, { param: 'prompt' });
+};
+
+const fitCompression: FitRule = ({ outputCompression, outputFormat }, { compressionFormats, defaults }) => {
+  if (outputCompression === undefined) return unchanged;
+  if (compressionFormats.length === 0) throw unsupportedParameter('output_compression');
+  const format = outputFormat ?? defaults.outputFormat;
+  if (format !== undefined && !takes(compressionFormats, format)) {
+    const message = `'output_compression' cannot be combined with 'output_format' '${format}' for this model.`;
+    throw new GatewayError('invalid_value', message, { param: 'output_compression' });
+  }
+  return outputCompression === defaults.outputCompression
+    ? { members: { outputCompression: undefined }, adaptations: [] }
+    : unchanged;
+};
+
+/** `seed` and whatever the gateway has no name for. */
+const fitExtra: FitRule = ({ extra }, { seed, extraParameters }, policy) => {
+  const { seed: asked, ...others } = extra;
+  const isSeedRefused = seed === 'refused' || (seed === 'undocumented' && policy === 'strict');
+  if (asked !== undefined && isSeedRefused) throw unsupportedParameter('seed');
+  const [other] = Object.keys(others);
+  if (other !== undefined && !extraParameters) throw unsupportedParameter(other);
+  return unchanged;
+};
+
+/** Where the family cannot stream, the gateway makes the events itself once the pictures are there. */
+const fitStream: FitRule = ({ stream, partialImages }, { streams }, policy) => {
+  if (!stream || streams) return unchanged;
+  if (policy === 'strict') throw unsupportedParameter('stream');
+  return {
+    members: { stream: false, partialImages: 0 },
+    adaptations: ['stream=completed-only', ...(partialImages > 0 ? (['partial_images=removed'] as const) : [])],
+  };
+};
+
+/**
+ * Tells the upstream only what it understands; the gateway converts what comes otherwise. A stream carries base64,
+ * so that is asked for where the gateway makes the stream and the upstream has the choice.
+ */
+const fitDelivery: FitRule = ({ delivery, stream }, { responseFormats, defaults, streams }, policy) => {
+  const needed = stream && !streams ? 'b64_json' : delivery;
+  const canBeTold = needed !== undefined && responseFormats.includes(needed) && needed !== defaults.delivery;
+  const members = { delivery: canBeTold ? needed : undefined };
+  if (delivery === undefined || responseFormats.includes(delivery)) return { members, adaptations: [] };
+  if (policy === 'strict') throw unsupportedValue('response_format', delivery, responseFormats);
+  return { members, adaptations: delivery === defaults.delivery ? [] : [`delivery=${delivery}`] };
+};
+
+/** Everything but the number of pictures, in the order in which problems are named. */
+export const fitRules: readonly FitRule[] = [fitPrompt, ...fitValues, fitCompression, fitExtra, fitStream, fitDelivery];

@@ -1,0 +1,63 @@
+import type { ImageRequest } from '../domain/image-request.ts';
+
+/** A request that asks for one parameter, to see what becomes of it. */
+export type ParameterSample = {
+  /** The parameter's wire name. */
+  readonly parameter: string;
+  /** The value as documents show it. */
+  readonly value: string;
+  readonly member: keyof ImageRequest;
+  readonly request: ImageRequest;
+};
+
+/** A request that asks for nothing but a picture. */
+export const plainRequest: ImageRequest = {
+  prompt: 'a cat',
+  count: 1,
+  size: undefined,
+  quality: undefined,
+  background: undefined,
+  outputFormat: undefined,
+  outputCompression: undefined,
+  moderation: undefined,
+  style: undefined,
+  user: undefined,
+  delivery: undefined,
+  stream: false,
+  partialImages: 0,
+  extra: {},
+};
+
+const sizes = ['auto', '256x256', '512x512', '1024x1024', '1536x1024', '1024x1536', '1792x1024', '1024x1792'];
+const jpeg = { outputFormat: 'jpeg' };
+
+/** Every value that a family of the table or an adaptation knows, and some that none knows. */
+export const parameterSamples: readonly ParameterSample[] = [
+  ...[2, 5, 6, 10].map((count) => sample('n', 'count', count)),
+  ...[...sizes, '2048x1152', '1000x1000'].map((size) => sample('size', 'size', size)),
+  ...['auto', 'low', 'medium', 'high', 'xhigh', 'max', 'standard', 'hd'].map((value) =>
+    sample('quality', 'quality', value),
+  ),
+  ...['vivid', 'natural'].map((value) => sample('style', 'style', value)),
+  ...['auto', 'opaque', 'transparent'].map((value) => sample('background', 'background', value)),
+  ...['png', 'jpeg', 'webp', 'bmp'].map((value) => sample('output_format', 'outputFormat', value)),
+  ...[0, 80, 100].map((value) => sample('output_compression', 'outputCompression', value, jpeg, `${value} with jpeg`)),
+  ...['auto', 'low'].map((value) => sample('moderation', 'moderation', value)),
+  ...(['url', 'b64_json'] as const).map((value) => sample('response_format', 'delivery', value)),
+  sample('stream', 'stream', true),
+  sample('stream', 'count', 2, { stream: true }, 'true with n 2'),
+  ...[1, 3].map((value) => sample('partial_images', 'partialImages', value, { stream: true }, `${value} with stream`)),
+  sample('user', 'user', 'someone', {}, 'any text'),
+  sample('seed', 'extra', { seed: 7 }, {}, 'a number'),
+  sample('other parameters', 'extra', { complexity: 'low' }, {}, 'such as complexity'),
+];
+
+function sample<Member extends keyof ImageRequest>(
+  parameter: string,
+  member: Member,
+  value: ImageRequest[Member],
+  others: Partial<ImageRequest> = {},
+  shown = String(value),
+): ParameterSample {
+  return { parameter, value: shown, member, request: { ...plainRequest, ...others, [member]: value } };
+}

@@ -1,0 +1,109 @@
+import { randomBytes } from 'node:crypto';
+import { constants, createReadStream } from 'node:fs';
+import { lstat } from 'node:fs/promises';
+import type { Readable } from 'node:stream';
+import type { ByteRange, ImageStore, StoredImage } from '../domain/image-store.ts';
+import { openPictureDirectory, type PictureDirectory } from './picture-directory.ts';
+import { createPictureIndex, type PictureIndex } from './picture-index.ts';
+import { isPictureId } from './picture-name.ts';
+import { receivePicture } from './receive-picture.ts';
+import { onDisk, storageFailure } from './storage-failure.ts';
+
+export type DiskImageStoreOptions = {
+  /** Created, for this user only, when it does not exist. One process at a time uses it. */
+  readonly directory: string;
+  /** How long a picture can be read. Default: 24 hours. */
+  readonly lifetimeMs?: number;
+  /** Above this the oldest pictures are removed. Default: 5 GB. */
+  readonly maxBytes?: number;
+  /** The longest picture. Default: 64 MiB, as for downloads. */
+  readonly maxPictureBytes?: number;
+  /** Unix time in milliseconds. */
+  readonly now?: () => number;
+};
+
+const sweepEveryMs = 5 * 60_000;
+
+/**
+ * Keeps pictures in a directory, and knows them again after a restart. Rejects with the disk's error when the directory
+ * cannot be used.
+ */
+export async function createDiskImageStore({
+  directory,
+  lifetimeMs = 24 * 60 * 60_000,
+  maxBytes = 5_000_000_000,
+  maxPictureBytes = 64 * 1024 * 1024,
+  now = Date.now,
+}: DiskImageStoreOptions): Promise<ImageStore> {
+  const files = await openPictureDirectory(directory);
+  const index = createPictureIndex(maxBytes);
+  for (const image of await files.load(now())) index.add(image);
+  await removeAll(files, index.takeExcess(now()));
+  await files.removeAbandoned(now());
+  const stopSweeping = sweepRegularly(files, index, now);
+
+  return {
+    async put(bytes) {
+      const id = randomBytes(18).toString('base64url');
+      try {
+        const received = await receivePicture(bytes, files.arrivingPath(id), maxPictureBytes);
+        if (received.length > maxBytes) throw storageFailure('the picture is longer than the whole store');
+        const image = { id, ...received, expiresAt: Math.round(now() + lifetimeMs) };
+        await onDisk(files.commit(image));
+        index.add(image);
+        // Only now: a picture that could not be stored has cost no other its place.
+        await removeAll(files, index.takeExcess(now()));
+        return image;
+      } catch (error) {
+        await files.removeArriving(id);
+        throw error;
+      }
+    },
+    async open(id) {
+      // A path is built from what the index holds, never from what a caller sent.
+      const image = isPictureId(id) ? index.get(id) : undefined;
+      if (image === undefined || image.expiresAt <= now()) return undefined;
+      const path = files.path(image);
+      if (!(await isWhole(path, image.length))) return undefined;
+      return { ...image, read: (range) => readPicture(path, range) };
+    },
+    close: stopSweeping,
+  };
+}
+
+async function isWhole(path: string, length: number): Promise<boolean> {
+  try {
+    const file = await lstat(path);
+    return file.isFile() && file.size === length;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return false;
+    throw error;
+  }
+}
+
+/** The file is opened at once, so a picture that is evicted later is still read to its end. */
+function readPicture(path: string, range?: ByteRange): Readable {
+  // Node hands numbers on to open(2), but its types know only names, and none has O_NOFOLLOW.
+  const flags = (constants.O_RDONLY | constants.O_NOFOLLOW) as unknown as string;
+  return createReadStream(path, range ? { flags, start: range.first, end: range.last } : { flags });
+}
+
+/** Returns what ends it, once a sweep that is under way has ended. */
+function sweepRegularly(files: PictureDirectory, index: PictureIndex, now: () => number): () => Promise<void> {
+  let sweep: Promise<void> = Promise.resolve();
+  const timer = setInterval(() => {
+    // A directory that cannot be listed now is listed again next time; whoever stores a picture learns of it.
+    sweep = removeAll(files, index.takeExpired(now()))
+      .then(() => files.removeAbandoned(now()))
+      .catch(() => {});
+  }, sweepEveryMs).unref();
+  return async () => {
+    clearInterval(timer);
+    await sweep;
+  };
+}
+
+async function removeAll(files: PictureDirectory, images: readonly StoredImage[]): Promise<void> {
+  for (const image of images) await files.remove(image);
+}

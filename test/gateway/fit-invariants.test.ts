@@ -1,0 +1,150 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { GatewayError } from '../../src/domain/gateway-error.ts';
+import { type ImageRequest, wireNames } from '../../src/domain/image-request.ts';
+import { parameterPolicies } from '../../src/domain/parameter-policy.ts';
+import { type AdaptationName, adaptations } from '../../src/gateway/adaptations.ts';
+import { type FitTo, fitRequest } from '../../src/gateway/fit-request.ts';
+import { modelFamilies, unknownFamily } from '../../src/gateway/model-families.ts';
+
+const wireName: Readonly<Record<string, string>> = {
+  ...wireNames,
+  stream: 'stream',
+  partialImages: 'partial_images',
+  prompt: 'prompt',
+};
+
+const oneOf = (...values: string[]) => fc.option(fc.constantFrom(...values, 'nonsense'), { nil: undefined });
+
+const requests: fc.Arbitrary<ImageRequest> = fc.record({
+  prompt: fc.constantFrom('a cat', 'x'.repeat(1_001)),
+  count: fc.integer({ min: 1, max: 10 }),
+  size: oneOf('auto', '256x256', '512x512', '1024x1024', '1536x1024', '1792x1024', '1024x1792', '2048x1152', 'WxH'),
+  quality: oneOf('auto', 'low', 'medium', 'high', 'xhigh', 'max', 'standard', 'hd'),
+  background: oneOf('auto', 'opaque', 'transparent'),
+  outputFormat: oneOf('png', 'jpeg', 'webp'),
+  outputCompression: fc.option(fc.integer({ min: 0, max: 100 }), { nil: undefined, freq: 1 }),
+  moderation: oneOf('auto', 'low'),
+  style: oneOf('vivid', 'natural'),
+  user: fc.option(fc.string(), { nil: undefined }),
+  delivery: fc.option(fc.constantFrom('url', 'b64_json'), { nil: undefined }),
+  stream: fc.boolean(),
+  partialImages: fc.constantFrom(0, 0, 1, 3),
+  extra: fc.constantFrom<Record<string, unknown>>({}, {}, { seed: 0 }, { complexity: 'low' }, { seed: 1, flag: false }),
+});
+
+// A request that asks for everything is nearly always refused, so most members are thinned out.
+const sparseRequests = fc
+  .tuple(requests, fc.subarray(['size', 'quality', 'background', 'outputFormat', 'moderation', 'style'] as const))
+  .chain(([request, kept]) =>
+    fc.boolean().map((isFull) => {
+      if (isFull) return request;
+      const members = ['size', 'quality', 'background', 'outputFormat', 'moderation', 'style'] as const;
+      const dropped = members.filter((member) => !kept.slice(0, 2).includes(member));
+      const absent = Object.fromEntries(dropped.map((member) => [member, undefined]));
+      return { ...request, ...absent, prompt: 'a cat', outputCompression: undefined };
+    }),
+  );
+
+const situations = fc.record({
+  family: fc.constantFrom(...modelFamilies, unknownFamily),
+  policy: fc.constantFrom(...parameterPolicies),
+});
+
+type Result = ReturnType<typeof fitRequest> | GatewayError;
+
+function tryFit(request: ImageRequest, fitTo: FitTo): Result {
+  try {
+    return fitRequest(request, fitTo);
+  } catch (error) {
+    if (error instanceof GatewayError) return error;
+    throw error;
+  }
+}
+
+function isReported(member: string, names: readonly AdaptationName[]): boolean {
+  return adaptations.some(({ name, parameter }) => parameter === wireName[member] && names.includes(name));
+}
+
+/** The members that were asked for, that a leg lacks, and of which nobody was told. */
+function vanished(
+  request: ImageRequest,
+  { family }: FitTo,
+  { legs, adaptations: names }: ReturnType<typeof fitRequest>,
+) {
+  const defaults: Readonly<Record<string, unknown>> = family.defaults;
+  return (
+    Object.entries(request)
+      // `auto` says the same as leaving the parameter out.
+      .filter(([, value]) => value !== undefined && value !== 'auto')
+      .filter(([member, value]) => member !== 'count' && defaults[member] !== value)
+      .filter(([member, value]) => legs.some((leg) => leg[member as keyof ImageRequest] !== value))
+      .filter(([member]) => !isReported(member, names))
+  );
+}
+
+const runs = { numRuns: 5_000 };
+
+test('whatever is asked: nothing vanishes, the legs add up, and a refusal names what was asked', () => {
+  const seen = { fitted: 0, refused: 0 };
+  fc.assert(
+    fc.property(sparseRequests, situations, (request, situation) => {
+      const result = tryFit(request, situation);
+      if (result instanceof GatewayError) {
+        seen.refused += 1;
+        const { param = '', kind, message } = result;
+        const asked = [...Object.keys(request.extra), ...Object.values(wireName)];
+        expect(['invalid_value', 'unsupported_parameter']).toContain(kind);
+        expect(asked).toContain(param);
+        expect(message).toContain(`'${param}'`);
+        return;
+      }
+      seen.fitted += 1;
+      expect(vanished(request, situation, result)).toEqual([]);
+      expect(result.legs.reduce((sum, { count }) => sum + count, 0)).toBe(request.count);
+      for (const leg of result.legs) expect({ ...leg, count: 0 }).toEqual({ ...result.legs[0], count: 0 });
+      expect(result.legs.length > 1).toBe(result.adaptations.includes('n=fan-out'));
+      expect(new Set(result.adaptations).size).toBe(result.adaptations.length);
+    }),
+    runs,
+  );
+  expect(Math.min(seen.fitted, seen.refused)).toBeGreaterThan(500);
+});
+
+test('pass changes nothing, and refuses only what no policy can answer', () => {
+  fc.assert(
+    fc.property(sparseRequests, situations, (request, { family }) => {
+      const isImpossible =
+        (request.stream && request.delivery === 'url') || (!request.stream && request.partialImages > 0);
+      const result = tryFit(request, { family, policy: 'pass' });
+      if (isImpossible) expect(result).toBeInstanceOf(GatewayError);
+      else expect(result).toEqual({ legs: [request], adaptations: [] });
+    }),
+    runs,
+  );
+});
+
+test('strict adapts nothing, and adapt takes everything that strict takes', () => {
+  fc.assert(
+    fc.property(sparseRequests, situations, (request, { family }) => {
+      const strict = tryFit(request, { family, policy: 'strict' });
+      if (strict instanceof GatewayError) return;
+      expect(strict.adaptations).toEqual([]);
+      expect(tryFit(request, { family, policy: 'adapt' })).toEqual(strict);
+    }),
+    runs,
+  );
+});
+
+test('what goes upstream under adapt needs no further adaptation', () => {
+  fc.assert(
+    fc.property(sparseRequests, situations, (request, { family }) => {
+      const result = tryFit(request, { family, policy: 'adapt' });
+      if (result instanceof GatewayError) return;
+      for (const leg of result.legs) {
+        expect(tryFit(leg, { family, policy: 'adapt' })).toEqual({ legs: [leg], adaptations: [] });
+      }
+    }),
+    runs,
+  );
+});

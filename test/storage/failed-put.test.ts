@@ -1,0 +1,165 @@
+import { existsSync } from 'node:fs';
+import type { FileHandle } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, expect, test, vi } from 'vitest';
+import { GatewayError } from '../../src/domain/gateway-error.ts';
+import { chunks, filesIn, openStore, png } from './store-directory.ts';
+
+type Disk = typeof import('node:fs/promises');
+
+// The real file system, with one fault in it.
+const fault = vi.hoisted((): { open?: Disk['open']; rename?: Disk['rename'] } => ({}));
+vi.mock('node:fs/promises', async (importActual) => {
+  const real = await importActual<Disk>();
+  const open: Disk['open'] = (...call) => (fault.open ?? real.open)(...call);
+  const rename: Disk['rename'] = (...call) => (fault.rename ?? real.rename)(...call);
+  return { ...real, open, rename };
+});
+afterEach(() => {
+  delete fault.open;
+  delete fault.rename;
+});
+const real = await vi.importActual<Disk>('node:fs/promises');
+
+const diskError = (code: string) => Object.assign(new Error(`${code}: as injected`), { code });
+const storageFailed = { kind: 'storage_failed', outcome: 'unknown' };
+const unusable = { kind: 'upstream_invalid_response', outcome: 'unknown' };
+
+/** Lets `spoil` change the picture's file, or the directory when it is synced after the rename. */
+const spoilOpened = (which: 'file' | 'directory', spoil: (opened: FileHandle) => void) => {
+  fault.open = async (path, flags, mode) => {
+    const opened = await real.open(path, flags, mode);
+    if ((flags === 'wx') === (which === 'file')) spoil(opened);
+    return opened;
+  };
+};
+
+const rejectOpen = (code: string) => () => {
+  fault.open = (path, flags, mode) => (flags === 'wx' ? Promise.reject(diskError(code)) : real.open(path, flags, mode));
+};
+
+const faults: Record<string, () => void> = {
+  'the disk is full before the first byte': rejectOpen('ENOSPC'),
+  'the disk is read-only': rejectOpen('EROFS'),
+  'the directory may not be written': rejectOpen('EACCES'),
+  'no file can be opened any more': rejectOpen('EMFILE'),
+  'the disk is full half-way': () =>
+    spoilOpened('file', (file) => {
+      const { appendFile } = file;
+      let calls = 0;
+      file.appendFile = async (...call) => {
+        calls += 1;
+        if (calls === 2) throw diskError('ENOSPC');
+        return appendFile.apply(file, call);
+      };
+    }),
+  'the bytes cannot be synced': () =>
+    spoilOpened('file', (file) => {
+      file.sync = async () => Promise.reject(diskError('EIO'));
+    }),
+  'the file cannot be renamed': () => {
+    fault.rename = () => Promise.reject(diskError('EIO'));
+  },
+  'the directory cannot be synced': () =>
+    spoilOpened('directory', (directory) => {
+      directory.sync = async () => Promise.reject(diskError('EIO'));
+    }),
+};
+
+test.for(Object.keys(faults))(
+  'when %s, the put fails as storage, nothing is left, and the next one works',
+  async (name) => {
+    const store = await openStore();
+    let closed = false;
+    async function* source() {
+      try {
+        yield* [png(), Buffer.alloc(1_000), Buffer.alloc(1_000)];
+      } finally {
+        closed = true;
+      }
+    }
+    faults[name]?.();
+    await expect(store.put(source())).rejects.toMatchObject({ ...storageFailed, cause: { code: expect.any(String) } });
+    expect(closed).toBe(true);
+    expect(await filesIn(store.directory)).toEqual([]);
+
+    delete fault.open;
+    delete fault.rename;
+    expect(await store.open((await store.put(chunks(png()))).id)).toBeDefined();
+  },
+);
+
+test.skipIf(!existsSync('/dev/full'))('a device that is really full fails as storage', async () => {
+  const store = await openStore();
+  fault.open = (path, flags, mode) => (flags === 'wx' ? real.open('/dev/full', 'w') : real.open(path, flags, mode));
+  await expect(store.put(chunks(png()))).rejects.toMatchObject({ ...storageFailed, cause: { code: 'ENOSPC' } });
+});
+
+test.for(['vanished', 'become a file'])('a put fails as storage when the directory has %s', async (what) => {
+  const store = await openStore();
+  await rm(store.directory, { recursive: true });
+  if (what !== 'vanished') await writeFile(store.directory, '');
+  await expect(store.put(chunks(png()))).rejects.toMatchObject(storageFailed);
+});
+
+test('a put fails as storage when the directory vanishes under it', async () => {
+  const store = await openStore();
+  async function* source() {
+    yield png();
+    await rm(join(store.directory, 'arriving'), { recursive: true });
+    yield png();
+  }
+  await expect(store.put(source())).rejects.toMatchObject(storageFailed);
+  expect(await filesIn(store.directory)).toEqual([]);
+});
+
+test.for([
+  ['its own error', new Error('torn')],
+  ['a GatewayError', new GatewayError('upstream_outcome_unknown', 'torn', { outcome: 'unknown' })],
+])('a source that fails half-way with %s passes it on, and nothing is left', async ([, error]) => {
+  const store = await openStore();
+  async function* source() {
+    yield png();
+    throw error;
+  }
+  await expect(store.put(source())).rejects.toBe(error);
+  expect(await filesIn(store.directory)).toEqual([]);
+});
+
+test.for([
+  ['HTML', '<!doctype html><script>alert(1)</script>'],
+  ['SVG', '<svg xmlns="http://www.w3.org/2000/svg"></svg>'],
+  ['XML', '<?xml version="1.0"?><svg/>'],
+  ['BMP', `BM${'\0'.repeat(60)}`],
+  ['the first half of a PNG header', '\x89PNG'],
+  ['no byte at all', ''],
+])('%s is no picture: it never reaches the disk', async ([, text = '']) => {
+  const store = await openStore();
+  fault.open = () => Promise.reject(new Error('nothing is to be opened'));
+  await expect(store.put(chunks(Buffer.from(text, 'latin1')))).rejects.toMatchObject(unusable);
+  expect(await filesIn(store.directory)).toEqual([]);
+});
+
+test('a picture that is too long is refused without being read to its end', async () => {
+  const store = await openStore({ maxPictureBytes: 1_000 });
+  let yielded = 0;
+  async function* endless() {
+    for (;;) {
+      yielded += 1;
+      yield png(400);
+    }
+  }
+  await expect(store.put(endless())).rejects.toMatchObject(unusable);
+  expect(yielded).toBe(3);
+  expect(await filesIn(store.directory)).toEqual([]);
+  await expect(store.put(chunks(png(1_000)))).resolves.toMatchObject({ length: 1_000 });
+});
+
+test('a picture longer than the whole store fails as storage and evicts nothing', async () => {
+  const store = await openStore({ maxBytes: 1_000 });
+  const { id } = await store.put(chunks(png(900)));
+  await expect(store.put(chunks(png(1_001)))).rejects.toMatchObject(storageFailed);
+  expect(await store.open(id)).toBeDefined();
+  expect(await filesIn(store.directory)).toHaveLength(1);
+});
