@@ -49,18 +49,23 @@ class MergedAnswer {
     const first = this.#pictures;
     let end: ImageEnd | undefined;
     for await (const event of events) {
+      if (event.type === 'done') {
+        const { type: _type, ...summary } = event;
+        if (end) yield { facts: {}, ...summary, ...end };
+        return this.#add(event);
+      }
       if (end) yield end;
       end = undefined;
-      if (event.type === 'done') return this.#add(event);
-      if (event.type === 'bytes') {
-        yield event;
-        continue;
-      }
-      const moved = { ...event, index: first + event.index };
-      this.#pictures = moved.index + 1;
-      if (moved.type === 'image-end' && moved.facts === undefined) end = moved;
-      else yield moved;
+      if (event.type === 'bytes') yield event;
+      else if (event.type === 'image-end') end = { ...event, index: first + event.index };
+      else yield this.#renumbered(event, first);
     }
+  }
+
+  #renumbered<T extends { readonly index: number }>(event: T, first: number): T {
+    const index = first + event.index;
+    this.#pictures = index + 1;
+    return { ...event, index };
   }
 
   #add({ created, usage, facts }: Extract<ImageEvent, { type: 'done' }>): void {

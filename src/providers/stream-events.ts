@@ -14,13 +14,13 @@ export async function* streamEvents(
   call: ProviderCall,
 ): AsyncGenerator<ImageEvent> {
   const reader = new SseReader();
-  const pictures = new PictureStream();
+  const pictures = new PictureStream(count);
   try {
     for await (const chunk of body) {
       yield* pictures.read(reader.push(chunk));
-      if (pictures.completed >= count) break;
+      if (pictures.isComplete) break;
     }
-    if (pictures.completed < count) yield* pictures.read(reader.end());
+    if (!pictures.isComplete) yield* pictures.read(reader.end());
     if (pictures.completed === 0) throw unfinishedStream();
   } catch (error) {
     throw paidCallError(error, call.attempt);
@@ -30,13 +30,23 @@ export async function* streamEvents(
 }
 
 class PictureStream {
+  readonly #count: number;
   completed = 0;
   last: ImageEnd | undefined;
   #name = '';
   #event: StreamEvent | undefined;
 
+  constructor(count: number) {
+    this.#count = count;
+  }
+
+  get isComplete(): boolean {
+    return this.completed >= this.#count;
+  }
+
   *read(parts: readonly SsePart[]): Generator<ImageEvent> {
     for (const part of parts) {
+      if (this.isComplete) return;
       if (part.type === 'name') {
         this.#name = part.name;
       } else if (part.type === 'data') {

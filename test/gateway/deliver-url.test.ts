@@ -1,0 +1,93 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { ImageEvent } from '../../src/domain/image-event.ts';
+import { decodeBase64 } from '../../src/gateway/decode-base64.ts';
+import { deliverUrl, type Hosting } from '../../src/gateway/deliver-url.ts';
+import { dropPreviews } from '../../src/gateway/drop-previews.ts';
+import { asStream, cut, handwriting } from '../helpers/json-text.ts';
+
+/** Keeps pictures in memory, under the numbers in which they came. */
+function memory(): Hosting & { readonly files: Buffer[] } {
+  const files: Buffer[] = [];
+  return {
+    files,
+    async put(bytes) {
+      const file = Buffer.concat(await Array.fromAsync(bytes));
+      const id = String(files.push(file) - 1);
+      return { id, mediaType: 'image/png', length: file.length, tag: id, expiresAt: 0 };
+    },
+    urlOf: (id) => `https://gateway.example/${id}`,
+  };
+}
+
+function picture(index: number, text: string, isPartial = false): ImageEvent[] {
+  const base64 = Buffer.from(text).toString('base64');
+  return [
+    { type: 'image', index, isPartial },
+    { type: 'bytes', chunk: Buffer.from(base64.slice(0, 3)) },
+    { type: 'bytes', chunk: Buffer.from(base64.slice(3)) },
+    { type: 'image-end', index, ...(text === 'b' && { revisedPrompt: 'better' }) },
+  ];
+}
+
+describe('deliverUrl', () => {
+  test('hosts every picture, and gives its link with what stood beside it', async () => {
+    const store = memory();
+    const answer = await deliverUrl(
+      asStream<ImageEvent>([...picture(0, 'aa'), ...picture(1, 'b'), { type: 'done' }]),
+      store,
+    );
+    expect(store.files.map(String)).toEqual(['aa', 'b']);
+    expect(answer).toEqual([
+      { type: 'url', index: 0, url: 'https://gateway.example/0' },
+      { type: 'url', index: 1, url: 'https://gateway.example/1', revisedPrompt: 'better' },
+      { type: 'done' },
+    ]);
+  });
+
+  test('leaves links of the upstream as they are', async () => {
+    const link: ImageEvent = { type: 'url', index: 0, url: 'https://blob.example/1' };
+    expect(await deliverUrl(asStream<ImageEvent>([link, { type: 'done' }]), memory())).toEqual([
+      link,
+      { type: 'done' },
+    ]);
+  });
+
+  test('rejects with what the store says, and lets go of the upstream', async () => {
+    let isClosed = false;
+    async function* upstream() {
+      try {
+        yield* picture(0, 'aa');
+      } finally {
+        isClosed = true;
+      }
+    }
+    const full: Hosting = { put: () => Promise.reject(new Error('the disk is full')), urlOf: () => '' };
+    await expect(deliverUrl(upstream(), full)).rejects.toThrow('the disk is full');
+    expect(isClosed).toBe(true);
+  });
+
+  test('rejects with what the upstream throws in the middle of a picture', async () => {
+    async function* upstream(): AsyncGenerator<ImageEvent> {
+      yield* picture(0, 'aa').slice(0, 2);
+      throw new Error('cut');
+    }
+    await expect(deliverUrl(upstream(), memory())).rejects.toThrow('cut');
+  });
+});
+
+test('decodeBase64 gives the bytes, however the text is cut', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.uint8Array({ maxLength: 300 }), handwriting, async (bytes, hand) => {
+      const pieces = cut(Buffer.from(Buffer.from(bytes).toString('base64')), hand);
+      const decoded = Buffer.concat(await Array.fromAsync(decodeBase64(asStream(pieces))));
+      expect(decoded).toEqual(Buffer.from(bytes));
+    }),
+    { numRuns: 1000 },
+  );
+});
+
+test('dropPreviews leaves the pictures themselves', async () => {
+  const events = [...picture(0, 'rough', true), ...picture(0, 'fine'), { type: 'done' } as const];
+  expect(await Array.fromAsync(dropPreviews(asStream(events)))).toEqual([...picture(0, 'fine'), { type: 'done' }]);
+});
