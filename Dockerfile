@@ -27,6 +27,10 @@ FROM node:24-slim AS runtime
 WORKDIR /app
 ENV NODE_ENV=production HOST=0.0.0.0 PORT=8866
 EXPOSE 8866
+# Hosted pictures, apart from the root file system, which may be read-only. A new volume takes over owner and mode.
+ENV DATA_DIR=/data
+RUN mkdir -m 700 /data && chown node:node /data
+VOLUME /data
 HEALTHCHECK --interval=30s --timeout=5s --start-period=10s --retries=3 \
   CMD ["node", "-e", "fetch('http://127.0.0.1:' + (process.env.PORT || 8866) + '/healthz').then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
 USER node
@@ -35,10 +39,10 @@ FROM runtime AS demo
 EXPOSE 8867
 COPY --from=demo-packages /app/node_modules node_modules
 COPY --from=sources /app ./
-CMD ["node", "src/demo.ts"]
+CMD ["node", "--max-semi-space-size=4", "--max-old-space-size=1024", "src/demo.ts"]
 
 # Node handles SIGTERM as process 1 itself, so no init process stands before it.
 FROM runtime AS gateway
 COPY --from=packages /app/node_modules node_modules
 COPY --from=gateway-sources /app ./
-CMD ["node", "src/main.ts"]
+CMD ["node", "--max-semi-space-size=4", "--max-old-space-size=1024", "src/main.ts"]

@@ -1,8 +1,8 @@
 import { loadDotEnv, readEnvironment } from './config/environment.ts';
 import type { Variables } from './config/interpolate.ts';
+import { describeStartFailure } from './describe-start-failure.ts';
 import { readConfiguration, runGateway } from './run-gateway.ts';
 import { startSimulator } from './simulator/start-simulator.ts';
-import { describeStartFailure } from './describe-start-failure.ts';
 
 // The gateway in front of a simulated Azure, in one process: everything works, and nothing costs money.
 

@@ -1,7 +1,7 @@
 import { loadDotEnv } from './config/environment.ts';
+import { describeStartFailure } from './describe-start-failure.ts';
 import { describeModels } from './gateway/describe-models.ts';
 import { buildGateway, readConfiguration, runGateway } from './run-gateway.ts';
-import { describeStartFailure } from './describe-start-failure.ts';
 
 try {
   const configuration = readConfiguration(loadDotEnv());

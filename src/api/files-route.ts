@@ -12,10 +12,15 @@ export const filesPath = '/v1/images/files';
  */
 export function filesRoute(app: FastifyInstance, store: ImageStore): void {
   const url = `${filesPath}/:id`;
-  app.get<{ Params: { id: string } }>(url, async (request, reply) => {
-    const image = await store.open(request.params.id);
-    if (image === undefined) throw new GatewayError('unknown_url', 'There is no such picture, or not any more.');
-    return answer(request, reply, image);
+  app.route<{ Params: { id: string } }>({
+    // Fastify's own HEAD would say that the picture is empty.
+    method: ['GET', 'HEAD'],
+    url,
+    handler: async (request, reply) => {
+      const image = await store.open(request.params.id);
+      if (image === undefined) throw new GatewayError('unknown_url', 'There is no such picture, or not any more.');
+      return answer(request, reply, image);
+    },
   });
   refuseOtherMethods(app, url, ['GET', 'HEAD']);
 }

@@ -1,7 +1,6 @@
 import type { FastifyReply } from 'fastify';
 import type { Generation } from '../domain/generation.ts';
 import type { ImageEvent } from '../domain/image-event.ts';
-import type { ImageRequest } from '../domain/image-request.ts';
 import type { RequestRecord } from '../domain/request-record.ts';
 import { answerHeaders } from './answer-headers.ts';
 import { sendAnswer } from './send-answer.ts';
@@ -27,18 +26,18 @@ const streamHeaders = {
   'x-accel-buffering': 'no',
 };
 
-type Answering = { readonly generation: Generation; readonly record: RequestRecord; readonly asked: ImageRequest };
+type Answering = { readonly generation: Generation; readonly record: RequestRecord };
 
 /** Answers with an event stream. Rejects with the generation's error as long as that can be an ordinary answer. */
 export async function sendStream(
   reply: FastifyReply,
-  { generation, record, asked }: Answering,
+  { generation, record }: Answering,
   { headersMs, heartbeatMs }: StreamTimes = usualTimes,
 ): Promise<void> {
   const isKnown = await settledWithin(generation.answer, headersMs);
   reply.headers(answerHeaders(generation.report));
   const stream = new StreamAnswer(whenKnown(generation.answer), {
-    asked,
+    asked: generation.report.asked,
     written: record,
     toError: (error) => {
       record.error = error;

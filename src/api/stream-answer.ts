@@ -1,7 +1,6 @@
 import type { GatewayError } from '../domain/gateway-error.ts';
 import type { ImageEnd, ImageEvent, ImageFacts } from '../domain/image-event.ts';
 import { imageHeaderBytes, imageMediaType } from '../domain/image-header.ts';
-import type { ImageRequest } from '../domain/image-request.ts';
 import type { Written } from './json-answer.ts';
 import { errorBody } from './write-error.ts';
 
@@ -15,7 +14,7 @@ const headerCharacters = (imageHeaderBytes / 3) * 4;
  */
 export class StreamAnswer {
   readonly #events: AsyncIterable<ImageEvent>;
-  readonly #asked: ImageRequest;
+  readonly #asked: ImageFacts;
   readonly #written: Written;
   readonly #toError: (error: unknown) => GatewayError;
   /** The beginning of the picture that is being written, as base64. */
@@ -27,7 +26,7 @@ export class StreamAnswer {
 
   constructor(
     events: AsyncIterable<ImageEvent>,
-    { asked, written, toError }: { asked: ImageRequest; written: Written; toError: (error: unknown) => GatewayError },
+    { asked, written, toError }: { asked: ImageFacts; written: Written; toError: (error: unknown) => GatewayError },
   ) {
     this.#events = events;
     this.#asked = asked;
@@ -44,6 +43,8 @@ export class StreamAnswer {
     try {
       for await (const event of this.#events) yield* this.#write(event);
     } catch (error) {
+      // A picture that is complete stays one, whatever comes after it.
+      yield* this.#finish();
       yield this.#errorEvent(this.#toError(error));
     }
   }

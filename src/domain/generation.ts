@@ -1,10 +1,12 @@
-import type { ImageEvent } from './image-event.ts';
+import type { ImageEvent, ImageFacts } from './image-event.ts';
 
 /** What happened on the way to an answer: for answer headers and the log. */
 export type GenerationReport = {
   /** The logical model. */
   readonly model: string;
   readonly target: string;
+  /** What the upstream was asked for, where that is definite. */
+  readonly asked: ImageFacts;
   readonly provider: string;
   /** Paid calls that were started. */
   readonly attempts: number;

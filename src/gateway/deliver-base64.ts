@@ -1,6 +1,6 @@
 import type { DownloadedImage, ImageDownload } from '../domain/image-download.ts';
 import type { ImageEvent } from '../domain/image-event.ts';
-import { encodeBase64 } from './encode-base64.ts';
+import { encodeBase64 } from './base64.ts';
 
 type LinkEvent = Extract<ImageEvent, { type: 'url' }>;
 

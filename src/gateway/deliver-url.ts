@@ -1,6 +1,6 @@
 import type { ImageEvent } from '../domain/image-event.ts';
 import type { StoredImage } from '../domain/image-store.ts';
-import { decodeBase64 } from './decode-base64.ts';
+import { decodeBase64 } from './base64.ts';
 
 /** Where pictures are hosted, and under which address. */
 export type Hosting = {

@@ -1,11 +1,11 @@
 import { GatewayError } from '../domain/gateway-error.ts';
 import type { Generation, GenerationReport } from '../domain/generation.ts';
-import type { ImageEvent } from '../domain/image-event.ts';
+import type { ImageEvent, ImageFacts } from '../domain/image-event.ts';
 import type { ImageRequest } from '../domain/image-request.ts';
 import type { AttemptEnd, Recorder } from '../domain/recorder.ts';
 import type { Hosting } from './deliver-url.ts';
 import { fanOut } from './fan-out.ts';
-import { fitRequest, withDefaults } from './fit-request.ts';
+import { type FittedRequest, fitRequest, withDefaults } from './fit-request.ts';
 import { type Interruption, interruptionError } from './interruption.ts';
 import { createLeg, type Leg } from './leg.ts';
 import type { LogicalModel, Target } from './model-catalog.ts';
@@ -72,7 +72,7 @@ export function startGeneration({ model, target, request, recorder, hosting, onS
   answer.catch(() => end('abandoned'));
 
   return {
-    report: liveReport({ model, target, legs, adaptations: fitted.adaptations }, () => knownAt && knownAt - begin),
+    report: liveReport({ model, target, legs, fitted }, () => knownAt && knownAt - begin),
     answer,
     signal,
     cancel,
@@ -85,15 +85,16 @@ function collapsesStream({ count }: ImageRequest, { family, upstreamStream }: Ta
   return upstreamStream === 'always' && family.streams && count === 1;
 }
 
-type ReportFacts = { model: LogicalModel; target: Target; legs: readonly Leg[]; adaptations: readonly string[] };
+type ReportFacts = { model: LogicalModel; target: Target; legs: readonly Leg[]; fitted: FittedRequest };
 
 function liveReport(facts: ReportFacts, upstreamMs: () => number | undefined): GenerationReport {
-  const { model, target, legs, adaptations } = facts;
+  const { model, target, legs, fitted } = facts;
   return {
     model: model.name,
     target: target.name,
     provider: target.provider.id,
-    adaptations,
+    asked: factsOf(fitted.legs[0]),
+    adaptations: fitted.adaptations,
     get attempts() {
       return legs.filter((leg) => leg.endOf('delivered') !== undefined).length;
     },
@@ -107,6 +108,11 @@ function liveReport(facts: ReportFacts, upstreamMs: () => number | undefined): G
       return legs.map(({ attempt }) => attempt.upstreamRequestId).find((id) => id !== undefined);
     },
   };
+}
+
+function factsOf({ size, quality, background, outputFormat }: ImageRequest): ImageFacts {
+  const facts = { size, quality, background, outputFormat };
+  return Object.fromEntries(Object.entries(facts).filter(([, value]) => value !== undefined));
 }
 
 function hostingUnavailable(): GatewayError {

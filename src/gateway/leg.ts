@@ -38,7 +38,7 @@ export function createLeg(parts: Parts): Leg {
 
   async function run(): Promise<AsyncIterable<ImageEvent>> {
     const answer = await target.provider.generate(request, { signal, attempt, recorder });
-    const events = request.stream && !wantsPreviews ? dropPreviews(answer) : answer;
+    const events = request.stream && !wantsPreviews ? await dropPreviews(answer) : answer;
     if (delivery === 'b64_json') return deliverBase64(events, target.download, signal);
     if (delivery === 'url' && hosting) return asStream(await deliverUrl(events, hosting));
     return events;

@@ -1,5 +1,6 @@
 import type { ImageEvent } from '../domain/image-event.ts';
 import { imageHeaderBytes, imageMediaType } from '../domain/image-header.ts';
+import { replay } from '../domain/replay.ts';
 import { invalidResponse } from '../upstream/paid-call-error.ts';
 
 /** So many base64 characters hold the bytes that tell an image by. */
@@ -31,14 +32,4 @@ export async function commit(events: AsyncGenerator<ImageEvent>): Promise<AsyncI
 
 function decode(header: Buffer): Buffer {
   return Buffer.from(header.toString('latin1', 0, headerCharacters), 'base64');
-}
-
-async function* replay(seen: ImageEvent[], rest: AsyncGenerator<ImageEvent>): AsyncGenerator<ImageEvent> {
-  try {
-    yield* seen;
-    seen.length = 0;
-    yield* rest;
-  } finally {
-    await rest.return(undefined);
-  }
 }

@@ -1,4 +1,5 @@
 import type { ProviderCall } from '../domain/image-provider.ts';
+import { replay } from '../domain/replay.ts';
 import { paidCallError } from '../upstream/paid-call-error.ts';
 
 /**
@@ -25,13 +26,4 @@ export async function sniffJson(
   // `e`vent, `d`ata, `i`d, `r`etry and `:` begin an event stream; what is neither is judged as the JSON it should be.
   const isStream = first !== undefined && /[a-z:]/.test(String.fromCharCode(first));
   return { isJson: !isStream, whole: replay(seen, rest) };
-}
-
-async function* replay(seen: readonly Buffer[], rest: AsyncIterator<Buffer>): AsyncGenerator<Buffer> {
-  try {
-    yield* seen;
-    for (let next = await rest.next(); !next.done; next = await rest.next()) yield next.value;
-  } finally {
-    await rest.return?.();
-  }
 }

@@ -9,6 +9,7 @@ const shape: JsonShape = {
   members: {
     type: 'keep',
     b64_json: 'stream',
+    url: 'keep',
     partial_image_index: 'keep',
     created_at: 'keep',
     usage: 'keep',
@@ -60,9 +61,8 @@ export class StreamEvent {
     const { error, type: _type, ...flat } = this.#members;
     if (this.#kind === 'error' || (typeof error === 'object' && error !== null)) throw azureErrorMember(error ?? flat);
     if (this.#kind === undefined) return undefined;
-    if (!this.#hasPicture) throw invalidResponse('an event holds no picture');
     const end = this.#imageEnd();
-    yield end;
+    yield this.#hasPicture ? end : this.#link();
     return end;
   }
 
@@ -94,6 +94,13 @@ export class StreamEvent {
 
   #image(): ImageEvent {
     return { type: 'image', index: this.#index, isPartial: this.#kind === 'partial' };
+  }
+
+  /** Base64 is what streams are documented to carry; a link is as good as that. */
+  #link(): ImageEvent {
+    const { url } = this.#members;
+    if (typeof url !== 'string' || !URL.canParse(url)) throw invalidResponse('an event holds no picture');
+    return { type: 'url', index: this.#index, url };
   }
 
   #imageEnd(): ImageEnd {

@@ -3,6 +3,7 @@ import { constants, createReadStream } from 'node:fs';
 import { lstat } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import type { ByteRange, ImageStore, StoredImage } from '../domain/image-store.ts';
+import { createArrivalSlots } from './arrival-slots.ts';
 import { openPictureDirectory, type PictureDirectory } from './picture-directory.ts';
 import { createPictureIndex, type PictureIndex } from './picture-index.ts';
 import { isPictureId } from './picture-name.ts';
@@ -24,6 +25,8 @@ export type DiskImageStoreOptions = {
 
 const sweepEveryMs = 5 * 60_000;
 
+const arrivalsAtOnce = 16;
+
 /**
  * Keeps pictures in a directory, and knows them again after a restart. Rejects with the disk's error when the directory
  * cannot be used.
@@ -40,13 +43,14 @@ export async function createDiskImageStore({
   for (const image of await files.load(now())) index.add(image);
   await removeAll(files, index.takeExcess(now()));
   await files.removeAbandoned(now());
+  const inSlot = createArrivalSlots(arrivalsAtOnce);
   const stopSweeping = sweepRegularly(files, index, now);
 
   return {
     async put(bytes) {
       const id = randomBytes(18).toString('base64url');
       try {
-        const received = await receivePicture(bytes, files.arrivingPath(id), maxPictureBytes);
+        const received = await inSlot(() => receivePicture(bytes, files.arrivingPath(id), maxPictureBytes));
         if (received.length > maxBytes) throw storageFailure('the picture is longer than the whole store');
         const image = { id, ...received, expiresAt: Math.round(now() + lifetimeMs) };
         await onDisk(files.commit(image));

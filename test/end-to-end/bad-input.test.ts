@@ -2,6 +2,7 @@ import { request } from 'undici';
 import { describe, expect, test } from 'vitest';
 import { gatewayKey } from '../helpers/start-gateway.ts';
 import { exchange, generationsPath, type Rig, rawCall, startRig } from './rig.ts';
+import { startStore } from './store.ts';
 
 type Refusal = { status: number; headers: Record<string, string>; text: string };
 
@@ -48,7 +49,7 @@ function expectRefused(rig: Rig, answer: Refusal, status: number, code: string, 
 }
 
 describe('a body whose member is wrong', () => {
-  test.each<[string, unknown, string, string, string | null]>([
+  test.each<[string, unknown, string, string | null, string | null]>([
     ['no prompt', {}, 'missing_required_parameter', 'prompt', 'picture'],
     ['prompt null', { prompt: null }, 'missing_required_parameter', 'prompt', null],
     ['an empty prompt', { prompt: '' }, 'invalid_value', 'prompt', null],
@@ -62,24 +63,76 @@ describe('a body whose member is wrong', () => {
     ['n 11', { prompt: 'a', n: 11 }, 'invalid_value', 'n', null],
     ['n 1.5', { prompt: 'a', n: 1.5 }, 'invalid_value', 'n', null],
     ['n as text', { prompt: 'a', n: '2' }, 'invalid_value', 'n', null],
-    ['n 2 for dall-e-3', { prompt: 'a', n: 2 }, 'invalid_value', 'n', 'dall-e-3'],
-    ['n 6 for dall-e-2', { prompt: 'a', n: 6 }, 'invalid_value', 'n', 'dall-e-2'],
     ['a number as size', { prompt: 'a', size: 1024 }, 'invalid_value', 'size', null],
     ['a list as quality', { prompt: 'a', quality: [] }, 'invalid_value', 'quality', null],
     ['output_compression 101', { prompt: 'a', output_compression: 101 }, 'invalid_value', 'output_compression', null],
     ['an object as user', { prompt: 'a', user: {} }, 'invalid_value', 'user', null],
     ['an unknown response_format', { prompt: 'a', response_format: 'png' }, 'invalid_value', 'response_format', null],
     [
-      'a link from a model that has none',
+      'a link where no pictures are hosted',
       { prompt: 'a', response_format: 'url' },
       'unsupported_parameter',
       'response_format',
       null,
     ],
-    ['stream true', { prompt: 'a', stream: true }, 'unsupported_parameter', 'stream', null],
+    [
+      'a link in a stream',
+      { prompt: 'a', stream: true, response_format: 'url' },
+      'invalid_value',
+      'stream',
+      'dall-e-3',
+    ],
     ['stream as text', { prompt: 'a', stream: 'yes' }, 'invalid_value', 'stream', null],
-    ['partial_images 2', { prompt: 'a', partial_images: 2 }, 'unsupported_parameter', 'partial_images', null],
-    ['a style for dall-e-2', { prompt: 'a', style: 'vivid' }, 'unsupported_parameter', 'style', 'dall-e-2'],
+    ['stream as the text true', { prompt: 'a', stream: 'true' }, 'invalid_value', 'stream', null],
+    ['stream 1', { prompt: 'a', stream: 1 }, 'invalid_value', 'stream', null],
+    ['stream as a list', { prompt: 'a', stream: [true] }, 'invalid_value', 'stream', null],
+    ['partial_images without a stream', { prompt: 'a', partial_images: 2 }, 'invalid_value', 'partial_images', null],
+    [
+      'partial_images with stream false',
+      { prompt: 'a', stream: false, partial_images: 1 },
+      'invalid_value',
+      'partial_images',
+      'dall-e-2',
+    ],
+    ['partial_images 4', { prompt: 'a', stream: true, partial_images: 4 }, 'invalid_value', 'partial_images', null],
+    ['partial_images -1', { prompt: 'a', stream: true, partial_images: -1 }, 'invalid_value', 'partial_images', null],
+    ['partial_images 1.5', { prompt: 'a', stream: true, partial_images: 1.5 }, 'invalid_value', 'partial_images', null],
+    [
+      'partial_images as text',
+      { prompt: 'a', stream: true, partial_images: '2' },
+      'invalid_value',
+      'partial_images',
+      null,
+    ],
+    ['output_format bmp', { prompt: 'a', output_format: 'bmp' }, 'invalid_value', 'output_format', null],
+    [
+      'an output_format for dall-e-3',
+      { prompt: 'a', output_format: 'webp' },
+      'invalid_value',
+      'output_format',
+      'dall-e-3',
+    ],
+    [
+      'a transparent jpeg',
+      { prompt: 'a', background: 'transparent', output_format: 'jpeg' },
+      'invalid_value',
+      'background',
+      null,
+    ],
+    [
+      'output_compression of a png',
+      { prompt: 'a', output_compression: 50, output_format: 'png' },
+      'invalid_value',
+      'output_compression',
+      null,
+    ],
+    ['a size that no model makes', { prompt: 'a', size: '1025x1024' }, 'invalid_value', 'size', null],
+    ['an unknown quality', { prompt: 'a', quality: 'xhigh' }, 'invalid_value', 'quality', null],
+    ['a parameter name of 65 characters', { prompt: 'a', ['x'.repeat(65)]: 1 }, 'invalid_value', null, null],
+    ['a parameter name with a blank', { prompt: 'a', 'a b': 1 }, 'invalid_value', null, null],
+    ['a parameter name with a line break', { prompt: 'a', 'a\r\nx-evil: 1': 1 }, 'invalid_value', null, null],
+    ['an empty parameter name', { prompt: 'a', '': 1 }, 'invalid_value', null, null],
+    ['a parameter name of another script', { prompt: 'a', größe: 1 }, 'invalid_value', null, null],
     ['a stranger for dall-e-2', { prompt: 'a', seed: 1 }, 'unsupported_parameter', 'seed', 'dall-e-2'],
     ['a number as model', { prompt: 'a', model: 5 }, 'invalid_value', 'model', null],
     ['an empty model', { prompt: 'a', model: '' }, 'invalid_value', 'model', null],
@@ -87,6 +140,26 @@ describe('a body whose member is wrong', () => {
     const rig = await startRig();
     const named = model === null ? body : { model, ...(body as object) };
     expectRefused(rig, await call(rig, { body: JSON.stringify(named) }), 400, code, param);
+  });
+
+  test.each([
+    ['stream', 'response_format', { stream: true, response_format: 'url' }],
+    ['partial_images', 'stream', { partial_images: 1 }],
+    ['background', 'output_format', { background: 'transparent', output_format: 'jpeg' }],
+  ])('%s beside %s: the message names both', async (one, other, body) => {
+    const rig = await startRig();
+    const answer = await call(rig, { body: JSON.stringify({ prompt: 'a', ...body }) });
+    expectRefused(rig, answer, 400, 'invalid_value', one);
+    const { message } = JSON.parse(answer.text).error;
+    expect(message).toContain(`'${one}'`);
+    expect(message).toContain(`'${other}'`);
+  });
+
+  test('a link where the address of the gateway is not known is a 400, though there is a store', async () => {
+    const { store } = await startStore();
+    const rig = await startRig({ store, host: '0.0.0.0' });
+    const answer = await call(rig, { body: JSON.stringify({ prompt: 'a', response_format: 'url' }) });
+    expectRefused(rig, answer, 400, 'unsupported_parameter', 'response_format');
   });
 
   test.each(['nobody', '__proto__', 'constructor', 'PICTURE', 'picture '])('the model %j is a 404', async (model) => {

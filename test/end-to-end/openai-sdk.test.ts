@@ -217,10 +217,37 @@ describe('with its own retries on, the SDK never buys twice', () => {
 
   test('in the synchronous flow, whatever the upstream does', async () => {
     const rig = await startRig({ timeoutMs: 1_500 });
-    const rows = table.filter(({ reach }) => reach !== 'legacy' && reach !== 'download');
+    const rows = table.filter(({ reach }) => !['legacy', 'download', 'stream'].includes(reach));
     expect(await purchases(rig, rows, { model: 'picture', n: 2 })).toEqual(rows.map(({ name }) => [name, 1]));
     await expect.poll(() => requestLines(rig)).toHaveLength(rows.length);
     expect(rig.app.gateway.inFlight).toBe(0);
+  });
+
+  test('as a stream, whatever the upstream does', async () => {
+    const rig = await startRig({ timeoutMs: 1_500 });
+    const rows = table.filter(({ reach }) => !['legacy', 'download'].includes(reach));
+    const client = clientOf(rig.url);
+    await Promise.all(
+      rows.map(async ({ name }) => {
+        const request = { model: 'picture', prompt: `simulate:${name}`, partial_images: 1 };
+        const stream = await client.images.generate({ ...request, stream: true }).catch(() => undefined);
+        const reading = async () => {
+          for await (const _event of stream ?? []);
+        };
+        await reading().catch(() => undefined);
+      }),
+    );
+    const posts = rows.map(({ name }) => [name, rig.paidPosts(`simulate:${name}`).length]);
+    expect(posts).toEqual(rows.map(({ name }) => [name, 1]));
+    await expect.poll(() => rig.app.gateway.inFlight).toBe(0);
+  });
+
+  test('where the upstream’s stream is collapsed, whatever it does', async () => {
+    const rig = await startRig({ timeoutMs: 1_500, modelKeys: { upstreamStream: 'always' } });
+    const rows = table.filter(({ reach }) => !['legacy', 'download'].includes(reach));
+    const bought = await purchases(rig, rows, {});
+    expect(bought.filter(([, times]) => times !== 1)).toEqual([]);
+    await expect.poll(() => rig.app.gateway.inFlight).toBe(0);
   });
 
   test('in the legacy flow, whatever the upstream does', async () => {

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,6 +16,12 @@ export type Program = {
   /** The gateway's URL once it listens; rejects when it ends instead. */
   listening(): Promise<string>;
 };
+
+/** What `npm start` gives Node beside the program. */
+const usualOptions =
+  readFileSync('package.json', 'utf8')
+    .match(/"start": "node (.*) src/)?.[1]
+    ?.split(' ') ?? [];
 
 type Start = {
   readonly entry?: 'main.ts' | 'demo.ts';
@@ -36,7 +43,8 @@ export async function startProgram(start: Start): Promise<Program> {
   if (models !== undefined) await writeFile(modelsFile, typeof models === 'string' ? models : JSON.stringify(models));
   const entry = fileURLToPath(new URL(`../../src/${start.entry ?? 'main.ts'}`, import.meta.url));
   const env = { PORT: '0', MODELS_FILE: modelsFile, GATEWAY_API_KEYS: 'program-key', ...start.env };
-  const child = spawn(process.execPath, [...(start.nodeOptions ?? []), entry, ...(start.arguments ?? [])], {
+  const nodeOptions = [...usualOptions, ...(start.nodeOptions ?? [])];
+  const child = spawn(process.execPath, [...nodeOptions, entry, ...(start.arguments ?? [])], {
     cwd: start.entry === 'demo.ts' ? fileURLToPath(new URL('../..', import.meta.url)) : directory,
     env,
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],

@@ -1,5 +1,5 @@
 // Loaded into a gateway process with --import: answers the message `peak` with the most memory that was in use, in
-// bytes, since the last time it was asked.
+// bytes, since the last time it was asked; the message `resident`, with the most that the process has had of the machine.
 
 function inUse(): number {
   globalThis.gc?.();
@@ -8,11 +8,14 @@ function inUse(): number {
 }
 
 let peak = inUse();
+let resident = process.memoryUsage.rss();
 setInterval(() => {
-  peak = Math.max(peak, inUse());
+  if (globalThis.gc) peak = Math.max(peak, inUse());
+  resident = Math.max(resident, process.memoryUsage.rss());
 }, 40).unref();
 
 process.on('message', (message) => {
+  if (message === 'resident') process.send?.(Math.max(resident, process.memoryUsage.rss()));
   if (message !== 'peak') return;
   process.send?.(Math.max(peak, inUse()));
   peak = inUse();

@@ -21,6 +21,7 @@ type RigOptions = {
   readonly modelKeys?: Record<string, unknown>;
   readonly store?: ImageStore;
   readonly publicBaseUrl?: string;
+  readonly host?: string;
 };
 
 /** A gateway with one model of each protocol in front of a simulator; both end with the test. */

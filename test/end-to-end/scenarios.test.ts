@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { type ScenarioDescription, scenarios } from '../../src/simulator/scenarios.ts';
 import { callGateway } from '../helpers/call-gateway.ts';
 import { gatewayKey, startGateway } from '../helpers/start-gateway.ts';
+import { inWords, streamGateway } from './events.ts';
 import { generationsPath, modelsFile, openSocket, type Rig, rawCall, startRig, startUpstream, tinyPng } from './rig.ts';
 
 /** Status, code, `x-should-retry` and `retry-after-ms` in one line, or `torn`. */
@@ -123,8 +124,50 @@ const legacy: Record<string, string> = {
   'download-foreign': unavailable,
 };
 
+const allEvents = 'partial 0, partial 1, completed';
+const cutStream = 'partial 0, error upstream_outcome_unknown';
+/** Wherever the break is: no stream ends without saying that something is missing. */
+const brokenStream = /^(502 upstream_outcome_unknown, false|(partial \d, )*error upstream_outcome_unknown)$/;
+
+/** What a caller gets who wants a stream with two previews. */
+const streamed: Record<string, string | RegExp> = {
+  ...Object.fromEntries(Object.entries(everywhere).map(([name, end]) => [name, end === good ? allEvents : end])),
+  'html-200': lost,
+  'not-an-image': lost,
+  'empty-data': 'partial 0, partial 1, error upstream_invalid_response',
+  'filter-item': 'partial 0, partial 1, error content_policy_violation',
+  'url-item': allEvents,
+  'no-created': allEvents,
+  'truncated-length': brokenStream,
+  'truncated-chunked': brokenStream,
+  'truncated-close': brokenStream,
+  reset: brokenStream,
+  'stream-error-nested': '400 moderation_blocked',
+  'stream-error-flat': '400 moderation_blocked',
+  'stream-error-late': 'partial 0, error moderation_blocked',
+  'stream-cut': cutStream,
+  'stream-reset': brokenStream,
+  'stream-json': 'completed',
+  'stream-crlf': allEvents,
+  'stream-cr': allEvents,
+  'stream-comments': allEvents,
+  'stream-bom': allEvents,
+  'stream-no-event-names': allEvents,
+  'stream-split': allEvents,
+  'stream-done': allEvents,
+  'stream-double': allEvents,
+  'stream-unordered': 'partial 1, partial 0, completed',
+  'stream-big-12': allEvents,
+  'stream-big-100': 'partial 0, partial 1, error upstream_invalid_response',
+  'stream-unknown-events': allEvents,
+  'stream-late-members': allEvents,
+};
+
+/** Streams that only the deadline ends. */
+const silentStreams = ['stream-stall', 'stream-stall-comments'];
+
 /** Scenarios that never end by themselves, and those whose end is not the same every time. */
-const elsewhere = ['hang', 'operation-never', '429-date', 'download-truncated'];
+const elsewhere = [...silentStreams, 'hang', 'operation-never', '429-date', 'download-truncated'];
 
 async function billedOnce(rig: Rig, scenario: string): Promise<void> {
   const { billed } = (scenarios as readonly ScenarioDescription[]).find(({ name }) => isCalled(scenario, name)) ?? {};
@@ -138,7 +181,7 @@ function isCalled(spelled: string, name: string): boolean {
 }
 
 test('every scenario of the simulator is expected here', () => {
-  const covered = [...Object.keys(synchronous), ...Object.keys(legacy), ...elsewhere];
+  const covered = [synchronous, legacy, streamed].flatMap(Object.keys).concat(elsewhere);
   expect(scenarios.filter(({ name }) => !covered.some((spelled) => isCalled(spelled, name)))).toEqual([]);
 });
 
@@ -175,17 +218,50 @@ describe('the synchronous flow', () => {
   });
 });
 
-describe('the legacy flow', () => {
-  test('each scenario at once: the callers get what the table says, and the next one a picture', async () => {
+/** The status of an error answer, as {@link outcome} says it, or the events of a stream. */
+async function streamedOutcome(url: string, body: Record<string, unknown>): Promise<string> {
+  const { status, headers, events, json } = await streamGateway(url, { partial_images: 2, ...body });
+  if (status === 200) return events.map(inWords).join(', ');
+  expect(headers.get('content-type')).toBe('application/json; charset=utf-8');
+  const told = [headers.get('x-should-retry'), headers.get('retry-after-ms')];
+  return [`${status} ${json().error.code}`, ...told].filter((part) => part !== null).join(', ');
+}
+
+describe('the synchronous flow as a stream', () => {
+  test.each(Object.entries(streamed))('%s: the caller gets %s, and the next one a picture', async (name, expected) => {
     const rig = await startRig();
-    const names = Object.keys(legacy);
-    const request = { model: 'dall-e-2', size: '256x256', response_format: 'b64_json' };
-    const outcomes = await Promise.all(
-      names.map(async (name) => [name, await outcome(rig.url, { ...request, prompt: `simulate:${name}` })]),
+    expect(await streamedOutcome(rig.url, { prompt: `simulate:${name}` })).toEqual(
+      typeof expected === 'string' ? expected : expect.stringMatching(expected),
     );
-    expect(Object.fromEntries(outcomes)).toEqual(legacy);
-    for (const name of names) await billedOnce(rig, name);
-    expect(await outcome(rig.url, { ...request, prompt: 'a cat' })).toBe(good);
+    await billedOnce(rig, name);
+    expect(await outcome(rig.url, { prompt: 'a cat' })).toBe(good);
+    expect(rig.app.gateway.inFlight).toBe(0);
+  });
+
+  test.each(silentStreams)('%s: the deadline ends it with an error event after the first preview', async (name) => {
+    const rig = await startRig({ timeoutMs: 1_500 });
+    expect(await streamedOutcome(rig.url, { prompt: `simulate:${name}` })).toBe(cutStream);
+    expect(rig.app.gateway.inFlight).toBe(0);
+    await billedOnce(rig, name);
+  });
+
+  test.each([...silentStreams, 'hang'])(
+    '%s without previews: 504 at the deadline, not to be repeated',
+    async (name) => {
+      const rig = await startRig({ timeoutMs: 1_000 });
+      expect(await streamedOutcome(rig.url, { prompt: `simulate:${name}`, partial_images: 0 })).toBe(timedOut);
+      await billedOnce(rig, name);
+    },
+  );
+
+  test.each([
+    ['stream-error-late', '400 moderation_blocked'],
+    ['stream-cut', lost],
+    ['stream-reset', unknown],
+  ])('%s without previews: an ordinary error, %s', async (name, expected) => {
+    const rig = await startRig();
+    expect(await streamedOutcome(rig.url, { prompt: `simulate:${name}`, partial_images: 0 })).toBe(expected);
+    await billedOnce(rig, name);
   });
 
   test('an operation that never ends is given up at the deadline: 504, not to be repeated', async () => {

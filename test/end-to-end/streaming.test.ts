@@ -81,6 +81,9 @@ describe('the memory of the gateway process', () => {
   test.each([
     ['64 MB of base64 passed on', { prompt: 'simulate:big-64' }, 85],
     ['48 MB downloaded and encoded', { model: 'dall-e-2', prompt: 'simulate:big-48', response_format: 'b64_json' }, 64],
+    ['32 MB of base64 passed on as a stream', { prompt: 'simulate:stream-big-24', stream: true }, 32],
+    ['an event that is longer than any picture', { prompt: 'simulate:stream-big-100', stream: true }, 60],
+    ['24 MB hosted', { prompt: 'simulate:big-24', response_format: 'url' }, 0],
   ])('%s hardly move it', async (_, body, leastMegabytes) => {
     const simulator = await startSimulator({ operationMs: 5 });
     onTestFinished(() => simulator.close());

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { ImageEvent } from '../../src/domain/image-event.ts';
-import { decodeBase64 } from '../../src/gateway/decode-base64.ts';
+import { decodeBase64 } from '../../src/gateway/base64.ts';
 import { deliverUrl, type Hosting } from '../../src/gateway/deliver-url.ts';
 import { dropPreviews } from '../../src/gateway/drop-previews.ts';
 import { asStream, cut, handwriting } from '../helpers/json-text.ts';
@@ -12,7 +12,9 @@ function memory(): Hosting & { readonly files: Buffer[] } {
   return {
     files,
     async put(bytes) {
-      const file = Buffer.concat(await Array.fromAsync(bytes));
+      const parts: Buffer[] = [];
+      for await (const part of bytes) parts.push(Buffer.from(part));
+      const file = Buffer.concat(parts);
       const id = String(files.push(file) - 1);
       return { id, mediaType: 'image/png', length: file.length, tag: id, expiresAt: 0 };
     },
@@ -80,7 +82,9 @@ test('decodeBase64 gives the bytes, however the text is cut', async () => {
   await fc.assert(
     fc.asyncProperty(fc.uint8Array({ maxLength: 300 }), handwriting, async (bytes, hand) => {
       const pieces = cut(Buffer.from(Buffer.from(bytes).toString('base64')), hand);
-      const decoded = Buffer.concat(await Array.fromAsync(decodeBase64(asStream(pieces))));
+      const parts: Buffer[] = [];
+      for await (const part of decodeBase64(asStream(pieces))) parts.push(Buffer.from(part));
+      const decoded = Buffer.concat(parts);
       expect(decoded).toEqual(Buffer.from(bytes));
     }),
     { numRuns: 1000 },
@@ -89,5 +93,8 @@ test('decodeBase64 gives the bytes, however the text is cut', async () => {
 
 test('dropPreviews leaves the pictures themselves', async () => {
   const events = [...picture(0, 'rough', true), ...picture(0, 'fine'), { type: 'done' } as const];
-  expect(await Array.fromAsync(dropPreviews(asStream(events)))).toEqual([...picture(0, 'fine'), { type: 'done' }]);
+  expect(await Array.fromAsync(await dropPreviews(asStream(events)))).toEqual([
+    ...picture(0, 'fine'),
+    { type: 'done' },
+  ]);
 });

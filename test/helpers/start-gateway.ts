@@ -16,7 +16,13 @@ export type StartedGateway = {
   logText(): string;
 };
 
-type Options = { readonly keys?: readonly string[]; readonly store?: ImageStore; readonly publicBaseUrl?: string };
+type Options = {
+  readonly keys?: readonly string[];
+  readonly store?: ImageStore;
+  readonly publicBaseUrl?: string;
+  /** Where it listens; it is called over loopback all the same. */
+  readonly host?: string;
+};
 
 /**
  * The real gateway on a free port, with this models file's content; it is closed when the test ends, and its image store
@@ -24,7 +30,7 @@ type Options = { readonly keys?: readonly string[]; readonly store?: ImageStore;
  */
 export async function startGateway(
   models: object,
-  { keys = [gatewayKey], store, publicBaseUrl }: Options = {},
+  { keys = [gatewayKey], store, publicBaseUrl, host = '127.0.0.1' }: Options = {},
 ): Promise<StartedGateway> {
   const lines: string[] = [];
   const logger = createLogger({
@@ -39,7 +45,8 @@ export async function startGateway(
     store,
     publicBaseUrl,
   });
-  const url = await app.server.listen({ host: '127.0.0.1', port: 0 });
+  const address = new URL(await app.server.listen({ host, port: 0 }));
+  const url = `http://127.0.0.1:${address.port}`;
   app.lifecycle.phase = 'ready';
   onTestFinished(async () => {
     app.server.server.closeAllConnections();

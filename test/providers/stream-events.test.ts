@@ -2,7 +2,6 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { StreamAnswer } from '../../src/api/stream-answer.ts';
 import { asGatewayError } from '../../src/api/write-error.ts';
-import type { ImageRequest } from '../../src/domain/image-request.ts';
 import type { Recorder } from '../../src/domain/recorder.ts';
 import { commit } from '../../src/providers/commit.ts';
 import { streamEvents } from '../../src/providers/stream-events.ts';
@@ -10,7 +9,7 @@ import { asStream, cut, type Handwriting, handwriting, writeJson } from '../help
 
 const recorder: Recorder = { anomaly: () => {}, attemptEnded: () => {} };
 const call = { signal: new AbortController().signal, attempt: { sent: true }, recorder };
-const asked = { size: '1024x1024', quality: 'low' } as ImageRequest;
+const asked = { size: '1024x1024', quality: 'low' };
 
 type Told = { readonly name: string; readonly data: Record<string, unknown> };
 

@@ -46,7 +46,9 @@ test.each([
 ])('the target %s runs as the user node, starts Node without npm, and listens for the outside', (target, program) => {
   const instructions = instructionsOf(target);
   expect(instructions.match(/^USER .*$/gm)).toEqual(['USER node']);
-  expect(instructions.match(/^CMD .*$/gm)).toEqual([`CMD ["node", "${program}"]`]);
+  expect(instructions.match(/^CMD .*$/gm)).toEqual([
+    `CMD ["node", "--max-semi-space-size=4", "--max-old-space-size=1024", "${program}"]`,
+  ]);
   expect(instructions).not.toContain('ENTRYPOINT');
   expect(instructions).toMatch(/^ENV NODE_ENV=production HOST=0\.0\.0\.0 PORT=8866$/m);
   expect(instructions).toMatch(/^EXPOSE 8866$/m);
@@ -81,8 +83,26 @@ test('compose publishes to this machine only, and takes every privilege away', (
   expect(compose).toMatch(/no-new-privileges:true/);
 });
 
-test('compose overrules the HOST and PORT of .env, which would be unreachable in a container', () => {
-  expect(compose).toMatch(/environment: \{ HOST: 0\.0\.0\.0, PORT: "8866" \}/);
+test('compose overrules the HOST, PORT and DATA_DIR of .env, which would be useless in a container', () => {
+  const [, environment = ''] = /^ {2}gateway:\n.*?^ {4}environment:\n(.*?)^ {4}volumes:/ms.exec(compose) ?? [];
+  expect(environment).toMatch(/^ {6}HOST: 0\.0\.0\.0$/m);
+  expect(environment).toMatch(/^ {6}PORT: "8866"$/m);
+  expect(environment).toMatch(/^ {6}DATA_DIR: \/data$/m);
+});
+
+test.each(['gateway', 'demo'])('the target %s keeps pictures in a volume that belongs to the user node', (target) => {
+  const instructions = instructionsOf(target);
+  const steps = ['RUN mkdir -m 700 /data && chown node:node /data', 'VOLUME /data', 'USER node'];
+  expect(instructions).toMatch(/^ENV DATA_DIR=\/data$/m);
+  // What is done to a directory after it has become a volume is lost, and only root can give it away.
+  expect(steps.map((step) => instructions.split('\n').indexOf(step)).filter((line) => line >= 0)).toHaveLength(3);
+  expect(steps.toSorted((one, other) => instructions.indexOf(one) - instructions.indexOf(other))).toEqual(steps);
+});
+
+test('compose gives each service a volume of its own, and an address for links, which no loopback address tells it', () => {
+  expect(compose.match(/[\w-]+:\/data/g)).toEqual(['pictures:/data', 'demo-pictures:/data']);
+  expect(compose).toMatch(/^volumes:\n {2}pictures:\n {2}demo-pictures:$/m);
+  expect(compose.match(/PUBLIC_BASE_URL: .*http:\/\/127\.0\.0\.1:8866/g)).toHaveLength(2);
 });
 
 test('the build context is only what the Dockerfile copies', () => {

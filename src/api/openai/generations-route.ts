@@ -19,7 +19,7 @@ export function generationsRoute(app: FastifyInstance, gateway: Gateway): void {
     const generation = gateway.start(model, asked);
     record.generation = generation.report;
     cancelWhenClientLeaves(reply, generation);
-    if (asked.stream) return sendStream(reply, { generation, record, asked });
+    if (asked.stream) return sendStream(reply, { generation, record });
     const events = await generation.answer;
     reply.headers(answerHeaders(generation.report));
     const headers = { 'content-type': 'application/json' };

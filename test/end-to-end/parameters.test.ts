@@ -1,0 +1,118 @@
+import { describe, expect, test } from 'vitest';
+import { callGateway } from '../helpers/call-gateway.ts';
+import { startRig } from './rig.ts';
+import { startStore } from './store.ts';
+
+/** What the upstream was asked for, apart from the prompt. */
+type Sent = Record<string, unknown>;
+
+type Ask = { readonly body: Sent; readonly modelKeys?: Record<string, unknown>; readonly hosts?: boolean };
+
+async function ask({ body, modelKeys = {}, hosts = false }: Ask) {
+  const rig = await startRig({ modelKeys, ...(hosts && { store: (await startStore()).store }) });
+  const answer = await callGateway(rig.url, { prompt: 'a cat', ...body });
+  const sent = rig.paidPosts().map(({ body }) => {
+    const { prompt: _prompt, ...parameters } = body as Sent;
+    return parameters;
+  });
+  return { status: answer.status, body: answer.json(), adapted: answer.headers.get('x-gateway-adapted'), sent };
+}
+
+describe('what well-known clients send by themselves is satisfied', () => {
+  const openWebUi = { n: 1, size: '512x512', response_format: 'b64_json' };
+  const langChain = { n: 1, size: '1024x1024', style: 'vivid', quality: 'standard', response_format: 'url' };
+
+  test.each<[string, Sent, Sent, string | null]>([
+    ['Open WebUI to gpt-image', openWebUi, { size: '1024x1024' }, 'size=512x512>1024x1024'],
+    [
+      'Open WebUI to dall-e-3',
+      { model: 'dall-e-3', ...openWebUi },
+      { response_format: 'b64_json' },
+      'size=512x512>1024x1024',
+    ],
+    ['Open WebUI to dall-e-2', { model: 'dall-e-2', ...openWebUi }, { size: '512x512' }, 'delivery=b64_json'],
+    [
+      'LangChain to gpt-image',
+      langChain,
+      { size: '1024x1024', quality: 'medium' },
+      'quality=standard>medium, style=removed, delivery=url',
+    ],
+    ['LangChain to dall-e-3', { model: 'dall-e-3', ...langChain }, { response_format: 'url' }, null],
+    ['LangChain to dall-e-2', { model: 'dall-e-2', ...langChain }, {}, 'style=removed'],
+    ['quality hd', { quality: 'hd' }, { quality: 'high' }, 'quality=hd>high'],
+    ['quality low for dall-e-3', { model: 'dall-e-3', quality: 'low' }, {}, 'quality=low>standard'],
+    [
+      '1792x1024',
+      { size: '1792x1024', model: 'studio/poster' },
+      { model: 'gpt-image-1.5', size: '1536x1024' },
+      'size=1792x1024>1536x1024',
+    ],
+    [
+      'null for everything',
+      { size: null, quality: null, style: null, stream: null, n: null, response_format: null },
+      {},
+      null,
+    ],
+  ])('%s', async (_, body, sent, adapted) => {
+    const answer = await ask({ body, hosts: true });
+    expect([answer.status, answer.adapted, answer.sent]).toEqual([200, adapted, [sent]]);
+    const [item = {}] = answer.body.data;
+    if (body.response_format) expect(item).toHaveProperty([String(body.response_format)]);
+  });
+});
+
+describe('parameters: strict', () => {
+  const modelKeys = { parameters: 'strict' };
+
+  test.each<[string, Sent, string[]]>([
+    ['an old size', { size: '512x512', model: 'studio/poster' }, ['size']],
+    ['quality hd', { quality: 'hd' }, ['quality']],
+    ['a style', { style: 'vivid' }, ['style']],
+    ['a link', { response_format: 'url' }, ['response_format']],
+    ['b64_json of the legacy model', { model: 'dall-e-2', response_format: 'b64_json' }, ['response_format']],
+    ['a stream of dall-e-3', { model: 'dall-e-3', stream: true }, ['stream']],
+    ['a seed', { seed: 7 }, ['seed']],
+    ['a style beside output_format', { style: 'vivid', output_format: 'png' }, ['style', 'output_format']],
+    [
+      'response_format beside background',
+      { response_format: 'b64_json', background: 'opaque' },
+      ['response_format', 'background'],
+    ],
+    ['response_format beside seed', { response_format: 'b64_json', seed: 7 }, ['response_format', 'seed']],
+  ])('%s is a 400 that names %3$o, and nothing is sent', async (_, body, names) => {
+    const { status, body: answer, sent } = await ask({ body, modelKeys, hosts: true });
+    expect([status, answer.error.param]).toEqual([400, names[0]]);
+    for (const name of names) expect(answer.error.message).toContain(`'${name}'`);
+    expect(sent).toEqual([]);
+  });
+});
+
+describe('seed', () => {
+  // The simulator's GPT image refuses it like Azure's: what matters here is that it was asked.
+  test.each(['adapt', 'pass'])('of gpt-image is forwarded under %s', async (parameters) => {
+    const { status, body, sent } = await ask({ body: { seed: 7 }, modelKeys: { parameters } });
+    expect([status, body.error.code, body.error.param]).toEqual([400, 'unknown_parameter', 'seed']);
+    expect(sent).toEqual([{ seed: 7 }]);
+  });
+
+  test.each(['dall-e-2', 'dall-e-3'])('of %s is refused, and nothing is sent', async (model) => {
+    const { status, body, sent } = await ask({ body: { model, seed: 7 } });
+    expect([status, body.error.code, body.error.param, sent]).toEqual([400, 'unsupported_parameter', 'seed', []]);
+  });
+});
+
+describe('parameters: pass', () => {
+  test('everything is forwarded as it came, and nothing is reported as adapted', async () => {
+    const body = { size: '512x512', quality: 'hd', style: 'vivid' };
+    const { status, adapted, sent } = await ask({ body, modelKeys: { parameters: 'pass' } });
+    expect({ status, adapted, sent }).toEqual({ status: 400, adapted: null, sent: [body] });
+  });
+
+  test.each<[string, Sent]>([
+    ['previews without a stream', { partial_images: 1 }],
+    ['a link in a stream', { stream: true, response_format: 'url' }],
+  ])('%s are refused all the same', async (_, body) => {
+    const { status, sent } = await ask({ body, modelKeys: { parameters: 'pass' } });
+    expect([status, sent]).toEqual([400, []]);
+  });
+});
