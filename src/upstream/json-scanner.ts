@@ -1,3 +1,14 @@
+import {
+  backslash,
+  closeArray,
+  closeObject,
+  colon,
+  comma,
+  isBlank,
+  openArray,
+  openObject,
+  quote,
+} from './json-bytes.ts';
 import { MalformedJsonError } from './malformed-json-error.ts';
 import { notBase64, unescapeBase64 } from './unescape-base64.ts';
 import { WholeValue } from './whole-value.ts';
@@ -29,14 +40,6 @@ export const keptBytes = 64 * 1024;
 
 const longestKey = 256;
 
-const quote = 0x22;
-const backslash = 0x5c;
-const openObject = 0x7b;
-const closeObject = 0x7d;
-const openArray = 0x5b;
-const closeArray = 0x5d;
-const colon = 0x3a;
-const comma = 0x2c;
 const byteOrderMark = [0xef, 0xbb, 0xbf];
 
 type Expectation = 'value' | 'value or end' | 'key' | 'key or end' | 'colon' | 'comma or end' | 'nothing';
@@ -250,10 +253,6 @@ export class JsonScanner {
   #pushPiece(bytes: Buffer): void {
     if (bytes.length > 0) this.#tokens.push({ type: 'piece', bytes });
   }
-}
-
-function isBlank(byte: number): boolean {
-  return byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
 }
 
 function unexpected(byte: number): MalformedJsonError {

@@ -1,11 +1,5 @@
+import { backslash, closeArray, closeObject, comma, isBlank, openArray, openObject, quote } from './json-bytes.ts';
 import { MalformedJsonError } from './malformed-json-error.ts';
-
-const quote = 0x22;
-const backslash = 0x5c;
-const openObject = 0x7b;
-const closeObject = 0x7d;
-const openArray = 0x5b;
-const closeArray = 0x5d;
 
 /** Deeper values are not kept: whoever writes them again would have to climb as deep. */
 const deepestKept = 32;
@@ -102,10 +96,7 @@ export class WholeValue {
 }
 
 function endsScalar(byte: number): boolean {
-  // A comma, a closing bracket, or white space.
-  return (
-    byte === 0x2c || byte === closeObject || byte === closeArray || byte === 0x20 || (byte >= 0x09 && byte <= 0x0d)
-  );
+  return byte === comma || byte === closeObject || byte === closeArray || isBlank(byte);
 }
 
 function oddBackslashesBefore(chunk: Buffer, start: number, end: number): boolean {

@@ -476,13 +476,6 @@ describe('storing', () => {
   );
 
   // Whoever runs as root may write everywhere.
-  test.runIf(process.getuid?.() !== 0)('a disk that is read-only: 507', async () => {
-    const { store, directory } = await startStore();
-    await chmod(join(directory, 'arriving'), 0o500);
-    onTestFinished(() => chmod(join(directory, 'arriving'), 0o700));
-    const rig = await startRig({ store });
-    expect((await callGateway(rig.url, wanted)).status).toBe(507);
-  });
 
   test('a store that is too small for the picture: 507, and nothing stays on the disk', async () => {
     const { store, directory } = await startStore({ maxBytes: 1_000 });
