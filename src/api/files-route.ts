@@ -25,9 +25,18 @@ export function filesRoute(app: FastifyInstance, store: ImageStore): void {
   refuseOtherMethods(app, url, ['GET', 'HEAD']);
 }
 
+/** A reader that takes nothing for so long is given up. */
+const stallMs = 30_000;
+
 function answer(request: FastifyRequest, reply: FastifyReply, image: OpenImage): FastifyReply {
   const { length, tag, mediaType, expiresAt } = image;
   const etag = `"${tag}"`;
+  const range = requestedRange(request, etag, length);
+  if (range === 'unsatisfiable') {
+    reply.header('content-range', `bytes */${length}`);
+    throw new GatewayError('range_not_satisfiable', 'The picture has no such bytes.');
+  }
+  reply.raw.setTimeout(stallMs, () => reply.raw.destroy());
   const lifetimeS = Math.max(0, Math.floor((expiresAt - Date.now()) / 1000));
   reply.headers({
     etag,
@@ -39,11 +48,6 @@ function answer(request: FastifyRequest, reply: FastifyReply, image: OpenImage):
     'content-security-policy': "default-src 'none'; sandbox",
   });
   if (matches(request.headers['if-none-match'], etag)) return reply.code(304).send();
-  const range = requestedRange(request, etag, length);
-  if (range === 'unsatisfiable') {
-    reply.header('content-range', `bytes */${length}`);
-    throw new GatewayError('range_not_satisfiable', 'The picture has no such bytes.');
-  }
   const part = range ?? { first: 0, last: length - 1 };
   if (range) reply.code(206).header('content-range', `bytes ${part.first}-${part.last}/${length}`);
   reply.header('content-length', part.last - part.first + 1).type(mediaType);

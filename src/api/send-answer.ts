@@ -18,11 +18,11 @@ export async function sendAnswer(
   const { raw } = reply;
   // Writing to a connection that has just closed emits an error that nobody needs: `writeBody` reports it.
   raw.on('error', () => {});
-  for (const [name, value] of Object.entries(reply.getHeaders())) raw.setHeader(name, value ?? '');
-  // Fastify's hooks do not see an answer that is written past it.
-  if (reply.server.lifecycle.phase === 'closing') raw.setHeader('connection', 'close');
-  raw.writeHead(200, headers);
   try {
+    for (const [name, value] of Object.entries(reply.getHeaders())) raw.setHeader(name, value ?? '');
+    // Fastify's hooks do not see an answer that is written past it.
+    if (reply.server.lifecycle.phase === 'closing') raw.setHeader('connection', 'close');
+    raw.writeHead(200, headers);
     await writeBody(raw, chunks, { written: record, signal: generation.signal });
     generation.settle(record.error === undefined ? 'delivered' : 'torn');
   } catch (error) {
@@ -41,5 +41,6 @@ function tear(raw: ServerResponse): void {
   raw.socket?.uncork();
   // Without chunks, as HTTP/1.0 has it, a closed connection looks like a regular end; a reset does not.
   if (raw.req.httpVersion === '1.0') raw.socket?.resetAndDestroy();
-  raw.destroy();
+  // A pipelined answer has no connection of its own yet, but shares its request's.
+  raw.req.socket.destroy();
 }

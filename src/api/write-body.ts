@@ -40,7 +40,8 @@ function occurs(
   stallMs: number,
 ): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const timer = setTimeout(() => reject(new StalledReaderError()), stallMs);
+  // A pipelined answer waits for the ones before it, which is not its reader's fault: it has no connection until then.
+  const timer = setInterval(() => response.socket && reject(new StalledReaderError()), stallMs);
   const onEvent = () => resolve();
   const onClose = () => reject(new ClosedConnectionError());
   const onAbort = () => reject(signal.reason);
@@ -49,7 +50,7 @@ function occurs(
   signal.addEventListener('abort', onAbort);
   if (signal.aborted) onAbort();
   return promise.finally(() => {
-    clearTimeout(timer);
+    clearInterval(timer);
     response.off(event, onEvent);
     response.off('close', onClose);
     signal.removeEventListener('abort', onAbort);

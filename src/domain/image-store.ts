@@ -25,10 +25,10 @@ export type OpenImage = StoredImage & {
 export interface ImageStore {
   /**
    * Stores a picture while it arrives. Resolves once it is durable; rejects with a GatewayError when its bytes are no
-   * image (`upstream_invalid_response`) or when it cannot be stored (`storage_failed`), and with what `bytes` throws.
-   * Nothing is left behind then.
+   * image (`upstream_invalid_response`) or when it cannot be stored (`storage_failed`), with what `bytes` throws, and
+   * with the signal's reason while it waits for its turn. Nothing is left behind then.
    */
-  put(bytes: AsyncIterable<Buffer>): Promise<StoredImage>;
+  put(bytes: AsyncIterable<Buffer>, signal?: AbortSignal): Promise<StoredImage>;
   /** `undefined` for ids that are unknown, expired, or no ids at all. */
   open(id: string): Promise<OpenImage | undefined>;
   close(): Promise<void>;

@@ -1,3 +1,4 @@
+import { GatewayError } from '../domain/gateway-error.ts';
 import { regroup } from './regroup.ts';
 
 /** Base64 text of binary chunks, cut anywhere, without line breaks: four characters for three bytes. */
@@ -14,6 +15,22 @@ export function decodeBase64(pieces: AsyncIterable<Buffer>): AsyncGenerator<Buff
   return regroup(pieces, 4, (text) => {
     const most = (text.length / 4) * 3 + 3;
     if (shared.length < most) shared = Buffer.allocUnsafeSlow(most);
-    return shared.subarray(0, shared.write(text.toString('latin1'), 'base64'));
+    const length = shared.write(text.toString('latin1'), 'base64');
+    // Node's decoder skips what is not base64, and stops at padding: a part of the file would be missing.
+    if (length !== decodedLength(text)) throw damaged();
+    return shared.subarray(0, length);
   });
+}
+
+function decodedLength(text: Buffer): number {
+  const padding = text.at(-1) !== 0x3d ? 0 : text.at(-2) === 0x3d ? 2 : 1;
+  return Math.floor(((text.length - padding) * 3) / 4);
+}
+
+function damaged(): GatewayError {
+  return new GatewayError(
+    'upstream_invalid_response',
+    'The image service sent a damaged picture. It may have been billed; it was not asked for again.',
+    { outcome: 'unknown', cause: 'a picture holds a character that base64 does not have' },
+  );
 }

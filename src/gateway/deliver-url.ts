@@ -4,7 +4,7 @@ import { decodeBase64 } from './base64.ts';
 
 /** Where pictures are hosted, and under which address. */
 export type Hosting = {
-  put(bytes: AsyncIterable<Buffer>): Promise<StoredImage>;
+  put(bytes: AsyncIterable<Buffer>, signal: AbortSignal): Promise<StoredImage>;
   /** The absolute URL of a stored picture. */
   urlOf(id: string): string;
 };
@@ -13,7 +13,11 @@ export type Hosting = {
  * Turns pictures into links by hosting them while they arrive. Settles when every picture is stored, so that no link is
  * given for a picture that might be lost; previews are skipped. Rejects with what the events or the store throw.
  */
-export async function deliverUrl(events: AsyncIterable<ImageEvent>, hosting: Hosting): Promise<ImageEvent[]> {
+export async function deliverUrl(
+  events: AsyncIterable<ImageEvent>,
+  hosting: Hosting,
+  signal: AbortSignal,
+): Promise<ImageEvent[]> {
   const answer: ImageEvent[] = [];
   const rest = events[Symbol.asyncIterator]();
   const end = new PictureEnd();
@@ -22,7 +26,7 @@ export async function deliverUrl(events: AsyncIterable<ImageEvent>, hosting: Hos
       const event = next.value;
       if (event.type === 'url' || event.type === 'done') answer.push(event);
       if (event.type !== 'image') continue;
-      const { id } = await hosting.put(decodeBase64(pictureBytes(rest, end)));
+      const { id } = await hosting.put(decodeBase64(pictureBytes(rest, end)), signal);
       answer.push({ type: 'url', index: event.index, url: hosting.urlOf(id), ...end.take() });
     }
   } finally {

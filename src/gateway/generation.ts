@@ -31,7 +31,9 @@ export function startGeneration({ model, target, request, recorder, hosting, onS
   const legs = fitted.legs.map((leg) => {
     const delivery = asked.stream ? 'b64_json' : asked.delivery;
     const asksForStream = leg.stream || collapsesStream(leg, target);
-    const upstream = asksForStream && !leg.stream ? { ...leg, stream: true, partialImages: 1 } : leg;
+    // A stream carries base64, whatever the caller gets in the end.
+    const collapsed = { ...leg, stream: true, partialImages: 1, delivery: undefined };
+    const upstream = asksForStream && !leg.stream ? collapsed : leg;
     return createLeg({ target, request: upstream, delivery, wantsPreviews: asked.stream, hosting, signal, recorder });
   });
   const begin = performance.now();
@@ -43,7 +45,10 @@ export function startGeneration({ model, target, request, recorder, hosting, onS
       const starts = legs.map((leg) => leg.start);
       const [only, ...others] = starts;
       if (only !== undefined && others.length === 0) return await only();
-      return await fanOut(starts, { isStream: asked.stream, deliversPart: model.partialSuccess === 'deliver' });
+      const events = await fanOut(starts, { isStream: asked.stream, deliversPart: model.partialSuccess === 'deliver' });
+      // An interruption has also ended the calls whose pictures would be the delivered part.
+      signal.throwIfAborted();
+      return events;
     } finally {
       knownAt = performance.now();
     }

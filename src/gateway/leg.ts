@@ -40,7 +40,7 @@ export function createLeg(parts: Parts): Leg {
     const answer = await target.provider.generate(request, { signal, attempt, recorder });
     const events = request.stream && !wantsPreviews ? await dropPreviews(answer) : answer;
     if (delivery === 'b64_json') return deliverBase64(events, target.download, signal);
-    if (delivery === 'url' && hosting) return asStream(await deliverUrl(events, hosting));
+    if (delivery === 'url' && hosting) return asStream(await deliverUrl(events, hosting, signal));
     return events;
   }
 

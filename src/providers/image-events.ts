@@ -4,6 +4,7 @@ import type { JsonPath, JsonShape, ScanToken } from '../upstream/json-scanner.ts
 import { invalidResponse, paidCallError } from '../upstream/paid-call-error.ts';
 import { answerSummary } from './answer-summary.ts';
 import { azureErrorMember } from './azure-error.ts';
+import { PictureCheck } from './picture-check.ts';
 
 /** The parts of an Images API answer that the gateway passes on; content filter results are not among them. */
 export const imagesShape: JsonShape = {
@@ -33,10 +34,11 @@ export async function* imageEvents(tokens: AsyncIterable<ScanToken>, call: Provi
   try {
     for await (const token of tokens) {
       if (token.type === 'piece') {
+        item.picture?.add(token.bytes);
         yield { type: 'bytes', chunk: token.bytes };
       } else if (token.type === 'text') {
-        if (item.hasPicture) throw invalidResponse('an item holds two pictures');
-        item.hasPicture = true;
+        if (item.picture) throw invalidResponse('an item holds two pictures');
+        item.picture = new PictureCheck();
         yield { type: 'image', index: items, isPartial: false };
       } else if (token.type === 'value') {
         if (token.path.length === 3) item = { ...item, ...itemMember(token.path, token.value) };
@@ -58,7 +60,7 @@ export async function* imageEvents(tokens: AsyncIterable<ScanToken>, call: Provi
   yield { type: 'done', ...answerSummary(answer) };
 }
 
-type Item = { hasPicture?: boolean; url?: string; revisedPrompt?: string };
+type Item = { picture?: PictureCheck; url?: string; revisedPrompt?: string };
 
 function itemMember(path: JsonPath, value: unknown): Item {
   const name = path[2];
@@ -74,9 +76,10 @@ function keepMember(answer: Record<string, unknown>, path: JsonPath, value: unkn
   answer[name] = value;
 }
 
-function endOfItem({ hasPicture, url, revisedPrompt }: Item, index: number): ImageEvent {
+function endOfItem({ picture, url, revisedPrompt }: Item, index: number): ImageEvent {
   const prompt = revisedPrompt === undefined ? {} : { revisedPrompt };
-  if (hasPicture) return { type: 'image-end', index, ...prompt };
+  picture?.judge();
+  if (picture) return { type: 'image-end', index, ...prompt };
   if (url === undefined || !URL.canParse(url)) throw invalidResponse('an item holds no picture');
   return { type: 'url', index, url, ...prompt };
 }

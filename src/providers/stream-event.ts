@@ -3,6 +3,7 @@ import { JsonScanner, type JsonShape, type ScanToken } from '../upstream/json-sc
 import { invalidResponse } from '../upstream/paid-call-error.ts';
 import { answerSummary } from './answer-summary.ts';
 import { azureErrorMember } from './azure-error.ts';
+import { PictureCheck } from './picture-check.ts';
 
 /** The members of an image stream's events; those of error events, in both of their shapes, are among them. */
 const shape: JsonShape = {
@@ -33,7 +34,7 @@ export class StreamEvent {
   readonly #members: Record<string, unknown> = {};
   #kind: Kind | undefined;
   #isObject: boolean | undefined;
-  #hasPicture = false;
+  #picture: PictureCheck | undefined;
   /** Pieces of a picture that came before anything said what it is. */
   #held: Buffer[] = [];
 
@@ -62,7 +63,8 @@ export class StreamEvent {
     if (this.#kind === 'error' || (typeof error === 'object' && error !== null)) throw azureErrorMember(error ?? flat);
     if (this.#kind === undefined) return undefined;
     const end = this.#imageEnd();
-    yield this.#hasPicture ? end : this.#link();
+    this.#picture?.judge();
+    yield this.#picture ? end : this.#link();
     return end;
   }
 
@@ -72,9 +74,10 @@ export class StreamEvent {
       this.#members[name] = token.value;
       if (name === 'type' && this.#kind === undefined) yield* this.#learnKind(String(token.value));
     } else if (token.type === 'text') {
-      this.#hasPicture = true;
+      this.#picture = new PictureCheck();
       if (this.#isPicture) yield this.#image();
     } else if (token.type === 'piece') {
+      this.#picture?.add(token.bytes);
       if (this.#isPicture) yield { type: 'bytes', chunk: token.bytes };
       else this.#held.push(token.bytes);
     }
@@ -82,7 +85,7 @@ export class StreamEvent {
 
   *#learnKind(type: string): Generator<ImageEvent> {
     this.#kind = kindOf(type);
-    if (!this.#hasPicture || !this.#isPicture) return;
+    if (!this.#picture || !this.#isPicture) return;
     yield this.#image();
     for (const chunk of this.#held) yield { type: 'bytes', chunk };
     this.#held = [];
@@ -120,7 +123,7 @@ function kindOf(type: string): Kind | undefined {
   if (type === '') return undefined;
   if (type.endsWith('.partial_image')) return 'partial';
   if (type.endsWith('.completed')) return 'completed';
-  return type === 'error' ? 'error' : 'other';
+  return type === 'error' || type.endsWith('.failed') ? 'error' : 'other';
 }
 
 /** `undefined` as long as there is white space only. */

@@ -21,7 +21,7 @@ export async function* streamEvents(
       if (pictures.isComplete) break;
     }
     if (!pictures.isComplete) yield* pictures.read(reader.end());
-    if (pictures.completed === 0) throw unfinishedStream();
+    if (!pictures.isComplete) throw unfinishedStream();
   } catch (error) {
     throw paidCallError(error, call.attempt);
   }

@@ -25,7 +25,10 @@ export type DiskImageStoreOptions = {
 
 const sweepEveryMs = 5 * 60_000;
 
+const never = new AbortController().signal;
+
 const arrivalsAtOnce = 16;
+const arrivalPatienceMs = 10_000;
 
 /**
  * Keeps pictures in a directory, and knows them again after a restart. Rejects with the disk's error when the directory
@@ -43,14 +46,14 @@ export async function createDiskImageStore({
   for (const image of await files.load(now())) index.add(image);
   await removeAll(files, index.takeExcess(now()));
   await files.removeAbandoned(now());
-  const inSlot = createArrivalSlots(arrivalsAtOnce);
+  const inSlot = createArrivalSlots(arrivalsAtOnce, arrivalPatienceMs);
   const stopSweeping = sweepRegularly(files, index, now);
 
   return {
-    async put(bytes) {
+    async put(bytes, signal = never) {
       const id = randomBytes(18).toString('base64url');
       try {
-        const received = await inSlot(() => receivePicture(bytes, files.arrivingPath(id), maxPictureBytes));
+        const received = await inSlot(() => receivePicture(bytes, files.arrivingPath(id), maxPictureBytes), signal);
         if (received.length > maxBytes) throw storageFailure('the picture is longer than the whole store');
         const image = { id, ...received, expiresAt: Math.round(now() + lifetimeMs) };
         await onDisk(files.commit(image));

@@ -1,7 +1,7 @@
 import { lstat, mkdir, open, readdir, rename, unlink } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import type { StoredImage } from '../domain/image-store.ts';
-import { parsePictureName, pictureName } from './picture-name.ts';
+import { isPictureId, parsePictureName, pictureName } from './picture-name.ts';
 
 /** No request lives for an hour, so a file that nobody wrote to for so long has no writer. */
 const abandonedMs = 60 * 60_000;
@@ -76,6 +76,7 @@ async function loadPictures(images: string, now: number): Promise<StoredImage[]>
 
 async function removeAbandoned(arriving: string, now: number): Promise<void> {
   for (const name of await readdir(arriving)) {
+    if (!isPictureId(name)) continue;
     const path = join(arriving, name);
     const file = await lstat(path).catch(() => undefined);
     if (file?.isFile() && now - file.mtimeMs > abandonedMs) await removeQuietly(path);

@@ -223,6 +223,8 @@ export class JsonScanner {
     const at = this.#cutEscape.length > 0 ? this.#completeEscape(chunk, from) : from;
     const end = chunk.indexOf(quote, at);
     const text = chunk.subarray(at, end === -1 ? chunk.length : end);
+    // Raw line breaks are not JSON; in an event stream they would end the line that the picture is written to.
+    if (text.includes(0x0a) || text.includes(0x0d)) throw notBase64();
     const firstEscape = text.indexOf(backslash);
     if (firstEscape === -1) {
       this.#pushPiece(text);

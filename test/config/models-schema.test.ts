@@ -45,7 +45,7 @@ describe('the files in config/', () => {
     const variables = { AZURE_OPENAI_ENDPOINT: 'https://my-resource.openai.azure.com/', AZURE_OPENAI_API_KEY: 'key' };
     const config = loadModels('config/models.json', variables);
     expect(config.defaultModel).toBe('azure-image');
-    expect([...config.aliases.keys()]).toEqual(['gpt-image-1', 'gpt-image-2', 'dall-e-3']);
+    expect([...config.aliases.keys()]).toEqual(['gpt-image-1', 'gpt-image-2', 'dall-e-2', 'dall-e-3']);
     expect(config.models[0]?.targets).toMatchObject([
       { baseURL: 'https://my-resource.openai.azure.com/openai/deployments/gpt-image-2', deployment: 'gpt-image-2' },
     ]);

@@ -109,6 +109,17 @@ describe('an Images API answer on its way through the gateway', () => {
     });
   });
 
+  test.each(['', 'aGVsbG8gd29ybGQhIQ=='])('is torn when a later picture is none: %j', async (second) => {
+    const text = `{"data":[{"b64_json":"iVBORw0KGgoAAAAN"},{"b64_json":"${second}"}]}`;
+    const events = await commit(imageEvents(scanJson(asStream([Buffer.from(text)]), imagesShape), call));
+    await expect(Array.fromAsync(events)).rejects.toMatchObject({ kind: 'upstream_invalid_response' });
+  });
+
+  test('is no answer when a picture holds a raw line break, which could end a line of ours', async () => {
+    const text = '{"data":[{"b64_json":"iVBORw0KGgoAAAAN\n"}]}';
+    await expect(throughTheGateway([Buffer.from(text)])).rejects.toMatchObject({ kind: 'upstream_invalid_response' });
+  });
+
   test('is torn, not ended, when a filter’s error follows a picture', async () => {
     const text = '{"data":[{"b64_json":"iVBORw0KGgoAAAAN"},{"error":{"code":"contentFilter"}}]}';
     const events = await commit(imageEvents(scanJson(asStream([Buffer.from(text)]), imagesShape), call));

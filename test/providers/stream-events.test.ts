@@ -119,6 +119,23 @@ describe('an image stream on its way through the gateway', () => {
     expect(told.at(-1)?.data).toMatchObject({ error: { code: 'moderation_blocked' } });
   });
 
+  test('ends with an error event when fewer pictures come than were asked for', async () => {
+    const told = await throughTheGateway([Buffer.from(final)], 2);
+    expect(told.map(({ name }) => name)).toEqual(['image_generation.completed', 'error']);
+  });
+
+  test('ends with an error event when a preview is a picture and the final one is not', async () => {
+    const told = await throughTheGateway([
+      Buffer.from(`${first}data: {"type":"image_generation.completed","b64_json":""}\n\n`),
+    ]);
+    expect(told.at(-1)).toMatchObject({ name: 'error', data: { error: { code: 'upstream_invalid_response' } } });
+  });
+
+  test('is judged by the error of a failed event', async () => {
+    const event = `event: image_generation.failed\ndata: {"error":{${refusal}}}\n\n`;
+    await expect(throughTheGateway([Buffer.from(event)])).rejects.toMatchObject({ kind: 'moderation_blocked' });
+  });
+
   test('skips events of other types, and whatever follows the last picture', async () => {
     const other = 'event: image_generation.queued\ndata: {"b64_json":"AAAA"}\n\ndata: 7\n\ndata: {}\n\n';
     const told = await throughTheGateway([Buffer.from(other + final + other + final)]);
