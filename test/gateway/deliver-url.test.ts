@@ -78,13 +78,10 @@ describe('deliverUrl', () => {
   });
 });
 
-test.each(['QUJD!!!!', 'QUJD\u00e9QUJ', 'QQ==QUJD'])(
-  'decodeBase64 refuses the damaged text %j',
-  async (text) => {
-    const decoded = Array.fromAsync(decodeBase64(asStream([Buffer.from(text, 'latin1')])));
-    await expect(decoded).rejects.toMatchObject({ kind: 'upstream_invalid_response' });
-  },
-);
+test.each(['QUJD!!!!', 'QUJD\u00e9QUJ', 'QQ==QUJD'])('decodeBase64 refuses the damaged text %j', async (text) => {
+  const decoded = Array.fromAsync(decodeBase64(asStream([Buffer.from(text, 'latin1')])));
+  await expect(decoded).rejects.toMatchObject({ kind: 'upstream_invalid_response' });
+});
 
 test('decodeBase64 gives the bytes, however the text is cut', async () => {
   await fc.assert(
