@@ -1,11 +1,8 @@
 import type { GatewayError } from '../domain/gateway-error.ts';
 import type { ImageEnd, ImageEvent, ImageFacts } from '../domain/image-event.ts';
-import { imageHeaderBytes, imageMediaType } from '../domain/image-header.ts';
+import { imageHeaderCharacters, imageMediaType } from '../domain/image-header.ts';
 import type { Written } from './json-answer.ts';
 import { errorBody } from './write-error.ts';
-
-/** So many base64 characters hold the bytes that tell an image's format by. */
-const headerCharacters = (imageHeaderBytes / 3) * 4;
 
 /**
  * An answer as the text of OpenAI's image stream (`image_generation.partial_image` and `.completed`), piece by piece.
@@ -51,7 +48,8 @@ export class StreamAnswer {
 
   *#write(event: ImageEvent): Generator<Buffer | string> {
     if (event.type === 'bytes') {
-      if (this.#header.length < headerCharacters) this.#header += event.chunk.toString('latin1', 0, headerCharacters);
+      if (this.#header.length < imageHeaderCharacters)
+        this.#header += event.chunk.toString('latin1', 0, imageHeaderCharacters);
       yield event.chunk;
     } else if (event.type === 'image') {
       yield* this.#finish();

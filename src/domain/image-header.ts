@@ -1,6 +1,9 @@
 /** How many bytes of a file `imageMediaType` needs to see. */
 export const imageHeaderBytes = 12;
 
+/** So many base64 characters hold those bytes. */
+export const imageHeaderCharacters = (imageHeaderBytes / 3) * 4;
+
 /**
  * The media type of an image by its first bytes (PNG, JPEG, GIF, WebP signatures; SVG by its opening tag),
  * or `undefined` for anything else.

@@ -1,6 +1,9 @@
 /** How the caller wants its pictures: as a link, or as base64 inside the answer. */
 export type Delivery = 'url' | 'b64_json';
 
+/** The Images API makes no more pictures than this per call. */
+export const mostPictures = 10;
+
 /**
  * What was asked, in our words, whichever wire form it came in. A member that is `undefined` was not asked for;
  * JSON `null` on the wire means the same and never gets here.

@@ -1,5 +1,6 @@
 import type { DownloadedImage, ImageDownload } from '../domain/image-download.ts';
 import type { ImageEvent } from '../domain/image-event.ts';
+import { replay } from '../domain/replay.ts';
 import { encodeBase64 } from './base64.ts';
 
 type LinkEvent = Extract<ImageEvent, { type: 'url' }>;
@@ -27,23 +28,14 @@ export async function deliverBase64(
       .filter((event) => event.type === 'url')
       .map(async (link) => opened.set(link, await download(link.url, signal))),
   );
-  return convert(head, rest, async (link) => opened.get(link) ?? (await download(link.url, signal)));
+  return convert(replay(head, rest), async (link) => opened.get(link) ?? (await download(link.url, signal)));
 }
 
 async function* convert(
-  head: readonly ImageEvent[],
-  rest: AsyncIterator<ImageEvent>,
+  events: AsyncIterable<ImageEvent>,
   open: (link: LinkEvent) => Promise<DownloadedImage>,
 ): AsyncGenerator<ImageEvent> {
-  try {
-    for (const event of head) yield* event.type === 'url' ? picture(event, await open(event)) : [event];
-    for (let next = await rest.next(); !next.done; next = await rest.next()) {
-      const event = next.value;
-      yield* event.type === 'url' ? picture(event, await open(event)) : [event];
-    }
-  } finally {
-    await rest.return?.();
-  }
+  for await (const event of events) yield* event.type === 'url' ? picture(event, await open(event)) : [event];
 }
 
 async function* picture({ type, url, ...link }: LinkEvent, { bytes }: DownloadedImage): AsyncGenerator<ImageEvent> {

@@ -30,11 +30,8 @@ export function startGeneration({ model, target, request, recorder, hosting, onS
   const { signal } = interrupt;
   const legs = fitted.legs.map((leg) => {
     const delivery = asked.stream ? 'b64_json' : asked.delivery;
-    const asksForStream = leg.stream || collapsesStream(leg, target);
-    // A stream carries base64, whatever the caller gets in the end.
-    const collapsed = { ...leg, stream: true, partialImages: 1, delivery: undefined };
-    const upstream = asksForStream && !leg.stream ? collapsed : leg;
-    return createLeg({ target, request: upstream, delivery, wantsPreviews: asked.stream, hosting, signal, recorder });
+    const request = collapsesStream(leg, target) ? asStreamed(leg) : leg;
+    return createLeg({ target, request, delivery, wantsPreviews: asked.stream, hosting, signal, recorder });
   });
   const begin = performance.now();
   let knownAt: number | undefined;
@@ -86,8 +83,13 @@ export function startGeneration({ model, target, request, recorder, hosting, onS
 }
 
 /** A call of one picture may go over the upstream's stream, because quiet connections are reported to be cut there. */
-function collapsesStream({ count }: ImageRequest, { family, upstreamStream }: Target): boolean {
-  return upstreamStream === 'always' && family.streams && count === 1;
+function collapsesStream({ stream, count }: ImageRequest, { family, upstreamStream }: Target): boolean {
+  return upstreamStream === 'always' && family.streams && !stream && count === 1;
+}
+
+/** A stream carries base64, whatever the caller gets in the end. */
+function asStreamed(request: ImageRequest): ImageRequest {
+  return { ...request, stream: true, partialImages: 1, delivery: undefined };
 }
 
 type ReportFacts = { model: LogicalModel; target: Target; legs: readonly Leg[]; fitted: FittedRequest };

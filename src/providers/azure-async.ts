@@ -6,7 +6,7 @@ import type { UpstreamAnswer, UpstreamClient } from '../upstream/client.ts';
 import { discardBody } from '../upstream/discard-body.ts';
 import { invalidResponse } from '../upstream/paid-call-error.ts';
 import { readBounded } from '../upstream/read-bounded.ts';
-import { azureAnswerError, azureErrorMember } from './azure-error.ts';
+import { azureAnswerError, azureErrorMember, errorBodyLimits } from './azure-error.ts';
 import { memberOf } from './azure-error-facts.ts';
 import { operationEvents, pollOperation } from './azure-operation.ts';
 import { imagesBody } from './images-body.ts';
@@ -14,8 +14,6 @@ import { operationUrl } from './operation-url.ts';
 import { parseJson } from './parse-json.ts';
 import { retryHint } from './retry-hint.ts';
 import { noteRequestId } from './upstream-request-id.ts';
-
-const submitBodyLimits = { bytes: 64 * 1024, ms: 5_000 };
 
 type Options = {
   /** The resource's root, without a trailing slash; the protocol's paths begin with `/openai/`. */
@@ -61,7 +59,7 @@ export function azureAsync({ baseURL, apiVersion, apiKey, client }: Options): Im
 
 /** A job that cannot be followed: refused or failed if its body says so; otherwise it may run, and be billed. */
 async function submitError({ body }: UpstreamAnswer, cause: string): Promise<GatewayError> {
-  const { text } = await readBounded(body, submitBodyLimits);
+  const { text } = await readBounded(body, errorBodyLimits);
   const error = memberOf(parseJson(text), 'error') ?? undefined;
   return error === undefined ? invalidResponse(cause) : azureErrorMember(error);
 }

@@ -5,7 +5,7 @@ import { type AzureErrorFacts, type ErrorAnswer, readAzureErrorFacts } from './a
 import { parseJson } from './parse-json.ts';
 
 /** An error object is at most this long, and arrives within this time. */
-const errorBodyLimits = { bytes: 64 * 1024, ms: 5_000 };
+export const errorBodyLimits = { bytes: 64 * 1024, ms: 5_000 };
 
 /** The meaning of an answer that is not a success. Reads its body, bounded, and never rejects. */
 export async function azureAnswerError({ status, headers, body }: UpstreamAnswer): Promise<GatewayError> {

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { GatewayError } from '../domain/gateway-error.ts';
 import type { ImageEvent } from '../domain/image-event.ts';
+import { mostPictures } from '../domain/image-request.ts';
 import type { UpstreamAnswer } from '../upstream/client.ts';
 import { invalidResponse } from '../upstream/paid-call-error.ts';
 import { pause } from '../upstream/pause.ts';
@@ -15,9 +16,6 @@ const pollLimits = { bytes: 1024 * 1024, ms: 15_000 };
 
 /** An operation may not be known everywhere at once: so long, a 404 is believed to be that. */
 const freshMs = 5_000;
-
-/** The Images API makes no more pictures than this per call. */
-const mostItems = 10;
 
 const result = z.looseObject({ created: z.number().optional().catch(undefined), data: z.array(z.unknown()) });
 
@@ -64,7 +62,7 @@ export async function pollOperation({ poll, firstHintMs, signal }: Polling): Pro
 export function operationEvents(state: Operation): ImageEvent[] {
   const data = state.result?.data ?? state.data ?? [];
   if (data.length === 0) throw invalidResponse('the operation has no result');
-  if (data.length > mostItems) throw invalidResponse('the operation has too many results');
+  if (data.length > mostPictures) throw invalidResponse('the operation has too many results');
   const links = data.map((item, index): ImageEvent => {
     const { error, url } = (typeof item === 'object' && item !== null ? item : {}) as {
       error?: unknown;
@@ -80,9 +78,7 @@ export function operationEvents(state: Operation): ImageEvent[] {
 
 type PollAnswer = { readonly status: number; readonly headers: UpstreamAnswer['headers']; readonly value: unknown };
 
-/**
- * One poll; `undefined` when the transport failed or cut the answer, which says nothing about the operation.
- */
+/** One poll; `undefined` when the transport failed or cut the answer, which says nothing about the operation. */
 async function pollOnce(poll: Polling['poll'], signal: AbortSignal): Promise<PollAnswer | undefined> {
   try {
     const { status, headers, body } = await poll(AbortSignal.any([signal, AbortSignal.timeout(pollLimits.ms)]));

@@ -1,5 +1,6 @@
 import type { ImageEvent } from '../domain/image-event.ts';
 import type { ProviderCall } from '../domain/image-provider.ts';
+import { mostPictures } from '../domain/image-request.ts';
 import type { JsonPath, JsonShape, ScanToken } from '../upstream/json-scanner.ts';
 import { invalidResponse, paidCallError } from '../upstream/paid-call-error.ts';
 import { answerSummary } from './answer-summary.ts';
@@ -19,9 +20,6 @@ export const imagesShape: JsonShape = {
     data: { items: { members: { b64_json: 'stream', url: 'keep', revised_prompt: 'keep', error: 'keep' } } },
   },
 };
-
-/** The Images API makes no more pictures than this per call; an answer that never ends must not be collected. */
-const mostItems = 10;
 
 /**
  * The events of an Images API answer from the tokens of its body, in any order of members. Throws a GatewayError for an
@@ -45,7 +43,8 @@ export async function* imageEvents(tokens: AsyncIterable<ScanToken>, call: Provi
         else if (token.path.length === 2) throw invalidResponse('an item is not an object');
         else if (token.path.length === 1) keepMember(answer, token.path, token.value);
       } else if (token.type === 'close' && token.path.length === 2) {
-        if (items === mostItems) throw invalidResponse('the answer holds too many pictures');
+        // An answer that never ends must not be collected.
+        if (items === mostPictures) throw invalidResponse('the answer holds too many pictures');
         yield endOfItem(item, items);
         item = {};
         items += 1;

@@ -1,8 +1,5 @@
-import { imageHeaderBytes, imageMediaType } from '../domain/image-header.ts';
+import { imageHeaderCharacters, imageMediaType } from '../domain/image-header.ts';
 import { invalidResponse } from '../upstream/paid-call-error.ts';
-
-/** So many base64 characters hold the bytes that tell an image by. */
-const headerCharacters = (imageHeaderBytes / 3) * 4;
 
 /** Looks at the beginning of a picture while its base64 passes. */
 export class PictureCheck {
@@ -10,17 +7,17 @@ export class PictureCheck {
 
   add(chunk: Buffer): void {
     if (this.isReady) return;
-    this.#header = Buffer.concat([this.#header, chunk.subarray(0, headerCharacters)]);
+    this.#header = Buffer.concat([this.#header, chunk.subarray(0, imageHeaderCharacters)]);
   }
 
   /** True once there is enough to judge. */
   get isReady(): boolean {
-    return this.#header.length >= headerCharacters;
+    return this.#header.length >= imageHeaderCharacters;
   }
 
   /** Throws `upstream_invalid_response` when what has passed is not the beginning of an image. */
   judge(): void {
-    const bytes = Buffer.from(this.#header.toString('latin1', 0, headerCharacters), 'base64');
+    const bytes = Buffer.from(this.#header.toString('latin1', 0, imageHeaderCharacters), 'base64');
     if (imageMediaType(bytes) === undefined) throw invalidResponse('the bytes are not an image');
   }
 }

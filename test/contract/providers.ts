@@ -4,6 +4,7 @@ import type { Attempt, ImageProvider, ProviderCall } from '../../src/domain/imag
 import type { ImageRequest } from '../../src/domain/image-request.ts';
 import type { Anomaly } from '../../src/domain/recorder.ts';
 import { Secret } from '../../src/domain/secret.ts';
+import { plainRequest } from '../../src/gateway/parameter-samples.ts';
 import { deploymentAddress, v1Address } from '../../src/providers/azure-address.ts';
 import { azureAsync } from '../../src/providers/azure-async.ts';
 import { azureImages } from '../../src/providers/azure-images.ts';
@@ -101,22 +102,7 @@ export function acceptOperation(azure: MockedAzure, ...polls: readonly Reply[]):
   azure.get(operationPath, ...polls.map((poll) => ({ ...poll, headers: { ...soon, ...poll.headers } })));
 }
 
-export const emptyRequest: ImageRequest = {
-  prompt: 'a prompt-canary in a cage',
-  count: 1,
-  size: undefined,
-  quality: undefined,
-  background: undefined,
-  outputFormat: undefined,
-  outputCompression: undefined,
-  moderation: undefined,
-  style: undefined,
-  user: undefined,
-  delivery: undefined,
-  stream: false,
-  partialImages: 0,
-  extra: {},
-};
+export const emptyRequest: ImageRequest = { ...plainRequest, prompt: 'a prompt-canary in a cage' };
 
 export type Started = {
   readonly attempt: Attempt;

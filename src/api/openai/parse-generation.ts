@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { GatewayError } from '../../domain/gateway-error.ts';
-import type { ImageRequest } from '../../domain/image-request.ts';
+import { type ImageRequest, mostPictures } from '../../domain/image-request.ts';
 
 /** A call of `POST /v1/images/generations`: the logical model, if it names one, and what it asks for. */
 export type GenerationCall = { readonly model: string | undefined; readonly request: ImageRequest };
@@ -14,7 +14,7 @@ const word = z.string('must be a string').min(1, 'must not be empty').max(64, 'i
 const parameters = z.looseObject({
   model: z.string('must be a string').min(1, 'must not be empty').max(256, 'is too long').optional(),
   prompt: z.string('must be a string').min(1, 'must not be empty'),
-  n: z.int('must be a whole number').min(1, 'must be 1 to 10').max(10, 'must be 1 to 10').default(1),
+  n: z.int('must be a whole number').min(1, 'must be 1 to 10').max(mostPictures, 'must be 1 to 10').default(1),
   size: word.optional(),
   quality: word.optional(),
   background: word.optional(),
