@@ -17,7 +17,7 @@ export default defineConfig({
         test: {
           name: 'real',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/contract/**'],
+          exclude: ['test/contract/**', 'test/clients/**'],
           setupFiles: ['test/helpers/no-network.ts', fixedSeed],
           testTimeout: 20_000,
         },

@@ -7,6 +7,7 @@ import type { ModelConfig, ModelDefaults, ModelsConfig, TargetConfig } from './c
 import type { ImageProvider } from './domain/image-provider.ts';
 import { type OptionalMember, type RequestDefaults, wireNames } from './domain/image-request.ts';
 import type { ImageStore } from './domain/image-store.ts';
+import type { OpenSpool } from './domain/input-spool.ts';
 import type { Secret } from './domain/secret.ts';
 import type { Hosting } from './gateway/deliver-url.ts';
 import { createGateway, type Gateway } from './gateway/gateway.ts';
@@ -33,10 +34,17 @@ export type AppParts = {
   readonly store?: ImageStore | undefined;
   /** The address under which callers reach the gateway; on loopback it is known without. */
   readonly publicBaseUrl?: string | undefined;
+  readonly openSpool: OpenSpool;
+  /** How long the body of an edit may take to arrive, beside a second for each megabyte. */
+  readonly uploadGraceMs?: number;
+  readonly corsOrigins?: readonly string[];
 };
 
+const usualGraceMs = 60_000;
+
 /** Puts the rooms together; nothing listens yet, and nothing is asked of any upstream. */
-export function buildApp({ models, gatewayKeys, logger, store, publicBaseUrl }: AppParts): App {
+export function buildApp(parts: AppParts): App {
+  const { models, gatewayKeys, logger, store, publicBaseUrl, openSpool } = parts;
   const telemetry = createTelemetry(logger);
   const lifecycle = createLifecycle();
   const upstream = { client: createUpstreamClient(), downloads: createImageDownloads() };
@@ -53,6 +61,10 @@ export function buildApp({ models, gatewayKeys, logger, store, publicBaseUrl }: 
     lifecycle,
     store,
     recorder: telemetry,
+    openSpool,
+    uploadLimits: { uploadBytes: models.uploadBytes, graceMs: parts.uploadGraceMs ?? usualGraceMs },
+    inputDownload: models.imageUrls === 'download' ? upstream.downloads.fromAnywhere : undefined,
+    corsOrigins: parts.corsOrigins ?? [],
     metrics: telemetry.metrics,
   });
   server.addHook('onClose', async () => {

@@ -1,3 +1,5 @@
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import closeWithGrace from 'close-with-grace';
 import type { Logger } from 'pino';
 import { drain } from './api/drain.ts';
@@ -8,6 +10,7 @@ import { loadModels } from './config/load-models.ts';
 import type { ModelsConfig } from './config/models-config.ts';
 import type { ImageStore } from './domain/image-store.ts';
 import { createDiskImageStore } from './storage/disk-image-store.ts';
+import { createInputSpools, prepareSpoolDirectory } from './storage/disk-input-spool.ts';
 import { createLogger } from './telemetry/logger.ts';
 
 export type Configuration = { readonly environment: Environment; readonly models: ModelsConfig };
@@ -24,9 +27,11 @@ export function readConfiguration(variables: Variables): Configuration {
 type Built = { readonly app: App; readonly logger: Logger };
 
 export function buildGateway({ environment, models }: Configuration, store?: ImageStore): Built {
-  const { logLevel, logPretty, gatewayApiKeys, publicBaseUrl } = environment;
+  const { logLevel, logPretty, gatewayApiKeys, publicBaseUrl, corsOrigins } = environment;
+  const openSpool = createInputSpools(uploadsDirectory(environment));
   const logger = createLogger({ level: logLevel, isPretty: logPretty });
-  return { app: buildApp({ models, gatewayKeys: gatewayApiKeys, logger, store, publicBaseUrl }), logger };
+  const parts = { models, gatewayKeys: gatewayApiKeys, logger, store, publicBaseUrl, openSpool, corsOrigins };
+  return { app: buildApp(parts), logger };
 }
 
 /** Listens until a signal ends the process; resolves with the gateway's own URL once it takes requests. */
@@ -34,6 +39,7 @@ export async function runGateway(configuration: Configuration): Promise<string> 
   const { host, port, dataDir, gatewayApiKeys } = configuration.environment;
   const { drainMs } = configuration.models;
   const store = dataDir === undefined ? undefined : await createDiskImageStore({ directory: dataDir });
+  await prepareSpoolDirectory(uploadsDirectory(configuration.environment));
   const { app, logger } = buildGateway(configuration, store);
   const url = await app.server.listen({ host, port });
   endWithSignals(app, logger, drainMs);
@@ -43,6 +49,11 @@ export async function runGateway(configuration: Configuration): Promise<string> 
     logger.warn('GATEWAY_API_KEYS is not set: every program on this machine may call, and all callers are one');
   }
   return url;
+}
+
+/** Without a directory of its own the gateway keeps uploads where the system has temporary files. */
+function uploadsDirectory({ dataDir }: Environment): string {
+  return dataDir === undefined ? tmpdir() : join(dataDir, 'uploads');
 }
 
 function endWithSignals(app: App, logger: Logger, drainMs: number): void {

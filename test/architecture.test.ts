@@ -8,16 +8,19 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 const allowedRooms: Record<string, string[]> = {
   config: ['domain'],
   domain: [],
+  json: [],
   gateway: ['domain'],
-  providers: ['upstream', 'domain'],
-  upstream: ['domain'],
-  api: ['gateway', 'domain'],
+  providers: ['upstream', 'json', 'domain'],
+  upstream: ['json', 'domain'],
+  api: ['gateway', 'json', 'domain'],
   storage: ['domain'],
   telemetry: ['domain'],
   simulator: [],
 };
 const homes: Record<string, string[]> = {
   fastify: ['api', 'simulator'],
+  '@fastify/multipart': ['api', 'simulator'],
+  '@fastify/cors': ['api'],
   undici: ['upstream'],
   pino: ['telemetry'],
   'prom-client': ['telemetry'],

@@ -10,7 +10,10 @@ export function frameworkError(error: unknown, bodyLimit: number): GatewayError 
     return new GatewayError('request_too_large', `The request's body is longer than ${bodyLimit} bytes.`);
   }
   if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') {
-    return new GatewayError('unsupported_content_type', "The request's content-type must be application/json.");
+    return new GatewayError(
+      'unsupported_content_type',
+      "The request's content-type must be application/json; for edits, multipart/form-data is another choice.",
+    );
   }
   if (code === 'FST_ERR_CTP_EMPTY_JSON_BODY') {
     return new GatewayError('invalid_json', 'The request has no body; it must be a JSON object.');

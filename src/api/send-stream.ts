@@ -1,6 +1,7 @@
 import type { FastifyReply } from 'fastify';
 import type { Generation } from '../domain/generation.ts';
 import type { ImageEvent } from '../domain/image-event.ts';
+import type { Operation } from '../domain/image-request.ts';
 import type { RequestRecord } from '../domain/request-record.ts';
 import { answerHeaders } from './answer-headers.ts';
 import { sendAnswer } from './send-answer.ts';
@@ -26,17 +27,22 @@ const streamHeaders = {
   'x-accel-buffering': 'no',
 };
 
-type Answering = { readonly generation: Generation; readonly record: RequestRecord };
+type Answering = {
+  readonly generation: Generation;
+  readonly record: RequestRecord;
+  readonly operation: Operation;
+};
 
 /** Answers with an event stream. Rejects with the generation's error as long as that can be an ordinary answer. */
 export async function sendStream(
   reply: FastifyReply,
-  { generation, record }: Answering,
+  { generation, record, operation }: Answering,
   { headersMs, heartbeatMs }: StreamTimes = usualTimes,
 ): Promise<void> {
   const isKnown = await settledWithin(generation.answer, headersMs);
   reply.headers(answerHeaders(generation.report));
   const stream = new StreamAnswer(whenKnown(generation.answer), {
+    operation,
     asked: generation.report.asked,
     written: record,
     toError: (error) => {

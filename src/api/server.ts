@@ -1,23 +1,33 @@
+import multipart from '@fastify/multipart';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { GatewayError } from '../domain/gateway-error.ts';
+import type { ImageDownload } from '../domain/image-download.ts';
 import type { ImageStore } from '../domain/image-store.ts';
+import type { OpenSpool } from '../domain/input-spool.ts';
 import type { RequestRecord, RequestRecorder } from '../domain/request-record.ts';
 import type { Secret } from '../domain/secret.ts';
 import type { Gateway } from '../gateway/gateway.ts';
+import { allowOrigins } from './allow-origins.ts';
 import { answerHeaders } from './answer-headers.ts';
 import { createAuthenticate } from './authenticate.ts';
 import { closeConnectionsWhileClosing, refuseNewWorkWhileClosing } from './closing.ts';
+import { expectContinue } from './expect-continue.ts';
 import { filesRoute } from './files-route.ts';
 import { frameworkError } from './framework-error.ts';
 import { healthRoutes } from './health-routes.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import { metricsRoute } from './metrics-route.ts';
-import { generationsRoute } from './openai/generations-route.ts';
+import { type EditsParts, handleEdits } from './openai/edits-route.ts';
+import { handleGenerations } from './openai/generations-route.ts';
+import { imagesRoute, refusedRoutes } from './openai/images-routes.ts';
 import { modelsRoutes } from './openai/models-routes.ts';
 import { recordRequests } from './record-requests.ts';
 import { refuseConnection } from './refuse-connection.ts';
 import { refuseExpectation } from './refuse-expectation.ts';
 import { requestId } from './request-id.ts';
+import { routedUrl } from './surfaces.ts';
+import { formLimits, isFormFile } from './uploads/form-rules.ts';
+import { longestUploadMs, type UploadLimits } from './uploads/watch-upload.ts';
 import { asGatewayError, writeError } from './write-error.ts';
 
 declare module 'fastify' {
@@ -33,6 +43,13 @@ export type ServerParts = {
   /** Where hosted pictures are; `undefined`: none are hosted. */
   readonly store: ImageStore | undefined;
   readonly recorder: RequestRecorder;
+  /** Where uploads are kept while their requests last. */
+  readonly openSpool: OpenSpool;
+  readonly uploadLimits: UploadLimits;
+  /** Fetches pictures that callers give as links; `undefined`: none are fetched. */
+  readonly inputDownload: ImageDownload | undefined;
+  /** Origins whose web pages may call; `'*'`: all. */
+  readonly corsOrigins: readonly string[];
   /** The metrics in Prometheus' text format. */
   readonly metrics: () => Promise<string>;
 };
@@ -46,17 +63,19 @@ export function createServer(parts: ServerParts): FastifyInstance {
     bodyLimit: jsonBodyBytes,
     genReqId: requestId,
     // These bound how long a request may take to arrive, not how long it is worked on.
-    requestTimeout: 300_000,
+    requestTimeout: Math.max(300_000, longestUploadMs(parts.uploadLimits) + 30_000),
     http: { headersTimeout: 10_000, connectionsCheckingInterval: 1_000, requireHostHeader: false },
     // Longer than the idle time of the usual load balancers, so that they close first.
     keepAliveTimeout: 65_000,
     return503OnClosing: false,
     clientErrorHandler: refuseConnection,
+    rewriteUrl: ({ url = '/' }) => routedUrl(url),
     frameworkErrors: (error, request, reply) => answerError(error, request, reply),
     routerOptions: { ignoreTrailingSlash: true, ignoreDuplicateSlashes: true, maxParamLength: 1024 },
   });
 
   app.server.on('checkExpectation', refuseExpectation);
+  expectContinue(app);
   acceptJsonOnly(app);
   app.decorate('lifecycle', parts.lifecycle);
   recordRequests(app, parts.recorder);
@@ -66,6 +85,7 @@ export function createServer(parts: ServerParts): FastifyInstance {
     throw new GatewayError('unknown_url', 'There is nothing at this URL.');
   });
 
+  if (parts.corsOrigins.length > 0) allowOrigins(app, parts.corsOrigins);
   healthRoutes(app, parts.lifecycle);
   if (parts.store) filesRoute(app, parts.store);
   app.register(async (keyed) => {
@@ -73,7 +93,12 @@ export function createServer(parts: ServerParts): FastifyInstance {
     // Before the body is read: a stranger's megabytes are not worth receiving.
     keyed.addHook('onRequest', async (request) => authenticate(request.headers));
     refuseNewWorkWhileClosing(keyed, parts.lifecycle);
-    generationsRoute(keyed, parts.gateway);
+    imagesRoute(keyed, 'generations', handleGenerations(parts.gateway));
+    refusedRoutes(keyed);
+    keyed.register(async (uploading) => {
+      acceptUploads(uploading);
+      imagesRoute(uploading, 'edits', handleEdits(editsParts(parts)));
+    });
     modelsRoutes(keyed, parts.gateway.catalog);
     metricsRoute(keyed, parts.metrics);
   });
@@ -84,6 +109,17 @@ export function createServer(parts: ServerParts): FastifyInstance {
 function acceptJsonOnly(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('application/json', { parseAs: 'string' }, app.getDefaultJsonParser('error', 'error'));
+}
+
+/** Bodies of edits are read by their route, while they arrive. */
+function acceptUploads(app: FastifyInstance): void {
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('application/json', (_request, _body, done) => done(null));
+  app.register(multipart, { limits: formLimits, isPartAFile: isFormFile });
+}
+
+function editsParts({ gateway, openSpool, uploadLimits, inputDownload }: ServerParts): EditsParts {
+  return { gateway, openSpool, limits: uploadLimits, download: inputDownload };
 }
 
 function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {

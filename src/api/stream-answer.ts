@@ -1,15 +1,25 @@
 import type { GatewayError } from '../domain/gateway-error.ts';
 import type { ImageEnd, ImageEvent, ImageFacts } from '../domain/image-event.ts';
 import { imageHeaderCharacters, imageMediaType } from '../domain/image-header.ts';
+import type { Operation } from '../domain/image-request.ts';
 import type { Written } from './json-answer.ts';
 import { errorBody } from './write-error.ts';
 
+type Parts = {
+  readonly operation: Operation;
+  readonly asked: ImageFacts;
+  readonly written: Written;
+  readonly toError: (error: unknown) => GatewayError;
+};
+
 /**
- * An answer as the text of OpenAI's image stream (`image_generation.partial_image` and `.completed`), piece by piece.
+ * An answer as the text of OpenAI's image stream (`image_generation.partial_image` and `.completed`, or `image_edit.…`),
+ * piece by piece.
  * Each picture is one `data:` line whose other members follow the picture, because that is when they are known.
  * It ends with a completed picture or with an `error` event; nothing is thrown.
  */
 export class StreamAnswer {
+  readonly #name: string;
   readonly #events: AsyncIterable<ImageEvent>;
   readonly #asked: ImageFacts;
   readonly #written: Written;
@@ -21,10 +31,8 @@ export class StreamAnswer {
   /** The end of a completed picture of which the answer's end may tell more. */
   #unfinished: ImageEnd | undefined;
 
-  constructor(
-    events: AsyncIterable<ImageEvent>,
-    { asked, written, toError }: { asked: ImageFacts; written: Written; toError: (error: unknown) => GatewayError },
-  ) {
+  constructor(events: AsyncIterable<ImageEvent>, { operation, asked, written, toError }: Parts) {
+    this.#name = operation === 'edit' ? 'image_edit' : 'image_generation';
     this.#events = events;
     this.#asked = asked;
     this.#written = written;
@@ -53,7 +61,7 @@ export class StreamAnswer {
       yield event.chunk;
     } else if (event.type === 'image') {
       yield* this.#finish();
-      const type = `image_generation.${event.isPartial ? 'partial_image' : 'completed'}`;
+      const type = `${this.#name}.${event.isPartial ? 'partial_image' : 'completed'}`;
       this.#isInPicture = true;
       this.#isPartial = event.isPartial;
       this.#header = '';

@@ -1,5 +1,6 @@
 import type { FastifyReply } from 'fastify';
 import { type ErrorKind, GatewayError } from '../domain/gateway-error.ts';
+import { discardUnread } from './discard-unread.ts';
 
 type CallerView = { readonly status: number; readonly type: string; readonly code: string };
 
@@ -12,6 +13,10 @@ export const callerViews: Readonly<Record<ErrorKind, CallerView>> = {
   missing_required_parameter: { status: 400, type: invalidRequest, code: 'missing_required_parameter' },
   invalid_value: { status: 400, type: invalidRequest, code: 'invalid_value' },
   unsupported_parameter: { status: 400, type: invalidRequest, code: 'unsupported_parameter' },
+  unsupported_operation: { status: 400, type: invalidRequest, code: 'unsupported_operation' },
+  unsupported_endpoint: { status: 404, type: invalidRequest, code: 'unsupported_operation' },
+  invalid_image_file: { status: 400, type: invalidRequest, code: 'invalid_image_file' },
+  unknown_parameter: { status: 400, type: invalidRequest, code: 'unknown_parameter' },
   invalid_json: { status: 400, type: invalidRequest, code: 'invalid_json' },
   invalid_request: { status: 400, type: invalidRequest, code: 'invalid_request' },
   invalid_api_key: { status: 401, type: invalidRequest, code: 'invalid_api_key' },
@@ -82,6 +87,7 @@ export function writeError(reply: FastifyReply, error: GatewayError, { sent }: {
     reply.header('retry-after-ms', String(error.retryAfterMs));
     reply.header('retry-after', String(Math.max(1, Math.ceil(error.retryAfterMs / 1000))));
   }
+  discardUnread(reply.raw);
   return reply.code(status).type('application/json').send(errorBody(error));
 }
 

@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { mostInputs } from '../domain/image-input.ts';
+import { operations } from '../domain/image-request.ts';
 import { type CapabilityOverrides, seedSupport } from '../domain/model-capabilities.ts';
 
 // The same limits as for a request's parameters; an empty list says that there is no such parameter.
@@ -20,6 +22,11 @@ const flag = z.boolean().exactOptional();
 /** What a deployment can do otherwise than its family: the members of ModelCapabilities that are given. */
 export const capabilitiesSchema = z
   .strictObject({
+    operations: z
+      .array(z.enum(operations))
+      .min(1)
+      .exactOptional()
+      .describe('What the deployment can do: generate pictures, edit pictures'),
     promptCharacters: z.int().min(1).max(1_000_000).exactOptional().describe('The longest prompt'),
     maxCount: count.describe('Pictures that one call makes; more are made by several calls'),
     streams: flag.describe('Whether the deployment can answer with a stream of events'),
@@ -31,6 +38,9 @@ export const capabilitiesSchema = z
     compressionFormats: values,
     moderations: values,
     styles: values,
+    inputFidelities: values,
+    maxInputs: z.int().min(1).max(mostInputs).exactOptional().describe('Images that one edit takes'),
+    markup: flag.describe('Whether an edit takes markup, a drawing over its first image'),
     responseFormats: z
       .array(z.enum(['url', 'b64_json']))
       .exactOptional()

@@ -23,6 +23,8 @@ export type Environment = {
   readonly publicBaseUrl: string | undefined;
   /** Keys of which callers must show one; empty means that everybody on this machine may call. */
   readonly gatewayApiKeys: readonly Secret[];
+  /** Origins whose web pages may call, or `*` for all; empty: none. */
+  readonly corsOrigins: readonly string[];
   readonly logLevel: LogLevel;
   readonly logPretty: boolean;
 };
@@ -57,6 +59,7 @@ export function readEnvironment(variables: Variables): Environment {
   const gatewayApiKeys = readKeys(read('GATEWAY_API_KEYS') ?? '');
   const logLevel = readLogLevel(read('LOG_LEVEL') ?? 'info');
   const logPretty = readBoolean(read('LOG_PRETTY') ?? 'false');
+  const corsOrigins = readList(read('CORS_ORIGINS') ?? '');
   const publicBaseUrl = readBaseUrl(read('PUBLIC_BASE_URL'));
   // Here an empty value says something: that there shall be no directory.
   const dataDir = (variables.DATA_DIR ?? 'data').trim() || undefined;
@@ -64,6 +67,8 @@ export function readEnvironment(variables: Variables): Environment {
   if (!isHost(host)) report('HOST', 'must be an address or a host name, without scheme and port');
   else if (gatewayApiKeys.length === 0 && !isLoopback(host)) report('HOST', needsKeys);
   if (port === undefined) report('PORT', 'must be a whole number from 0 to 65535');
+  for (const origin of corsOrigins.filter((text) => !isOrigin(text)))
+    report('CORS_ORIGINS', `${JSON.stringify(origin)} ${notAnOrigin}`);
   if (logLevel === undefined) report('LOG_LEVEL', `must be one of ${logLevels.join(', ')}`);
   if (logPretty === undefined) report('LOG_PRETTY', 'must be true, false, 1 or 0');
   if (publicBaseUrl === null) {
@@ -79,7 +84,17 @@ export function readEnvironment(variables: Variables): Environment {
     throw new ConfigError('the environment', problems);
   }
   const modelsFile = read('MODELS_FILE') ?? 'config/models.json';
-  return deepFreeze({ host, port, modelsFile, dataDir, publicBaseUrl, gatewayApiKeys, logLevel, logPretty });
+  return deepFreeze({
+    host,
+    port,
+    modelsFile,
+    dataDir,
+    publicBaseUrl,
+    gatewayApiKeys,
+    corsOrigins,
+    logLevel,
+    logPretty,
+  });
 }
 
 const needsKeys =
@@ -101,8 +116,19 @@ function readPort(text: string): number | undefined {
 }
 
 function readKeys(text: string): Secret[] {
-  const keys = text.split(',').map((key) => key.trim());
-  return keys.filter((key) => key !== '').map((key) => new Secret(key));
+  return readList(text).map((key) => new Secret(key));
+}
+
+function readList(text: string): string[] {
+  const entries = text.split(',').map((entry) => entry.trim());
+  return entries.filter((entry) => entry !== '');
+}
+
+const notAnOrigin = 'is neither an origin such as https://app.example.com nor *';
+
+function isOrigin(text: string): boolean {
+  const url = URL.parse(text);
+  return text === '*' || (url !== null && /^https?:$/.test(url.protocol) && url.origin === text.toLowerCase());
 }
 
 function readLogLevel(text: string): LogLevel | undefined {

@@ -87,9 +87,19 @@ function checkReferences(value: Readonly<Record<string, unknown>>, report: Repor
 function build(file: z.output<typeof fileKeys>, models: readonly ModelConfig[]): ModelsConfig {
   const aliases = frozenMap(Object.entries(file.aliases ?? {}));
   const longest = Math.max(...models.map((model) => model.timeoutMs));
-  const drainMs = file.limits?.drainMs ?? longest + drainMarginMs;
-  if (file.defaultModel === undefined) return { aliases, models, drainMs };
-  return { defaultModel: aliases.get(file.defaultModel) ?? file.defaultModel, aliases, models, drainMs };
+  const {
+    defaultModel,
+    imageUrls,
+    limits: { drainMs = longest + drainMarginMs, uploadBytes = 200_000_000 } = {},
+  } = file;
+  return {
+    ...(defaultModel !== undefined && { defaultModel: aliases.get(defaultModel) ?? defaultModel }),
+    aliases,
+    models,
+    drainMs,
+    uploadBytes,
+    imageUrls,
+  };
 }
 
 function placed(problems: readonly PathProblem[], document: JsonDocument): Problem[] {

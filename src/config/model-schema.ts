@@ -51,8 +51,18 @@ export function fileSchema<Model extends z.ZodType>(model: Model) {
     defaultModel: printableName.exactOptional().describe('Model or alias for requests that name none'),
     aliases: z.record(printableName, printableName).exactOptional().describe('Further names: alias → name of a model'),
     models: z.record(printableName, model).meta({ minProperties: 1, description: 'The models by name' }),
+    imageUrls: z
+      .enum(['refuse', 'download'])
+      .default('refuse')
+      .describe('What happens to edits whose pictures are links: refused, or downloaded from any public host'),
     limits: z
       .strictObject({
+        uploadBytes: z
+          .int()
+          .min(1_000_000)
+          .max(1_000_000_000)
+          .exactOptional()
+          .describe('The longest body of an edit, in bytes'),
         drainMs: z
           .int()
           .min(0)

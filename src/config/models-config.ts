@@ -9,6 +9,10 @@ export type ModelsConfig = {
   /** Alias → name of a model. */
   readonly aliases: ReadonlyMap<string, string>;
   readonly models: readonly ModelConfig[];
+  /** The longest body of an edit. */
+  readonly uploadBytes: number;
+  /** What happens to edits whose pictures are links. */
+  readonly imageUrls: 'refuse' | 'download';
   /** How long a shutdown waits for running requests, in milliseconds. */
   readonly drainMs: number;
 };

@@ -1,5 +1,5 @@
 import type { ImageEvent } from './image-event.ts';
-import type { ImageRequest } from './image-request.ts';
+import type { ImageRequest, Operation } from './image-request.ts';
 import type { Recorder } from './recorder.ts';
 
 /** One paid call to one target. The provider's upstream client writes it; the gateway reads it. */
@@ -21,6 +21,8 @@ export type ProviderCall = {
 export interface ImageProvider {
   /** The protocol's name in configuration, logs and metrics. */
   readonly id: string;
+  /** What the protocol has words for. */
+  readonly operations: readonly Operation[];
   /** Where paid calls go, for `--check`; never shown to callers. */
   readonly address: string;
   /**

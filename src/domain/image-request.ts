@@ -1,5 +1,12 @@
+import type { EditInputs } from './image-input.ts';
+
 /** How the caller wants its pictures: as a link, or as base64 inside the answer. */
 export type Delivery = 'url' | 'b64_json';
+
+/** What an upstream can be asked to do. */
+export const operations = ['generate', 'edit'] as const;
+
+export type Operation = (typeof operations)[number];
 
 /** The Images API makes no more pictures than this per call. */
 export const mostPictures = 10;
@@ -9,6 +16,8 @@ export const mostPictures = 10;
  * JSON `null` on the wire means the same and never gets here.
  */
 export type ImageRequest = {
+  /** What an edit works on; `undefined`: the picture is made from the prompt alone. */
+  readonly edit: EditInputs | undefined;
   readonly prompt: string;
   /** How many pictures. */
   readonly count: number;
@@ -20,6 +29,8 @@ export type ImageRequest = {
   readonly outputCompression: number | undefined;
   readonly moderation: string | undefined;
   readonly style: string | undefined;
+  /** How closely an edit keeps to its inputs. */
+  readonly inputFidelity: string | undefined;
   readonly user: string | undefined;
   /** `undefined`: whatever the upstream gives. */
   readonly delivery: Delivery | undefined;
@@ -41,6 +52,7 @@ export const wireNames = {
   outputCompression: 'output_compression',
   moderation: 'moderation',
   style: 'style',
+  inputFidelity: 'input_fidelity',
   user: 'user',
   delivery: 'response_format',
 } as const satisfies Partial<Record<keyof ImageRequest, string>>;
@@ -48,4 +60,8 @@ export const wireNames = {
 export type OptionalMember = keyof typeof wireNames;
 
 /** Members with which the operator fills in what a caller leaves out. */
-export type RequestDefaults = Partial<Pick<ImageRequest, Exclude<OptionalMember, 'count' | 'user'>>>;
+export type RequestDefaults = Partial<Pick<ImageRequest, Exclude<OptionalMember, 'count' | 'user' | 'inputFidelity'>>>;
+
+export function operationOf({ edit }: ImageRequest): Operation {
+  return edit === undefined ? 'generate' : 'edit';
+}

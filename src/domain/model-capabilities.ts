@@ -1,4 +1,4 @@
-import type { Delivery, RequestDefaults } from './image-request.ts';
+import type { Delivery, Operation, RequestDefaults } from './image-request.ts';
 
 /**
  * The values that a parameter takes. `any`: the upstream decides. An empty list: there is no such parameter.
@@ -11,6 +11,7 @@ export const seedSupport = ['supported', 'undocumented', 'refused'] as const;
 
 /** What the models of one family can do, as data. */
 export type ModelCapabilities = {
+  readonly operations: readonly Operation[];
   /** The longest prompt, in UTF-16 units. */
   readonly promptCharacters: number;
   /** The most pictures that one call makes. */
@@ -27,6 +28,11 @@ export type ModelCapabilities = {
   readonly compressionFormats: Values;
   readonly moderations: Values;
   readonly styles: Values;
+  readonly inputFidelities: Values;
+  /** The most images that one edit takes. */
+  readonly maxInputs: number;
+  /** Whether an edit takes a drawing over its first image. */
+  readonly markup: boolean;
   /** The values of `response_format`; empty where the upstream refuses that parameter and always sends base64. */
   readonly responseFormats: readonly Delivery[];
   readonly seed: (typeof seedSupport)[number];

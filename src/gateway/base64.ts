@@ -1,4 +1,3 @@
-import { GatewayError } from '../domain/gateway-error.ts';
 import { regroup } from './regroup.ts';
 
 /** Base64 text of binary chunks, cut anywhere, without line breaks: four characters for three bytes. */
@@ -8,9 +7,10 @@ export function encodeBase64(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buff
 
 /**
  * The bytes of a base64 text, cut anywhere. Each piece is valid only until the next one is asked for: they share one
- * buffer, so that hosting many large pictures at once does not wait for the garbage collector.
+ * buffer, so that many large pictures at once do not wait for the garbage collector. Throws what `damaged` gives for
+ * anything that is not base64.
  */
-export function decodeBase64(pieces: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+export function decodeBase64(pieces: AsyncIterable<Buffer>, damaged: () => Error): AsyncGenerator<Buffer> {
   let shared: Buffer = Buffer.alloc(0);
   return regroup(pieces, 4, (text) => {
     const most = (text.length / 4) * 3 + 3;
@@ -25,12 +25,4 @@ export function decodeBase64(pieces: AsyncIterable<Buffer>): AsyncGenerator<Buff
 function decodedLength(text: Buffer): number {
   const padding = text.at(-1) !== 0x3d ? 0 : text.at(-2) === 0x3d ? 2 : 1;
   return Math.floor(((text.length - padding) * 3) / 4);
-}
-
-function damaged(): GatewayError {
-  return new GatewayError(
-    'upstream_invalid_response',
-    'The image service sent a damaged picture. It may have been billed; it was not asked for again.',
-    { outcome: 'unknown', cause: 'a picture holds a character that base64 does not have' },
-  );
 }

@@ -1,3 +1,4 @@
+import { GatewayError } from '../domain/gateway-error.ts';
 import type { ImageEvent } from '../domain/image-event.ts';
 import type { StoredImage } from '../domain/image-store.ts';
 import { decodeBase64 } from './base64.ts';
@@ -26,7 +27,7 @@ export async function deliverUrl(
       const event = next.value;
       if (event.type === 'url' || event.type === 'done') answer.push(event);
       if (event.type !== 'image') continue;
-      const { id } = await hosting.put(decodeBase64(pictureBytes(rest, end)), signal);
+      const { id } = await hosting.put(decodeBase64(pictureBytes(rest, end), damaged), signal);
       answer.push({ type: 'url', index: event.index, url: hosting.urlOf(id), ...end.take() });
     }
   } finally {
@@ -43,6 +44,14 @@ async function* pictureBytes(rest: AsyncIterator<ImageEvent>, end: PictureEnd): 
     end.revisedPrompt = next.value.revisedPrompt;
     return;
   }
+}
+
+function damaged(): GatewayError {
+  return new GatewayError(
+    'upstream_invalid_response',
+    'The image service sent a damaged picture. It may have been billed; it was not asked for again.',
+    { outcome: 'unknown', cause: 'a picture holds a character that base64 does not have' },
+  );
 }
 
 class PictureEnd {

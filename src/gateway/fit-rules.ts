@@ -1,6 +1,7 @@
 import { GatewayError } from '../domain/gateway-error.ts';
 import { takes } from './allowed-values.ts';
 import { type FitRule, unchanged } from './fit.ts';
+import { fitInputs } from './fit-inputs.ts';
 import { fitValues } from './fit-values.ts';
 import { unsupportedParameter, unsupportedValue } from './refusals.ts';
 
@@ -57,4 +58,12 @@ const fitDelivery: FitRule = ({ delivery, stream }, { responseFormats, defaults,
 };
 
 /** Everything but the number of pictures, in the order in which problems are named. */
-export const fitRules: readonly FitRule[] = [fitPrompt, ...fitValues, fitCompression, fitExtra, fitStream, fitDelivery];
+export const fitRules: readonly FitRule[] = [
+  fitPrompt,
+  fitInputs,
+  ...fitValues,
+  fitCompression,
+  fitExtra,
+  fitStream,
+  fitDelivery,
+];

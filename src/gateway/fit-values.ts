@@ -13,6 +13,7 @@ export const valueParameters = [
   { member: 'outputFormat', capability: 'outputFormats' },
   { member: 'moderation', capability: 'moderations' },
   { member: 'style', capability: 'styles' },
+  { member: 'inputFidelity', capability: 'inputFidelities' },
 ] as const satisfies readonly { member: keyof ImageRequest; capability: keyof ModelCapabilities }[];
 
 type Sent = { readonly value: string | undefined; readonly adaptation?: AdaptationName };
@@ -47,6 +48,6 @@ function adapted(parameter: string, asked: string, values: Values): Sent | undef
 
 /** A value that the upstream uses by itself is left out. */
 function toFit(member: (typeof valueParameters)[number]['member'], sent: Sent, { defaults }: ModelCapabilities): Fit {
-  const value = sent.value === defaults[member] ? undefined : sent.value;
+  const value = sent.value === (defaults as Partial<ImageRequest>)[member] ? undefined : sent.value;
   return { members: { [member]: value }, adaptations: sent.adaptation === undefined ? [] : [sent.adaptation] };
 }

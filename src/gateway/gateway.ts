@@ -1,7 +1,7 @@
 import type { Generation } from '../domain/generation.ts';
-import type { ImageRequest } from '../domain/image-request.ts';
+import { type ImageRequest, operationOf } from '../domain/image-request.ts';
 import type { Recorder } from '../domain/recorder.ts';
-import { chooseTarget } from './choose-target.ts';
+import { chooseTarget, targetsFor } from './choose-target.ts';
 import type { Hosting } from './deliver-url.ts';
 import { startGeneration } from './generation.ts';
 import type { ModelCatalog } from './model-catalog.ts';
@@ -11,7 +11,10 @@ export interface Gateway {
   readonly catalog: ModelCatalog;
   /** How many generations are running. */
   readonly inFlight: number;
-  /** Starts a request; throws a GatewayError when it can be refused before anything is sent. */
+  /**
+   * Starts a request; throws a GatewayError when it can be refused before anything is sent. From the start on, the
+   * generation owns the request's inputs.
+   */
   start(model: string | undefined, request: ImageRequest): Generation;
   /** Ends everything that is running, so that each caller still gets an answer. */
   cancelAll(): void;
@@ -34,7 +37,7 @@ export function createGateway({ catalog, recorder, hosting, random = Math.random
     },
     start(name, request) {
       const model = catalog.find(name);
-      const target = chooseTarget(model.targets, random());
+      const target = chooseTarget(targetsFor(operationOf(request), model), random());
       const onSettled = () => running.delete(generation);
       const generation = startGeneration({ model, target, request, recorder, hosting: hosting(), onSettled });
       running.add(generation);

@@ -66,6 +66,7 @@ export function startGeneration({ model, target, request, recorder, hosting, onS
     }
     // Whatever is still open (a body, a poll, a download) ends with the signal.
     interrupt.abort(new GatewayError('internal_error', 'The generation has ended.'));
+    void request.edit?.release();
     onSettled();
   }
 

@@ -1,3 +1,4 @@
+import { operations } from '../domain/image-request.ts';
 import type { CapabilityOverrides, ModelCapabilities } from '../domain/model-capabilities.ts';
 import { anySizeWithinRule } from './pixel-rule.ts';
 
@@ -5,6 +6,7 @@ import { anySizeWithinRule } from './pixel-rule.ts';
 export type ModelFamily = ModelCapabilities & { readonly name: string };
 
 const permissive: ModelCapabilities = {
+  operations,
   promptCharacters: 32_000,
   maxCount: 10,
   streams: true,
@@ -17,6 +19,9 @@ const permissive: ModelCapabilities = {
   compressionFormats: 'any',
   moderations: 'any',
   styles: 'any',
+  inputFidelities: 'any',
+  maxInputs: 16,
+  markup: true,
   responseFormats: ['url', 'b64_json'],
   seed: 'undocumented',
   extraParameters: true,
@@ -28,6 +33,7 @@ export const unknownFamily: ModelFamily = { name: 'any other model', ...permissi
 
 /** What the DALL·E models have in common: none of the newer parameters, and png, which cannot be chosen. */
 const dallE: Omit<ModelCapabilities, 'promptCharacters' | 'maxCount' | 'sizes' | 'qualities'> = {
+  operations: ['generate'],
   streams: false,
   maxStreamedCount: 1,
   backgrounds: [],
@@ -35,6 +41,9 @@ const dallE: Omit<ModelCapabilities, 'promptCharacters' | 'maxCount' | 'sizes' |
   compressionFormats: [],
   moderations: [],
   styles: [],
+  inputFidelities: [],
+  maxInputs: 1,
+  markup: false,
   responseFormats: ['url'],
   seed: 'refused',
   extraParameters: true,
@@ -71,6 +80,8 @@ const gptImage: ModelCapabilities = {
   outputFormats: ['png', 'jpeg'],
   compressionFormats: ['jpeg'],
   moderations: ['auto', 'low'],
+  inputFidelities: ['high', 'low'],
+  markup: false,
   defaults: {
     size: 'auto',
     background: 'auto',
@@ -107,10 +118,11 @@ export const modelFamilies: readonly ModelFamily[] = [
     defaults: { ...dallE.defaults, style: 'vivid' },
   },
   { name: 'gpt-image-1', ...gptImage },
-  { name: 'gpt-image-1-mini', ...gptImage },
+  { name: 'gpt-image-1-mini', ...gptImage, inputFidelities: ['low'] },
   { name: 'gpt-image-1.5', ...gptImage },
-  { name: 'gpt-image-2', ...gptImage, sizes: freeSizes },
-  { name: 'gpt-image-2.5', ...gptImage, sizes: freeSizes, qualities: finerQualities },
+  // Always at the high one, which cannot be chosen.
+  { name: 'gpt-image-2', ...gptImage, sizes: freeSizes, inputFidelities: [] },
+  { name: 'gpt-image-2.5', ...gptImage, sizes: freeSizes, qualities: finerQualities, markup: true },
   { name: 'gpt-image-2.6', ...laterGptImage },
   { name: 'gpt-image', ...laterGptImage },
   { name: 'chatgpt-image', ...laterGptImage },
@@ -123,6 +135,8 @@ export const modelFamilies: readonly ModelFamily[] = [
     backgrounds: [],
     moderations: [],
     styles: [],
+    inputFidelities: [],
+    markup: false,
     seed: 'supported',
   },
 ];

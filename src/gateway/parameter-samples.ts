@@ -1,4 +1,6 @@
-import type { ImageRequest } from '../domain/image-request.ts';
+import type { EditInputs, ImageInput } from '../domain/image-input.ts';
+import { type ImageRequest, operationOf } from '../domain/image-request.ts';
+import type { ModelCapabilities } from '../domain/model-capabilities.ts';
 
 /** A request that asks for one parameter, to see what becomes of it. */
 export type ParameterSample = {
@@ -12,6 +14,7 @@ export type ParameterSample = {
 
 /** A request that asks for nothing but a picture. */
 export const plainRequest: ImageRequest = {
+  edit: undefined,
   prompt: 'a cat',
   count: 1,
   size: undefined,
@@ -21,6 +24,7 @@ export const plainRequest: ImageRequest = {
   outputCompression: undefined,
   moderation: undefined,
   style: undefined,
+  inputFidelity: undefined,
   user: undefined,
   delivery: undefined,
   stream: false,
@@ -30,6 +34,21 @@ export const plainRequest: ImageRequest = {
 
 const sizes = ['auto', '256x256', '512x512', '1024x1024', '1536x1024', '1024x1536', '1792x1024', '1024x1792'];
 const jpeg = { outputFormat: 'jpeg' };
+
+const picture: ImageInput = {
+  mediaType: 'image/png',
+  bytes: 0,
+  sha256: '',
+  width: 1024,
+  height: 1024,
+  hasAlpha: true,
+  open: async function* () {},
+};
+
+function editOf(count: number, overlays: Partial<EditInputs> = {}): EditInputs {
+  const images = Array.from({ length: count }, () => picture);
+  return { images, mask: undefined, markup: undefined, release: async () => {}, ...overlays };
+}
 
 /** Every value that a family of the table or an adaptation knows, and some that none knows. */
 export const parameterSamples: readonly ParameterSample[] = [
@@ -48,9 +67,18 @@ export const parameterSamples: readonly ParameterSample[] = [
   sample('stream', 'count', 2, { stream: true }, 'true with n 2'),
   ...[1, 3].map((value) => sample('partial_images', 'partialImages', value, { stream: true }, `${value} with stream`)),
   sample('user', 'user', 'someone', {}, 'any text'),
+  ...['low', 'high'].map((value) => sample('input_fidelity', 'inputFidelity', value, { edit: editOf(1) }, `${value}`)),
+  ...[1, 16].map((count) => sample('image', 'edit', editOf(count), {}, `${count}`)),
+  sample('mask', 'edit', editOf(1, { mask: picture }), {}, 'a picture'),
+  sample('markup', 'edit', editOf(1, { markup: picture }), {}, 'a picture'),
   sample('seed', 'extra', { seed: 7 }, {}, 'a number'),
   sample('other parameters', 'extra', { complexity: 'low' }, {}, 'such as complexity'),
 ];
+
+/** Those that make sense for a family: edits only where it edits. */
+export function samplesFor({ operations }: ModelCapabilities): readonly ParameterSample[] {
+  return parameterSamples.filter(({ request }) => operations.includes(operationOf(request)));
+}
 
 function sample<Member extends keyof ImageRequest>(
   parameter: string,

@@ -3,7 +3,7 @@ import { parameterPolicies } from '../domain/parameter-policy.ts';
 import { adaptations } from './adaptations.ts';
 import { excludedPairs } from './excluded-pairs.ts';
 import { type ModelFamily, modelFamilies, unknownFamily } from './model-families.ts';
-import { type ParameterSample, parameterSamples } from './parameter-samples.ts';
+import { type ParameterSample, samplesFor } from './parameter-samples.ts';
 import { pixelRule } from './pixel-rule.ts';
 import { type Fate, fateOf } from './sample-fate.ts';
 
@@ -48,7 +48,7 @@ function pairTable(): string {
 
 function familySection(families: readonly ModelFamily[]): string {
   const [family = unknownFamily] = families;
-  const rows = [...Map.groupBy(parameterSamples, ({ parameter }) => parameter)].map(([parameter, samples]) => {
+  const rows = [...Map.groupBy(samplesFor(family), ({ parameter }) => parameter)].map(([parameter, samples]) => {
     const cells = parameterPolicies.map((policy) => cell(samples, (sample) => fateOf(sample, { family, policy })));
     return `| \`${parameter}\` | ${cells.join(' | ')} |`;
   });

@@ -1,7 +1,8 @@
 /** Where an Azure deployment answers, and how the body names it. */
 export type AzureAddress = {
   readonly generations: URL;
-  /** The body's `model`; `undefined`: the path names the deployment, and Azure refuses the member. */
+  readonly edits: URL;
+  /** The `model` of the body or form; `undefined`: the path names the deployment, and Azure refuses the member. */
   readonly model: string | undefined;
 };
 
@@ -10,7 +11,7 @@ export type AzureAddress = {
  * anything but the canonical model name, so it is left out.
  */
 export function deploymentAddress({ baseURL, apiVersion }: { baseURL: string; apiVersion: string }): AzureAddress {
-  return { generations: generationsUrl(baseURL, apiVersion), model: undefined };
+  return { ...imagesUrls(baseURL, apiVersion), model: undefined };
 }
 
 /** v1 addressing (`…/openai/v1/images/…`): the body's `model` is the deployment's name, and api-version is optional. */
@@ -23,11 +24,14 @@ export function v1Address({
   apiVersion?: string | undefined;
   deployment: string;
 }): AzureAddress {
-  return { generations: generationsUrl(baseURL, apiVersion), model: deployment };
+  return { ...imagesUrls(baseURL, apiVersion), model: deployment };
 }
 
-function generationsUrl(baseURL: string, apiVersion: string | undefined): URL {
-  const url = new URL(`${baseURL}/images/generations`);
-  if (apiVersion !== undefined) url.searchParams.set('api-version', apiVersion);
-  return url;
+function imagesUrls(baseURL: string, apiVersion: string | undefined): Pick<AzureAddress, 'generations' | 'edits'> {
+  const urlOf = (operation: string) => {
+    const url = new URL(`${baseURL}/images/${operation}`);
+    if (apiVersion !== undefined) url.searchParams.set('api-version', apiVersion);
+    return url;
+  };
+  return { generations: urlOf('generations'), edits: urlOf('edits') };
 }

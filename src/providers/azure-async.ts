@@ -4,6 +4,7 @@ import type { ImageProvider, ProviderCall } from '../domain/image-provider.ts';
 import type { Secret } from '../domain/secret.ts';
 import type { UpstreamAnswer, UpstreamClient } from '../upstream/client.ts';
 import { discardBody } from '../upstream/discard-body.ts';
+import { jsonBody, type PaidBody } from '../upstream/paid-body.ts';
 import { invalidResponse } from '../upstream/paid-call-error.ts';
 import { readBounded } from '../upstream/read-bounded.ts';
 import { azureAnswerError, azureErrorMember, errorBodyLimits } from './azure-error.ts';
@@ -29,7 +30,7 @@ export function azureAsync({ baseURL, apiVersion, apiKey, client }: Options): Im
   submitUrl.searchParams.set('api-version', apiVersion);
 
   /** Submits the job; gives the URL to poll, and what the answer says about when to do so first. */
-  async function submit(body: Buffer, call: ProviderCall): Promise<{ url: URL; firstHintMs: number | undefined }> {
+  async function submit(body: PaidBody, call: ProviderCall): Promise<{ url: URL; firstHintMs: number | undefined }> {
     const answer = await client.post(submitUrl, { apiKey, body, signal: call.signal, attempt: call.attempt });
     noteRequestId(call.attempt, answer.headers);
     if (answer.status < 200 || answer.status > 299) throw await azureAnswerError(answer);
@@ -43,9 +44,10 @@ export function azureAsync({ baseURL, apiVersion, apiKey, client }: Options): Im
 
   return {
     id: 'azure-async',
+    operations: ['generate'],
     address: submitUrl.href,
     async generate(request, call) {
-      const body = Buffer.from(JSON.stringify({ ...imagesBody(request, undefined), response_format: undefined }));
+      const body = jsonBody({ ...imagesBody(request, undefined), response_format: undefined });
       const { url, firstHintMs } = await submit(body, call);
       const operation = await pollOperation({
         poll: (signal) => client.get(url, { apiKey, signal }),

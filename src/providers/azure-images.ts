@@ -1,12 +1,14 @@
 import type { ImageEvent } from '../domain/image-event.ts';
 import type { ImageProvider, ProviderCall } from '../domain/image-provider.ts';
-import type { ImageRequest } from '../domain/image-request.ts';
+import { type ImageRequest, operations } from '../domain/image-request.ts';
 import type { Secret } from '../domain/secret.ts';
+import { scanJson } from '../json/scan-json.ts';
 import type { UpstreamClient } from '../upstream/client.ts';
-import { scanJson } from '../upstream/scan-json.ts';
+import { jsonBody, type PaidBody } from '../upstream/paid-body.ts';
 import type { AzureAddress } from './azure-address.ts';
 import { azureAnswerError } from './azure-error.ts';
 import { commit } from './commit.ts';
+import { editsForm } from './edits-form.ts';
 import { imageEvents, imagesShape } from './image-events.ts';
 import { imagesBody } from './images-body.ts';
 import { sniffJson } from './sniff-json.ts';
@@ -24,22 +26,23 @@ type Options = {
 export function azureImages({ id, address, apiKey, client }: Options): ImageProvider {
   return {
     id,
+    operations,
     address: address.generations.href,
     async generate(request, call) {
       const { signal, attempt } = call;
-      const body = Buffer.from(JSON.stringify(imagesBody(request, address.model)));
-      const answer = await client.post(address.generations, {
-        apiKey,
-        body,
-        signal,
-        attempt,
-        isStream: request.stream,
-      });
+      const { url, body } = paidCall(request, address);
+      const answer = await client.post(url, { apiKey, body, signal, attempt, isStream: request.stream });
       noteRequestId(attempt, answer.headers);
       if (answer.status < 200 || answer.status > 299) throw await azureAnswerError(answer);
       return commit(await readAnswer(answer.body, request, call));
     },
   } satisfies ImageProvider;
+}
+
+function paidCall(request: ImageRequest, { generations, edits, model }: AzureAddress): { url: URL; body: PaidBody } {
+  const { edit } = request;
+  if (edit !== undefined) return { url: edits, body: editsForm(request, edit, model) };
+  return { url: generations, body: jsonBody(imagesBody(request, model)) };
 }
 
 /** The events of a successful answer. Who asks for a stream may get JSON all the same, whatever its content type says. */

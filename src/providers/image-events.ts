@@ -1,7 +1,7 @@
 import type { ImageEvent } from '../domain/image-event.ts';
 import type { ProviderCall } from '../domain/image-provider.ts';
 import { mostPictures } from '../domain/image-request.ts';
-import type { JsonPath, JsonShape, ScanToken } from '../upstream/json-scanner.ts';
+import type { JsonPath, JsonShape, ScanToken } from '../json/json-scanner.ts';
 import { invalidResponse, paidCallError } from '../upstream/paid-call-error.ts';
 import { answerSummary } from './answer-summary.ts';
 import { azureErrorMember } from './azure-error.ts';

@@ -1,6 +1,6 @@
 import type { ImageRequest } from '../domain/image-request.ts';
 
-/** The JSON body of the Images API: only what was asked for. Members that are `undefined` are left out by JSON. */
+/** The parameters of the Images API by their wire names: only what was asked for, everything else is `undefined`. */
 export function imagesBody(request: ImageRequest, model: string | undefined): Record<string, unknown> {
   return {
     ...request.extra,
@@ -14,6 +14,7 @@ export function imagesBody(request: ImageRequest, model: string | undefined): Re
     output_compression: request.outputCompression,
     moderation: request.moderation,
     style: request.style,
+    input_fidelity: request.inputFidelity,
     response_format: request.delivery,
     user: request.user,
     stream: request.stream || undefined,

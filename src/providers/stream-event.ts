@@ -1,5 +1,5 @@
 import type { ImageEnd, ImageEvent } from '../domain/image-event.ts';
-import { JsonScanner, type JsonShape, type ScanToken } from '../upstream/json-scanner.ts';
+import { JsonScanner, type JsonShape, type ScanToken } from '../json/json-scanner.ts';
 import { invalidResponse } from '../upstream/paid-call-error.ts';
 import { answerSummary } from './answer-summary.ts';
 import { azureErrorMember } from './azure-error.ts';

@@ -1,9 +1,9 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { type PlainAnswer, scenarioOutOfReach, unknownScenario } from './azure-errors.ts';
+import { type PlainAnswer, scenarioOutOfReach, unknownScenario, unsupportedForm } from './azure-errors.ts';
 import { checkParameters, type RequestBody } from './check-parameters.ts';
 import { chooseScenario } from './choose-scenario.ts';
-import { type ImageJob, imageJobOf, isWithinReach } from './image-job.ts';
+import { type ImageJob, imageJobOf, isWithinReach, type JobPlace, operationOf } from './image-job.ts';
 import { otherOrigin } from './origins.ts';
 import { scriptedAnswer } from './scripted-answers.ts';
 import { sendPlain } from './send-answer.ts';
@@ -16,11 +16,8 @@ export function objectBody(request: FastifyRequest): RequestBody {
 }
 
 /** Checks a body and chooses its scenario: a job to do, or the refusal. */
-export function readJob(
-  body: RequestBody,
-  place: Pick<ImageJob, 'flow' | 'family' | 'deployment'>,
-): ImageJob | PlainAnswer {
-  const refused = checkParameters(place.family, body);
+export function readJob(body: RequestBody, place: JobPlace): ImageJob | PlainAnswer {
+  const refused = checkParameters(place.family, body, operationOf(place));
   if (refused !== undefined) return refused;
   const choice = chooseScenario(String(body.prompt), place.deployment);
   if ('unknownName' in choice) return unknownScenario(choice.unknownName);
@@ -40,8 +37,15 @@ export async function beginJob(
   reply: FastifyReply,
 ): Promise<boolean> {
   const { scenario, flow, deployment, prompt, count } = job;
+  if (scenario.name === 'unsupported-content-type-once' && world.ledger.noteFirst(prompt)) {
+    sendPlain(reply, unsupportedForm());
+    return false;
+  }
   // Billed before any wait: a client that leaves has still caused the work.
-  if (scenario.billed) world.ledger.noteBilled({ flow, deployment, prompt, images: count, scenario: scenario.spelled });
+  if (scenario.billed) {
+    const operation = operationOf(job);
+    world.ledger.noteBilled({ operation, flow, deployment, prompt, images: count, scenario: scenario.spelled });
+  }
   if (scenario.name === 'hang') {
     reply.hijack();
     return false;

@@ -49,8 +49,8 @@ export function modelDoesNotExist(model: unknown): PlainAnswer {
 }
 
 /** The model exists, but not behind this path; the wording is that of other Azure operations. */
-export function operationNotSupported(model: string): PlainAnswer {
-  const message = `The image generation operation does not work with the specified model, ${model}.`;
+export function operationNotSupported(operation: 'generation' | 'edit', model: string): PlainAnswer {
+  const message = `The image ${operation} operation does not work with the specified model, ${model}.`;
   return azureError(400, 'OperationNotSupported', message);
 }
 
@@ -64,6 +64,41 @@ export function moderationBlocked(requestId: string): PlainAnswer {
 /** CONTRACTS §3.2, errors, line 12. */
 export function unknownParameter(name: string): PlainAnswer {
   return refusal(`Unknown parameter: '${name}'.`, name, 'unknown_parameter');
+}
+
+/** A parameter, or a file, that every call of this kind needs. */
+export function missingParameter(name: string): PlainAnswer {
+  return refusal(`Missing required parameter: '${name}'.`, name, 'missing_required_parameter');
+}
+
+/** CONTRACTS §2.3: the model has no `input_fidelity`, whatever its value. */
+export function invalidInputFidelityModel(model: string): PlainAnswer {
+  const message = `The model '${model}' does not support 'input_fidelity'.`;
+  return refusal(message, 'input_fidelity', 'invalid_input_fidelity_model', 'image_generation_user_error');
+}
+
+/** CONTRACTS §2.3: a file that is not what its part wants. */
+export function invalidFile(name: string, problem: string): PlainAnswer {
+  const message = `Invalid file '${name}': ${problem}.`;
+  return refusal(message, name, 'invalid_image_file', 'image_generation_user_error');
+}
+
+/** CONTRACTS §3.2, quirks: a part whose content type is no picture's, usually application/octet-stream. */
+export function unsupportedMimetype(name: string, contentType: string): PlainAnswer {
+  const formats = "Supported file formats are 'image/jpeg', 'image/png', and 'image/webp'.";
+  const message = `Invalid file '${name}': unsupported mimetype ('${contentType}'). ${formats}`;
+  return refusal(message, name, 'unsupported_file_mimetype');
+}
+
+/** CONTRACTS §3.2, quirks: said now and then to a form that is right. */
+export function unsupportedForm(): PlainAnswer {
+  return unsupportedContentType('multipart/form-data', 'application/json');
+}
+
+/** A body of another type than the path takes, or so the answer says. */
+export function unsupportedContentType(contentType: string, wanted: string): PlainAnswer {
+  const message = `Unsupported content type: '${contentType}'. This API method only accepts '${wanted}' requests.`;
+  return refusal(message, null, 'unsupported_content_type');
 }
 
 /** Not Azure's: tells the author of a test that no scenario has this name. */

@@ -1,7 +1,15 @@
-import { modelDoesNotExist, type PlainAnswer, refusal, unknownParameter } from './azure-errors.ts';
+import {
+  invalidInputFidelityModel,
+  missingParameter,
+  modelDoesNotExist,
+  type PlainAnswer,
+  refusal,
+  unknownParameter,
+} from './azure-errors.ts';
 import type { Family } from './families.ts';
+import type { ImageOperation } from './ledger.ts';
 
-/** The parsed JSON body of a request. */
+/** The parameters of a request: its parsed JSON body, or the fields of its form. */
 export type RequestBody = Readonly<Record<string, unknown>>;
 
 type Rule = (value: unknown, body: RequestBody) => string | undefined;
@@ -119,17 +127,24 @@ function rulesOf(family: Family): Rules {
   };
 }
 
+/** The rules of an edit beside those of a generation (CONTRACTS §1.3). */
+function editRulesOf({ edits }: Family): Rules {
+  return edits?.inputFidelities === undefined ? {} : { input_fidelity: oneOf(...edits.inputFidelities) };
+}
+
 /**
  * Says why Azure would refuse this body, or undefined. Absent members are fine except `prompt`; a JSON null is a
  * value of the wrong type, so that a gateway has to drop it (CONTRACTS §6, trap 4).
  */
-export function checkParameters(family: Family, body: RequestBody): PlainAnswer | undefined {
-  const rules = rulesOf(family);
+export function checkParameters(family: Family, body: RequestBody, operation: ImageOperation): PlainAnswer | undefined {
+  const rules = operation === 'edit' ? { ...rulesOf(family), ...editRulesOf(family) } : rulesOf(family);
   const { model, ...parameters } = body;
   // CONTRACTS §3.2: body "model" is refused unless it is the canonical name.
   if (model !== undefined && model !== family.name) return modelDoesNotExist(model);
-  if (parameters.prompt === undefined) {
-    return refusal("Missing required parameter: 'prompt'.", 'prompt', 'missing_required_parameter');
+  if (parameters.prompt === undefined) return missingParameter('prompt');
+  // CONTRACTS §2.3 and §4: GPT image 2 wants it left out and says so in a way of its own.
+  if (operation === 'edit' && parameters.input_fidelity !== undefined && family.edits?.inputFidelities?.length === 0) {
+    return invalidInputFidelityModel(family.name);
   }
   for (const [name, value] of Object.entries(parameters)) {
     const rule = Object.hasOwn(rules, name) ? rules[name] : undefined;

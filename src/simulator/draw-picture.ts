@@ -1,6 +1,8 @@
 import sharp, { type Sharp } from 'sharp';
+import { drawOver } from './draw-over.ts';
 import { padPicture } from './pad-picture.ts';
 import { type CompositionOrder, composePicture } from './picture-composition.ts';
+import type { SourcePicture } from './source-picture.ts';
 
 /** A picture to draw: composition, file format, jpeg compression level (0 to 100, Azure's sense) and padding. */
 export type PictureOrder = CompositionOrder & {
@@ -11,6 +13,8 @@ export type PictureOrder = CompositionOrder & {
   readonly coarseness: number;
   /** True for the scenarios whose picture is a text. */
   readonly broken: boolean;
+  /** What an edit draws over; without it the whole picture is made up. */
+  readonly source?: SourcePicture;
 };
 
 /** The bytes of a picture, in pieces, because a padded picture repeats one piece many times. */
@@ -32,8 +36,9 @@ export async function drawPicture(order: PictureOrder): Promise<Picture> {
 }
 
 function drawOnce(order: PictureOrder): Promise<Buffer> {
-  const { prompt, index, width, height, transparent, format, compression, coarseness } = order;
-  const key = JSON.stringify([width, height, transparent, format, compression, coarseness, index, prompt]);
+  const { prompt, index, width, height, transparent, format, compression, coarseness, source } = order;
+  const looks = [width, height, transparent, format, compression, coarseness];
+  const key = JSON.stringify([...looks, index, prompt, source?.digest]);
   const picture = drawn.get(key) ?? render(order);
   // Set anew on every use, so that the first key is the one that was not used for longest.
   drawn.delete(key);
@@ -44,7 +49,8 @@ function drawOnce(order: PictureOrder): Promise<Buffer> {
 }
 
 async function render(order: PictureOrder): Promise<Buffer> {
-  const composition = sharp(Buffer.from(composePicture(order)));
+  const { source } = order;
+  const composition = sharp(source ? await drawOver(source, order) : Buffer.from(composePicture(order)));
   const image = order.coarseness === 1 ? composition : await coarsen(composition, order);
   if (order.format === 'png') return image.png({ compressionLevel: 6 }).toBuffer();
   const opaque = image.flatten({ background: '#ffffff' });

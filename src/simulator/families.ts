@@ -12,12 +12,24 @@ export type Family = {
   readonly qualities: readonly string[];
   readonly maximumCount: number;
   readonly maximumPromptLength: number;
+  /** What its edits accept; absent where it has none. */
+  readonly edits?: EditAbilities;
+};
+
+/** What the edits of a family accept beside the parameters of a generation (CONTRACTS §1.3 and §4). */
+export type EditAbilities = {
+  readonly maximumInputs: number;
+  /** The values of `input_fidelity`; undefined where nobody knows the parameter, empty where it is to be left out. */
+  readonly inputFidelities?: readonly string[];
+  readonly mask: boolean;
+  readonly markup: boolean;
 };
 
 const standardSizes = ['auto', '1024x1024', '1536x1024', '1024x1536'];
 const gptImageQualities = ['auto', 'low', 'medium', 'high'];
+const gptImageEdits = { maximumInputs: 16, inputFidelities: ['high', 'low'], mask: true, markup: false };
 
-function gptImage(name: string, abilities: Partial<Family> = {}): Family {
+function gptImage(name: string, edits: Partial<EditAbilities>, abilities: Partial<Family> = {}): Family {
   return {
     name,
     kind: 'gpt-image',
@@ -26,6 +38,7 @@ function gptImage(name: string, abilities: Partial<Family> = {}): Family {
     qualities: gptImageQualities,
     maximumCount: 10,
     maximumPromptLength: 32_000,
+    edits: { ...gptImageEdits, ...edits },
     ...abilities,
   };
 }
@@ -40,6 +53,7 @@ function flux(name: string): Family {
     qualities: [],
     maximumCount: 1,
     maximumPromptLength: 32_000,
+    edits: { maximumInputs: 1, mask: false, markup: false },
   };
 }
 
@@ -66,11 +80,11 @@ export const families: readonly Family[] = [
     maximumCount: 1,
     maximumPromptLength: 4000,
   },
-  gptImage('gpt-image-1'),
-  gptImage('gpt-image-1-mini'),
-  gptImage('gpt-image-1.5'),
-  gptImage('gpt-image-2', { freeSizes: true }),
-  gptImage('gpt-image-2.5', { freeSizes: true, qualities: [...gptImageQualities, 'xhigh', 'max'] }),
+  gptImage('gpt-image-1', {}),
+  gptImage('gpt-image-1-mini', { inputFidelities: ['low'] }),
+  gptImage('gpt-image-1.5', {}),
+  gptImage('gpt-image-2', { inputFidelities: [] }, { freeSizes: true }),
+  gptImage('gpt-image-2.5', { markup: true }, { freeSizes: true, qualities: [...gptImageQualities, 'xhigh', 'max'] }),
   flux('FLUX-1.1-pro'),
   flux('FLUX.1-Kontext-pro'),
   flux('FLUX'),
@@ -105,4 +119,10 @@ export function servesApiVersion(family: Family, apiVersion: string): boolean {
   if (family.kind === 'gpt-image') return isPreview && date >= '2025-04-01';
   // CONTRACTS §3.2: dall-e-3 began with 2023-12-01-preview, and with 2024-02-01 among the stable versions.
   return date >= (isPreview ? '2023-12-01' : '2024-02-01');
+}
+
+/** Says whether an api-version of the deployments path has edits at all. CONTRACTS §3.2: 2025-04-01-preview began. */
+export function knowsEdits(apiVersion: string): boolean {
+  if (apiVersion === 'preview') return true;
+  return /^\d{4}-\d{2}-\d{2}-preview$/.test(apiVersion) && apiVersion >= '2025-04-01-preview';
 }

@@ -2,16 +2,23 @@ import type { RequestBody } from './check-parameters.ts';
 import type { Scenario } from './choose-scenario.ts';
 import type { PictureOrder } from './draw-picture.ts';
 import type { Family } from './families.ts';
-import type { Flow } from './ledger.ts';
+import type { Flow, ImageOperation } from './ledger.ts';
+import type { SourcePicture } from './source-picture.ts';
 
 // The edge, in pixels, of the first partial picture's squares.
 const coarsest = 32;
 
-/** A checked request with every default filled in: what is to be drawn and how it is to be answered. */
-export type ImageJob = {
+/** Where a job came in, and what it edits; a generation edits nothing. */
+export type JobPlace = {
   readonly flow: Flow;
   readonly family: Family;
   readonly deployment: string;
+  /** The first input picture, and how many there are with it. */
+  readonly edited?: { readonly source: SourcePicture; readonly inputs: number };
+};
+
+/** A checked request with every default filled in: what is to be drawn and how it is to be answered. */
+export type ImageJob = JobPlace & {
   readonly prompt: string;
   readonly count: number;
   /** Always definite, `WxH` in pixels. */
@@ -28,10 +35,7 @@ export type ImageJob = {
 };
 
 /** Fills in Azure's defaults (CONTRACTS §3.2). The body has passed the parameter check. */
-export function imageJobOf(
-  body: RequestBody,
-  rest: Pick<ImageJob, 'flow' | 'family' | 'deployment' | 'scenario'>,
-): ImageJob {
+export function imageJobOf(body: RequestBody, rest: JobPlace & Pick<ImageJob, 'scenario'>): ImageJob {
   const { kind } = rest.family;
   const { n, quality, output_compression: compression, partial_images: partialImages } = body;
   return {
@@ -65,8 +69,13 @@ function fluxSizeOf(body: RequestBody): string {
   return `${body.width ?? width}x${body.height ?? height}`;
 }
 
+/** What a job was asked for by the path it came in at. */
+export function operationOf({ edited }: JobPlace): ImageOperation {
+  return edited === undefined ? 'generate' : 'edit';
+}
+
 /** Says whether a scenario can show itself in this job. */
-export function isWithinReach({ scenario, flow, family, asUrl, stream }: ImageJob): boolean {
+export function isWithinReach({ scenario, flow, family, asUrl, stream, edited }: ImageJob): boolean {
   switch (scenario.reach) {
     case 'all':
       return true;
@@ -76,6 +85,8 @@ export function isWithinReach({ scenario, flow, family, asUrl, stream }: ImageJo
       return flow !== 'azure-async';
     case 'gpt-image':
       return family.kind === 'gpt-image';
+    case 'edit':
+      return edited !== undefined;
     case 'stream':
       return stream;
     case 'download':
@@ -97,6 +108,7 @@ export function pictureOrdersOf(job: ImageJob): PictureOrder[] {
     paddingMegabytes: job.scenario.name === 'big' || job.scenario.name === 'stream-big' ? job.scenario.value : 0,
     coarseness: 1,
     broken: job.scenario.name === 'not-an-image',
+    ...(job.edited && { source: job.edited.source }),
   }));
 }
 

@@ -7,6 +7,7 @@ import { type ImageJob, pictureOrdersOf } from './image-job.ts';
 export type Members = Record<string, unknown>;
 
 const tokensOfPartial = 100;
+const tokensOfInput = 250;
 const safe = { filtered: false, severity: 'safe' };
 const contentFilterResults = { sexual: safe, violence: safe, hate: safe, self_harm: safe };
 const promptFilterResults = {
@@ -67,13 +68,15 @@ export function echoOf({ size, quality, background, format }: ImageJob): Members
 
 /** Invents the tokens of a job. CONTRACTS §3.2: each partial picture that was sent is billed, too. */
 export function usageOf(job: ImageJob, partials = 0): Members {
-  const inputTokens = Math.ceil(job.prompt.length / 4);
+  const textTokens = Math.ceil(job.prompt.length / 4);
+  const imageTokens = tokensOfInput * (job.edited?.inputs ?? 0);
+  const inputTokens = textTokens + imageTokens;
   const [width = 0, height = 0] = job.size.split('x').map(Number);
   const outputTokens = Math.ceil((width * height) / 256) * job.count + tokensOfPartial * partials;
   return {
     total_tokens: inputTokens + outputTokens,
     input_tokens: inputTokens,
     output_tokens: outputTokens,
-    input_tokens_details: { text_tokens: inputTokens, image_tokens: 0 },
+    input_tokens_details: { text_tokens: textTokens, image_tokens: imageTokens },
   };
 }

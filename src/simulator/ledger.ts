@@ -1,8 +1,12 @@
 /** The protocol a generation was asked for in. */
 export type Flow = 'azure-async' | 'azure-deployment' | 'azure-v1';
 
+/** What a call wants made: pictures from words alone, or from pictures too. */
+export type ImageOperation = 'generate' | 'edit';
+
 /** One accepted generation: what Azure would put on the bill. `images` is the number asked for. */
 export type BilledGeneration = {
+  readonly operation: ImageOperation;
   readonly flow: Flow;
   readonly deployment: string;
   readonly prompt: string;
@@ -10,7 +14,10 @@ export type BilledGeneration = {
   readonly scenario: string;
 };
 
-/** One request as it arrived. `body` is the parsed JSON of a POST; it stays undefined when none was read. */
+/**
+ * One request as it arrived. `body` is the parsed JSON of a POST, or the `FormRecord` of an edit; it stays undefined
+ * when none was read.
+ */
 export type RecordedRequest = {
   readonly method: string;
   readonly path: string;
@@ -25,6 +32,7 @@ export type LedgerCounts = {
   readonly images: number;
   readonly received: number;
   readonly requests: number;
+  readonly billedByOperation: Readonly<Record<string, number>>;
   readonly billedByFlow: Readonly<Record<string, number>>;
   readonly billedByDeployment: Readonly<Record<string, number>>;
   readonly billedByScenario: Readonly<Record<string, number>>;
@@ -41,15 +49,19 @@ export type Ledger = {
   noteBilled(generation: BilledGeneration): void;
   noteReceived(): void;
   noteRequest(request: RecordedRequest): void;
+  /** Says whether this prompt is told here for the first time. */
+  noteFirst(prompt: string): boolean;
 };
 
 const keptGenerations = 10_000;
 const keptRequests = 1000;
+const keptPrompts = 1000;
 
 /** Opens an empty ledger. */
 export function createLedger(): Ledger {
   const generations: BilledGeneration[] = [];
   const requests: RecordedRequest[] = [];
+  const prompts = new Set<string>();
   let totals = emptyTotals();
   return {
     generations,
@@ -61,12 +73,14 @@ export function createLedger(): Ledger {
     reset() {
       generations.length = 0;
       requests.length = 0;
+      prompts.clear();
       totals = emptyTotals();
     },
     noteBilled(generation) {
       append(generations, generation, keptGenerations);
       totals.billed += 1;
       totals.images += generation.images;
+      increase(totals.billedByOperation, generation.operation);
       increase(totals.billedByFlow, generation.flow);
       increase(totals.billedByDeployment, generation.deployment);
       increase(totals.billedByScenario, generation.scenario);
@@ -78,6 +92,12 @@ export function createLedger(): Ledger {
       append(requests, request, keptRequests);
       totals.requests += 1;
     },
+    noteFirst(prompt) {
+      if (prompts.has(prompt)) return false;
+      if (prompts.size === keptPrompts) prompts.clear();
+      prompts.add(prompt);
+      return true;
+    },
   };
 }
 
@@ -88,6 +108,7 @@ function emptyTotals() {
     images: 0,
     received: 0,
     requests: 0,
+    billedByOperation: tally(),
     billedByFlow: tally(),
     billedByDeployment: tally(),
     billedByScenario: tally(),

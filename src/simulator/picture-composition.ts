@@ -86,13 +86,21 @@ export function composePicture(order: CompositionOrder): string {
   const hue = Math.floor(next() * 360);
   const sun = Math.min(width, height) * (0.09 + next() * 0.07);
   const sky = `<linearGradient id="sky" x1="0" y1="0" x2="0" y2="1"><stop offset="0" stop-color="hsl(${hue + 170}, 62%, 46%)"/><stop offset="0.75" stop-color="hsl(${hue + 215}, 78%, 84%)"/></linearGradient>`;
-  return [
-    `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}">`,
+  return svg(order, [
     transparent ? '' : `<defs>${sky}</defs><rect width="${width}" height="${height}" fill="url(#sky)"/>`,
     `<circle cx="${width * (0.15 + next() * 0.7)}" cy="${height * (0.14 + next() * 0.2)}" r="${sun}" fill="hsl(${38 + next() * 18}, 96%, 72%)"/>`,
     balloons(next, order),
     hills(next, order, hue),
     caption(order),
-    '</svg>',
-  ].join('');
+  ]);
+}
+
+/** Composes what an edit adds to a picture, as SVG on nothing: balloons, and the prompt on a panel below. */
+export function composeOverlay(order: CompositionOrder): string {
+  return svg(order, [balloons(numbersFrom(`${order.index}:${order.prompt}`), order), caption(order)]);
+}
+
+function svg({ width, height }: CompositionOrder, shapes: readonly string[]): string {
+  const head = `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}">`;
+  return [head, ...shapes, '</svg>'].join('');
 }

@@ -1,8 +1,8 @@
 /**
- * Where a scenario means something: in any flow, in one of the two protocols, for one family, in an answer that is
- * streamed, or where a picture is downloaded.
+ * Where a scenario means something: in any flow, in one of the two protocols, for one family, in an edit, in an answer
+ * that is streamed, or where a picture is downloaded.
  */
-export type ScenarioReach = 'all' | 'legacy' | 'synchronous' | 'gpt-image' | 'stream' | 'download';
+export type ScenarioReach = 'all' | 'legacy' | 'synchronous' | 'gpt-image' | 'edit' | 'stream' | 'download';
 
 /** One line of the scenario table. */
 export type ScenarioDescription = {
@@ -81,6 +81,14 @@ export const scenarios = [
   { name: 'big', does: 'a picture padded to many megabytes', reach: 'all', billed: true, value: megabytes(8) },
   { name: 'escaped', does: 'JSON with escapes, odd order and whitespace', reach: 'all', billed: true },
   { name: 'extra-fields', does: 'large, nested, unknown members', reach: 'all', billed: true },
+
+  { name: 'unsupported-content-type', does: '400, says that it takes no forms', reach: 'edit', billed: false },
+  {
+    name: 'unsupported-content-type-once',
+    does: 'the first call with this prompt is told so, later ones are not',
+    reach: 'edit',
+    billed: true,
+  },
 
   { name: 'stream-error-nested', does: 'refused by an error event { error }', reach: 'stream', billed: false },
   { name: 'stream-error-flat', does: 'refused by an error event { type, code }', reach: 'stream', billed: false },

@@ -6,6 +6,7 @@ import {
   refusal,
   resourceNotFound,
   unknownParameter,
+  unsupportedForm,
 } from './azure-errors.ts';
 import type { Scenario } from './choose-scenario.ts';
 import type { ScenarioName } from './scenarios.ts';
@@ -85,6 +86,7 @@ const scripts: Partial<Record<ScenarioName, Script>> = {
     body: undefined,
   }),
   'unknown-parameter': () => unknownParameter('seed'),
+  'unsupported-content-type': unsupportedForm,
   'invalid-size': () => refusal("Invalid value for 'size'.", 'size', 'invalid_value', 'image_generation_user_error'),
   'error-in-200': () => ({ ...azureError(200, 'InternalServerError', 'The image could not be made.') }),
   'html-200': () => html(200, 'Welcome'),

@@ -1,6 +1,7 @@
 import type { AddressInfo } from 'node:net';
 import { type FastifyError, type FastifyInstance, fastify } from 'fastify';
 import { addAzureAsync } from './azure-async.ts';
+import { addAzureEdits } from './azure-edits.ts';
 import { resourceNotFound } from './azure-errors.ts';
 import { azureHeaders } from './azure-headers.ts';
 import { addAzureImages } from './azure-images.ts';
@@ -59,5 +60,6 @@ function addRoutes(app: FastifyInstance, world: SimulatedWorld): void {
   addSimulatorDesk(app, world.ledger);
   addAzureAsync(app, world);
   addAzureImages(app, world);
+  addAzureEdits(app, world);
   addPrivateImages(app, world.shelf);
 }

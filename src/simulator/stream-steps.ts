@@ -2,7 +2,7 @@ import { pictureMarker } from './answer-body.ts';
 import { moderationBlocked } from './azure-errors.ts';
 import { drawPicture, type Picture } from './draw-picture.ts';
 import { extraMembers } from './extra-members.ts';
-import { type ImageJob, partialOrdersOf, pictureOrdersOf } from './image-job.ts';
+import { type ImageJob, operationOf, partialOrdersOf, pictureOrdersOf } from './image-job.ts';
 import { echoOf, filteredItem, type Members, usageOf } from './images-answer.ts';
 import type { ScenarioName } from './scenarios.ts';
 
@@ -34,28 +34,29 @@ const errorEvent = (members: unknown): StreamEvent => ({ kind: 'event', name: 'e
 const lines = (...text: readonly string[]): StreamStep => ({ kind: 'lines', lines: text });
 
 // Legal, and nothing in it is an event: an event without data is not one either.
-const noise = lines(
-  ...Array.from({ length: 100 }, (_, row) => `: keep-alive ${row}`),
-  ':',
-  '',
-  '',
-  'event: image_generation.completed',
-  '',
-  'id: 7',
-  'retry: 10',
-  'colour: blue',
-  '',
-);
+const noiseAmid = ({ completed }: Cast): StreamStep =>
+  lines(
+    ...Array.from({ length: 100 }, (_, row) => `: keep-alive ${row}`),
+    ':',
+    '',
+    '',
+    `event: ${completed.name}`,
+    '',
+    'id: 7',
+    'retry: 10',
+    'colour: blue',
+    '',
+  );
 
 // The second one carries a decoy of the member that every reader looks for.
-const unknownEvents: readonly StreamStep[] = [
-  { kind: 'event', name: 'ping', members: { type: 'ping' } },
-  {
-    kind: 'event',
-    name: 'image_generation.in_progress',
-    members: { type: 'image_generation.in_progress', b64_json: Buffer.from('This is a decoy.').toString('base64') },
-  },
-];
+function unknownEvents({ completed }: Cast): readonly StreamStep[] {
+  const name = completed.name.replace('completed', 'in_progress');
+  const b64_json = Buffer.from('This is a decoy.').toString('base64');
+  return [
+    { kind: 'event', name: 'ping', members: { type: 'ping' } },
+    { kind: 'event', name, members: { type: name, b64_json } },
+  ];
+}
 
 const around = (between: readonly StreamStep[], events: readonly StreamStep[]) => [
   ...events.flatMap((event) => [...between, event]),
@@ -83,8 +84,8 @@ const scripts: Partial<Record<ScenarioName, Script>> = {
   'stream-reset': firstAnd({ kind: 'reset' }),
   'stream-stall': firstAnd({ kind: 'stall' }),
   'stream-stall-comments': firstAnd({ kind: 'stall-comments' }),
-  'stream-comments': ({ partials, completed }) => around([noise], [...partials, completed]),
-  'stream-unknown-events': ({ partials, completed }) => around(unknownEvents, [...partials, completed]),
+  'stream-comments': (cast) => around([noiseAmid(cast)], [...cast.partials, cast.completed]),
+  'stream-unknown-events': (cast) => around(unknownEvents(cast), [...cast.partials, cast.completed]),
   'stream-done': ({ partials, completed }) => [...partials, completed, lines('data: [DONE]', '')],
   'stream-double': ({ partials, completed }) => [...partials, completed, completed],
   // Of three: 2, 0, 1.
@@ -96,7 +97,7 @@ const scripts: Partial<Record<ScenarioName, Script>> = {
 export async function streamSteps(job: ImageJob, { link, requestId }: StreamContext): Promise<readonly StreamStep[]> {
   const partials = (await Promise.all(partialOrdersOf(job).map(drawPicture))).map(
     (picture, index): StreamEvent => ({
-      ...eventOf(job, 'image_generation.partial_image', { b64_json: pictureMarker }, { partial_image_index: index }),
+      ...eventOf(job, 'partial_image', { b64_json: pictureMarker }, { partial_image_index: index }),
       picture,
     }),
   );
@@ -105,8 +106,7 @@ export async function streamSteps(job: ImageJob, { link, requestId }: StreamCont
 }
 
 async function completedEvent(job: ImageJob, link: string | undefined): Promise<StreamEvent> {
-  const event = (picture: Members) =>
-    eventOf(job, 'image_generation.completed', picture, { usage: usageOf(job, job.partialImages) });
+  const event = (picture: Members) => eventOf(job, 'completed', picture, { usage: usageOf(job, job.partialImages) });
   if (job.scenario.name === 'empty-data') return event({});
   if (job.asUrl) return event({ url: link });
   const [order] = pictureOrdersOf(job);
@@ -114,8 +114,9 @@ async function completedEvent(job: ImageJob, link: string | undefined): Promise<
 }
 
 /** CONTRACTS §2.2: the members of both events, in the order of the documents; `created_at`, not `created`. */
-function eventOf(job: ImageJob, type: string, picture: Members, last: Members): StreamEvent {
+function eventOf(job: ImageJob, kind: 'partial_image' | 'completed', picture: Members, last: Members): StreamEvent {
   const { name } = job.scenario;
+  const type = `${operationOf(job) === 'edit' ? 'image_edit' : 'image_generation'}.${kind}`;
   const members = {
     type,
     ...(name === 'extra-fields' ? extraMembers() : {}),

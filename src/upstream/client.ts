@@ -4,6 +4,7 @@ import { Agent, type Dispatcher } from 'undici';
 import type { Attempt } from '../domain/image-provider.ts';
 import type { Secret } from '../domain/secret.ts';
 import { discardBody } from './discard-body.ts';
+import type { PaidBody } from './paid-body.ts';
 import { paidCallError } from './paid-call-error.ts';
 import { sentMark } from './sent-mark.ts';
 import { settleOnAbort } from './settle-on-abort.ts';
@@ -16,7 +17,7 @@ export type UpstreamAnswer = {
 
 export type PaidCall = {
   readonly apiKey: Secret;
-  readonly body: Buffer;
+  readonly body: PaidBody;
   readonly signal: AbortSignal;
   readonly attempt: Attempt;
   /** An event stream may be silent from its headers to the first picture: only the deadline ends it. */
@@ -58,11 +59,23 @@ export function createUpstreamClient(): UpstreamClient {
 
   return {
     async post(url, { apiKey, body, signal, attempt, isStream = false }) {
-      const headers = { ...identity, 'content-type': 'application/json', 'api-key': apiKey.expose() };
+      const headers = {
+        ...identity,
+        'content-type': body.contentType,
+        'content-length': String(body.length),
+        'api-key': apiKey.expose(),
+      };
       const dispatcher = paid.compose(sentMark(attempt));
       try {
         const bodyTimeout = isStream ? 0 : bodyIdleMs;
-        return await request(dispatcher, { ...target(url), method: 'POST', headers, body, signal, bodyTimeout });
+        return await request(dispatcher, {
+          ...target(url),
+          method: 'POST',
+          headers,
+          body: body.open(),
+          signal,
+          bodyTimeout,
+        });
       } catch (error) {
         throw paidCallError(error, attempt);
       }

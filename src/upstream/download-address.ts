@@ -17,6 +17,12 @@ export function downloadAddress(link: string, configuredOrigins: readonly string
   if (url === null || url.username !== '' || url.password !== '') return undefined;
   if (configuredOrigins.includes(url.origin)) return { url, route: 'configured' };
   const isBlobHost = blobHostSuffixes.some((suffix) => url.hostname.endsWith(suffix));
-  if (url.protocol !== 'https:' || url.port !== '' || !isBlobHost) return undefined;
-  return { url, route: 'public' };
+  return isBlobHost ? publicAddress(link) : undefined;
+}
+
+/** A link by https, wherever it leads; the connection is what refuses private addresses. */
+export function publicAddress(link: string): DownloadAddress | undefined {
+  const url = URL.parse(link);
+  if (url === null || url.username !== '' || url.password !== '') return undefined;
+  return url.protocol === 'https:' && url.port === '' ? { url, route: 'public' } : undefined;
 }

@@ -4,14 +4,16 @@ import type { DownloadedImage, ImageDownload } from '../domain/image-download.ts
 import { imageHeaderBytes, imageMediaType } from '../domain/image-header.ts';
 import { agentDefaults, request, target, type UpstreamAnswer } from './client.ts';
 import { discardBody } from './discard-body.ts';
-import { type DownloadAddress, downloadAddress } from './download-address.ts';
+import { type DownloadAddress, downloadAddress, publicAddress } from './download-address.ts';
 import { guardedConnector } from './guarded-connector.ts';
 import { pause } from './pause.ts';
 
-/** Fetches result pictures; it knows no credential, so none can leak. */
+/** Fetches pictures; it knows no credential, so none can leak. */
 export interface ImageDownloads {
   /** Downloads for one target: from Azure's public blob hosts and from these exact origins. */
   allowing(configuredOrigins: readonly string[]): ImageDownload;
+  /** Downloads by https from any public host, for links that callers give. */
+  readonly fromAnywhere: ImageDownload;
   close(): Promise<void>;
 }
 
@@ -28,12 +30,14 @@ export function createImageDownloads(connector: buildConnector.connector = guard
     configured: new Agent({ ...timeouts, connect: { timeout: 5_000 } }),
   };
 
+  async function download(address: DownloadAddress | undefined, signal: AbortSignal): Promise<DownloadedImage> {
+    if (address === undefined) throw unavailable('the link names a host that is not allowed');
+    return openRepeatedly(agents[address.route], address, signal);
+  }
+
   return {
-    allowing: (configuredOrigins) => async (link, signal) => {
-      const address = downloadAddress(link, configuredOrigins);
-      if (address === undefined) throw unavailable('the link names a host that is not allowed');
-      return openRepeatedly(agents[address.route], address, signal);
-    },
+    allowing: (configuredOrigins) => (link, signal) => download(downloadAddress(link, configuredOrigins), signal),
+    fromAnywhere: (link, signal) => download(publicAddress(link), signal),
     async close() {
       await Promise.all([agents.public.destroy(), agents.configured.destroy()]);
     },

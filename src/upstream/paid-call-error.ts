@@ -1,6 +1,6 @@
 import { GatewayError } from '../domain/gateway-error.ts';
 import type { Attempt } from '../domain/image-provider.ts';
-import { MalformedJsonError } from './malformed-json-error.ts';
+import { MalformedJsonError } from '../json/malformed-json-error.ts';
 import { OversizedEventError } from './sse-reader.ts';
 
 /**

@@ -21,6 +21,7 @@ describe('readEnvironment', () => {
       dataDir: 'data',
       publicBaseUrl: undefined,
       gatewayApiKeys: [],
+      corsOrigins: [],
       logLevel: 'info',
       logPretty: false,
     });

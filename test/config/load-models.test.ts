@@ -43,6 +43,8 @@ describe('a valid file', () => {
         },
       ],
       drainMs: 600_000,
+      uploadBytes: 200_000_000,
+      imageUrls: 'refuse',
     });
     expect(config.models[0]?.targets[0]?.apiKey.expose()).toBe('literal-key');
     expect(inspect(config, { depth: 9 })).not.toContain('literal-key');

@@ -152,7 +152,7 @@ describe.each(synchronousProviders)('the body of $name for gpt-image', (provider
   });
 
   test('parameters that the gateway does not know are forwarded as they are, falsy values among them', async () => {
-    const extra = { input_fidelity: 'high', seed: 0, flag: false, note: '', nested: { list: [1, null, 'two'] } };
+    const extra = { complexity: 'high', seed: 0, flag: false, note: '', nested: { list: [1, null, 'two'] } };
     const { paid } = await send(provider, { prompt: 'a cat', ...extra });
     expect(paid.body).toEqual({ ...modelOf(provider), prompt: 'a cat', ...extra });
   });

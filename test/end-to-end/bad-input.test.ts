@@ -296,9 +296,10 @@ describe('paths and methods', () => {
     '/nothing',
     '/v1',
     '/v1/images',
-    '/v1/images/edits',
     '/v1/images/generations/x',
     '/openai/images',
+    '/openai/responses',
+    '/m/azure-image',
     '/%00',
   ])('%s is a 404', async (path) => {
     const rig = await startRig();

@@ -166,8 +166,11 @@ const streamed: Record<string, string | RegExp> = {
 /** Streams that only the deadline ends. */
 const silentStreams = ['stream-stall', 'stream-stall-comments'];
 
+/** Scenarios of edits only, which no generation can play. */
+const ofEdits = ['unsupported-content-type', 'unsupported-content-type-once'];
+
 /** Scenarios that never end by themselves, and those whose end is not the same every time. */
-const elsewhere = [...silentStreams, 'hang', 'operation-never', '429-date', 'download-truncated'];
+const elsewhere = [...silentStreams, ...ofEdits, 'hang', 'operation-never', '429-date', 'download-truncated'];
 
 async function billedOnce(rig: Rig, scenario: string): Promise<void> {
   const { billed } = (scenarios as readonly ScenarioDescription[]).find(({ name }) => isCalled(scenario, name)) ?? {};

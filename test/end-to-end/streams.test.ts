@@ -580,7 +580,7 @@ describe('signs of life', () => {
     const app = Fastify();
     app.decorate('lifecycle', { phase: 'ready' as const });
     const record = { requestId: 'r', method: 'POST', route: '/', startedAt: 0, clientRetry: 0, images: 0, bytesOut: 0 };
-    app.get('/', (_request, reply) => sendStream(reply, { generation, record }, times));
+    app.get('/', (_request, reply) => sendStream(reply, { generation, record, operation: 'generate' }, times));
     onTestFinished(() => app.close());
     return { url: await app.listen({ host: '127.0.0.1', port: 0 }), resolve, reject };
   }

@@ -17,6 +17,8 @@ const wireName: Readonly<Record<string, string>> = {
 const oneOf = (...values: string[]) => fc.option(fc.constantFrom(...values, 'nonsense'), { nil: undefined });
 
 const requests: fc.Arbitrary<ImageRequest> = fc.record({
+  edit: fc.constant(undefined),
+  inputFidelity: oneOf('high', 'low'),
   prompt: fc.constantFrom('a cat', 'x'.repeat(1_001)),
   count: fc.integer({ min: 1, max: 10 }),
   size: oneOf('auto', '256x256', '512x512', '1024x1024', '1536x1024', '1792x1024', '1024x1792', '2048x1152', 'WxH'),
@@ -35,11 +37,22 @@ const requests: fc.Arbitrary<ImageRequest> = fc.record({
 
 // A request that asks for everything is nearly always refused, so most members are thinned out.
 const sparseRequests = fc
-  .tuple(requests, fc.subarray(['size', 'quality', 'background', 'outputFormat', 'moderation', 'style'] as const))
+  .tuple(
+    requests,
+    fc.subarray(['size', 'quality', 'background', 'outputFormat', 'moderation', 'style', 'inputFidelity'] as const),
+  )
   .chain(([request, kept]) =>
     fc.boolean().map((isFull) => {
       if (isFull) return request;
-      const members = ['size', 'quality', 'background', 'outputFormat', 'moderation', 'style'] as const;
+      const members = [
+        'size',
+        'quality',
+        'background',
+        'outputFormat',
+        'moderation',
+        'style',
+        'inputFidelity',
+      ] as const;
       const dropped = members.filter((member) => !kept.slice(0, 2).includes(member));
       const absent = Object.fromEntries(dropped.map((member) => [member, undefined]));
       return { ...request, ...absent, prompt: 'a cat', outputCompression: undefined };

@@ -20,6 +20,7 @@ function start(answers: ((call: ProviderCall) => Promise<AsyncIterable<ImageEven
   const recorder: Recorder = { anomaly: () => {}, attemptEnded: (_provider, end) => ends.push(end) };
   const provider: ImageProvider = {
     id: 'azure-deployment',
+    operations: ['generate'],
     address: '',
     generate: (_request, call) => {
       call.attempt.sent = true;

@@ -3,7 +3,7 @@ import type { Values } from '../../src/domain/model-capabilities.ts';
 import { type ParameterPolicy, parameterPolicies } from '../../src/domain/parameter-policy.ts';
 import { adaptations } from '../../src/gateway/adaptations.ts';
 import { type ModelFamily, modelFamilies, unknownFamily } from '../../src/gateway/model-families.ts';
-import { type ParameterSample, parameterSamples } from '../../src/gateway/parameter-samples.ts';
+import { type ParameterSample, parameterSamples, samplesFor } from '../../src/gateway/parameter-samples.ts';
 import { fateOf } from '../../src/gateway/sample-fate.ts';
 
 // What is expected is worked out from the table a second time and in another way: one line per parameter.
@@ -74,6 +74,10 @@ const expectations: Readonly<Record<string, (cell: Cell) => unknown>> = {
     return isAdapted ? adapted('stream=completed-only', 'partial_images=removed') : refused('stream');
   },
   user: () => sent,
+  input_fidelity: (cell) => listed('input_fidelity', cell.family.inputFidelities, undefined)(cell),
+  image: ({ sample, family }) => (Number(sample.value) > family.maxInputs ? refused('image') : sent),
+  mask: () => sent,
+  markup: ({ family }) => (family.markup ? sent : refused('markup')),
   seed: ({ family: { seed }, isAdapted }) =>
     seed === 'supported' || (isAdapted && seed === 'undocumented') ? sent : refused('seed'),
   'other parameters': ({ family }) => (family.extraParameters ? sent : refused('complexity')),
@@ -87,8 +91,8 @@ function expected(sample: ParameterSample, family: ModelFamily, policy: Paramete
 describe.each(families)('the family $name', (family) => {
   test.each(parameterPolicies)('under %s: each parameter has the fate that the table says', (policy) => {
     const nameOf = ({ parameter, value }: ParameterSample) => `${parameter}: ${value}`;
-    const actual = parameterSamples.map((sample) => [nameOf(sample), fateOf(sample, { family, policy })]);
-    const wanted = parameterSamples.map((sample) => [nameOf(sample), expected(sample, family, policy)]);
+    const actual = samplesFor(family).map((sample) => [nameOf(sample), fateOf(sample, { family, policy })]);
+    const wanted = samplesFor(family).map((sample) => [nameOf(sample), expected(sample, family, policy)]);
     expect(Object.fromEntries(actual)).toEqual(Object.fromEntries(wanted));
   });
 });
@@ -103,6 +107,7 @@ describe('the samples of the matrix', () => {
       family.outputFormats,
       family.moderations,
       family.styles,
+      family.inputFidelities,
     ]);
     const values = lists.filter((list) => list !== 'any').flat();
     expect(values.filter((value) => value !== 'WxH' && !shown.includes(value))).toEqual([]);
@@ -110,7 +115,7 @@ describe('the samples of the matrix', () => {
 
   test('show every adaptation of the closed list', () => {
     const fates = families.flatMap((family) =>
-      parameterSamples.map((sample) => fateOf(sample, { family, policy: 'adapt' })),
+      samplesFor(family).map((sample) => fateOf(sample, { family, policy: 'adapt' })),
     );
     const seen = new Set(fates.flatMap((fate) => (fate.how === 'adapted' ? fate.adaptations : [])));
     expect([...seen].sort()).toEqual(adaptations.map(({ name }) => name).sort());

@@ -1,8 +1,10 @@
+import { tmpdir } from 'node:os';
 import { onTestFinished } from 'vitest';
 import { type App, buildApp } from '../../src/app.ts';
 import { parseModels } from '../../src/config/load-models.ts';
 import type { ImageStore } from '../../src/domain/image-store.ts';
 import { Secret } from '../../src/domain/secret.ts';
+import { createInputSpools } from '../../src/storage/disk-input-spool.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
 
 export const gatewayKey = 'gateway-key-canary';
@@ -20,6 +22,10 @@ type Options = {
   readonly keys?: readonly string[];
   readonly store?: ImageStore;
   readonly publicBaseUrl?: string;
+  /** Where uploads go; by default where the system has temporary files. */
+  readonly uploads?: string;
+  readonly uploadGraceMs?: number;
+  readonly corsOrigins?: readonly string[];
   /** Where it listens; it is called over loopback all the same. */
   readonly host?: string;
 };
@@ -28,10 +34,8 @@ type Options = {
  * The real gateway on a free port, with this models file's content; it is closed when the test ends, and its image store
  * with it. Callers need `gatewayKey`, unless `keys` says otherwise.
  */
-export async function startGateway(
-  models: object,
-  { keys = [gatewayKey], store, publicBaseUrl, host = '127.0.0.1' }: Options = {},
-): Promise<StartedGateway> {
+export async function startGateway(models: object, options: Options = {}): Promise<StartedGateway> {
+  const { keys = [gatewayKey], store, publicBaseUrl, host = '127.0.0.1', uploads = tmpdir() } = options;
   const lines: string[] = [];
   const logger = createLogger({
     level: 'debug',
@@ -44,6 +48,9 @@ export async function startGateway(
     logger,
     store,
     publicBaseUrl,
+    openSpool: createInputSpools(uploads),
+    ...(options.uploadGraceMs !== undefined && { uploadGraceMs: options.uploadGraceMs }),
+    ...(options.corsOrigins && { corsOrigins: options.corsOrigins }),
   });
   const address = new URL(await app.server.listen({ host, port: 0 }));
   const url = `http://127.0.0.1:${address.port}`;

@@ -2,9 +2,9 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { jsonAnswer } from '../../src/api/json-answer.ts';
 import type { Recorder } from '../../src/domain/recorder.ts';
+import { scanJson } from '../../src/json/scan-json.ts';
 import { commit } from '../../src/providers/commit.ts';
 import { imageEvents, imagesShape } from '../../src/providers/image-events.ts';
-import { scanJson } from '../../src/upstream/scan-json.ts';
 import { asStream, cut, handwriting, writeJson } from '../helpers/json-text.ts';
 
 const recorder: Recorder = { anomaly: () => {}, attemptEnded: () => {} };

@@ -17,7 +17,7 @@ type Told = { readonly name: string; readonly data: Record<string, unknown> };
 async function throughTheGateway(chunks: readonly Buffer[], count = 1): Promise<Told[]> {
   const events = await commit(streamEvents(asStream(chunks), count, call));
   const toError = (error: unknown) => asGatewayError(error, 'id');
-  const answer = new StreamAnswer(events, { asked, written: { images: 0 }, toError });
+  const answer = new StreamAnswer(events, { operation: 'generate', asked, written: { images: 0 }, toError });
   const text = Buffer.concat((await Array.fromAsync(answer.text())).map((piece) => Buffer.from(piece))).toString();
   return text
     .split('\n\n')

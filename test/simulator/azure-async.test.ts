@@ -40,7 +40,14 @@ describe('submit and poll', () => {
       expect([width, height]).toEqual([256, 256]);
     }
     expect(caller.simulator.ledger.generations).toEqual([
-      { flow: 'azure-async', deployment: 'dall-e-2', prompt: 'a cat', images: 2, scenario: 'none' },
+      {
+        operation: 'generate',
+        flow: 'azure-async',
+        deployment: 'dall-e-2',
+        prompt: 'a cat',
+        images: 2,
+        scenario: 'none',
+      },
     ]);
   });
 

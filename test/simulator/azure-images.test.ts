@@ -228,11 +228,6 @@ describe('addresses', () => {
     expect([answer.status, json(answer)]).toEqual([404, { error: { code: '404', message: 'Resource not found' } }]);
   });
 
-  test('edits are not there yet', async () => {
-    const target = '/openai/deployments/gpt-image-1/images/edits?api-version=2025-04-01-preview';
-    expect(json(await caller.call('POST', target, {})).error.message).toBe('Resource not found');
-  });
-
   test('a deployment of no known family is not found', async () => {
     const answer = await caller.generate('sora-2', { prompt: 'a cat' });
     expect([answer.status, json(answer).error.code]).toEqual([404, 'DeploymentNotFound']);
@@ -249,6 +244,8 @@ describe('addresses', () => {
     expect(json(answer).error.message).toBeTypeOf('string');
     const form = await caller.call('POST', target, {}, { 'api-key': 'test-key', 'content-type': 'text/html' });
     expect([form.status, json(form).error.type]).toEqual([415, 'invalid_request_error']);
+    const multipart = { 'api-key': 'test-key', 'content-type': 'multipart/form-data; boundary=b' };
+    expect((await caller.call('POST', target, {}, multipart)).status).toBe(415);
   });
 });
 

@@ -2,6 +2,7 @@ import { connect, type Socket } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
 import { Agent, request } from 'undici';
 import { type Simulator, startSimulator } from '../../src/simulator/start-simulator.ts';
+import { type FormPart, formHeaders, writeForm } from './write-form.ts';
 
 /** A whole answer, read to its end. */
 export type Answer = {
@@ -16,6 +17,10 @@ export type Caller = {
   call(method: 'GET' | 'POST' | 'DELETE', target: string, body?: unknown, headers?: Headers): Promise<Answer>;
   /** Posts to the deployments path with a preview api-version. */
   generate(deployment: string, body: Body, apiVersion?: string): Promise<Answer>;
+  /** Posts a form, written by hand, to the edits of the deployments path. */
+  edit(deployment: string, parts: readonly FormPart[], apiVersion?: string): Promise<Answer>;
+  /** Posts a body of any type to any path. */
+  send(target: string, headers: Headers, body: Buffer): Promise<Answer>;
   /** Posts to the legacy flow. */
   submit(body: Body, apiVersion?: string): Promise<Answer>;
   /** Polls an operation-location until `isOver` says so. */
@@ -51,9 +56,22 @@ export async function openCaller(options: { operationMs?: number; partialMs?: nu
     const answer = await request(url, { dispatcher, method, ...sent });
     return { status: answer.statusCode, headers: answer.headers, bytes: Buffer.from(await answer.body.arrayBuffer()) };
   };
+  const send: Caller['send'] = async (target, headers, body) => {
+    const url = new URL(target, simulator.origin);
+    const answer = await request(url, {
+      dispatcher,
+      method: 'POST',
+      headers: { 'api-key': 'test-key', ...headers },
+      body,
+    });
+    return { status: answer.statusCode, headers: answer.headers, bytes: Buffer.from(await answer.body.arrayBuffer()) };
+  };
   return {
     simulator,
     call,
+    send,
+    edit: (deployment, parts, apiVersion = '2025-04-01-preview') =>
+      send(`/openai/deployments/${deployment}/images/edits?api-version=${apiVersion}`, formHeaders, writeForm(parts)),
     generate: (deployment, body, apiVersion = '2025-04-01-preview') =>
       call('POST', `/openai/deployments/${deployment}/images/generations?api-version=${apiVersion}`, body),
     submit: (body, apiVersion = '2023-06-01-preview') =>

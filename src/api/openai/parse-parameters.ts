@@ -1,14 +1,15 @@
 import { z } from 'zod';
 import { GatewayError } from '../../domain/gateway-error.ts';
+import type { EditInputs } from '../../domain/image-input.ts';
 import { type ImageRequest, mostPictures } from '../../domain/image-request.ts';
 
-/** A call of `POST /v1/images/generations`: the logical model, if it names one, and what it asks for. */
-export type GenerationCall = { readonly model: string | undefined; readonly request: ImageRequest };
+/** A call of the Images API: the logical model, if its parameters name one, and what it asks for. */
+export type ImageCall = { readonly model: string | undefined; readonly request: ImageRequest };
 
 const word = z.string('must be a string').min(1, 'must not be empty').max(64, 'is too long');
 
 /**
- * OpenAI's CreateImageRequest as far as the gateway looks into it; ranges that differ by model are checked against the
+ * OpenAI's CreateImageRequest and CreateImageEditRequest as far as the gateway looks into it; ranges that differ by model are checked against the
  * model's family later. Everything else passes into `extra`.
  */
 const parameters = z.looseObject({
@@ -26,32 +27,25 @@ const parameters = z.looseObject({
     .optional(),
   moderation: word.optional(),
   style: word.optional(),
+  input_fidelity: word.optional(),
   user: z.string('must be a string').max(1024, 'is too long').optional(),
   response_format: z.enum(['url', 'b64_json'], "must be 'url' or 'b64_json'").optional(),
   stream: z.boolean('must be true or false').default(false),
   partial_images: z.int('must be a whole number').min(0, 'must be 0 to 3').max(3, 'must be 0 to 3').default(0),
 });
 
-/** Parses a JSON body. Throws a GatewayError that names the parameter at fault. */
-export function parseGeneration(body: unknown): GenerationCall {
-  if (typeof body !== 'object' || body === null || Array.isArray(body)) {
-    throw new GatewayError('invalid_value', 'The request’s body must be a JSON object.');
-  }
+/**
+ * Parses parameters by their wire names, whichever form they came in. Throws a GatewayError that names the parameter at
+ * fault.
+ */
+export function parseParameters(sent: Readonly<Record<string, unknown>>, edit: EditInputs | undefined): ImageCall {
   // JSON null means "not set" everywhere in OpenAI's API.
-  const given = Object.fromEntries(Object.entries(body).filter(([, value]) => value !== null));
+  const given = Object.fromEntries(Object.entries(sent).filter(([, value]) => value !== null));
   const parsed = parameters.safeParse(given);
   if (!parsed.success) throw invalidParameter(parsed.error, given);
   const known = parsed.data;
-  const extra = Object.entries(given).filter(([name]) => !Object.hasOwn(parameters.shape, name));
-  if (extra.some(([name]) => !/^[A-Za-z0-9_.-]{1,64}$/.test(name))) {
-    throw new GatewayError(
-      'invalid_value',
-      'The name of a parameter is too long, or holds other characters than names do.',
-    );
-  }
-  const [deep] = extra.find(([, value]) => isDeeperThan(value, deepestExtra)) ?? [];
-  if (deep !== undefined) throw new GatewayError('invalid_value', `'${deep}' is nested too deeply.`, { param: deep });
   const request: ImageRequest = {
+    edit,
     prompt: known.prompt,
     count: known.n,
     size: known.size,
@@ -61,13 +55,34 @@ export function parseGeneration(body: unknown): GenerationCall {
     outputCompression: known.output_compression,
     moderation: known.moderation,
     style: known.style,
+    inputFidelity: known.input_fidelity,
     user: known.user,
     delivery: known.response_format,
     stream: known.stream,
     partialImages: known.partial_images,
-    extra: Object.fromEntries(extra),
+    extra: extraParameters(given),
   };
   return { model: known.model, request };
+}
+
+function extraParameters(given: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const extra = Object.entries(given).filter(([name]) => !Object.hasOwn(parameters.shape, name));
+  for (const [name, value] of extra) {
+    checkName(name);
+    if (isDeeperThan(value, deepestExtra)) {
+      throw new GatewayError('invalid_value', `'${name}' is nested too deeply.`, { param: name });
+    }
+  }
+  return Object.fromEntries(extra);
+}
+
+/** Names go into JSON and forms as they are. */
+function checkName(name: string): void {
+  if (/^[A-Za-z0-9_.-]{1,64}$/.test(name) && name !== '__proto__') return;
+  throw new GatewayError(
+    'invalid_value',
+    'The name of a parameter is too long, or holds other characters than names do.',
+  );
 }
 
 /** No parameter of an Images API comes near; without a limit, writing it for the upstream could exhaust the stack. */

@@ -10,15 +10,22 @@ import {
   quote,
 } from './json-bytes.ts';
 import { MalformedJsonError } from './malformed-json-error.ts';
-import { notBase64, unescapeBase64 } from './unescape-base64.ts';
+import {
+  asciiCharacters,
+  base64Characters,
+  type EscapedCharacters,
+  unescapeText,
+  unusableText,
+} from './unescape-text.ts';
 import { WholeValue } from './whole-value.ts';
 
 /**
  * What to take out of a JSON value. `keep`: parse it and hand it over whole. `stream`: a base64 text, handed over in
- * pieces as they arrive. Members and items that are not named are skipped without being stored.
+ * pieces as they arrive; `stream-ascii`: the same for a text of printable ASCII, such as a URL. Members that are not
+ * named are skipped without being stored, unless `others` says what to do with them.
  */
-export type JsonShape = 'keep' | 'stream' | ObjectShape | ArrayShape;
-type ObjectShape = { readonly members: Readonly<Record<string, JsonShape>> };
+export type JsonShape = 'keep' | 'stream' | 'stream-ascii' | ObjectShape | ArrayShape;
+type ObjectShape = { readonly members: Readonly<Record<string, JsonShape>>; readonly others?: JsonShape };
 type ArrayShape = { readonly items: JsonShape };
 
 /** Where a value stands: member names and item indices from the outermost value inwards. */
@@ -26,7 +33,7 @@ export type JsonPath = readonly (string | number)[];
 
 export type ScanToken =
   | { readonly type: 'value'; readonly path: JsonPath; readonly value: unknown }
-  /** A value that should be kept was longer than `keptBytes`, or nested too deeply. */
+  /** A value that should be kept was longer than the scanner's limit, or nested too deeply. */
   | { readonly type: 'dropped'; readonly path: JsonPath }
   /** A streamed text begins; its `piece`s and its `text-end` follow at once. */
   | { readonly type: 'text'; readonly path: JsonPath }
@@ -35,7 +42,7 @@ export type ScanToken =
   /** An object or array that the shape describes has ended. */
   | { readonly type: 'close'; readonly path: JsonPath };
 
-/** The longest value that is kept, in bytes of its JSON text; no answer needs a longer one beside its pictures. */
+/** By default the longest value that is kept, in bytes of its JSON text; no answer needs a longer one beside its pictures. */
 export const keptBytes = 64 * 1024;
 
 const longestKey = 256;
@@ -53,6 +60,7 @@ type Frame = { readonly shape: ObjectShape | ArrayShape; readonly path: JsonPath
  */
 export class JsonScanner {
   readonly #shape: JsonShape;
+  readonly #keptBytes: number;
   readonly #frames: Frame[] = [];
   #expects: Expectation = 'value';
   #mode: 'structure' | 'whole' | 'text' = 'structure';
@@ -64,9 +72,11 @@ export class JsonScanner {
   #wholeRole: { readonly kind: 'key' | 'kept' | 'skipped'; readonly path: JsonPath } = { kind: 'skipped', path: [] };
   /** The beginning of an escape of a streamed text that the last chunk cut. */
   #cutEscape: Buffer = Buffer.alloc(0);
+  #characters: EscapedCharacters = base64Characters;
 
-  constructor(shape: JsonShape) {
+  constructor(shape: JsonShape, limit = keptBytes) {
     this.#shape = shape;
+    this.#keptBytes = limit;
   }
 
   /** True once the outermost value has ended: nothing that follows matters. */
@@ -142,8 +152,9 @@ export class JsonScanner {
   #beginValue(byte: number, at: number): number {
     const shape = this.#shapeOfNextValue();
     const path = shape === undefined ? [] : this.#pathOfNextValue();
-    if (shape === 'stream' && byte === quote) {
+    if ((shape === 'stream' || shape === 'stream-ascii') && byte === quote) {
       this.#tokens.push({ type: 'text', path });
+      this.#characters = shape === 'stream' ? base64Characters : asciiCharacters;
       this.#mode = 'text';
       return at + 1;
     }
@@ -156,7 +167,7 @@ export class JsonScanner {
     // A value of another form than its shape (null where a text is expected) is kept, for the reader to judge.
     return shape === undefined
       ? this.#beginWhole('skipped', 0, path, at)
-      : this.#beginWhole('kept', keptBytes, path, at);
+      : this.#beginWhole('kept', this.#keptBytes, path, at);
   }
 
   #beginWhole(kind: 'key' | 'kept' | 'skipped', limit: number, path: JsonPath, at: number): number {
@@ -170,8 +181,8 @@ export class JsonScanner {
     const frame = this.#frames.at(-1);
     if (frame === undefined) return this.#shape;
     if ('items' in frame.shape) return frame.shape.items;
-    const { members } = frame.shape;
-    return Object.hasOwn(members, frame.key) ? members[frame.key] : undefined;
+    const { members, others } = frame.shape;
+    return Object.hasOwn(members, frame.key) ? members[frame.key] : others;
   }
 
   #pathOfNextValue(): JsonPath {
@@ -224,17 +235,17 @@ export class JsonScanner {
     const end = chunk.indexOf(quote, at);
     const text = chunk.subarray(at, end === -1 ? chunk.length : end);
     // Raw line breaks are not JSON; in an event stream they would end the line that the picture is written to.
-    if (text.includes(0x0a) || text.includes(0x0d)) throw notBase64();
+    if (text.includes(0x0a) || text.includes(0x0d)) throw unusableText();
     const firstEscape = text.indexOf(backslash);
     if (firstEscape === -1) {
       this.#pushPiece(text);
     } else {
-      const { plain, rest } = unescapeBase64(text, firstEscape);
+      const { plain, rest } = unescapeText(text, firstEscape, this.#characters);
       this.#pushPiece(plain);
       this.#cutEscape = Buffer.from(rest);
     }
     if (end === -1) return chunk.length;
-    if (this.#cutEscape.length > 0) throw notBase64();
+    if (this.#cutEscape.length > 0) throw unusableText();
     this.#tokens.push({ type: 'text-end' });
     this.#endValue();
     return end + 1;
@@ -243,7 +254,7 @@ export class JsonScanner {
   /** Feeds bytes to an escape that the last chunk cut, until it is complete or the chunk ends. */
   #completeEscape(chunk: Buffer, from: number): number {
     for (let at = from; at < chunk.length; at += 1) {
-      const { plain, rest } = unescapeBase64(Buffer.concat([this.#cutEscape, chunk.subarray(at, at + 1)]), 0);
+      const { plain, rest } = unescapeText(joined(this.#cutEscape, chunk[at] as number), 0, this.#characters);
       this.#cutEscape = rest;
       if (rest.length > 0) continue;
       this.#pushPiece(plain);
@@ -255,6 +266,10 @@ export class JsonScanner {
   #pushPiece(bytes: Buffer): void {
     if (bytes.length > 0) this.#tokens.push({ type: 'piece', bytes });
   }
+}
+
+function joined(beginning: Buffer, byte: number): Buffer {
+  return Buffer.concat([beginning, Buffer.of(byte)]);
 }
 
 function unexpected(byte: number): MalformedJsonError {

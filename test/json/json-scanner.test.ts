@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { JsonScanner, type JsonShape, keptBytes, type ScanToken } from '../../src/upstream/json-scanner.ts';
-import { MalformedJsonError } from '../../src/upstream/malformed-json-error.ts';
+import { JsonScanner, type JsonShape, keptBytes, type ScanToken } from '../../src/json/json-scanner.ts';
+import { MalformedJsonError } from '../../src/json/malformed-json-error.ts';
 import { cut, handwriting, writeJson } from '../helpers/json-text.ts';
 
 const shape: JsonShape = {

@@ -1,0 +1,22 @@
+import cors from '@fastify/cors';
+import type { FastifyInstance } from 'fastify';
+
+/** Lets web pages of these origins call the gateway and read its answers; `'*'`: of all. */
+export function allowOrigins(app: FastifyInstance, origins: readonly string[]): void {
+  app.register(cors, {
+    origin: origins.includes('*') ? '*' : [...origins],
+    methods: ['GET', 'HEAD', 'POST'],
+    maxAge: 3_600,
+    exposedHeaders: [
+      'x-request-id',
+      'x-gateway-model',
+      'x-gateway-target',
+      'x-gateway-attempts',
+      'x-gateway-adapted',
+      'server-timing',
+      'retry-after',
+      'retry-after-ms',
+      'x-should-retry',
+    ],
+  });
+}

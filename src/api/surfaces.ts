@@ -1,0 +1,50 @@
+/**
+ * Where callers look for the Images API: OpenAI's path, those of Azure's SDKs and v1 API, and what connectors make of a
+ * base URL that ends in `/v1` (CONTRACTS §1.1, §1.7, §1.8). Any `api-version` is accepted.
+ */
+const roots = ['/v1', '/openai/v1', '/openai', '/openai/deployments/:deployment', '/v1/deployments/:deployment'];
+
+/** The same for clients that cannot name a model. */
+const withModel = (root: string) => `/m/:model${root}`;
+
+export const imagesRoots: readonly string[] = [...roots, ...roots.map(withModel)];
+
+/** The list of models is the same everywhere. */
+export const modelsRoots: readonly string[] = imagesRoots.filter((root) => !root.endsWith(':deployment'));
+
+const deploymentRoots = ['/openai/deployments/', '/v1/deployments/'];
+
+/**
+ * The path as the routes know it. Some SDKs put a model's name into the path without encoding it, so that its slashes
+ * look like those of the path; they are encoded here. The legacy `:submit` may come encoded, too.
+ */
+export function routedUrl(url: string): string {
+  const queryAt = url.includes('?') ? url.indexOf('?') : url.length;
+  const path = withoutSpareSlashes(url.slice(0, queryAt)).replace(/%3asubmit$/i, ':submit');
+  const { prefix, rest } = splitPrefix(path);
+  return `${prefix}${withDeploymentAsSegment(rest)}${url.slice(queryAt)}`;
+}
+
+function withoutSpareSlashes(path: string): string {
+  const plain = path.replace(/\/{2,}/g, '/');
+  return plain.length > 1 && plain.endsWith('/') ? plain.slice(0, -1) : plain;
+}
+
+/** `/m/{model}`, if the path begins with it, and what follows. */
+function splitPrefix(path: string): { prefix: string; rest: string } {
+  const roots = path.startsWith('/m/') ? [path.indexOf('/v1/', 4), path.indexOf('/openai/', 4)] : [];
+  const end = Math.min(...roots.filter((at) => at !== -1));
+  if (end === Number.POSITIVE_INFINITY) return { prefix: '', rest: path };
+  return { prefix: `/m/${asSegment(path.slice(3, end))}`, rest: path.slice(end) };
+}
+
+function withDeploymentAsSegment(path: string): string {
+  const root = deploymentRoots.find((start) => path.startsWith(start));
+  const end = path.lastIndexOf('/images/');
+  if (root === undefined || end <= root.length) return path;
+  return `${root}${asSegment(path.slice(root.length, end))}${path.slice(end)}`;
+}
+
+function asSegment(name: string): string {
+  return name.replaceAll('/', '%2F');
+}

@@ -1,0 +1,66 @@
+import type { IncomingMessage } from 'node:http';
+import { GatewayError } from '../../domain/gateway-error.ts';
+
+/** How much may be uploaded with one request, and how fast it must come. */
+export type UploadLimits = {
+  /** Of the request's whole body, in bytes. */
+  readonly uploadBytes: number;
+  /** A body may take so long, and a second more for each megabyte of it. */
+  readonly graceMs: number;
+};
+
+const bytesPerSecond = 1_000_000;
+
+/** The longest that a whole upload can take. */
+export function longestUploadMs({ uploadBytes, graceMs }: UploadLimits): number {
+  return graceMs + (uploadBytes / bytesPerSecond) * 1000;
+}
+
+/**
+ * Reads a request's body with `read`. Rejects with a GatewayError as soon as the body is too long, too slow, or broken off
+ * by its caller, even where `read` does not notice; nobody reads the body any more then.
+ */
+export async function readUpload<T>(raw: IncomingMessage, limits: UploadLimits, read: () => Promise<T>): Promise<T> {
+  const { promise: failure, reject } = Promise.withResolvers<never>();
+  const startedAt = performance.now();
+  let received = 0;
+  const fail = (error: GatewayError) => {
+    raw.unpipe();
+    reject(error);
+  };
+  const onData = (chunk: Buffer) => {
+    received += chunk.length;
+    if (received > limits.uploadBytes) fail(tooLarge(limits));
+  };
+  const onClose = () => {
+    if (!raw.readableEnded) fail(new GatewayError('client_gone', 'The caller closed its connection.'));
+  };
+  let timer: NodeJS.Timeout | undefined;
+  const waitOn = () => {
+    if (raw.complete) return;
+    const allowedMs = limits.graceMs + (received / bytesPerSecond) * 1000;
+    const leftMs = allowedMs - (performance.now() - startedAt);
+    if (leftMs <= 0) fail(tooSlow());
+    else timer = setTimeout(waitOn, leftMs);
+  };
+  if (Number(raw.headers['content-length'] ?? 0) > limits.uploadBytes) throw tooLarge(limits);
+  waitOn();
+  raw.on('data', onData);
+  raw.on('close', onClose);
+  try {
+    return await Promise.race([read(), failure]);
+  } finally {
+    clearTimeout(timer);
+    raw.off('data', onData);
+    raw.off('close', onClose);
+  }
+}
+
+function tooLarge({ uploadBytes }: UploadLimits): GatewayError {
+  const message = `The request's body is longer than ${uploadBytes} bytes, the limit of this gateway ('limits.uploadBytes').`;
+  return new GatewayError('request_too_large', message);
+}
+
+function tooSlow(): GatewayError {
+  return new GatewayError('request_timeout', "The request's body took too long to arrive.");
+}

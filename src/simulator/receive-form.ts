@@ -1,0 +1,93 @@
+import { createHash } from 'node:crypto';
+import type { MultipartFile } from '@fastify/multipart';
+import type { FastifyRequest } from 'fastify';
+import { fileRoleOf } from './file-parts.ts';
+import { inspectPicture, type PictureFacts } from './inspect-picture.ts';
+
+/** One file of a form, without its bytes. `sha256` is in hexadecimal digits. */
+export type FileRecord = {
+  readonly part: string;
+  readonly filename: string | undefined;
+  readonly contentType: string;
+  readonly bytes: number;
+  readonly sha256: string;
+};
+
+/** What the ledger keeps of a form: names and values in the order in which they came. */
+export type FormRecord = {
+  readonly fields: readonly (readonly [name: string, value: unknown])[];
+  readonly files: readonly FileRecord[];
+};
+
+/** A file of a form, and what its bytes say. */
+export type ReceivedFile = FileRecord & { readonly facts: PictureFacts };
+
+/** A form that has arrived completely. `lateField` is the first field that came after a file. */
+export type ReceivedForm = {
+  readonly record: FormRecord;
+  readonly files: readonly ReceivedFile[];
+  readonly lateField: string | undefined;
+};
+
+const megabyte = 1024 * 1024;
+const largestForm = 1024 * megabyte;
+// Of the first image enough to draw from it, of every other one enough for its type and size.
+const [keptOfFirst, keptOfOthers] = [8 * megabyte, megabyte / 4];
+
+/** How forms are parsed: what the edit endpoints want as files counts as such also without a file name. */
+export const formOptions = {
+  // A file name is recorded as it was sent.
+  preservePath: true,
+  limits: { fileSize: largestForm, files: 32, fields: 64 },
+  isPartAFile: (name: string | undefined, contentType: string | undefined, filename: string | undefined) =>
+    filename !== undefined || contentType === 'application/octet-stream' || fileRoleOf(name) !== undefined,
+};
+
+/** Reads a form to its end. Files are counted and hashed while they pass; of their bytes only the first are kept. */
+export async function receiveForm(request: FastifyRequest): Promise<ReceivedForm> {
+  try {
+    return await readParts(request);
+  } catch (error) {
+    // Nobody reads on, and a sender that is amid its form would not get to the answer.
+    request.raw.resume();
+    // The parser of forms gives its errors no status, and each of them is the sender's.
+    throw Object.assign(error as Error, { statusCode: (error as { statusCode?: number }).statusCode ?? 400 });
+  }
+}
+
+async function readParts(request: FastifyRequest): Promise<ReceivedForm> {
+  const fields: [string, unknown][] = [];
+  const files: ReceivedFile[] = [];
+  let lateField: string | undefined;
+  for await (const part of request.parts()) {
+    if (part.type === 'file') {
+      const left = files.reduce((rest, { bytes }) => rest - bytes, largestForm);
+      const isFirst = isImage(part.fieldname) && !files.some((file) => isImage(file.part));
+      files.push(await receiveFile(part, isFirst ? keptOfFirst : keptOfOthers, left));
+    } else {
+      fields.push([part.fieldname, part.value]);
+      if (files.length > 0) lateField ??= part.fieldname;
+    }
+  }
+  return { record: { fields, files: files.map(({ facts, ...file }) => file) }, files, lateField };
+}
+
+function isImage(part: string): boolean {
+  return fileRoleOf(part) === 'image';
+}
+
+async function receiveFile(part: MultipartFile, kept: number, allowed: number): Promise<ReceivedFile> {
+  const hash = createHash('sha256');
+  const beginning: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of part.file as AsyncIterable<Buffer>) {
+    hash.update(chunk);
+    if (bytes < kept) beginning.push(chunk.subarray(0, kept - bytes));
+    bytes += chunk.length;
+    if (bytes > allowed) throw Object.assign(new Error('The form is too large.'), { statusCode: 413 });
+  }
+  const { fieldname, filename, mimetype: contentType } = part;
+  const isWhole = bytes <= kept;
+  const facts = await inspectPicture(Buffer.concat(beginning, isWhole ? bytes : keptOfOthers), isWhole);
+  return { part: fieldname, filename, contentType, bytes, sha256: hash.digest('hex'), facts };
+}

@@ -1,0 +1,128 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { type FileHandle, mkdir, open, readdir, unlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { GatewayError } from '../domain/gateway-error.ts';
+import type { InputSpool, OpenSpool, SpooledFile } from '../domain/input-spool.ts';
+
+/** So much of one request's files stays in memory; more of it goes to a temporary file. */
+const memoryBytes = 1024 * 1024;
+
+const readBytes = 64 * 1024;
+
+const temporaryName = /^azure-image-gateway-upload-[\w-]{24}$/;
+
+/**
+ * Spools with temporary files in a directory. A file loses its name as soon as it is open, so the system removes it with
+ * the process, however that ends.
+ */
+export function createInputSpools(directory: string): OpenSpool {
+  return () => new DiskInputSpool(directory);
+}
+
+/**
+ * Creates the directory, for this user only, where it does not exist, and removes what a crash has left of files that had
+ * not lost their names yet. Rejects with the disk's error.
+ */
+export async function prepareSpoolDirectory(directory: string): Promise<void> {
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  for (const name of await readdir(directory)) {
+    if (temporaryName.test(name)) await unlink(join(directory, name)).catch(() => {});
+  }
+}
+
+/** The files of a request stand one behind the other, in memory or in one temporary file. */
+class DiskInputSpool implements InputSpool {
+  readonly #directory: string;
+  #memory: Buffer[] = [];
+  #file: FileHandle | undefined;
+  #length = 0;
+  #isReleased = false;
+
+  constructor(directory: string) {
+    this.#directory = directory;
+  }
+
+  async put(bytes: AsyncIterable<Buffer>): Promise<SpooledFile> {
+    const start = this.#length;
+    const hash = createHash('sha256');
+    for await (const chunk of bytes) {
+      hash.update(chunk);
+      await onDisk(this.#append(chunk));
+    }
+    const length = this.#length - start;
+    const read = (position: number, most: number) =>
+      this.#read(start + position, Math.max(0, Math.min(most, length - position)));
+    return { bytes: length, sha256: hash.digest('hex'), read, open: () => wholeFile(length, read) };
+  }
+
+  async release(): Promise<void> {
+    this.#isReleased = true;
+    this.#memory = [];
+    await this.#file?.close().catch(() => {});
+  }
+
+  async #append(chunk: Buffer): Promise<void> {
+    if (this.#file === undefined && this.#length + chunk.length > memoryBytes) await this.#moveToDisk();
+    // A copy, because chunks are parts of larger buffers, and some are used again by whoever gave them.
+    if (this.#file === undefined) this.#memory.push(Buffer.from(chunk));
+    else await writeAll(this.#file, chunk);
+    this.#length += chunk.length;
+  }
+
+  async #moveToDisk(): Promise<void> {
+    const file = await openNameless(this.#directory);
+    // The request may have ended while the file was opened.
+    if (this.#isReleased) {
+      await file.close();
+      throw new Error('the upload was given up');
+    }
+    this.#file = file;
+    await writeAll(file, this.#inMemory());
+    this.#memory = [];
+  }
+
+  async #read(position: number, length: number): Promise<Buffer> {
+    if (this.#isReleased) throw new Error('the upload was released already');
+    if (this.#file === undefined) return this.#inMemory().subarray(position, position + length);
+    const { bytesRead, buffer } = await this.#file.read(Buffer.allocUnsafeSlow(length), 0, length, position);
+    return buffer.subarray(0, bytesRead);
+  }
+
+  #inMemory(): Buffer {
+    const whole = Buffer.concat(this.#memory);
+    if (this.#memory.length > 1) this.#memory = [whole];
+    return this.#memory[0] ?? whole;
+  }
+}
+
+async function* wholeFile(
+  length: number,
+  read: (position: number, most: number) => Promise<Buffer>,
+): AsyncGenerator<Buffer> {
+  for (let position = 0; position < length; ) {
+    const chunk = await read(position, readBytes);
+    if (chunk.length === 0) throw new Error('an uploaded file has become shorter');
+    position += chunk.length;
+    yield chunk;
+  }
+}
+
+async function openNameless(directory: string): Promise<FileHandle> {
+  const path = join(directory, `azure-image-gateway-upload-${randomBytes(18).toString('base64url')}`);
+  const file = await open(path, 'wx+', 0o600);
+  await unlink(path);
+  return file;
+}
+
+/** `write` may take a part only. */
+async function writeAll(file: FileHandle, chunk: Buffer): Promise<void> {
+  for (let at = 0; at < chunk.length; ) at += (await file.write(chunk, at)).bytesWritten;
+}
+
+async function onDisk<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (cause) {
+    throw new GatewayError('storage_failed', 'An uploaded file could not be stored by the gateway.', { cause });
+  }
+}
