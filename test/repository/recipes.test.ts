@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import sharp from 'sharp';
-import { request } from 'undici';
+import { FormData, request } from 'undici';
 import { beforeEach, expect, onTestFinished, test } from 'vitest';
 import { startProgram } from '../end-to-end/program.ts';
 
@@ -18,7 +18,9 @@ function blocks(language: string): string[] {
 }
 
 const programs = blocks('js');
-const curls = blocks('sh').filter((text) => text.startsWith(`curl ${address}`) || text.startsWith('curl -N'));
+const calls = blocks('sh').filter((text) => text.startsWith(`curl ${address}`) || text.startsWith('curl -N'));
+const curls = calls.filter((text) => text.includes(' -d '));
+const edits = calls.filter((text) => text.includes(' -F '));
 
 let gateway: string;
 let directory: string;
@@ -36,7 +38,7 @@ beforeEach(async () => {
 });
 
 test('the README has recipes', () => {
-  expect([programs.length, curls.length]).toEqual([2, 5]);
+  expect([programs.length, curls.length, edits.length]).toEqual([3, 5, 1]);
 });
 
 test.each(programs)('the program in the README saves whole pictures: %#', async (text) => {
@@ -44,8 +46,10 @@ test.each(programs)('the program in the README saves whole pictures: %#', async 
   await writeFile(join(directory, 'recipe.mjs'), text.replaceAll(address, gateway));
   await promisify(execFile)(process.execPath, ['recipe.mjs'], { cwd: directory });
   const named = [...text.matchAll(/(?<=['`])[\w$.{}-]+\.png(?=['`])/g)].map(([name]) => name);
+  const previews = named.some((name) => name.includes('${')) ? ['preview-0.png', 'preview-1.png'] : [];
+  const whole = named.filter((name) => !name.includes('${'));
   const saved = (await readdir(directory)).filter((name) => name.endsWith('.png'));
-  expect(saved).toEqual(named.length === 1 ? ['cat.png'] : ['cat.png', 'preview-0.png', 'preview-1.png']);
+  expect(saved).toEqual([...new Set([...whole, ...previews])].sort());
   for (const name of saved) {
     const { format, width } = await sharp(await readFile(join(directory, name))).metadata();
     expect([format, width]).toEqual(['png', 1024]);
@@ -72,4 +76,22 @@ test.each(curls)('the call in the README gives what it asks for: %s', async (tex
   if (asked.response_format !== 'url') return;
   const picture = await request(String(data[0]?.url));
   expect((await sharp(await picture.body.bytes()).metadata()).format).toBe('png');
+});
+
+test.each(edits)('the edit in the README gives a picture: %s', async (text) => {
+  const background = { r: 200, g: 80, b: 40 };
+  const png = await sharp({ create: { width: 64, height: 64, channels: 3, background } })
+    .png()
+    .toBuffer();
+  const form = new FormData();
+  for (const [, quoted, plain] of text.matchAll(/-F (?:"([^"]+)"|(\S+))/g)) {
+    const [name = '', value = ''] = (quoted ?? plain ?? '').split('=');
+    if (value.startsWith('@')) form.append(name, new Blob([new Uint8Array(png)]), value.slice(1));
+    else form.append(name, value);
+  }
+  const headers = { authorization: 'Bearer demo-key' };
+  const { statusCode, body } = await request(`${gateway}/v1/images/edits`, { method: 'POST', headers, body: form });
+  const answer = (await body.json()) as { data?: { b64_json: string }[] };
+  expect({ statusCode, ...answer }).toEqual({ ...answer, statusCode: 200 });
+  expect((await sharp(Buffer.from(answer.data?.[0]?.b64_json ?? '', 'base64')).metadata()).format).toBe('png');
 });
