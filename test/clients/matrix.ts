@@ -1,0 +1,135 @@
+import { readFileSync } from 'node:fs';
+import packages from './package.json' with { type: 'json' };
+
+/** What a client may do with the gateway: the columns of the table, with their headings. */
+export const features = {
+  base64: '`b64_json`',
+  url: '`url`',
+  several: '`n` = 3',
+  options: 'options',
+  stream: 'stream',
+  edit: 'edit',
+  editSeveral: 'several images',
+  mask: 'mask',
+  editStream: 'streamed edit',
+  editFile: 'file stream',
+  errors: 'errors',
+  abort: 'abort',
+  billedOnce: 'billed once',
+  models: 'models',
+  addresses: 'names, addresses',
+} as const;
+
+export type Feature = keyof typeof features;
+
+/**
+ * `yes` is a test that must pass, perhaps on a condition that callers have to know. What the client cannot do itself has
+ * the reason why not.
+ */
+export type Cell = 'yes' | `yes: ${string}` | `n/a: ${string}`;
+
+export const isYes = (cell: Cell): boolean => cell.startsWith('yes');
+
+type Cells = Readonly<Record<Feature, Cell>>;
+
+/** A row of the table. */
+export type Client = { readonly id: ClientId; readonly name: string; readonly cells: Cells };
+
+export type ClientId = keyof typeof rows;
+
+const allYes = Object.fromEntries(Object.keys(features).map((feature) => [feature, 'yes'])) as Cells;
+
+const row = (name: string, exceptions: Partial<Cells> = {}) => ({ name, cells: { ...allYes, ...exceptions } });
+
+const { dependencies } = packages;
+const requirements = readFileSync(new URL('python/requirements.txt', import.meta.url), 'utf8');
+const pythonVersion = /^openai==(.+)$/m.exec(requirements)?.[1];
+
+/** `openai 7.55.0` from `npm:openai@7.55.0`, or from a plain version. */
+function versioned(name: keyof typeof dependencies): string {
+  const [, alias, version = dependencies[name]] = /^npm:(.+)@(.+)$/.exec(dependencies[name]) ?? [];
+  return `${alias ?? `\`${name}\``} ${version}`;
+}
+
+const beforeStreams: Partial<Cells> = {
+  stream: 'n/a: this version has no image streams',
+  editStream: 'n/a: this version has no image streams',
+};
+
+const aiSdk: Partial<Cells> = {
+  stream: 'n/a: the AI SDK has no image streams',
+  editStream: 'n/a: the AI SDK has no image streams',
+  editFile: 'n/a: the AI SDK takes bytes, not streams',
+  models: 'n/a: the AI SDK does not ask for models',
+  billedOnce:
+    'yes: with `maxRetries: 0`; by itself the AI SDK repeats 408, 409, 429 and every 5xx twice, also where a picture may have been billed',
+};
+
+const readsBase64Only: Partial<Cells> = { url: 'n/a: reads `b64_json` only' };
+
+const generatesOnly: Partial<Cells> = {
+  edit: 'n/a: generates only',
+  editSeveral: 'n/a: generates only',
+  mask: 'n/a: generates only',
+  editStream: 'n/a: generates only',
+  editFile: 'n/a: generates only',
+};
+
+/** Applications whose calls are replayed: what they do when a call fails or takes long is up to them. */
+const replayed: Partial<Cells> = {
+  stream: 'n/a: asks for no streams',
+  editStream: 'n/a: asks for no streams',
+  abort: 'n/a: its calls are replayed, not its code',
+  billedOnce: 'n/a: its calls are replayed, not its code',
+  models: 'n/a: asks for no models',
+};
+
+const rows = {
+  openai4: row(`${versioned('openai4')}, \`OpenAI\``, beforeStreams),
+  azureOpenai4: row(`${versioned('openai4')}, \`AzureOpenAI\``, beforeStreams),
+  openai5: row(`${versioned('openai5')}, \`OpenAI\``),
+  azureOpenai5: row(`${versioned('openai5')}, \`AzureOpenAI\``),
+  openai6: row(`${versioned('openai6')}, \`OpenAI\``),
+  azureOpenai6: row(`${versioned('openai6')}, \`AzureOpenAI\``),
+  openai7: row(`${versioned('openai7')}, \`OpenAI\``),
+  azureOpenai7: row(`${versioned('openai7')}, \`AzureOpenAI\``),
+  pythonOpenai: row(`openai ${pythonVersion} (Python), \`OpenAI\``, {
+    abort: 'n/a: calls of the synchronous class cannot be aborted',
+  }),
+  pythonAzureOpenai: row(`openai ${pythonVersion} (Python), \`AzureOpenAI\``, {
+    abort: 'n/a: calls of the synchronous class cannot be aborted',
+  }),
+  aiOpenai: row(`${versioned('ai')}, ${versioned('@ai-sdk/openai')}`, { ...aiSdk, ...readsBase64Only }),
+  aiAzure: row(`${versioned('ai')}, ${versioned('@ai-sdk/azure')}`, { ...aiSdk, ...readsBase64Only }),
+  aiCompatible: row(`${versioned('ai')}, ${versioned('@ai-sdk/openai-compatible')}`, aiSdk),
+  langchain: row(`${versioned('@langchain/openai')}, \`DallEAPIWrapper\``, {
+    ...generatesOnly,
+    stream: 'n/a: asks for no streams',
+    abort: 'n/a: passes no signal on',
+    models: 'n/a: asks for no models',
+  }),
+  openWebui: row('Open WebUI (its calls)', {
+    ...replayed,
+    mask: 'n/a: sends no masks',
+    editFile: 'n/a: sends whole files',
+  }),
+  librechat: row('LibreChat (its calls)', {
+    ...replayed,
+    ...readsBase64Only,
+    several: 'n/a: reads the first picture only',
+    mask: 'n/a: sends no masks',
+  }),
+  bedrockConnector: row('Bedrock sample connector (its calls)', {
+    ...generatesOnly,
+    stream: 'n/a: asks for no streams',
+    abort: 'n/a: passes no signal on',
+    models: 'n/a: asks for no models',
+  }),
+  proActions: row('ProActions (its calls)', { ...replayed, ...generatesOnly }),
+} satisfies Record<string, { name: string; cells: Cells }>;
+
+export const clients: readonly Client[] = Object.entries(rows).map(([id, { name, cells }]) => ({
+  id: id as ClientId,
+  name,
+  cells,
+}));

@@ -1,0 +1,31 @@
+import { expect } from 'vitest';
+import { failure } from '../failure.ts';
+import { awkwardNames, startRig } from '../rig.ts';
+import type { Suite } from '../suite.ts';
+import { collect } from './collect.ts';
+import type { Sdk } from './sdk.ts';
+
+/** Checks of `models.list` and `models.retrieve`. */
+export function modelChecks({ package: errors, connect }: Sdk) {
+  return {
+    models: {
+      async list() {
+        const { url } = await startRig();
+        const ids = (await collect(connect(url).models.list())).map(({ id }) => id);
+        expect(ids).toEqual(['picture', ...awkwardNames, 'dall-e-3', 'gpt-image-1', 'azure-image']);
+      },
+      async retrieve() {
+        const { url } = await startRig();
+        for (const id of ['picture', ...awkwardNames]) {
+          expect(await connect(url).models.retrieve(id)).toMatchObject({ id, object: 'model' });
+        }
+      },
+      async 'retrieve an unknown one'() {
+        const { url } = await startRig();
+        const error = await failure(connect(url).models.retrieve('no body/knows'));
+        expect(error).toBeInstanceOf(errors.NotFoundError);
+        expect(error).toMatchObject({ code: 'model_not_found', param: 'model' });
+      },
+    },
+  } satisfies Suite;
+}

@@ -1,0 +1,111 @@
+import { createReadStream } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect } from 'vitest';
+import { scenarios } from '../../../src/simulator/scenarios.ts';
+import { failure } from '../failure.ts';
+import { inputPicture } from '../pictures.ts';
+import { type Rig, startRig } from '../rig.ts';
+import type { Suite } from '../suite.ts';
+import { temporaryDirectory } from '../temporary-directory.ts';
+import { collect } from './collect.ts';
+import type { OpenAIClient, Sdk } from './sdk.ts';
+
+/** Failures after which these SDKs, left alone, would ask twice more. */
+const tempting = ['429-ms', '429-seconds', '429-none', '503-busy', '503', '500', '500-html', '502-html', '504', '408'];
+const broken = ['409', 'reset-before-headers', 'reset', 'truncated-length', 'html-200', 'not-an-image'];
+
+/** Checks that leaving early cancels, and that the SDK's own retries buy nothing twice. */
+export function moneyChecks({ package: sdk, connect, streams }: Sdk) {
+  const pictureFile = async () => sdk.toFile(await inputPicture(), 'teal.png', { type: 'image/png' });
+
+  async function checkAbort(call: (client: OpenAIClient, signal: AbortSignal) => PromiseLike<unknown>) {
+    const rig = await startRig();
+    const controller = new AbortController();
+    const failed = failure(call(connect(rig.url), controller.signal));
+    await expect.poll(() => rig.simulator.ledger.received).toBe(1);
+    controller.abort();
+    expect(await failed).toBeInstanceOf(sdk.APIUserAbortError);
+    await expect.poll(() => rig.inFlight()).toBe(0);
+    expect(rig.simulator.ledger.received).toBe(1);
+  }
+
+  async function checkScenarios(
+    names: readonly string[],
+    call: (client: OpenAIClient, prompt: string) => PromiseLike<unknown>,
+  ) {
+    const rig = await startRig();
+    const client = connect(rig.url);
+    await Promise.all(names.map((name) => failure(call(client, `simulate:${name}`))));
+    expect(rig.simulator.ledger.counts()).toMatchObject({
+      received: names.length,
+      billedByScenario: onceEach(names),
+    });
+    expectNoRepetition(rig, names.length);
+  }
+
+  return {
+    abort: {
+      generation: () =>
+        checkAbort((client, signal) =>
+          client.images.generate({ model: 'picture', prompt: 'simulate:hang' }, { signal }),
+        ),
+      edit: () =>
+        checkAbort(async (client, signal) =>
+          client.images.edit({ model: 'picture', prompt: 'simulate:hang', image: await pictureFile() }, { signal }),
+        ),
+      ...(streams && {
+        async 'a stream after its first preview'() {
+          const rig = await startRig();
+          const request = {
+            model: 'picture',
+            prompt: 'simulate:stream-stall',
+            stream: true,
+            partial_images: 2,
+          } as const;
+          for await (const { type } of await connect(rig.url).images.generate(request)) {
+            expect(type).toBe('image_generation.partial_image');
+            break;
+          }
+          await expect.poll(() => rig.inFlight()).toBe(0);
+          expect(rig.simulator.ledger.received).toBe(1);
+        },
+      }),
+    },
+    billedOnce: {
+      generation: () =>
+        checkScenarios([...tempting, ...broken], (client, prompt) =>
+          client.images.generate({ model: 'picture', prompt }),
+        ),
+      edit: () =>
+        checkScenarios(tempting, async (client, prompt) =>
+          client.images.edit({ model: 'picture', prompt, image: await pictureFile() }),
+        ),
+      async 'edit from a file stream'() {
+        const path = join(await temporaryDirectory(), 'teal.png');
+        await writeFile(path, await inputPicture());
+        await checkScenarios(tempting, (client, prompt) =>
+          client.images.edit({ model: 'picture', prompt, image: createReadStream(path) }),
+        );
+      },
+      ...(streams && {
+        stream: () =>
+          checkScenarios([...tempting, 'stream-cut', 'stream-error-late'], async (client, prompt) =>
+            collect(await client.images.generate({ model: 'picture', prompt, stream: true, partial_images: 1 })),
+          ),
+      }),
+    },
+  } satisfies Suite;
+}
+
+/** How often the ledger must hold each of these scenarios. */
+function onceEach(names: readonly string[]): Record<string, number> {
+  const billed = scenarios.filter(({ name, billed: isBilled }) => isBilled && names.includes(name));
+  return Object.fromEntries(billed.map(({ name }) => [name, 1]));
+}
+
+/** That the gateway itself was asked once for each picture: the SDK's retries did not even try. */
+function expectNoRepetition({ calls }: Rig, count: number): void {
+  const retries = calls.map(({ headers }) => headers['x-stainless-retry-count']);
+  expect(retries).toEqual(Array(count).fill('0'));
+}

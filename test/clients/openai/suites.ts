@@ -1,0 +1,40 @@
+import { gatewayKey } from '../rig.ts';
+import type { Suite } from '../suite.ts';
+import { azureAddressChecks } from './azure-address-checks.ts';
+import { editChecks } from './edit-checks.ts';
+import { errorChecks } from './error-checks.ts';
+import { generationChecks } from './generation-checks.ts';
+import { modelChecks } from './model-checks.ts';
+import { modelElsewhereChecks } from './model-elsewhere-checks.ts';
+import { moneyChecks } from './money-checks.ts';
+import { nameChecks } from './name-checks.ts';
+import { packages, type Sdk } from './sdk.ts';
+
+type Major = keyof typeof packages;
+
+/** The class OpenAI of a major. */
+export function openaiSuite(major: Major): Suite {
+  const { OpenAI } = packages[major];
+  const connect = (url: string, apiKey = gatewayKey) => new OpenAI({ baseURL: `${url}/v1`, apiKey });
+  const sdk: Sdk = { package: packages[major], connect, streams: major > 4 };
+  return { ...imageChecks(sdk), addresses: { ...nameChecks(sdk), ...modelElsewhereChecks(packages[major]) } };
+}
+
+/** The class AzureOpenAI of a major. */
+export function azureOpenaiSuite(major: Major): Suite {
+  const { AzureOpenAI } = packages[major];
+  const connect = (url: string, apiKey = gatewayKey) =>
+    new AzureOpenAI({ endpoint: url, apiKey, apiVersion: '2025-04-01-preview' });
+  const sdk: Sdk = { package: packages[major], connect, streams: major > 4 };
+  return { ...imageChecks(sdk), addresses: { ...nameChecks(sdk), ...azureAddressChecks(packages[major]) } };
+}
+
+function imageChecks(sdk: Sdk): Suite {
+  return {
+    ...generationChecks(sdk),
+    ...editChecks(sdk),
+    ...errorChecks(sdk),
+    ...moneyChecks(sdk),
+    ...modelChecks(sdk),
+  };
+}

@@ -1,0 +1,189 @@
+"""Checks of OpenAI's Python package against the gateway: `checks.py CLASS CHECK` fails with an exception."""
+
+import base64
+import json
+import os
+import struct
+import sys
+import urllib.request
+
+import openai
+
+url = os.environ["GATEWAY_URL"]
+key = os.environ["GATEWAY_KEY"]
+pictures = os.environ["PICTURES"]
+awkward_names = json.loads(os.environ["AWKWARD_NAMES"])
+api_version = "2025-04-01-preview"
+
+
+def connect(api_key=key, **options):
+    if sys.argv[1] == "OpenAI":
+        return openai.OpenAI(base_url=f"{url}/v1", api_key=api_key, **options)
+    return openai.AzureOpenAI(azure_endpoint=url, api_key=api_key, api_version=api_version, **options)
+
+
+def read(name):
+    with open(os.path.join(pictures, name), "rb") as file:
+        return file.read()
+
+
+def picture(name="teal.png"):
+    return (name, read(name), "image/png")
+
+
+def expect_png(data, size="1024x1024"):
+    assert data[:8] == b"\x89PNG\r\n\x1a\n", data[:20]
+    width, height = struct.unpack(">II", data[16:24])
+    assert f"{width}x{height}" == size, (width, height)
+
+
+def expect_base64(item, size="1024x1024"):
+    expect_png(base64.b64decode(item.b64_json), size)
+
+
+def expect_failure(kind, status, code, call, param=None):
+    try:
+        call()
+    except kind as error:
+        found = (error.status_code, error.code, error.param)
+        assert found == (status, code, param), found
+        return
+    raise AssertionError("the call succeeded")
+
+
+def check_base64():
+    answer = connect().images.generate(model="picture", prompt="a cat", size="1536x1024")
+    expect_base64(answer.data[0], "1536x1024")
+    assert answer.usage.total_tokens > 0
+
+
+def check_url():
+    answer = connect().images.generate(model="picture", prompt="a cat", response_format="url")
+    with urllib.request.urlopen(answer.data[0].url) as file:
+        expect_png(file.read())
+
+
+def check_several():
+    answer = connect().images.generate(model="picture", prompt="a cat", n=3)
+    assert len(answer.data) == 3
+    for item in answer.data:
+        expect_base64(item)
+
+
+def check_options():
+    answer = connect().images.generate(
+        model="picture", prompt="a cat", quality="low", output_format="jpeg", output_compression=50, user="somebody"
+    )
+    assert base64.b64decode(answer.data[0].b64_json)[:3] == b"\xff\xd8\xff"
+
+
+def check_stream():
+    stream = connect().images.generate(model="picture", prompt="a cat", stream=True, partial_images=2)
+    expect_events(list(stream), "image_generation")
+
+
+def expect_events(events, kind):
+    types = [event.type for event in events]
+    assert types == [f"{kind}.partial_image"] * 2 + [f"{kind}.completed"], types
+    for event in events:
+        expect_base64(event)
+
+
+def check_edit():
+    answer = connect().images.edit(model="picture", prompt="a hat", image=picture(), size="1536x1024")
+    expect_base64(answer.data[0], "1536x1024")
+
+
+def check_edit_several():
+    images = [picture("teal.png"), picture("coral.png")]
+    expect_base64(connect().images.edit(model="picture", prompt="a hat", image=images).data[0])
+
+
+def check_mask():
+    mask = picture("mask.png")
+    expect_base64(connect().images.edit(model="picture", prompt="a hat", image=picture(), mask=mask).data[0])
+
+
+def check_edit_stream():
+    stream = connect().images.edit(
+        model="picture", prompt="a hat", image=picture(), stream=True, partial_images=2
+    )
+    expect_events(list(stream), "image_edit")
+
+
+def check_edit_file():
+    with open(os.path.join(pictures, "teal.png"), "rb") as file:
+        expect_base64(connect().images.edit(model="picture", prompt="a hat", image=file).data[0])
+
+
+def check_edit_bytes():
+    expect_base64(connect().images.edit(model="picture", prompt="a hat", image=read("teal.png")).data[0])
+
+
+def check_errors():
+    generate = connect().images.generate
+    prompt = "a cat"
+    expect_failure(
+        openai.BadRequestError, 400, "invalid_value", lambda: generate(model="picture", prompt=prompt, n=11), "n"
+    )
+    expect_failure(
+        openai.NotFoundError, 404, "model_not_found", lambda: generate(model="nobody", prompt=prompt), "model"
+    )
+    wrong = connect("wrong").images.generate
+    expect_failure(
+        openai.AuthenticationError, 401, "invalid_api_key", lambda: wrong(model="picture", prompt=prompt)
+    )
+    for name, kind, status, code in [
+        ("429-seconds", openai.RateLimitError, 429, "rate_limit_exceeded"),
+        ("500", openai.InternalServerError, 502, "upstream_generation_failed"),
+        ("moderation-blocked", openai.BadRequestError, 400, "moderation_blocked"),
+    ]:
+        expect_failure(kind, status, code, lambda: generate(model="picture", prompt=f"simulate:{name}"))
+
+
+def check_billed_once():
+    """Failures after which the package, left alone, would ask twice more; three of them are billed."""
+    for name in ["429-seconds", "503-busy", "500-html", "504", "reset-before-headers"]:
+        try:
+            connect().images.generate(model="picture", prompt=f"simulate:{name}")
+        except openai.APIError:
+            continue
+        raise AssertionError(f"{name} succeeded")
+
+
+def check_models():
+    ids = [model.id for model in connect().models.list()]
+    assert ids[:3] == ["picture", *awkward_names], ids
+    for name in ["picture", *awkward_names]:
+        assert connect().models.retrieve(name).id == name
+    expect_failure(
+        openai.NotFoundError, 404, "model_not_found", lambda: connect().models.retrieve("no body/knows"), "model"
+    )
+
+
+def check_names():
+    for name in awkward_names:
+        expect_base64(connect().images.generate(model=name, prompt="a cat").data[0])
+        expect_base64(connect().images.edit(model=name, prompt="a hat", image=picture()).data[0])
+
+
+def check_azure_deployment():
+    client = connect(azure_deployment="azure-image")
+    expect_base64(client.images.generate(prompt="a cat", model="ignored").data[0])
+    expect_base64(client.images.edit(prompt="a hat", image=picture()).data[0])
+
+
+def check_azure_base_url():
+    base_url = f"{url}/openai/deployments/azure-image"
+    client = openai.AzureOpenAI(base_url=base_url, api_key=key, api_version=api_version)
+    expect_base64(client.images.generate(prompt="a cat").data[0])
+    expect_base64(client.images.edit(prompt="a hat", image=picture()).data[0])
+
+
+def check_azure_token():
+    client = openai.AzureOpenAI(azure_endpoint=url, azure_ad_token_provider=lambda: key, api_version=api_version)
+    expect_base64(client.images.generate(model="azure-image", prompt="a cat").data[0])
+    expect_base64(client.images.edit(model="azure-image", prompt="a hat", image=picture()).data[0])
+
+
+globals()[f"check_{sys.argv[2]}"]()

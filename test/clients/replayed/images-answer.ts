@@ -1,0 +1,13 @@
+/** The members of an answer that applications read. */
+export type ImagesAnswer = { readonly data: readonly { readonly b64_json?: string; readonly url?: string }[] };
+
+/** Asks with a JSON body. */
+export function postJson(url: string, headers: Record<string, string>, body: object): Promise<Response> {
+  const type = { 'content-type': 'application/json' };
+  return fetch(url, { method: 'POST', headers: { ...type, ...headers }, body: JSON.stringify(body) });
+}
+
+/** The answer's body. */
+export async function readAnswer(answer: Response): Promise<ImagesAnswer> {
+  return (await answer.json()) as ImagesAnswer;
+}

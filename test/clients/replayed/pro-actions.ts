@@ -1,0 +1,108 @@
+import { expect } from 'vitest';
+import { expectBase64, expectLink } from '../pictures.ts';
+import { expectAzureImage, expectOnePaid, expectPaid, gatewayKey, type Rig, startRig } from '../rig.ts';
+import type { Suite } from '../suite.ts';
+import { postJson, readAnswer } from './images-answer.ts';
+
+const version = '2024-10-01-preview';
+
+/** The step for Azure: the deployment stands in the path, whatever the body's model is. */
+const viaAzure = ({ url }: Rig, deployment: string, body: object) =>
+  postJson(
+    `${url}/openai/deployments/${deployment}/images/generations?api-version=${version}`,
+    { 'api-key': gatewayKey },
+    { prompt: 'a cat', n: 1, ...body },
+  );
+
+/** The step for a hub: a header chooses, and the body may have no model. */
+const viaHub = ({ url }: Rig, target: string, body: object) =>
+  postJson(
+    `${url}/v1/images/generations`,
+    { authorization: `Bearer ${gatewayKey}`, 'x-target': target },
+    { prompt: 'a cat', n: 1, ...body },
+  );
+
+/** It prefers a link to base64. */
+async function expectUsed(answer: Response, size: string, count = 1, format = 'png'): Promise<void> {
+  expect(answer.status).toBe(200);
+  const { data } = await readAnswer(answer);
+  expect(data).toHaveLength(count);
+  for (const { url, b64_json } of data) {
+    if (url) await expectLink(url, size);
+    else await expectBase64(b64_json, size, format);
+  }
+}
+
+export const proActionsSuite: Suite = {
+  async base64() {
+    const rig = await startRig();
+    await expectUsed(await viaAzure(rig, 'picture', { size: '1536x1024' }), '1536x1024');
+    expectOnePaid(rig);
+  },
+
+  async url() {
+    const rig = await startRig();
+    const answer = await viaAzure(rig, 'dall-e-3', { model: 'dall-e-3', response_format: 'url', style: 'vivid' });
+    await expectUsed(answer, '1024x1024');
+    expectOnePaid(rig);
+  },
+
+  async several() {
+    const rig = await startRig();
+    await expectUsed(await viaAzure(rig, 'picture', { n: 3 }), '1024x1024', 3);
+    expectPaid(rig, { received: 1, billed: 1, images: 3 });
+  },
+
+  options: {
+    async 'of gpt-image'() {
+      const rig = await startRig();
+      const options = { output_format: 'jpeg', background: 'opaque', user: 'somebody' };
+      await expectUsed(await viaAzure(rig, 'picture', options), '1024x1024', 1, 'jpeg');
+      expect(rig.paidCalls()[0]?.body).toMatchObject(options);
+      expectOnePaid(rig);
+    },
+    async 'of dall-e-3'() {
+      const rig = await startRig();
+      const options = { quality: 'hd', style: 'natural', size: '1792x1024' };
+      await expectUsed(await viaAzure(rig, 'dall-e-3', options), '1792x1024');
+      expect(rig.paidCalls()[0]?.body).toMatchObject(options);
+      expectOnePaid(rig);
+    },
+  },
+
+  errors: {
+    async 'a seed, which the deployment does not take'() {
+      const answer = await viaAzure(await startRig(), 'picture', { output_format: 'png', seed: 7 });
+      expect(answer.status).toBe(400);
+      expect(await answer.json()).toMatchObject({ error: { code: 'unknown_parameter', param: 'seed' } });
+    },
+    async 'a deployment that does not exist'() {
+      const answer = await viaAzure(await startRig(), 'nobody', {});
+      expect(answer.status).toBe(404);
+      expect(await answer.json()).toMatchObject({ error: { code: 'model_not_found' } });
+    },
+    async 'a hub target that does not exist'() {
+      const answer = await viaHub(await startRig(), 'nobody', {});
+      expect(answer.status).toBe(404);
+      expect(await answer.json()).toMatchObject({ error: { code: 'model_not_found' } });
+    },
+  },
+
+  addresses: {
+    async 'Azure form, with the name of another model in the body'() {
+      const rig = await startRig();
+      await expectUsed(await viaAzure(rig, 'picture', { model: 'dall-e-3' }), '1024x1024');
+      expect(rig.simulator.ledger.counts().billedByDeployment).toEqual({ 'gpt-image-2': 1 });
+    },
+    async 'Azure form, of another model than the default one'() {
+      const rig = await startRig();
+      await expectUsed(await viaAzure(rig, 'azure-image', { model: 'dall-e-3' }), '1024x1024');
+      expectAzureImage(rig, 1);
+    },
+    async 'hub form, without a model'() {
+      const rig = await startRig();
+      await expectUsed(await viaHub(rig, 'dall-e-3', {}), '1024x1024');
+      expect(rig.simulator.ledger.counts().billedByDeployment).toEqual({ 'dall-e-3': 1 });
+    },
+  },
+};

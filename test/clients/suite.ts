@@ -1,0 +1,8 @@
+import type { TestContext } from 'vitest';
+import type { Feature } from './matrix.ts';
+
+/** Shows that something works: it throws if not. What it opens is closed when its test ends. */
+export type Check = (context: TestContext) => Promise<void>;
+
+/** What is checked of one client: for each feature one check, or several with names. */
+export type Suite = { readonly [feature in Feature]?: Check | Readonly<Record<string, Check>> };
