@@ -7,6 +7,8 @@ export function allowOrigins(app: FastifyInstance, origins: readonly string[]): 
     origin: origins.includes('*') ? '*' : [...origins],
     methods: ['GET', 'HEAD', 'POST'],
     maxAge: 3_600,
+    // Otherwise an OPTIONS that is no preflight would get an error that is not of OpenAI's shape.
+    strictPreflight: false,
     exposedHeaders: [
       'x-request-id',
       'x-gateway-model',

@@ -10,18 +10,30 @@ const lingerBytes = 16 * 1024 * 1024;
  */
 export function discardUnread(response: ServerResponse): void {
   const { req: request } = response;
-  if (request.complete) return;
+  if (request.complete || request.destroyed) return;
+  const { socket } = request;
   response.once('finish', () => {
-    const { socket } = request;
+    if (socket.destroyed) return;
     const end = performance.now() + lingerMs;
     const lastByte = socket.bytesRead + lingerBytes;
+    // Where the connection is not kept alive, Node has just ended it, and would destroy it when the answer is on its way.
+    socket.off('finish', socket.destroy);
+    // Whoever has read the body until now is still attached; a listener of `readable` would hold back the flow.
     request.unpipe();
+    request.removeAllListeners('readable');
     request.resume();
-    const timer = setInterval(() => {
+    const check = () => {
       if (!request.complete && performance.now() < end && socket.bytesRead < lastByte) return;
+      stop();
+      if (!request.complete || socket.writableEnded) socket.destroy();
+    };
+    const timer = setInterval(check, 50);
+    const stop = () => {
       clearInterval(timer);
-      if (!request.complete) socket.destroy();
-    }, 50);
-    socket.once('close', () => clearInterval(timer));
+      request.off('end', check);
+      socket.off('close', stop);
+    };
+    request.once('end', check);
+    socket.once('close', stop);
   });
 }

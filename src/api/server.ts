@@ -81,9 +81,7 @@ export function createServer(parts: ServerParts): FastifyInstance {
   recordRequests(app, parts.recorder);
   closeConnectionsWhileClosing(app, parts.lifecycle);
   app.setErrorHandler(answerError);
-  app.setNotFoundHandler(() => {
-    throw new GatewayError('unknown_url', 'There is nothing at this URL.');
-  });
+  refuseUnknownUrls(app);
 
   if (parts.corsOrigins.length > 0) allowOrigins(app, parts.corsOrigins);
   healthRoutes(app, parts.lifecycle);
@@ -103,6 +101,17 @@ export function createServer(parts: ServerParts): FastifyInstance {
     metricsRoute(keyed, parts.metrics);
   });
   return app;
+}
+
+/** Before the body is read: Fastify would parse it first, and might complain about that. */
+function refuseUnknownUrls(app: FastifyInstance): void {
+  const refuse = () => {
+    throw new GatewayError('unknown_url', 'There is nothing at this URL.');
+  };
+  app.addHook('preParsing', async (request) => {
+    if (request.is404) refuse();
+  });
+  app.setNotFoundHandler(refuse);
 }
 
 /** Fastify would hand other content types to the handler unparsed; here only JSON gets as far as a handler. */

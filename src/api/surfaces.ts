@@ -16,9 +16,11 @@ const deploymentRoots = ['/openai/deployments/', '/v1/deployments/'];
 
 /**
  * The path as the routes know it. Some SDKs put a model's name into the path without encoding it, so that its slashes
- * look like those of the path; they are encoded here. The legacy `:submit` may come encoded, too.
+ * look like those of the path; they are encoded here. The legacy `:submit` may come encoded, too. Proxies may send the
+ * whole URL (RFC 9112, 3.2.2); its host says nothing here.
  */
-export function routedUrl(url: string): string {
+export function routedUrl(target: string): string {
+  const url = target.replace(/^https?:\/\/[^/?#]*\/?/i, '/');
   const queryAt = url.includes('?') ? url.indexOf('?') : url.length;
   const path = withoutSpareSlashes(url.slice(0, queryAt)).replace(/%3asubmit$/i, ':submit');
   const { prefix, rest } = splitPrefix(path);

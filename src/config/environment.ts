@@ -59,7 +59,7 @@ export function readEnvironment(variables: Variables): Environment {
   const gatewayApiKeys = readKeys(read('GATEWAY_API_KEYS') ?? '');
   const logLevel = readLogLevel(read('LOG_LEVEL') ?? 'info');
   const logPretty = readBoolean(read('LOG_PRETTY') ?? 'false');
-  const corsOrigins = readList(read('CORS_ORIGINS') ?? '');
+  const corsOrigins = readList(read('CORS_ORIGINS') ?? '').map((text) => originOf(text) ?? text);
   const publicBaseUrl = readBaseUrl(read('PUBLIC_BASE_URL'));
   // Here an empty value says something: that there shall be no directory.
   const dataDir = (variables.DATA_DIR ?? 'data').trim() || undefined;
@@ -67,7 +67,7 @@ export function readEnvironment(variables: Variables): Environment {
   if (!isHost(host)) report('HOST', 'must be an address or a host name, without scheme and port');
   else if (gatewayApiKeys.length === 0 && !isLoopback(host)) report('HOST', needsKeys);
   if (port === undefined) report('PORT', 'must be a whole number from 0 to 65535');
-  for (const origin of corsOrigins.filter((text) => !isOrigin(text)))
+  for (const origin of corsOrigins.filter((text) => originOf(text) === undefined))
     report('CORS_ORIGINS', `${JSON.stringify(origin)} ${notAnOrigin}`);
   if (logLevel === undefined) report('LOG_LEVEL', `must be one of ${logLevels.join(', ')}`);
   if (logPretty === undefined) report('LOG_PRETTY', 'must be true, false, 1 or 0');
@@ -126,9 +126,11 @@ function readList(text: string): string[] {
 
 const notAnOrigin = 'is neither an origin such as https://app.example.com nor *';
 
-function isOrigin(text: string): boolean {
-  const url = URL.parse(text);
-  return text === '*' || (url !== null && /^https?:$/.test(url.protocol) && url.origin === text.toLowerCase());
+/** As browsers write it; `undefined` for anything else but `*`. */
+function originOf(text: string): string | undefined {
+  if (text === '*') return text;
+  const url = /^https?:\/\/[^/\\?#@*\s]+$/i.test(text) ? URL.parse(text) : null;
+  return url?.origin;
 }
 
 function readLogLevel(text: string): LogLevel | undefined {

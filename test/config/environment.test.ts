@@ -48,9 +48,36 @@ describe('readEnvironment', () => {
     },
   );
 
+  test('CORS_ORIGINS is a list of origins, or *', () => {
+    const text = ' HTTPS://App.Example:443, http://localhost:3000 ,,https://[::1]:8443 ';
+    const origins = ['https://app.example', 'http://localhost:3000', 'https://[::1]:8443'];
+    expect(readEnvironment({ CORS_ORIGINS: text }).corsOrigins).toEqual(origins);
+    expect(readEnvironment({ CORS_ORIGINS: '*' }).corsOrigins).toEqual(['*']);
+    expect(readEnvironment({ CORS_ORIGINS: ' , ' }).corsOrigins).toEqual([]);
+    expect(Object.isFrozen(readEnvironment({ CORS_ORIGINS: '*' }).corsOrigins)).toBe(true);
+  });
+
+  test.each([
+    'app.example',
+    'https://app.example/',
+    'https://app.example/path',
+    'https://user@app.example',
+    'https://app.example?x',
+    'https://*.app.example',
+    'ftp://app.example',
+    'null',
+    'file://',
+    '**',
+  ])('CORS_ORIGINS with %s is a problem that names it', (origin) => {
+    expect(messagesOf({ CORS_ORIGINS: `https://good.example,${origin}` })).toEqual([
+      `CORS_ORIGINS: "${origin}" is neither an origin such as https://app.example.com nor *`,
+    ]);
+  });
+
   test('empty variables count as unset', () => {
     const empty = {
       PUBLIC_BASE_URL: '',
+      CORS_ORIGINS: '',
       HOST: '',
       PORT: ' ',
       MODELS_FILE: '',

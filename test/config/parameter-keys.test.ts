@@ -11,6 +11,7 @@ const longForm = (model: Record<string, unknown>, target: Record<string, unknown
 });
 
 const capabilities = {
+  operations: ['generate'],
   promptCharacters: 4000,
   maxCount: 1,
   streams: false,
@@ -22,6 +23,9 @@ const capabilities = {
   compressionFormats: ['webp'],
   moderations: ['auto'],
   styles: ['vivid'],
+  inputFidelities: ['low'],
+  maxInputs: 16,
+  markup: true,
   responseFormats: ['b64_json'],
   seed: 'supported',
   extraParameters: false,
@@ -74,6 +78,20 @@ describe('mistakes in them', () => {
     [{ capabilities: { qualities: [1] } }, 'capabilities.qualities: must be a list of values, or "any"'],
     [{ capabilities: { sizes: ['big'] } }, 'capabilities.sizes[0]: must be a size such as 1024x1024, auto, or WxH'],
     [{ capabilities: { responseFormats: ['png'] } }, 'capabilities.responseFormats[0]: must be one of url, b64_json'],
+    [{ capabilities: { operations: [] } }, 'capabilities.operations: must not be empty'],
+    [{ capabilities: { operations: 'edit' } }, 'capabilities.operations: must be a list'],
+    [{ capabilities: { operations: ['edits'] } }, 'capabilities.operations[0]: must be one of generate, edit'],
+    [{ capabilities: { operations: 'any' } }, 'capabilities.operations: must be a list'],
+    [
+      { capabilities: { operation: ['edit'] } },
+      'capabilities.operation: unknown key `operation`, did you mean `operations`?',
+    ],
+    [{ capabilities: { inputFidelities: 'high' } }, 'capabilities.inputFidelities: must be a list of values, or "any"'],
+    [{ capabilities: { inputFidelities: [''] } }, 'capabilities.inputFidelities[0]: must not be empty'],
+    [{ capabilities: { maxInputs: 0 } }, 'capabilities.maxInputs: must be at least 1'],
+    [{ capabilities: { maxInputs: 17 } }, 'capabilities.maxInputs: must be at most 16'],
+    [{ capabilities: { maxInputs: 1.5 } }, 'capabilities.maxInputs: must be a whole number'],
+    [{ capabilities: { markup: 'yes' } }, 'capabilities.markup: must be true or false'],
     [{ capabilities: { seed: true } }, 'capabilities.seed: must be one of supported, undocumented, refused'],
   ])('%j is refused', (keys, message) => {
     expect(messagesOf(shortForm(keys))).toEqual([`models.poster.${message}`]);
@@ -86,5 +104,46 @@ describe('mistakes in them', () => {
       'models.poster.capabilities: unknown key `capabilities`: in a model with `targets` it belongs into each target',
       'models.poster.targets[0].parameters: unknown key `parameters`: it belongs to the model, beside `targets`',
     ]);
+  });
+});
+
+describe('what edits may upload', () => {
+  const upload = (keys: Record<string, unknown>) => ({ ...shortForm({}), ...keys });
+
+  test('is 200 MB and no links, when nothing is said', () => {
+    expect(parse(upload({}))).toMatchObject({ uploadBytes: 200_000_000, imageUrls: 'refuse' });
+    expect(parse(upload({ limits: { drainMs: 0 } }))).toMatchObject({ uploadBytes: 200_000_000, drainMs: 0 });
+  });
+
+  test.each([
+    [
+      { limits: { uploadBytes: 1_000_000 }, imageUrls: 'download' },
+      { uploadBytes: 1_000_000, imageUrls: 'download' },
+    ],
+    [
+      { limits: { uploadBytes: 1_000_000_000 }, imageUrls: 'refuse' },
+      { uploadBytes: 1_000_000_000, imageUrls: 'refuse' },
+    ],
+  ])('is what %j says, and editors know it', (keys, expected) => {
+    expect(parse(upload(keys))).toMatchObject(expected);
+    expect(schema.safeParse(upload(keys)).success).toBe(true);
+  });
+
+  test('may come from a variable', () => {
+    expect(parse(upload({ imageUrls: '${LINKS:-download}' })).imageUrls).toBe('download');
+  });
+
+  test.each<[Record<string, unknown>, string]>([
+    [{ limits: { uploadBytes: 999_999 } }, 'limits.uploadBytes: must be at least 1000000'],
+    [{ limits: { uploadBytes: 1_000_000_001 } }, 'limits.uploadBytes: must be at most 1000000000'],
+    [{ limits: { uploadBytes: '200MB' } }, 'limits.uploadBytes: must be a number'],
+    [{ limits: { uploadBytes: null } }, 'limits.uploadBytes: must be a number'],
+    [{ limits: { uploadByte: 1 } }, 'limits.uploadByte: unknown key `uploadByte`, did you mean `uploadBytes`?'],
+    [{ imageUrls: true }, 'imageUrls: must be one of refuse, download'],
+    [{ imageUrls: 'allow' }, 'imageUrls: must be one of refuse, download'],
+    [{ imageURLs: 'download' }, 'imageURLs: unknown key `imageURLs`, did you mean `imageUrls`?'],
+  ])('%j is refused', (keys, message) => {
+    expect(messagesOf(upload(keys))).toEqual([message]);
+    expect(schema.safeParse(upload(keys)).success).toBe(false);
   });
 });

@@ -13,7 +13,7 @@ export type Reply = {
   readonly afterMs?: number;
 };
 
-/** One request as it arrived; a JSON body is parsed. */
+/** One request as it arrived; a JSON body is parsed, any other one is a buffer. */
 export type Asked = {
   readonly method: string;
   /** With its query. */
@@ -72,13 +72,18 @@ export function mockAzure(origin: string = azureOrigin): MockedAzure {
 
 async function readRequest(request: Request): Promise<Asked> {
   const { pathname, search } = new URL(request.url);
-  const text = await request.clone().text();
+  const bytes = Buffer.from(await request.clone().arrayBuffer());
   return {
     method: request.method,
     path: `${pathname}${search}`,
     headers: Object.fromEntries(request.headers),
-    body: text === '' ? undefined : JSON.parse(text),
+    body: bodyOf(bytes, request.headers.get('content-type')),
   };
+}
+
+function bodyOf(bytes: Buffer, contentType: string | null): unknown {
+  if (bytes.length === 0) return undefined;
+  return contentType === 'application/json' ? JSON.parse(bytes.toString()) : bytes;
 }
 
 async function answerOf(reply: Reply): Promise<[number, Buffer, Record<string, string>]> {

@@ -1,7 +1,9 @@
+import { once } from 'node:events';
+import type { Socket } from 'node:net';
 import { request } from 'undici';
 import { describe, expect, test } from 'vitest';
 import { gatewayKey } from '../helpers/start-gateway.ts';
-import { exchange, generationsPath, type Rig, rawCall, startRig } from './rig.ts';
+import { exchange, generationsPath, openSocket, type Rig, rawCall, startRig } from './rig.ts';
 import { startStore } from './store.ts';
 
 type Refusal = { status: number; headers: Record<string, string>; text: string };
@@ -292,6 +294,44 @@ describe('keys', () => {
 });
 
 describe('paths and methods', () => {
+  test.each([
+    ['broken JSON', '{'],
+    ['a body that is too long', 'x'.repeat(1_100_000)],
+  ])('an unknown URL is a 404 before its body is looked at: %s', async (_case, body) => {
+    const { url } = await startRig();
+    const { statusCode } = await request(`${url}/v1/images/edit`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body,
+    });
+    expect(statusCode).toBe(404);
+  });
+
+  test.each(['TRACE', 'QUERY'])('%s on a known path is a 405 that says what is allowed', async (method) => {
+    const rig = await startRig();
+    const key = `authorization: Bearer ${gatewayKey}`;
+    const head = `${method} /v1/images/generations HTTP/1.1\r\nhost: gateway\r\n${key}\r\nconnection: close\r\n\r\n`;
+    expect(await exchange(rig.url, head)).toMatch(/^HTTP\/1\.1 405 [\s\S]*\r\nallow: POST\r\n/);
+  });
+
+  test('requests that are refused while they arrive leave nothing at their connection', async () => {
+    const { url, app } = await startRig();
+    const served = Promise.withResolvers<Socket>();
+    app.server.server.once('connection', served.resolve);
+    const socket = openSocket(url);
+    const body = 'x'.repeat(100_000);
+    const head = `POST /v1/images/variations HTTP/1.1\r\nhost: gateway\r\napi-key: ${gatewayKey}\r\ncontent-length: ${body.length}\r\n\r\n`;
+    const listeners: number[] = [];
+    for (let call = 0; call < 3; call += 1) {
+      socket.write(head);
+      await once(socket, 'data');
+      socket.write(body);
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      listeners.push((await served.promise).listenerCount('close'));
+    }
+    expect(new Set(listeners).size).toBe(1);
+  });
+
   test.each([
     '/nothing',
     '/v1',
