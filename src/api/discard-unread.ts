@@ -13,7 +13,7 @@ export function discardUnread(response: ServerResponse): void {
   if (request.complete || request.destroyed) return;
   const { socket } = request;
   response.once('finish', () => {
-    if (socket.destroyed) return;
+    if (socket.destroyed || request.complete) return;
     const end = performance.now() + lingerMs;
     const lastByte = socket.bytesRead + lingerBytes;
     // Where the connection is not kept alive, Node has just ended it, and would destroy it when the answer is on its way.

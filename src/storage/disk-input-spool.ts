@@ -7,6 +7,7 @@ import type { InputSpool, OpenSpool, SpooledFile } from '../domain/input-spool.t
 /** So much of one request's files stays in memory; more of it goes to a temporary file. */
 const memoryBytes = 1024 * 1024;
 
+const firstBytes = 16 * 1024;
 const readBytes = 64 * 1024;
 
 const temporaryName = /^azure-image-gateway-upload-[\w-]{24}$/;
@@ -33,10 +34,13 @@ export async function prepareSpoolDirectory(directory: string): Promise<void> {
 /** The files of a request stand one behind the other, in memory or in one temporary file. */
 class DiskInputSpool implements InputSpool {
   readonly #directory: string;
-  #memory: Buffer[] = [];
+  /** Has room for more than `#length` bytes: chunks may be tiny, and an object for each of them would be far larger. */
+  #memory: Buffer = Buffer.alloc(0);
   #file: FileHandle | undefined;
   #length = 0;
   #isReleased = false;
+  /** Calls of the file system that have not returned. */
+  readonly #running = new Set<Promise<unknown>>();
 
   constructor(directory: string) {
     this.#directory = directory;
@@ -57,41 +61,61 @@ class DiskInputSpool implements InputSpool {
 
   async release(): Promise<void> {
     this.#isReleased = true;
-    this.#memory = [];
+    this.#memory = Buffer.alloc(0);
+    // The number of a closed file may belong to another one at once, and a call that still runs would reach that.
+    await Promise.allSettled(this.#running);
     await this.#file?.close().catch(() => {});
   }
 
   async #append(chunk: Buffer): Promise<void> {
     if (this.#file === undefined && this.#length + chunk.length > memoryBytes) await this.#moveToDisk();
+    this.#checkReleased();
     // A copy, because chunks are parts of larger buffers, and some are used again by whoever gave them.
-    if (this.#file === undefined) this.#memory.push(Buffer.from(chunk));
-    else await writeAll(this.#file, chunk);
+    if (this.#file === undefined) this.#keep(chunk);
+    else await this.#finished(writeAll(this.#file, chunk));
     this.#length += chunk.length;
+  }
+
+  #keep(chunk: Buffer): void {
+    const end = this.#length + chunk.length;
+    if (end > this.#memory.length) {
+      const larger = Buffer.allocUnsafeSlow(Math.min(memoryBytes, Math.max(2 * end, firstBytes)));
+      this.#memory.copy(larger, 0, 0, this.#length);
+      this.#memory = larger;
+    }
+    chunk.copy(this.#memory, this.#length);
   }
 
   async #moveToDisk(): Promise<void> {
     const file = await openNameless(this.#directory);
     // The request may have ended while the file was opened.
-    if (this.#isReleased) {
-      await file.close();
-      throw new Error('the upload was given up');
-    }
+    if (this.#isReleased) await file.close();
+    this.#checkReleased();
     this.#file = file;
-    await writeAll(file, this.#inMemory());
-    this.#memory = [];
+    await this.#finished(writeAll(file, this.#memory.subarray(0, this.#length)));
+    this.#memory = Buffer.alloc(0);
   }
 
   async #read(position: number, length: number): Promise<Buffer> {
-    if (this.#isReleased) throw new Error('the upload was released already');
-    if (this.#file === undefined) return this.#inMemory().subarray(position, position + length);
-    const { bytesRead, buffer } = await this.#file.read(Buffer.allocUnsafeSlow(length), 0, length, position);
+    this.#checkReleased();
+    if (this.#file === undefined) return this.#memory.subarray(position, position + length);
+    const { bytesRead, buffer } = await this.#finished(
+      this.#file.read(Buffer.allocUnsafeSlow(length), 0, length, position),
+    );
     return buffer.subarray(0, bytesRead);
   }
 
-  #inMemory(): Buffer {
-    const whole = Buffer.concat(this.#memory);
-    if (this.#memory.length > 1) this.#memory = [whole];
-    return this.#memory[0] ?? whole;
+  #checkReleased(): void {
+    if (this.#isReleased) throw new Error('the upload was released already');
+  }
+
+  async #finished<T>(call: Promise<T>): Promise<T> {
+    this.#running.add(call);
+    try {
+      return await call;
+    } finally {
+      this.#running.delete(call);
+    }
   }
 }
 
@@ -110,7 +134,14 @@ async function* wholeFile(
 async function openNameless(directory: string): Promise<FileHandle> {
   const path = join(directory, `azure-image-gateway-upload-${randomBytes(18).toString('base64url')}`);
   const file = await open(path, 'wx+', 0o600);
-  await unlink(path);
+  try {
+    await unlink(path);
+  } catch (error) {
+    // Another gateway that starts in the same directory may have swept it away.
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return file;
+    await file.close();
+    throw error;
+  }
   return file;
 }
 

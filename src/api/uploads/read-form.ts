@@ -48,12 +48,17 @@ async function receiveFile(part: MultipartFile, files: readonly Received[], spoo
 function fileName({ fieldname }: Part): { name: string; index: number | undefined } {
   const [, name, index = ''] = /^(image|mask|markup)(?:\[(\d{0,3})\])?$/.exec(fieldname ?? '') ?? [];
   if (name !== undefined) return { name, index: index === '' ? undefined : Number(index) };
-  const shown = /^[A-Za-z0-9_.[\]-]{1,64}$/.test(fieldname ?? '') ? fieldname : undefined;
+  const shown = isName(fieldname) ? fieldname : undefined;
   throw new GatewayError(
     'unknown_parameter',
     `The form has a file ${shown === undefined ? 'without a usable name' : `'${shown}'`}; files are 'image', 'mask' and 'markup'.`,
     shown === undefined ? {} : { param: shown },
   );
+}
+
+/** What callers make up is shown to them, and kept, only when it looks like a name. */
+function isName(text: string | undefined): boolean {
+  return /^[A-Za-z0-9_.[\]-]{1,64}$/.test(text ?? '');
 }
 
 /** By their indices where all have one, else as they came. */
@@ -63,9 +68,13 @@ function inOrder(images: readonly Received[]): readonly Received[] {
 }
 
 function addParameter(parameters: Map<string, unknown>, { fieldname, value, valueTruncated }: MultipartValue): void {
-  if (fieldname === undefined) throw new GatewayError('invalid_request', 'The form has a field without a name.');
+  if (!isName(fieldname)) throw new GatewayError('invalid_value', 'The form has a field without a usable name.');
   if (valueTruncated) throw new GatewayError('invalid_value', `'${fieldname}' is too long.`, { param: fieldname });
   if (parameters.has(fieldname)) throw givenTwice(fieldname);
+  // A field may have a type of its own, which says that it is JSON.
+  if (typeof value === 'object' && value !== null) {
+    throw new GatewayError('invalid_value', `'${fieldname}' must not be an object or a list.`, { param: fieldname });
+  }
   parameters.set(fieldname, typeof value === 'string' ? typed(fieldname, value) : value);
 }
 

@@ -24,32 +24,40 @@ type Sources = {
   readonly spool: InputSpool;
   readonly download: ImageDownload | undefined;
   readonly signal: AbortSignal;
+  /** How long one link may take: nothing else bounds a server that sends its picture drop by drop. */
+  readonly linkMs?: number;
 };
+
+const usualLinkMs = 60_000;
 
 /**
  * Reads an edit's JSON body while it arrives; data URLs go to the spool as they come. Rejects with a GatewayError that
  * names the member. Links are fetched when the body is complete.
  */
-export async function readJsonEdit(body: Readable, { spool, download, signal }: Sources): Promise<Upload> {
+export async function readJsonEdit(body: Readable, sources: Sources): Promise<Upload> {
+  const { spool, download, signal, linkMs = usualLinkMs } = sources;
   const edit = new JsonEdit();
-  const tokens = scanJson(body, shape, longestValue);
+  // The request must outlive its reader: destroyed with it, it would lose its connection, and the answer with that.
+  const tokens = scanJson(body.iterator({ destroyOnReturn: false }), shape, longestValue);
   try {
     for (let next = await tokens.next(); !next.done; next = await tokens.next()) {
       const token = next.value;
       if (token.type === 'text')
         edit.addImage(token.path, await imageSource(nameOf(token.path), pieces(tokens), spool));
       else if (token.type === 'value') edit.addValue(token.path, token.value);
-      else if (token.type === 'dropped')
-        throw new GatewayError('invalid_value', `'${nameOf(token.path)}' is too long.`);
+      else if (token.type === 'dropped') edit.refuseLarge(token.path);
       else if (token.type === 'close') edit.close(token.path);
     }
   } catch (error) {
     if (!(error instanceof MalformedJsonError)) throw error;
     throw new GatewayError('invalid_json', "The request's body is not valid JSON.", { cause: error });
+  } finally {
+    await tokens.return(undefined);
   }
   return edit.finish(async ({ link, name }) => {
     if (download === undefined) throw linksRefused(name);
-    return receiveInput(name, fetched(name, download(link, signal)), spool);
+    const either = AbortSignal.any([signal, AbortSignal.timeout(linkMs)]);
+    return receiveInput(name, fetched(name, download(link, either)), spool);
   });
 }
 
@@ -80,17 +88,18 @@ class JsonEdit {
   }
 
   addValue(path: JsonPath, value: unknown): void {
-    const [first, ...rest] = path;
-    if (first === undefined) throw new GatewayError('invalid_value', "The request's body must be a JSON object.");
+    if (value === null && path.length === 1 && isPicture(path)) return;
+    checkPlace(path);
     const name = nameOf(path);
-    const isPicture = first === 'images' || first === 'mask' || first === 'markup';
-    if (isPicture && rest.length === 0 && value === null) return;
-    if (isPicture) throw unusableReference(name, path);
-    if (first === 'image')
-      throw invalid('image', "is for multipart forms; in JSON it is 'images'", 'unknown_parameter');
     if (this.#parameters.has(name)) throw invalid(name, 'is given twice');
     if (typeof value === 'object' && value !== null) throw invalid(name, 'must not be an object or a list');
     this.#parameters.set(name, value);
+  }
+
+  /** A value that was not kept. */
+  refuseLarge(path: JsonPath): never {
+    checkPlace(path);
+    throw invalid(nameOf(path), 'is too long, or nested too deeply');
   }
 
   /** An object has ended: the body, or a reference, which must have had a picture. */
@@ -125,6 +134,19 @@ async function* fetched(name: string, download: ReturnType<ImageDownload>): Asyn
       param: name,
       cause,
     });
+  }
+}
+
+function isPicture([first]: JsonPath): boolean {
+  return first === 'images' || first === 'mask' || first === 'markup';
+}
+
+/** Throws where a plain value cannot stand. */
+function checkPlace(path: JsonPath): void {
+  if (path.length === 0) throw new GatewayError('invalid_value', "The request's body must be a JSON object.");
+  if (isPicture(path)) throw unusableReference(nameOf(path), path);
+  if (path[0] === 'image') {
+    throw invalid('image', "is for multipart forms; in JSON it is 'images'", 'unknown_parameter');
   }
 }
 

@@ -48,7 +48,11 @@ export async function readUpload<T>(raw: IncomingMessage, limits: UploadLimits, 
   raw.on('data', onData);
   raw.on('close', onClose);
   try {
-    return await Promise.race([read(), failure]);
+    const upload = await Promise.race([read(), failure]);
+    // What may follow is of no interest, but a connection that nobody reads does not tell when its caller leaves.
+    raw.unpipe();
+    raw.resume();
+    return upload;
   } finally {
     clearTimeout(timer);
     raw.off('data', onData);
