@@ -17,7 +17,8 @@ export function decodeBase64(pieces: AsyncIterable<Buffer>, damaged: () => Error
     if (shared.length < most) shared = Buffer.allocUnsafeSlow(most);
     const length = shared.write(text.toString('latin1'), 'base64');
     // Node's decoder skips what is not base64, and stops at padding: a part of the file would be missing.
-    if (length !== decodedLength(text)) throw damaged();
+    // One character of a group is too few for a byte.
+    if (text.length % 4 === 1 || length !== decodedLength(text)) throw damaged();
     return shared.subarray(0, length);
   });
 }

@@ -58,6 +58,9 @@ function codeUnit(digits: string): number | undefined {
   return /^[0-9a-fA-F]{4}$/.test(digits) ? Number.parseInt(digits, 16) : undefined;
 }
 
+/** JSON, but not the text that was asked for. */
+export class UnusableTextError extends MalformedJsonError {}
+
 export function unusableText(): MalformedJsonError {
-  return new MalformedJsonError('a text holds a character that does not belong there');
+  return new UnusableTextError('a text holds a character that does not belong there');
 }

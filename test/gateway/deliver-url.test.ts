@@ -78,10 +78,13 @@ describe('deliverUrl', () => {
   });
 });
 
-test.each(['QUJD!!!!', 'QUJD\u00e9QUJ', 'QQ==QUJD'])('decodeBase64 refuses the damaged text %j', async (text) => {
-  const decoded = Array.fromAsync(decodeBase64(asStream([Buffer.from(text, 'latin1')]), () => new Error('damaged')));
-  await expect(decoded).rejects.toThrow('damaged');
-});
+test.each(['QUJD!!!!', 'QUJD\u00e9QUJ', 'QQ==QUJD', 'QUJD*', 'QUJDQ'])(
+  'decodeBase64 refuses the damaged text %j',
+  async (text) => {
+    const decoded = Array.fromAsync(decodeBase64(asStream([Buffer.from(text, 'latin1')]), () => new Error('damaged')));
+    await expect(decoded).rejects.toThrow('damaged');
+  },
+);
 
 test('decodeBase64 gives the bytes, however the text is cut', async () => {
   await fc.assert(

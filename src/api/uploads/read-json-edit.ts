@@ -6,6 +6,7 @@ import type { InputSpool } from '../../domain/input-spool.ts';
 import type { JsonPath, JsonShape, ScanToken } from '../../json/json-scanner.ts';
 import { MalformedJsonError } from '../../json/malformed-json-error.ts';
 import { scanJson } from '../../json/scan-json.ts';
+import { UnusableTextError } from '../../json/unescape-text.ts';
 import { type ImageSource, imageSource } from './image-source.ts';
 import { receiveInput, type Upload } from './upload.ts';
 
@@ -49,6 +50,8 @@ export async function readJsonEdit(body: Readable, sources: Sources): Promise<Up
       else if (token.type === 'close') edit.close(token.path);
     }
   } catch (error) {
+    // Escapes may stand for characters that neither base64 nor a URL has.
+    if (error instanceof UnusableTextError) throw invalid('image_url', 'must be a data URL or an https URL');
     if (!(error instanceof MalformedJsonError)) throw error;
     throw new GatewayError('invalid_json', "The request's body is not valid JSON.", { cause: error });
   } finally {

@@ -1,0 +1,86 @@
+import { once } from 'node:events';
+import http from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { editModels, editsPath, padded, picture, temporaryDirectory } from './edits.ts';
+import { startProgram } from './program.ts';
+import { openSocket, tinyPng } from './rig.ts';
+
+const megabyte = 1024 * 1024;
+const [edits, images, imageBytes] = [20, 5, 20 * megabyte];
+
+test('20 edits with 5 x 20 MB each, at once: the gateway process stays below 300 MB', { timeout: 90_000 }, async () => {
+  const upstream = await startCountingUpstream();
+  const reporter = new URL('report-memory.ts', import.meta.url).href;
+  const program = await startProgram({
+    models: editModels(upstream.origin),
+    env: { DATA_DIR: join(await temporaryDirectory(), 'data') },
+    nodeOptions: ['--import', reporter],
+  });
+  const url = await program.listening();
+  const image = padded(await picture(), imageBytes);
+  const statuses = await Promise.all(Array.from({ length: edits }, () => edit(url, image)));
+  expect(statuses).toEqual(Array.from({ length: edits }, () => 200));
+  // What is not the pictures' own bytes is the form around them.
+  expect(upstream.receivedBytes / (edits * images * imageBytes)).toBeCloseTo(1, 2);
+  const told = once(program.child, 'message');
+  program.child.send('resident');
+  const [resident] = await told;
+  process.stdout.write(
+    `${edits} edits of ${images} x ${imageBytes / megabyte} MB: ${Math.round(resident / megabyte)} MB\n`,
+  );
+  expect(resident / megabyte).toBeLessThan(300);
+});
+
+/** Reads what it is sent, and answers each call with a small picture. */
+async function startCountingUpstream() {
+  let receivedBytes = 0;
+  const server = http.createServer((request, response) => {
+    request.on('data', (chunk: Buffer) => {
+      receivedBytes += chunk.length;
+    });
+    request.on('end', () => response.end(JSON.stringify({ created: 1, data: [{ b64_json: tinyPng }] })));
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return {
+    origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    get receivedBytes() {
+      return receivedBytes;
+    },
+  };
+}
+
+/** Sends one edit from bytes that all edits share; gives the answer's status. */
+async function edit(url: string, image: Buffer): Promise<number> {
+  const boundary = 'form-of-a-test';
+  const part = (name: string, file = '') =>
+    `--${boundary}\r\ncontent-disposition: form-data; name="${name}"${file}\r\n\r\n`;
+  const start = Buffer.from(`${part('prompt')}a hat\r\n`);
+  const between = Buffer.from(part('image[]', '; filename="a.png"'));
+  const lineBreak = Buffer.from('\r\n');
+  const pieces = [
+    start,
+    ...Array.from({ length: images }, () => [between, image, lineBreak]).flat(),
+    Buffer.from(`--${boundary}--\r\n`),
+  ];
+  const socket = openSocket(url);
+  const answered = once(socket, 'data');
+  const head = [
+    `POST ${editsPath} HTTP/1.1`,
+    'host: gateway',
+    'api-key: program-key',
+    `content-type: multipart/form-data; boundary=${boundary}`,
+    `content-length: ${pieces.reduce((sum, { length }) => sum + length, 0)}`,
+  ];
+  socket.write(`${head.join('\r\n')}\r\n\r\n`);
+  for (const piece of pieces) if (!socket.write(piece)) await once(socket, 'drain');
+  const [answer] = await answered;
+  socket.destroy();
+  return Number(String(answer).split(' ')[1]);
+}
