@@ -1,12 +1,12 @@
 import type { ServerResponse } from 'node:http';
 
-const lingerMs = 3_000;
-const lingerBytes = 16 * 1024 * 1024;
+const lingerMs = 5_000;
+const lingerBytes = 512 * 1024 * 1024;
 
 /**
  * For an answer that may be given while its request is still arriving. A connection that is closed with unread bytes is
  * reset, and many callers would see the reset instead of the answer; so the rest of the body is read and thrown away, for
- * a moment or a few megabytes, and only then the connection is closed.
+ * a moment, and only then the connection is closed.
  */
 export function discardUnread(response: ServerResponse): void {
   const { req: request } = response;

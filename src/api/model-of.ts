@@ -5,7 +5,13 @@ import type { FastifyRequest } from 'fastify';
  * parameters, else in the header `x-target`. `undefined`: nowhere.
  */
 export function modelOf(request: FastifyRequest, parameter: string | undefined): string | undefined {
-  const { deployment, model } = request.params as { deployment?: string; model?: string };
   const target = request.headers['x-target'];
-  return deployment ?? model ?? parameter ?? (typeof target === 'string' && target !== '' ? target : undefined);
+  const inHeader = typeof target === 'string' && target !== '' ? target : undefined;
+  return modelInPath(request) ?? parameter ?? inHeader;
+}
+
+/** What the path alone says. */
+export function modelInPath({ params }: FastifyRequest): string | undefined {
+  const { deployment, model } = params as { deployment?: string; model?: string };
+  return deployment ?? model;
 }

@@ -27,7 +27,7 @@ import { refuseExpectation } from './refuse-expectation.ts';
 import { requestId } from './request-id.ts';
 import { routedUrl } from './surfaces.ts';
 import { formLimits, isFormFile } from './uploads/form-rules.ts';
-import { longestUploadMs, type UploadLimits } from './uploads/watch-upload.ts';
+import { longestUploadMs, refuseLongUpload, type UploadLimits } from './uploads/watch-upload.ts';
 import { asGatewayError, writeError } from './write-error.ts';
 
 declare module 'fastify' {
@@ -75,13 +75,13 @@ export function createServer(parts: ServerParts): FastifyInstance {
   });
 
   app.server.on('checkExpectation', refuseExpectation);
-  expectContinue(app);
   acceptJsonOnly(app);
   app.decorate('lifecycle', parts.lifecycle);
   recordRequests(app, parts.recorder);
   closeConnectionsWhileClosing(app, parts.lifecycle);
   app.setErrorHandler(answerError);
   refuseUnknownUrls(app);
+  expectContinue(app);
 
   if (parts.corsOrigins.length > 0) allowOrigins(app, parts.corsOrigins);
   healthRoutes(app, parts.lifecycle);
@@ -95,6 +95,7 @@ export function createServer(parts: ServerParts): FastifyInstance {
     refusedRoutes(keyed);
     keyed.register(async (uploading) => {
       acceptUploads(uploading);
+      uploading.addHook('onRequest', async ({ raw }) => refuseLongUpload(raw, parts.uploadLimits));
       imagesRoute(uploading, 'edits', handleEdits(editsParts(parts)));
     });
     modelsRoutes(keyed, parts.gateway.catalog);

@@ -32,13 +32,21 @@ function withoutSpareSlashes(path: string): string {
   return plain.length > 1 && plain.endsWith('/') ? plain.slice(0, -1) : plain;
 }
 
-/** `/m/{model}`, if the path begins with it, and what follows. */
+const surface = /^\/(?:(?:openai\/v1|openai|v1)\/(?:images|models)(?:\/|$)|(?:openai|v1)\/deployments\/)/;
+
+/** `/m/{model}`, if the path begins with it, and what follows: the first of our surfaces. A name may look like one. */
 function splitPrefix(path: string): { prefix: string; rest: string } {
-  const roots = path.startsWith('/m/') ? [path.indexOf('/v1/', 4), path.indexOf('/openai/', 4)] : [];
-  const end = Math.min(...roots.filter((at) => at !== -1));
-  if (end === Number.POSITIVE_INFINITY) return { prefix: '', rest: path };
-  return { prefix: `/m/${asSegment(path.slice(3, end))}`, rest: path.slice(end) };
+  if (!path.startsWith('/m/')) return { prefix: '', rest: path };
+  for (let end = path.indexOf('/', 4); end !== -1; end = path.indexOf('/', end + 1)) {
+    if (surface.test(path.slice(end, end + longestRoot))) {
+      return { prefix: `/m/${asSegment(path.slice(3, end))}`, rest: path.slice(end) };
+    }
+  }
+  return { prefix: '', rest: path };
 }
+
+/** More than any of our surfaces begins with. */
+const longestRoot = 32;
 
 function withDeploymentAsSegment(path: string): string {
   const root = deploymentRoots.find((start) => path.startsWith(start));

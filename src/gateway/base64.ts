@@ -12,11 +12,15 @@ export function encodeBase64(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buff
  */
 export function decodeBase64(pieces: AsyncIterable<Buffer>, damaged: () => Error): AsyncGenerator<Buffer> {
   let shared: Buffer = Buffer.alloc(0);
+  let isPadded = false;
   return regroup(pieces, 4, (text) => {
     const most = (text.length / 4) * 3 + 3;
     if (shared.length < most) shared = Buffer.allocUnsafeSlow(most);
     const length = shared.write(text.toString('latin1'), 'base64');
     // Node's decoder skips what is not base64, and stops at padding: a part of the file would be missing.
+    // Padding ends the text.
+    if (isPadded) throw damaged();
+    isPadded = text.at(-1) === 0x3d;
     // One character of a group is too few for a byte.
     if (text.length % 4 === 1 || length !== decodedLength(text)) throw damaged();
     return shared.subarray(0, length);

@@ -42,8 +42,15 @@ export type ScanToken =
   /** An object or array that the shape describes has ended. */
   | { readonly type: 'close'; readonly path: JsonPath };
 
-/** By default the longest value that is kept, in bytes of its JSON text; no answer needs a longer one beside its pictures. */
-export const keptBytes = 64 * 1024;
+type Options = {
+  /** The longest value that is kept, in bytes of its JSON text. */
+  readonly keptBytes?: number;
+  /** Whether anything but blanks after the outermost value is an error. */
+  readonly isStrict?: boolean;
+};
+
+/** No answer needs a longer value beside its pictures. */
+export const usuallyKeptBytes = 64 * 1024;
 
 const longestKey = 256;
 
@@ -56,11 +63,12 @@ type Frame = { readonly shape: ObjectShape | ArrayShape; readonly path: JsonPath
 /**
  * Reads JSON from chunks that may be cut anywhere, and holds no more of it than one chunk and the values to keep.
  * It checks the structure around the values that the shape names; what it skips it only delimits.
- * Bytes after the outermost value are ignored: the pictures are complete by then.
+ * Bytes after the outermost value are ignored, unless it is strict: the pictures are complete by then.
  */
 export class JsonScanner {
   readonly #shape: JsonShape;
   readonly #keptBytes: number;
+  readonly #isStrict: boolean;
   readonly #frames: Frame[] = [];
   #expects: Expectation = 'value';
   #mode: 'structure' | 'whole' | 'text' = 'structure';
@@ -74,9 +82,10 @@ export class JsonScanner {
   #cutEscape: Buffer = Buffer.alloc(0);
   #characters: EscapedCharacters = base64Characters;
 
-  constructor(shape: JsonShape, limit = keptBytes) {
+  constructor(shape: JsonShape, { keptBytes = usuallyKeptBytes, isStrict = false }: Options = {}) {
     this.#shape = shape;
-    this.#keptBytes = limit;
+    this.#keptBytes = keptBytes;
+    this.#isStrict = isStrict;
   }
 
   /** True once the outermost value has ended: nothing that follows matters. */
@@ -109,7 +118,7 @@ export class JsonScanner {
 
   #readStructure(chunk: Buffer, at: number): number {
     const byte = chunk[at] as number;
-    if (this.#expects === 'nothing') return chunk.length;
+    if (this.#expects === 'nothing') return this.#skipRest(chunk, at);
     if (byte === byteOrderMark[this.#markBytes]) {
       this.#markBytes += 1;
       return at + 1;
@@ -132,6 +141,12 @@ export class JsonScanner {
       case 'comma or end':
         return this.#readSeparator(byte, at);
     }
+  }
+
+  #skipRest(chunk: Buffer, at: number): number {
+    const extra = this.#isStrict ? chunk.subarray(at).find((byte) => !isBlank(byte)) : undefined;
+    if (extra !== undefined) throw unexpected(extra);
+    return chunk.length;
   }
 
   #readSeparator(byte: number, at: number): number {

@@ -4,15 +4,25 @@ import { JsonScanner, type JsonShape, type ScanToken } from './json-scanner.ts';
  * The tokens of a JSON body while it arrives. Ends with the outermost value, even if the body does not: the pictures are
  * complete then, however their connection ends. Throws MalformedJsonError, and whatever the body throws before.
  */
-export async function* scanJson(
-  body: AsyncIterable<Buffer>,
-  shape: JsonShape,
-  keptBytes?: number,
-): AsyncGenerator<ScanToken> {
-  const scanner = new JsonScanner(shape, keptBytes);
+export async function* scanJson(body: AsyncIterable<Buffer>, shape: JsonShape): AsyncGenerator<ScanToken> {
+  const scanner = new JsonScanner(shape);
   for await (const chunk of body) {
     yield* scanner.push(chunk);
     if (scanner.isComplete) return;
   }
+  yield* scanner.end();
+}
+
+/**
+ * The tokens of a JSON body to its very end: after the outermost value nothing but blanks may come. Throws
+ * MalformedJsonError, and whatever the body throws. @param keptBytes the longest value that is kept
+ */
+export async function* scanWholeJson(
+  body: AsyncIterable<Buffer>,
+  shape: JsonShape,
+  keptBytes: number,
+): AsyncGenerator<ScanToken> {
+  const scanner = new JsonScanner(shape, { keptBytes, isStrict: true });
+  for await (const chunk of body) yield* scanner.push(chunk);
   yield* scanner.end();
 }

@@ -80,14 +80,11 @@ describe('a name in a path', () => {
     },
   );
 
-  test.each(['a/v1/b', 'a/openai/b'])(
-    '%s, after /m/, has to be encoded: its first part looks like the name',
-    (name) => {
-      expect(routedUrl(`/m/${name}/v1/images/edits`)).toBe(`/m/${name}/v1/images/edits`);
-      const encoded = `/m/${encodeURIComponent(name)}/v1/images/edits`;
-      expect(routedUrl(encoded)).toBe(encoded);
-    },
-  );
+  test.each(['a/v1/b', 'a/openai/b'])('%s, after /m/, is one segment, encoded or not', (name) => {
+    const encoded = `/m/${encodeURIComponent(name)}/v1/images/edits`;
+    expect(routedUrl(`/m/${name}/v1/images/edits`)).toBe(encoded);
+    expect(routedUrl(encoded)).toBe(encoded);
+  });
 });
 
 describe('what is on no surface', () => {
@@ -181,4 +178,12 @@ test.each([
   // Linear work takes some 100 ms at most; squared, it would take minutes.
   expect(performance.now() - begin).toBeLessThan(5_000);
   expect(routedUrl(routed)).toBe(routed);
+});
+
+test.each([
+  ['/m/org/openai/x/v1/images/generations', '/m/org%2Fopenai%2Fx/v1/images/generations'],
+  ['/m/a/openai/v1/images/edits', '/m/a/openai/v1/images/edits'],
+  ['/m/a/openai/deployments/b/images/edits', '/m/a/openai/deployments/b/images/edits'],
+])('%s: the model ends where a surface begins', (url, routed) => {
+  expect(routedUrl(url)).toBe(routed);
 });

@@ -299,6 +299,7 @@ describe('the routes', () => {
     '/metrics',
     '/v1/images/files/:id',
     '/openai/images/generations:submit',
+    '/m/:model/openai/images/generations:submit',
     ...surfaces.flatMap((root) =>
       ['generations', 'edits', 'variations'].map((operation) => `${patternOf(root)}/images/${operation}`),
     ),

@@ -434,6 +434,47 @@ function resized(png: Buffer, edge: number): Buffer {
 
 const smallLimit = { fileKeys: { limits: { uploadBytes: 1_000_000 } } };
 
+test('a model that only the path names is looked up before the upload is read', async () => {
+  const rig = await startEdits();
+  for (const [name, status, code] of [
+    ['nobody', 404, 'model_not_found'],
+    ['dall-e-3', 400, 'unsupported_operation'],
+  ] as const) {
+    const socket = openSocket(rig.url);
+    socket.write(
+      head(['content-length: 100000000']).replace(editsPath, `/openai/deployments/${name}/images/edits?api-version=1`),
+    );
+    const answer = await answerOn(socket, (text) => text.endsWith('}'));
+    expect(answer).toMatch(new RegExp(`^HTTP/1\\.1 ${status} [\\s\\S]*"code":"${code}"`));
+    socket.destroy();
+  }
+  await expectHarmless(rig);
+});
+
+test('a body that says itself that it is too long is not asked for', async () => {
+  const rig = await startEdits(smallLimit);
+  const socket = openSocket(rig.url);
+  socket.write(head(['content-length: 100000000', 'expect: 100-continue']));
+  const answer = await answerOn(socket, (text) => text.endsWith('}'));
+  expect(answer).toMatch(
+    /^HTTP\/1\.1 413 [\s\S]*is longer than \d+ bytes, the limit of this gateway \('limits\.uploadBytes'\)/,
+  );
+  socket.destroy();
+  await expectHarmless(rig);
+});
+
+test('limits.uploadBytes is what a body may have, 200 MB by default, and more where it is raised', async () => {
+  const large = padded(Buffer.from(tinyPng, 'base64'), 30 * megabyte);
+  const form = editForm(Array.from({ length: 8 }, () => file('image[]', large)));
+  const usual = await startEdits();
+  expectError(await post(usual.url, form, formHeaders), 413, 'request_too_large');
+  const upstream = await startUpstream((_request, response) => {
+    response.end(JSON.stringify({ created: 1, data: [{ b64_json: tinyPng }] }));
+  });
+  const raised = await startEdits({ upstream: upstream.origin, fileKeys: { limits: { uploadBytes: 850_000_000 } } });
+  expect((await post(raised.url, form, formHeaders)).status).toBe(200);
+});
+
 describe('a body that is longer than the limit', () => {
   const large = {
     form: () => editForm([file('image', padded(Buffer.from(tinyPng, 'base64'), 12 * megabyte))]),
@@ -509,7 +550,7 @@ describe('a body that is longer than the limit', () => {
     await expectHarmless(rig);
   });
 
-  test('that never ends behind its form, or in an endless field, is stopped, too', async () => {
+  test('that never ends in a field is stopped, too', async () => {
     const rig = await startEdits({ fileKeys: { limits: { uploadBytes: 3_000_000 } } });
     const socket = openSocket(rig.url);
     socket.write(head(['transfer-encoding: chunked']));
@@ -742,7 +783,7 @@ describe('a JSON body whose end comes late', () => {
     ['none', 200],
     ['filter-policy', 400],
     ['500', 502],
-  ])('answered before that: upstream %s, %i, and the connection lives on', async (scenario, status) => {
+  ])('nothing is bought before that: upstream %s, %i, and the connection lives on', async (scenario, status) => {
     const rig = await startEdits();
     const socket = openSocket(rig.url);
     let text = '';
@@ -751,16 +792,52 @@ describe('a JSON body whose end comes late', () => {
     });
     socket.write(head(['content-type: application/json', 'transfer-encoding: chunked']));
     socket.write(chunked(await body(`simulate:${scenario}`)));
+    await expect.poll(() => openFiles(rig.uploads), patience).toEqual([]);
+    expect(rig.simulator.ledger.received).toBe(0);
+    socket.write(`${chunked(Buffer.from(' \n '))}0\r\n\r\n`);
     await expect
       .poll(() => text, patience)
       .toMatch(new RegExp(`^HTTP/1\\.1 ${status} [\\s\\S]*}(?:\\r\\n0\\r\\n\\r\\n)?$`));
-    socket.write(`${chunked(Buffer.from(' \n '))}0\r\n\r\n`);
     text = '';
     const next = await body('a hat');
     socket.write(head(['content-type: application/json', `content-length: ${next.length}`, 'connection: close']));
     socket.write(next);
     await expect.poll(() => text, patience).toMatch(/^HTTP\/1\.1 200 /);
     await expectNothingLeft(rig);
+  });
+
+  test('followed by more than blanks: it is not JSON, and nothing is bought', async () => {
+    const rig = await startEdits();
+    const answer = await post(rig.url, Buffer.concat([await body('a hat'), Buffer.from('}}garbage')]), {
+      'content-type': 'application/json',
+    });
+    expectError(answer, 400, 'invalid_json');
+    await expectHarmless(rig);
+  });
+
+  test('followed by blanks without end: 413, and it is not read on', async () => {
+    const rig = await startEdits(smallLimit);
+    const socket = openSocket(rig.url);
+    socket.write(head(['content-type: application/json', 'transfer-encoding: chunked']));
+    socket.write(chunked(await body('a hat')));
+    const answer = answerOn(socket);
+    await writeOn(socket, chunked(Buffer.alloc(65_536, ' ')), 1_000);
+    expect(await answer).toMatch(/^HTTP\/1\.1 413 [\s\S]*"code":"request_too_large"/);
+    await expectHarmless(rig);
+  });
+
+  test('with parameters without number: refused at the first that is too many', async () => {
+    const rig = await startEdits();
+    const many = Array.from({ length: 100_000 }, (_, index) => `"a${index}":0`).join();
+    const answer = await post(rig.url, Buffer.from(`{"prompt":"x",${many}}`), { 'content-type': 'application/json' });
+    expectError(answer, 413, 'request_too_large');
+    const long = `"a":"${'x'.repeat(200_000)}","b":"${'x'.repeat(200_000)}"`;
+    expectError(
+      await post(rig.url, Buffer.from(`{"prompt":"x",${long}}`), { 'content-type': 'application/json' }),
+      413,
+      'request_too_large',
+    );
+    await expectHarmless(rig);
   });
 
   test.each([

@@ -2,9 +2,10 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { GatewayError } from '../../domain/gateway-error.ts';
 import type { ImageDownload } from '../../domain/image-download.ts';
 import type { InputSpool, OpenSpool } from '../../domain/input-spool.ts';
+import { targetsFor } from '../../gateway/choose-target.ts';
 import type { Gateway } from '../../gateway/gateway.ts';
 import { answerGeneration } from '../answer-generation.ts';
-import { modelOf } from '../model-of.ts';
+import { modelInPath, modelOf } from '../model-of.ts';
 import { checkBoundary } from '../uploads/form-rules.ts';
 import { readForm } from '../uploads/read-form.ts';
 import { readJsonEdit } from '../uploads/read-json-edit.ts';
@@ -23,6 +24,7 @@ export type EditsParts = {
 /** `…/images/edits`, multipart or JSON, answered with JSON or with an event stream. */
 export function handleEdits({ gateway, openSpool, limits, download }: EditsParts) {
   return async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
+    checkNamedModel(request, gateway);
     const spool = openSpool();
     let isStarted = false;
     const start = (call: ImageCall) => {
@@ -31,7 +33,9 @@ export function handleEdits({ gateway, openSpool, limits, download }: EditsParts
       return generation;
     };
     try {
-      const call = await readUpload(request.raw, limits, () => readEdit(request, spool, download));
+      const call = await readUpload(request.raw, limits, () =>
+        readEdit(request, { spool, download, linkBytes: limits.uploadBytes }),
+      );
       await answerGeneration(request, reply, call.request, () => start(call));
     } finally {
       if (!isStarted) await spool.release();
@@ -39,11 +43,20 @@ export function handleEdits({ gateway, openSpool, limits, download }: EditsParts
   };
 }
 
-async function readEdit(
-  request: FastifyRequest,
-  spool: InputSpool,
-  download: ImageDownload | undefined,
-): Promise<ImageCall> {
+/** A model that the path names is looked up before the upload: it may be all in vain. */
+function checkNamedModel(request: FastifyRequest, { catalog }: Gateway): void {
+  const name = modelInPath(request);
+  if (name !== undefined) targetsFor('edit', catalog.find(name));
+}
+
+type Sources = {
+  readonly spool: InputSpool;
+  readonly download: ImageDownload | undefined;
+  readonly linkBytes: number;
+};
+
+async function readEdit(request: FastifyRequest, sources: Sources): Promise<ImageCall> {
+  const { spool } = sources;
   const contentType = request.headers['content-type'] ?? '';
   const release = () => spool.release();
   if (request.isMultipart()) {
@@ -53,6 +66,6 @@ async function readEdit(
   }
   const left = new AbortController();
   request.raw.once('close', () => left.abort(new GatewayError('client_gone', 'The caller closed its connection.')));
-  const upload = await readJsonEdit(request.raw, { spool, download, signal: left.signal });
+  const upload = await readJsonEdit(request.raw, { ...sources, signal: left.signal });
   return parseParameters(upload.parameters, editInputs(upload, 'images', { release }));
 }

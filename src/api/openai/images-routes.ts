@@ -20,11 +20,13 @@ export function refusedRoutes(app: FastifyInstance): void {
       "Variations are not supported: no Azure model makes them. Use 'images/edits' with a prompt.",
     ]);
   }
-  // Two colons, because one would begin a parameter.
-  refuse(app, '/openai/images/generations::submit', [
-    'unsupported_endpoint',
-    "The asynchronous submit and poll flow is not offered here. Use 'images/generations', which waits for the picture.",
-  ]);
+  for (const prefix of ['', '/m/:model']) {
+    // Two colons, because one would begin a parameter.
+    refuse(app, `${prefix}/openai/images/generations::submit`, [
+      'unsupported_endpoint',
+      "The asynchronous submit and poll flow is not offered here. Use 'images/generations', which waits for the picture.",
+    ]);
+  }
 }
 
 function refuse(app: FastifyInstance, url: string, [kind, message]: readonly [ErrorKind, string]): void {

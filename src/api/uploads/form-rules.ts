@@ -17,7 +17,7 @@ export const formLimits = {
 const longestBoundary = 200;
 
 const messages: Readonly<Record<string, [kind: 'request_too_large' | 'invalid_request', message: string]>> = {
-  FST_REQ_FILE_TOO_LARGE: ['request_too_large', `A file of the form is longer than ${formLimits.fileSize} bytes.`],
+  FST_REQ_FILE_TOO_LARGE: ['request_too_large', `A file of the form is longer than ${largestInput} bytes.`],
   FST_FILES_LIMIT: ['request_too_large', `The form has more than ${formLimits.files} files.`],
   FST_FIELDS_LIMIT: ['request_too_large', `The form has more than ${formLimits.fields} fields.`],
   FST_PARTS_LIMIT: ['request_too_large', `The form has more than ${formLimits.parts} parts.`],

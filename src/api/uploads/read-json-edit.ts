@@ -5,7 +5,7 @@ import { type ImageInput, mostInputs } from '../../domain/image-input.ts';
 import type { InputSpool } from '../../domain/input-spool.ts';
 import type { JsonPath, JsonShape, ScanToken } from '../../json/json-scanner.ts';
 import { MalformedJsonError } from '../../json/malformed-json-error.ts';
-import { scanJson } from '../../json/scan-json.ts';
+import { scanWholeJson } from '../../json/scan-json.ts';
 import { UnusableTextError } from '../../json/unescape-text.ts';
 import { type ImageSource, imageSource } from './image-source.ts';
 import { receiveInput, type Upload } from './upload.ts';
@@ -21,25 +21,31 @@ const shape: JsonShape = {
 /** A legal prompt can be this long when every character of it is escaped. */
 const longestValue = 256 * 1024;
 
+/** As many as a form may have, and no more of them together than the longest value. */
+const mostParameters = 32;
+const mostCharacters = longestValue;
+
 type Sources = {
   readonly spool: InputSpool;
   readonly download: ImageDownload | undefined;
   readonly signal: AbortSignal;
-  /** How long one link may take: nothing else bounds a server that sends its picture drop by drop. */
-  readonly linkMs?: number;
+  /** How long all links together may take: nothing else bounds a server that sends its picture drop by drop. */
+  readonly linksMs?: number;
+  /** How much they may bring, in bytes. */
+  readonly linkBytes: number;
 };
 
-const usualLinkMs = 60_000;
+const usualLinksMs = 60_000;
 
 /**
  * Reads an edit's JSON body while it arrives; data URLs go to the spool as they come. Rejects with a GatewayError that
  * names the member. Links are fetched when the body is complete.
  */
 export async function readJsonEdit(body: Readable, sources: Sources): Promise<Upload> {
-  const { spool, download, signal, linkMs = usualLinkMs } = sources;
+  const { spool, download, signal, linksMs = usualLinksMs, linkBytes } = sources;
   const edit = new JsonEdit();
   // The request must outlive its reader: destroyed with it, it would lose its connection, and the answer with that.
-  const tokens = scanJson(body.iterator({ destroyOnReturn: false }), shape, longestValue);
+  const tokens = scanWholeJson(body.iterator({ destroyOnReturn: false }), shape, longestValue);
   try {
     for (let next = await tokens.next(); !next.done; next = await tokens.next()) {
       const token = next.value;
@@ -57,10 +63,14 @@ export async function readJsonEdit(body: Readable, sources: Sources): Promise<Up
   } finally {
     await tokens.return(undefined);
   }
+  const either = AbortSignal.any([signal, AbortSignal.timeout(linksMs)]);
+  let leftBytes = linkBytes;
   return edit.finish(async ({ link, name }) => {
     if (download === undefined) throw linksRefused(name);
-    const either = AbortSignal.any([signal, AbortSignal.timeout(linkMs)]);
-    return receiveInput(name, fetched(name, download(link, either)), spool);
+    if (leftBytes <= 0) throw tooMuchBehindLinks(name, linkBytes);
+    const input = await receiveInput(name, fetched(name, download(link, either)), spool);
+    leftBytes -= input.bytes;
+    return input;
   });
 }
 
@@ -78,6 +88,7 @@ class JsonEdit {
   readonly #images: ImageSource[] = [];
   readonly #overlays = new Map<string, ImageSource>();
   #sawBody = false;
+  #characters = 0;
 
   addImage(path: JsonPath, source: ImageSource): void {
     const name = nameOf(path);
@@ -96,6 +107,8 @@ class JsonEdit {
     const name = nameOf(path);
     if (this.#parameters.has(name)) throw invalid(name, 'is given twice');
     if (typeof value === 'object' && value !== null) throw invalid(name, 'must not be an object or a list');
+    this.#characters += name.length + String(value).length;
+    if (this.#parameters.size === mostParameters || this.#characters > mostCharacters) throw tooManyParameters();
     this.#parameters.set(name, value);
   }
 
@@ -151,6 +164,18 @@ function checkPlace(path: JsonPath): void {
   if (path[0] === 'image') {
     throw invalid('image', "is for multipart forms; in JSON it is 'images'", 'unknown_parameter');
   }
+}
+
+function tooManyParameters(): GatewayError {
+  return new GatewayError(
+    'request_too_large',
+    `The request has more than ${mostParameters} parameters, or they are too long.`,
+  );
+}
+
+function tooMuchBehindLinks(param: string, bytes: number): GatewayError {
+  const message = `The pictures behind links are longer than ${bytes} bytes together ('limits.uploadBytes').`;
+  return new GatewayError('request_too_large', message, { param });
 }
 
 function linksRefused(param: string): GatewayError {

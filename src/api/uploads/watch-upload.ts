@@ -43,7 +43,6 @@ export async function readUpload<T>(raw: IncomingMessage, limits: UploadLimits, 
     if (leftMs <= 0) fail(tooSlow());
     else timer = setTimeout(waitOn, leftMs);
   };
-  if (Number(raw.headers['content-length'] ?? 0) > limits.uploadBytes) throw tooLarge(limits);
   waitOn();
   raw.on('data', onData);
   raw.on('close', onClose);
@@ -58,6 +57,11 @@ export async function readUpload<T>(raw: IncomingMessage, limits: UploadLimits, 
     raw.off('data', onData);
     raw.off('close', onClose);
   }
+}
+
+/** Refuses a body that says itself that it is too long, before any of it is read. */
+export function refuseLongUpload({ headers }: IncomingMessage, limits: UploadLimits): void {
+  if (Number(headers['content-length'] ?? 0) > limits.uploadBytes) throw tooLarge(limits);
 }
 
 function tooLarge({ uploadBytes }: UploadLimits): GatewayError {
