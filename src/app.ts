@@ -9,15 +9,18 @@ import { type OptionalMember, type RequestDefaults, wireNames } from './domain/i
 import type { ImageStore } from './domain/image-store.ts';
 import type { OpenSpool } from './domain/input-spool.ts';
 import type { Secret } from './domain/secret.ts';
+import { Admission } from './gateway/admission.ts';
 import type { Hosting } from './gateway/deliver-url.ts';
 import { createGateway, type Gateway } from './gateway/gateway.ts';
 import { createModelCatalog, type LogicalModel, type Target } from './gateway/model-catalog.ts';
 import { modelFamily } from './gateway/model-families.ts';
+import { TargetHealth } from './gateway/target-health.ts';
+import { type GatewayTimes, usualTimes } from './gateway/times.ts';
 import { deploymentAddress, v1Address } from './providers/azure-address.ts';
 import { azureAsync } from './providers/azure-async.ts';
 import { azureImages } from './providers/azure-images.ts';
 import { createTelemetry } from './telemetry/telemetry.ts';
-import { createUpstreamClient, type UpstreamClient } from './upstream/client.ts';
+import { createUpstreamClient, type UpstreamClient, type UpstreamTimes } from './upstream/client.ts';
 import { createImageDownloads, type ImageDownloads } from './upstream/guarded-download.ts';
 
 export type App = {
@@ -38,23 +41,29 @@ export type AppParts = {
   /** How long the body of an edit may take to arrive, beside a second for each megabyte. */
   readonly uploadGraceMs?: number;
   readonly corsOrigins?: readonly string[];
+  /** Tests have no time. */
+  readonly times?: Partial<GatewayTimes & { readonly interimMs: number }>;
+  readonly upstreamTimes?: Partial<UpstreamTimes>;
 };
 
 const usualGraceMs = 60_000;
+const usualInterimMs = 60_000;
 
 /** Puts the rooms together; nothing listens yet, and nothing is asked of any upstream. */
 export function buildApp(parts: AppParts): App {
   const { models, gatewayKeys, logger, store, publicBaseUrl, openSpool } = parts;
+  const times = { ...usualTimes, ...models.limits, ...parts.times };
   const telemetry = createTelemetry(logger);
   const lifecycle = createLifecycle();
-  const upstream = { client: createUpstreamClient(), downloads: createImageDownloads() };
+  const upstream = { client: createUpstreamClient(parts.upstreamTimes), downloads: createImageDownloads() };
   const catalog = createModelCatalog({
-    models: models.models.map((model) => logicalModel(model, upstream)),
+    models: models.models.map((model) => logicalModel(model, upstream, times)),
     aliases: models.aliases,
     defaultModel: models.defaultModel,
   });
   const hosting = () => hostingAt(publicBaseUrl ?? loopbackUrl(server), store);
-  const gateway = createGateway({ catalog, recorder: telemetry, hosting });
+  const admission = new Admission(models.limits);
+  const gateway = createGateway({ catalog, admission, recorder: telemetry, hosting, times });
   const server = createServer({
     gateway,
     gatewayKeys,
@@ -65,6 +74,7 @@ export function buildApp(parts: AppParts): App {
     uploadLimits: { uploadBytes: models.uploadBytes, graceMs: parts.uploadGraceMs ?? usualGraceMs },
     inputDownload: models.imageUrls === 'download' ? upstream.downloads.fromAnywhere : undefined,
     corsOrigins: parts.corsOrigins ?? [],
+    interimMs: parts.times?.interimMs ?? usualInterimMs,
     metrics: telemetry.metrics,
   });
   server.addHook('onClose', async () => {
@@ -89,18 +99,20 @@ function loopbackUrl({ server }: FastifyInstance): string | undefined {
 
 type Upstream = { readonly client: UpstreamClient; readonly downloads: ImageDownloads };
 
-function logicalModel(model: ModelConfig, upstream: Upstream): LogicalModel {
+function logicalModel(model: ModelConfig, upstream: Upstream, times: GatewayTimes): LogicalModel {
   return {
     name: model.name,
     timeoutMs: model.timeoutMs,
     defaults: requestDefaults(model.defaults),
     parameters: model.parameters,
     partialSuccess: model.partialSuccess,
-    targets: model.targets.map((target) => createTarget(target, upstream)),
+    maxRetries: model.maxRetries,
+    onUnknownOutcome: model.onUnknownOutcome,
+    targets: model.targets.map((target) => createTarget(target, upstream, times)),
   };
 }
 
-function createTarget(target: TargetConfig, { client, downloads }: Upstream): Target {
+function createTarget(target: TargetConfig, { client, downloads }: Upstream, times: GatewayTimes): Target {
   const { name, priority, weight, baseURL, downloadOrigins } = target;
   return {
     name,
@@ -108,6 +120,7 @@ function createTarget(target: TargetConfig, { client, downloads }: Upstream): Ta
     weight,
     family: modelFamily(target.model, target.capabilities),
     upstreamStream: target.upstreamStream,
+    health: new TargetHealth(target.maxConcurrent ?? Number.POSITIVE_INFINITY, times),
     provider: createProvider(target, client),
     download: downloads.allowing([new URL(baseURL).origin, ...downloadOrigins]),
   };

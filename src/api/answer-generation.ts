@@ -17,10 +17,11 @@ export async function answerGeneration(
   record.count = asked.count;
   const generation = start();
   record.generation = generation.report;
-  cancelWhenClientLeaves(reply, generation);
+  leaveWithClient(reply, generation);
+  keepAliveWhileSilent(reply, asked);
   if (asked.stream) return sendStream(reply, { generation, record, operation: operationOf(asked) });
   const events = await generation.answer;
-  reply.headers(answerHeaders(generation.report));
+  reply.headers(answerHeaders(generation.report, reply.request.headers));
   const headers = { 'content-type': 'application/json' };
   return sendAnswer(reply, headers, jsonAnswer(events, record), { generation, record });
 }
@@ -29,11 +30,24 @@ export async function answerGeneration(
  * The caller is gone when its connection closes before our answer was written completely. (Fastify's `request.signal`
  * fires as soon as the request's body has been read, so it cannot tell.)
  */
-function cancelWhenClientLeaves(reply: FastifyReply, generation: Generation): void {
-  const { raw } = reply;
+function leaveWithClient({ raw }: FastifyReply, generation: Generation): void {
   // It may have left while an upload was looked at.
-  if (raw.destroyed) generation.cancel('client gone');
+  if (raw.destroyed) generation.leave();
   raw.once('close', () => {
-    if (!raw.writableFinished) generation.cancel('client gone');
+    if (!raw.writableFinished) generation.leave();
   });
+}
+
+/**
+ * Clients on Node give a silent call up after 300 s, whatever their own timeout says, and buy it again. A `102 Processing`
+ * now and then keeps them; others take one for the answer, so only those get it that say what they are (RELIABILITY trap
+ * 35). Streams have signs of life of their own.
+ */
+function keepAliveWhileSilent({ raw, request }: FastifyReply, { stream }: ImageRequest): void {
+  if (stream || request.headers['x-stainless-lang'] !== 'js' || request.raw.httpVersion !== '1.1') return;
+  const timer = setInterval(() => {
+    if (raw.headersSent) clearInterval(timer);
+    else raw.writeProcessing();
+  }, request.server.interimMs);
+  raw.once('close', () => clearInterval(timer));
 }

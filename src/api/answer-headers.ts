@@ -1,14 +1,23 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import type { GenerationReport } from '../domain/generation.ts';
+import { maxRetriesHeader, timeoutHeader } from './caller-of.ts';
 
 /** What the gateway tells about how it served a request. */
-export function answerHeaders(report: GenerationReport): Record<string, string> {
+export function answerHeaders(report: GenerationReport, asked: IncomingHttpHeaders): Record<string, string> {
   return {
     'x-gateway-model': printable(report.model),
-    'x-gateway-target': printable(report.target),
+    ...(report.target !== undefined && { 'x-gateway-target': printable(report.target) }),
     'x-gateway-attempts': String(report.attempts),
     ...(report.adaptations.length > 0 && { 'x-gateway-adapted': report.adaptations.join(', ') }),
-    ...(report.upstreamMs !== undefined && { 'server-timing': `upstream;dur=${report.upstreamMs.toFixed(1)}` }),
+    ...(report.upstreamMs !== undefined && { 'server-timing': timing(report.queueMs, report.upstreamMs) }),
+    // What callers asked for may be more than the model allows.
+    ...(asked[timeoutHeader] !== undefined && { [timeoutHeader]: String(report.timeoutMs) }),
+    ...(asked[maxRetriesHeader] !== undefined && { [maxRetriesHeader]: String(report.maxRetries) }),
   };
+}
+
+function timing(queueMs: number, upstreamMs: number): string {
+  return `queue;dur=${queueMs.toFixed(1)}, upstream;dur=${upstreamMs.toFixed(1)}`;
 }
 
 /** Names come from the configuration and may hold any character; headers may not. */

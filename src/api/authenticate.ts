@@ -3,8 +3,8 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { GatewayError } from '../domain/gateway-error.ts';
 import type { Secret } from '../domain/secret.ts';
 
-/** Throws `invalid_api_key` unless the headers carry one of the gateway's keys. */
-export type Authenticate = (headers: IncomingHttpHeaders) => void;
+/** Who called, as an id that tells keys apart and no key. Throws `invalid_api_key` without one of the gateway's keys. */
+export type Authenticate = (headers: IncomingHttpHeaders) => string;
 
 /**
  * Takes the key from `authorization: Bearer`, `api-key` or `x-api-key`; several may be present. Without configured keys
@@ -19,16 +19,18 @@ export function createAuthenticate(keys: readonly Secret[]): Authenticate {
   const known = new Map(keys.map((key) => digest(key.expose())).map((hash) => [hash.toString('hex'), hash]));
   const nobody = randomBytes(32);
 
-  const isKnown = (key: string) => {
+  const idOf = (key: string): string | undefined => {
     const presented = digest(key);
+    const id = presented.toString('hex');
     // The comparison runs on a miss, too, so that both take the same way.
-    return timingSafeEqual(presented, known.get(presented.toString('hex')) ?? nobody);
+    return timingSafeEqual(presented, known.get(id) ?? nobody) ? id : undefined;
   };
 
   return (headers) => {
-    if (known.size === 0) return;
+    if (known.size === 0) return 'anybody';
     const presented = presentedKeys(headers);
-    if (presented.some(isKnown)) return;
+    const id = presented.map(idOf).find((found) => found !== undefined);
+    if (id !== undefined) return id;
     const message =
       presented.length > 0
         ? 'The API key is not valid.'

@@ -40,7 +40,7 @@ export async function sendStream(
   { headersMs, heartbeatMs }: StreamTimes = usualTimes,
 ): Promise<void> {
   const isKnown = await settledWithin(generation.answer, headersMs);
-  reply.headers(answerHeaders(generation.report));
+  reply.headers(answerHeaders(generation.report, reply.request.headers));
   const stream = new StreamAnswer(whenKnown(generation.answer), {
     operation,
     asked: generation.report.asked,

@@ -7,6 +7,7 @@ import type { OpenSpool } from '../domain/input-spool.ts';
 import type { RequestRecord, RequestRecorder } from '../domain/request-record.ts';
 import type { Secret } from '../domain/secret.ts';
 import type { Gateway } from '../gateway/gateway.ts';
+import { admitRequests } from './admit-requests.ts';
 import { allowOrigins } from './allow-origins.ts';
 import { answerHeaders } from './answer-headers.ts';
 import { createAuthenticate } from './authenticate.ts';
@@ -33,6 +34,12 @@ import { asGatewayError, writeError } from './write-error.ts';
 declare module 'fastify' {
   interface FastifyInstance {
     lifecycle: Lifecycle;
+    /** Between two interim answers to clients that need them. */
+    interimMs: number;
+  }
+  interface FastifyRequest {
+    /** Tells callers apart. */
+    callerId: string;
   }
 }
 
@@ -50,6 +57,7 @@ export type ServerParts = {
   readonly inputDownload: ImageDownload | undefined;
   /** Origins whose web pages may call; `'*'`: all. */
   readonly corsOrigins: readonly string[];
+  readonly interimMs: number;
   /** The metrics in Prometheus' text format. */
   readonly metrics: () => Promise<string>;
 };
@@ -77,6 +85,8 @@ export function createServer(parts: ServerParts): FastifyInstance {
   app.server.on('checkExpectation', refuseExpectation);
   acceptJsonOnly(app);
   app.decorate('lifecycle', parts.lifecycle);
+  app.decorate('interimMs', parts.interimMs);
+  app.decorateRequest('callerId', '');
   recordRequests(app, parts.recorder);
   closeConnectionsWhileClosing(app, parts.lifecycle);
   app.setErrorHandler(answerError);
@@ -89,11 +99,17 @@ export function createServer(parts: ServerParts): FastifyInstance {
   app.register(async (keyed) => {
     const authenticate = createAuthenticate(parts.gatewayKeys);
     // Before the body is read: a stranger's megabytes are not worth receiving.
-    keyed.addHook('onRequest', async (request) => authenticate(request.headers));
+    keyed.addHook('onRequest', async (request) => {
+      request.callerId = authenticate(request.headers);
+    });
     refuseNewWorkWhileClosing(keyed, parts.lifecycle);
-    imagesRoute(keyed, 'generations', handleGenerations(parts.gateway));
     refusedRoutes(keyed);
+    keyed.register(async (generating) => {
+      admitRequests(generating, parts.gateway.admission);
+      imagesRoute(generating, 'generations', handleGenerations(parts.gateway));
+    });
     keyed.register(async (uploading) => {
+      admitRequests(uploading, parts.gateway.admission);
       acceptUploads(uploading);
       uploading.addHook('onRequest', async ({ raw }) => refuseLongUpload(raw, parts.uploadLimits));
       imagesRoute(uploading, 'edits', handleEdits(editsParts(parts)));
@@ -138,6 +154,6 @@ function answerError(error: unknown, request: FastifyRequest, reply: FastifyRepl
   const { record } = request as { record?: RequestRecord };
   if (record) record.error = foreseen;
   reply.header('x-request-id', request.id);
-  if (record?.generation) reply.headers(answerHeaders(record.generation));
-  return writeError(reply, asGatewayError(foreseen, request.id), { sent: record?.generation?.sent ?? false });
+  if (record?.generation) reply.headers(answerHeaders(record.generation, request.headers));
+  return writeError(reply, asGatewayError(foreseen, request.id), record?.generation);
 }

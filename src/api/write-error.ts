@@ -1,6 +1,7 @@
 import type { FastifyReply } from 'fastify';
 import { type ErrorKind, GatewayError } from '../domain/gateway-error.ts';
 import { discardUnread } from './discard-unread.ts';
+import { mayRepeat, type Spent } from './may-repeat.ts';
 
 type CallerView = { readonly status: number; readonly type: string; readonly code: string };
 
@@ -46,6 +47,7 @@ export const callerViews: Readonly<Record<ErrorKind, CallerView>> = {
   moderation_blocked: { status: 400, type: contentRefused, code: 'moderation_blocked' },
   upstream_rate_limited: { status: 429, type: 'requests', code: 'rate_limit_exceeded' },
   upstream_quota_exhausted: { status: 429, type: 'insufficient_quota', code: 'insufficient_quota' },
+  upstream_oddity: { status: 502, type: serverError, code: 'upstream_unavailable' },
   upstream_auth_failed: { status: 502, type: serverError, code: 'upstream_auth_failed' },
   upstream_misconfigured: { status: 502, type: serverError, code: 'upstream_misconfigured' },
   upstream_generation_failed: { status: 502, type: serverError, code: 'upstream_generation_failed' },
@@ -75,13 +77,13 @@ export function errorBody(error: GatewayError): { error: Record<string, unknown>
 }
 
 /**
- * Answers with an error. `sent`: a paid call may have left for the upstream, so that a client that repeats the request
- * by itself could buy the picture again: answers which OpenAI's SDKs would repeat then say that they must not.
+ * Answers with an error. What OpenAI's SDKs would repeat by themselves, although that could buy the picture again or is of
+ * no use, says that they must not. @param spent what the request has cost so far, if it was started
  */
-export function writeError(reply: FastifyReply, error: GatewayError, { sent }: { sent: boolean }): FastifyReply {
+export function writeError(reply: FastifyReply, error: GatewayError, spent: Spent | undefined): FastifyReply {
   const { status } = callerViews[error.kind];
   const isRepeatedBySdks = status === 408 || status === 409 || status === 429 || status >= 500;
-  if (sent && isRepeatedBySdks) reply.header('x-should-retry', 'false');
+  if (isRepeatedBySdks && !mayRepeat(error, spent)) reply.header('x-should-retry', 'false');
   if (status === 401) reply.header('www-authenticate', 'Bearer');
   if (error.retryAfterMs !== undefined) {
     reply.header('retry-after-ms', String(error.retryAfterMs));

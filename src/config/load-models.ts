@@ -87,16 +87,19 @@ function checkReferences(value: Readonly<Record<string, unknown>>, report: Repor
 function build(file: z.output<typeof fileKeys>, models: readonly ModelConfig[]): ModelsConfig {
   const aliases = frozenMap(Object.entries(file.aliases ?? {}));
   const longest = Math.max(...models.map((model) => model.timeoutMs));
-  const {
-    defaultModel,
-    imageUrls,
-    limits: { drainMs = longest + drainMarginMs, uploadBytes = 200_000_000 } = {},
-  } = file;
+  const { defaultModel, imageUrls, limits = {} } = file;
+  const { drainMs = longest + drainMarginMs, uploadBytes = 200_000_000 } = limits;
   return {
     ...(defaultModel !== undefined && { defaultModel: aliases.get(defaultModel) ?? defaultModel }),
     aliases,
     models,
     drainMs,
+    limits: {
+      inFlight: limits.inFlight ?? 200,
+      heldBytes: limits.heldBytes ?? 512 * 1024 * 1024,
+      queueMs: limits.queueMs ?? 15_000,
+      lingerMs: limits.lingerMs ?? 15_000,
+    },
     uploadBytes,
     imageUrls,
   };

@@ -23,6 +23,16 @@ const modelShape = {
     .enum(parameterPolicies)
     .default('adapt')
     .describe('What happens to parameters that the model does not know: adapted or refused, refused, or forwarded'),
+  maxRetries: z
+    .int()
+    .min(0)
+    .max(20)
+    .default(2)
+    .describe('How many failed calls a request may repeat, if nothing was made'),
+  onUnknownOutcome: z
+    .enum(['stop', 'retry'])
+    .default('stop')
+    .describe('retry: one call whose outcome is unknown is repeated, although it may be billed twice'),
   partialSuccess: z
     .literal('deliver')
     .exactOptional()
@@ -57,6 +67,25 @@ export function fileSchema<Model extends z.ZodType>(model: Model) {
       .describe('What happens to edits whose pictures are links: refused, or downloaded from any public host'),
     limits: z
       .strictObject({
+        inFlight: z.int().min(1).max(10_000).exactOptional().describe('Requests that are worked on at once'),
+        heldBytes: z
+          .int()
+          .min(16 * 1024 * 1024)
+          .max(64 * 1024 * 1024 * 1024)
+          .exactOptional()
+          .describe('Bytes of memory that all requests together may take'),
+        queueMs: z
+          .int()
+          .min(0)
+          .max(300_000)
+          .exactOptional()
+          .describe('How long a request waits for its turn, in milliseconds'),
+        lingerMs: z
+          .int()
+          .min(0)
+          .max(300_000)
+          .exactOptional()
+          .describe('How long a call runs on when its caller has left, so that the same caller can take it over'),
         uploadBytes: z
           .int()
           .min(1_000_000)

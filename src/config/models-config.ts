@@ -9,12 +9,23 @@ export type ModelsConfig = {
   /** Alias → name of a model. */
   readonly aliases: ReadonlyMap<string, string>;
   readonly models: readonly ModelConfig[];
+  /** What the process takes on; times in milliseconds. */
+  readonly limits: ProcessLimits;
   /** The longest body of an edit. */
   readonly uploadBytes: number;
   /** What happens to edits whose pictures are links. */
   readonly imageUrls: 'refuse' | 'download';
   /** How long a shutdown waits for running requests, in milliseconds. */
   readonly drainMs: number;
+};
+
+/** What the process takes on. */
+export type ProcessLimits = {
+  /** Requests that are worked on at once. */
+  readonly inFlight: number;
+  readonly heldBytes: number;
+  readonly queueMs: number;
+  readonly lingerMs: number;
 };
 
 /** One logical model: a name that clients use, served by one or more targets. */
@@ -25,6 +36,9 @@ export type ModelConfig = {
   readonly defaults: ModelDefaults;
   /** What happens to parameters that a target's family does not do. */
   readonly parameters: ParameterPolicy;
+  readonly maxRetries: number;
+  /** `retry`: one call whose outcome is unknown is repeated. */
+  readonly onUnknownOutcome: 'stop' | 'retry';
   /** `deliver`: pictures are delivered although others of the same request failed; otherwise it is all or nothing. */
   readonly partialSuccess?: 'deliver';
   readonly targets: readonly TargetConfig[];
@@ -58,6 +72,8 @@ type CommonTarget = {
   /** Without trailing slash, query and fragment. */
   readonly baseURL: string;
   readonly apiKey: Secret;
+  /** Calls that may run at once; without it, any number. */
+  readonly maxConcurrent?: number;
   /** Further origins from which result pictures may be downloaded. */
   readonly downloadOrigins: readonly string[];
   /** Whether one picture is asked for as a stream of the upstream even where the caller wants none. */

@@ -51,6 +51,7 @@ export function buildTarget(entry: TargetEntry, address: TargetAddress, position
     baseURL: address.baseURL,
     apiKey: new Secret(entry.apiKey),
     downloadOrigins: entry.downloadOrigins.map((origin) => new URL(origin).origin),
+    ...(entry.maxConcurrent !== undefined && { maxConcurrent: entry.maxConcurrent }),
     upstreamStream: entry.upstreamStream,
     capabilities: entry.capabilities ?? {},
   };

@@ -27,6 +27,7 @@ const common = {
     .min(1)
     .regex(/^[!-~]*$/, 'must hold visible ASCII characters only; check for blanks and line breaks')
     .describe('The key of the Azure resource, best taken from a variable'),
+  maxConcurrent: z.int().min(1).max(10_000).exactOptional().describe('Calls that may run at once at this target'),
   downloadOrigins: z
     .array(z.string().refine(isOrigin, 'must be an origin such as https://files.example.com, without a path'))
     .default([])

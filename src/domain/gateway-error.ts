@@ -48,6 +48,7 @@ export type ErrorKind =
   | 'moderation_blocked'
   // the upstream
   | 'upstream_unavailable'
+  | 'upstream_oddity'
   | 'upstream_blocked'
   | 'upstream_auth_failed'
   | 'upstream_misconfigured'

@@ -4,14 +4,20 @@ import type { ImageEvent, ImageFacts } from './image-event.ts';
 export type GenerationReport = {
   /** The logical model. */
   readonly model: string;
-  readonly target: string;
+  /** The target that was asked last; `undefined` before the first one. */
+  readonly target: string | undefined;
   /** What the upstream was asked for, where that is definite. */
   readonly asked: ImageFacts;
-  readonly provider: string;
-  /** Paid calls that were started. */
+  readonly provider: string | undefined;
+  /** Paid calls that were started, retries among them. */
   readonly attempts: number;
   /** True once a paid call may have left the process. */
   readonly sent: boolean;
+  /** How many failed calls it may repeat, and how long it may take: the model's limits, or the caller's lower ones. */
+  readonly maxRetries: number;
+  readonly timeoutMs: number;
+  /** How long it waited for its turn. */
+  readonly queueMs: number;
   /** What the gateway did itself to satisfy the request, in the words of `x-gateway-adapted`. */
   readonly adaptations: readonly string[];
   /** From the start until the outcome was known; `undefined` before. */
@@ -30,8 +36,13 @@ export interface Generation {
   readonly answer: Promise<AsyncIterable<ImageEvent>>;
   /** Aborted when the generation ends early, with a GatewayError as the reason, and once it is settled. */
   readonly signal: AbortSignal;
+  /**
+   * Its caller has gone. Before anything may be billed, and once its pictures are being read, it ends; in between it
+   * lingers for a while, so that the caller's own retry can take it over.
+   */
+  leave(): void;
   /** Ends it early: the upstream connection is closed, polls and downloads stop. */
-  cancel(why: 'client gone' | 'shutdown'): void;
+  cancel(why: 'shutdown'): void;
   /** Counts how the answer ended, and lets go of everything that the generation holds. Later calls change nothing. */
   settle(how: Settlement): void;
 }

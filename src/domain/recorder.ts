@@ -15,6 +15,10 @@ export type AttemptEnd = Outcome | 'delivered' | 'torn' | 'abandoned';
 
 /** Where counters go; it never throws. */
 export interface Recorder {
+  /** A caller's retry: it got the generation that it had left, the unknown outcome of a moment ago, or a new purchase. */
+  retryArrived(end: 'taken_over' | 'shared_unknown' | 'possible_duplicate'): void;
   anomaly(kind: Anomaly): void;
   attemptEnded(provider: string, end: AttemptEnd): void;
+  /** A call that may have been billed was made again, as its operator wants it. */
+  unknownRepeated(provider: string): void;
 }

@@ -1,6 +1,7 @@
 import { GatewayError } from '../domain/gateway-error.ts';
 import type { Operation } from '../domain/image-request.ts';
 import type { LogicalModel, Target } from './model-catalog.ts';
+import type { CoolDown } from './target-health.ts';
 
 type Choosable = { readonly priority: number; readonly weight: number };
 
@@ -14,6 +15,33 @@ export function chooseTarget<T extends Choosable>(targets: readonly T[], random:
     if (rest < 0) return candidate;
   }
   return candidates.at(-1) as T;
+}
+
+/** A target to ask now, or the shortest wait among targets that all asked for one. */
+export type Choice = { readonly target: Target } | { readonly coolDown: CoolDown };
+
+/**
+ * The target for the next call. Those that asked for a wait are left out; of the others, those whose breaker is closed
+ * are preferred, then those that this request has not tried yet, then those with a free slot: so a breaker never takes
+ * out the last target. `targets` is not empty.
+ */
+export function chooseHealthy(
+  targets: readonly Target[],
+  { tried, now, random }: { readonly tried: ReadonlySet<Target>; readonly now: number; readonly random: number },
+): Choice {
+  const ready = targets.filter(({ health }) => health.coolDownAt(now) === undefined);
+  if (ready.length === 0) return { coolDown: earliest(targets.flatMap(({ health }) => health.coolDownAt(now) ?? [])) };
+  const wishes: ((target: Target) => boolean)[] = [
+    ({ health }) => health.breaker.allows(now),
+    (target) => !tried.has(target),
+    ({ health }) => !health.slots.isFull,
+  ];
+  const preferred = wishes.reduce((left, wish) => (left.some(wish) ? left.filter(wish) : left), ready);
+  return { target: chooseTarget(preferred, random) };
+}
+
+function earliest(coolDowns: readonly CoolDown[]): CoolDown {
+  return coolDowns.reduce((one, other) => (other.until < one.until ? other : one));
 }
 
 /** The targets that can do the operation; throws `unsupported_operation` where there are none. */

@@ -1,50 +1,166 @@
+import { GatewayError } from '../domain/gateway-error.ts';
 import type { Generation } from '../domain/generation.ts';
 import { type ImageRequest, operationOf } from '../domain/image-request.ts';
 import type { Recorder } from '../domain/recorder.ts';
-import { chooseTarget, targetsFor } from './choose-target.ts';
+import type { Admission } from './admission.ts';
+import { fitFor } from './ask-targets.ts';
+import { chooseHealthy, targetsFor } from './choose-target.ts';
 import type { Hosting } from './deliver-url.ts';
+import { fingerprint } from './fingerprint.ts';
+import { type FittedRequest, withDefaults } from './fit-request.ts';
 import { startGeneration } from './generation.ts';
-import type { ModelCatalog } from './model-catalog.ts';
+import { type Claim, GenerationRegistry } from './generation-registry.ts';
+import type { LogicalModel, ModelCatalog, Target } from './model-catalog.ts';
+import { RetryBudget } from './retry-budget.ts';
+import type { GatewayTimes } from './times.ts';
+
+/** Who asks, and what they want of the gateway itself. */
+export type Caller = {
+  /** Tells callers apart; never a key itself. */
+  readonly id: string;
+  /** The caller's own client says that it asks again. */
+  readonly isRetry: boolean;
+  /** Shorter than the model's deadline, if anything. */
+  readonly timeoutMs?: number | undefined;
+  /** Fewer than the model's retries, if anything. */
+  readonly maxRetries?: number | undefined;
+};
 
 /** The use case: logical models in front, targets behind. */
 export interface Gateway {
   readonly catalog: ModelCatalog;
+  readonly admission: Admission;
   /** How many generations are running. */
   readonly inFlight: number;
+  /** How many of them have lost their caller. */
+  readonly orphans: number;
   /**
-   * Starts a request; throws a GatewayError when it can be refused before anything is sent. From the start on, the
-   * generation owns the request's inputs.
+   * Starts a request, or takes over what the same caller has left a moment ago; throws a GatewayError when it can be
+   * refused before anything is sent. From then on the generation owns the request's inputs.
    */
-  start(model: string | undefined, request: ImageRequest): Generation;
+  start(model: string | undefined, request: ImageRequest, caller: Caller): Generation;
   /** Ends everything that is running, so that each caller still gets an answer. */
   cancelAll(): void;
 }
 
 type Parts = {
   readonly catalog: ModelCatalog;
+  readonly admission: Admission;
   readonly recorder: Recorder;
   /** Where pictures can be hosted at the moment, if they can. */
   readonly hosting: () => Hosting | undefined;
+  readonly times: GatewayTimes;
   readonly random?: () => number;
 };
 
-export function createGateway({ catalog, recorder, hosting, random = Math.random }: Parts): Gateway {
+export function createGateway(parts: Parts): Gateway {
+  const { catalog, admission, recorder, hosting, times, random = Math.random } = parts;
   const running = new Set<Generation>();
+  const registry = new GenerationRegistry(times.lingerMs);
+  const budget = new RetryBudget();
+  let isClosed = false;
+
+  function begin(model: LogicalModel, request: ImageRequest, caller: Caller, claim: Claim): Generation {
+    const asked = withDefaults(request, model.defaults);
+    const place = hosting();
+    const { targets, fitted } = fittingTargets(model, asked, { place, random: random() });
+    const generation = startGeneration({
+      model,
+      targets,
+      request: asked,
+      fitted,
+      policy: model.parameters,
+      deliversPart: model.partialSuccess === 'deliver',
+      maxRetries: Math.min(caller.maxRetries ?? model.maxRetries, model.maxRetries),
+      retriesUnknown: model.onUnknownOutcome === 'retry',
+      timeoutMs: Math.min(caller.timeoutMs ?? model.timeoutMs, model.timeoutMs),
+      delivering: {
+        delivery: asked.stream ? 'b64_json' : asked.delivery,
+        wantsPreviews: asked.stream,
+        hosting: place,
+        recorder,
+      },
+      turn: (signal) => admission.turn(signal),
+      budget,
+      times,
+      random,
+      onOrphaned: (orphan, giveUp) => registry.add(claim, orphan, giveUp),
+      onSettled(settled, failure) {
+        running.delete(settled);
+        if (failure instanceof GatewayError && failure.outcome === 'unknown') registry.share(claim, failure);
+      },
+    });
+    running.add(generation);
+    return generation;
+  }
+
   return {
     catalog,
+    admission,
     get inFlight() {
       return running.size;
     },
-    start(name, request) {
+    get orphans() {
+      return registry.orphans;
+    },
+    start(name, request, caller) {
+      if (isClosed) throw closed();
       const model = catalog.find(name);
-      const target = chooseTarget(targetsFor(operationOf(request), model), random());
-      const onSettled = () => running.delete(generation);
-      const generation = startGeneration({ model, target, request, recorder, hosting: hosting(), onSettled });
-      running.add(generation);
-      return generation;
+      const claim = { caller: caller.id, fingerprint: fingerprint(model.name, request) };
+      const taken = registry.take(claim);
+      if (taken === undefined) {
+        if (caller.isRetry) recorder.retryArrived('possible_duplicate');
+        return begin(model, request, caller, claim);
+      }
+      recorder.retryArrived('generation' in taken ? 'taken_over' : 'shared_unknown');
+      if ('unknown' in taken) throw taken.unknown;
+      // What it works on is what its first caller sent, and equal.
+      void request.edit?.release();
+      return taken.generation;
     },
     cancelAll() {
+      // An upload may be complete only now.
+      isClosed = true;
       for (const generation of running) generation.cancel('shutdown');
     },
   };
+}
+
+/**
+ * The targets that can serve a request, and what it becomes at the likeliest of them. Where none can, throws what the
+ * first one has against it.
+ */
+function fittingTargets(
+  model: LogicalModel,
+  request: ImageRequest,
+  { place, random }: { place: Hosting | undefined; random: number },
+): { targets: readonly Target[]; fitted: FittedRequest } {
+  const refusals: unknown[] = [];
+  const fits = new Map<Target, FittedRequest>();
+  for (const target of targetsFor(operationOf(request), model).toSorted(
+    (one, other) => one.priority - other.priority,
+  )) {
+    try {
+      const fitted = fitFor(request, target, model.parameters);
+      if (fitted.adaptations.includes('delivery=url') && place === undefined) throw hostingUnavailable();
+      fits.set(target, fitted);
+    } catch (error) {
+      refusals.push(error);
+    }
+  }
+  const targets = [...fits.keys()];
+  if (targets.length === 0) throw refusals[0];
+  const choice = chooseHealthy(targets, { tried: new Set(), now: performance.now(), random });
+  const likely = 'target' in choice ? choice.target : (targets[0] as Target);
+  return { targets, fitted: fits.get(likely) as FittedRequest };
+}
+
+function closed(): GatewayError {
+  return new GatewayError('overloaded', 'The gateway is shutting down. Nothing was sent to the image service.');
+}
+
+function hostingUnavailable(): GatewayError {
+  const message =
+    "'response_format' cannot be 'url' here: this model answers with base64, and this gateway hosts no pictures. Its operator can set DATA_DIR and PUBLIC_BASE_URL.";
+  return new GatewayError('unsupported_parameter', message, { param: 'response_format' });
 }

@@ -1,119 +1,184 @@
 import { GatewayError } from '../domain/gateway-error.ts';
-import type { Generation, GenerationReport } from '../domain/generation.ts';
+import type { Generation, GenerationReport, Settlement } from '../domain/generation.ts';
 import type { ImageEvent, ImageFacts } from '../domain/image-event.ts';
 import type { ImageRequest } from '../domain/image-request.ts';
-import type { AttemptEnd, Recorder } from '../domain/recorder.ts';
-import type { Hosting } from './deliver-url.ts';
-import { fanOut } from './fan-out.ts';
-import { type FittedRequest, fitRequest, withDefaults } from './fit-request.ts';
+import { type AskParts, AskTargets } from './ask-targets.ts';
+import type { FittedRequest } from './fit-request.ts';
 import { type Interruption, interruptionError } from './interruption.ts';
-import { createLeg, type Leg } from './leg.ts';
 import type { LogicalModel, Target } from './model-catalog.ts';
+import type { Release } from './slots.ts';
 
-type Start = {
+type Start = Omit<AskParts, 'delivering' | 'deadline'> & {
   readonly model: LogicalModel;
-  readonly target: Target;
   readonly request: ImageRequest;
-  readonly recorder: Recorder;
-  readonly hosting: Hosting | undefined;
-  /** Called once, when the generation is settled. */
-  readonly onSettled: () => void;
+  /** What the request becomes at the target that it is likely to be sent to. */
+  readonly fitted: FittedRequest;
+  readonly timeoutMs: number;
+  readonly delivering: Omit<AskParts['delivering'], 'signal'>;
+  /** Waits for the process to have room; rejects with `overloaded`. */
+  readonly turn: (signal: AbortSignal) => Promise<Release>;
+  /** Called when the caller has left a generation that may be billed already. */
+  readonly onOrphaned: (generation: Generation, giveUp: () => void) => void;
+  /** Called once, when the generation is settled; with the failure, if it had one. */
+  readonly onSettled: (generation: Generation, failure: unknown) => void;
 };
 
-/** Starts a request against one target, with one deadline over everything. Throws when the target cannot serve it. */
-export function startGeneration({ model, target, request, recorder, hosting, onSettled }: Start): Generation {
-  const asked = withDefaults(request, model.defaults);
-  const fitted = fitRequest(asked, { family: target.family, policy: model.parameters });
-  if (fitted.adaptations.includes('delivery=url') && hosting === undefined) throw hostingUnavailable();
-
+/** Starts a request, with one deadline over everything: the queue, all calls, the waits, and the answer's transfer. */
+export function startGeneration(start: Start): Generation {
+  const { request, delivering, timeoutMs, turn } = start;
   const interrupt = new AbortController();
   const { signal } = interrupt;
-  const legs = fitted.legs.map((leg) => {
-    const delivery = asked.stream ? 'b64_json' : asked.delivery;
-    const request = collapsesStream(leg, target) ? asStreamed(leg) : leg;
-    return createLeg({ target, request, delivery, wantsPreviews: asked.stream, hosting, signal, recorder });
-  });
   const begin = performance.now();
+  const asking = new AskTargets(
+    { ...start, deadline: begin + timeoutMs, delivering: { ...delivering, signal } },
+    start.fitted,
+  );
+  let turnMs = 0;
   let knownAt: number | undefined;
+  let endTurn: Release | undefined;
+  let isAnswered = false;
+  let isRead = false;
   let isSettled = false;
 
   async function run(): Promise<AsyncIterable<ImageEvent>> {
     try {
-      const starts = legs.map((leg) => leg.start);
-      const [only, ...others] = starts;
-      if (only !== undefined && others.length === 0) return await only();
-      const events = await fanOut(starts, { isStream: asked.stream, deliversPart: model.partialSuccess === 'deliver' });
+      endTurn = await turn(signal);
+      turnMs = performance.now() - begin;
+      signal.throwIfAborted();
+      const events = await asking.ask(request);
       // An interruption has also ended the calls whose pictures would be the delivered part.
       signal.throwIfAborted();
-      return events;
+      isAnswered = true;
+      return noteReading(events);
     } finally {
       knownAt = performance.now();
+      // It may have ended in the very moment in which its turn came.
+      if (isSettled) endTurn?.();
     }
+  }
+
+  async function* noteReading(events: AsyncIterable<ImageEvent>): AsyncGenerator<ImageEvent> {
+    isRead = true;
+    yield* events;
   }
 
   function cancel(why: Interruption): void {
-    interrupt.abort(interruptionError(why, { sent: legs.some(({ attempt }) => attempt.sent) }));
+    const { attempts } = asking;
+    interrupt.abort(
+      interruptionError(why, { isOpen: attempts.some(({ isOpen }) => isOpen), isTried: attempts.length > 0 }),
+    );
+    // Nobody is there to read them, and to notice.
+    if (isLost()) end('abandoned', signal.reason);
   }
-  const deadline = setTimeout(() => cancel('deadline'), model.timeoutMs);
 
-  function end(how: AttemptEnd): void {
+  /** Its pictures have come, but it was ended before anybody has read them. */
+  function isLost(): boolean {
+    return isAnswered && !isRead && signal.aborted;
+  }
+  const deadline = setTimeout(() => cancel('deadline'), timeoutMs);
+
+  function end(how: Settlement, failure?: unknown): void {
     if (isSettled) return;
     isSettled = true;
     clearTimeout(deadline);
-    for (const leg of legs) {
-      const legEnd = leg.endOf(how);
-      if (legEnd) recorder.attemptEnded(target.provider.id, legEnd);
+    const torn = new Set<Target>();
+    for (const attempt of asking.attempts) {
+      const attemptEnd = attempt.endOf(how);
+      if (attemptEnd === 'torn') torn.add(attempt.target);
+      delivering.recorder.attemptEnded(attempt.target.provider.id, attemptEnd);
     }
+    // One broken answer is one failure of its target, however many calls were needed for it.
+    for (const { health } of torn) health.breaker.failed(performance.now());
     // Whatever is still open (a body, a poll, a download) ends with the signal.
     interrupt.abort(new GatewayError('internal_error', 'The generation has ended.'));
+    asking.release();
+    endTurn?.();
     void request.edit?.release();
-    onSettled();
+    start.onSettled(generation, failure);
   }
 
+  function giveUp(): void {
+    cancel('client gone');
+    end('abandoned');
+  }
+
+  /** The generation for one caller: when that has left, it is the next one's, and the first one has no part in it. */
+  function forCaller(): Generation {
+    const left = Promise.withResolvers<never>();
+    let isLeft = false;
+    const known = Promise.race([answer, left.promise]);
+    known.catch(() => {});
+    return {
+      report,
+      get answer() {
+        return isLost() ? Promise.reject(signal.reason) : known;
+      },
+      signal,
+      cancel,
+      settle(how) {
+        if (!isLeft) end(how);
+      },
+      leave() {
+        if (isSettled || isLeft) return;
+        if (isRead) return cancel('client gone');
+        if (asking.attempts.every(({ isOpen }) => !isOpen)) return giveUp();
+        isLeft = true;
+        left.reject(interruptionError('client gone', { isOpen: true, isTried: true }));
+        start.onOrphaned(forCaller(), giveUp);
+      },
+    };
+  }
+
+  const report = liveReport(start, asking, {
+    turnMs: () => turnMs,
+    // Calls that wait at the same time count each.
+    upstreamMs: () => knownAt && Math.max(0, knownAt - begin - turnMs - asking.queueMs),
+  });
   const answer = run();
+  const generation = forCaller();
   // Calls that still ran when another one failed were given up: they may have been billed.
-  answer.catch(() => end('abandoned'));
-
-  return {
-    report: liveReport({ model, target, legs, fitted }, () => knownAt && knownAt - begin),
-    answer,
-    signal,
-    cancel,
-    settle: end,
-  };
+  answer.catch((error) => end('abandoned', error));
+  return generation;
 }
 
-/** A call of one picture may go over the upstream's stream, because quiet connections are reported to be cut there. */
-function collapsesStream({ stream, count }: ImageRequest, { family, upstreamStream }: Target): boolean {
-  return upstreamStream === 'always' && family.streams && !stream && count === 1;
-}
+type Durations = { readonly turnMs: () => number; readonly upstreamMs: () => number | undefined };
 
-/** A stream carries base64, whatever the caller gets in the end. */
-function asStreamed(request: ImageRequest): ImageRequest {
-  return { ...request, stream: true, partialImages: 1, delivery: undefined };
-}
-
-type ReportFacts = { model: LogicalModel; target: Target; legs: readonly Leg[]; fitted: FittedRequest };
-
-function liveReport(facts: ReportFacts, upstreamMs: () => number | undefined): GenerationReport {
-  const { model, target, legs, fitted } = facts;
+function liveReport(
+  { model, maxRetries, timeoutMs }: Start,
+  asking: AskTargets,
+  durations: Durations,
+): GenerationReport {
+  const lastTarget = (): Target | undefined => asking.attempts.at(-1)?.target;
   return {
     model: model.name,
-    target: target.name,
-    provider: target.provider.id,
-    asked: factsOf(fitted.legs[0]),
-    adaptations: fitted.adaptations,
+    get target() {
+      return lastTarget()?.name;
+    },
+    get provider() {
+      return lastTarget()?.provider.id;
+    },
+    get asked() {
+      return factsOf(asking.fitted.legs[0]);
+    },
+    get adaptations() {
+      return asking.fitted.adaptations;
+    },
     get attempts() {
-      return legs.filter((leg) => leg.endOf('delivered') !== undefined).length;
+      return asking.attempts.length;
     },
     get sent() {
-      return legs.some(({ attempt }) => attempt.sent);
+      return asking.attempts.some(({ attempt }) => attempt.sent);
+    },
+    maxRetries,
+    timeoutMs,
+    get queueMs() {
+      return durations.turnMs() + asking.queueMs;
     },
     get upstreamMs() {
-      return upstreamMs();
+      return durations.upstreamMs();
     },
     get upstreamRequestId() {
-      return legs.map(({ attempt }) => attempt.upstreamRequestId).find((id) => id !== undefined);
+      return asking.attempts.map(({ attempt }) => attempt.upstreamRequestId).findLast((id) => id !== undefined);
     },
   };
 }
@@ -121,10 +186,4 @@ function liveReport(facts: ReportFacts, upstreamMs: () => number | undefined): G
 function factsOf({ size, quality, background, outputFormat }: ImageRequest): ImageFacts {
   const facts = { size, quality, background, outputFormat };
   return Object.fromEntries(Object.entries(facts).filter(([, value]) => value !== undefined));
-}
-
-function hostingUnavailable(): GatewayError {
-  const message =
-    "'response_format' cannot be 'url' here: this model answers with base64, and this gateway hosts no pictures. Its operator can set DATA_DIR and PUBLIC_BASE_URL.";
-  return new GatewayError('unsupported_parameter', message, { param: 'response_format' });
 }

@@ -3,14 +3,17 @@ import { GatewayError } from '../domain/gateway-error.ts';
 /** Why we end a generation ourselves. */
 export type Interruption = 'deadline' | 'client gone' | 'shutdown';
 
+/** What is known at that moment: whether a call may be billed, and whether one was made at all. */
+type Known = { readonly isOpen: boolean; readonly isTried: boolean };
+
 /**
  * What it means for a caller that we ended its generation. Before the first byte of a paid call was sent nothing has
  * happened; afterwards the picture may have been made, whatever the reason was.
  */
-export function interruptionError(why: Interruption, { sent }: { readonly sent: boolean }): GatewayError {
+export function interruptionError(why: Interruption, { isOpen, isTried }: Known): GatewayError {
   if (why === 'client gone') return new GatewayError('client_gone', 'The caller has left.');
-  const [kind, message] = (sent ? afterSending : beforeSending)[why];
-  return new GatewayError(kind, message, { outcome: sent ? 'unknown' : 'not-processed' });
+  const [kind, message] = (isOpen ? afterSending : isTried ? afterTrying : beforeSending)[why];
+  return new GatewayError(kind, message, { outcome: isOpen ? 'unknown' : 'not-processed' });
 }
 
 const nothing = 'Nothing was sent to the image service and nothing was billed.';
@@ -19,6 +22,11 @@ const maybe = 'The picture may still be made and billed; it was not asked for ag
 const beforeSending = {
   deadline: ['deadline_exceeded', `The image service could not be asked within the deadline. ${nothing}`],
   shutdown: ['overloaded', `The gateway is shutting down. ${nothing}`],
+} as const;
+
+const afterTrying = {
+  deadline: ['deadline_exceeded', 'The image service took no request within the deadline. Nothing was billed.'],
+  shutdown: ['overloaded', 'The gateway is shutting down. Nothing was billed.'],
 } as const;
 
 const afterSending = {

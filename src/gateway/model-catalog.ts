@@ -4,17 +4,19 @@ import type { ImageProvider } from '../domain/image-provider.ts';
 import type { RequestDefaults } from '../domain/image-request.ts';
 import type { ParameterPolicy } from '../domain/parameter-policy.ts';
 import type { ModelFamily } from './model-families.ts';
+import type { TargetHealth } from './target-health.ts';
 
 /** One upstream deployment behind a logical model. */
 export type Target = {
   readonly name: string;
-  /** Targets with the lowest number are used; among equals, by weight. */
+  /** Targets with a lower number are tried first; among equals, by weight. */
   readonly priority: number;
   readonly weight: number;
   readonly family: ModelFamily;
   /** `always`: one picture is asked for as a stream of the upstream even where the caller wants none. */
   readonly upstreamStream: 'never' | 'always';
   readonly provider: ImageProvider;
+  readonly health: TargetHealth;
   /** Fetches result pictures from where this target may keep them. */
   readonly download: ImageDownload;
 };
@@ -22,12 +24,17 @@ export type Target = {
 /** What callers name: a model of the gateway's own, served by one or more targets. */
 export type LogicalModel = {
   readonly name: string;
+  /** The longest that a request may take; callers may ask for less. */
   readonly timeoutMs: number;
   readonly defaults: RequestDefaults;
   /** What happens to parameters that a target's family does not do. */
   readonly parameters: ParameterPolicy;
   /** `deliver`: the pictures of the calls that worked are delivered when others of the same request failed. */
   readonly partialSuccess: 'deliver' | undefined;
+  /** How many failed calls one request may repeat. */
+  readonly maxRetries: number;
+  /** `retry`: one call whose outcome is unknown is repeated, although it may be billed twice. */
+  readonly onUnknownOutcome: 'stop' | 'retry';
   readonly targets: readonly Target[];
 };
 

@@ -69,6 +69,7 @@ const messages = {
   upstream_rate_limited: 'The image service is receiving too many requests.',
   upstream_unavailable: 'The image service is busy. Nothing was billed.',
   upstream_generation_failed: 'The image service failed to make the picture.',
+  upstream_oddity: 'The image service refused a request that is correct, as it does now and then. Nothing was billed.',
   upstream_timeout: unknownOutcome,
   upstream_outcome_unknown: unknownOutcome,
   upstream_refused_size: 'The request is too large for the image service.',
@@ -110,6 +111,12 @@ const statusRules: readonly Rule[] = [
 
 /** What the body of a 400 says, and the `error` of an answer that calls itself a success. */
 const bodyRules: readonly Rule[] = [
+  // Now and then, to a form like any other (CONTRACTS §3.2).
+  [
+    (facts) => hasCode('unsupportedcontenttype')(facts) && /multipart\/form-data/i.test(facts.message),
+    'upstream_oddity',
+    'not-processed',
+  ],
   [hasCode('ratelimitexceeded'), 'upstream_rate_limited', 'not-processed'],
   [({ message }) => /^Unknown model/i.test(message), 'upstream_misconfigured', 'not-processed'],
   [hasCode('unknownparameter'), 'upstream_unknown_parameter', 'refused'],

@@ -47,6 +47,19 @@ export function createTelemetry(logger: Logger): Telemetry {
     registers,
   });
 
+  const repeated = new Counter({
+    name: 'gateway_unknown_outcomes_repeated_total',
+    help: 'Calls that were made again although they may have been billed (onUnknownOutcome)',
+    labelNames: ['provider'],
+    registers,
+  });
+  const retries = new Counter({
+    name: 'gateway_retries_arrived_total',
+    help: 'Requests that repeat an earlier one, by what they got; possible_duplicate may have bought a picture twice',
+    labelNames: ['end'],
+    registers,
+  });
+
   return {
     requestStarted: () => inFlight.inc(),
     requestEnded(record, end) {
@@ -57,6 +70,8 @@ export function createTelemetry(logger: Logger): Telemetry {
       logger[levelOf(record, end)](wideRecord(record, end), 'request');
     },
     attemptEnded: (provider, outcome) => attempts.inc({ provider, outcome }),
+    unknownRepeated: (provider) => repeated.inc({ provider }),
+    retryArrived: (end) => retries.inc({ end }),
     anomaly: (kind) => anomalies.inc({ kind }),
     metrics: () => registry.metrics(),
   };

@@ -1,5 +1,5 @@
 import { createHmac, randomBytes } from 'node:crypto';
-import { GatewayError } from '../domain/gateway-error.ts';
+import { type ErrorKind, GatewayError } from '../domain/gateway-error.ts';
 import type { RequestEnd, RequestRecord } from '../domain/request-record.ts';
 
 // Without the key, which dies with the process, nobody can test a guessed prompt against the log.
@@ -23,6 +23,7 @@ export function wideRecord(record: RequestRecord, { how, status }: RequestEnd): 
       attempts: generation.attempts,
       sent: generation.sent,
       adaptations: generation.adaptations,
+      queueMs: Math.round(generation.queueMs),
       upstreamMs: generation.upstreamMs === undefined ? undefined : Math.round(generation.upstreamMs),
       upstreamRequestId: generation.upstreamRequestId,
       count: record.count,
@@ -54,8 +55,18 @@ function hash(prompt: string): string {
 function errorFacts(error: unknown): Record<string, unknown> {
   if (!(error instanceof GatewayError)) return unexpected(error);
   const { kind, outcome, param, cause } = error;
-  return { kind, outcome, param, cause: causeFacts(cause) };
+  return { kind, outcome, param, cause: causeFacts(cause), hint: operatorHints[kind] };
 }
+
+/** What an operator can do about a failure that is not its caller's fault. */
+const operatorHints: Readonly<Partial<Record<ErrorKind, string>>> = {
+  upstream_auth_failed: 'check the target’s apiKey, and that the resource allows this network and this model',
+  upstream_misconfigured:
+    'check baseURL, deployment and apiVersion of the target; edits need 2025-04-01-preview or newer',
+  upstream_quota_exhausted: 'the Azure account has no quota or credit left for this deployment',
+  upstream_blocked: 'Azure has blocked the whole resource for its content; ask its support, and use another resource',
+  storage_failed: 'check free space and permissions of DATA_DIR',
+};
 
 /** Our own bug: its stack is what is needed to find it. */
 function unexpected(error: unknown): Record<string, unknown> {

@@ -4,6 +4,7 @@ import { Agent, type Dispatcher } from 'undici';
 import type { Attempt } from '../domain/image-provider.ts';
 import type { Secret } from '../domain/secret.ts';
 import { discardBody } from './discard-body.ts';
+import { inflateBody } from './inflate-body.ts';
 import type { PaidBody } from './paid-body.ts';
 import { paidCallError } from './paid-call-error.ts';
 import { sentMark } from './sent-mark.ts';
@@ -35,11 +36,15 @@ export interface UpstreamClient {
   close(): Promise<void>;
 }
 
-/** Connecting includes TLS. */
-const connectMs = 5_000;
+/** How long an upstream may be silent, in milliseconds. Tests scale it down. */
+export type UpstreamTimes = {
+  /** Connecting includes TLS. */
+  readonly connectMs: number;
+  /** An idle body is cut after this long; the request's deadline is what bounds the whole call. */
+  readonly bodyIdleMs: number;
+};
 
-/** An idle body is cut after this long; the request's deadline is what bounds the whole call. */
-const bodyIdleMs = 60_000;
+const usualTimes: UpstreamTimes = { connectMs: 5_000, bodyIdleMs: 60_000 };
 
 /** Settings that every agent for upstreams needs; undici's own defaults would lose paid answers. */
 export const agentDefaults = {
@@ -47,15 +52,16 @@ export const agentDefaults = {
   allowH2: false,
   // The deadline decides how long a silent upstream is waited for; undici's 300 s would end calls that still run.
   headersTimeout: 0,
-  bodyTimeout: bodyIdleMs,
+  bodyTimeout: usualTimes.bodyIdleMs,
   // Azure's header blocks can exceed the default of 16 KiB, and the answer was already paid for.
   maxHeaderSize: 64 * 1024,
 } as const;
 
-export function createUpstreamClient(): UpstreamClient {
+export function createUpstreamClient(times: Partial<UpstreamTimes> = {}): UpstreamClient {
+  const { connectMs, bodyIdleMs } = { ...usualTimes, ...times };
   // A kept-alive socket may close under a request, which leaves a paid call's outcome unknown: each one dials anew.
   const paid = new Agent({ ...agentDefaults, pipelining: 0, connect: { timeout: connectMs } });
-  const polls = new Agent({ ...agentDefaults, connect: { timeout: connectMs } });
+  const polls = new Agent({ ...agentDefaults, bodyTimeout: bodyIdleMs, connect: { timeout: connectMs } });
 
   return {
     async post(url, { apiKey, body, signal, attempt, isStream = false }) {
@@ -68,7 +74,7 @@ export function createUpstreamClient(): UpstreamClient {
       const dispatcher = paid.compose(sentMark(attempt));
       try {
         const bodyTimeout = isStream ? 0 : bodyIdleMs;
-        return await request(dispatcher, {
+        const answer = await request(dispatcher, {
           ...target(url),
           method: 'POST',
           headers,
@@ -76,13 +82,15 @@ export function createUpstreamClient(): UpstreamClient {
           signal,
           bodyTimeout,
         });
+        return { ...answer, body: inflateBody(answer.body, answer.headers) };
       } catch (error) {
         throw paidCallError(error, attempt);
       }
     },
-    get(url, { apiKey, signal }) {
+    async get(url, { apiKey, signal }) {
       const headers = { ...identity, 'api-key': apiKey.expose() };
-      return request(polls, { ...target(url), method: 'GET', headers, signal });
+      const answer = await request(polls, { ...target(url), method: 'GET', headers, signal });
+      return { ...answer, body: inflateBody(answer.body, answer.headers) };
     },
     async close() {
       await Promise.all([paid.destroy(), polls.destroy()]);

@@ -2,11 +2,11 @@ import { Agent, type buildConnector, type Dispatcher } from 'undici';
 import { GatewayError } from '../domain/gateway-error.ts';
 import type { DownloadedImage, ImageDownload } from '../domain/image-download.ts';
 import { imageHeaderBytes, imageMediaType } from '../domain/image-header.ts';
+import { pause } from '../domain/pause.ts';
 import { agentDefaults, request, target, type UpstreamAnswer } from './client.ts';
 import { discardBody } from './discard-body.ts';
 import { type DownloadAddress, downloadAddress, publicAddress } from './download-address.ts';
 import { guardedConnector } from './guarded-connector.ts';
-import { pause } from './pause.ts';
 
 /** Fetches pictures; it knows no credential, so none can leak. */
 export interface ImageDownloads {

@@ -5,6 +5,7 @@ import type { InputSpool, OpenSpool } from '../../domain/input-spool.ts';
 import { targetsFor } from '../../gateway/choose-target.ts';
 import type { Gateway } from '../../gateway/gateway.ts';
 import { answerGeneration } from '../answer-generation.ts';
+import { callerOf } from '../caller-of.ts';
 import { modelInPath, modelOf } from '../model-of.ts';
 import { checkBoundary } from '../uploads/form-rules.ts';
 import { readForm } from '../uploads/read-form.ts';
@@ -28,7 +29,7 @@ export function handleEdits({ gateway, openSpool, limits, download }: EditsParts
     const spool = openSpool();
     let isStarted = false;
     const start = (call: ImageCall) => {
-      const generation = gateway.start(modelOf(request, call.model), call.request);
+      const generation = gateway.start(modelOf(request, call.model), call.request, callerOf(request));
       isStarted = true;
       return generation;
     };

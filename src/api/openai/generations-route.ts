@@ -2,6 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { GatewayError } from '../../domain/gateway-error.ts';
 import type { Gateway } from '../../gateway/gateway.ts';
 import { answerGeneration } from '../answer-generation.ts';
+import { callerOf } from '../caller-of.ts';
 import { modelOf } from '../model-of.ts';
 import { parseParameters } from './parse-parameters.ts';
 
@@ -10,7 +11,7 @@ export function handleGenerations(gateway: Gateway) {
   return async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
     const call = parseParameters(jsonObject(request.body), undefined);
     const model = modelOf(request, call.model);
-    await answerGeneration(request, reply, call.request, () => gateway.start(model, call.request));
+    await answerGeneration(request, reply, call.request, () => gateway.start(model, call.request, callerOf(request)));
   };
 }
 

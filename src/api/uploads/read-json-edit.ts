@@ -49,8 +49,7 @@ export async function readJsonEdit(body: Readable, sources: Sources): Promise<Up
   try {
     for (let next = await tokens.next(); !next.done; next = await tokens.next()) {
       const token = next.value;
-      if (token.type === 'text')
-        edit.addImage(token.path, await imageSource(nameOf(token.path), pieces(tokens), spool));
+      if (token.type === 'text') edit.addImage(token.path, await readSource(nameOf(token.path), pieces(tokens), spool));
       else if (token.type === 'value') edit.addValue(token.path, token.value);
       else if (token.type === 'dropped') edit.refuseLarge(token.path);
       else if (token.type === 'close') edit.close(token.path);
@@ -72,6 +71,15 @@ export async function readJsonEdit(body: Readable, sources: Sources): Promise<Up
     leftBytes -= input.bytes;
     return input;
   });
+}
+
+/** Escapes may stand for characters that neither base64 nor a URL has. */
+async function readSource(name: string, text: AsyncGenerator<Buffer>, spool: InputSpool): Promise<ImageSource> {
+  try {
+    return await imageSource(name, text, spool);
+  } catch (error) {
+    throw error instanceof UnusableTextError ? invalid(name, 'must be a data URL or an https URL') : error;
+  }
 }
 
 /** The text that has just begun. */

@@ -1,0 +1,55 @@
+import { overloaded, type Release, Slots } from './slots.ts';
+
+type Limits = {
+  /** Requests that are worked on at once. */
+  readonly inFlight: number;
+  /** Bytes that all requests together may need in memory. */
+  readonly heldBytes: number;
+  readonly queueMs: number;
+};
+
+/** What one running generation needs beside its request: chunks of pictures on their way, for each of its calls. */
+const bytesInTransit = 1024 * 1024;
+
+/** Keeps the process from taking on more than it can hold: what is too much is refused at the door, at once. */
+export class Admission {
+  readonly #limits: Limits;
+  readonly #turns: Slots;
+  #requests = 0;
+  #bytes = 0;
+
+  constructor(limits: Limits) {
+    this.#limits = limits;
+    this.#turns = new Slots({ count: limits.inFlight, queue: 2 * limits.inFlight, queueMs: limits.queueMs });
+  }
+
+  get heldBytes(): number {
+    return this.#bytes;
+  }
+
+  /** How many requests wait for their turn. */
+  get waiting(): number {
+    return this.#turns.waiting;
+  }
+
+  /** Lets a request in, before its body is read. `bytes`: what of that will be in memory. Throws `overloaded`. */
+  enter(bytes: number): Release {
+    const needed = bytes + bytesInTransit;
+    const isFull = this.#requests >= 3 * this.#limits.inFlight || this.#bytes + needed > this.#limits.heldBytes;
+    if (isFull) throw overloaded(1_000);
+    this.#requests += 1;
+    this.#bytes += needed;
+    let isIn = true;
+    return () => {
+      if (!isIn) return;
+      isIn = false;
+      this.#requests -= 1;
+      this.#bytes -= needed;
+    };
+  }
+
+  /** Resolves when it is a request's turn. Rejects with `overloaded` and with the signal's reason. */
+  turn(signal: AbortSignal): Promise<Release> {
+    return this.#turns.enter(signal);
+  }
+}

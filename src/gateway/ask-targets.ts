@@ -1,0 +1,287 @@
+import { GatewayError } from '../domain/gateway-error.ts';
+import type { ImageEvent } from '../domain/image-event.ts';
+import type { ImageRequest } from '../domain/image-request.ts';
+import type { ParameterPolicy } from '../domain/parameter-policy.ts';
+import { pause } from '../domain/pause.ts';
+import { type Delivering, PaidAttempt } from './attempt.ts';
+import { backoffMs, withJitter } from './backoff.ts';
+import { chooseHealthy } from './choose-target.ts';
+import { fanOut } from './fan-out.ts';
+import { type FittedRequest, fitRequest } from './fit-request.ts';
+import type { Target } from './model-catalog.ts';
+import { repeatAfter } from './outcome.ts';
+import type { RetryBudget } from './retry-budget.ts';
+import type { Release } from './slots.ts';
+import type { GatewayTimes } from './times.ts';
+
+export type AskParts = {
+  /** Those that can serve the request; never empty. */
+  readonly targets: readonly Target[];
+  readonly policy: ParameterPolicy;
+  readonly deliversPart: boolean;
+  readonly delivering: Delivering;
+  /** How many further paid calls may follow failed ones, over all pieces and targets. */
+  readonly maxRetries: number;
+  readonly retriesUnknown: boolean;
+  /** When the generation's time is over, as of `performance.now()`. */
+  readonly deadline: number;
+  readonly budget: RetryBudget;
+  readonly times: GatewayTimes;
+  readonly random: () => number;
+};
+
+/**
+ * The paid calls of one generation. A call that is known to have made nothing is made again, at another target or after a
+ * wait, within the retries and the deadline; one that may have made a picture is not (RELIABILITY §3).
+ */
+export class AskTargets {
+  readonly #parts: AskParts;
+  readonly attempts: PaidAttempt[] = [];
+  readonly #releases: Release[] = [];
+  #retriesLeft: number;
+  #unknownLeft: number;
+  #calls = 0;
+  #queueMs = 0;
+  /** Once a request was split this stays true of it, whatever becomes of the pieces. */
+  #fannedOut: FittedRequest['adaptations'] = [];
+  #retrying = 0;
+  #endRetries: Release | undefined;
+  /** What the last target was asked for. */
+  fitted: FittedRequest;
+
+  constructor(parts: AskParts, fitted: FittedRequest) {
+    this.#parts = parts;
+    this.fitted = fitted;
+    this.#retriesLeft = parts.maxRetries;
+    this.#unknownLeft = parts.retriesUnknown ? 1 : 0;
+  }
+
+  /** How long its calls have waited for a free slot at their targets. */
+  get queueMs(): number {
+    return this.#queueMs;
+  }
+
+  /** The pictures of a request, or of a piece of it. Rejects with the last failure when nothing is left to try. */
+  async ask(piece: ImageRequest, before?: Progress): Promise<AsyncIterable<ImageEvent>> {
+    const progress = progressAfter(before);
+    try {
+      return await this.#askRepeatedly(piece, progress);
+    } catch (error) {
+      // A later failure that made nothing does not undo an earlier one that may have been billed.
+      throw progress.unknown !== undefined && madeNothing(error) ? progress.unknown : error;
+    }
+  }
+
+  async #askRepeatedly(piece: ImageRequest, progress: Progress): Promise<AsyncIterable<ImageEvent>> {
+    for (;;) {
+      const target = await this.#nextTarget(progress);
+      const fitted = fitFor(piece, target, this.#parts.policy);
+      this.fitted = { ...fitted, adaptations: [...new Set([...fitted.adaptations, ...this.#fannedOut])] };
+      const [only, ...others] = fitted.legs;
+      if (others.length > 0) {
+        target.health.breaker.undecided(performance.now());
+        return this.#askForEach(piece, fitted.legs, progress);
+      }
+      try {
+        return await this.#call(target, only, progress.last);
+      } catch (error) {
+        // It may not even have come to a call.
+        target.health.breaker.undecided(performance.now());
+        if (!(error instanceof GatewayError)) throw error;
+        await this.#allowRepeat(error, target, progress);
+      }
+    }
+  }
+
+  /** Lets go of everything that the calls hold, once the generation is settled. */
+  release(): void {
+    for (const release of this.#releases) release();
+  }
+
+  #askForEach(
+    piece: ImageRequest,
+    legs: FittedRequest['legs'],
+    progress: Progress,
+  ): Promise<AsyncIterable<ImageEvent>> {
+    this.#fannedOut = ['n=fan-out'];
+    const starts = legs.map(
+      ({ count }) =>
+        () =>
+          this.ask({ ...piece, count }, progress),
+    );
+    return fanOut(starts, { isStream: piece.stream, deliversPart: this.#parts.deliversPart });
+  }
+
+  /** @param last the failure that this call repeats, if it does */
+  async #call(target: Target, leg: ImageRequest, last: GatewayError | undefined): Promise<AsyncIterable<ImageEvent>> {
+    const { delivering, budget } = this.#parts;
+    const { signal } = delivering;
+    const endBudget = last === undefined ? budget.startCall() : this.#startRetry(last);
+    let endSlot: Release | undefined;
+    const release = () => {
+      endSlot?.();
+      endBudget();
+    };
+    this.#releases.push(release);
+    try {
+      const queuedAt = performance.now();
+      // What the others have cost would be lost with a later call that is sent away.
+      const isPatient = this.#calls > 0;
+      this.#calls += 1;
+      endSlot = await target.health.slots.enter(signal, { isPatient });
+      this.#queueMs += performance.now() - queuedAt;
+      // The queue may have been left and the signal raised in the same moment.
+      signal.throwIfAborted();
+      const events = await this.#attempt(target, asSent(leg, target));
+      if (leg.stream) return endingWith(release, events);
+      // The upstream has done its work. Pictures that wait for those of other calls must not keep these from their slot.
+      release();
+      return events;
+    } catch (error) {
+      release();
+      throw error;
+    }
+  }
+
+  async #attempt(target: Target, request: ImageRequest): Promise<AsyncIterable<ImageEvent>> {
+    const attempt = new PaidAttempt(target, request, this.#parts.delivering);
+    this.attempts.push(attempt);
+    try {
+      const events = await attempt.start();
+      target.health.succeeded();
+      return events;
+    } catch (error) {
+      target.health.failed(error, performance.now());
+      throw error;
+    }
+  }
+
+  /** A request counts once among the retries of the process, however many of its calls are repeated. */
+  #startRetry(last: GatewayError): Release {
+    this.#endRetries ??= this.#parts.budget.startRetry();
+    if (this.#endRetries === undefined) throw last;
+    this.#retrying += 1;
+    let isRunning = true;
+    return () => {
+      if (!isRunning) return;
+      isRunning = false;
+      this.#retrying -= 1;
+      if (this.#retrying > 0) return;
+      this.#endRetries?.();
+      this.#endRetries = undefined;
+    };
+  }
+
+  /** The target for the next call, after the wait that all of them may ask for. */
+  async #nextTarget({ useless, tried, last }: Progress): Promise<Target> {
+    const { targets, delivering, random } = this.#parts;
+    for (;;) {
+      const now = performance.now();
+      const candidates = targets.filter((target) => !useless.has(target));
+      if (candidates.length === 0) throw last;
+      const choice = chooseHealthy(candidates, { tried, now, random: random() });
+      if ('target' in choice) {
+        // Before anybody else chooses: one call is enough to try a target that has failed.
+        choice.target.health.breaker.started(now);
+        return choice.target;
+      }
+      const { until, error } = choice.coolDown;
+      const waitMs = until - now;
+      if (!this.#hasTimeFor(waitMs)) throw withWait(last ?? error, waitMs);
+      await pause(withJitter(waitMs, random()), delivering.signal);
+    }
+  }
+
+  /** Decides about a failure: resolves after the backoff where the call may be made again, and else rejects with it. */
+  async #allowRepeat(error: GatewayError, target: Target, progress: Progress): Promise<void> {
+    const { targets, delivering, times, random } = this.#parts;
+    const { useless, tried, failures } = progress;
+    delivering.signal.throwIfAborted();
+    const repeat = repeatAfter(error);
+    if (repeat === 'nowhere' || (repeat === 'once more' && progress.isOdd)) throw error;
+    if (repeat === 'if allowed' && this.#unknownLeft === 0) throw error;
+    if (repeat === 'if allowed') {
+      this.#unknownLeft -= 1;
+      progress.unknown = error;
+    }
+    if (repeat === 'elsewhere') useless.add(target);
+    // The same target is to be asked once more.
+    if (repeat === 'once more') progress.isOdd = true;
+    else tried.add(target);
+    progress.last = error;
+    progress.failures += 1;
+    const others = targets.filter((other) => !useless.has(other) && !tried.has(other));
+    if (targets.every((other) => useless.has(other)) || this.#retriesLeft === 0) throw error;
+    this.#retriesLeft -= 1;
+    if (repeat === 'if allowed') delivering.recorder.unknownRepeated(target.provider.id);
+    // What a target asked for is waited for where the next one is chosen.
+    const isAtOnce = others.length > 0 || error.retryAfterMs !== undefined;
+    const waitMs = isAtOnce ? 0 : backoffMs(failures, times, random());
+    if (waitMs >= this.#leftMs()) throw error;
+    if (waitMs > 0) await pause(waitMs, delivering.signal);
+  }
+
+  #leftMs(): number {
+    return Math.max(0, this.#parts.deadline - performance.now());
+  }
+
+  #hasTimeFor(waitMs: number): boolean {
+    const { longestWaitMs, leastLeftMs } = this.#parts.times;
+    return waitMs <= longestWaitMs && this.#leftMs() - waitMs >= leastLeftMs;
+  }
+}
+
+async function* endingWith<T>(release: Release, events: AsyncIterable<T>): AsyncGenerator<T> {
+  try {
+    yield* events;
+  } finally {
+    release();
+  }
+}
+
+/** What one piece has met so far. */
+type Progress = {
+  /** Targets that cannot serve anybody at the moment. */
+  readonly useless: Set<Target>;
+  readonly tried: Set<Target>;
+  /** Whether a known oddity was met, which is believed once. */
+  isOdd: boolean;
+  failures: number;
+  last: GatewayError | undefined;
+  /** The failure that was repeated although it may have been billed. */
+  unknown: GatewayError | undefined;
+};
+
+/** A piece goes on where the request that it is a piece of has stopped. */
+function progressAfter(before: Progress | undefined): Progress {
+  const { useless, tried, isOdd = false, failures = 0, last, unknown } = before ?? {};
+  return { useless: new Set(useless), tried: new Set(tried), isOdd, failures, last, unknown };
+}
+
+function madeNothing(error: unknown): boolean {
+  if (!(error instanceof GatewayError)) return false;
+  return error.outcome === 'not-processed' || error.outcome === 'failed' || error.kind === 'overloaded';
+}
+
+/** The request as a target is asked for it; targets that cannot serve it are not asked. */
+export function fitFor(request: ImageRequest, { family }: Target, policy: ParameterPolicy): FittedRequest {
+  return fitRequest(request, { family, policy });
+}
+
+/** A call of one picture may go over the upstream's stream, because quiet connections are reported to be cut there. */
+function asSent(leg: ImageRequest, { family, upstreamStream }: Target): ImageRequest {
+  const isCollapsed = upstreamStream === 'always' && family.streams && !leg.stream && leg.count === 1;
+  // A stream carries base64, whatever the caller gets in the end.
+  return isCollapsed ? { ...leg, stream: true, partialImages: 1, delivery: undefined } : leg;
+}
+
+/** The same failure with the wait as it is now. */
+function withWait(error: GatewayError, waitMs: number): GatewayError {
+  const { kind, message, outcome, param, cause } = error;
+  return new GatewayError(kind, message, {
+    retryAfterMs: Math.ceil(waitMs),
+    cause,
+    ...(outcome && { outcome }),
+    ...(param !== undefined && { param }),
+  });
+}

@@ -1,0 +1,38 @@
+import type { ErrorKind, GatewayError } from '../domain/gateway-error.ts';
+
+/**
+ * Where a failed call may be made again (RELIABILITY §3.1).
+ * - `anywhere`: nothing was made; the same target may do it after a wait, another one at once.
+ * - `elsewhere`: this target is of no use at the moment, for anybody.
+ * - `once more`: a known oddity, which usually does not happen twice.
+ * - `if allowed`: it may have run and be billed; only the operator can want it again.
+ * - `nowhere`: the request itself was refused, or nobody waits for it any more.
+ */
+export type Repeat = 'anywhere' | 'elsewhere' | 'once more' | 'if allowed' | 'nowhere';
+
+/** Failures of a target that concern every request: credential, address, quota, a blocked resource. */
+const uselessTargets: readonly ErrorKind[] = [
+  'upstream_auth_failed',
+  'upstream_misconfigured',
+  'upstream_quota_exhausted',
+  'upstream_blocked',
+];
+
+/** What a failure allows. Total: whatever is not known to be harmless is treated as if it had been billed. */
+export function repeatAfter({ kind, outcome }: GatewayError): Repeat {
+  if (kind === 'client_gone' || outcome === undefined || outcome === 'refused') return 'nowhere';
+  if (outcome === 'unknown') return 'if allowed';
+  if (kind === 'deadline_exceeded' || kind === 'overloaded') return 'nowhere';
+  if (kind === 'upstream_oddity') return 'once more';
+  return uselessTargets.includes(kind) ? 'elsewhere' : 'anywhere';
+}
+
+/** Whether a failure says something about the target's health, and not about one request or its rate. */
+export function isTargetFault({ kind, outcome }: GatewayError): boolean {
+  if (kind === 'upstream_rate_limited' || kind === 'client_gone') return false;
+  return outcome === 'failed' || outcome === 'unknown' || kind === 'upstream_unavailable';
+}
+
+export function isUselessTarget({ kind }: GatewayError): boolean {
+  return uselessTargets.includes(kind);
+}

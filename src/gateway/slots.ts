@@ -1,0 +1,83 @@
+import { GatewayError } from '../domain/gateway-error.ts';
+
+/** Lets go of a slot; further calls change nothing. */
+export type Release = () => void;
+
+type Admit = (release: Release) => void;
+
+type Limits = {
+  /** How many at once. */
+  readonly count: number;
+  /** How many may wait. */
+  readonly queue: number;
+  /** How long one may wait. */
+  readonly queueMs: number;
+};
+
+/** A number of slots with a short, fair queue: first come, first served, and nobody waits for long. */
+export class Slots {
+  readonly #limits: Limits;
+  readonly #waiting = new Set<Admit>();
+  #taken = 0;
+
+  constructor(limits: Limits) {
+    this.#limits = limits;
+  }
+
+  get taken(): number {
+    return this.#taken;
+  }
+
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
+  get isFull(): boolean {
+    return this.#taken >= this.#limits.count;
+  }
+
+  /**
+   * Rejects with `overloaded`, at once when the queue is full, and with the signal's reason. Who is patient waits for as
+   * long as the signal allows, however many wait already.
+   */
+  async enter(signal: AbortSignal, { isPatient = false } = {}): Promise<Release> {
+    signal.throwIfAborted();
+    if (!this.isFull) return this.#take();
+    if (!isPatient && this.#waiting.size >= this.#limits.queue) throw overloaded(this.#limits.queueMs);
+    const { promise, resolve, reject } = Promise.withResolvers<Release>();
+    // Out of the queue at once: a slot that is given to somebody who has gone would be lost.
+    const leave = (reason: unknown) => {
+      this.#waiting.delete(resolve);
+      reject(reason);
+    };
+    const abort = () => leave(signal.reason);
+    const giveUp = () => leave(overloaded(this.#limits.queueMs));
+    const timer = isPatient ? undefined : setTimeout(giveUp, this.#limits.queueMs);
+    signal.addEventListener('abort', abort);
+    this.#waiting.add(resolve);
+    return promise.finally(() => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', abort);
+    });
+  }
+
+  #take(): Release {
+    this.#taken += 1;
+    let isHeld = true;
+    return () => {
+      if (!isHeld) return;
+      isHeld = false;
+      this.#taken -= 1;
+      const [next] = this.#waiting;
+      if (next === undefined || this.isFull) return;
+      this.#waiting.delete(next);
+      next(this.#take());
+    };
+  }
+}
+
+/** @param retryAfterMs when it is worth to ask again */
+export function overloaded(retryAfterMs: number): GatewayError {
+  const message = 'The gateway has too many requests to work on. Nothing was sent to the image service.';
+  return new GatewayError('overloaded', message, { retryAfterMs });
+}

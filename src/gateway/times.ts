@@ -1,0 +1,29 @@
+/** How long the gateway waits for what, in milliseconds. Tests scale it down. */
+export type GatewayTimes = {
+  /** A generation whose caller has left runs on for so long, so that the caller's own retry can take it over. */
+  readonly lingerMs: number;
+  /** The longest that a request waits in a queue. */
+  readonly queueMs: number;
+  /** The wait before the first retry is random below this; it doubles with each further one. */
+  readonly backoffMs: number;
+  readonly longestBackoffMs: number;
+  /** A longer wait for a target is told to the caller instead. */
+  readonly longestWaitMs: number;
+  /** So much of the deadline must be left after a wait. */
+  readonly leastLeftMs: number;
+  /** A target that failed too often is left alone for so long, at the first time. */
+  readonly breakerOpenMs: number;
+  readonly longestBreakerOpenMs: number;
+};
+
+/** RELIABILITY §4. */
+export const usualTimes: GatewayTimes = {
+  lingerMs: 15_000,
+  queueMs: 15_000,
+  backoffMs: 500,
+  longestBackoffMs: 8_000,
+  longestWaitMs: 60_000,
+  leastLeftMs: 30_000,
+  breakerOpenMs: 30_000,
+  longestBreakerOpenMs: 300_000,
+};
