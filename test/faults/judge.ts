@@ -1,0 +1,60 @@
+import { expect } from 'vitest';
+import { tinyPng } from '../fixtures/pictures.ts';
+import { legsOf, type Mode } from './modes.ts';
+import type { Expected } from './table/expected.ts';
+import type { Told } from './told.ts';
+
+/** The answer is what its caller should get: status, OpenAI's error shape, wait headers, and pictures. */
+export function expectTold(answer: Told, told: Expected, mode: Mode): void {
+  expect(seenBy(answer)).toEqual(wanted(told, mode));
+}
+
+function seenBy({ status, header, error, pictures, isTorn }: Told): Record<string, unknown> {
+  return {
+    status,
+    isTorn,
+    pictures: pictures.map(shapeOf),
+    error: error && { type: error.type, param: error.param, code: error.code, hasMessage: !!error.message },
+    ...(status >= 400 && {
+      shouldRetry: header('x-should-retry'),
+      retryAfterMs: roughly(header('retry-after-ms')),
+      retryAfter: header('retry-after'),
+      hasRequestId: header('x-request-id') !== null,
+    }),
+  };
+}
+
+function wanted(told: Expected, mode: Mode): Record<string, unknown> {
+  const { status, code, param = null, shouldRetry = null, retryAfterMs = null, picture } = told;
+  const isTorn = told.end === 'torn' && mode !== 'D';
+  const retryAfter = retryAfterMs === null ? null : String(Math.ceil(retryAfterMs / 1_000));
+  return {
+    status,
+    isTorn,
+    pictures: picture === undefined ? [] : Array(told.pictures ?? legsOf(mode)).fill(picture),
+    error: code === undefined || isTorn ? undefined : { type: typeOf(code), param, code, hasMessage: true },
+    ...(status >= 400 && { shouldRetry, retryAfterMs, retryAfter, hasRequestId: true }),
+  };
+}
+
+/** What a picture in base64 is: the one that the upstream made, a beginning of it, or neither. */
+function shapeOf(picture: string): string {
+  const [bytes, whole] = [picture, tinyPng].map((text) => Buffer.from(text, 'base64')) as [Buffer, Buffer];
+  if (bytes.equals(whole)) return 'whole';
+  return bytes.length > 12 && whole.subarray(0, bytes.length).equals(bytes) ? 'cut' : picture;
+}
+
+/** A long wait that has gone on for a moment is as good as the whole one. */
+function roughly(text: string | null): number | null {
+  const ms = Number(text);
+  if (text === null) return null;
+  return ms > 500 ? Math.ceil(ms / 500) * 500 : ms;
+}
+
+const types: Readonly<Record<string, string>> = {
+  rate_limit_exceeded: 'requests',
+  insufficient_quota: 'insufficient_quota',
+  content_policy_violation: 'image_generation_user_error',
+  invalid_value: 'invalid_request_error',
+};
+const typeOf = (code: string): string => types[code] ?? 'server_error';

@@ -1,0 +1,28 @@
+import { connect, type Socket } from 'node:net';
+
+/** How a caller's connection can end before its answer has. */
+export const farewells: readonly (readonly [name: string, leave: (socket: Socket) => void])[] = [
+  ['resets its connection', (socket) => void socket.resetAndDestroy()],
+  ['closes its connection', (socket) => void socket.destroy()],
+  ['half-closes its connection', (socket) => void socket.end()],
+];
+
+export type Caller = { readonly socket: Socket; readonly heard: () => string };
+
+/** A caller that can leave at any moment; it hears what it is told until then. */
+export function startCaller(
+  url: string,
+  bytes: Buffer,
+  { onFinished }: { onFinished: (end: () => void) => void },
+): Caller {
+  const socket = connect({ port: Number(new URL(url).port), host: '127.0.0.1', allowHalfOpen: true });
+  let heard = '';
+  socket
+    .on('error', () => {})
+    .on('data', (chunk: Buffer) => {
+      heard += chunk.toString('latin1');
+    });
+  socket.write(bytes);
+  onFinished(() => void socket.destroy());
+  return { socket, heard: () => heard };
+}

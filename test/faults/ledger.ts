@@ -1,0 +1,53 @@
+import { expect } from 'vitest';
+import { legsOf, type Mode } from './modes.ts';
+import type { Observed } from './observe.ts';
+import type { Expected } from './table/expected.ts';
+
+/** Of the default configuration. */
+const maxRetries = 2;
+
+type Counts = {
+  readonly received: number;
+  readonly accepted: number;
+  readonly ends: Observed['metrics']['ends'];
+};
+
+/** What the upstreams have counted together, and what the gateway has counted about them. */
+export function countsOf({ upstreams, metrics }: Observed): Counts {
+  const received = upstreams.reduce((sum, one) => sum + one.received, 0);
+  const accepted = upstreams.reduce((sum, one) => sum + one.accepted, 0);
+  return { received, accepted, ends: metrics.ends };
+}
+
+/** The gateway's counts are the upstream's: nothing is sent without being counted, nothing billed and forgotten. */
+export function expectLedger(observed: Observed, told: Expected, mode: Mode): void {
+  const counts = countsOf(observed);
+  const legs = legsOf(mode);
+  if (legs === 1 || told.ends !== undefined) expectExactly(counts, told);
+  else if (told.status === 200) expectExactly(counts, { ...told, attempts: legs, received: legs, accepted: legs });
+  else expectFailedFanOut(counts, told, legs);
+  expectNothingForgotten(counts);
+}
+
+export function expectNothingForgotten({ received, accepted, ends }: Counts): void {
+  const { delivered = 0, unknown = 0, torn = 0, abandoned = 0 } = ends;
+  expect(accepted).toBeLessThanOrEqual(delivered + unknown + torn + abandoned);
+  expect(received).toBeLessThanOrEqual(sumOf(ends));
+}
+
+function expectExactly(counts: Counts, told: Expected): void {
+  const { received, accepted, ends = { [told.end]: told.attempts } } = told;
+  expect(counts).toEqual({ received, accepted, ends });
+}
+
+/** Of several calls at once, the first that fails for good ends the others wherever they are. */
+function expectFailedFanOut({ accepted, ends }: Counts, told: Expected, legs: number): void {
+  expect(ends[told.end]).toBeGreaterThan(0);
+  const others = Object.keys(ends).filter((end) => ![told.end, 'abandoned', 'not-processed'].includes(end));
+  expect(others).toEqual([]);
+  expect(sumOf(ends)).toBeLessThanOrEqual(legs + (told.attempts > 1 ? maxRetries : 0));
+  expect(accepted).toBeLessThanOrEqual(told.accepted * legs);
+}
+
+const sumOf = (counts: Readonly<Record<string, number>>): number =>
+  Object.values(counts).reduce((sum, count) => sum + count, 0);

@@ -1,0 +1,4 @@
+import { cells } from './matrix.ts';
+import { playCells } from './play-cells.ts';
+
+playCells(cells.filter(({ mode }) => mode === 'E'));

@@ -1,0 +1,118 @@
+import { otherPng, tinyPng } from '../fixtures/pictures.ts';
+import type { Answer } from './fault-server.ts';
+import { jsonReply, message, reply } from './http-text.ts';
+import type { Request } from './read-requests.ts';
+import { fin, type Step, write } from './script.ts';
+
+/** RELIABILITY §6: deployment path, v1 path, asynchronous flow, event stream, edits, fan-out. */
+export const modes = ['A', 'B', 'C', 'D', 'E', 'F'] as const;
+export type Mode = (typeof modes)[number];
+
+export const azureKey = 'azure-key-canary';
+
+/** The keys of a target that speaks the mode's protocol. */
+export function targetOf(mode: Mode, baseURL: string): Record<string, unknown> {
+  const common = { baseURL, apiKey: azureKey };
+  const deployment = { ...common, provider: 'azure-deployment', deployment: 'pictures' };
+  if (mode === 'B') return { ...common, provider: 'azure-v1', model: 'gpt-image-2' };
+  if (mode === 'C') return { ...common, provider: 'azure-async', model: 'dall-e-2' };
+  if (mode === 'F') return { ...deployment, model: 'dall-e-3', apiVersion: '2024-10-21' };
+  return { ...deployment, model: 'gpt-image-2', apiVersion: '2025-04-01-preview' };
+}
+
+/** What the client asks for beside model and prompt. */
+export const parametersOf: Readonly<Record<Mode, Record<string, unknown>>> = {
+  A: {},
+  B: {},
+  C: { response_format: 'b64_json' },
+  D: { stream: true, partial_images: 1 },
+  E: {},
+  F: { n: 2, response_format: 'b64_json' },
+};
+
+/** How many paid calls a request becomes, and how many pictures it brings. */
+export const legsOf = (mode: Mode): number => (mode === 'F' ? 2 : 1);
+
+/** The body that carries the picture, where it can be cut before the picture can be judged, and in the middle of it. */
+export type Carrier = {
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Buffer;
+  readonly early: number;
+  readonly late: number;
+};
+
+const json = { 'content-type': 'application/json' };
+const eventStream = { 'content-type': 'text/event-stream' };
+
+/** The answer that brings this picture: to the paid POST, or to the download of the asynchronous flow. */
+export function carrierOf(mode: Mode, picture: string = tinyPng): Carrier {
+  if (mode === 'C') {
+    return { headers: { 'content-type': 'image/png' }, body: Buffer.from(picture, 'base64'), early: 4, late: 40 };
+  }
+  const [headers, text] = mode === 'D' ? [eventStream, eventText(picture)] : [json, imagesText(picture)];
+  const at = text.indexOf(picture);
+  return { headers, body: Buffer.from(text), early: at + 8, late: at + 60 };
+}
+
+const usage = { total_tokens: 3, input_tokens: 1, output_tokens: 2 };
+
+export const imagesText = (picture: string): string =>
+  JSON.stringify({ created: 1_700_000_000, data: [{ b64_json: picture }], usage });
+
+export function event(type: string, members: Record<string, unknown>): string {
+  return `event: ${type}\ndata: ${JSON.stringify({ type, ...members })}\n\n`;
+}
+
+const facts = { size: '1024x1024', quality: 'high', background: 'opaque', output_format: 'png', created_at: 1 };
+
+export const partialEvent = (picture: string): string =>
+  event('image_generation.partial_image', { b64_json: picture, partial_image_index: 0, ...facts });
+export const completedEvent = (picture: string): string =>
+  event('image_generation.completed', { b64_json: picture, ...facts, usage });
+
+const eventText = (picture: string): string => `${partialEvent(picture)}${completedEvent(picture)}`;
+
+/** The three answers of the asynchronous flow; faults stand in for one of them. */
+export type Places = {
+  readonly post: readonly Step[];
+  readonly poll: readonly Step[];
+  readonly result: readonly Step[];
+};
+
+const operation = '/openai/operations/images/one?api-version=2023-06-01-preview';
+
+export const submitHeaders = (host: string): Record<string, string> => ({
+  'operation-location': `https://${host}${operation}`,
+  'retry-after-ms': '1',
+});
+
+export const resultUrl = (host: string): string => `https://${host}/results/one.png`;
+
+export const succeeded = (host: string): unknown => ({
+  status: 'succeeded',
+  result: { created: 1_700_000_000, data: [{ url: resultUrl(host) }] },
+});
+
+/** A mode's answer to a request, where faults stand in for some places. */
+export function answerIn(mode: Mode, request: Request, faulty: Partial<Places> = {}): readonly Step[] {
+  const { headers, body } = carrierOf(mode);
+  const host = request.headers.host ?? '';
+  if (mode !== 'C') return faulty.post ?? faulty.result ?? reply(200, headers, body);
+  if (request.method === 'POST')
+    return faulty.post ?? jsonReply(202, { id: 'one', status: 'notRunning' }, submitHeaders(host));
+  if (request.path.startsWith('/openai/'))
+    return faulty.poll ?? jsonReply(200, succeeded(host), { 'retry-after-ms': '1' });
+  return faulty.result ?? reply(200, headers, body);
+}
+
+/** The upstream as it should be. */
+export const goodAnswer = (mode: Mode, request: Request): Answer => ({
+  steps: answerIn(mode, request),
+  isBilled: request.method === 'POST',
+});
+
+/** What a second answer on the same connection would bring: somebody else's picture. */
+export const foreignAnswer = (mode: Mode): readonly Step[] => {
+  const { headers, body } = carrierOf(mode, otherPng);
+  return [write(message(200, headers, body)), fin];
+};

@@ -1,0 +1,26 @@
+import type { AttemptEnd } from '../../src/domain/recorder.ts';
+import { gatewayKey } from '../helpers/start-gateway.ts';
+
+export type Metrics = {
+  readonly text: string;
+  /** Calls of the Images API that have ended. */
+  readonly calls: number;
+  /** Paid calls by how they ended. */
+  readonly ends: Readonly<Partial<Record<AttemptEnd, number>>>;
+};
+
+export async function readMetrics(url: string): Promise<Metrics> {
+  const answer = await fetch(`${url}/metrics`, { headers: { 'api-key': gatewayKey, connection: 'close' } });
+  const text = await answer.text();
+  const calls = samples(text, /^gateway_requests_total\{route="\/v1\/images\/[^}]*\} (\d+)$/gm);
+  const ends = samples(text, /^gateway_upstream_attempts_total\{[^}]*outcome="([^"]*)"[^}]*\} (\d+)$/gm);
+  return {
+    text,
+    calls: calls.reduce((sum, [count]) => sum + Number(count), 0),
+    ends: Object.fromEntries(ends.map(([end, count]) => [end, Number(count)])),
+  };
+}
+
+function samples(text: string, pattern: RegExp): string[][] {
+  return [...text.matchAll(pattern)].map(([, ...groups]) => groups);
+}

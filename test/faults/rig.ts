@@ -1,0 +1,98 @@
+import type { onTestFinished } from 'vitest';
+import { tinyPng } from '../fixtures/pictures.ts';
+import { gatewayKey, type StartedGateway, startGateway } from '../helpers/start-gateway.ts';
+import './trust.ts';
+import type { FaultServer } from './fault-server.ts';
+import type { Client } from './matrix.ts';
+import { azureKey, type Mode, parametersOf, targetOf } from './modes.ts';
+import { type Call, editCall, jsonCall, rawCall } from './raw-client.ts';
+import { sdkCall } from './sdk-client.ts';
+import type { Told } from './told.ts';
+import { until } from './until.ts';
+
+export type OnFinished = typeof onTestFinished;
+
+/** None of these may be seen by anybody: in the prompts, in what upstreams say, and the keys. */
+export const canaries = ['prompt-canary', 'upstream-text-canary', gatewayKey, azureKey];
+
+const scaledTimes = {
+  lingerMs: 500,
+  queueMs: 2_000,
+  backoffMs: 20,
+  longestBackoffMs: 60,
+  leastLeftMs: 100,
+  breakerOpenMs: 100,
+  longestBreakerOpenMs: 200,
+};
+
+export type GatewayOptions = {
+  readonly modelKeys?: Readonly<Record<string, unknown>>;
+  readonly targetKeys?: Readonly<Record<string, unknown>>;
+  readonly limits?: Readonly<Record<string, unknown>>;
+  readonly times?: Partial<typeof scaledTimes>;
+  readonly upstreamTimes?: { readonly connectMs?: number; readonly bodyIdleMs?: number };
+  readonly onFinished: OnFinished;
+};
+
+/** The gateway with the model `picture` at these targets, and `spare` at one that is always in order. */
+export function startFaultyGateway(
+  mode: Mode,
+  { targets, spare }: { readonly targets: readonly string[]; readonly spare: string },
+  { modelKeys = {}, targetKeys, limits, times, upstreamTimes, onFinished }: GatewayOptions,
+): Promise<StartedGateway> {
+  const picture = {
+    ...modelKeys,
+    targets: targets.map((origin, index) => ({ ...targetOf(mode, origin), ...targetKeys, priority: index })),
+  };
+  const models = { ...(limits && { limits }), models: { picture, spare: targetOf(mode, spare) } };
+  return startGateway(models, {
+    times: { ...scaledTimes, ...times },
+    upstreamTimes: { connectMs: 300, ...upstreamTimes },
+    onFinished,
+  });
+}
+
+export const inputPicture = Buffer.from(tinyPng, 'base64');
+
+/** The bytes of a mode's call. */
+export function callOf(mode: Mode, model: string, prompt: string, headers: Call['headers'] = {}): Call {
+  const fields = { model, prompt, ...parametersOf[mode] };
+  return mode === 'E' ? editCall(fields, inputPicture, headers) : jsonCall(fields, headers);
+}
+
+export type Asked = {
+  readonly mode: Mode;
+  readonly model: string;
+  readonly prompt: string;
+  /** The deadline. */
+  readonly timeoutMs: number;
+};
+
+/** One request in a mode, by a client of either kind. */
+export function ask(client: Client, url: string, { mode, model, prompt, timeoutMs }: Asked): Promise<Told> {
+  const headers = { 'x-gateway-timeout-ms': String(timeoutMs) };
+  if (client === 'raw') return rawCall(url, callOf(mode, model, prompt, headers));
+  const fields = { model, prompt, ...parametersOf[mode] };
+  return sdkCall(url, { fields, headers, picture: mode === 'E' ? inputPicture : undefined });
+}
+
+export type Rest = { readonly inFlight: number; readonly heldBytes: number; readonly upstreamConnections: number };
+
+export const atRest: Rest = { inFlight: 0, heldBytes: 0, upstreamConnections: 0 };
+
+/** What the gateway still holds once everything should be over; it has two seconds for that. */
+export function restOf({ app }: StartedGateway, servers: readonly FaultServer[]): Promise<Rest> {
+  return until(
+    () => ({
+      inFlight: app.gateway.inFlight,
+      heldBytes: app.gateway.admission.heldBytes,
+      upstreamConnections: servers.reduce((sum, { open }) => sum + open, 0),
+    }),
+    (rest) => Object.values(rest).every((value) => value === 0),
+    2_000,
+  );
+}
+
+/** The canaries that can be seen in any of these texts. */
+export const leaksIn = (...texts: readonly string[]): string[] =>
+  canaries.filter((canary) => texts.some((text) => text.includes(canary)));

@@ -1,0 +1,46 @@
+import { expect, test } from 'vitest';
+import { cells, cellsOf, nameOf } from './matrix.ts';
+import { playCells } from './play-cells.ts';
+import { extras } from './table/all.ts';
+
+/** One cell for each way in which a paid call can end, spread over modes and clients; `npm run test:faults` plays all. */
+const slice = [
+  'A 1 refused (sdk)',
+  'B 4 bad certificate (raw)',
+  'C 5 reset on accept (sdk)',
+  'E 6 FIN on accept (raw)',
+  'A 6 FIN on accept without TLS (sdk)',
+  'E 7 reset after read (sdk)',
+  'B 9 header block above 64 KiB (sdk)',
+  'A 10 hang before headers (sdk)',
+  'C 12 FIN in a body of known length, in the middle of the picture (raw)',
+  'D 13 FIN in a chunked body, in the middle of the picture (sdk)',
+  'A 14 close-delimited cut (sdk)',
+  'B 14 JSON cut with a correct length (raw)',
+  'F 15 hang in the body, in the middle of the picture (raw)',
+  'D 18 502 as HTML (sdk)',
+  'A 20 500 with an error object (sdk)',
+  'B 23 503 with a busy text (raw)',
+  'E 24 429, retry-after-ms (sdk)',
+  'A 24 429, an hour (sdk)',
+  'D 25 401 with a static key (raw)',
+  'B 27 307 (raw)',
+  'E 28 400 unsupported_content_type, then good (sdk)',
+  'F 30 content refused as 400 (sdk)',
+  'C 31 malformed JSON (raw)',
+  'A 34 base64 that is no image (sdk)',
+  'D 35 gzip unasked (sdk)',
+  'A 36 an unsolicited second answer (sdk)',
+  'C operation failed (sdk)',
+  'D error event after a preview (sdk)',
+  'F one of two: unknown (raw)',
+];
+
+const all = [...cells, ...cellsOf(extras)];
+const played = all.filter((cell) => slice.includes(nameOf(cell)));
+
+test('every cell of the slice exists', () => {
+  expect(played).toHaveLength(slice.length);
+});
+
+playCells(played);

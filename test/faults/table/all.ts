@@ -1,0 +1,28 @@
+import { oddSuccesses, uselessAnswers } from './answers.ts';
+import { bodyFaults } from './bodies.ts';
+import { connectionFaults, silentFaults } from './connections.ts';
+import { asyncExtras } from './extras-async.ts';
+import { legExtras } from './extras-legs.ts';
+import { otherExtras } from './extras-other.ts';
+import { streamExtras } from './extras-stream.ts';
+import type { Fault } from './fault.ts';
+import { limitFaults } from './limits.ts';
+import { refusals } from './refusals.ts';
+import { statusFaults } from './statuses.ts';
+import { uselessFaults } from './useless-targets.ts';
+
+/** The 36 faults of the matrix; some have several forms. */
+export const faults: readonly Fault[] = [
+  ...connectionFaults,
+  ...silentFaults,
+  ...bodyFaults,
+  ...statusFaults,
+  ...limitFaults,
+  ...uselessFaults,
+  ...refusals,
+  ...uselessAnswers,
+  ...oddSuccesses,
+];
+
+/** What only some modes can meet. */
+export const extras: readonly Fault[] = [...asyncExtras, ...streamExtras, ...legExtras, ...otherExtras];

@@ -1,0 +1,118 @@
+import { gzipSync } from 'node:zlib';
+import { tinyPng } from '../../fixtures/pictures.ts';
+import { jsonReply, message, reply } from '../http-text.ts';
+import {
+  carrierOf,
+  completedEvent,
+  foreignAnswer,
+  imagesText,
+  type Mode,
+  type Places,
+  submitHeaders,
+  succeeded,
+} from '../modes.ts';
+import { fin, type Step, write } from '../script.ts';
+import { expected } from './expected.ts';
+import type { Fault } from './fault.ts';
+import { instead, json } from './playing.ts';
+
+const eventStream = { 'content-type': 'text/event-stream' };
+const noPicture = Buffer.from('upstream-text-canary and no image').toString('base64');
+const cutPng = Buffer.from(tinyPng, 'base64').subarray(0, 48).toString('base64');
+
+export const uselessAnswers: readonly Fault[] = [
+  {
+    number: 31,
+    name: 'malformed JSON',
+    play: (mode) => {
+      const text = '{"created":1,"data":[{b64_json}]}';
+      if (mode !== 'D') return instead(() => reply(200, json, text))(mode);
+      return { post: reply(200, eventStream, `event: image_generation.completed\ndata: ${text}\n\n`) };
+    },
+    told: expected.invalid,
+  },
+  { number: 32, name: '200, empty', play: instead(() => reply(200, json, '')), told: expected.invalid },
+  {
+    number: 32,
+    name: '200, no data',
+    play: instead(() => jsonReply(200, { created: 1, data: [], status: 'succeeded' })),
+    told: expected.invalid,
+  },
+  {
+    number: 33,
+    name: 'HTML as 200',
+    play: instead(() => reply(200, { 'content-type': 'text/html' }, '<h1>upstream-text-canary</h1>')),
+    told: expected.invalid,
+  },
+  {
+    number: 34,
+    name: 'base64 that is no image',
+    play: (mode) => ({ result: reply(200, carrierOf(mode).headers, carrierOf(mode, noPicture).body) }),
+    told: expected.invalid,
+    toldInC: expected.resultLost,
+  },
+];
+
+export const oddSuccesses: readonly Fault[] = [
+  {
+    number: 33,
+    name: 'JSON as text/plain',
+    play: (mode, host) => asPlainText(mode, host),
+    told: expected.done,
+  },
+  {
+    number: 34,
+    name: 'a cut PNG',
+    play: (mode) => ({ result: reply(200, carrierOf(mode).headers, cutBody(mode)) }),
+    told: expected.doneCut,
+  },
+  {
+    number: 35,
+    name: '102 and 103 before the answer',
+    play: noise('102 Processing', '103 Early Hints'),
+    told: expected.done,
+  },
+  { number: 35, name: 'gzip unasked', play: gzipped, told: expected.done },
+  { number: 35, name: '100 unasked', play: noise('100 Continue'), told: expected.unknown },
+  {
+    number: 36,
+    name: 'an unsolicited second answer',
+    play: (mode, host) => ({ post: [...goodPost(mode, host), ...foreignAnswer(mode)] }),
+    told: expected.done,
+  },
+];
+
+const cutBody = (mode: Mode): Buffer => {
+  if (mode === 'C') return Buffer.from(cutPng, 'base64');
+  return Buffer.from(mode === 'D' ? completedEvent(cutPng) : imagesText(cutPng));
+};
+
+/** Head and body of the mode's good answer to the paid POST. */
+function postOf(mode: Mode, host: string): { status: number; headers: Record<string, string>; body: Buffer } {
+  if (mode === 'C') return { status: 202, headers: submitHeaders(host), body: Buffer.from('{"id":"one"}') };
+  const { headers, body } = carrierOf(mode);
+  return { status: 200, headers: { ...headers }, body };
+}
+
+function goodPost(mode: Mode, host: string): Step[] {
+  const { status, headers, body } = postOf(mode, host);
+  return [write(message(status, headers, body))];
+}
+
+function asPlainText(mode: Mode, host: string): Partial<Places> {
+  const plain = { 'content-type': 'text/plain' };
+  if (mode === 'C') return { poll: reply(200, plain, JSON.stringify(succeeded(host))) };
+  return { post: reply(200, plain, carrierOf(mode).body) };
+}
+
+function noise(...lines: readonly string[]): NonNullable<Fault['play']> {
+  const interim = lines.map((line) => `HTTP/1.1 ${line}\r\n\r\n`).join('');
+  return (mode, host) => ({ post: [write(interim), ...goodPost(mode, host), fin] });
+}
+
+function gzipped(mode: Mode, host: string): Partial<Places> {
+  const packed = { 'content-encoding': 'gzip' };
+  if (mode === 'C') return { poll: reply(200, { ...json, ...packed }, gzipSync(JSON.stringify(succeeded(host)))) };
+  const { headers, body } = carrierOf(mode);
+  return { post: reply(200, { ...headers, ...packed }, gzipSync(body)) };
+}

@@ -1,0 +1,93 @@
+import { chunk, head, reply } from '../http-text.ts';
+import { type Carrier, carrierOf } from '../modes.ts';
+import { drip, fin, reset, type Step, write } from '../script.ts';
+import { type Expected, expected } from './expected.ts';
+import type { Fault } from './fault.ts';
+import { hurried, noticed, onCarrier } from './playing.ts';
+
+type Framing = 'length' | 'chunked' | 'close';
+
+/** The head of the carrier, and its body up to a place in it. */
+function begin({ headers, body }: Carrier, until: number, framing: Framing): Step {
+  const sent = body.subarray(0, until);
+  if (framing === 'close') return write(Buffer.concat([Buffer.from(head(200, headers)), sent]));
+  if (framing === 'chunked') {
+    const start = Buffer.from(head(200, { ...headers, 'transfer-encoding': 'chunked' }));
+    return write(Buffer.concat([start, chunk(sent)]));
+  }
+  return write(Buffer.concat([Buffer.from(head(200, { ...headers, 'content-length': String(body.length) })), sent]));
+}
+
+/** A fault in the body, before its picture can be judged and in the middle of it. */
+function inBody(
+  number: number,
+  name: string,
+  steps: (carrier: Carrier, until: number) => Step[],
+  how: {
+    readonly told: Expected;
+    readonly toldInC?: Expected;
+    readonly lateInC?: Expected;
+    readonly timeoutMs?: number;
+  },
+): Fault[] {
+  const { told, toldInC, lateInC, timeoutMs } = how;
+  const common = { number, ...(timeoutMs !== undefined && { timeoutMs }) };
+  return [
+    {
+      ...common,
+      name,
+      play: onCarrier((carrier) => steps(carrier, carrier.early)),
+      told,
+      ...(toldInC && { toldInC }),
+    },
+    {
+      ...common,
+      name: `${name}, in the middle of the picture`,
+      play: onCarrier((carrier) => steps(carrier, carrier.late)),
+      told: expected.torn,
+      ...(lateInC && { toldInC: lateInC }),
+    },
+  ];
+}
+
+export const bodyFaults: readonly Fault[] = [
+  ...inBody(11, 'reset in the body', (carrier, until) => [begin(carrier, until, 'length'), noticed, reset], {
+    told: expected.unknown,
+    toldInC: expected.resultLost,
+  }),
+  ...inBody(12, 'FIN in a body of known length', (carrier, until) => [begin(carrier, until, 'length'), fin], {
+    told: expected.unknown,
+    toldInC: expected.resultLost,
+  }),
+  ...inBody(13, 'FIN in a chunked body', (carrier, until) => [begin(carrier, until, 'chunked'), fin], {
+    told: expected.unknown,
+    toldInC: expected.resultLost,
+  }),
+  ...inBody(14, 'close-delimited cut', (carrier, until) => [begin(carrier, until, 'close'), fin], {
+    told: expected.unknown,
+    toldInC: expected.resultLost,
+    // Nothing in a file of unknown length says where it ends.
+    lateInC: expected.doneCut,
+  }),
+  {
+    number: 14,
+    name: 'JSON cut with a correct length',
+    play: (mode) => {
+      const { headers, body, early } = carrierOf(mode === 'C' ? 'A' : mode);
+      const steps = reply(200, headers, body.subarray(0, early));
+      return mode === 'C' ? { poll: steps } : { post: steps };
+    },
+    told: expected.unknown,
+    toldInC: expected.invalid,
+  },
+  ...inBody(15, 'hang in the body', (carrier, until) => [begin(carrier, until, 'length')], {
+    timeoutMs: hurried,
+    told: expected.late,
+  }),
+  ...inBody(
+    16,
+    'a byte now and then',
+    (carrier, until) => [begin(carrier, until, 'length'), ...drip(carrier.body.subarray(until, until + 12), 300)],
+    { timeoutMs: hurried, told: expected.late },
+  ),
+];

@@ -1,0 +1,63 @@
+import type { AttemptEnd } from '../../../src/domain/recorder.ts';
+
+/** What one paid call comes to when its fault stays, with one target and the default configuration. */
+export type Expected = {
+  readonly status: number;
+  /** `undefined`: success, as far as it gets. */
+  readonly code?: string;
+  readonly param?: string;
+  readonly shouldRetry?: 'false';
+  readonly retryAfterMs?: number;
+  /** The picture that the caller has at the end, and how many of it, unless it gets as many as the mode asks for. */
+  readonly picture?: 'whole' | 'cut';
+  readonly pictures?: number;
+  /** How often a client that repeats by itself has called in the end; once, if left out. */
+  readonly sdkCalls?: number;
+  /** Paid calls that were begun, arrived completely, and would be billed. */
+  readonly attempts: number;
+  readonly received: number;
+  readonly accepted: number;
+  /** How the gateway counts each of them; all of them in `ends`, where they differ. */
+  readonly end: AttemptEnd;
+  readonly ends?: Readonly<Partial<Record<AttemptEnd, number>>>;
+};
+
+const final = { shouldRetry: 'false' } as const;
+const once = { attempts: 1, received: 1 } as const;
+const thrice = { attempts: 3, received: 3 } as const;
+const billed = { ...once, accepted: 1 } as const;
+const notBilled = { ...once, accepted: 0 } as const;
+const neverBilled = { ...thrice, accepted: 0 } as const;
+
+const unavailable = { status: 503, code: 'upstream_unavailable', end: 'not-processed', ...final } as const;
+const useless = { end: 'not-processed', ...final, ...notBilled } as const;
+const lost = { status: 502, end: 'unknown', ...final, ...billed } as const;
+
+/** The rows of RELIABILITY §6 and §3.4, and CONTRACTS §5. */
+export const expected = {
+  unreachable: { ...unavailable, attempts: 3, received: 0, accepted: 0 },
+  busy: { ...unavailable, ...neverBilled },
+  limited: { status: 429, code: 'rate_limit_exceeded', end: 'not-processed', ...final, ...neverBilled },
+  failed: { status: 502, code: 'upstream_generation_failed', end: 'failed', ...final, ...neverBilled },
+  unknown: { ...lost, code: 'upstream_outcome_unknown' },
+  late: { ...lost, status: 504, code: 'upstream_outcome_unknown' },
+  invalid: { ...lost, code: 'upstream_invalid_response' },
+  resultLost: { ...lost, code: 'upstream_result_unavailable' },
+  misconfigured: { ...useless, status: 502, code: 'upstream_misconfigured' },
+  authFailed: { ...useless, status: 502, code: 'upstream_auth_failed' },
+  blocked: { ...useless, status: 503, code: 'upstream_unavailable' },
+  quota: { ...useless, status: 429, code: 'insufficient_quota' },
+  oddTwice: {
+    ...useless,
+    status: 502,
+    code: 'upstream_unavailable',
+    attempts: 2,
+    received: 2,
+  },
+  contentRefused: { status: 400, code: 'content_policy_violation', end: 'refused', ...notBilled },
+  valueRefused: { status: 400, code: 'invalid_value', param: 'size', end: 'refused', ...notBilled },
+  /** Ours: torn, or in an event stream ended with an `error` event. */
+  torn: { status: 200, code: 'upstream_outcome_unknown', end: 'torn', ...billed },
+  done: { status: 200, picture: 'whole', end: 'delivered', ...billed },
+  doneCut: { status: 200, picture: 'cut', end: 'delivered', ...billed },
+} as const satisfies Record<string, Expected>;

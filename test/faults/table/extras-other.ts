@@ -1,0 +1,81 @@
+import { tinyPng } from '../../fixtures/pictures.ts';
+import { errorReply, head, jsonReply, reply } from '../http-text.ts';
+import { carrierOf } from '../modes.ts';
+import { fin, reset, type Step, write } from '../script.ts';
+import { expected } from './expected.ts';
+import type { Fault } from './fault.ts';
+import { atPost, hurried, json, noticed } from './playing.ts';
+
+/** Silence that is longer than a body may be silent, well within the deadline. */
+const idle: Fault = {
+  name: 'a body that falls silent',
+  modes: ['A', 'B', 'E', 'F'],
+  upstreamTimes: { bodyIdleMs: 300 },
+  play: (mode) => {
+    const { headers, body, early } = carrierOf(mode);
+    const length = { 'content-length': String(body.length) };
+    return { post: [write(head(200, { ...headers, ...length }) + body.toString('latin1', 0, early))] };
+  },
+  told: expected.unknown,
+};
+
+const filtered = { error: { code: 'contentFilter', message: 'upstream-text-canary' } };
+
+/** The head of the answer has gone out with the first picture. */
+const filteredLate: Fault = {
+  name: 'a filtered item behind a picture',
+  modes: ['A', 'B', 'E', 'F'],
+  play: () => ({ post: jsonReply(200, { created: 1, data: [{ b64_json: tinyPng }, filtered] }) }),
+  told: expected.torn,
+};
+
+const broken = (name: string, steps: () => Step[]): Fault => ({
+  name: `a 500 with an error object that ${name}`,
+  modes: ['A', 'B', 'C', 'D', 'E'],
+  play: atPost(steps),
+  told: expected.unknown,
+});
+
+const errorText = '{"error":{"code":"server_error","message":"upstream-text-canary"}}';
+const errorHead = (length: number): string => head(500, { ...json, 'content-length': String(length) });
+
+/** Half an error says nothing: what cut it may have cut anything. */
+const brokenErrors: readonly Fault[] = [
+  broken('ends with its connection', () => [write(head(500, json) + errorText), fin]),
+  broken('is cut', () => [write(errorHead(errorText.length + 9) + errorText), fin]),
+  broken('is reset', () => [write(errorHead(errorText.length + 9) + errorText), noticed, reset]),
+  broken('is too long', () => errorReply(500, { code: 'server_error', text: 'a'.repeat(70_000) })),
+  broken('is never complete', () => [write(errorHead(errorText.length + 9) + errorText)]),
+];
+
+const manyHeaders: Fault = {
+  name: '40 KiB of headers',
+  modes: ['A', 'B', 'D', 'E', 'F'],
+  play: (mode) => {
+    const { headers, body } = carrierOf(mode);
+    return { post: reply(200, { ...headers, 'x-long': 'a'.repeat(40_000) }, body) };
+  },
+  told: expected.done,
+};
+
+/** Connecting takes longer than there is time. */
+const deafBeyondDeadline: Fault = {
+  name: 'silent TLS beyond the deadline',
+  modes: ['A', 'C', 'D', 'E'],
+  welcome: 'silence',
+  timeoutMs: hurried,
+  // An abort is not obeyed while connecting: the socket goes with this.
+  upstreamTimes: { connectMs: 2_000 },
+  told: {
+    status: 504,
+    code: 'deadline_exceeded',
+    end: 'not-processed',
+    attempts: 1,
+    received: 0,
+    accepted: 0,
+    // Nothing was sent: its caller may well ask again.
+    sdkCalls: 3,
+  },
+};
+
+export const otherExtras: readonly Fault[] = [idle, filteredLate, ...brokenErrors, manyHeaders, deafBeyondDeadline];

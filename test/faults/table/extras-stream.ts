@@ -1,0 +1,91 @@
+import { otherPng, tinyPng } from '../../fixtures/pictures.ts';
+import { head, jsonReply, reply } from '../http-text.ts';
+import { carrierOf, completedEvent, event, imagesText, partialEvent } from '../modes.ts';
+import { fin, type Step, wait, write } from '../script.ts';
+import { type Expected, expected } from './expected.ts';
+import type { Fault } from './fault.ts';
+import { hurried } from './playing.ts';
+
+/** What only an event stream can meet. */
+const streamed = (name: string, steps: () => Step[], told: Expected, rest: Partial<Fault> = {}): Fault => ({
+  modes: ['D'],
+  name,
+  play: () => ({ post: steps() }),
+  told,
+  ...rest,
+});
+
+const eventStream = { 'content-type': 'text/event-stream' };
+const events = (...texts: readonly string[]): Step[] => reply(200, eventStream, texts.join(''));
+
+/** Until the connection closes, as streams usually are. */
+const unframed = (...texts: readonly string[]): Step[] => [write(head(200, eventStream) + texts.join('')), fin];
+
+const good = carrierOf('D').body.toString();
+const done = expected.done;
+const failure = (code: string): string => event('error', { error: { code, message: 'upstream-text-canary' } });
+const withMember = (text: string, member: string): string => text.replace('{', `{${member},`);
+const idle = { upstreamTimes: { bodyIdleMs: 200 } };
+
+const errorEvents: readonly Fault[] = [
+  streamed('error event before any picture', () => events(failure('server_error')), expected.failed),
+  streamed(
+    'error event of a rate limit before any picture',
+    () => events(failure('rate_limit_exceeded')),
+    expected.limited,
+  ),
+  streamed('error event, flat', () => events(event('error', { code: 'server_error', message: 'x' })), expected.failed),
+  streamed('error event after a preview', () => events(partialEvent(tinyPng), failure('server_error')), {
+    ...expected.torn,
+    code: 'upstream_generation_failed',
+  }),
+  streamed('refused after a preview', () => events(partialEvent(tinyPng), failure('content_policy_violation')), {
+    ...expected.torn,
+    code: 'content_policy_violation',
+  }),
+];
+
+const ends: readonly Fault[] = [
+  streamed('EOF after a preview', () => events(partialEvent(tinyPng)), expected.torn),
+  streamed('close after a preview', () => unframed(partialEvent(tinyPng)), expected.torn),
+  streamed('EOF after comments only', () => events(': one\n\n: two\n\n'), expected.unknown),
+  streamed('EOF after [DONE] only', () => events('data: [DONE]\n\n'), expected.unknown),
+  streamed('comments for ever', () => commentsFor(4_000), expected.late, { timeoutMs: hurried }),
+  streamed('close after the picture', () => unframed(good), done),
+  streamed('close instead of the last empty line', () => unframed(good.slice(0, -2)), done),
+  streamed('no end after the picture', () => [write(head(200, eventStream) + good)], done),
+  streamed(
+    'silence before the picture',
+    () => [write(head(200, eventStream)), wait(1_500), write(good), fin],
+    done,
+    idle,
+  ),
+];
+
+function commentsFor(ms: number): Step[] {
+  const steps = Array.from({ length: ms / 100 }, () => [write(': still there\n\n'), wait(100)]).flat();
+  return [write(head(200, eventStream)), ...steps];
+}
+
+const spellings: readonly Fault[] = [
+  streamed('an event split at every byte', () => [write(head(200, eventStream)), ...bytes(good), fin], done),
+  streamed('an event of 10 MB', () => events(withMember(good, `"padding":"${'a'.repeat(10_000_000)}"`)), done),
+  streamed('CRLF', () => events(good.replaceAll('\n', '\r\n')), done),
+  streamed('CR', () => events(good.replaceAll('\n', '\r')), done),
+  streamed('a byte order mark', () => events('\uFEFF', good), done),
+  streamed('events without names', () => events(good.replaceAll(/^event: .*\n/gm, '')), done),
+  streamed('unknown events and fields', () => events('id: 1\nretry: 5\n\n', event('ping', {}), good), done),
+  streamed('completed twice', () => events(good, completedEvent(otherPng)), done),
+  streamed('a preview after the picture', () => events(completedEvent(tinyPng), partialEvent(otherPng)), done),
+  streamed('previews out of order', () => events(numbered(2), numbered(0), good), done),
+  streamed('[DONE] at the end', () => events(good, 'data: [DONE]\n\n'), done),
+  streamed('[DONE] at the beginning', () => events('data: [DONE]\n\n', good), done),
+  streamed('JSON instead of events', () => jsonReply(200, JSON.parse(imagesText(tinyPng))), done),
+  streamed('JSON that says it is events', () => reply(200, eventStream, imagesText(tinyPng)), done),
+];
+
+const bytes = (text: string): Step[] => [...Buffer.from(text)].map((byte) => write(Buffer.of(byte)));
+const numbered = (index: number): string =>
+  partialEvent(tinyPng).replace('"partial_image_index":0', `"partial_image_index":${index}`);
+
+export const streamExtras: readonly Fault[] = [...errorEvents, ...ends, ...spellings];

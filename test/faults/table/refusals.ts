@@ -1,0 +1,70 @@
+import { errorReply, jsonReply, reply } from '../http-text.ts';
+import { event, type Mode, type Places, succeeded } from '../modes.ts';
+import { expected } from './expected.ts';
+import type { Fault } from './fault.ts';
+import { atPost } from './playing.ts';
+
+const oddity = atPost(() =>
+  errorReply(400, {
+    code: 'unsupported_content_type',
+    message: 'The content type must be multipart/form-data. upstream-text-canary',
+  }),
+);
+
+export const refusals: readonly Fault[] = [
+  {
+    number: 28,
+    name: '400 unsupported_content_type, then good',
+    play: oddity,
+    times: 1,
+    modes: ['E'],
+    told: { ...expected.done, attempts: 2, received: 2, ends: { 'not-processed': 1, delivered: 1 } },
+  },
+  { number: 28, name: '400 unsupported_content_type, always', play: oddity, modes: ['E'], told: expected.oddTwice },
+  {
+    number: 29,
+    name: 'other 400',
+    play: atPost(() => errorReply(400, { code: 'invalid_value', param: 'size', type: 'invalid_request_error' })),
+    told: expected.valueRefused,
+  },
+  {
+    number: 29,
+    name: '409',
+    play: atPost(() => errorReply(409, { code: 'conflict' })),
+    told: { ...expected.unknown, accepted: 0 },
+  },
+  {
+    number: 30,
+    name: 'content refused as 400',
+    play: atPost(() => errorReply(400, { code: 'content_policy_violation' })),
+    told: expected.contentRefused,
+  },
+  {
+    number: 30,
+    name: 'content refused in a 200',
+    play: (mode) => refusedIn(mode, { error: filtered }, { status: 'failed', error: filtered }),
+    told: expected.contentRefused,
+  },
+  {
+    number: 30,
+    name: 'one filtered item',
+    play: (mode, host) => {
+      const poll = succeeded(host) as { result: { data: unknown[] } };
+      poll.result.data.push({ error: filtered });
+      return refusedIn(mode, { created: 1, data: [{ error: filtered }] }, poll);
+    },
+    told: expected.contentRefused,
+  },
+];
+
+const filtered = { code: 'contentFilter', message: 'upstream-text-canary' };
+
+type Refusal = { readonly error: unknown } | { readonly created: number; readonly data: readonly unknown[] };
+
+function refusedIn(mode: Mode, body: Refusal, poll: unknown): Partial<Places> {
+  if (mode === 'C') return { poll: jsonReply(200, poll) };
+  if (mode === 'D' && 'error' in body) return { post: reply(200, eventStream, event('error', body)) };
+  return { post: jsonReply(200, body) };
+}
+
+const eventStream = { 'content-type': 'text/event-stream' };

@@ -1,0 +1,20 @@
+/** What a client got from the gateway. */
+export type Told = {
+  readonly status: number;
+  readonly header: (name: string) => string | null;
+  /** Of an error answer, or of the `error` event that ended a stream. */
+  readonly error: ToldError | undefined;
+  /** The completed pictures, in base64. */
+  readonly pictures: readonly string[];
+  /** The answer broke off after its head. */
+  readonly isTorn: boolean;
+  /** Everything that a caller could read, to search for what must not be there. */
+  readonly text: string;
+};
+
+export type ToldError = {
+  readonly message: unknown;
+  readonly type: unknown;
+  readonly param: unknown;
+  readonly code: unknown;
+};

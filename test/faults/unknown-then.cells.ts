@@ -1,0 +1,42 @@
+import { expect, test } from 'vitest';
+import type { Script } from './fault-server.ts';
+import { errorReply } from './http-text.ts';
+import { expectTold } from './judge.ts';
+import { countsOf } from './ledger.ts';
+import { goodAnswer } from './modes.ts';
+import { observe } from './observe.ts';
+import { reset, type Step } from './script.ts';
+import { expected } from './table/expected.ts';
+
+const answering = (steps: () => Step[], isBilled: boolean): Script => ({
+  welcome: 'serve',
+  answer: () => ({ steps: steps(), isBilled }),
+});
+
+const lost = answering(() => [reset], true);
+const silent: Script = { welcome: 'silence', answer: (request) => goodAnswer('A', request) };
+const onUnknown = { onUnknownOutcome: 'retry' };
+
+// What may have been billed once stays so, whatever becomes of the call that repeats it.
+
+test.concurrent('time runs out before the repetition is sent: the outcome stays unknown', async ({
+  onTestFinished,
+}) => {
+  const options = { modelKeys: onUnknown, upstreamTimes: { connectMs: 5_000 } };
+  const targets = [{ script: lost }, { script: silent }];
+  const observed = await observe(
+    { mode: 'A', client: 'sdk', timeoutMs: 1_500, targets },
+    { ...options, onFinished: onTestFinished },
+  );
+  expect(countsOf(observed).ends).toEqual({ unknown: 1, 'not-processed': 1 });
+  expectTold(observed.answer, expected.late, 'A');
+});
+
+test.concurrent('the repetition is refused for its rate: the outcome stays unknown', async ({ onTestFinished }) => {
+  const limited = answering(() => errorReply(429, { code: '429' }, { 'retry-after': '3600' }), false);
+  const options = { modelKeys: { ...onUnknown, maxRetries: 1 }, onFinished: onTestFinished };
+  const targets = [{ script: lost }, { script: limited }];
+  const observed = await observe({ mode: 'A', client: 'sdk', timeoutMs: 8_000, targets }, options);
+  expect(observed.upstreams.map(({ received }) => received)).toEqual([1, 1]);
+  expectTold(observed.answer, expected.unknown, 'A');
+});
