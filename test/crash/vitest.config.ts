@@ -1,0 +1,12 @@
+import { defineConfig } from 'vitest/config';
+
+// biome-ignore lint/style/noDefaultExport: this is how Vitest reads its configuration
+export default defineConfig({
+  test: {
+    name: 'crash',
+    root: '.',
+    include: ['test/crash/**/*.test.ts'],
+    setupFiles: ['test/helpers/no-network.ts'],
+    testTimeout: 60_000,
+  },
+});
