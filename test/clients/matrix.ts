@@ -61,8 +61,6 @@ const aiSdk: Partial<Cells> = {
   editStream: 'n/a: the AI SDK has no image streams',
   editFile: 'n/a: the AI SDK takes bytes, not streams',
   models: 'n/a: the AI SDK does not ask for models',
-  billedOnce:
-    'yes: with `maxRetries: 0`; by itself the AI SDK repeats 408, 409, 429 and every 5xx twice, also where a picture may have been billed',
 };
 
 const readsBase64Only: Partial<Cells> = { url: 'n/a: reads `b64_json` only' };

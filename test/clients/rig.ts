@@ -23,12 +23,12 @@ export type Rig = {
   paidCalls(): readonly RecordedRequest[];
 };
 
-/** A gateway that hosts pictures, in front of a simulator. Both end with the test. */
-export async function startRig(): Promise<Rig> {
+/** A gateway that hosts pictures, in front of a simulator. Both end with the test. @param limits of the models file */
+export async function startRig(limits: { readonly lingerMs?: number } = {}): Promise<Rig> {
   const simulator = await startSimulator({ operationMs: 5, partialMs: 1 });
   onTestFinished(() => simulator.close());
   const store = await createDiskImageStore({ directory: await temporaryDirectory() });
-  const { url, app } = await startGateway(modelsFile(simulator.origin), { store });
+  const { url, app } = await startGateway(modelsFile(simulator.origin, limits), { store, times: { backoffMs: 20 } });
   const calls: Call[] = [];
   app.server.server.on('request', ({ method = '', url: path = '', headers }) => calls.push({ method, path, headers }));
   return {
@@ -43,11 +43,12 @@ export async function startRig(): Promise<Rig> {
 /** Model names that clients have to put into paths: with a slash, and with a blank. */
 export const awkwardNames = ['studio/poster', 'big poster'] as const;
 
-function modelsFile(origin: string): object {
+function modelsFile(origin: string, limits: object): object {
   const common = { baseURL: origin, apiKey: 'simulator-key', timeoutMs: 60_000 };
   const deployment = { ...common, provider: 'azure-deployment' };
   const poster = { ...common, provider: 'azure-v1', model: 'gpt-image-1.5' };
   return {
+    limits,
     defaultModel: 'picture',
     aliases: { 'gpt-image-1': 'picture', 'azure-image': awkwardNames[0] },
     models: {

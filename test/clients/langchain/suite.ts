@@ -84,7 +84,7 @@ export const langchainSuite: Suite = {
   },
 
   async billedOnce() {
-    for (const name of ['500-html', '504', '429-seconds', 'reset-before-headers']) {
+    for (const name of ['500-html', '504', 'reset-before-headers']) {
       const rig = await startRig();
       await failure(tool(rig.url).invoke(`simulate:${name}`));
       expect(rig.simulator.ledger.received).toBe(1);

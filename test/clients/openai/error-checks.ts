@@ -64,15 +64,15 @@ export function errorChecks(sdk: Sdk) {
         expectFailure(
           errors.RateLimitError,
           { status: 429, code: 'rate_limit_exceeded', type: 'requests' },
-          (client) => generate(client, 'simulate:429-seconds'),
-          { received: 1 },
+          (client) => generate(client, 'simulate:429-ms-20'),
+          { received: 3 },
         ),
       'a failure of Azure': () =>
         expectFailure(
           errors.InternalServerError,
           { status: 502, code: 'upstream_generation_failed', type: 'server_error' },
           (client) => generate(client, 'simulate:500'),
-          { received: 1 },
+          { received: 3 },
         ),
       'a prompt that moderation refuses': () =>
         expectFailure(

@@ -12,7 +12,8 @@ import { collect } from './collect.ts';
 import type { OpenAIClient, Sdk } from './sdk.ts';
 
 /** Failures after which these SDKs, left alone, would ask twice more. */
-const tempting = ['429-ms', '429-seconds', '429-none', '503-busy', '503', '500', '500-html', '502-html', '504', '408'];
+const known = ['429-ms-50', '429-seconds-1', '429-none', '503-busy-1', '503', '500'];
+const tempting = [...known, '500-html', '502-html', '504', '408'];
 const broken = ['409', 'reset-before-headers', 'reset', 'truncated-length', 'html-200', 'not-an-image'];
 
 /** Checks that leaving early cancels, and that the SDK's own retries buy nothing twice. */
@@ -20,7 +21,7 @@ export function moneyChecks({ package: sdk, connect, streams }: Sdk) {
   const pictureFile = async () => sdk.toFile(await inputPicture(), 'teal.png', { type: 'image/png' });
 
   async function checkAbort(call: (client: OpenAIClient, signal: AbortSignal) => PromiseLike<unknown>) {
-    const rig = await startRig();
+    const rig = await startRig({ lingerMs: 100 });
     const controller = new AbortController();
     const failed = failure(call(connect(rig.url), controller.signal));
     await expect.poll(() => rig.simulator.ledger.received).toBe(1);
@@ -34,14 +35,20 @@ export function moneyChecks({ package: sdk, connect, streams }: Sdk) {
     names: readonly string[],
     call: (client: OpenAIClient, prompt: string) => PromiseLike<unknown>,
   ) {
-    const rig = await startRig();
-    const client = connect(rig.url);
-    await Promise.all(names.map((name) => failure(call(client, `simulate:${name}`))));
-    expect(rig.simulator.ledger.counts()).toMatchObject({
-      received: names.length,
-      billedByScenario: onceEach(names),
-    });
-    expectNoRepetition(rig, names.length);
+    await Promise.all(
+      names.map(async (name) => {
+        const rig = await startRig();
+        await failure(call(connect(rig.url), `simulate:${name}`));
+        const { received, billed } = rig.simulator.ledger.counts();
+        // What is known not to have been made is asked for again by the gateway, and only by it.
+        expect({ name, received, billed }).toEqual({
+          name,
+          received: known.includes(name) ? 3 : 1,
+          billed: isBilled(name),
+        });
+        expectNoRepetition(rig, 1);
+      }),
+    );
   }
 
   return {
@@ -98,10 +105,9 @@ export function moneyChecks({ package: sdk, connect, streams }: Sdk) {
   } satisfies Suite;
 }
 
-/** How often the ledger must hold each of these scenarios. */
-function onceEach(names: readonly string[]): Record<string, number> {
-  const billed = scenarios.filter(({ name, billed: isBilled }) => isBilled && names.includes(name));
-  return Object.fromEntries(billed.map(({ name }) => [name, 1]));
+/** How often the ledger must hold a scenario. */
+function isBilled(spelled: string): number {
+  return scenarios.some(({ name, billed }) => billed && name === spelled) ? 1 : 0;
 }
 
 /** That the gateway itself was asked once for each picture: the SDK's retries did not even try. */

@@ -134,7 +134,7 @@ def check_errors():
         openai.AuthenticationError, 401, "invalid_api_key", lambda: wrong(model="picture", prompt=prompt)
     )
     for name, kind, status, code in [
-        ("429-seconds", openai.RateLimitError, 429, "rate_limit_exceeded"),
+        ("429-ms-20", openai.RateLimitError, 429, "rate_limit_exceeded"),
         ("500", openai.InternalServerError, 502, "upstream_generation_failed"),
         ("moderation-blocked", openai.BadRequestError, 400, "moderation_blocked"),
     ]:
@@ -143,7 +143,7 @@ def check_errors():
 
 def check_billed_once():
     """Failures after which the package, left alone, would ask twice more; three of them are billed."""
-    for name in ["429-seconds", "503-busy", "500-html", "504", "reset-before-headers"]:
+    for name in ["429-ms-20", "503-busy-1", "500-html", "504", "reset-before-headers"]:
         try:
             connect().images.generate(model="picture", prompt=f"simulate:{name}")
         except openai.APIError:

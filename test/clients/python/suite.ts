@@ -47,8 +47,8 @@ export function pythonSuite(className: ClassName): Suite {
     mask: check('mask', uploaded(['teal'], 'mask')),
     editStream: check('edit_stream', uploaded(['teal'])),
     editFile: check('edit_file', uploaded(['teal'])),
-    errors: check('errors', paid(3, 0, 0)),
-    billedOnce: check('billed_once', paid(5, 3, 3)),
+    errors: check('errors', paid(7, 0, 0)),
+    billedOnce: check('billed_once', paid(9, 3, 3)),
     models: check('models', paid(0, 0, 0)),
     addresses: {
       'names with a slash and with a blank': check('names', paid(4, 4, 4)),

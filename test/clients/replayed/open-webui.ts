@@ -114,7 +114,7 @@ export const openWebuiSuite: Suite = {
       expect([answer.status, answer.statusText]).toEqual([400, 'Bad Request']);
     },
     async 'too many requests'() {
-      const answer = await generate(await startRig(), { prompt: 'simulate:429-seconds' });
+      const answer = await generate(await startRig(), { prompt: 'simulate:429-ms-20' });
       expect([answer.status, answer.statusText]).toEqual([429, 'Too Many Requests']);
     },
   },

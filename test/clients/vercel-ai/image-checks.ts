@@ -119,7 +119,7 @@ export function imageChecks({ model, options, imagesPerCall }: Provider) {
     } satisfies Suite['errors'],
 
     async abort() {
-      const rig = await startRig();
+      const rig = await startRig({ lingerMs: 100 });
       const controller = new AbortController();
       const call = generateImage({
         model: model(rig.url, 'picture'),
