@@ -14,7 +14,7 @@ describe('authenticate', () => {
     { authorization: 'Bearer second-key', 'api-key': 'second-key' },
     { authorization: 'Bearer of another system', 'x-api-key': 'second-key' },
   ])('lets %j in', (headers) => {
-    expect(authenticate(headers)).toBeUndefined();
+    expect(authenticate(headers)).toMatch(/^[0-9a-f]{64}$/);
   });
 
   test.each([
@@ -34,6 +34,12 @@ describe('authenticate', () => {
   });
 
   test('lets everybody in where no key is configured', () => {
-    expect(createAuthenticate([])({})).toBeUndefined();
+    expect(createAuthenticate([])({})).toBe('anybody');
+  });
+
+  test('tells keys apart, whichever header they come in', () => {
+    const [first, second] = ['first-key-of-the-gateway', 'second-key'].map((key) => authenticate({ 'api-key': key }));
+    expect(authenticate({ authorization: 'Bearer second-key' })).toBe(second);
+    expect(first).not.toBe(second);
   });
 });

@@ -5,10 +5,10 @@ import { type ErrorKind, GatewayError } from '../../src/domain/gateway-error.ts'
 
 const kinds = Object.keys(callerViews) as ErrorKind[];
 
-async function answer(error: GatewayError, sent: boolean) {
+async function answer(error: GatewayError, sent: boolean, maxRetries = 2) {
   const app = Fastify();
   onTestFinished(() => app.close());
-  app.get('/', (_request, reply) => writeError(reply, error, { sent }));
+  app.get('/', (_request, reply) => writeError(reply, error, { sent, maxRetries, attempts: 1 }));
   return app.inject('/');
 }
 
@@ -27,9 +27,21 @@ describe('an error answer', () => {
     expect(headers['x-should-retry']).toBe(isRepeated ? 'false' : undefined);
   });
 
-  test('says nothing about repeating when nothing was sent', async () => {
-    const { headers } = await answer(new GatewayError('upstream_unavailable', 'message'), false);
-    expect(headers['x-should-retry']).toBeUndefined();
+  test.each([
+    ['nothing was repeated by the gateway', 'upstream_unavailable', 'not-processed', 0, true, undefined],
+    ['the gateway has repeated it already', 'upstream_unavailable', 'not-processed', 2, false, 'false'],
+    ['the target is of no use', 'upstream_quota_exhausted', 'not-processed', 0, true, 'false'],
+    ['it failed', 'upstream_generation_failed', 'failed', 0, true, 'false'],
+    ['it may be billed', 'upstream_timeout', 'unknown', 0, true, 'false'],
+    ['it was never started', 'overloaded', undefined, 2, false, undefined],
+  ] as const)('when %s says about repeating what is true', async (_case, kind, outcome, maxRetries, sent, told) => {
+    const { headers } = await answer(new GatewayError(kind, 'm', outcome && { outcome }), sent, maxRetries);
+    expect(headers['x-should-retry']).toBe(told);
+  });
+
+  test('with a long wait is not repeated by SDKs, which would not keep it', async () => {
+    const { headers } = await answer(new GatewayError('overloaded', 'm', { retryAfterMs: 60_001 }), false);
+    expect(headers['x-should-retry']).toBe('false');
   });
 
   test('tells the wait in both units, never zero seconds', async () => {

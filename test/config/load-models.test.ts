@@ -24,6 +24,8 @@ describe('a valid file', () => {
           timeoutMs: 590_000,
           defaults: {},
           parameters: 'adapt',
+          maxRetries: 2,
+          onUnknownOutcome: 'stop',
           targets: [
             {
               name: '1',
@@ -44,6 +46,7 @@ describe('a valid file', () => {
       ],
       drainMs: 600_000,
       uploadBytes: 200_000_000,
+      limits: { inFlight: 200, heldBytes: 536_870_912, queueMs: 15_000, lingerMs: 15_000 },
       imageUrls: 'refuse',
     });
     expect(config.models[0]?.targets[0]?.apiKey.expose()).toBe('literal-key');
@@ -275,7 +278,7 @@ describe('mistakes in a target', () => {
     ['base_url', ', did you mean `baseURL`?'],
     ['apikey', ', did you mean `apiKey`?'],
     ['api-version', ', did you mean `apiVersion`?'],
-    ['maxRetries', ''],
+    ['hedging', ''],
     ['auth', ''],
   ])('the unknown key %s is refused%s', (key, ending) => {
     expect(targetMessages({ ...v1Target, [key]: 'x' })).toEqual([

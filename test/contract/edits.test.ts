@@ -230,8 +230,9 @@ describe('the answer to an edit', () => {
         code: 'unsupported_content_type',
       },
     },
-    outcome: 'refused',
-    told: { status: 400, type: 'invalid_request_error', code: 'invalid_request' },
+    kind: 'upstream_oddity',
+    outcome: 'not-processed',
+    told: { status: 502, type: 'server_error', code: 'upstream_unavailable' },
   };
   const errors = [...capturedErrors, ...otherErrors, wrongType].map(
     (error) => [`${error.status}: ${error.name}`, error] as const,
@@ -275,8 +276,9 @@ describe('the answer to an edit', () => {
 
 describe('the target of an edit', () => {
   const elsewhere = 'https://other-resource-canary.openai.azure.com';
-  const generating = { ...azureV1.target, name: 'generating', capabilities: { operations: ['generate'] } };
-  const editing = { ...azureV1.target, baseURL: elsewhere, name: 'editing', capabilities: { operations: ['edit'] } };
+  const { maxRetries: _, ...target } = azureV1.target;
+  const generating = { ...target, name: 'generating', capabilities: { operations: ['generate'] } };
+  const editing = { ...target, baseURL: elsewhere, name: 'editing', capabilities: { operations: ['edit'] } };
 
   test('is the one that can edit, and generations go to the one that can generate, whatever their priority', async () => {
     const [here, there] = [mockAzure(), mockAzure(elsewhere)];

@@ -15,6 +15,9 @@ export const upstreamKey = 'upstream-key-canary';
 export const deployment = 'deployment-canary';
 export const apiKey = new Secret(upstreamKey);
 
+/** These tests are about one call; what follows a failure has tests of its own. */
+const once = { maxRetries: 0 };
+
 /** One way to address Azure, with what is needed to run the provider alone and behind the whole gateway. */
 export type ProviderUnderTest = {
   readonly name: string;
@@ -39,6 +42,7 @@ export const azureDeployment: ProviderUnderTest = {
       client,
     }),
   target: {
+    ...once,
     provider: 'azure-deployment',
     model: 'gpt-image-2',
     baseURL: `${azureOrigin}/openai/deployments/${deployment}`,
@@ -57,7 +61,14 @@ export const azureV1: ProviderUnderTest = {
       apiKey,
       client,
     }),
-  target: { provider: 'azure-v1', model: 'gpt-image-2', baseURL: azureOrigin, deployment, apiKey: upstreamKey },
+  target: {
+    ...once,
+    provider: 'azure-v1',
+    model: 'gpt-image-2',
+    baseURL: azureOrigin,
+    deployment,
+    apiKey: upstreamKey,
+  },
 };
 
 export const azureV1WithVersion: ProviderUnderTest = {
@@ -77,7 +88,7 @@ export const azureAsyncFlow: ProviderUnderTest = {
   name: 'azure-async',
   paidPath: '/openai/images/generations:submit?api-version=2023-06-01-preview',
   create: (client) => azureAsync({ baseURL: azureOrigin, apiVersion: '2023-06-01-preview', apiKey, client }),
-  target: { provider: 'azure-async', model: 'dall-e-2', baseURL: azureOrigin, apiKey: upstreamKey },
+  target: { ...once, provider: 'azure-async', model: 'dall-e-2', baseURL: azureOrigin, apiKey: upstreamKey },
 };
 
 export const synchronousProviders = [azureDeployment, azureV1, azureV1WithVersion];
@@ -122,7 +133,12 @@ export function startCall(
   onTestFinished(() => client.close());
   const attempt: Attempt = { sent: false };
   const anomalies: Anomaly[] = [];
-  const recorder: ProviderCall['recorder'] = { anomaly: (kind) => anomalies.push(kind), attemptEnded: () => {} };
+  const recorder: ProviderCall['recorder'] = {
+    anomaly: (kind) => anomalies.push(kind),
+    attemptEnded: () => {},
+    retryArrived: () => {},
+    unknownRepeated: () => {},
+  };
   const events = create(client).generate({ ...emptyRequest, ...request }, { signal, attempt, recorder });
   // A test that looks at something else first must not fail for an unhandled rejection.
   events.catch(() => {});

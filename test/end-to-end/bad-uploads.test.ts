@@ -904,7 +904,7 @@ describe('temporary files', () => {
     ['503', 502],
     ['reset-before-headers', 502],
     ['html-200', 502],
-    ['unsupported-content-type', 400],
+    ['unsupported-content-type', 502],
   ])('is gone after the upstream’s %s', async (scenario, status) => {
     const rig = await startEdits();
     const form = editForm([file('image', padded(await picture(), 2 * megabyte))], { prompt: `simulate:${scenario}` });

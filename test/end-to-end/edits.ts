@@ -35,7 +35,9 @@ export async function startEdits({ modelKeys, fileKeys, upstream, ...hosting }: 
   const uploads = await temporaryDirectory();
   const simulator = await startSimulator({ operationMs: 5, partialMs: 1 });
   onTestFinished(() => simulator.close());
-  const models = { ...editModels(upstream ?? simulator.origin, modelKeys), ...fileKeys };
+  // What follows a failure, and a caller that leaves, has tests of its own.
+  const limits = { lingerMs: 0, ...(fileKeys?.limits as object | undefined) };
+  const models = { ...editModels(upstream ?? simulator.origin, modelKeys), ...fileKeys, limits };
   const gateway = await startGateway(models, { ...hosting, uploads });
   return Object.defineProperties({ ...gateway } as EditsRig, {
     log: { get: () => gateway.log },
@@ -52,7 +54,7 @@ export async function temporaryDirectory(): Promise<string> {
 
 /** `picture` (also `gpt-image-1`) on the deployments path, `studio/poster` and `marked` on the v1 path, and `dall-e-3`. */
 export function editModels(origin: string, modelKeys: Record<string, unknown> = {}): object {
-  const common = { baseURL: origin, apiKey: 'simulator-key', ...modelKeys };
+  const common = { baseURL: origin, apiKey: 'simulator-key', maxRetries: 0, ...modelKeys };
   const deployment = { ...common, provider: 'azure-deployment', apiVersion: '2025-04-01-preview' };
   return {
     defaultModel: 'picture',

@@ -202,7 +202,7 @@ describe('the end of the process', () => {
 
   test('the drain limit: the caller is told that the outcome is unknown, not to repeat it, and then the process ends', async () => {
     const upstream = await startUpstream(() => {});
-    const models = { ...modelsFile(upstream.origin), limits: { drainMs: 100 } };
+    const models = { ...modelsFile(upstream.origin), limits: { drainMs: 100, lingerMs: 0 } };
     const program = await startProgram({ models });
     const call = sendCall(await program.listening(), { prompt: 'a cat' });
     await expect.poll(() => upstream.received, patience).toBe(1);
@@ -218,7 +218,9 @@ describe('the end of the process', () => {
   test('the drain limit in the middle of a picture that its reader does not read: torn, and the process ends', async () => {
     const simulator = await startSimulator();
     onTestFinished(() => simulator.close());
-    const program = await startProgram({ models: { ...modelsFile(simulator.origin), limits: { drainMs: 100 } } });
+    const program = await startProgram({
+      models: { ...modelsFile(simulator.origin), limits: { drainMs: 100, lingerMs: 0 } },
+    });
     const socket = openSocket(await program.listening());
     socket.write(rawCall({ prompt: 'simulate:big-64' }, [key]));
     await once(socket, 'data');

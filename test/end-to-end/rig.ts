@@ -45,8 +45,10 @@ function paidPosts({ ledger }: Simulator, prompt: string | undefined): RecordedR
 
 /** A models file: `picture` (also called `gpt-image-1`), `studio/poster`, `dall-e-3` and `dall-e-2` at one origin. */
 export function modelsFile(origin: string, timeoutMs = 60_000, modelKeys: Record<string, unknown> = {}): object {
-  const common = { baseURL: origin, apiKey: 'simulator-key', timeoutMs, ...modelKeys };
+  // What follows a failure, and a caller that leaves, has tests of its own.
+  const common = { baseURL: origin, apiKey: 'simulator-key', timeoutMs, maxRetries: 0, ...modelKeys };
   return {
+    limits: { lingerMs: 0 },
     defaultModel: 'picture',
     aliases: { 'gpt-image-1': 'picture' },
     models: {

@@ -27,7 +27,8 @@ const lost = '502 upstream_invalid_response, false';
 const unavailable = '502 upstream_result_unavailable, false';
 const misconfigured = '502 upstream_misconfigured, false';
 const filtered = '400 content_policy_violation';
-const limited = '429 rate_limit_exceeded, false';
+// The gateway repeats nothing here, so the caller's client may: see startRig.
+const limited = '429 rate_limit_exceeded';
 const good = '200, 1 of 1';
 /** The upstream's connection breaks amid a small picture: its beginning may be on its way to the caller already. */
 const brokenBody = /^(torn|502 upstream_outcome_unknown, false)$/;
@@ -45,10 +46,10 @@ const everywhere: Record<string, string> = {
   '429-seconds-3': `${limited}, 3000`,
   '429-text': `${limited}, 38000`,
   '429-flat': `${limited}, 38000`,
-  '429-seconds-3600': `${limited}, 3600000`,
+  '429-seconds-3600': `${limited}, false, 3600000`,
   '429-none': limited,
   '429-quota': '429 insufficient_quota, false',
-  '503-busy-9': '503 upstream_unavailable, false, 9000',
+  '503-busy-9': '503 upstream_unavailable, 9000',
   '500': failed,
   '500-html': unknown,
   '502-html': unknown,
@@ -190,18 +191,18 @@ test('every scenario of the simulator is expected here', () => {
 
 describe('the synchronous flow', () => {
   test.each(Object.entries(synchronous))(
-    '%s: the caller gets %s, and the next one a picture',
+    '%s: the caller gets %s, and the next one a picture, or the same wait',
     async (name, expected) => {
       const rig = await startRig();
       expect(await outcome(rig.url, { prompt: `simulate:${name}` })).toMatch(expected);
       await billedOnce(rig, name);
-      expect(await outcome(rig.url, { prompt: 'a cat' })).toBe(good);
+      expect(await outcome(rig.url, { prompt: 'a cat' })).toMatch(isCoolingDown(expected) ? /^(429|503) / : good);
     },
   );
 
   test('a date to wait for is told in milliseconds', async () => {
     const { url } = await startRig();
-    expect(await outcome(url, { prompt: 'simulate:429-date-7' })).toMatch(/^429 rate_limit_exceeded, false, [67]000$/);
+    expect(await outcome(url, { prompt: 'simulate:429-date-7' })).toMatch(/^429 rate_limit_exceeded, [67]000$/);
   });
 
   test('a silent upstream ends with the deadline: 504, not to be repeated', async () => {
@@ -212,7 +213,7 @@ describe('the synchronous flow', () => {
 
   test('the same answers come from the v1 address', async () => {
     const rig = await startRig();
-    for (const name of ['none', '429-text', '500', '500-html', 'filter-inner', 'html-200', 'redirect']) {
+    for (const name of ['none', '500', '500-html', 'filter-inner', 'html-200', 'redirect', '429-text']) {
       expect([name, await outcome(rig.url, { model: 'studio/poster', prompt: `simulate:${name}` })]).toEqual([
         name,
         synchronous[name],
@@ -220,6 +221,12 @@ describe('the synchronous flow', () => {
     }
   });
 });
+
+/** Whether the target has asked for a wait that is too long for the next request, too. */
+function isCoolingDown(told: string | RegExp): boolean {
+  const [, ms = 0] = /, (\d+)$/.exec(String(told)) ?? [];
+  return Number(ms) > 30_000;
+}
 
 /** The status of an error answer, as {@link outcome} says it, or the events of a stream. */
 async function streamedOutcome(url: string, body: Record<string, unknown>): Promise<string> {
@@ -231,15 +238,18 @@ async function streamedOutcome(url: string, body: Record<string, unknown>): Prom
 }
 
 describe('the synchronous flow as a stream', () => {
-  test.each(Object.entries(streamed))('%s: the caller gets %s, and the next one a picture', async (name, expected) => {
-    const rig = await startRig();
-    expect(await streamedOutcome(rig.url, { prompt: `simulate:${name}` })).toEqual(
-      typeof expected === 'string' ? expected : expect.stringMatching(expected),
-    );
-    await billedOnce(rig, name);
-    expect(await outcome(rig.url, { prompt: 'a cat' })).toBe(good);
-    expect(rig.app.gateway.inFlight).toBe(0);
-  });
+  test.each(Object.entries(streamed))(
+    '%s: the caller gets %s, and the next one a picture, or the same wait',
+    async (name, expected) => {
+      const rig = await startRig();
+      expect(await streamedOutcome(rig.url, { prompt: `simulate:${name}` })).toEqual(
+        typeof expected === 'string' ? expected : expect.stringMatching(expected),
+      );
+      await billedOnce(rig, name);
+      expect(await outcome(rig.url, { prompt: 'a cat' })).toMatch(isCoolingDown(expected) ? /^(429|503) / : good);
+      expect(rig.app.gateway.inFlight).toBe(0);
+    },
+  );
 
   test.each(silentStreams)('%s: the deadline ends it with an error event after the first preview', async (name) => {
     const rig = await startRig({ timeoutMs: 1_500 });

@@ -196,7 +196,7 @@ describe('answer headers', () => {
     const { headers } = await callGateway(url, { model, prompt: 'a cat' });
     const names = ['x-gateway-model', 'x-gateway-target', 'x-gateway-attempts', 'x-gateway-adapted', 'content-type'];
     expect(names.map((header) => headers.get(header))).toEqual([name, '1', '1', null, 'application/json']);
-    expect(headers.get('server-timing')).toMatch(/^upstream;dur=\d+\.\d$/);
+    expect(headers.get('server-timing')).toMatch(/^queue;dur=\d+\.\d, upstream;dur=\d+\.\d$/);
   });
 
   test('an adaptation is told', async () => {

@@ -571,12 +571,15 @@ describe('signs of life', () => {
       asked: {},
       attempts: 1,
       sent: true,
+      maxRetries: 2,
+      timeoutMs: 60_000,
+      queueMs: 0,
       adaptations: [],
       upstreamMs: undefined,
       upstreamRequestId: undefined,
     };
     const { signal } = new AbortController();
-    const generation: Generation = { report, answer: promise, signal, cancel() {}, settle() {} };
+    const generation: Generation = { report, answer: promise, signal, leave() {}, cancel() {}, settle() {} };
     const app = Fastify();
     app.decorate('lifecycle', { phase: 'ready' as const });
     const record = { requestId: 'r', method: 'POST', route: '/', startedAt: 0, clientRetry: 0, images: 0, bytesOut: 0 };

@@ -3,8 +3,12 @@ import type { ImageEvent } from '../../src/domain/image-event.ts';
 import type { ImageProvider, ProviderCall } from '../../src/domain/image-provider.ts';
 import type { ImageRequest } from '../../src/domain/image-request.ts';
 import type { Recorder } from '../../src/domain/recorder.ts';
-import { startGeneration } from '../../src/gateway/generation.ts';
+import { Admission } from '../../src/gateway/admission.ts';
+import { createGateway } from '../../src/gateway/gateway.ts';
+import { createModelCatalog } from '../../src/gateway/model-catalog.ts';
 import { modelFamily } from '../../src/gateway/model-families.ts';
+import { TargetHealth } from '../../src/gateway/target-health.ts';
+import { usualTimes } from '../../src/gateway/times.ts';
 import { asStream } from '../helpers/json-text.ts';
 
 const request = { prompt: 'a cat', count: 3, stream: false, partialImages: 0, extra: {} } as unknown as ImageRequest;
@@ -17,7 +21,12 @@ const silent = ({ signal }: ProviderCall) =>
 /** A generation of three calls, of which each is answered by one of `answers`. */
 function start(answers: ((call: ProviderCall) => Promise<AsyncIterable<ImageEvent>>)[], timeoutMs = 60_000) {
   const ends: string[] = [];
-  const recorder: Recorder = { anomaly: () => {}, attemptEnded: (_provider, end) => ends.push(end) };
+  const recorder: Recorder = {
+    anomaly: () => {},
+    retryArrived: () => {},
+    unknownRepeated: () => {},
+    attemptEnded: (_provider, end) => ends.push(end),
+  };
   const provider: ImageProvider = {
     id: 'azure-deployment',
     operations: ['generate'],
@@ -34,6 +43,7 @@ function start(answers: ((call: ProviderCall) => Promise<AsyncIterable<ImageEven
     family: modelFamily('dall-e-3'),
     upstreamStream: 'never' as const,
     provider,
+    health: new TargetHealth(10, usualTimes),
     download: () => Promise.reject(new Error('nothing is downloaded here')),
   };
   const model = {
@@ -42,9 +52,18 @@ function start(answers: ((call: ProviderCall) => Promise<AsyncIterable<ImageEven
     defaults: {},
     parameters: 'adapt' as const,
     partialSuccess: 'deliver' as const,
+    maxRetries: 0,
+    onUnknownOutcome: 'stop' as const,
     targets: [target],
   };
-  const generation = startGeneration({ model, target, request, recorder, hosting: undefined, onSettled: () => {} });
+  const gateway = createGateway({
+    catalog: createModelCatalog({ models: [model], aliases: new Map(), defaultModel: 'picture' }),
+    admission: new Admission({ inFlight: 10, heldBytes: 1e9, queueMs: 1_000 }),
+    recorder,
+    hosting: () => undefined,
+    times: { ...usualTimes, lingerMs: 0 },
+  });
+  const generation = gateway.start(undefined, request, { id: 'somebody', isRetry: false });
   return { generation, ends };
 }
 
@@ -59,7 +78,9 @@ describe('a generation of several calls that may deliver a part', () => {
 
   test('whose caller leaves ends with that, and counts what may have been billed', async () => {
     const { generation, ends } = start([answered, silent, answered]);
-    generation.cancel('client gone');
+    // The calls have been sent by then.
+    await new Promise(setImmediate);
+    generation.leave();
     await expect(generation.answer).rejects.toMatchObject({ kind: 'client_gone' });
     expect(ends).toEqual(['abandoned', 'abandoned', 'abandoned']);
   });

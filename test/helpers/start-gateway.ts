@@ -1,6 +1,6 @@
 import { tmpdir } from 'node:os';
 import { onTestFinished } from 'vitest';
-import { type App, buildApp } from '../../src/app.ts';
+import { type App, type AppParts, buildApp } from '../../src/app.ts';
 import { parseModels } from '../../src/config/load-models.ts';
 import type { ImageStore } from '../../src/domain/image-store.ts';
 import { Secret } from '../../src/domain/secret.ts';
@@ -28,6 +28,10 @@ type Options = {
   readonly corsOrigins?: readonly string[];
   /** Where it listens; it is called over loopback all the same. */
   readonly host?: string;
+  readonly times?: AppParts['times'];
+  readonly upstreamTimes?: AppParts['upstreamTimes'];
+  /** Concurrent tests say themselves when they have finished. */
+  readonly onFinished?: typeof onTestFinished;
 };
 
 /**
@@ -51,11 +55,13 @@ export async function startGateway(models: object, options: Options = {}): Promi
     openSpool: createInputSpools(uploads),
     ...(options.uploadGraceMs !== undefined && { uploadGraceMs: options.uploadGraceMs }),
     ...(options.corsOrigins && { corsOrigins: options.corsOrigins }),
+    ...(options.times && { times: options.times }),
+    ...(options.upstreamTimes && { upstreamTimes: options.upstreamTimes }),
   });
   const address = new URL(await app.server.listen({ host, port: 0 }));
   const url = `http://127.0.0.1:${address.port}`;
   app.lifecycle.phase = 'ready';
-  onTestFinished(async () => {
+  (options.onFinished ?? onTestFinished)(async () => {
     app.server.server.closeAllConnections();
     await app.server.close();
   });

@@ -7,7 +7,12 @@ import { commit } from '../../src/providers/commit.ts';
 import { imageEvents, imagesShape } from '../../src/providers/image-events.ts';
 import { asStream, cut, handwriting, writeJson } from '../helpers/json-text.ts';
 
-const recorder: Recorder = { anomaly: () => {}, attemptEnded: () => {} };
+const recorder: Recorder = {
+  anomaly: () => {},
+  attemptEnded: () => {},
+  retryArrived: () => {},
+  unknownRepeated: () => {},
+};
 const call = { signal: new AbortController().signal, attempt: { sent: true }, recorder };
 
 /** An upstream's body on its whole way: scanned, mapped, committed, and written as our answer. */

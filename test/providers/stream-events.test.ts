@@ -7,7 +7,12 @@ import { commit } from '../../src/providers/commit.ts';
 import { streamEvents } from '../../src/providers/stream-events.ts';
 import { asStream, cut, type Handwriting, handwriting, writeJson } from '../helpers/json-text.ts';
 
-const recorder: Recorder = { anomaly: () => {}, attemptEnded: () => {} };
+const recorder: Recorder = {
+  anomaly: () => {},
+  attemptEnded: () => {},
+  retryArrived: () => {},
+  unknownRepeated: () => {},
+};
 const call = { signal: new AbortController().signal, attempt: { sent: true }, recorder };
 const asked = { size: '1024x1024', quality: 'low' };
 

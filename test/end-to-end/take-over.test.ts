@@ -1,0 +1,364 @@
+import { once } from 'node:events';
+import { readdirSync, readlinkSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import type { ServerResponse } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import OpenAI from 'openai';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { drain } from '../../src/api/drain.ts';
+import { callGateway } from '../helpers/call-gateway.ts';
+import { gatewayKey, type StartedGateway, startGateway } from '../helpers/start-gateway.ts';
+import { metricsOf } from './metrics-of.ts';
+import { exchange, modelsFile, openSocket, rawCall, requestLines, startUpstream, tinyPng } from './rig.ts';
+
+const patience = { timeout: 10_000 };
+const otherKey = 'another-gateway-key';
+const retryHeader = { 'x-stainless-retry-count': '1' };
+
+const picture = (revised_prompt = 'a cat') =>
+  JSON.stringify({ created: 1, data: [{ b64_json: tinyPng, revised_prompt }] });
+
+/** A gateway in front of an upstream that holds every call until the test answers it. */
+async function startHeld({ timeoutMs = 30_000, lingerMs = 10_000, interimMs = 60_000, uploads = tmpdir() } = {}) {
+  const held: ServerResponse[] = [];
+  const upstream = await startUpstream((_request, response) => {
+    response.on('error', () => {});
+    held.push(response);
+  });
+  const gateway = await startGateway(modelsFile(upstream.origin, timeoutMs, { maxRetries: 2 }), {
+    keys: [gatewayKey, otherKey],
+    times: { lingerMs, interimMs },
+    uploads,
+  });
+  return { held, upstream, gateway };
+}
+
+type Held = Awaited<ReturnType<typeof startHeld>>;
+
+/** Asks on a plain connection and leaves when the upstream has got its call. */
+async function askAndLeave({ upstream, gateway }: Held, request: object = { prompt: 'a cat' }): Promise<void> {
+  const before = upstream.received;
+  const orphansBefore = gateway.app.gateway.orphans;
+  const socket = openSocket(gateway.url);
+  socket.write(rawCall(request));
+  await expect.poll(() => upstream.received, patience).toBe(before + 1);
+  socket.destroy();
+  await expect.poll(() => gateway.app.gateway.orphans, patience).toBe(orphansBefore + 1);
+}
+
+async function expectAtRest({ app }: StartedGateway): Promise<void> {
+  await expect.poll(() => app.gateway.inFlight, patience).toBe(0);
+  await expect.poll(() => app.gateway.admission.heldBytes, patience).toBe(0);
+  await expect.poll(() => app.gateway.orphans, patience).toBe(0);
+}
+
+const revisedPrompts = (answer: { json(): { data: { revised_prompt?: string }[] } }) =>
+  answer.json().data.map(({ revised_prompt }) => revised_prompt);
+
+describe('a caller that leaves before the first byte and asks again', () => {
+  test.each([
+    ['that says so, while the upstream is silent', retryHeader, 'before'],
+    ['that does not say so, while the upstream is silent', {}, 'before'],
+    ['that says so, after the upstream has answered', retryHeader, 'after'],
+    ['that does not say so, after the upstream has answered', {}, 'after'],
+  ])('with a client %s, gets the picture that it has left', async (_, headers, when) => {
+    const rig = await startHeld();
+    await askAndLeave(rig);
+    if (when === 'after') {
+      rig.held[0]?.end(picture());
+      await expect.poll(() => rig.upstream.connections, patience).toBe(0);
+    }
+    const again = callGateway(rig.gateway.url, { prompt: 'a cat' }, { headers });
+    await expect.poll(() => rig.gateway.app.gateway.orphans, patience).toBe(0);
+    rig.held[0]?.end(picture());
+    const answer = await again;
+    expect(answer.status).toBe(200);
+    expect(answer.json().data).toEqual([{ b64_json: tinyPng, revised_prompt: 'a cat' }]);
+    expect(Object.fromEntries(answer.headers)).toMatchObject({ 'x-gateway-attempts': '1', 'x-gateway-target': '1' });
+    expect(rig.upstream.received).toBe(1);
+    await expectAtRest(rig.gateway);
+    expect(requestLines(rig.gateway).map(({ end }) => end)).toEqual(['left', 'answered']);
+    expect(await metricsOf(rig.gateway.url, 'gateway_retries_arrived_total', 'end')).toEqual({ taken_over: 1 });
+    expect(await metricsOf(rig.gateway.url, 'gateway_upstream_attempts_total', 'outcome')).toEqual({ delivered: 1 });
+  });
+
+  test('and leaves again, and asks once more, gets it all the same', async () => {
+    const rig = await startHeld();
+    await askAndLeave(rig);
+    const socket = openSocket(rig.gateway.url);
+    socket.write(rawCall({ prompt: 'a cat' }));
+    await expect.poll(() => rig.gateway.app.gateway.orphans, patience).toBe(0);
+    socket.destroy();
+    await expect.poll(() => rig.gateway.app.gateway.orphans, patience).toBe(1);
+    const again = callGateway(rig.gateway.url, { prompt: 'a cat' });
+    await expect.poll(() => rig.gateway.app.gateway.orphans, patience).toBe(0);
+    rig.held[0]?.end(picture());
+    expect(revisedPrompts(await again)).toEqual(['a cat']);
+    expect(rig.upstream.received).toBe(1);
+    await expectAtRest(rig.gateway);
+  });
+
+  test('for a stream, gets its events', async () => {
+    const rig = await startHeld();
+    const request = { prompt: 'a cat', stream: true };
+    await askAndLeave(rig, request);
+    const again = callGateway(rig.gateway.url, request, { headers: retryHeader });
+    await expect.poll(() => rig.gateway.app.gateway.orphans, patience).toBe(0);
+    rig.held[0]?.end(picture());
+    const { text } = await again;
+    expect(text.match(/^event: .*$/gm)).toEqual(['event: image_generation.completed']);
+    expect(text).toContain(tinyPng);
+    expect(rig.upstream.received).toBe(1);
+    await expectAtRest(rig.gateway);
+  });
+
+  test.each([
+    ['another key', { prompt: 'a cat' }, { authorization: `Bearer ${otherKey}` }],
+    ['another prompt', { prompt: 'a dog' }, {}],
+    ['another parameter', { prompt: 'a cat', size: '1024x1536' }, {}],
+    ['another delivery of the answer', { prompt: 'a cat', stream: true }, {}],
+    ['another model', { prompt: 'a cat', model: 'studio/poster' }, {}],
+  ])('with %s gets a picture of its own', async (_, request, headers) => {
+    const rig = await startHeld();
+    await askAndLeave(rig);
+    const other = callGateway(rig.gateway.url, request, { headers: { ...retryHeader, ...headers } });
+    await expect.poll(() => rig.upstream.received, patience).toBe(2);
+    expect(rig.gateway.app.gateway.orphans).toBe(1);
+    rig.held[1]?.end(picture('its own'));
+    expect((await other).status).toBe(200);
+    expect(await metricsOf(rig.gateway.url, 'gateway_retries_arrived_total', 'end')).toEqual({ possible_duplicate: 1 });
+  });
+
+  test('twice over gets each of its pictures once, the oldest first', async () => {
+    const rig = await startHeld();
+    // The second one is not the first one's retry: they are there at the same time.
+    const sockets = [openSocket(rig.gateway.url), openSocket(rig.gateway.url)];
+    for (const [index, socket] of sockets.entries()) {
+      socket.write(rawCall({ prompt: 'a cat' }));
+      await expect.poll(() => rig.upstream.received, patience).toBe(index + 1);
+    }
+    for (const [index, socket] of sockets.entries()) {
+      socket.destroy();
+      await expect.poll(() => rig.gateway.app.gateway.orphans, patience).toBe(index + 1);
+    }
+    const answers: ReturnType<typeof callGateway>[] = [];
+    for (const left of [1, 0]) {
+      answers.push(callGateway(rig.gateway.url, { prompt: 'a cat' }));
+      await expect.poll(() => rig.gateway.app.gateway.orphans, patience).toBe(left);
+    }
+    rig.held[1]?.end(picture('second'));
+    rig.held[0]?.end(picture('first'));
+    expect((await Promise.all(answers)).map(revisedPrompts)).toEqual([['first'], ['second']]);
+    expect(rig.upstream.received).toBe(2);
+    await expectAtRest(rig.gateway);
+  });
+
+  test('too late finds the upstream’s connection closed, and buys a picture of its own', async () => {
+    const rig = await startHeld({ lingerMs: 100 });
+    await askAndLeave(rig);
+    await expect.poll(() => rig.upstream.connections, patience).toBe(0);
+    await expectAtRest(rig.gateway);
+    const again = callGateway(rig.gateway.url, { prompt: 'a cat' }, { headers: retryHeader });
+    await expect.poll(() => rig.upstream.received, patience).toBe(2);
+    rig.held[1]?.end(picture());
+    expect((await again).status).toBe(200);
+    expect(await metricsOf(rig.gateway.url, 'gateway_upstream_attempts_total', 'outcome')).toEqual({
+      abandoned: 1,
+      delivered: 1,
+    });
+  });
+
+  test('gets the deadline of the call that it has left', async () => {
+    const rig = await startHeld({ timeoutMs: 1_000 });
+    await askAndLeave(rig);
+    const begin = performance.now();
+    const answer = await callGateway(
+      rig.gateway.url,
+      { prompt: 'a cat' },
+      { headers: { 'x-gateway-timeout-ms': '900000' } },
+    );
+    expect([answer.status, answer.json().error.code]).toEqual([504, 'upstream_outcome_unknown']);
+    expect(answer.headers.get('x-should-retry')).toBe('false');
+    expect(performance.now() - begin).toBeLessThan(2_000);
+    expect(rig.upstream.received).toBe(1);
+  });
+
+  test('with an edit gets the one picture, and no upload stays behind', async () => {
+    const uploads = await mkdtemp(join(tmpdir(), 'take-over-'));
+    onTestFinished(() => rm(uploads, { recursive: true }));
+    const rig = await startHeld({ uploads });
+    // Long enough for a temporary file.
+    const file = new Blob([Buffer.from(tinyPng, 'base64'), Buffer.alloc(2 * 1024 * 1024)], { type: 'image/png' });
+    const edit = (signal?: AbortSignal) => {
+      const body = new FormData();
+      body.append('prompt', 'a cat');
+      body.append('image', file, 'a.png');
+      const headers = { authorization: `Bearer ${gatewayKey}` };
+      return fetch(`${rig.gateway.url}/v1/images/edits`, { method: 'POST', headers, body, ...(signal && { signal }) });
+    };
+    const leaving = new AbortController();
+    const first = edit(leaving.signal).catch(() => undefined);
+    await expect.poll(() => rig.upstream.received, patience).toBe(1);
+    expect(openFilesIn(uploads)).toBe(1);
+    leaving.abort();
+    await first;
+    await expect.poll(() => rig.gateway.app.gateway.orphans, patience).toBe(1);
+    const again = edit();
+    await expect.poll(() => rig.gateway.app.gateway.orphans, patience).toBe(0);
+    await expect.poll(() => openFilesIn(uploads), patience).toBe(1);
+    rig.held[0]?.end(picture());
+    expect(await (await again).json()).toMatchObject({ data: [{ b64_json: tinyPng }] });
+    expect(rig.upstream.received).toBe(1);
+    await expect.poll(() => openFilesIn(uploads), patience).toBe(0);
+    await expectAtRest(rig.gateway);
+  });
+});
+
+function openFilesIn(directory: string): number {
+  return readdirSync('/proc/self/fd').filter((fd) => linkOf(fd).startsWith(directory)).length;
+}
+
+function linkOf(fd: string): string {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`);
+  } catch {
+    // Closed meanwhile.
+    return '';
+  }
+}
+
+describe('an outcome that nobody knows', () => {
+  const ends: [string, (response: ServerResponse) => void, number][] = [
+    ['502 as a page', (response) => void response.writeHead(502).end('<html>'), 502],
+    ['500 as a page', (response) => void response.writeHead(500).end('<html>'), 502],
+    ['504', (response) => void response.writeHead(504).end(), 504],
+    ['a reset', (response) => void response.socket?.resetAndDestroy(), 502],
+  ];
+
+  test.each(ends)('%s is told to whoever asks again, at once, and nothing is bought', async (_, end, status) => {
+    const rig = await startHeld({ lingerMs: 500 });
+    const first = callGateway(rig.gateway.url, { prompt: 'a cat' });
+    await expect.poll(() => rig.upstream.received, patience).toBe(1);
+    end(rig.held[0] as ServerResponse);
+    const answers = [await first];
+    for (const headers of [{}, retryHeader]) {
+      answers.push(await callGateway(rig.gateway.url, { prompt: 'a cat' }, { headers }));
+    }
+    for (const answer of answers) {
+      expect([answer.status, answer.json().error.code]).toEqual([status, 'upstream_outcome_unknown']);
+      expect(answer.headers.get('x-should-retry')).toBe('false');
+    }
+    expect(rig.upstream.received).toBe(1);
+    expect(await metricsOf(rig.gateway.url, 'gateway_retries_arrived_total', 'end')).toEqual({ shared_unknown: 2 });
+    await expectAtRest(rig.gateway);
+  });
+
+  test('is told for its time only, and to the same key only', async () => {
+    const rig = await startHeld({ lingerMs: 300 });
+    const first = callGateway(rig.gateway.url, { prompt: 'a cat' });
+    await expect.poll(() => rig.held.length, patience).toBe(1);
+    rig.held[0]?.writeHead(504).end();
+    expect((await first).status).toBe(504);
+    const other = callGateway(
+      rig.gateway.url,
+      { prompt: 'a cat' },
+      { headers: { authorization: `Bearer ${otherKey}` } },
+    );
+    await expect.poll(() => rig.held.length, patience).toBe(2);
+    rig.held[1]?.end(picture());
+    expect((await other).status).toBe(200);
+    await new Promise((resolve) => setTimeout(resolve, 400));
+    const later = callGateway(rig.gateway.url, { prompt: 'a cat' });
+    await expect.poll(() => rig.held.length, patience).toBe(3);
+    rig.held[2]?.end(picture());
+    expect((await later).status).toBe(200);
+  });
+
+  test('of a call that was left is told to the retry', async () => {
+    const rig = await startHeld();
+    await askAndLeave(rig);
+    rig.held[0]?.writeHead(504).end();
+    await expect.poll(() => rig.gateway.app.gateway.inFlight, patience).toBe(0);
+    const answer = await callGateway(rig.gateway.url, { prompt: 'a cat' });
+    expect([answer.status, answer.headers.get('x-should-retry')]).toEqual([504, 'false']);
+    expect(rig.upstream.received).toBe(1);
+  });
+
+  test.each(ends)('after %s a client that repeats every 5xx buys nothing', async (_, end) => {
+    const rig = await startHeld({ lingerMs: 2_000 });
+    const statuses: number[] = [];
+    for (let attempt = 0; attempt < 3; attempt += 1) {
+      const answering = callGateway(rig.gateway.url, { prompt: 'a cat' });
+      if (attempt === 0) {
+        await expect.poll(() => rig.held.length, patience).toBe(1);
+        end(rig.held[0] as ServerResponse);
+      }
+      statuses.push((await answering).status);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    expect(statuses.every((status) => status >= 500)).toBe(true);
+    expect(rig.upstream.received).toBe(1);
+  });
+});
+
+describe('the OpenAI SDK with its own retries', () => {
+  test('and a timeout that is too short buys one picture, and gets it', async () => {
+    const rig = await startHeld();
+    const client = new OpenAI({ apiKey: gatewayKey, baseURL: `${rig.gateway.url}/v1`, timeout: 300 });
+    const answer = client.images.generate({ model: 'picture', prompt: 'a cat' });
+    await expect.poll(() => rig.held.length, patience).toBe(1);
+    await expect.poll(() => requestLines(rig.gateway).length, patience).toBe(1);
+    rig.held[0]?.end(picture());
+    expect((await answer).data).toEqual([{ b64_json: tinyPng, revised_prompt: 'a cat' }]);
+    expect(rig.upstream.received).toBe(1);
+    await expectAtRest(rig.gateway);
+  });
+
+  test('gets its picture through interim answers', async () => {
+    const rig = await startHeld({ interimMs: 30 });
+    const client = new OpenAI({ apiKey: gatewayKey, baseURL: `${rig.gateway.url}/v1`, maxRetries: 0 });
+    const answer = client.images.generate({ model: 'picture', prompt: 'a cat' });
+    await expect.poll(() => rig.held.length, patience).toBe(1);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    rig.held[0]?.end(picture());
+    expect((await answer).data).toHaveLength(1);
+  });
+});
+
+describe('interim answers', () => {
+  const silence = new Promise<void>((resolve) => setTimeout(resolve, 300));
+  const authorization = `authorization: Bearer ${gatewayKey}`;
+
+  test.each([
+    ['a client that says it is JavaScript', ['x-stainless-lang: js'], {}, true],
+    ['another SDK', ['x-stainless-lang: python'], {}, false],
+    ['an unknown client', [], {}, false],
+    ['a stream, which has signs of life of its own', ['x-stainless-lang: js'], { stream: true }, false],
+  ])('for %s: %4$s', async (_, headers, request, isTold) => {
+    const rig = await startHeld({ interimMs: 30 });
+    const bytes = rawCall({ prompt: 'a cat', ...request }, [authorization, 'connection: close', ...headers]);
+    const text = exchange(rig.gateway.url, bytes);
+    await expect.poll(() => rig.held.length, patience).toBe(1);
+    await silence;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    rig.held[0]?.end(picture());
+    const statuses = (await text).match(/^HTTP\/1\.1 \d+/gm) ?? [];
+    expect(statuses.at(-1)).toBe('HTTP/1.1 200');
+    expect(statuses.slice(0, -1).every((line) => line === 'HTTP/1.1 102')).toBe(true);
+    expect(statuses.length > 1).toBe(isTold);
+  });
+});
+
+test('a gateway that stops while a generation lingers closes its upstream connection, and ends', async () => {
+  const rig = await startHeld({ lingerMs: 500 });
+  await askAndLeave(rig);
+  const { server, gateway, lifecycle } = rig.gateway.app;
+  const closed = once(server.server, 'close');
+  const begin = performance.now();
+  await drain({ server, gateway, lifecycle }, { leadMs: 10, limitMs: 5_000 });
+  await closed;
+  expect(performance.now() - begin).toBeLessThan(4_000);
+  await expect.poll(() => rig.upstream.connections, patience).toBe(0);
+  await expectAtRest(rig.gateway);
+});
