@@ -4,8 +4,10 @@ import type { Lifecycle } from './lifecycle.ts';
 
 /** New work that still arrives, on connections that were kept alive, can go elsewhere: nothing was paid for yet. */
 export function refuseNewWorkWhileClosing(app: FastifyInstance, lifecycle: Lifecycle): void {
-  app.addHook('onRequest', async () => {
+  app.addHook('onRequest', async ({ record }, reply) => {
     if (lifecycle.phase !== 'closing') return;
+    // What it repeats may still be made, and another gateway would not know of it.
+    if (record.clientRetry > 0) reply.header('x-should-retry', 'false');
     throw new GatewayError('overloaded', 'The gateway is shutting down. Nothing was sent to the image service.', {
       retryAfterMs: 1_000,
     });

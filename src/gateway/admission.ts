@@ -8,7 +8,7 @@ type Limits = {
   readonly queueMs: number;
 };
 
-/** What one running generation needs beside its request: chunks of pictures on their way, for each of its calls. */
+/** What one running generation needs beside its request: chunks of pictures on their way. */
 const bytesInTransit = 1024 * 1024;
 
 /** Keeps the process from taking on more than it can hold: what is too much is refused at the door, at once. */

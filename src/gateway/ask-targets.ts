@@ -25,6 +25,8 @@ export type AskParts = {
   readonly retriesUnknown: boolean;
   /** When the generation's time is over, as of `performance.now()`. */
   readonly deadline: number;
+  /** Whether it is the model's deadline, and not a shorter one of the caller's. */
+  readonly isModelsDeadline: boolean;
   readonly budget: RetryBudget;
   readonly times: GatewayTimes;
   readonly random: () => number;
@@ -83,10 +85,11 @@ export class AskTargets {
         return this.#askForEach(piece, fitted.legs, progress);
       }
       try {
-        return await this.#call(target, only, progress.last);
+        return await this.#call(target, only, progress);
       } catch (error) {
         // It may not even have come to a call.
         target.health.breaker.undecided(performance.now());
+        if (error instanceof SpentError) throw error.failure;
         if (!(error instanceof GatewayError)) throw error;
         await this.#allowRepeat(error, target, progress);
       }
@@ -112,11 +115,9 @@ export class AskTargets {
     return fanOut(starts, { isStream: piece.stream, deliversPart: this.#parts.deliversPart });
   }
 
-  /** @param last the failure that this call repeats, if it does */
-  async #call(target: Target, leg: ImageRequest, last: GatewayError | undefined): Promise<AsyncIterable<ImageEvent>> {
-    const { delivering, budget } = this.#parts;
-    const { signal } = delivering;
-    const endBudget = last === undefined ? budget.startCall() : this.#startRetry(last);
+  async #call(target: Target, leg: ImageRequest, progress: Progress): Promise<AsyncIterable<ImageEvent>> {
+    const { signal } = this.#parts.delivering;
+    const endBudget = this.#permit(target, progress);
     let endSlot: Release | undefined;
     const release = () => {
       endSlot?.();
@@ -133,8 +134,8 @@ export class AskTargets {
       // The queue may have been left and the signal raised in the same moment.
       signal.throwIfAborted();
       const events = await this.#attempt(target, asSent(leg, target));
-      if (leg.stream) return endingWith(release, events);
-      // The upstream has done its work. Pictures that wait for those of other calls must not keep these from their slot.
+      // Pictures that wait for those of other calls must not keep these from their slot.
+      if (leg.stream && this.#fannedOut.length === 0) return endingWith(release, events);
       release();
       return events;
     } catch (error) {
@@ -151,15 +152,35 @@ export class AskTargets {
       target.health.succeeded();
       return events;
     } catch (error) {
-      target.health.failed(error, performance.now());
+      if (this.#isTargetToBlame()) target.health.failed(error, performance.now());
+      else target.health.breaker.undecided(performance.now());
       throw error;
     }
+  }
+
+  /** A caller that leaves, a shutdown, and a deadline that the caller has shortened say nothing about the target. */
+  #isTargetToBlame(): boolean {
+    const { delivering, isModelsDeadline } = this.#parts;
+    const { aborted, reason } = delivering.signal;
+    return !aborted || (isModelsDeadline && reason instanceof GatewayError && reason.kind === 'upstream_timeout');
+  }
+
+  /**
+   * Counts the call, as a retry if it is one. A target that has not been asked yet, for what was not even begun elsewhere,
+   * is no retry: it adds nothing to the load of any target.
+   */
+  #permit(target: Target, { last, tried }: Progress): Release {
+    const { budget, delivering } = this.#parts;
+    if (last === undefined || (last.outcome === 'not-processed' && !tried.has(target))) return budget.startCall();
+    const end = this.#startRetry(last);
+    if (last.outcome === 'unknown') delivering.recorder.unknownRepeated(target.provider.id);
+    return end;
   }
 
   /** A request counts once among the retries of the process, however many of its calls are repeated. */
   #startRetry(last: GatewayError): Release {
     this.#endRetries ??= this.#parts.budget.startRetry();
-    if (this.#endRetries === undefined) throw last;
+    if (this.#endRetries === undefined) throw new SpentError(last);
     this.#retrying += 1;
     let isRunning = true;
     return () => {
@@ -213,7 +234,6 @@ export class AskTargets {
     const others = targets.filter((other) => !useless.has(other) && !tried.has(other));
     if (targets.every((other) => useless.has(other)) || this.#retriesLeft === 0) throw error;
     this.#retriesLeft -= 1;
-    if (repeat === 'if allowed') delivering.recorder.unknownRepeated(target.provider.id);
     // What a target asked for is waited for where the next one is chosen.
     const isAtOnce = others.length > 0 || error.retryAfterMs !== undefined;
     const waitMs = isAtOnce ? 0 : backoffMs(failures, times, random());
@@ -228,6 +248,16 @@ export class AskTargets {
   #hasTimeFor(waitMs: number): boolean {
     const { longestWaitMs, leastLeftMs } = this.#parts.times;
     return waitMs <= longestWaitMs && this.#leftMs() - waitMs >= leastLeftMs;
+  }
+}
+
+/** The process has no retry left for the failure that was to be repeated. */
+class SpentError extends Error {
+  readonly failure: GatewayError;
+
+  constructor(failure: GatewayError) {
+    super('no retry is left', { cause: failure });
+    this.failure = failure;
   }
 }
 

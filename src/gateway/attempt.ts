@@ -56,8 +56,17 @@ export class PaidAttempt {
   }
 
   async #run(): Promise<AsyncIterable<ImageEvent>> {
-    const { delivery, wantsPreviews, hosting, signal, recorder } = this.#delivering;
+    const { signal, recorder } = this.#delivering;
     const answer = await this.target.provider.generate(this.#request, { signal, attempt: this.attempt, recorder });
+    try {
+      return await this.#deliver(answer);
+    } catch (error) {
+      throw afterCommitment(error);
+    }
+  }
+
+  async #deliver(answer: AsyncIterable<ImageEvent>): Promise<AsyncIterable<ImageEvent>> {
+    const { delivery, wantsPreviews, hosting, signal } = this.#delivering;
     const events = this.#request.stream && !wantsPreviews ? await dropPreviews(answer) : answer;
     if (delivery === 'b64_json') return deliverBase64(events, this.target.download, signal);
     if (delivery === 'url' && hosting) return asStream(await deliverUrl(events, hosting, signal));
@@ -67,6 +76,17 @@ export class PaidAttempt {
 
 async function* asStream(events: readonly ImageEvent[]): AsyncGenerator<ImageEvent> {
   yield* events;
+}
+
+/** The upstream had begun to answer: whatever it says later, a picture may have been made. */
+function afterCommitment(error: unknown): unknown {
+  if (!(error instanceof GatewayError) || (error.outcome !== 'failed' && error.outcome !== 'not-processed'))
+    return error;
+  return new GatewayError(
+    'upstream_outcome_unknown',
+    'The image service failed after it had begun to answer. The picture may be billed; it was not asked for again.',
+    { outcome: 'unknown', cause: error },
+  );
 }
 
 function endOfFailure(error: unknown, { sent }: Attempt): AttemptEnd {

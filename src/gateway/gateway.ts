@@ -81,13 +81,14 @@ export function createGateway(parts: Parts): Gateway {
         recorder,
       },
       turn: (signal) => admission.turn(signal),
+      isModelsDeadline: (caller.timeoutMs ?? model.timeoutMs) >= model.timeoutMs,
       budget,
       times,
       random,
       onOrphaned: (orphan, giveUp) => registry.add(claim, orphan, giveUp),
-      onSettled(settled, failure) {
+      onSettled(settled, failure, mayBeBilled) {
         running.delete(settled);
-        if (failure instanceof GatewayError && failure.outcome === 'unknown') registry.share(claim, failure);
+        if (failure instanceof GatewayError && isShared(failure, mayBeBilled)) registry.share(claim, failure);
       },
     });
     running.add(generation);
@@ -155,8 +156,15 @@ function fittingTargets(
   return { targets, fitted: fits.get(likely) as FittedRequest };
 }
 
+/** Failures that callers' clients repeat by themselves, although a picture of the request may have been made. */
+function isShared({ kind, outcome }: GatewayError, mayBeBilled: boolean): boolean {
+  return outcome === 'unknown' || (mayBeBilled && outcome !== 'refused' && kind !== 'client_gone');
+}
+
 function closed(): GatewayError {
-  return new GatewayError('overloaded', 'The gateway is shutting down. Nothing was sent to the image service.');
+  return new GatewayError('overloaded', 'The gateway is shutting down. Nothing was sent to the image service.', {
+    retryAfterMs: 1_000,
+  });
 }
 
 function hostingUnavailable(): GatewayError {

@@ -19,8 +19,8 @@ type Start = Omit<AskParts, 'delivering' | 'deadline'> & {
   readonly turn: (signal: AbortSignal) => Promise<Release>;
   /** Called when the caller has left a generation that may be billed already. */
   readonly onOrphaned: (generation: Generation, giveUp: () => void) => void;
-  /** Called once, when the generation is settled; with the failure, if it had one. */
-  readonly onSettled: (generation: Generation, failure: unknown) => void;
+  /** Called once, when it is settled: with its failure, if it had one, and whether a call of it may be billed. */
+  readonly onSettled: (generation: Generation, failure: unknown, mayBeBilled: boolean) => void;
 };
 
 /** Starts a request, with one deadline over everything: the queue, all calls, the waits, and the answer's transfer. */
@@ -81,6 +81,8 @@ export function startGeneration(start: Start): Generation {
     if (isSettled) return;
     isSettled = true;
     clearTimeout(deadline);
+    const mayBeBilled = asking.attempts.some(({ isOpen }) => isOpen);
+    const wasEnded = signal.aborted;
     const torn = new Set<Target>();
     for (const attempt of asking.attempts) {
       const attemptEnd = attempt.endOf(how);
@@ -88,13 +90,13 @@ export function startGeneration(start: Start): Generation {
       delivering.recorder.attemptEnded(attempt.target.provider.id, attemptEnd);
     }
     // One broken answer is one failure of its target, however many calls were needed for it.
-    for (const { health } of torn) health.breaker.failed(performance.now());
+    for (const { health } of wasEnded ? [] : torn) health.breaker.failed(performance.now());
     // Whatever is still open (a body, a poll, a download) ends with the signal.
     interrupt.abort(new GatewayError('internal_error', 'The generation has ended.'));
     asking.release();
     endTurn?.();
     void request.edit?.release();
-    start.onSettled(generation, failure);
+    start.onSettled(generation, failure, mayBeBilled);
   }
 
   function giveUp(): void {

@@ -7,7 +7,7 @@ import { discardBody } from '../upstream/discard-body.ts';
 import { jsonBody, type PaidBody } from '../upstream/paid-body.ts';
 import { invalidResponse } from '../upstream/paid-call-error.ts';
 import { readBounded } from '../upstream/read-bounded.ts';
-import { azureAnswerError, azureErrorMember, errorBodyLimits } from './azure-error.ts';
+import { azureAnswerError, errorBodyLimits, errorInSuccess } from './azure-error.ts';
 import { memberOf } from './azure-error-facts.ts';
 import { operationEvents, pollOperation } from './azure-operation.ts';
 import { imagesBody } from './images-body.ts';
@@ -63,5 +63,5 @@ export function azureAsync({ baseURL, apiVersion, apiKey, client }: Options): Im
 async function submitError({ body }: UpstreamAnswer, cause: string): Promise<GatewayError> {
   const { text } = await readBounded(body, errorBodyLimits);
   const error = memberOf(parseJson(text), 'error') ?? undefined;
-  return error === undefined ? invalidResponse(cause) : azureErrorMember(error);
+  return error === undefined ? invalidResponse(cause) : errorInSuccess(error);
 }

@@ -1,5 +1,6 @@
 import { type ErrorKind, GatewayError, type Outcome } from '../domain/gateway-error.ts';
 import type { UpstreamAnswer } from '../upstream/client.ts';
+import { invalidResponse } from '../upstream/paid-call-error.ts';
 import { isFramed, readBounded } from '../upstream/read-bounded.ts';
 import { type AzureErrorFacts, type ErrorAnswer, readAzureErrorFacts } from './azure-error-facts.ts';
 import { parseJson } from './parse-json.ts';
@@ -17,6 +18,15 @@ export async function azureAnswerError({ status, headers, body }: UpstreamAnswer
 /** The meaning of an `error` member inside an answer with status 200, or of an operation that failed. */
 export function azureErrorMember(error: unknown): GatewayError {
   return azureError({ status: 200, headers: {}, value: { error }, text: '', isCut: false });
+}
+
+/**
+ * The meaning of an `error` in an answer that calls itself a success. What is not a refusal of the content leaves open what
+ * was made and billed besides: nothing of such an answer is asked for again (RELIABILITY §3.1).
+ */
+export function errorInSuccess(error: unknown): GatewayError {
+  const meaning = azureErrorMember(error);
+  return meaning.outcome === 'refused' ? meaning : invalidResponse(meaning.cause);
 }
 
 function azureError(answer: ErrorAnswer): GatewayError {
@@ -93,6 +103,7 @@ const statusRules: readonly Rule[] = [
   ],
   [hasCode('moderationblocked'), 'moderation_blocked', 'refused'],
   [hasCode(...contentCodes), 'content_policy_violation', 'refused'],
+  [({ message }) => /\bsafety system\b/i.test(message), 'content_policy_violation', 'refused'],
   [({ status }) => status >= 300 && status < 400, 'upstream_misconfigured', 'not-processed'],
   [hasStatus(401, 403), 'upstream_auth_failed', 'not-processed'],
   [hasCode(...quotaCodes), 'upstream_quota_exhausted', 'not-processed'],

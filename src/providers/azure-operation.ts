@@ -6,7 +6,7 @@ import { pause } from '../domain/pause.ts';
 import type { UpstreamAnswer } from '../upstream/client.ts';
 import { invalidResponse } from '../upstream/paid-call-error.ts';
 import { isFramed, readBounded } from '../upstream/read-bounded.ts';
-import { azureErrorMember } from './azure-error.ts';
+import { azureErrorMember, errorInSuccess } from './azure-error.ts';
 import { parseJson } from './parse-json.ts';
 import { pollPause } from './poll-pause.ts';
 import { retryHint } from './retry-hint.ts';
@@ -68,7 +68,7 @@ export function operationEvents(state: Operation): ImageEvent[] {
       error?: unknown;
       url?: unknown;
     };
-    if (error !== undefined && error !== null) throw azureErrorMember(error);
+    if (error !== undefined && error !== null) throw errorInSuccess(error);
     if (typeof url !== 'string' || !URL.canParse(url)) throw invalidResponse('an item holds no link');
     return { type: 'url', index, url };
   });

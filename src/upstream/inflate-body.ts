@@ -5,24 +5,20 @@ import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
 /** Far above any answer; a small one that unpacks to gigabytes ends here. */
 const mostBytes = 256 * 1024 * 1024;
 
-const decoders: Readonly<Record<string, () => Transform>> = {
-  gzip: createGunzip,
-  'x-gzip': createGunzip,
-  deflate: createInflate,
-  br: createBrotliDecompress,
-};
+const decoders: ReadonlyMap<string, () => Transform> = new Map([
+  ['gzip', createGunzip],
+  ['x-gzip', createGunzip],
+  ['deflate', createInflate],
+  ['br', createBrotliDecompress],
+]);
 
 /**
  * The body of an answer that is compressed although nobody asked for that: it was paid for all the same. A body that
  * unpacks to too much, or is damaged, breaks; an encoding that is not known leaves it as it is.
  */
 export function inflateBody(body: Readable, headers: IncomingHttpHeaders): Readable {
-  const decoder =
-    decoders[
-      String(headers['content-encoding'] ?? '')
-        .trim()
-        .toLowerCase()
-    ]?.();
+  const encoding = String(headers['content-encoding'] ?? '');
+  const decoder = decoders.get(encoding.trim().toLowerCase())?.();
   if (decoder === undefined) return body;
   // What breaks in one of them destroys all, so that the reader of the last one sees it.
   return pipeline(body, decoder, atMost(mostBytes), () => {});

@@ -81,12 +81,25 @@ describe.each(synchronousProviders)('an answer of $name', (provider) => {
     expect(await rejection(collect(events))).toMatchObject({ kind: 'content_policy_violation', outcome: 'refused' });
   });
 
-  test('200 with an error whose code says nothing of the content: it failed', async () => {
+  test('200 with an error whose code says nothing of the content: nobody knows what was made', async () => {
     mockAzure().post(provider.paidPath, { body: { error: { code: 'server_error', message: 'body-canary' } } });
     expect(await rejection(startCall(provider).events)).toMatchObject({
-      kind: 'upstream_generation_failed',
-      outcome: 'failed',
+      kind: 'upstream_invalid_response',
+      outcome: 'unknown',
     });
+  });
+
+  test.each([
+    ['a failure', { code: 'InternalError' }, 'unknown'],
+    ['a rate limit', { code: 'rate_limit_exceeded' }, 'unknown'],
+    [
+      'a refusal without a code',
+      { message: 'Generated image was filtered as a result of our safety system.' },
+      'refused',
+    ],
+  ])('200 with %s in an item: the other pictures are not bought again', async (_, error, outcome) => {
+    mockAzure().post(provider.paidPath, { body: { data: [{ error }, { b64_json: tinyPng }] } });
+    expect(await rejection(startCall(provider).events)).toMatchObject({ outcome });
   });
 
   test.each([
@@ -146,7 +159,7 @@ describe('a caller', () => {
   test.each([
     ['a paid answer without a picture', { data: [] }, 502, 'upstream_invalid_response', 'false'],
     ['a filtered picture', { data: [filtered] }, 400, 'content_policy_violation', null],
-    ['an error inside a 200', { error: { code: 'server_error' } }, 502, 'upstream_generation_failed', 'false'],
+    ['an error inside a 200', { error: { code: 'server_error' } }, 502, 'upstream_invalid_response', 'false'],
   ])('of %s is told so before the first byte', async (_name, body, status, code, shouldRetry) => {
     mockAzure().post(azureDeployment.paidPath, { body });
     const gateway = await startGateway(oneTarget(azureDeployment.target));

@@ -69,7 +69,7 @@ const everywhere: Record<string, string> = {
   'filter-200-task': filtered,
   'filter-200-image': filtered,
   'moderation-blocked': '400 moderation_blocked',
-  'error-in-200': failed,
+  'error-in-200': lost,
   'reset-before-headers': unknown,
 };
 

@@ -22,6 +22,11 @@ const inPieces = (bytes: Buffer, length: number) =>
     })(),
   );
 
+test.each(['constructor', '__proto__', 'toString', 'zstd'])('the encoding %s leaves a body as it is', (encoding) => {
+  const body = Readable.from([]);
+  expect(inflateBody(body, { 'content-encoding': encoding })).toBe(body);
+});
+
 describe('a body that was compressed without being asked for', () => {
   test.each(packings)('as %j is unpacked, however it is cut', async (encoding, pack) => {
     await fc.assert(
