@@ -11,13 +11,19 @@ export type HeldRequest = {
   complete(): void;
 };
 
+type Sending = { readonly isWhole: boolean; readonly prompt?: string; readonly padding?: number };
+
 /** Sends a request up to its last bytes, or whole. */
-export function sendRequest(url: string, mode: Mode, { isWhole }: { readonly isWhole: boolean }): HeldRequest {
+export function sendRequest(
+  url: string,
+  mode: Mode,
+  { isWhole, prompt = 'a cat', padding = 2_000_000 }: Sending,
+): HeldRequest {
   const socket: Socket = openSocket(url);
   const chunks: Buffer[] = [];
   socket.on('data', (chunk: Buffer) => chunks.push(chunk));
   socket.on('end', () => socket.end());
-  const { path, type, body } = requestOf(mode);
+  const { path, type, body } = requestOf(mode, prompt, padding);
   const head = [
     `POST ${path} HTTP/1.1`,
     'host: gateway',
@@ -38,9 +44,10 @@ export function sendRequest(url: string, mode: Mode, { isWhole }: { readonly isW
   };
 }
 
-function requestOf(mode: Mode): { path: string; type: string; body: Buffer } {
-  if (mode === 'E edit') return { path: '/v1/images/edits', type: 'multipart/form-data; boundary=b', body: editForm() };
-  const body = Buffer.from(JSON.stringify({ prompt: 'a cat', ...parameters[mode] }));
+function requestOf(mode: Mode, prompt: string, padding: number): { path: string; type: string; body: Buffer } {
+  if (mode === 'E edit')
+    return { path: '/v1/images/edits', type: 'multipart/form-data; boundary=b', body: editForm(prompt, padding) };
+  const body = Buffer.from(JSON.stringify({ prompt, ...parameters[mode] }));
   return { path: '/v1/images/generations', type: 'application/json', body };
 }
 
@@ -53,11 +60,11 @@ const parameters: Readonly<Record<Exclude<Mode, 'E edit'>, object>> = {
 };
 
 /** Long enough for a temporary file; what follows a PNG's end does not matter. */
-function editForm(): Buffer {
-  const picture = Buffer.concat([Buffer.from(tinyPng, 'base64'), Buffer.alloc(2_000_000)]);
+function editForm(prompt: string, padding: number): Buffer {
+  const picture = Buffer.concat([Buffer.from(tinyPng, 'base64'), Buffer.alloc(padding)]);
   const part = (name: string, more = '') => `--b\r\ncontent-disposition: form-data; name="${name}"${more}\r\n\r\n`;
   return Buffer.concat([
-    Buffer.from(`${part('prompt')}a hat\r\n${part('image', '; filename="a.png"')}`),
+    Buffer.from(`${part('prompt')}${prompt}\r\n${part('image', '; filename="a.png"')}`),
     picture,
     Buffer.from('\r\n--b--\r\n'),
   ]);

@@ -7,6 +7,6 @@ export default defineConfig({
     root: '.',
     include: ['test/crash/**/*.test.ts'],
     setupFiles: ['test/helpers/no-network.ts'],
-    testTimeout: 60_000,
+    testTimeout: 120_000,
   },
 });
