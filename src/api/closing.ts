@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify';
-import { GatewayError } from '../domain/gateway-error.ts';
+import { shuttingDown } from '../gateway/interruption.ts';
 import type { Lifecycle } from './lifecycle.ts';
 
 /** New work that still arrives, on connections that were kept alive, can go elsewhere: nothing was paid for yet. */
@@ -8,9 +8,7 @@ export function refuseNewWorkWhileClosing(app: FastifyInstance, lifecycle: Lifec
     if (lifecycle.phase !== 'closing') return;
     // What it repeats may still be made, and another gateway would not know of it.
     if (record.clientRetry > 0) reply.header('x-should-retry', 'false');
-    throw new GatewayError('overloaded', 'The gateway is shutting down. Nothing was sent to the image service.', {
-      retryAfterMs: 1_000,
-    });
+    throw shuttingDown();
   });
 }
 

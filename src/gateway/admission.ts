@@ -1,4 +1,5 @@
-import { overloaded, type Release, Slots } from './slots.ts';
+import { type Release, releaseOnce } from './release.ts';
+import { overloaded, Slots } from './slots.ts';
 
 type Limits = {
   /** Requests that are worked on at once. */
@@ -39,13 +40,10 @@ export class Admission {
     if (isFull) throw overloaded(1_000);
     this.#requests += 1;
     this.#bytes += needed;
-    let isIn = true;
-    return () => {
-      if (!isIn) return;
-      isIn = false;
+    return releaseOnce(() => {
       this.#requests -= 1;
       this.#bytes -= needed;
-    };
+    });
   }
 
   /** Resolves when it is a request's turn. Rejects with `overloaded` and with the signal's reason. */

@@ -10,8 +10,8 @@ import { fanOut } from './fan-out.ts';
 import { type FittedRequest, fitRequest } from './fit-request.ts';
 import type { Target } from './model-catalog.ts';
 import { repeatAfter } from './outcome.ts';
+import { type Release, releaseOnce } from './release.ts';
 import type { RetryBudget } from './retry-budget.ts';
-import type { Release } from './slots.ts';
 import type { GatewayTimes } from './times.ts';
 
 export type AskParts = {
@@ -77,7 +77,7 @@ export class AskTargets {
   async #askRepeatedly(piece: ImageRequest, progress: Progress): Promise<AsyncIterable<ImageEvent>> {
     for (;;) {
       const target = await this.#nextTarget(progress);
-      const fitted = fitFor(piece, target, this.#parts.policy);
+      const fitted = fitRequest(piece, { family: target.family, policy: this.#parts.policy });
       this.fitted = { ...fitted, adaptations: [...new Set([...fitted.adaptations, ...this.#fannedOut])] };
       const [only, ...others] = fitted.legs;
       if (others.length > 0) {
@@ -182,15 +182,12 @@ export class AskTargets {
     this.#endRetries ??= this.#parts.budget.startRetry();
     if (this.#endRetries === undefined) throw new SpentError(last);
     this.#retrying += 1;
-    let isRunning = true;
-    return () => {
-      if (!isRunning) return;
-      isRunning = false;
+    return releaseOnce(() => {
       this.#retrying -= 1;
       if (this.#retrying > 0) return;
       this.#endRetries?.();
       this.#endRetries = undefined;
-    };
+    });
   }
 
   /** The target for the next call, after the wait that all of them may ask for. */
@@ -291,11 +288,6 @@ function progressAfter(before: Progress | undefined): Progress {
 function madeNothing(error: unknown): boolean {
   if (!(error instanceof GatewayError)) return false;
   return error.outcome === 'not-processed' || error.outcome === 'failed' || error.kind === 'overloaded';
-}
-
-/** The request as a target is asked for it; targets that cannot serve it are not asked. */
-export function fitFor(request: ImageRequest, { family }: Target, policy: ParameterPolicy): FittedRequest {
-  return fitRequest(request, { family, policy });
 }
 
 /** A call of one picture may go over the upstream's stream, because quiet connections are reported to be cut there. */

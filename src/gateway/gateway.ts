@@ -3,13 +3,13 @@ import type { Generation } from '../domain/generation.ts';
 import { type ImageRequest, operationOf } from '../domain/image-request.ts';
 import type { Recorder } from '../domain/recorder.ts';
 import type { Admission } from './admission.ts';
-import { fitFor } from './ask-targets.ts';
 import { chooseHealthy, targetsFor } from './choose-target.ts';
 import type { Hosting } from './deliver-url.ts';
 import { fingerprint } from './fingerprint.ts';
-import { type FittedRequest, withDefaults } from './fit-request.ts';
+import { type FittedRequest, fitRequest, withDefaults } from './fit-request.ts';
 import { startGeneration } from './generation.ts';
 import { type Claim, GenerationRegistry } from './generation-registry.ts';
+import { shuttingDown } from './interruption.ts';
 import type { LogicalModel, ModelCatalog, Target } from './model-catalog.ts';
 import { RetryBudget } from './retry-budget.ts';
 import type { GatewayTimes } from './times.ts';
@@ -105,7 +105,7 @@ export function createGateway(parts: Parts): Gateway {
       return registry.orphans;
     },
     start(name, request, caller) {
-      if (isClosed) throw closed();
+      if (isClosed) throw shuttingDown();
       const model = catalog.find(name);
       const claim = { caller: caller.id, fingerprint: fingerprint(model.name, request) };
       const taken = registry.take(claim);
@@ -142,7 +142,7 @@ function fittingTargets(
     (one, other) => one.priority - other.priority,
   )) {
     try {
-      const fitted = fitFor(request, target, model.parameters);
+      const fitted = fitRequest(request, { family: target.family, policy: model.parameters });
       if (fitted.adaptations.includes('delivery=url') && place === undefined) throw hostingUnavailable();
       fits.set(target, fitted);
     } catch (error) {
@@ -159,12 +159,6 @@ function fittingTargets(
 /** Failures that callers' clients repeat by themselves, although a picture of the request may have been made. */
 function isShared({ kind, outcome }: GatewayError, mayBeBilled: boolean): boolean {
   return outcome === 'unknown' || (mayBeBilled && outcome !== 'refused' && kind !== 'client_gone');
-}
-
-function closed(): GatewayError {
-  return new GatewayError('overloaded', 'The gateway is shutting down. Nothing was sent to the image service.', {
-    retryAfterMs: 1_000,
-  });
 }
 
 function hostingUnavailable(): GatewayError {

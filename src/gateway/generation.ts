@@ -6,7 +6,7 @@ import { type AskParts, AskTargets } from './ask-targets.ts';
 import type { FittedRequest } from './fit-request.ts';
 import { type Interruption, interruptionError } from './interruption.ts';
 import type { LogicalModel, Target } from './model-catalog.ts';
-import type { Release } from './slots.ts';
+import type { Release } from './release.ts';
 
 type Start = Omit<AskParts, 'delivering' | 'deadline'> & {
   readonly model: LogicalModel;

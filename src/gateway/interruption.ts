@@ -16,6 +16,12 @@ export function interruptionError(why: Interruption, { isOpen, isTried }: Known)
   return new GatewayError(kind, message, { outcome: isOpen ? 'unknown' : 'not-processed' });
 }
 
+/** For a request that comes when no new one is taken any more. */
+export function shuttingDown(): GatewayError {
+  const message = 'The gateway is shutting down. Nothing was sent to the image service.';
+  return new GatewayError('overloaded', message, { retryAfterMs: 1_000 });
+}
+
 const nothing = 'Nothing was sent to the image service and nothing was billed.';
 const maybe = 'The picture may still be made and billed; it was not asked for again.';
 

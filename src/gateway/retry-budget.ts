@@ -1,4 +1,4 @@
-import type { Release } from './slots.ts';
+import { type Release, releaseOnce } from './release.ts';
 
 /**
  * Bounds the retries of the whole process that are under way, so that they never become a flood of their own: a tenth of
@@ -22,12 +22,9 @@ export class RetryBudget {
   #count(kind: 'call' | 'retry'): Release {
     this.#calls += 1;
     if (kind === 'retry') this.#retries += 1;
-    let isRunning = true;
-    return () => {
-      if (!isRunning) return;
-      isRunning = false;
+    return releaseOnce(() => {
       this.#calls -= 1;
       if (kind === 'retry') this.#retries -= 1;
-    };
+    });
   }
 }

@@ -1,7 +1,5 @@
 import { GatewayError } from '../domain/gateway-error.ts';
-
-/** Lets go of a slot; further calls change nothing. */
-export type Release = () => void;
+import { type Release, releaseOnce } from './release.ts';
 
 type Admit = (release: Release) => void;
 
@@ -63,16 +61,13 @@ export class Slots {
 
   #take(): Release {
     this.#taken += 1;
-    let isHeld = true;
-    return () => {
-      if (!isHeld) return;
-      isHeld = false;
+    return releaseOnce(() => {
       this.#taken -= 1;
       const [next] = this.#waiting;
       if (next === undefined || this.isFull) return;
       this.#waiting.delete(next);
       next(this.#take());
-    };
+    });
   }
 }
 

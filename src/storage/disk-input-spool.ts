@@ -3,6 +3,7 @@ import { type FileHandle, mkdir, open, readdir, unlink } from 'node:fs/promises'
 import { join } from 'node:path';
 import { GatewayError } from '../domain/gateway-error.ts';
 import type { InputSpool, OpenSpool, SpooledFile } from '../domain/input-spool.ts';
+import { onDisk } from './storage-failure.ts';
 
 /** So much of one request's files stays in memory; more of it goes to a temporary file. */
 const memoryBytes = 1024 * 1024;
@@ -51,7 +52,7 @@ class DiskInputSpool implements InputSpool {
     const hash = createHash('sha256');
     for await (const chunk of bytes) {
       hash.update(chunk);
-      await onDisk(this.#append(chunk));
+      await onDisk(this.#append(chunk), uploadFailure);
     }
     const length = this.#length - start;
     const read = (position: number, most: number) =>
@@ -150,10 +151,7 @@ async function writeAll(file: FileHandle, chunk: Buffer): Promise<void> {
   for (let at = 0; at < chunk.length; ) at += (await file.write(chunk, at)).bytesWritten;
 }
 
-async function onDisk<T>(work: Promise<T>): Promise<T> {
-  try {
-    return await work;
-  } catch (cause) {
-    throw new GatewayError('storage_failed', 'An uploaded file could not be stored by the gateway.', { cause });
-  }
+/** Nothing is paid for yet. */
+function uploadFailure(cause: unknown): GatewayError {
+  return new GatewayError('storage_failed', 'An uploaded file could not be stored by the gateway.', { cause });
 }

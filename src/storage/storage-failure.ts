@@ -1,11 +1,11 @@
 import { GatewayError } from '../domain/gateway-error.ts';
 
-/** Names whatever goes wrong with the disk while a picture is stored; by then the picture is paid for. */
-export async function onDisk<T>(work: Promise<T>): Promise<T> {
+/** Names whatever goes wrong with the disk; by default that of a picture, which is paid for by then. */
+export async function onDisk<T>(work: Promise<T>, failure = storageFailure): Promise<T> {
   try {
     return await work;
   } catch (cause) {
-    throw storageFailure(cause);
+    throw failure(cause);
   }
 }
 

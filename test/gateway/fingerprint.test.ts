@@ -2,26 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { ImageRequest } from '../../src/domain/image-request.ts';
 import { fingerprint } from '../../src/gateway/fingerprint.ts';
+import { plainRequest } from '../../src/gateway/parameter-samples.ts';
 import { editInputs, imageInput } from '../helpers/image-input.ts';
-
-const plain: ImageRequest = {
-  edit: undefined,
-  prompt: 'a cat',
-  count: 1,
-  size: undefined,
-  quality: undefined,
-  background: undefined,
-  outputFormat: undefined,
-  outputCompression: undefined,
-  moderation: undefined,
-  style: undefined,
-  inputFidelity: undefined,
-  user: undefined,
-  delivery: undefined,
-  stream: false,
-  partialImages: 0,
-  extra: {},
-};
 
 const [red, green, blue] = ['red', 'green', 'blue'].map((name) => imageInput(Buffer.from(name))) as [
   ReturnType<typeof imageInput>,
@@ -72,20 +54,20 @@ const runs = { numRuns: 1000 };
 
 describe('the fingerprint of a request', () => {
   test('changes with each of its members', () => {
-    const all = [plain, ...Object.values(changes).map((change) => ({ ...plain, ...change }))];
+    const all = [plainRequest, ...Object.values(changes).map((change) => ({ ...plainRequest, ...change }))];
     expect(new Set(all.map((request) => fingerprint('picture', request))).size).toBe(all.length);
-    expect(fingerprint('poster', plain)).not.toBe(fingerprint('picture', plain));
+    expect(fingerprint('poster', plainRequest)).not.toBe(fingerprint('picture', plainRequest));
   });
 
   test('covers every member that a request has', () => {
     const changed = new Set(Object.values(changes).flatMap((change) => Object.keys(change)));
-    expect(changed).toEqual(new Set(Object.keys(plain)));
+    expect(changed).toEqual(new Set(Object.keys(plainRequest)));
   });
 
   test('is the same whichever way its members stand, and whether they are undefined or absent', () => {
     fc.assert(
       fc.property(extra, (members) => {
-        const request = { ...plain, extra: members };
+        const request = { ...plainRequest, extra: members };
         const { size: _size, style: _style, ...absent } = request;
         expect(fingerprint('picture', turned(request) as ImageRequest)).toBe(fingerprint('picture', request));
         expect(fingerprint('picture', absent as ImageRequest)).toBe(fingerprint('picture', request));
@@ -99,7 +81,7 @@ describe('the fingerprint of a request', () => {
       fc.property(extra, extra, (one, other) => {
         const text = (value: unknown) => JSON.stringify(value);
         const isSame = text(sorted(one)) === text(sorted(other));
-        const prints = [one, other].map((members) => fingerprint('picture', { ...plain, extra: members }));
+        const prints = [one, other].map((members) => fingerprint('picture', { ...plainRequest, extra: members }));
         expect(prints[0] === prints[1]).toBe(isSame);
       }),
       runs,
@@ -108,8 +90,8 @@ describe('the fingerprint of a request', () => {
 
   test('knows files by their content alone', () => {
     const again = editInputs([imageInput(Buffer.from('red'))], { release: () => Promise.reject(new Error('unused')) });
-    expect(fingerprint('picture', { ...plain, edit: again })).toBe(
-      fingerprint('picture', { ...plain, edit: editInputs([red]) }),
+    expect(fingerprint('picture', { ...plainRequest, edit: again })).toBe(
+      fingerprint('picture', { ...plainRequest, edit: editInputs([red]) }),
     );
   });
 });

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import type { Release } from '../../src/gateway/release.ts';
 import { RetryBudget } from '../../src/gateway/retry-budget.ts';
-import type { Release } from '../../src/gateway/slots.ts';
 
 test('a retry runs alone where few calls do, and one more may run for each ten calls', () => {
   const budget = new RetryBudget();

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { type Release, Slots } from '../../src/gateway/slots.ts';
+import type { Release } from '../../src/gateway/release.ts';
+import { Slots } from '../../src/gateway/slots.ts';
 
 const never = new AbortController().signal;
 
