@@ -977,7 +977,9 @@ describe('a gateway that is killed', () => {
     const socket = openSocket(url);
     socket.write(head([`content-length: ${form.length}`]).replace(authorization.authorization, key.authorization));
     socket.write(when === 'amid an upload' ? form.subarray(0, 2 * megabyte) : form);
-    await expect.poll(() => openFilesOf(first.child.pid, uploads), patience).toHaveLength(1);
+    // A kill between opening and removing the name leaves the name to the sweep of the next start.
+    const nameless = [expect.stringMatching(/ \(deleted\)$/)];
+    await expect.poll(() => openFilesOf(first.child.pid, uploads), patience).toEqual(nameless);
     if (when !== 'amid an upload') await expect.poll(() => upstream.received, patience).toBe(1);
     first.child.kill('SIGKILL');
     await first.exited.catch(() => {});
