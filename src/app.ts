@@ -3,7 +3,13 @@ import type { Logger } from 'pino';
 import { filesPath } from './api/files-route.ts';
 import { createLifecycle, type Lifecycle } from './api/lifecycle.ts';
 import { createServer } from './api/server.ts';
-import type { ModelConfig, ModelDefaults, ModelsConfig, TargetConfig } from './config/models-config.ts';
+import type {
+  CredentialConfig,
+  ModelConfig,
+  ModelDefaults,
+  ModelsConfig,
+  TargetConfig,
+} from './config/models-config.ts';
 import type { ImageProvider } from './domain/image-provider.ts';
 import { type OptionalMember, type RequestDefaults, wireNames } from './domain/image-request.ts';
 import type { ImageStore } from './domain/image-store.ts';
@@ -19,9 +25,13 @@ import { type GatewayTimes, usualTimes } from './gateway/times.ts';
 import { deploymentAddress, v1Address } from './providers/azure-address.ts';
 import { azureAsync } from './providers/azure-async.ts';
 import { azureImages } from './providers/azure-images.ts';
+import { foundryAgent } from './providers/foundry-agent/foundry-agent.ts';
 import { createTelemetry } from './telemetry/telemetry.ts';
 import { createUpstreamClient, type UpstreamClient, type UpstreamTimes } from './upstream/client.ts';
+import { type Credential, keyCredential, tokenCredential } from './upstream/credential.ts';
+import type { EntraTokens } from './upstream/entra.ts';
 import { createImageDownloads, type ImageDownloads } from './upstream/guarded-download.ts';
+import { TokenSource, type TokenTimes } from './upstream/token-source.ts';
 
 export type App = {
   readonly server: FastifyInstance;
@@ -43,7 +53,9 @@ export type AppParts = {
   readonly corsOrigins?: readonly string[];
   /** Tests have no time. */
   readonly times?: Partial<GatewayTimes & { readonly interimMs: number }>;
-  readonly upstreamTimes?: Partial<UpstreamTimes>;
+  readonly upstreamTimes?: Partial<UpstreamTimes & TokenTimes>;
+  /** The way to tokens, where a target needs one. */
+  readonly entra?: EntraTokens | undefined;
 };
 
 const usualGraceMs = 60_000;
@@ -55,7 +67,11 @@ export function buildApp(parts: AppParts): App {
   const times = { ...usualTimes, ...models.limits, ...parts.times };
   const telemetry = createTelemetry(logger);
   const lifecycle = createLifecycle();
-  const upstream = { client: createUpstreamClient(parts.upstreamTimes), downloads: createImageDownloads() };
+  const upstream = {
+    client: createUpstreamClient(parts.upstreamTimes),
+    downloads: createImageDownloads(),
+    credential: credentials(parts),
+  };
   const catalog = createModelCatalog({
     models: models.models.map((model) => logicalModel(model, upstream, times)),
     aliases: models.aliases,
@@ -97,7 +113,23 @@ function loopbackUrl({ server }: FastifyInstance): string | undefined {
   return address.address.startsWith('127.') ? `http://${address.address}:${address.port}` : undefined;
 }
 
-type Upstream = { readonly client: UpstreamClient; readonly downloads: ImageDownloads };
+type Upstream = {
+  readonly client: UpstreamClient;
+  readonly downloads: ImageDownloads;
+  credential(config: CredentialConfig): Credential;
+};
+
+/** Targets with equal scopes share their token. */
+function credentials({ entra, upstreamTimes: times }: AppParts): (config: CredentialConfig) => Credential {
+  const sources = new Map<string, TokenSource>();
+  return (config) => {
+    if ('apiKey' in config) return keyCredential(config.apiKey);
+    if (entra === undefined) throw new Error('a target needs tokens, and there is no way to any');
+    const source = sources.get(config.scope) ?? new TokenSource(entra(config.scope), { times });
+    sources.set(config.scope, source);
+    return tokenCredential(source);
+  };
+}
 
 function logicalModel(model: ModelConfig, upstream: Upstream, times: GatewayTimes): LogicalModel {
   return {
@@ -112,29 +144,32 @@ function logicalModel(model: ModelConfig, upstream: Upstream, times: GatewayTime
   };
 }
 
-function createTarget(target: TargetConfig, { client, downloads }: Upstream, times: GatewayTimes): Target {
+function createTarget(target: TargetConfig, upstream: Upstream, times: GatewayTimes): Target {
   const { name, priority, weight, baseURL, downloadOrigins } = target;
+  const provider = createProvider(target, upstream);
   return {
     name,
     priority,
     weight,
-    family: modelFamily(target.model, target.capabilities),
+    family: modelFamily(target.model, { ...provider.capabilities, ...target.capabilities }),
     upstreamStream: target.upstreamStream,
     health: new TargetHealth(target.maxConcurrent ?? Number.POSITIVE_INFINITY, times),
-    provider: createProvider(target, client),
-    download: downloads.allowing([new URL(baseURL).origin, ...downloadOrigins]),
+    provider,
+    download: upstream.downloads.allowing([new URL(baseURL).origin, ...downloadOrigins]),
   };
 }
 
-function createProvider(target: TargetConfig, client: UpstreamClient): ImageProvider {
-  const { apiKey } = target;
+function createProvider(target: TargetConfig, { client, ...upstream }: Upstream): ImageProvider {
+  const credential = upstream.credential(target.credential);
   switch (target.provider) {
     case 'azure-async':
-      return azureAsync({ baseURL: target.baseURL, apiVersion: target.apiVersion, apiKey, client });
+      return azureAsync({ baseURL: target.baseURL, apiVersion: target.apiVersion, credential, client });
     case 'azure-deployment':
-      return azureImages({ id: target.provider, address: deploymentAddress(target), apiKey, client });
+      return azureImages({ id: target.provider, address: deploymentAddress(target), credential, client });
     case 'azure-v1':
-      return azureImages({ id: target.provider, address: v1Address(target), apiKey, client });
+      return azureImages({ id: target.provider, address: v1Address(target), credential, client });
+    case 'foundry-agent':
+      return foundryAgent({ ...target, imageModel: target.model, credential, client });
   }
 }
 

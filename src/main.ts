@@ -6,7 +6,7 @@ import { buildGateway, readConfiguration, runGateway } from './run-gateway.ts';
 try {
   const configuration = readConfiguration(loadDotEnv());
   if (process.argv.includes('--check')) {
-    const { app } = buildGateway(configuration);
+    const { app } = await buildGateway(configuration);
     process.stdout.write(`The configuration is valid.\n\n${describeModels(app.gateway.catalog)}`);
   } else {
     await runGateway(configuration);

@@ -5,32 +5,38 @@ import type { Logger } from 'pino';
 import { drain } from './api/drain.ts';
 import { type App, buildApp } from './app.ts';
 import { type Environment, readEnvironment } from './config/environment.ts';
+import { checkIdentity } from './config/identity.ts';
 import type { Variables } from './config/interpolate.ts';
 import { loadModels } from './config/load-models.ts';
-import type { ModelsConfig } from './config/models-config.ts';
+import { type ModelsConfig, needsTokens } from './config/models-config.ts';
 import type { ImageStore } from './domain/image-store.ts';
 import { createDiskImageStore } from './storage/disk-image-store.ts';
 import { createInputSpools, prepareSpoolDirectory } from './storage/disk-input-spool.ts';
 import { createLogger } from './telemetry/logger.ts';
+import { loadEntra } from './upstream/entra.ts';
 
 export type Configuration = { readonly environment: Environment; readonly models: ModelsConfig };
 
 /** Load balancers notice a readiness of 503 within this time. */
 const leadMs = 5_000;
 
-/** Throws a ConfigError with every problem of the environment, or of the models file. */
+/** Throws a ConfigError with every problem of the environment, of the models file, or of the identity that it needs. */
 export function readConfiguration(variables: Variables): Configuration {
   const environment = readEnvironment(variables);
-  return { environment, models: loadModels(environment.modelsFile, variables) };
+  const models = loadModels(environment.modelsFile, variables);
+  if (needsTokens(models)) checkIdentity(variables);
+  return { environment, models };
 }
 
 type Built = { readonly app: App; readonly logger: Logger };
 
-export function buildGateway({ environment, models }: Configuration, store?: ImageStore): Built {
+/** Rejects when tokens are needed, and the environment offers no way to them that makes sense. */
+export async function buildGateway({ environment, models }: Configuration, store?: ImageStore): Promise<Built> {
   const { logLevel, logPretty, gatewayApiKeys, publicBaseUrl, corsOrigins } = environment;
   const openSpool = createInputSpools(uploadsDirectory(environment));
   const logger = createLogger({ level: logLevel, isPretty: logPretty });
-  const parts = { models, gatewayKeys: gatewayApiKeys, logger, store, publicBaseUrl, openSpool, corsOrigins };
+  const entra = needsTokens(models) ? await loadEntra() : undefined;
+  const parts = { models, gatewayKeys: gatewayApiKeys, logger, store, publicBaseUrl, openSpool, corsOrigins, entra };
   return { app: buildApp(parts), logger };
 }
 
@@ -40,7 +46,7 @@ export async function runGateway(configuration: Configuration): Promise<string> 
   const { drainMs } = configuration.models;
   const store = dataDir === undefined ? undefined : await createDiskImageStore({ directory: dataDir });
   await prepareSpoolDirectory(uploadsDirectory(configuration.environment));
-  const { app, logger } = buildGateway(configuration, store);
+  const { app, logger } = await buildGateway(configuration, store);
   const url = await app.server.listen({ host, port });
   endWithSignals(app, logger, drainMs);
   app.lifecycle.phase = 'ready';

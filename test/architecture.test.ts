@@ -22,6 +22,7 @@ const homes: Record<string, string[]> = {
   '@fastify/multipart': ['api', 'simulator'],
   '@fastify/cors': ['api'],
   undici: ['upstream'],
+  '@azure/identity': ['upstream'],
   pino: ['telemetry'],
   'prom-client': ['telemetry'],
   dotenv: ['config'],

@@ -35,6 +35,16 @@ export function v1BaseURL(url: string): Checked<string> {
   return { problem: 'must be the resource itself or end in /v1, e.g. https://my-resource.openai.azure.com/openai/v1' };
 }
 
+/** `foundry-agent`: a Foundry project, or for a chat deployment also the resource; `/openai/v1` at the end is taken off. */
+export function agentBaseURL(url: string, hasAgent: boolean): Checked<string> {
+  if (url.includes('/deployments/')) return { problem: 'must not name a deployment; the keys do that' };
+  const root = url.replace(/\/openai(\/v1)?$/, '');
+  if (!hasAgent || /\/api\/projects\/[^/]+$/.test(root)) return { ok: root };
+  return {
+    problem: 'must be the project of the agent, e.g. https://my-resource.services.ai.azure.com/api/projects/my-project',
+  };
+}
+
 /** What deployment addressing needs: the URL up to and with the deployment, and the deployment's own name. */
 export type DeploymentAddress = { readonly baseURL: string; readonly deployment: string };
 

@@ -44,6 +44,7 @@ export const shortModelSchemas = {
   'azure-async': targetSchemas['azure-async'].extend(modelShape),
   'azure-deployment': targetSchemas['azure-deployment'].extend(modelShape),
   'azure-v1': targetSchemas['azure-v1'].extend(modelShape),
+  'foundry-agent': targetSchemas['foundry-agent'].extend(modelShape),
 } satisfies Record<ProviderName, z.ZodType>;
 
 /** The keys of a model that are not a target's; the long form, apart from its targets. */

@@ -58,7 +58,10 @@ export type ModelDefaults = {
 };
 
 /** One upstream deployment. */
-export type TargetConfig = AzureAsyncTarget | AzureDeploymentTarget | AzureV1Target;
+export type TargetConfig = AzureAsyncTarget | AzureDeploymentTarget | AzureV1Target | FoundryAgentTarget;
+
+/** What a target's calls show: the resource's key, or tokens of Microsoft Entra ID for a scope. */
+export type CredentialConfig = { readonly apiKey: Secret } | { readonly scope: string };
 
 type CommonTarget = {
   /** Unique within the model; the position (`1`, `2`, …) when the file gives none. */
@@ -71,7 +74,7 @@ type CommonTarget = {
   readonly model: string;
   /** Without trailing slash, query and fragment. */
   readonly baseURL: string;
-  readonly apiKey: Secret;
+  readonly credential: CredentialConfig;
   /** Calls that may run at once; without it, any number. */
   readonly maxConcurrent?: number;
   /** Further origins from which result pictures may be downloaded. */
@@ -98,3 +101,24 @@ export type AzureV1Target = CommonTarget & {
   readonly apiVersion?: string;
   readonly deployment: string;
 };
+
+/** The image tool of the Responses API; `baseURL` is the Foundry project or the resource, `/openai/…` follows it. */
+export type FoundryAgentTarget = CommonTarget & {
+  readonly provider: 'foundry-agent';
+  /** `undefined`: the v1 path, which needs none. */
+  readonly apiVersion: string | undefined;
+  /** The agent whose tool draws, or the chat deployment that is given one. */
+  readonly artist:
+    | { readonly agent: string; readonly version: string | undefined; readonly key: 'agent_reference' | 'agent' }
+    | { readonly chatDeployment: string };
+  /** The deployment that draws. */
+  readonly imageDeployment: string;
+  readonly isBackground: boolean;
+  /** The longest data URL of an edit's picture, in characters. */
+  readonly maxInlineImageChars: number | undefined;
+};
+
+/** Whether any target shows tokens. */
+export function needsTokens({ models }: ModelsConfig): boolean {
+  return models.some(({ targets }) => targets.some(({ credential }) => 'scope' in credential));
+}

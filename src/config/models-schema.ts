@@ -14,6 +14,7 @@ export function modelsSchemaText(): string {
     targetSchemas['azure-async'],
     targetSchemas['azure-deployment'],
     targetSchemas['azure-v1'],
+    targetSchemas['foundry-agent'],
   ]);
   const model = z.union([...Object.values(shortModelSchemas), longModelSchema(target)]);
   const schema = z.toJSONSchema(fileSchema(model), {

@@ -3,7 +3,7 @@ import { check } from './describe-issue.ts';
 import type { JsonPath, Report } from './json-path.ts';
 import { longModelSchema, modelKeysSchema, shortModelSchemas } from './model-schema.ts';
 import type { ModelConfig, TargetConfig } from './models-config.ts';
-import { buildTarget, type JsonObject, positionName, readAddress, readProvider } from './read-target.ts';
+import { buildTarget, checkTogether, type JsonObject, positionName, readAddress, readProvider } from './read-target.ts';
 import { anyProviderSchema, targetSchemas } from './target-schema.ts';
 
 const longModel = longModelSchema(z.unknown());
@@ -35,12 +35,13 @@ export function isObject(value: unknown): value is JsonObject {
 function readShortModel(name: string, entry: JsonObject, path: JsonPath, report: Report): ModelConfig | undefined {
   const provider = readProvider(entry, path, report);
   const address = readAddress(provider, entry, path, report);
+  const isWhole = checkTogether(entry, path, report);
   if (provider === undefined) {
     check(anyShortModel, entry, path, withoutProvider(path, report));
     return undefined;
   }
   const parsed = check(shortModelSchemas[provider], entry, path, report);
-  if (parsed === undefined || address === undefined) return undefined;
+  if (parsed === undefined || address === undefined || !isWhole) return undefined;
   return buildModel(name, parsed, [buildTarget(parsed, address, 0)]);
 }
 
@@ -61,12 +62,14 @@ function readTarget(entry: unknown, index: number, path: JsonPath, report: Repor
   }
   const provider = readProvider(entry, path, report);
   const address = readAddress(provider, entry, path, report);
+  const isWhole = checkTogether(entry, path, report);
   if (provider === undefined) {
     check(anyProviderSchema, entry, path, withoutProvider(path, report), misplacedInTarget);
     return undefined;
   }
   const parsed = check(targetSchemas[provider], entry, path, report, misplacedInTarget);
-  return parsed === undefined || address === undefined ? undefined : buildTarget(parsed, address, index);
+  if (parsed === undefined || address === undefined || !isWhole) return undefined;
+  return buildTarget(parsed, address, index);
 }
 
 function misplacedInModel(key: string): string | undefined {

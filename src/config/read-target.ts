@@ -1,7 +1,14 @@
 import { Secret } from '../domain/secret.ts';
-import { asyncBaseURL, type Checked, deploymentBaseURL, normaliseBaseURL, v1BaseURL } from './base-url.ts';
+import {
+  agentBaseURL,
+  asyncBaseURL,
+  type Checked,
+  deploymentBaseURL,
+  normaliseBaseURL,
+  v1BaseURL,
+} from './base-url.ts';
 import type { JsonPath, Report } from './json-path.ts';
-import type { TargetConfig } from './models-config.ts';
+import type { CredentialConfig, FoundryAgentTarget, TargetConfig } from './models-config.ts';
 import { suggest } from './suggest.ts';
 import { deploymentName, isProviderName, type ProviderName, providerNames, type TargetEntry } from './target-schema.ts';
 
@@ -49,7 +56,7 @@ export function buildTarget(entry: TargetEntry, address: TargetAddress, position
     weight: entry.weight,
     model: entry.model,
     baseURL: address.baseURL,
-    apiKey: new Secret(entry.apiKey),
+    credential: credentialOf(entry),
     downloadOrigins: entry.downloadOrigins.map((origin) => new URL(origin).origin),
     ...(entry.maxConcurrent !== undefined && { maxConcurrent: entry.maxConcurrent }),
     upstreamStream: entry.upstreamStream,
@@ -65,7 +72,30 @@ export function buildTarget(entry: TargetEntry, address: TargetAddress, position
       const { apiVersion } = entry;
       return { ...common, provider: entry.provider, deployment, ...(apiVersion === undefined ? {} : { apiVersion }) };
     }
+    case 'foundry-agent': {
+      const { apiVersion, imageDeployment, maxInlineImageChars, background: isBackground = false } = entry;
+      const artist = artistOf(entry);
+      return {
+        ...common,
+        provider: entry.provider,
+        apiVersion,
+        artist,
+        imageDeployment,
+        isBackground,
+        maxInlineImageChars,
+      };
+    }
   }
+}
+
+/** Reports keys that exclude each other, and what is missing where one of several is needed. False: it had to. */
+export function checkTogether(target: JsonObject, path: JsonPath, report: Report): boolean {
+  const problems = [
+    ...credentialProblems(target),
+    ...(target.provider === 'foundry-agent' ? agentProblems(target) : []),
+  ];
+  for (const [key, message] of problems) report([...path, key], message);
+  return problems.length === 0;
 }
 
 /** The name of a target without a name of its own. @param position counted from 0 */
@@ -76,10 +106,48 @@ export function positionName(position: number): string {
 function addressAt(provider: ProviderName, url: string, target: JsonObject): Checked<TargetAddress> | undefined {
   const { deployment, model } = target;
   if (provider === 'azure-async') return withDeployment(asyncBaseURL(url), '');
+  if (provider === 'foundry-agent') return withDeployment(agentBaseURL(url, target.agent !== undefined), '');
   if (provider === 'azure-v1') return withDeployment(v1BaseURL(url), stringOf(deployment) ?? stringOf(model) ?? '');
   // A deployment that is there but unusable has its own problem; the URL cannot be judged without it.
   if ('deployment' in target && !deploymentName.safeParse(deployment).success) return undefined;
   return deploymentBaseURL(url, stringOf(deployment));
+}
+
+type KeyProblem = readonly [key: string, message: string];
+
+function credentialProblems({ apiKey, auth }: JsonObject): KeyProblem[] {
+  if (apiKey === undefined && auth === undefined) return [['apiKey', 'is required, unless there is `auth`']];
+  return apiKey !== undefined && auth !== undefined ? [['auth', 'excludes `apiKey`: give one of the two']] : [];
+}
+
+function agentProblems(target: JsonObject): KeyProblem[] {
+  const { agent, chatDeployment, background, capabilities } = target;
+  const needAgent = agent === undefined ? ['agentVersion', 'agentKey'].filter((key) => target[key] !== undefined) : [];
+  const streams = typeof capabilities === 'object' && (capabilities as JsonObject | null)?.streams === true;
+  return [
+    ...(agent === undefined && chatDeployment === undefined
+      ? [['agent', 'is required, unless there is `chatDeployment`'] as const]
+      : []),
+    ...(agent !== undefined && chatDeployment !== undefined
+      ? [['chatDeployment', 'excludes `agent`: give one of the two'] as const]
+      : []),
+    ...needAgent.map((key) => [key, 'means nothing without `agent`'] as const),
+    ...(background === true && streams
+      ? [['background', 'excludes `capabilities.streams`: a job that is polled cannot stream'] as const]
+      : []),
+  ];
+}
+
+function credentialOf({ apiKey, auth }: TargetEntry): CredentialConfig {
+  // One of the two is there: checkTogether has seen to that.
+  return auth === undefined ? { apiKey: new Secret(apiKey ?? '') } : { scope: auth.entra.scope };
+}
+
+type AgentEntry = Extract<TargetEntry, { provider: 'foundry-agent' }>;
+
+function artistOf({ agent, agentVersion, agentKey, chatDeployment = '' }: AgentEntry): FoundryAgentTarget['artist'] {
+  if (agent === undefined) return { chatDeployment };
+  return { agent, version: agentVersion, key: agentKey ?? 'agent_reference' };
 }
 
 function stringOf(value: unknown): string | undefined {

@@ -26,7 +26,24 @@ const common = {
     .string()
     .min(1)
     .regex(/^[!-~]*$/, 'must hold visible ASCII characters only; check for blanks and line breaks')
+    .exactOptional()
     .describe('The key of the Azure resource, best taken from a variable'),
+  auth: z
+    .strictObject({
+      entra: z.strictObject({
+        scope: z
+          .string()
+          .regex(
+            /^[A-Za-z][A-Za-z0-9+.-]*:\/\/[!-~]+\/\.default$/,
+            'must be a scope such as https://ai.azure.com/.default',
+          )
+          .describe(
+            'What the token is for: https://cognitiveservices.azure.com/.default, or https://ai.azure.com/.default',
+          ),
+      }),
+    })
+    .exactOptional()
+    .describe('Instead of apiKey: tokens of Microsoft Entra ID, by the identity that the process has'),
   maxConcurrent: z.int().min(1).max(10_000).exactOptional().describe('Calls that may run at once at this target'),
   downloadOrigins: z
     .array(z.string().refine(isOrigin, 'must be an origin such as https://files.example.com, without a path'))
@@ -37,6 +54,30 @@ const common = {
     .default('never')
     .describe('always: a single picture is streamed from Azure even for callers that want none; its preview is billed'),
   capabilities: capabilitiesSchema.exactOptional(),
+};
+
+const agentKeys = {
+  agent: printableName.exactOptional().describe('The agent of the Foundry project whose image tool draws'),
+  agentVersion: printableName.exactOptional().describe('Its version; the newest one when left out'),
+  agentKey: z
+    .enum(['agent_reference', 'agent'])
+    .exactOptional()
+    .describe('The member of the request that names the agent; agent_reference when left out'),
+  chatDeployment: deploymentName
+    .exactOptional()
+    .describe('Instead of an agent: the deployment of a chat model, which is given the image tool'),
+  imageDeployment: deploymentName
+    .refine((name) => /^[ -~]*$/.test(name), 'must hold ASCII characters only: it stands in a header')
+    .describe('The deployment of the image model, which the tool calls'),
+  background: z
+    .boolean()
+    .exactOptional()
+    .describe('true: a call only starts a job, which is polled, so that no connection has to wait for the picture'),
+  maxInlineImageChars: z
+    .int()
+    .min(1000)
+    .exactOptional()
+    .describe('The longest data URL, in characters, with which a picture can be sent for an edit'),
 };
 
 /** What each provider's target may hold; unknown keys are refused. `baseURL` is checked by {@link addressTarget}. */
@@ -58,6 +99,12 @@ export const targetSchemas = {
     apiVersion: apiVersion.exactOptional(),
     deployment: deploymentName.exactOptional(),
   }),
+  'foundry-agent': z.strictObject({
+    provider: z.literal('foundry-agent'),
+    ...common,
+    apiVersion: apiVersion.exactOptional(),
+    ...agentKeys,
+  }),
 };
 
 /** An upstream protocol that a target can name. */
@@ -67,7 +114,7 @@ export type ProviderName = keyof typeof targetSchemas;
 export type TargetEntry = z.output<(typeof targetSchemas)[ProviderName]>;
 
 /** The providers in the order in which messages list them. */
-export const providerNames: readonly ProviderName[] = ['azure-async', 'azure-deployment', 'azure-v1'];
+export const providerNames: readonly ProviderName[] = ['azure-async', 'azure-deployment', 'azure-v1', 'foundry-agent'];
 
 /** For a target with an unknown provider: its other mistakes are to be reported in the same run. */
 export const anyProviderSchema = z.strictObject({
@@ -75,6 +122,8 @@ export const anyProviderSchema = z.strictObject({
   ...common,
   apiVersion: apiVersion.exactOptional(),
   deployment: deploymentName.exactOptional(),
+  ...agentKeys,
+  imageDeployment: agentKeys.imageDeployment.exactOptional(),
 });
 
 export function isProviderName(value: unknown): value is ProviderName {

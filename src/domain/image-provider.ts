@@ -1,5 +1,6 @@
 import type { ImageEvent } from './image-event.ts';
 import type { ImageRequest, Operation } from './image-request.ts';
+import type { ModelCapabilities } from './model-capabilities.ts';
 import type { Recorder } from './recorder.ts';
 
 /** One paid call to one target. The provider's upstream client writes it; the gateway reads it. */
@@ -23,6 +24,8 @@ export interface ImageProvider {
   readonly id: string;
   /** What the protocol has words for. */
   readonly operations: readonly Operation[];
+  /** What the protocol does otherwise than the models that speak it elsewhere. */
+  readonly capabilities?: Partial<ModelCapabilities>;
   /** Where paid calls go, for `--check`; never shown to callers. */
   readonly address: string;
   /**

@@ -33,6 +33,8 @@ export type ModelCapabilities = {
   readonly maxInputs: number;
   /** Whether an edit takes a drawing over its first image. */
   readonly markup: boolean;
+  /** The longest data URL in which a picture of an edit can be sent, in characters; Infinity where files are sent. */
+  readonly maxInlineImageChars: number;
   /** The values of `response_format`; empty where the upstream refuses that parameter and always sends base64. */
   readonly responseFormats: readonly Delivery[];
   readonly seed: (typeof seedSupport)[number];
@@ -43,4 +45,4 @@ export type ModelCapabilities = {
 };
 
 /** What an operator may say otherwise about one target. */
-export type CapabilityOverrides = Partial<Omit<ModelCapabilities, 'defaults'>>;
+export type CapabilityOverrides = Partial<Omit<ModelCapabilities, 'defaults' | 'maxInlineImageChars'>>;

@@ -1,4 +1,4 @@
-import { GatewayError } from '../domain/gateway-error.ts';
+import { type ErrorKind, GatewayError } from '../domain/gateway-error.ts';
 import type { ImageEvent } from '../domain/image-event.ts';
 import type { ImageRequest } from '../domain/image-request.ts';
 import type { ParameterPolicy } from '../domain/parameter-policy.ts';
@@ -216,7 +216,7 @@ export class AskTargets {
     const { useless, tried, failures } = progress;
     delivering.signal.throwIfAborted();
     const repeat = repeatAfter(error);
-    if (repeat === 'nowhere' || (repeat === 'once more' && progress.isOdd)) throw error;
+    if (repeat === 'nowhere' || (repeat === 'once more' && progress.oddities.has(error.kind))) throw error;
     if (repeat === 'if allowed' && this.#unknownLeft === 0) throw error;
     if (repeat === 'if allowed') {
       this.#unknownLeft -= 1;
@@ -224,7 +224,7 @@ export class AskTargets {
     }
     if (repeat === 'elsewhere') useless.add(target);
     // The same target is to be asked once more.
-    if (repeat === 'once more') progress.isOdd = true;
+    if (repeat === 'once more') progress.oddities.add(error.kind);
     else tried.add(target);
     progress.last = error;
     progress.failures += 1;
@@ -271,8 +271,8 @@ type Progress = {
   /** Targets that cannot serve anybody at the moment. */
   readonly useless: Set<Target>;
   readonly tried: Set<Target>;
-  /** Whether a known oddity was met, which is believed once. */
-  isOdd: boolean;
+  /** Failures that are believed once. */
+  readonly oddities: Set<ErrorKind>;
   failures: number;
   last: GatewayError | undefined;
   /** The failure that was repeated although it may have been billed. */
@@ -281,8 +281,8 @@ type Progress = {
 
 /** A piece goes on where the request that it is a piece of has stopped. */
 function progressAfter(before: Progress | undefined): Progress {
-  const { useless, tried, isOdd = false, failures = 0, last, unknown } = before ?? {};
-  return { useless: new Set(useless), tried: new Set(tried), isOdd, failures, last, unknown };
+  const { useless, tried, oddities, failures = 0, last, unknown } = before ?? {};
+  return { useless: new Set(useless), tried: new Set(tried), oddities: new Set(oddities), failures, last, unknown };
 }
 
 function madeNothing(error: unknown): boolean {

@@ -1,7 +1,7 @@
+import { encodeBase64 } from '../domain/base64.ts';
 import type { DownloadedImage, ImageDownload } from '../domain/image-download.ts';
 import type { ImageEvent } from '../domain/image-event.ts';
 import { replay } from '../domain/replay.ts';
-import { encodeBase64 } from './base64.ts';
 
 type LinkEvent = Extract<ImageEvent, { type: 'url' }>;
 

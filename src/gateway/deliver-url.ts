@@ -1,7 +1,7 @@
+import { decodeBase64 } from '../domain/base64.ts';
 import { GatewayError } from '../domain/gateway-error.ts';
 import type { ImageEvent } from '../domain/image-event.ts';
 import type { StoredImage } from '../domain/image-store.ts';
-import { decodeBase64 } from './base64.ts';
 
 /** Where pictures are hosted, and under which address. */
 export type Hosting = {

@@ -1,18 +1,28 @@
+import { dataUrlLength } from '../domain/data-url.ts';
 import { GatewayError } from '../domain/gateway-error.ts';
 import type { EditInputs, ImageInput } from '../domain/image-input.ts';
 import { type FitRule, unchanged } from './fit.ts';
 import { unsupportedParameter } from './refusals.ts';
 
 /** What the family says about the pictures of an edit. */
-export const fitInputs: FitRule = ({ edit }, { maxInputs, markup }) => {
+export const fitInputs: FitRule = ({ edit }, { maxInputs, markup, maxInlineImageChars }) => {
   if (edit === undefined) return unchanged;
   if (edit.images.length > maxInputs) {
     const message = `'image' has ${edit.images.length} pictures, and this model takes at most ${maxInputs}.`;
     throw new GatewayError('invalid_value', message, { param: 'image' });
   }
   if (edit.markup !== undefined && !markup) throw unsupportedParameter('markup');
+  if (edit.images.some((image) => dataUrlLength(image) > maxInlineImageChars))
+    throw tooLong('image', maxInlineImageChars);
+  if (edit.mask && dataUrlLength(edit.mask) > maxInlineImageChars) throw tooLong('mask', maxInlineImageChars);
   return unchanged;
 };
+
+function tooLong(param: 'image' | 'mask', maxInlineImageChars: number): GatewayError {
+  const bytes = Math.floor((maxInlineImageChars * 3) / 4);
+  const message = `'${param}' is too large: this model takes pictures of at most about ${bytes} bytes.`;
+  return new GatewayError('invalid_value', message, { param });
+}
 
 /**
  * Checks what OpenAI's API demands of the pictures of any edit, before anything is paid for: a mask, or a markup, is a

@@ -1,5 +1,5 @@
 import { operations } from '../domain/image-request.ts';
-import type { CapabilityOverrides, ModelCapabilities } from '../domain/model-capabilities.ts';
+import type { ModelCapabilities } from '../domain/model-capabilities.ts';
 import { anySizeWithinRule } from './pixel-rule.ts';
 
 /** A row of the table; its name is the prefix of the models that it is about. */
@@ -22,6 +22,7 @@ const permissive: ModelCapabilities = {
   inputFidelities: 'any',
   maxInputs: 16,
   markup: true,
+  maxInlineImageChars: Number.POSITIVE_INFINITY,
   responseFormats: ['url', 'b64_json'],
   seed: 'undocumented',
   extraParameters: true,
@@ -44,6 +45,7 @@ const dallE: Omit<ModelCapabilities, 'promptCharacters' | 'maxCount' | 'sizes' |
   inputFidelities: [],
   maxInputs: 1,
   markup: false,
+  maxInlineImageChars: Number.POSITIVE_INFINITY,
   responseFormats: ['url'],
   seed: 'refused',
   extraParameters: true,
@@ -141,8 +143,8 @@ export const modelFamilies: readonly ModelFamily[] = [
   },
 ];
 
-/** The family of the longest prefix that fits, in any case, with what the operator says otherwise. */
-export function modelFamily(model: string, overrides: CapabilityOverrides = {}): ModelFamily {
+/** The family of the longest prefix that fits, in any case, with what protocol and operator say otherwise. */
+export function modelFamily(model: string, overrides: Partial<ModelCapabilities> = {}): ModelFamily {
   const name = model.toLowerCase();
   const [longest = unknownFamily] = modelFamilies
     .filter((family) => name.startsWith(family.name))

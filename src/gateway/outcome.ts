@@ -4,7 +4,7 @@ import type { ErrorKind, GatewayError } from '../domain/gateway-error.ts';
  * Where a failed call may be made again (RELIABILITY §3.1).
  * - `anywhere`: nothing was made; the same target may do it after a wait, another one at once.
  * - `elsewhere`: this target is of no use at the moment, for anybody.
- * - `once more`: a known oddity, which usually does not happen twice.
+ * - `once more`: a known oddity, which usually does not happen twice, or a token that had to be replaced.
  * - `if allowed`: it may have run and be billed; only the operator can want it again.
  * - `nowhere`: the request itself was refused, or nobody waits for it any more.
  */
@@ -23,13 +23,15 @@ export function repeatAfter({ kind, outcome }: GatewayError): Repeat {
   if (kind === 'client_gone' || outcome === undefined || outcome === 'refused') return 'nowhere';
   if (outcome === 'unknown') return 'if allowed';
   if (kind === 'deadline_exceeded' || kind === 'overloaded') return 'nowhere';
-  if (kind === 'upstream_oddity') return 'once more';
+  // A chat model that answered with words was paid for them, and others would say the same.
+  if (kind === 'upstream_no_image') return 'nowhere';
+  if (kind === 'upstream_oddity' || kind === 'upstream_token_refused') return 'once more';
   return uselessTargets.includes(kind) ? 'elsewhere' : 'anywhere';
 }
 
 /** Whether a failure says something about the target's health, and not about one request or its rate. */
 export function isTargetFault({ kind, outcome }: GatewayError): boolean {
-  if (kind === 'upstream_rate_limited' || kind === 'client_gone') return false;
+  if (kind === 'upstream_rate_limited' || kind === 'upstream_no_image' || kind === 'client_gone') return false;
   return outcome === 'failed' || outcome === 'unknown' || kind === 'upstream_unavailable';
 }
 

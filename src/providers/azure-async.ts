@@ -1,18 +1,19 @@
 import { Readable } from 'node:stream';
 import type { GatewayError } from '../domain/gateway-error.ts';
 import type { ImageProvider, ProviderCall } from '../domain/image-provider.ts';
-import type { Secret } from '../domain/secret.ts';
 import type { UpstreamAnswer, UpstreamClient } from '../upstream/client.ts';
+import type { Credential } from '../upstream/credential.ts';
 import { discardBody } from '../upstream/discard-body.ts';
 import { jsonBody, type PaidBody } from '../upstream/paid-body.ts';
 import { invalidResponse } from '../upstream/paid-call-error.ts';
 import { readBounded } from '../upstream/read-bounded.ts';
 import { azureAnswerError, errorBodyLimits, errorInSuccess } from './azure-error.ts';
 import { memberOf } from './azure-error-facts.ts';
-import { operationEvents, pollOperation } from './azure-operation.ts';
+import { operationEvents, readOperation } from './azure-operation.ts';
 import { imagesBody } from './images-body.ts';
 import { operationUrl } from './operation-url.ts';
 import { parseJson } from './parse-json.ts';
+import { pollUntilEnded } from './poll-until-ended.ts';
 import { retryHint } from './retry-hint.ts';
 import { noteRequestId } from './upstream-request-id.ts';
 
@@ -20,18 +21,18 @@ type Options = {
   /** The resource's root, without a trailing slash; the protocol's paths begin with `/openai/`. */
   readonly baseURL: string;
   readonly apiVersion: string;
-  readonly apiKey: Secret;
+  readonly credential: Credential;
   readonly client: UpstreamClient;
 };
 
 /** The legacy asynchronous flow of Azure's DALL·E 2 (2023-06-01-preview): submit, poll the operation, take its links. */
-export function azureAsync({ baseURL, apiVersion, apiKey, client }: Options): ImageProvider {
+export function azureAsync({ baseURL, apiVersion, credential, client }: Options): ImageProvider {
   const submitUrl = new URL(`${baseURL}/openai/images/generations:submit`);
   submitUrl.searchParams.set('api-version', apiVersion);
 
   /** Submits the job; gives the URL to poll, and what the answer says about when to do so first. */
   async function submit(body: PaidBody, call: ProviderCall): Promise<{ url: URL; firstHintMs: number | undefined }> {
-    const answer = await client.post(submitUrl, { apiKey, body, signal: call.signal, attempt: call.attempt });
+    const answer = await client.post(submitUrl, { credential, body, signal: call.signal, attempt: call.attempt });
     noteRequestId(call.attempt, answer.headers);
     if (answer.status < 200 || answer.status > 299) throw await azureAnswerError(answer);
     const location = operationUrl(answer.headers['operation-location'], baseURL);
@@ -49,8 +50,9 @@ export function azureAsync({ baseURL, apiVersion, apiKey, client }: Options): Im
     async generate(request, call) {
       const body = jsonBody({ ...imagesBody(request, undefined), response_format: undefined });
       const { url, firstHintMs } = await submit(body, call);
-      const operation = await pollOperation({
-        poll: (signal) => client.get(url, { apiKey, signal }),
+      const operation = await pollUntilEnded({
+        poll: (signal) => client.get(url, { credential, signal }),
+        read: readOperation,
         firstHintMs,
         signal: call.signal,
       });

@@ -6,6 +6,8 @@ import { retryHint } from './retry-hint.ts';
 export type AzureErrorFacts = {
   readonly status: number;
   readonly isCut: boolean;
+  /** The credential was not accepted, and another one would be shown next time. */
+  readonly renewsCredential: boolean;
   readonly hasErrorObject: boolean;
   readonly codes: readonly string[];
   readonly message: string;
@@ -22,9 +24,11 @@ export type ErrorAnswer = {
   readonly text: string;
   /** The body broke off, or took too long. */
   readonly isCut: boolean;
+  readonly renewsCredential?: boolean | undefined;
 };
 
-export function readAzureErrorFacts({ status, headers, value, text, isCut }: ErrorAnswer): AzureErrorFacts {
+export function readAzureErrorFacts(answer: ErrorAnswer): AzureErrorFacts {
+  const { status, headers, value, text, isCut, renewsCredential = false } = answer;
   const error = memberOf(value, 'error');
   const inner = memberOf(error, 'inner_error') ?? memberOf(error, 'innererror');
   const code = memberOf(error, 'code');
@@ -34,6 +38,7 @@ export function readAzureErrorFacts({ status, headers, value, text, isCut }: Err
   return {
     status,
     isCut,
+    renewsCredential,
     hasErrorObject: typeof code === 'string' || typeof memberOf(error, 'message') === 'string',
     codes: codes.map(plainCode),
     message: typeof message === 'string' ? message : '',

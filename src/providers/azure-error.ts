@@ -9,10 +9,11 @@ import { parseJson } from './parse-json.ts';
 export const errorBodyLimits = { bytes: 64 * 1024, ms: 5_000 };
 
 /** The meaning of an answer that is not a success. Reads its body, bounded, and never rejects. */
-export async function azureAnswerError({ status, headers, body }: UpstreamAnswer): Promise<GatewayError> {
+export async function azureAnswerError(answer: UpstreamAnswer): Promise<GatewayError> {
+  const { status, headers, body, renewsCredential } = answer;
   const { text, end } = await readBounded(body, errorBodyLimits);
   const value = end === 'complete' && isFramed(headers) ? parseJson(text) : undefined;
-  return azureError({ status, headers, value, text, isCut: end === 'broken' });
+  return azureError({ status, headers, value, text, isCut: end === 'broken', renewsCredential });
 }
 
 /** The meaning of an `error` member inside an answer with status 200, or of an operation that failed. */
@@ -61,6 +62,23 @@ const quotaCodes = [
   'projectspendlimitexceeded',
   'billinghardlimitreached',
 ];
+/** What the Responses API says about pictures that it cannot read (CONTRACTS §5, row 13). */
+const imageCodes = [
+  'invalidimagefile',
+  'invalidimage',
+  'invalidimageformat',
+  'invalidbaseimage',
+  'invalidimageurl',
+  'invalidimagemode',
+  'imagetoolarge',
+  'imagetoosmall',
+  'imageparseerror',
+  'imagefiletoolarge',
+  'unsupportedimagemediatype',
+  'emptyimagefile',
+  'failedtodownloadimage',
+  'imagefilenotfound',
+];
 const busyCodes = ['engineoverloaded', 'slowdown'];
 
 const unknownOutcome =
@@ -75,6 +93,7 @@ const messages = {
     'The request was refused by the image service’s safety system: the prompt or the picture may hold content that its policy does not allow.',
   upstream_misconfigured: `The gateway’s image service is not set up correctly; ${seeLog}.`,
   upstream_auth_failed: `The image service did not accept the gateway’s credential; ${seeLog}.`,
+  upstream_token_refused: 'The image service did not accept the gateway’s token, which is replaced now.',
   upstream_quota_exhausted: 'The quota of the image service is used up.',
   upstream_rate_limited: 'The image service is receiving too many requests.',
   upstream_unavailable: 'The image service is busy. Nothing was billed.',
@@ -105,6 +124,7 @@ const statusRules: readonly Rule[] = [
   [hasCode(...contentCodes), 'content_policy_violation', 'refused'],
   [({ message }) => /\bsafety system\b/i.test(message), 'content_policy_violation', 'refused'],
   [({ status }) => status >= 300 && status < 400, 'upstream_misconfigured', 'not-processed'],
+  [({ renewsCredential }) => renewsCredential, 'upstream_token_refused', 'not-processed'],
   [hasStatus(401, 403), 'upstream_auth_failed', 'not-processed'],
   [hasCode(...quotaCodes), 'upstream_quota_exhausted', 'not-processed'],
   [hasStatus(429), 'upstream_rate_limited', 'not-processed'],
@@ -120,6 +140,10 @@ const statusRules: readonly Rule[] = [
   [({ status }) => status > 400, 'upstream_outcome_unknown', 'unknown'],
 ];
 
+/** What Azure says where the mistake is the operator's (CONTRACTS §5, rows 8 and 15). */
+const misconfigured =
+  /^Unknown model|^Model not supported with Responses API|^imagegen deployment must be provided|^There was an issue with your request/i;
+
 /** What the body of a 400 says, and the `error` of an answer that calls itself a success. */
 const bodyRules: readonly Rule[] = [
   // Now and then, to a form like any other (CONTRACTS §3.2).
@@ -129,11 +153,11 @@ const bodyRules: readonly Rule[] = [
     'not-processed',
   ],
   [hasCode('ratelimitexceeded'), 'upstream_rate_limited', 'not-processed'],
-  [({ message }) => /^Unknown model/i.test(message), 'upstream_misconfigured', 'not-processed'],
+  [({ message }) => misconfigured.test(message), 'upstream_misconfigured', 'not-processed'],
   [hasCode('unknownparameter'), 'upstream_unknown_parameter', 'refused'],
   [hasCode('unsupportedparameter'), 'upstream_unsupported_parameter', 'refused'],
   [({ param }) => param === 'model', 'upstream_misconfigured', 'not-processed'],
-  [hasCode('invalidimagefile'), 'upstream_refused_image', 'refused'],
+  [hasCode(...imageCodes), 'upstream_refused_image', 'refused'],
   [({ message }) => /unsupported mimetype/i.test(message), 'upstream_refused_image', 'refused'],
   [hasCode('invalidvalue', 'invalidpayload'), 'upstream_refused_value', 'refused'],
   [({ param }) => param !== undefined, 'upstream_refused_value', 'refused'],

@@ -1,9 +1,9 @@
 import type { ImageEvent } from '../domain/image-event.ts';
 import type { ImageProvider, ProviderCall } from '../domain/image-provider.ts';
 import { type ImageRequest, operations } from '../domain/image-request.ts';
-import type { Secret } from '../domain/secret.ts';
 import { scanJson } from '../json/scan-json.ts';
 import type { UpstreamClient } from '../upstream/client.ts';
+import type { Credential } from '../upstream/credential.ts';
 import { jsonBody, type PaidBody } from '../upstream/paid-body.ts';
 import type { AzureAddress } from './azure-address.ts';
 import { azureAnswerError } from './azure-error.ts';
@@ -18,12 +18,12 @@ import { noteRequestId } from './upstream-request-id.ts';
 type Options = {
   readonly id: 'azure-deployment' | 'azure-v1';
   readonly address: AzureAddress;
-  readonly apiKey: Secret;
+  readonly credential: Credential;
   readonly client: UpstreamClient;
 };
 
 /** The synchronous Images API of Azure: one POST, answered with the pictures. Both addressings speak it. */
-export function azureImages({ id, address, apiKey, client }: Options): ImageProvider {
+export function azureImages({ id, address, credential, client }: Options): ImageProvider {
   return {
     id,
     operations,
@@ -31,7 +31,7 @@ export function azureImages({ id, address, apiKey, client }: Options): ImageProv
     async generate(request, call) {
       const { signal, attempt } = call;
       const { url, body } = paidCall(request, address);
-      const answer = await client.post(url, { apiKey, body, signal, attempt, isStream: request.stream });
+      const answer = await client.post(url, { credential, body, signal, attempt, isStream: request.stream });
       noteRequestId(attempt, answer.headers);
       if (answer.status < 200 || answer.status > 299) throw await azureAnswerError(answer);
       return commit(await readAnswer(answer.body, request, call));

@@ -3,6 +3,7 @@ import { JsonScanner, type JsonShape, type ScanToken } from '../json/json-scanne
 import { invalidResponse } from '../upstream/paid-call-error.ts';
 import { answerSummary } from './answer-summary.ts';
 import { azureErrorMember } from './azure-error.ts';
+import { beginsObject } from './begins-object.ts';
 import { PictureCheck } from './picture-check.ts';
 
 /** The members of an image stream's events; those of error events, in both of their shapes, are among them. */
@@ -124,10 +125,4 @@ function kindOf(type: string): Kind | undefined {
   if (type.endsWith('.partial_image')) return 'partial';
   if (type.endsWith('.completed')) return 'completed';
   return type === 'error' || type.endsWith('.failed') ? 'error' : 'other';
-}
-
-/** `undefined` as long as there is white space only. */
-function beginsObject(data: Buffer): boolean | undefined {
-  const first = data.find((byte) => byte > 0x20);
-  return first === undefined ? undefined : first === 0x7b;
 }

@@ -60,9 +60,11 @@ function errorFacts(error: unknown): Record<string, unknown> {
 
 /** What an operator can do about a failure that is not its caller's fault. */
 const operatorHints: Readonly<Partial<Record<ErrorKind, string>>> = {
-  upstream_auth_failed: 'check the target’s apiKey, and that the resource allows this network and this model',
+  upstream_auth_failed:
+    'check the target’s apiKey, or auth and the roles of its identity, and that the resource allows this network and this model',
+  upstream_token_refused: 'the token was refused and replaced; if this goes on, check auth.entra.scope',
   upstream_misconfigured:
-    'check baseURL, deployment and apiVersion of the target; edits need 2025-04-01-preview or newer',
+    'check baseURL, deployment, agent, imageDeployment and apiVersion of the target; edits need 2025-04-01-preview or newer',
   upstream_quota_exhausted: 'the Azure account has no quota or credit left for this deployment',
   upstream_blocked: 'Azure has blocked the whole resource for its content; ask its support, and use another resource',
   storage_failed: 'check free space and permissions of DATA_DIR',

@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { Readable } from 'node:stream';
 import { Agent, type Dispatcher } from 'undici';
 import type { Attempt } from '../domain/image-provider.ts';
-import type { Secret } from '../domain/secret.ts';
+import type { Credential } from './credential.ts';
 import { discardBody } from './discard-body.ts';
 import { inflateBody } from './inflate-body.ts';
 import type { PaidBody } from './paid-body.ts';
@@ -14,18 +14,22 @@ export type UpstreamAnswer = {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   readonly body: Readable;
+  /** The credential was not accepted, and the next call would show another one. */
+  readonly renewsCredential?: boolean;
 };
 
 export type PaidCall = {
-  readonly apiKey: Secret;
+  readonly credential: Credential;
   readonly body: PaidBody;
+  /** What the protocol says beside the body. */
+  readonly headers?: Readonly<Record<string, string>>;
   readonly signal: AbortSignal;
   readonly attempt: Attempt;
   /** An event stream may be silent from its headers to the first picture: only the deadline ends it. */
   readonly isStream?: boolean;
 };
 
-export type PollCall = { readonly apiKey: Secret; readonly signal: AbortSignal };
+export type PollCall = { readonly credential: Credential; readonly signal: AbortSignal };
 
 /** Sends requests to configured upstreams. Redirects are answers like any other: none is ever followed. */
 export interface UpstreamClient {
@@ -33,6 +37,8 @@ export interface UpstreamClient {
   post(url: URL, call: PaidCall): Promise<UpstreamAnswer>;
   /** A GET that may be repeated; rejects with whatever broke it. */
   get(url: URL, call: PollCall): Promise<UpstreamAnswer>;
+  /** A POST that ends a job and costs nothing. Nobody waits for it, and nothing depends on it. */
+  cancel(url: URL, credential: Credential): void;
   close(): Promise<void>;
 }
 
@@ -62,41 +68,65 @@ export function createUpstreamClient(times: Partial<UpstreamTimes> = {}): Upstre
   // A kept-alive socket may close under a request, which leaves a paid call's outcome unknown: each one dials anew.
   const paid = new Agent({ ...agentDefaults, pipelining: 0, connect: { timeout: connectMs } });
   const polls = new Agent({ ...agentDefaults, bodyTimeout: bodyIdleMs, connect: { timeout: connectMs } });
+  const cancelling = new Set<Promise<unknown>>();
+
+  /** Shows the credential, and notes whether another one would help. */
+  async function send(
+    dispatcher: Dispatcher,
+    { credential, headers, body, ...options }: Sending,
+  ): Promise<UpstreamAnswer> {
+    const shown = await credential.show(options.signal);
+    const answer = await request(dispatcher, {
+      ...options,
+      headers: { ...identity, ...headers, ...shown.header },
+      ...(body && { body: body.open() }),
+    });
+    const renewsCredential = answer.status === 401 && shown.refused();
+    return { ...answer, body: inflateBody(answer.body, answer.headers), renewsCredential };
+  }
 
   return {
-    async post(url, { apiKey, body, signal, attempt, isStream = false }) {
-      const headers = {
-        ...identity,
-        'content-type': body.contentType,
-        'content-length': String(body.length),
-        'api-key': apiKey.expose(),
-      };
+    async post(url, { credential, body, headers, signal, attempt, isStream = false }) {
       const dispatcher = paid.compose(sentMark(attempt));
       try {
-        const bodyTimeout = isStream ? 0 : bodyIdleMs;
-        const answer = await request(dispatcher, {
+        return await send(dispatcher, {
           ...target(url),
           method: 'POST',
-          headers,
-          body: body.open(),
+          credential,
+          headers: { ...headers, 'content-type': body.contentType, 'content-length': String(body.length) },
+          body,
           signal,
-          bodyTimeout,
+          bodyTimeout: isStream ? 0 : bodyIdleMs,
         });
-        return { ...answer, body: inflateBody(answer.body, answer.headers) };
       } catch (error) {
         throw paidCallError(error, attempt);
       }
     },
-    async get(url, { apiKey, signal }) {
-      const headers = { ...identity, 'api-key': apiKey.expose() };
-      const answer = await request(polls, { ...target(url), method: 'GET', headers, signal });
-      return { ...answer, body: inflateBody(answer.body, answer.headers) };
+    get: (url, call) => send(polls, { ...target(url), method: 'GET', ...call }),
+    cancel(url, credential) {
+      const signal = AbortSignal.timeout(cancelMs);
+      const done = send(polls, { ...target(url), method: 'POST', credential, signal })
+        .then(({ body }) => discardBody(body))
+        .catch(() => {})
+        .finally(() => cancelling.delete(done));
+      cancelling.add(done);
     },
     async close() {
+      await Promise.all(cancelling);
       await Promise.all([paid.destroy(), polls.destroy()]);
     },
   };
 }
+
+type Sending = Omit<Dispatcher.RequestOptions, 'headers' | 'body'> & {
+  readonly credential: Credential;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  readonly body?: PaidBody;
+  readonly signal: AbortSignal;
+};
+
+/** The job is of no use any more: an upstream that does not answer must not hold anything up. */
+const cancelMs = 2_000;
 
 const identity = { accept: 'application/json', 'accept-encoding': 'identity', 'user-agent': 'azure-image-gateway' };
 

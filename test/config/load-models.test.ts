@@ -2,7 +2,7 @@
 import { inspect } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { loadModels, parseModels } from '../../src/config/load-models.ts';
-import type { TargetConfig } from '../../src/config/models-config.ts';
+import type { ModelsConfig, TargetConfig } from '../../src/config/models-config.ts';
 import {
   asyncTarget,
   deploymentTarget,
@@ -12,6 +12,11 @@ import {
   problemsOf,
   v1Target,
 } from './example-models.ts';
+
+function keyOf({ models: [model] }: ModelsConfig): string | undefined {
+  const credential = model?.targets[0]?.credential;
+  return credential && 'apiKey' in credential ? credential.apiKey.expose() : undefined;
+}
 
 describe('a valid file', () => {
   test('the short form gives one target, with the defaults filled in', () => {
@@ -36,7 +41,7 @@ describe('a valid file', () => {
               baseURL: 'https://east.example.com/openai/deployments/images',
               deployment: 'images',
               apiVersion: '2025-04-01-preview',
-              apiKey: expect.anything(),
+              credential: { apiKey: expect.anything() },
               downloadOrigins: [],
               upstreamStream: 'never',
               capabilities: {},
@@ -49,7 +54,7 @@ describe('a valid file', () => {
       limits: { inFlight: 200, heldBytes: 536_870_912, queueMs: 15_000, lingerMs: 15_000 },
       imageUrls: 'refuse',
     });
-    expect(config.models[0]?.targets[0]?.apiKey.expose()).toBe('literal-key');
+    expect(keyOf(config)).toBe('literal-key');
     expect(inspect(config, { depth: 9 })).not.toContain('literal-key');
   });
 
@@ -104,7 +109,7 @@ describe('a valid file', () => {
     const target = { ...v1Target, baseURL: 'https://${RESOURCE}.example.com', apiKey: '${KEY:-none}' };
     const config = parse({ models: { poster: target } }, { RESOURCE: 'west', KEY: 'from-environment' });
     expect(config.models[0]?.targets[0]?.baseURL).toBe('https://west.example.com/openai/v1');
-    expect(config.models[0]?.targets[0]?.apiKey.expose()).toBe('from-environment');
+    expect(keyOf(config)).toBe('from-environment');
   });
 
   test('comments and trailing commas are allowed', () => {
@@ -236,7 +241,7 @@ describe('mistakes in names', () => {
 });
 
 describe('mistakes in a target', () => {
-  const providers = 'must be one of azure-async, azure-deployment, azure-v1';
+  const providers = 'must be one of azure-async, azure-deployment, azure-v1, foundry-agent';
 
   function targetMessages(target: unknown): string[] {
     const short = messagesOf({ models: { poster: target } });
@@ -279,7 +284,7 @@ describe('mistakes in a target', () => {
     ['apikey', ', did you mean `apiKey`?'],
     ['api-version', ', did you mean `apiVersion`?'],
     ['hedging', ''],
-    ['auth', ''],
+    ['prices', ''],
   ])('the unknown key %s is refused%s', (key, ending) => {
     expect(targetMessages({ ...v1Target, [key]: 'x' })).toEqual([
       `models.poster.${key}: unknown key \`${key}\`${ending}`,
@@ -444,7 +449,7 @@ test('all mistakes of a file are printed together, in the order of its lines', (
   models.poster.targets[0].apiKey (line 8): the environment variable EAST_KEY is not set or empty
   models.poster.targets[0].apiVersion (line 8): is required: deployment addressing needs an api-version, e.g. 2025-04-01-preview
   models.poster.targets[1].model (line 10): duplicate key, already used on line 10
-  models.poster.targets[1].provider (line 10): unknown provider: must be one of azure-async, azure-deployment, azure-v1, did you mean \`azure-v1\`?`);
+  models.poster.targets[1].provider (line 10): unknown provider: must be one of azure-async, azure-deployment, azure-v1, foundry-agent, did you mean \`azure-v1\`?`);
 });
 
 test('targets of one model may mix providers', () => {

@@ -7,9 +7,9 @@ import { azureOrigin, type MockedAzure, mockAzure, type Reply } from './mock-azu
 import {
   accepted,
   acceptOperation,
-  apiKey,
   azureAsyncFlow,
   collect,
+  credential,
   operationPath,
   type ProviderUnderTest,
   rejection,
@@ -242,7 +242,7 @@ describe('operation-location', () => {
       ...azureAsyncFlow,
       paidPath: `/team/a${paidPath}`,
       create: (client) =>
-        azureAsync({ baseURL: `${azureOrigin}/team/a`, apiVersion: '2023-06-01-preview', apiKey, client }),
+        azureAsync({ baseURL: `${azureOrigin}/team/a`, apiVersion: '2023-06-01-preview', credential, client }),
     };
 
     test('that lies below the path is followed', async () => {

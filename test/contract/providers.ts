@@ -9,11 +9,12 @@ import { deploymentAddress, v1Address } from '../../src/providers/azure-address.
 import { azureAsync } from '../../src/providers/azure-async.ts';
 import { azureImages } from '../../src/providers/azure-images.ts';
 import { createUpstreamClient, type UpstreamClient } from '../../src/upstream/client.ts';
+import { keyCredential } from '../../src/upstream/credential.ts';
 import { azureOrigin, type MockedAzure, type Reply } from './mock-azure.ts';
 
 export const upstreamKey = 'upstream-key-canary';
 export const deployment = 'deployment-canary';
-export const apiKey = new Secret(upstreamKey);
+export const credential = keyCredential(new Secret(upstreamKey));
 
 /** These tests are about one call; what follows a failure has tests of its own. */
 const once = { maxRetries: 0 };
@@ -38,7 +39,7 @@ export const azureDeployment: ProviderUnderTest = {
         baseURL: `${azureOrigin}/openai/deployments/${deployment}`,
         apiVersion: '2025-04-01-preview',
       }),
-      apiKey,
+      credential,
       client,
     }),
   target: {
@@ -58,7 +59,7 @@ export const azureV1: ProviderUnderTest = {
     azureImages({
       id: 'azure-v1',
       address: v1Address({ baseURL: `${azureOrigin}/openai/v1`, deployment }),
-      apiKey,
+      credential,
       client,
     }),
   target: {
@@ -78,7 +79,7 @@ export const azureV1WithVersion: ProviderUnderTest = {
     azureImages({
       id: 'azure-v1',
       address: v1Address({ baseURL: `${azureOrigin}/openai/v1`, deployment, apiVersion: 'preview' }),
-      apiKey,
+      credential,
       client,
     }),
   target: { ...azureV1.target, apiVersion: 'preview' },
@@ -87,7 +88,7 @@ export const azureV1WithVersion: ProviderUnderTest = {
 export const azureAsyncFlow: ProviderUnderTest = {
   name: 'azure-async',
   paidPath: '/openai/images/generations:submit?api-version=2023-06-01-preview',
-  create: (client) => azureAsync({ baseURL: azureOrigin, apiVersion: '2023-06-01-preview', apiKey, client }),
+  create: (client) => azureAsync({ baseURL: azureOrigin, apiVersion: '2023-06-01-preview', credential, client }),
   target: { ...once, provider: 'azure-async', model: 'dall-e-2', baseURL: azureOrigin, apiKey: upstreamKey },
 };
 

@@ -38,6 +38,8 @@ describe('repeatAfter', () => {
     ['content_policy_violation', 'refused', 'nowhere'],
     ['deadline_exceeded', 'not-processed', 'nowhere'],
     ['overloaded', 'not-processed', 'nowhere'],
+    ['upstream_no_image', 'failed', 'nowhere'],
+    ['upstream_token_refused', 'not-processed', 'once more'],
     ['client_gone', 'not-processed', 'nowhere'],
   ] as const)('%s, %s: %s', (kind, outcome, repeat) => {
     expect(repeatAfter(errorOf(kind, outcome))).toBe(repeat);
@@ -48,7 +50,8 @@ describe('a target', () => {
   test('is not to blame for its rate, for what was refused, or for a caller that left', () => {
     for (const { kind, outcome } of all) {
       const isFault = isTargetFault(errorOf(kind, outcome));
-      if (kind === 'client_gone' || kind === 'upstream_rate_limited') expect(isFault).toBe(false);
+      const isCallers = kind === 'client_gone' || kind === 'upstream_no_image';
+      if (isCallers || kind === 'upstream_rate_limited') expect(isFault).toBe(false);
       else if (outcome === 'refused') expect(isFault).toBe(kind === 'upstream_unavailable');
       else if (outcome === 'failed' || outcome === 'unknown') expect(isFault).toBe(true);
     }

@@ -3,6 +3,7 @@ import type { GatewayError } from '../../src/domain/gateway-error.ts';
 import type { Attempt } from '../../src/domain/image-provider.ts';
 import { Secret } from '../../src/domain/secret.ts';
 import { createUpstreamClient } from '../../src/upstream/client.ts';
+import { keyCredential } from '../../src/upstream/credential.ts';
 import { jsonBody } from '../../src/upstream/paid-body.ts';
 import { refusedPort, serveHttp, serveRaw } from '../helpers/loopback-server.ts';
 
@@ -11,7 +12,7 @@ async function post(url: string, signal = new AbortController().signal) {
   const client = createUpstreamClient();
   onTestFinished(() => client.close());
   const attempt: Attempt = { sent: false };
-  const call = { apiKey: new Secret('key'), body: jsonBody({}), signal, attempt };
+  const call = { credential: keyCredential(new Secret('key')), body: jsonBody({}), signal, attempt };
   try {
     const { status } = await client.post(new URL(url), call);
     return { sent: attempt.sent, status };
@@ -99,7 +100,7 @@ describe('a paid POST', () => {
     onTestFinished(() => client.close());
     for (let call = 0; call < 3; call += 1) {
       const { body } = await client.post(new URL(`http://127.0.0.1:${port}/`), {
-        apiKey: new Secret('key'),
+        credential: keyCredential(new Secret('key')),
         body: jsonBody({}),
         signal: new AbortController().signal,
         attempt: { sent: false },

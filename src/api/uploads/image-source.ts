@@ -1,8 +1,8 @@
+import { decodeBase64 } from '../../domain/base64.ts';
 import { GatewayError } from '../../domain/gateway-error.ts';
 import type { ImageInput } from '../../domain/image-input.ts';
 import type { InputSpool } from '../../domain/input-spool.ts';
 import { replay } from '../../domain/replay.ts';
-import { decodeBase64 } from '../../gateway/base64.ts';
 import { receiveInput } from './upload.ts';
 
 /** Where a picture of a JSON body comes from: it stood there itself, or behind a link. `name`: of the member. */

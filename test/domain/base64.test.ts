@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { encodeBase64 } from '../../src/gateway/base64.ts';
+import { encodeBase64 } from '../../src/domain/base64.ts';
 import { asStream, cut, handwriting } from '../helpers/json-text.ts';
 
 test('encodeBase64 gives the base64 of the whole, however the bytes are cut', async () => {

@@ -1,0 +1,67 @@
+import type { ImageEvent } from '../../domain/image-event.ts';
+import type { ProviderCall } from '../../domain/image-provider.ts';
+import { MalformedJsonError } from '../../json/malformed-json-error.ts';
+import type { UpstreamAnswer, UpstreamClient } from '../../upstream/client.ts';
+import type { Credential } from '../../upstream/credential.ts';
+import { invalidResponse, paidCallError } from '../../upstream/paid-call-error.ts';
+import { commit } from '../commit.ts';
+import { pollUntilEnded } from '../poll-until-ended.ts';
+import { retryHint } from '../retry-hint.ts';
+import { asPaid } from './as-paid.ts';
+import { responseEvents } from './response-events.ts';
+import { PendingResponseError } from './response-failure.ts';
+import type { ResponsesAddress } from './responses-address.ts';
+
+type Upstream = {
+  readonly address: ResponsesAddress;
+  readonly credential: Credential;
+  readonly client: UpstreamClient;
+};
+
+/** Ids of the Responses API are made of these; anything else could lead elsewhere. */
+const usableId = /^[A-Za-z0-9][A-Za-z0-9._-]{0,255}$/;
+
+/**
+ * The pictures of a response that is made in the background: the POST's answer has its id, and the response is asked for
+ * until it has ended. It is cancelled when the signal ends that.
+ */
+export async function followResponse(
+  { headers, body }: UpstreamAnswer,
+  call: ProviderCall,
+  { address, credential, client }: Upstream,
+): Promise<AsyncIterable<ImageEvent>> {
+  const { signal, attempt } = call;
+  const first = await readResponse(body, call).catch((error) => {
+    throw paidCallError(error, attempt);
+  });
+  if ('events' in first) return first.events;
+  const { id } = first;
+  if (typeof id !== 'string' || !usableId.test(id)) throw invalidResponse('the response has no usable id');
+  try {
+    return await pollUntilEnded({
+      poll: (limited) => client.get(address.response(id), { credential, signal: limited }),
+      async read(answer) {
+        const response = await readResponse(answer.body, call);
+        return 'events' in response ? response.events : undefined;
+      },
+      firstHintMs: retryHint(headers),
+      signal,
+    });
+  } catch (error) {
+    if (signal.aborted) client.cancel(address.cancel(id), credential);
+    throw error;
+  }
+}
+
+type Read = { readonly events: AsyncIterable<ImageEvent> } | { readonly id: unknown };
+
+/** The pictures of a response that has ended well, the id of one that has not ended. Rejects with what breaks the body. */
+async function readResponse(body: AsyncIterable<Buffer>, call: ProviderCall): Promise<Read> {
+  try {
+    return { events: asPaid(await commit(responseEvents(body, call)), call.attempt) };
+  } catch (error) {
+    if (error instanceof PendingResponseError) return { id: error.responseId };
+    if (error instanceof MalformedJsonError && !error.isCut) throw invalidResponse(error);
+    throw error;
+  }
+}

@@ -1,0 +1,74 @@
+import type { ImageEvent } from '../../domain/image-event.ts';
+import type { ImageProvider, ProviderCall } from '../../domain/image-provider.ts';
+import { operations } from '../../domain/image-request.ts';
+import type { ModelCapabilities } from '../../domain/model-capabilities.ts';
+import type { UpstreamClient } from '../../upstream/client.ts';
+import type { Credential } from '../../upstream/credential.ts';
+import { azureAnswerError } from '../azure-error.ts';
+import { commit } from '../commit.ts';
+import { sniffJson } from '../sniff-json.ts';
+import { noteRequestId } from '../upstream-request-id.ts';
+import { asPaid } from './as-paid.ts';
+import { followResponse } from './follow-response.ts';
+import { type Artist, responseBody } from './response-body.ts';
+import { responseEvents } from './response-events.ts';
+import { responseStream } from './response-stream.ts';
+import { responsesAddress } from './responses-address.ts';
+
+type Options = {
+  /** The Foundry project, or the resource; without a trailing slash. */
+  readonly baseURL: string;
+  readonly apiVersion: string | undefined;
+  readonly artist: Artist;
+  /** The deployment that draws. */
+  readonly imageDeployment: string;
+  /** What that deployment is, e.g. `gpt-image-2`. */
+  readonly imageModel: string;
+  /** Whether the call only starts a job, which is polled. */
+  readonly isBackground: boolean;
+  /** The longest data URL that the upstream takes; `undefined`: any. */
+  readonly maxInlineImageChars: number | undefined;
+  readonly credential: Credential;
+  readonly client: UpstreamClient;
+};
+
+/** What the image tool has no words for, and streaming, which is documented in contradictory ways (CONTRACTS §3.4, §7). */
+const capabilities: Partial<ModelCapabilities> = {
+  maxCount: 1,
+  maxStreamedCount: 1,
+  streams: false,
+  styles: [],
+  seed: 'refused',
+  markup: false,
+  responseFormats: [],
+};
+
+/** The image generation tool of the Responses API: of an agent in Foundry Agent Service, or of a chat deployment. */
+export function foundryAgent(options: Options): ImageProvider {
+  const { baseURL, apiVersion, imageDeployment, maxInlineImageChars, credential, client } = options;
+  const address = responsesAddress(baseURL, apiVersion);
+  const headers = { 'x-ms-oai-image-generation-deployment': imageDeployment };
+  return {
+    id: 'foundry-agent',
+    operations,
+    capabilities: { ...capabilities, ...(maxInlineImageChars !== undefined && { maxInlineImageChars }) },
+    address: address.responses.href,
+    async generate(request, call) {
+      const { signal, attempt } = call;
+      const body = responseBody(request, options);
+      const post = { credential, headers, body, signal, attempt, isStream: request.stream };
+      const answer = await client.post(address.responses, post);
+      noteRequestId(attempt, answer.headers);
+      if (answer.status < 200 || answer.status > 299) throw await azureAnswerError(answer);
+      if (options.isBackground) return followResponse(answer, call, { address, credential, client });
+      const events = request.stream ? await streamedEvents(answer.body, call) : responseEvents(answer.body, call);
+      return commit(asPaid(events, attempt));
+    },
+  } satisfies ImageProvider;
+}
+
+/** Who asks for a stream may get JSON all the same, whatever its content type says. */
+async function streamedEvents(body: AsyncIterable<Buffer>, call: ProviderCall): Promise<AsyncGenerator<ImageEvent>> {
+  const { isJson, whole } = await sniffJson(body, call);
+  return isJson ? responseEvents(whole, call) : responseStream(whole, call);
+}

@@ -1,0 +1,14 @@
+import type { ImageEvent } from '../../domain/image-event.ts';
+import type { ProviderCall } from '../../domain/image-provider.ts';
+import { scanJson } from '../../json/scan-json.ts';
+import { ResponseReader, responseShape } from './response-reader.ts';
+
+/** The pictures of a response as JSON. Throws what a response without any means, and what breaks its body. */
+export async function* responseEvents(
+  body: AsyncIterable<Buffer>,
+  { recorder }: ProviderCall,
+): AsyncGenerator<ImageEvent> {
+  const response = new ResponseReader(recorder);
+  for await (const token of scanJson(body, responseShape)) yield* response.take(token);
+  yield response.done();
+}

@@ -1,0 +1,127 @@
+import type { ImageEvent, ImageFacts } from '../../domain/image-event.ts';
+import { mostPictures } from '../../domain/image-request.ts';
+import type { Recorder } from '../../domain/recorder.ts';
+import type { JsonShape, ScanToken } from '../../json/json-scanner.ts';
+import { invalidResponse } from '../../upstream/paid-call-error.ts';
+import { answerSummary } from '../answer-summary.ts';
+import { PictureCheck } from '../picture-check.ts';
+import { responseFailure } from './response-failure.ts';
+
+/** The parts of an output item that matter; messages and the calls of other tools have none of them. */
+export const itemShape: JsonShape = {
+  members: {
+    id: 'keep',
+    type: 'keep',
+    result: 'stream',
+    error: 'keep',
+    revised_prompt: 'keep',
+    size: 'keep',
+    quality: 'keep',
+    background: 'keep',
+    output_format: 'keep',
+  },
+};
+
+/** The parts of a response that matter; its instructions, which may be long, and its usage, which is the chat model's, do not. */
+export const responseShape: JsonShape = {
+  members: {
+    id: 'keep',
+    created_at: 'keep',
+    status: 'keep',
+    error: 'keep',
+    incomplete_details: 'keep',
+    output: { items: itemShape },
+  },
+};
+
+const imageCall = 'image_generation_call';
+
+/** Takes the pictures out of the tokens of a response. Paths are those of {@link responseShape}. */
+export class ResponseReader {
+  readonly #recorder: Recorder;
+  #members: Record<string, unknown> = {};
+  #item: Record<string, unknown> = {};
+  #picture: PictureCheck | undefined;
+  #hasCall = false;
+  #callError: unknown;
+  #facts: ImageFacts | undefined;
+  readonly #taken = new Set<unknown>();
+  /** Whether pictures are left out, because they have been taken already. */
+  skipsPictures = false;
+  /** How many pictures are complete. */
+  pictures = 0;
+
+  constructor(recorder: Recorder) {
+    this.#recorder = recorder;
+  }
+
+  /** True between the beginning and the end of a picture. */
+  get isInPicture(): boolean {
+    return this.#picture !== undefined;
+  }
+
+  /** Throws a GatewayError for what is no picture, and for too many of them. */
+  *take(token: ScanToken): Generator<ImageEvent> {
+    if (token.type === 'piece') {
+      this.#picture?.add(token.bytes);
+      if (this.#picture) yield { type: 'bytes', chunk: token.bytes };
+    } else if (token.type === 'text') {
+      yield* this.#beginPicture();
+    } else if (token.type === 'value') {
+      const [member, , name] = token.path;
+      if (token.path.length === 1) this.#members[String(member)] = token.value;
+      else if (token.path.length === 3) this.#item[String(name)] = token.value;
+    } else if (token.type === 'close' && token.path.length === 2) {
+      yield* this.#endItem();
+    } else if (token.type === 'dropped') {
+      this.#recorder.anomaly('value_dropped');
+    }
+  }
+
+  /** The response has ended, as far as it came. Throws what it means when it holds no picture. */
+  done(): ImageEvent {
+    if (this.pictures === 0) {
+      throw responseFailure({ members: this.#members, hasCall: this.#hasCall, callError: this.#callError });
+    }
+    const { created } = answerSummary({ created: this.#members.created_at });
+    return { type: 'done', ...(created && { created }), ...(this.#facts && { facts: this.#facts }) };
+  }
+
+  *#beginPicture(): Generator<ImageEvent> {
+    const { id, type = imageCall } = this.#item;
+    if (this.skipsPictures || type !== imageCall || this.#taken.has(id)) return;
+    if (this.#picture) throw invalidResponse('an image call holds two pictures');
+    // An answer that never ends must not be collected.
+    if (this.pictures === mostPictures) throw invalidResponse('the answer holds too many pictures');
+    this.#picture = new PictureCheck();
+    yield { type: 'image', index: this.pictures, isPartial: false };
+  }
+
+  *#endItem(): Generator<ImageEvent> {
+    const { id, type, error, revised_prompt: revisedPrompt } = this.#item;
+    const { facts } = answerSummary(definite(this.#item));
+    const { created } = answerSummary({ created: this.#members.created_at });
+    this.#item = {};
+    if (type === imageCall) this.#hasCall = true;
+    if (type === imageCall && error !== null) this.#callError ??= error;
+    if (!this.#picture) return;
+    this.#picture.judge();
+    this.#picture = undefined;
+    yield {
+      type: 'image-end',
+      index: this.pictures,
+      facts: facts ?? {},
+      ...(typeof revisedPrompt === 'string' && { revisedPrompt }),
+      ...(created && { created }),
+    };
+    // What all pictures have in common is known when there is one.
+    this.#facts = this.pictures === 0 ? facts : undefined;
+    this.pictures += 1;
+    if (id !== undefined) this.#taken.add(id);
+  }
+}
+
+/** `auto` is what was asked for, and not what was made. */
+function definite(members: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== 'auto'));
+}

@@ -1,0 +1,134 @@
+import type { ImageEvent } from '../../domain/image-event.ts';
+import type { Recorder } from '../../domain/recorder.ts';
+import { JsonScanner, type JsonShape, type ScanToken } from '../../json/json-scanner.ts';
+import type { SsePart } from '../../upstream/sse-reader.ts';
+import { answerSummary } from '../answer-summary.ts';
+import { azureErrorMember } from '../azure-error.ts';
+import { beginsObject } from '../begins-object.ts';
+import { PictureCheck } from '../picture-check.ts';
+import { itemShape, ResponseReader, responseShape } from './response-reader.ts';
+
+/** The members of all events that matter: previews, finished items, whole responses, errors. */
+const eventShape: JsonShape = {
+  members: {
+    type: 'keep',
+    partial_image_b64: 'stream',
+    partial_image_index: 'keep',
+    size: 'keep',
+    quality: 'keep',
+    background: 'keep',
+    output_format: 'keep',
+    item: itemShape,
+    response: responseShape,
+    error: 'keep',
+    code: 'keep',
+    message: 'keep',
+    param: 'keep',
+  },
+};
+
+const lastEvents: readonly unknown[] = [
+  'response.completed',
+  'response.failed',
+  'response.incomplete',
+  'response.cancelled',
+];
+
+/** Reads the events of a streamed response; what a member is, its place says, whatever the event is called. */
+export class ResponseStreamReader {
+  readonly #response: ResponseReader;
+  #name = '';
+  #scanner: JsonScanner | undefined;
+  #isObject: boolean | undefined;
+  #members: Record<string, unknown> = {};
+  #preview: PictureCheck | undefined;
+  /** True once the stream has said all that it has to say. */
+  isComplete = false;
+
+  constructor(recorder: Recorder) {
+    this.#response = new ResponseReader(recorder);
+  }
+
+  /** Whether there is a picture, and none has begun behind it. */
+  get isSettled(): boolean {
+    return this.#response.pictures > 0 && !this.#response.isInPicture && !this.#preview;
+  }
+
+  /** Throws a GatewayError for an error event, and MalformedJsonError. */
+  *read(parts: readonly SsePart[]): Generator<ImageEvent> {
+    for (const part of parts) {
+      if (this.isComplete) return;
+      if (part.type === 'name') this.#name = part.name;
+      else if (part.type === 'data') yield* this.#readData(part.bytes);
+      else yield* this.#endEvent();
+    }
+  }
+
+  done(): ImageEvent {
+    return this.#response.done();
+  }
+
+  *#readData(data: Buffer): Generator<ImageEvent> {
+    // What is no object (`[DONE]`) is no event of ours.
+    this.#isObject ??= beginsObject(data);
+    if (!this.#isObject) return;
+    if (!this.#scanner) {
+      this.#scanner = new JsonScanner(eventShape);
+      // The last event repeats the pictures that finished items have brought.
+      this.#response.skipsPictures = this.#response.pictures > 0;
+    }
+    for (const token of this.#scanner.push(data)) yield* this.#take(token);
+  }
+
+  *#endEvent(): Generator<ImageEvent> {
+    for (const token of this.#scanner?.end() ?? []) yield* this.#take(token);
+    const { type = this.#name, error, ...flat } = this.#members;
+    if (this.#preview) yield this.#endPreview(this.#preview);
+    this.#name = '';
+    this.#scanner = undefined;
+    this.#isObject = undefined;
+    this.#members = {};
+    this.#preview = undefined;
+    if (type === 'error' || (error !== undefined && error !== null)) throw azureErrorMember(error ?? flat);
+    this.isComplete = lastEvents.includes(type);
+  }
+
+  *#take(token: ScanToken): Generator<ImageEvent> {
+    if (!('path' in token)) {
+      if (token.type === 'piece' && this.#preview) {
+        this.#preview.add(token.bytes);
+        yield { type: 'bytes', chunk: token.bytes };
+      } else {
+        yield* this.#response.take(token);
+      }
+      return;
+    }
+    const [member, ...rest] = token.path;
+    if (member === 'response') yield* this.#response.take({ ...token, path: rest });
+    else if (member === 'item') yield* this.#takeItem(token, rest);
+    else if (token.type === 'text') yield this.#beginPreview();
+    else if (token.type === 'value') this.#members[String(member)] = token.value;
+  }
+
+  /** A finished item is read as if it stood in the response's output, where it will stand in the end. */
+  *#takeItem(token: ScanToken & { path: unknown }, rest: readonly (string | number)[]): Generator<ImageEvent> {
+    this.#response.skipsPictures = false;
+    yield* this.#response.take({ ...token, path: ['output', 0, ...rest] } as ScanToken);
+  }
+
+  #beginPreview(): ImageEvent {
+    this.#preview = new PictureCheck();
+    return { type: 'image', index: this.#response.pictures, isPartial: true };
+  }
+
+  #endPreview(picture: PictureCheck): ImageEvent {
+    picture.judge();
+    const { partial_image_index: partialIndex } = this.#members;
+    return {
+      type: 'image-end',
+      index: this.#response.pictures,
+      ...(typeof partialIndex === 'number' && { partialIndex }),
+      facts: answerSummary(this.#members).facts ?? {},
+    };
+  }
+}

@@ -1,0 +1,30 @@
+import type { Secret } from '../domain/secret.ts';
+import type { TokenSource } from './token-source.ts';
+
+/** What one call shows to its upstream. */
+export type ShownCredential = {
+  readonly header: Readonly<Record<string, string>>;
+  /** The upstream did not accept it. Whether the next call would show another one. */
+  refused(): boolean;
+};
+
+/** How calls show an upstream who makes them. */
+export interface Credential {
+  /** Rejects with a GatewayError when there is nothing to show, and with the signal's reason. */
+  show(signal: AbortSignal): Promise<ShownCredential>;
+}
+
+/** The key of an Azure resource (CONTRACTS §3). */
+export function keyCredential(apiKey: Secret): Credential {
+  return { show: async () => ({ header: { 'api-key': apiKey.expose() }, refused: () => false }) };
+}
+
+/** A bearer token of Microsoft Entra ID. */
+export function tokenCredential(tokens: TokenSource): Credential {
+  return {
+    async show(signal) {
+      const token = await tokens.token(signal);
+      return { header: { authorization: `Bearer ${token.expose()}` }, refused: () => tokens.refused(token) };
+    },
+  };
+}

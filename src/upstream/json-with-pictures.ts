@@ -1,0 +1,33 @@
+import { randomUUID } from 'node:crypto';
+import { Readable } from 'node:stream';
+import { dataUrl, dataUrlLength } from '../domain/data-url.ts';
+import type { ImageInput } from '../domain/image-input.ts';
+import type { PaidBody } from './paid-body.ts';
+
+/** Gives what stands in a JSON value for the data URL of a picture. */
+type Place = (picture: ImageInput) => string;
+
+/**
+ * A JSON body with pictures as data URLs. They are encoded while they are sent, anew for each sending, so that no more
+ * than a piece of them is held. @param build makes the JSON value
+ */
+export function jsonWithPictures(build: (place: Place) => unknown): PaidBody {
+  const pictures: ImageInput[] = [];
+  const mark = randomUUID();
+  const value = build((picture) => `${mark}:${pictures.push(picture) - 1};`);
+  // Texts, and between them the numbers of pictures.
+  const parts = JSON.stringify(value).split(new RegExp(`${mark}:(\\d+);`));
+  const pieces = parts.map((part, at) => (at % 2 === 0 ? Buffer.from(part) : (pictures[Number(part)] as ImageInput)));
+  return {
+    contentType: 'application/json',
+    length: pieces.reduce((sum, piece) => sum + (Buffer.isBuffer(piece) ? piece.length : dataUrlLength(piece)), 0),
+    open: () => Readable.from(content(), { objectMode: false }),
+  };
+
+  async function* content(): AsyncGenerator<Buffer> {
+    for (const piece of pieces) {
+      if (Buffer.isBuffer(piece)) yield piece;
+      else yield* dataUrl(piece);
+    }
+  }
+}
