@@ -31,10 +31,17 @@ test('the README describes every key of the models file', () => {
   expect([...keysIn(schema)].filter((key) => !readme.includes(`\`${key}\``))).toEqual([]);
 });
 
-test('the models file in the README is valid', () => {
-  const [, text = ''] = /```jsonc\n(.*?)```/s.exec(readme) ?? [];
+test('the models file in the README is valid, and so are the models that it shows alone', () => {
+  const texts = [...readme.matchAll(/```jsonc\n(.*?)```/gs)].map(([, text = '']) => text);
   const variables = { AZURE_OPENAI_API_KEY: 'key', EAST_KEY: 'key', WEST_KEY: 'key' };
-  expect(parseModels(text, variables).models.map(({ name }) => name)).toEqual(['azure-image', 'poster']);
+  const models = texts.map(
+    (text) => parseModels(text.startsWith('{') ? text : `{"models":{${text}}}`, variables).models,
+  );
+  expect(models.map((list) => list.map(({ name }) => name))).toEqual([
+    ['artist'],
+    ['azure-image'],
+    ['azure-image', 'poster'],
+  ]);
 });
 
 test('the scenarios in the README exist', () => {
