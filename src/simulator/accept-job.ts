@@ -1,24 +1,23 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type PlainAnswer, scenarioOutOfReach, unknownScenario, unsupportedForm } from './azure-errors.ts';
-import { checkParameters, type RequestBody } from './check-parameters.ts';
+import { checkParameters } from './check-parameters.ts';
 import { chooseScenario } from './choose-scenario.ts';
 import { type ImageJob, imageJobOf, isWithinReach, type JobPlace, operationOf } from './image-job.ts';
 import { otherOrigin } from './origins.ts';
+import type { RequestBody } from './request-body.ts';
 import { scriptedAnswer } from './scripted-answers.ts';
 import { sendPlain } from './send-answer.ts';
 import type { SimulatedWorld } from './simulated-world.ts';
 
-/** The body of a request when it is a JSON object; anything else counts as an empty one, which lacks its prompt. */
-export function objectBody(request: FastifyRequest): RequestBody {
-  const { body } = request;
-  return typeof body === 'object' && body !== null && !Array.isArray(body) ? (body as RequestBody) : {};
-}
-
 /** Checks a body and chooses its scenario: a job to do, or the refusal. */
 export function readJob(body: RequestBody, place: JobPlace): ImageJob | PlainAnswer {
   const refused = checkParameters(place.family, body, operationOf(place));
-  if (refused !== undefined) return refused;
+  return refused ?? planJob(body, place);
+}
+
+/** Chooses the scenario of a checked body: a job to do, or why there is no such scenario here. */
+export function planJob(body: RequestBody, place: JobPlace): ImageJob | PlainAnswer {
   const choice = chooseScenario(String(body.prompt), place.deployment);
   if ('unknownName' in choice) return unknownScenario(choice.unknownName);
   const job = imageJobOf(body, { ...place, scenario: choice.scenario });
@@ -52,7 +51,7 @@ export async function beginJob(
   }
   if (scenario.name === 'slow') await wait(scenario.value, undefined, { ref: false });
   const requestId = String(reply.getHeader('apim-request-id'));
-  const scripted = scriptedAnswer(scenario, { apiVersion, otherOrigin: otherOrigin(request), requestId });
+  const scripted = scriptedAnswer(scenario, { apiVersion, otherOrigin: otherOrigin(request), requestId, flow });
   if (scripted !== undefined) sendPlain(reply, scripted);
   return scripted === undefined;
 }

@@ -1,8 +1,8 @@
 import type { FastifyRequest } from 'fastify';
 import { deploymentNotFound, type PlainAnswer, refusal, resourceNotFound } from './azure-errors.ts';
-import type { RequestBody } from './check-parameters.ts';
 import { type Family, familyOf } from './families.ts';
 import type { Flow } from './ledger.ts';
+import type { RequestBody } from './request-body.ts';
 
 /** A call whose address leads to a deployment. */
 export type AddressedCall = {
@@ -18,6 +18,11 @@ const v1ApiVersions: readonly unknown[] = [undefined, 'preview', 'v1'];
 /** The request's api-version; something else than a text when it is left out or given twice. */
 export function apiVersionOf(request: FastifyRequest): unknown {
   return (request.query as Record<string, unknown>)['api-version'];
+}
+
+/** Says whether the v1 path has this api-version. CONTRACTS §3.3: it is optional; `preview` opts in. */
+export function isV1Version(apiVersion: unknown): boolean {
+  return v1ApiVersions.includes(apiVersion);
 }
 
 /** Finds the deployment that the path names (CONTRACTS §3.2). */
@@ -36,8 +41,7 @@ export function addressDeployment(
 
 /** Finds the deployment that the body's `model` names (CONTRACTS §3.3). */
 export function addressV1(request: FastifyRequest, { model, ...body }: RequestBody): AddressedCall | PlainAnswer {
-  // CONTRACTS §3.3: api-version is optional; `v1` when it is left out, `preview` opts in.
-  if (!v1ApiVersions.includes(apiVersionOf(request))) return resourceNotFound();
+  if (!isV1Version(apiVersionOf(request))) return resourceNotFound();
   // CONTRACTS §3.3: body "model" is required and is the deployment's name.
   if (typeof model !== 'string' || model === '') return refusal('Unknown model', 'model', 'invalid_value');
   const family = familyOf(model);

@@ -1,16 +1,18 @@
 import { randomUUID } from 'node:crypto';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { beginJob, objectBody, readJob } from './accept-job.ts';
+import { beginJob, readJob } from './accept-job.ts';
 import { jsonBody } from './answer-body.ts';
 import { azureError, legacyError, type PlainAnswer, resourceNotFound } from './azure-errors.ts';
+import { requireKey } from './check-credentials.ts';
 import { extraMembers } from './extra-members.ts';
 import { familyOf } from './families.ts';
 import { type ImageJob, pictureOrdersOf } from './image-job.ts';
 import { acceptedHeaders, operationPathOf, operationPaths, retryAfter } from './operation-location.ts';
 import { isEndStatus, type Operation, operationBody, operationStatus } from './operations.ts';
 import { otherOrigin, requestOrigin } from './origins.ts';
-import { sendJson, sendPlain } from './send-answer.ts';
-import { countReceived, requireKey, type SimulatedWorld } from './simulated-world.ts';
+import { objectBody } from './request-body.ts';
+import { ofPoll, sendJson, sendPlain } from './send-answer.ts';
+import { countReceived, type SimulatedWorld } from './simulated-world.ts';
 
 const keptOperations = 10_000;
 const apiVersions: readonly unknown[] = [
@@ -118,10 +120,7 @@ async function poll(
   if (hindrance !== undefined) return sendPlain(reply, legacyError(hindrance));
   const body = operationBody(operation, statusOf(operation, world), requestOrigin(request));
   reply.headers(retryAfter(job));
-  // The scenarios that break a connection were played at the submit; the spelling and the type show here too.
-  const isGentle = job.scenario.name === 'text-plain' || job.scenario.name === 'octet-stream';
-  const scenario = isGentle ? job.scenario : ({ ...job.scenario, name: 'none' } as const);
-  return sendJson(reply, 200, jsonBody(body, [], spellingOf(job)), scenario);
+  return sendJson(reply, 200, jsonBody(body, [], spellingOf(job)), ofPoll(job.scenario));
 }
 
 /** What keeps a poll from its answer. */

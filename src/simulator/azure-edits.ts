@@ -4,15 +4,16 @@ import { readJob } from './accept-job.ts';
 import { type AddressedCall, addressDeployment, addressV1, apiVersionOf } from './address-call.ts';
 import { answerJob } from './answer-job.ts';
 import { operationNotSupported, type PlainAnswer, resourceNotFound, unsupportedContentType } from './azure-errors.ts';
+import { requireKey } from './check-credentials.ts';
 import { checkFiles } from './check-files.ts';
-import type { RequestBody } from './check-parameters.ts';
 import { knowsEdits } from './families.ts';
 import { fileRoleOf } from './file-parts.ts';
 import { formBody } from './form-body.ts';
 import type { ImageJob } from './image-job.ts';
 import { formOptions, type ReceivedFile, type ReceivedForm, receiveForm } from './receive-form.ts';
+import type { RequestBody } from './request-body.ts';
 import { sendPlain } from './send-answer.ts';
-import { countReceived, requireKey, type SimulatedWorld } from './simulated-world.ts';
+import { countReceived, type SimulatedWorld } from './simulated-world.ts';
 import { sourcePictureOf } from './source-picture.ts';
 
 type Address = (body: RequestBody) => AddressedCall | PlainAnswer;

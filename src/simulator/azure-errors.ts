@@ -15,7 +15,7 @@ export function azureError(status: number, code: string, message: string): Plain
 export function refusal(
   message: string,
   param: string | null,
-  code: string,
+  code: string | null,
   type = 'invalid_request_error',
 ): PlainAnswer {
   return { status: 400, body: { error: { message, type, param, code } } };
@@ -25,6 +25,11 @@ export function refusal(
 export function accessDenied(): PlainAnswer {
   const advice = 'Make sure to provide a valid key for an active subscription.';
   return azureError(401, '401', `Access denied due to invalid subscription key or wrong API endpoint. ${advice}`);
+}
+
+/** The token is missing or wrong; the wording is that of other Azure operations. */
+export function accessTokenRefused(): PlainAnswer {
+  return azureError(401, '401', 'Access token is missing, invalid, audience is incorrect, or have expired.');
 }
 
 /** CONTRACTS §3.2, errors, line 8. */
@@ -60,6 +65,21 @@ export function moderationBlocked(requestId: string): PlainAnswer {
   const message = `Your request was rejected by the safety system. ${advice} ${requestId}.`;
   return refusal(message, null, 'moderation_blocked', 'image_generation_user_error');
 }
+
+/** What the safety system says of a whole task (CONTRACTS §3.2, errors, line 3). */
+export const filteredTask = {
+  code: 'contentFilter',
+  message: 'Your task failed as a result of our safety system.',
+};
+
+/** What the safety system says of one picture (CONTRACTS §3.2, errors, line 4). */
+export const filteredImage = {
+  code: 'contentFilter',
+  message: 'Generated image was filtered as a result of our safety system.',
+};
+
+/** What comes with a refusal of the picture, not of the prompt. */
+export const moderationDetails = { moderation_stage: 'output', categories: ['violence'] };
 
 /** CONTRACTS §3.2, errors, line 12. */
 export function unknownParameter(name: string): PlainAnswer {

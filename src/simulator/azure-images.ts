@@ -1,11 +1,13 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { objectBody, readJob } from './accept-job.ts';
+import { readJob } from './accept-job.ts';
 import { type AddressedCall, addressDeployment, addressV1 } from './address-call.ts';
 import { answerJob } from './answer-job.ts';
 import { operationNotSupported, type PlainAnswer, resourceNotFound } from './azure-errors.ts';
+import { requireKey } from './check-credentials.ts';
 import { servesApiVersion } from './families.ts';
+import { objectBody } from './request-body.ts';
 import { sendPlain } from './send-answer.ts';
-import { countReceived, requireKey, type SimulatedWorld } from './simulated-world.ts';
+import { countReceived, type SimulatedWorld } from './simulated-world.ts';
 
 /** Adds generations in the two synchronous dialects: deployments path (CONTRACTS §3.2) and v1 path (§3.3). */
 export function addAzureImages(app: FastifyInstance, world: SimulatedWorld): void {

@@ -8,128 +8,20 @@ import {
 } from './azure-errors.ts';
 import type { Family } from './families.ts';
 import type { ImageOperation } from './ledger.ts';
+import { type Rules, rulesOf, wantsNoInputFidelity } from './parameter-rules.ts';
+import type { RequestBody } from './request-body.ts';
 
-/** The parameters of a request: its parsed JSON body, or the fields of its form. */
-export type RequestBody = Readonly<Record<string, unknown>>;
-
-type Rule = (value: unknown, body: RequestBody) => string | undefined;
-type Rules = Readonly<Record<string, Rule>>;
-
-const oneOf =
-  (...allowed: readonly unknown[]): Rule =>
-  (value) =>
-    allowed.includes(value) ? undefined : `must be one of ${allowed.join(', ')}`;
-
-const integerWithin =
-  (least: number, most: number): Rule =>
-  (value) =>
-    Number.isInteger(value) && Number(value) >= least && Number(value) <= most
-      ? undefined
-      : `must be an integer from ${least} to ${most}`;
-
-const textWithin =
-  (least: number, most: number): Rule =>
-  (value) =>
-    typeof value === 'string' && value.length >= least && value.length <= most
-      ? undefined
-      : `must be a text of ${least} to ${most} characters`;
-
-// CONTRACTS §3.6 states no limits for FLUX: these keep the drawing small.
-const [shortestEdge, longestEdge] = [64, 2048];
-const isEdge = (value: number) => value >= shortestEdge && value <= longestEdge;
-
-const flag: Rule = (value) => (typeof value === 'boolean' ? undefined : 'must be a boolean');
-
-/** CONTRACTS §4, pixel rule: both edges ÷16, ratio ≤ 3:1, long edge ≤ 3840, 655 360 to 8 294 400 pixels. */
-function withinPixelRule(size: string): boolean {
-  const match = /^([1-9]\d{1,3})x([1-9]\d{1,3})$/.exec(size);
-  if (match === null) return false;
-  const [width, height] = [Number(match[1]), Number(match[2])];
-  const [short, long] = [Math.min(width, height), Math.max(width, height)];
-  const pixels = width * height;
-  return (
-    width % 16 === 0 &&
-    height % 16 === 0 &&
-    long <= 3840 &&
-    long <= 3 * short &&
-    pixels >= 655_360 &&
-    pixels <= 8_294_400
-  );
-}
-
-const sizeText: Rule = (value) =>
-  typeof value === 'string' &&
-  /^[1-9]\d+x[1-9]\d+$/.test(value) &&
-  value.split('x').every((edge) => isEdge(Number(edge)))
-    ? undefined
-    : `must be two edges of ${shortestEdge} to ${longestEdge} pixels, as in 1024x1024`;
-
-function sizeOf(family: Family): Rule {
-  if (family.kind === 'flux') return sizeText;
-  const listed = oneOf(...family.sizes);
-  return (value, body) =>
-    family.freeSizes && typeof value === 'string' && withinPixelRule(value) ? undefined : listed(value, body);
-}
-
-/** CONTRACTS §3.2: `output_compression` exists for jpeg only. */
-const compression: Rule = (value, body) =>
-  body.output_format === 'jpeg' ? integerWithin(0, 100)(value, body) : 'is allowed with output_format jpeg only';
-
-/** CONTRACTS §4, note 3: transparency needs png at Azure, which makes no webp. */
-const background: Rule = (value, body) =>
-  value === 'transparent' && body.output_format === 'jpeg'
-    ? 'must not be transparent with output_format jpeg'
-    : oneOf('auto', 'opaque', 'transparent')(value, body);
-
-/** CONTRACTS §2.2: partial pictures come in a stream only. */
-const partialImages: Rule = (value, body) =>
-  body.stream === true ? integerWithin(0, 3)(value, body) : 'is allowed with stream only';
-
-function rulesOf(family: Family): Rules {
-  const asked: Rules = {
-    prompt: textWithin(1, family.maximumPromptLength),
-    // CONTRACTS §4: dall-e-3 and FLUX make one picture a call, GPT image up to ten; §3.1: the legacy flow up to five.
-    n: integerWithin(1, family.maximumCount),
-    size: sizeOf(family),
-  };
-  // CONTRACTS §3.6 and §4: width and height beside size, and a seed, which no other family here has.
-  if (family.kind === 'flux') {
-    return {
-      ...asked,
-      width: integerWithin(shortestEdge, longestEdge),
-      height: integerWithin(shortestEdge, longestEdge),
-      output_format: oneOf('png', 'jpeg'),
-      seed: integerWithin(0, Number.MAX_SAFE_INTEGER),
-      response_format: oneOf('url', 'b64_json'),
-    };
+/** Checks members by their rules. A refusal calls them what `nameOf` makes of their names. */
+export function checkMembers(members: RequestBody, rules: Rules, nameOf = (name: string) => name) {
+  for (const [name, value] of Object.entries(members)) {
+    const rule = Object.hasOwn(rules, name) ? rules[name] : undefined;
+    const param = nameOf(name);
+    // CONTRACTS §3.2: GPT image refuses response_format and style, dall-e-3 everything that only GPT image has.
+    if (rule === undefined) return unknownParameter(param);
+    const problem = rule(value, members);
+    if (problem !== undefined) return refusal(`Invalid value for '${param}': it ${problem}.`, param, 'invalid_value');
   }
-  const shared: Rules = { ...asked, user: textWithin(0, 1000) };
-  // CONTRACTS §3.1: the documents allow the legacy flow `url` only.
-  if (family.kind === 'dall-e-2') return { ...shared, response_format: oneOf('url') };
-  if (family.kind === 'dall-e-3') {
-    return {
-      ...shared,
-      quality: oneOf(...family.qualities),
-      style: oneOf('vivid', 'natural'),
-      response_format: oneOf('url', 'b64_json'),
-    };
-  }
-  return {
-    ...shared,
-    quality: oneOf(...family.qualities),
-    background,
-    // CONTRACTS §3.2: png and jpeg only; webp is in a schema, but the documents deny it.
-    output_format: oneOf('png', 'jpeg'),
-    output_compression: compression,
-    moderation: oneOf('auto', 'low'),
-    stream: flag,
-    partial_images: partialImages,
-  };
-}
-
-/** The rules of an edit beside those of a generation (CONTRACTS §1.3). */
-function editRulesOf({ edits }: Family): Rules {
-  return edits?.inputFidelities === undefined ? {} : { input_fidelity: oneOf(...edits.inputFidelities) };
+  return undefined;
 }
 
 /**
@@ -137,22 +29,15 @@ function editRulesOf({ edits }: Family): Rules {
  * value of the wrong type, so that a gateway has to drop it (CONTRACTS §6, trap 4).
  */
 export function checkParameters(family: Family, body: RequestBody, operation: ImageOperation): PlainAnswer | undefined {
-  const rules = operation === 'edit' ? { ...rulesOf(family), ...editRulesOf(family) } : rulesOf(family);
   const { model, ...parameters } = body;
   // CONTRACTS §3.2: body "model" is refused unless it is the canonical name.
   if (model !== undefined && model !== family.name) return modelDoesNotExist(model);
   if (parameters.prompt === undefined) return missingParameter('prompt');
-  // CONTRACTS §2.3 and §4: GPT image 2 wants it left out and says so in a way of its own.
-  if (operation === 'edit' && parameters.input_fidelity !== undefined && family.edits?.inputFidelities?.length === 0) {
+  if (operation === 'edit' && parameters.input_fidelity !== undefined && wantsNoInputFidelity(family)) {
     return invalidInputFidelityModel(family.name);
   }
-  for (const [name, value] of Object.entries(parameters)) {
-    const rule = Object.hasOwn(rules, name) ? rules[name] : undefined;
-    // CONTRACTS §3.2: GPT image refuses response_format and style, dall-e-3 everything that only GPT image has.
-    if (rule === undefined) return unknownParameter(name);
-    const problem = rule(value, body);
-    if (problem !== undefined) return refusal(`Invalid value for '${name}': it ${problem}.`, name, 'invalid_value');
-  }
+  const refused = checkMembers(parameters, rulesOf(family, operation));
+  if (refused !== undefined) return refused;
   // CONTRACTS §2.2: a stream makes one picture; Azure names the whole input as the culprit.
   if (parameters.stream === true && parameters.n !== undefined && parameters.n !== 1) {
     const message = 'Streaming is only supported with n=1.';

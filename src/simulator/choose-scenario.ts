@@ -29,6 +29,13 @@ function scenarioOf(row: (typeof table)[number], value: number, spelled: string)
   return { name: row.name, value, spelled, billed: row.billed, reach: row.reach };
 }
 
+/** The scenario of this name, with its standard value. */
+export function scenarioCalled(name: ScenarioName): Scenario {
+  const row = table.find((each) => each.name === name);
+  if (row === undefined) throw new Error(`There is no scenario ${name}.`);
+  return scenarioOf(row, row.value?.standard ?? 0, name);
+}
+
 /**
  * Picks the scenario of a call: `simulate:<scenario>` in the prompt, else `--<scenario>` at the end of the
  * deployment's name, else `none`. The prompt wins because it speaks of one call, the name of every call.

@@ -1,7 +1,7 @@
 import { type AnswerBody, bodySequence, bytesBody, joinBody, jsonBody } from './answer-body.ts';
 import type { Members } from './images-answer.ts';
 import type { ScenarioName } from './scenarios.ts';
-import type { StreamEvent } from './stream-steps.ts';
+import type { StreamEvent } from './stream-scripts.ts';
 
 type Framing = {
   readonly lineEnd: string;
@@ -10,11 +10,17 @@ type Framing = {
 };
 
 const usual: Framing = { lineEnd: '\n', withName: true, arrange: (members) => members };
+
+function pictureFirst({ type, b64_json, partial_image_b64, ...rest }: Members): Members {
+  return { b64_json, partial_image_b64, ...rest, type };
+}
+
 const framings: Partial<Record<ScenarioName, Partial<Framing>>> = {
   'stream-crlf': { lineEnd: '\r\n' },
   'stream-cr': { lineEnd: '\r' },
   'stream-no-event-names': { withName: false },
-  'stream-late-members': { arrange: ({ type, b64_json, ...rest }) => ({ b64_json, ...rest, type }) },
+  'stream-late-members': { arrange: pictureFirst },
+  'agent-late-members': { arrange: pictureFirst },
   // Characters of two to four bytes, so that a cut can fall into one.
   'stream-split': { arrange: (members) => ({ ...members, note: 'Grüße ☃ 😀' }) },
 };
@@ -31,9 +37,8 @@ export function frameLines(lines: readonly string[], scenario: ScenarioName): An
 }
 
 /** Writes an event as CONTRACTS §2.2 shows it: its name, one data line, an empty line. */
-export function frameEvent({ name, members, picture }: StreamEvent, scenario: ScenarioName): AnswerBody {
+export function frameEvent({ name, members, pictures = [] }: StreamEvent, scenario: ScenarioName): AnswerBody {
   const { lineEnd, withName, arrange } = { ...usual, ...framings[scenario] };
-  const pictures = picture === undefined ? [] : [picture];
   const head = withName ? `event: ${name}${lineEnd}` : '';
   const tail = Buffer.from(`${lineEnd}${lineEnd}`);
   if (scenario === 'escaped') {

@@ -4,9 +4,11 @@ const levels = 40;
 export function extraMembers(): Record<string, unknown> {
   let nested: Record<string, unknown> = { end: true };
   for (let level = 0; level < levels; level += 1) nested = { level, list: [null, false, 1.5e300, [nested]] };
+  const decoy = Buffer.from('This is a decoy.').toString('base64');
   return {
     trace: {
-      data: [{ b64_json: Buffer.from('This is a decoy.').toString('base64'), url: 'https://decoy.example.invalid/' }],
+      data: [{ b64_json: decoy, url: 'https://decoy.example.invalid/' }],
+      output: [{ type: 'image_generation_call', status: 'completed', result: decoy }],
       created: -1,
       nested,
     },

@@ -1,6 +1,6 @@
 import { type PlainAnswer, refusal } from './azure-errors.ts';
-import type { RequestBody } from './check-parameters.ts';
 import type { ReceivedForm } from './receive-form.ts';
+import type { RequestBody } from './request-body.ts';
 
 const numbers = new Set(['n', 'output_compression', 'partial_images', 'width', 'height', 'seed']);
 const flags = new Set(['stream']);

@@ -1,8 +1,8 @@
-import type { RequestBody } from './check-parameters.ts';
 import type { Scenario } from './choose-scenario.ts';
 import type { PictureOrder } from './draw-picture.ts';
 import type { Family } from './families.ts';
 import type { Flow, ImageOperation } from './ledger.ts';
+import type { RequestBody } from './request-body.ts';
 import type { SourcePicture } from './source-picture.ts';
 
 // The edge, in pixels, of the first partial picture's squares.
@@ -37,11 +37,11 @@ export type ImageJob = JobPlace & {
 /** Fills in Azure's defaults (CONTRACTS §3.2). The body has passed the parameter check. */
 export function imageJobOf(body: RequestBody, rest: JobPlace & Pick<ImageJob, 'scenario'>): ImageJob {
   const { kind } = rest.family;
-  const { n, quality, output_compression: compression, partial_images: partialImages } = body;
+  const { quality, output_compression: compression, partial_images: partialImages } = body;
   return {
     ...rest,
     prompt: String(body.prompt),
-    count: typeof n === 'number' ? n : 1,
+    count: countOf(body, rest.scenario),
     size: kind === 'flux' ? fluxSizeOf(body) : listedSizeOf(body),
     quality: typeof quality === 'string' && quality !== 'auto' ? quality : 'high',
     background: body.background === 'transparent' ? 'transparent' : 'opaque',
@@ -51,6 +51,12 @@ export function imageJobOf(body: RequestBody, rest: JobPlace & Pick<ImageJob, 's
     stream: body.stream === true,
     partialImages: typeof partialImages === 'number' ? partialImages : 0,
   };
+}
+
+// CONTRACTS §3.4: the tool has no `n`, but nothing keeps a chat model from calling it twice.
+function countOf({ n }: RequestBody, { name }: Scenario): number {
+  if (name === 'agent-two-pictures') return 2;
+  return typeof n === 'number' ? n : 1;
 }
 
 // CONTRACTS §4: GPT image answers base64, dall-e a url unless asked otherwise; FLUX, whose default is not stated, base64.
@@ -84,11 +90,13 @@ export function isWithinReach({ scenario, flow, family, asUrl, stream, edited }:
     case 'synchronous':
       return flow !== 'azure-async';
     case 'gpt-image':
-      return family.kind === 'gpt-image';
+      return family.kind === 'gpt-image' && flow !== 'foundry-agent';
     case 'edit':
       return edited !== undefined;
     case 'stream':
       return stream;
+    case 'agent':
+      return flow === 'foundry-agent';
     case 'download':
       return asUrl;
   }

@@ -1,4 +1,5 @@
 import { type AnswerBody, jsonBody, pictureMarker } from './answer-body.ts';
+import { filteredImage } from './azure-errors.ts';
 import { drawPicture } from './draw-picture.ts';
 import { extraMembers } from './extra-members.ts';
 import { type ImageJob, pictureOrdersOf } from './image-job.ts';
@@ -15,10 +16,8 @@ const promptFilterResults = {
   profanity: { detected: false, filtered: false },
   custom_blocklists: { filtered: false, details: [] },
 };
-/** An item that the safety system took away (CONTRACTS §3.2, errors, line 4). */
-export const filteredItem = {
-  error: { code: 'contentFilter', message: 'Generated image was filtered as a result of our safety system.' },
-};
+/** An item that the safety system took away. */
+export const filteredItem = { error: filteredImage };
 
 /** How the answer refers to its pictures, and whether it repeats the request's settings. */
 export type ImagesAnswerOptions = {

@@ -1,5 +1,5 @@
 /** The protocol a generation was asked for in. */
-export type Flow = 'azure-async' | 'azure-deployment' | 'azure-v1';
+export type Flow = 'azure-async' | 'azure-deployment' | 'azure-v1' | 'foundry-agent';
 
 /** What a call wants made: pictures from words alone, or from pictures too. */
 export type ImageOperation = 'generate' | 'edit';
@@ -32,6 +32,8 @@ export type LedgerCounts = {
   readonly images: number;
   readonly received: number;
   readonly requests: number;
+  /** Responses that were cancelled while they ran. */
+  readonly cancelled: number;
   readonly billedByOperation: Readonly<Record<string, number>>;
   readonly billedByFlow: Readonly<Record<string, number>>;
   readonly billedByDeployment: Readonly<Record<string, number>>;
@@ -48,6 +50,7 @@ export type Ledger = {
   reset(): void;
   noteBilled(generation: BilledGeneration): void;
   noteReceived(): void;
+  noteCancelled(): void;
   noteRequest(request: RecordedRequest): void;
   /** Says whether this prompt is told here for the first time. */
   noteFirst(prompt: string): boolean;
@@ -88,6 +91,9 @@ export function createLedger(): Ledger {
     noteReceived() {
       totals.received += 1;
     },
+    noteCancelled() {
+      totals.cancelled += 1;
+    },
     noteRequest(request) {
       append(requests, request, keptRequests);
       totals.requests += 1;
@@ -108,6 +114,7 @@ function emptyTotals() {
     images: 0,
     received: 0,
     requests: 0,
+    cancelled: 0,
     billedByOperation: tally(),
     billedByFlow: tally(),
     billedByDeployment: tally(),

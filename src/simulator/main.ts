@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { startSimulator } from './start-simulator.ts';
+import { tokenPath } from './token-endpoint.ts';
 
 const { values } = parseArgs({
   options: {
@@ -10,8 +11,9 @@ const { values } = parseArgs({
 });
 
 const simulator = await startSimulator({ host: values.host, port: Number(values.port), apiKey: values.key });
+const { origin } = simulator;
 process.stdout.write(
-  `Make-believe Azure listens on ${simulator.origin}; its scenarios: ${simulator.origin}/simulator/scenarios\n`,
+  `Make-believe Azure listens on ${origin}; scenarios: ${origin}/simulator/scenarios, tokens: ${origin}${tokenPath}\n`,
 );
 
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {

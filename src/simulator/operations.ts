@@ -1,5 +1,7 @@
+import { filteredImage, filteredTask } from './azure-errors.ts';
 import { extraMembers } from './extra-members.ts';
 import type { ImageJob } from './image-job.ts';
+import { jobPhase } from './job-phase.ts';
 import { pictureLink } from './private-images.ts';
 
 /** The states of a legacy operation (CONTRACTS §3.1), and one that Azure does not have. */
@@ -25,10 +27,10 @@ const lastStatus: Partial<Record<string, OperationStatus>> = {
   'operation-never': 'running',
 };
 
-/** The status of an operation of so many milliseconds after so many: a third queued, the rest running, then its end. */
+/** The status of an operation of so many milliseconds after so many. */
 export function operationStatus(scenarioName: string, elapsedMs: number, operationMs: number): OperationStatus {
-  if (elapsedMs < operationMs / 3) return 'notRunning';
-  if (elapsedMs < operationMs) return 'running';
+  const phase = jobPhase(elapsedMs, operationMs);
+  if (phase !== 'over') return phase === 'queued' ? 'notRunning' : 'running';
   return lastStatus[scenarioName] ?? 'succeeded';
 }
 
@@ -39,11 +41,6 @@ export function isEndStatus(status: OperationStatus): boolean {
 
 const day = 24 * 60 * 60;
 const megabyte = 1024 * 1024;
-const filteredTask = { code: 'contentFilter', message: 'Your task failed as a result of our safety system.' };
-const filteredImage = {
-  code: 'contentFilter',
-  message: 'Generated image was filtered as a result of our safety system.',
-};
 const internalError = { code: 'InternalServerError', message: 'The operation could not be completed.' };
 
 function itemsOf({ job, pictures }: Operation, origin: string): unknown[] {

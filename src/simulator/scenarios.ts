@@ -1,8 +1,10 @@
+import { agentScenarios } from './agent-scenarios.ts';
+
 /**
  * Where a scenario means something: in any flow, in one of the two protocols, for one family, in an edit, in an answer
- * that is streamed, or where a picture is downloaded.
+ * that is streamed, where a chat model calls for pictures, or where a picture is downloaded.
  */
-export type ScenarioReach = 'all' | 'legacy' | 'synchronous' | 'gpt-image' | 'edit' | 'stream' | 'download';
+export type ScenarioReach = 'all' | 'legacy' | 'synchronous' | 'gpt-image' | 'edit' | 'stream' | 'agent' | 'download';
 
 /** One line of the scenario table. */
 export type ScenarioDescription = {
@@ -115,6 +117,8 @@ export const scenarios = [
   { name: 'stream-big', does: 'a huge completed event', reach: 'stream', billed: true, value: megabytes(8, 100) },
   { name: 'stream-unknown-events', does: 'events of unknown types in between', reach: 'stream', billed: true },
   { name: 'stream-late-members', does: 'b64_json first, type last', reach: 'stream', billed: true },
+
+  ...agentScenarios,
 
   { name: 'operation-failed', does: 'the operation fails', reach: 'legacy', billed: false },
   { name: 'operation-filtered', does: 'the operation fails: contentFilter', reach: 'legacy', billed: false },

@@ -1,6 +1,8 @@
 import {
   azureError,
   deploymentNotFound,
+  filteredImage,
+  filteredTask,
   moderationBlocked,
   type PlainAnswer,
   refusal,
@@ -9,12 +11,18 @@ import {
   unsupportedForm,
 } from './azure-errors.ts';
 import type { Scenario } from './choose-scenario.ts';
+import type { Flow } from './ledger.ts';
 import type { ScenarioName } from './scenarios.ts';
 
 /** What a scripted answer may speak of. `otherOrigin` is a second name of the simulator, or a host that is nowhere. */
-export type ScriptContext = { readonly apiVersion: string; readonly otherOrigin: string; readonly requestId: string };
+export type ScriptContext = {
+  readonly flow: Flow;
+  readonly apiVersion: string;
+  readonly otherOrigin: string;
+  readonly requestId: string;
+};
 
-type Script = (value: number, context: ScriptContext) => PlainAnswer;
+type Script = (value: number, context: ScriptContext) => PlainAnswer | undefined;
 
 const busyPage = (title: string) => `<html><head><title>${title}</title></head><body><h1>${title}</h1></body></html>`;
 const html = (status: number, title: string): PlainAnswer => ({
@@ -112,13 +120,18 @@ const scripts: Partial<Record<ScenarioName, Script>> = {
     return { status: 400, body: { error } };
   },
   // CONTRACTS §3.2, errors, lines 3 and 4: the status is not stated there; 200 is the harder case for a reader.
-  'filter-200-task': () => filteredWithCreated('Your task failed as a result of our safety system.'),
-  'filter-200-image': () => filteredWithCreated('Generated image was filtered as a result of our safety system.'),
+  'filter-200-task': (_, { flow }) => filteredWithCreated(filteredTask, flow),
+  'filter-200-image': (_, { flow }) => filteredWithCreated(filteredImage, flow),
+  // CONTRACTS §3.4: it may be the header, or anything else.
+  'agent-opaque': () =>
+    refusal('There was an issue with your request. Please check your inputs and try again.', null, null),
   'moderation-blocked': (_, { requestId }) => moderationBlocked(requestId),
 };
 
-function filteredWithCreated(message: string): PlainAnswer {
-  return { status: 200, body: { created: now(), error: { code: 'contentFilter', message } } };
+// A response says it in its own shape: see response-outcome.ts.
+function filteredWithCreated(error: typeof filteredTask, flow: Flow): PlainAnswer | undefined {
+  if (flow === 'foundry-agent') return undefined;
+  return { status: 200, body: { created: now(), error } };
 }
 
 /** The answer of a scenario that answers without making pictures, or undefined when the scenario makes some. */

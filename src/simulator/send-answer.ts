@@ -20,6 +20,11 @@ export function contentTypeIn(scenario: Scenario, rightType: string): string {
   return otherContentTypes[scenario.name] ?? rightType;
 }
 
+/** What is left of a scenario for polls: what breaks a connection was played before, the type that is claimed shows. */
+export function ofPoll(scenario: Scenario): Scenario {
+  return otherContentTypes[scenario.name] === undefined ? { ...scenario, name: 'none' } : scenario;
+}
+
 /** Sends an answer that is neither a picture nor broken. */
 export function sendPlain(reply: FastifyReply, answer: PlainAnswer): FastifyReply {
   reply.code(answer.status).headers(answer.headers ?? {});

@@ -8,7 +8,7 @@ import { breaksConnection, pauseBeforeReset } from './broken-answers.ts';
 import type { Scenario } from './choose-scenario.ts';
 import { frameEvent, frameLines, smallPieces, streamHead } from './event-framing.ts';
 import { contentTypeIn, sendBytes } from './send-answer.ts';
-import type { StreamStep } from './stream-steps.ts';
+import type { StreamStep } from './stream-scripts.ts';
 
 /** A stream under way: `gone` fires when the client has left, `reset` breaks its connection. */
 type Stage = { readonly gone: AbortSignal; readonly partialMs: number; reset(): void };

@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Ledger, RecordedRequest } from './ledger.ts';
 import { scenarios } from './scenarios.ts';
+import { shortenDataUrls } from './shorten-data-urls.ts';
 
 const deskPath = '/simulator/';
 
@@ -23,7 +24,7 @@ export function recordRequests(app: FastifyInstance, ledger: Ledger): void {
   });
   app.addHook('preHandler', async (request) => {
     const record = recorded.get(request);
-    if (record !== undefined && request.method === 'POST') record.body = request.body;
+    if (record !== undefined && request.method === 'POST') record.body = shortenDataUrls(request.body);
   });
 }
 

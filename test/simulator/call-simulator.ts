@@ -1,7 +1,7 @@
 import { connect, type Socket } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
 import { Agent, request } from 'undici';
-import { type Simulator, startSimulator } from '../../src/simulator/start-simulator.ts';
+import { type Simulator, type SimulatorOptions, startSimulator } from '../../src/simulator/start-simulator.ts';
 import { type FormPart, formHeaders, writeForm } from './write-form.ts';
 
 /** A whole answer, read to its end. */
@@ -44,7 +44,7 @@ type Body = Readonly<Record<string, unknown>>;
 export const json = (answer: Answer) => JSON.parse(answer.bytes.toString());
 
 /** Starts a simulator on a free port with quick operations and streams. Close it when the tests are over. */
-export async function openCaller(options: { operationMs?: number; partialMs?: number } = {}): Promise<Caller> {
+export async function openCaller(options: SimulatorOptions = {}): Promise<Caller> {
   const simulator = await startSimulator({ apiKey: 'test-key', operationMs: 6, partialMs: 1, ...options });
   const dispatcher = new Agent({ keepAliveTimeout: 10 });
   const call: Caller['call'] = async (method, target, body, headers = { 'api-key': 'test-key' }) => {

@@ -18,6 +18,7 @@ test('counts what would be billed, by flow, deployment and scenario', async () =
     images: 6,
     received: 4,
     requests: 4,
+    cancelled: 0,
     billedByOperation: { generate: 3 },
     billedByFlow: { 'azure-deployment': 2, 'azure-async': 1 },
     billedByDeployment: { 'gpt-image-2': 2, 'dall-e-2': 1 },
