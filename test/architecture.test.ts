@@ -23,6 +23,7 @@ const homes: Record<string, string[]> = {
   '@fastify/cors': ['api'],
   undici: ['upstream'],
   '@azure/identity': ['upstream'],
+  '@azure/msal-node': ['upstream'],
   pino: ['telemetry'],
   'prom-client': ['telemetry'],
   dotenv: ['config'],

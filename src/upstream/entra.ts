@@ -10,21 +10,26 @@ export type EntraTokens = (scope: string) => AcquireToken;
  * Rejects when it is not installed, or when the environment does not make sense to it.
  */
 export async function loadEntra(): Promise<EntraTokens> {
-  const { DefaultAzureCredential } = await import('@azure/identity').catch((cause) => {
-    throw new Error('tokens of Microsoft Entra ID need the package @azure/identity: npm ci --include=optional', {
-      cause,
-    });
-  });
+  const [{ DefaultAzureCredential }, { ManagedIdentityApplication }] = await loadPackages();
   // Throws for an environment that it cannot use at all.
   new DefaultAzureCredential();
   return (scope) => async (signal) => {
-    // Each instance has a cache of its own, which nothing else empties: a new one gets a new token.
+    // A new instance begins with an empty cache, but for managed identities, which all share one: it would give a refused
+    // token again, and there is no other way to empty it.
+    Reflect.set(ManagedIdentityApplication, 'nodeStorage', undefined);
     const token = await new DefaultAzureCredential().getToken(scope, { abortSignal: signal }).catch((error) => {
       throw new SignInError(error);
     });
     if (!/^[!-~]+$/.test(token.token)) throw new TypeError('the token is not usable in a header');
     return { token: new Secret(token.token), expiresAt: token.expiresOnTimestamp };
   };
+}
+
+function loadPackages() {
+  return Promise.all([import('@azure/identity'), import('@azure/msal-node')]).catch((cause) => {
+    const message = 'tokens of Microsoft Entra ID need the package @azure/identity: npm ci --include=optional';
+    throw new Error(message, { cause });
+  });
 }
 
 /** Why there is no token, in nothing but codes: the library's messages may quote what it was answered. */

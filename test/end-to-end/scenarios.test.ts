@@ -184,9 +184,10 @@ function isCalled(spelled: string, name: string): boolean {
   return spelled === name || new RegExp(`^${name}-\\d+$`).test(spelled);
 }
 
-test('every scenario of the simulator is expected here', () => {
+test('every scenario of the simulator is expected here, but for those of agents', () => {
   const covered = [synchronous, legacy, streamed].flatMap(Object.keys).concat(elsewhere);
-  expect(scenarios.filter(({ name }) => !covered.some((spelled) => isCalled(spelled, name)))).toEqual([]);
+  const others = (scenarios as readonly ScenarioDescription[]).filter(({ reach }) => reach !== 'agent');
+  expect(others.filter(({ name }) => !covered.some((spelled) => isCalled(spelled, name)))).toEqual([]);
 });
 
 describe('the synchronous flow', () => {

@@ -34,7 +34,10 @@ const lastEvents: readonly unknown[] = [
   'response.cancelled',
 ];
 
-/** Reads the events of a streamed response; what a member is, its place says, whatever the event is called. */
+const previewEvent = 'response.image_generation_call.partial_image';
+const itemEvent = 'response.output_item.done';
+
+/** Reads the events of a streamed response. What an event says about itself may come after its picture. */
 export class ResponseStreamReader {
   readonly #response: ResponseReader;
   #name = '';
@@ -82,7 +85,8 @@ export class ResponseStreamReader {
 
   *#endEvent(): Generator<ImageEvent> {
     for (const token of this.#scanner?.end() ?? []) yield* this.#take(token);
-    const { type = this.#name, error, ...flat } = this.#members;
+    const { type: _type, error, ...flat } = this.#members;
+    const type = this.#type;
     if (this.#preview) yield this.#endPreview(this.#preview);
     this.#name = '';
     this.#scanner = undefined;
@@ -106,19 +110,29 @@ export class ResponseStreamReader {
     const [member, ...rest] = token.path;
     if (member === 'response') yield* this.#response.take({ ...token, path: rest });
     else if (member === 'item') yield* this.#takeItem(token, rest);
-    else if (token.type === 'text') yield this.#beginPreview();
+    else if (token.type === 'text') yield* this.#beginPreview();
     else if (token.type === 'value') this.#members[String(member)] = token.value;
   }
 
   /** A finished item is read as if it stood in the response's output, where it will stand in the end. */
   *#takeItem(token: ScanToken & { path: unknown }, rest: readonly (string | number)[]): Generator<ImageEvent> {
-    this.#response.skipsPictures = false;
+    this.#response.skipsPictures = !this.#mayBe(itemEvent);
     yield* this.#response.take({ ...token, path: ['output', 0, ...rest] } as ScanToken);
   }
 
-  #beginPreview(): ImageEvent {
+  *#beginPreview(): Generator<ImageEvent> {
+    if (!this.#mayBe(previewEvent)) return;
     this.#preview = new PictureCheck();
-    return { type: 'image', index: this.#response.pictures, isPartial: true };
+    yield { type: 'image', index: this.#response.pictures, isPartial: true };
+  }
+
+  /** By its data, or else by its `event:` line; empty as long as neither has said anything. */
+  get #type(): unknown {
+    return this.#members.type ?? this.#name;
+  }
+
+  #mayBe(type: string): boolean {
+    return this.#type === type || this.#type === '';
   }
 
   #endPreview(picture: PictureCheck): ImageEvent {
