@@ -10,11 +10,44 @@ import { openSocket, tinyPng } from './rig.ts';
 const megabyte = 1024 * 1024;
 const [edits, images, imageBytes] = [20, 5, 20 * megabyte];
 
-test('20 edits with 5 x 20 MB each, at once: the gateway process stays below 300 MB', { timeout: 90_000 }, async () => {
-  const upstream = await startCountingUpstream();
+const agent = {
+  provider: 'foundry-agent',
+  model: 'gpt-image-1',
+  chatDeployment: 'chat',
+  imageDeployment: 'pictures',
+  apiKey: 'key',
+};
+
+type Upstream = {
+  readonly name: string;
+  readonly models: (origin: string) => object;
+  readonly answer: object;
+  /** Bytes that are sent for one byte of a picture. */
+  readonly expansion: number;
+};
+
+const upstreams: Upstream[] = [
+  {
+    name: 'as forms',
+    models: editModels,
+    answer: { created: 1, data: [{ b64_json: tinyPng }] },
+    expansion: 1,
+  },
+  {
+    name: 'as data URLs of an agent',
+    models: (baseURL) => ({ defaultModel: 'picture', models: { picture: { ...agent, baseURL } } }),
+    answer: { status: 'completed', output: [{ type: 'image_generation_call', result: tinyPng }] },
+    expansion: 4 / 3,
+  },
+];
+
+const title = '20 edits with 5 x 20 MB each, at once, $name: the gateway process stays below 300 MB';
+
+test.each(upstreams)(title, { timeout: 90_000 }, async ({ name, models, answer, expansion }) => {
+  const upstream = await startCountingUpstream(answer);
   const reporter = new URL('report-memory.ts', import.meta.url).href;
   const program = await startProgram({
-    models: editModels(upstream.origin),
+    models: models(upstream.origin),
     env: { DATA_DIR: join(await temporaryDirectory(), 'data') },
     nodeOptions: ['--import', reporter],
   });
@@ -23,24 +56,24 @@ test('20 edits with 5 x 20 MB each, at once: the gateway process stays below 300
   const statuses = await Promise.all(Array.from({ length: edits }, () => edit(url, image)));
   expect(statuses).toEqual(Array.from({ length: edits }, () => 200));
   // What is not the pictures' own bytes is the form around them.
-  expect(upstream.receivedBytes / (edits * images * imageBytes)).toBeCloseTo(1, 2);
+  expect(upstream.receivedBytes / (edits * images * imageBytes)).toBeCloseTo(expansion, 2);
   const told = once(program.child, 'message');
   program.child.send('resident');
   const [resident] = await told;
   process.stdout.write(
-    `${edits} edits of ${images} x ${imageBytes / megabyte} MB: ${Math.round(resident / megabyte)} MB\n`,
+    `${edits} edits of ${images} x ${imageBytes / megabyte} MB, ${name}: ${Math.round(resident / megabyte)} MB\n`,
   );
   expect(resident / megabyte).toBeLessThan(300);
 });
 
 /** Reads what it is sent, and answers each call with a small picture. */
-async function startCountingUpstream() {
+async function startCountingUpstream(answer: object) {
   let receivedBytes = 0;
   const server = http.createServer((request, response) => {
     request.on('data', (chunk: Buffer) => {
       receivedBytes += chunk.length;
     });
-    request.on('end', () => response.end(JSON.stringify({ created: 1, data: [{ b64_json: tinyPng }] })));
+    request.on('end', () => response.end(JSON.stringify(answer)));
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
