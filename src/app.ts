@@ -94,6 +94,8 @@ export function buildApp(parts: AppParts): App {
     metrics: telemetry.metrics,
   });
   server.addHook('onClose', async () => {
+    // Everybody who is there has been answered: what still runs has lost its caller, and its job is to be ended.
+    gateway.cancelAll();
     await Promise.all([upstream.client.close(), upstream.downloads.close(), store?.close()]);
   });
   return { server, gateway, lifecycle };

@@ -37,12 +37,12 @@ export function v1BaseURL(url: string): Checked<string> {
 
 /** `foundry-agent`: a Foundry project, or for a chat deployment also the resource; `/openai/v1` at the end is taken off. */
 export function agentBaseURL(url: string, hasAgent: boolean): Checked<string> {
-  if (url.includes('/deployments/')) return { problem: 'must not name a deployment; the keys do that' };
-  const root = url.replace(/\/openai(\/v1)?$/, '');
-  if (!hasAgent || /\/api\/projects\/[^/]+$/.test(root)) return { ok: root };
-  return {
-    problem: 'must be the project of the agent, e.g. https://my-resource.services.ai.azure.com/api/projects/my-project',
-  };
+  const project = 'https://my-resource.services.ai.azure.com/api/projects/my-project';
+  const root = url.replace(/\/openai(\/v1)?(\/responses)?$/, '');
+  if (/\/api\/projects\/[^/]+$/.test(root)) return { ok: root };
+  if (hasAgent) return { problem: `must be the project of the agent, e.g. ${project}` };
+  if (root !== url || new URL(url).pathname === '/') return { ok: root };
+  return { problem: `must be the resource itself, a project such as ${project}, or end in /openai/v1` };
 }
 
 /** What deployment addressing needs: the URL up to and with the deployment, and the deployment's own name. */

@@ -121,7 +121,7 @@ function credentialProblems({ apiKey, auth }: JsonObject): KeyProblem[] {
 }
 
 function agentProblems(target: JsonObject): KeyProblem[] {
-  const { agent, chatDeployment, background, capabilities } = target;
+  const { agent, chatDeployment, background, capabilities, upstreamStream } = target;
   const needAgent = agent === undefined ? ['agentVersion', 'agentKey'].filter((key) => target[key] !== undefined) : [];
   const streams = typeof capabilities === 'object' && (capabilities as JsonObject | null)?.streams === true;
   return [
@@ -132,6 +132,9 @@ function agentProblems(target: JsonObject): KeyProblem[] {
       ? [['chatDeployment', 'excludes `agent`: give one of the two'] as const]
       : []),
     ...needAgent.map((key) => [key, 'means nothing without `agent`'] as const),
+    ...(upstreamStream === 'always' && !streams
+      ? [['upstreamStream', 'needs `capabilities.streams`: this provider streams only with that'] as const]
+      : []),
     ...(background === true && streams
       ? [['background', 'excludes `capabilities.streams`: a job that is polled cannot stream'] as const]
       : []),

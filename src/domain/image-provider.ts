@@ -28,6 +28,8 @@ export interface ImageProvider {
   readonly capabilities?: Partial<ModelCapabilities>;
   /** Where paid calls go, for `--check`; never shown to callers. */
   readonly address: string;
+  /** What the address does not say, for `--check`. */
+  readonly remarks?: readonly string[];
   /**
    * Asks the upstream for pictures. The promise settles only when the outcome is known: with the first checked bytes
    * of a picture, or with the complete values. Until then it rejects with a GatewayError that has an `outcome`;

@@ -1,4 +1,4 @@
-import { type ErrorKind, GatewayError } from '../domain/gateway-error.ts';
+import { GatewayError } from '../domain/gateway-error.ts';
 import type { ImageEvent } from '../domain/image-event.ts';
 import type { ImageRequest } from '../domain/image-request.ts';
 import type { ParameterPolicy } from '../domain/parameter-policy.ts';
@@ -216,7 +216,8 @@ export class AskTargets {
     const { useless, tried, failures } = progress;
     delivering.signal.throwIfAborted();
     const repeat = repeatAfter(error);
-    if (repeat === 'nowhere' || (repeat === 'once more' && progress.oddities.has(error.kind))) throw error;
+    const oddity = `${error.kind} at ${target.name}`;
+    if (repeat === 'nowhere' || (repeat === 'once more' && progress.oddities.has(oddity))) throw error;
     if (repeat === 'if allowed' && this.#unknownLeft === 0) throw error;
     if (repeat === 'if allowed') {
       this.#unknownLeft -= 1;
@@ -224,7 +225,7 @@ export class AskTargets {
     }
     if (repeat === 'elsewhere') useless.add(target);
     // The same target is to be asked once more.
-    if (repeat === 'once more') progress.oddities.add(error.kind);
+    if (repeat === 'once more') progress.oddities.add(oddity);
     else tried.add(target);
     progress.last = error;
     progress.failures += 1;
@@ -272,7 +273,7 @@ type Progress = {
   readonly useless: Set<Target>;
   readonly tried: Set<Target>;
   /** Failures that are believed once. */
-  readonly oddities: Set<ErrorKind>;
+  readonly oddities: Set<string>;
   failures: number;
   last: GatewayError | undefined;
   /** The failure that was repeated although it may have been billed. */

@@ -16,5 +16,6 @@ function describeModel({ name, timeoutMs, targets }: LogicalModel, { aliases, de
 }
 
 function describeTarget({ name, priority, weight, provider }: Target): string {
-  return `  target ${name}: ${provider.id}, priority ${priority}, weight ${weight}\n    POST ${provider.address}\n`;
+  const remarks = provider.remarks === undefined ? '' : ` (${provider.remarks.join(', ')})`;
+  return `  target ${name}: ${provider.id}, priority ${priority}, weight ${weight}\n    POST ${provider.address}${remarks}\n`;
 }

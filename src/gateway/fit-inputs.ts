@@ -1,22 +1,27 @@
 import { dataUrlLength } from '../domain/data-url.ts';
 import { GatewayError } from '../domain/gateway-error.ts';
 import type { EditInputs, ImageInput } from '../domain/image-input.ts';
+import type { ModelCapabilities } from '../domain/model-capabilities.ts';
 import { type FitRule, unchanged } from './fit.ts';
 import { unsupportedParameter } from './refusals.ts';
 
 /** What the family says about the pictures of an edit. */
-export const fitInputs: FitRule = ({ edit }, { maxInputs, markup, maxInlineImageChars }) => {
+export const fitInputs: FitRule = ({ edit }, { maxInputs, markup }) => {
   if (edit === undefined) return unchanged;
   if (edit.images.length > maxInputs) {
     const message = `'image' has ${edit.images.length} pictures, and this model takes at most ${maxInputs}.`;
     throw new GatewayError('invalid_value', message, { param: 'image' });
   }
   if (edit.markup !== undefined && !markup) throw unsupportedParameter('markup');
-  if (edit.images.some((image) => dataUrlLength(image) > maxInlineImageChars))
-    throw tooLong('image', maxInlineImageChars);
-  if (edit.mask && dataUrlLength(edit.mask) > maxInlineImageChars) throw tooLong('mask', maxInlineImageChars);
   return unchanged;
 };
+
+/** Checks how long a picture may be where it is sent as a data URL, before anything is paid for. Throws a GatewayError. */
+export function checkLength({ images, mask }: EditInputs, { maxInlineImageChars }: ModelCapabilities): void {
+  const isTooLong = (picture: ImageInput) => dataUrlLength(picture) > maxInlineImageChars;
+  if (images.some(isTooLong)) throw tooLong('image', maxInlineImageChars);
+  if (mask && isTooLong(mask)) throw tooLong('mask', maxInlineImageChars);
+}
 
 function tooLong(param: 'image' | 'mask', maxInlineImageChars: number): GatewayError {
   const bytes = Math.floor((maxInlineImageChars * 3) / 4);

@@ -3,7 +3,7 @@ import type { ModelCapabilities } from '../domain/model-capabilities.ts';
 import type { ParameterPolicy } from '../domain/parameter-policy.ts';
 import type { AdaptationName } from './adaptations.ts';
 import { refuseExcludedPairs } from './excluded-pairs.ts';
-import { checkInputs } from './fit-inputs.ts';
+import { checkInputs, checkLength } from './fit-inputs.ts';
 import { fitRules } from './fit-rules.ts';
 import { countLimit, type Legs, refuseFanOut, splitCount } from './split-count.ts';
 
@@ -35,7 +35,10 @@ export function withDefaults(request: ImageRequest, defaults: RequestDefaults): 
  * the parameter; nothing is dropped or clamped.
  */
 export function fitRequest(request: ImageRequest, { family, policy }: FitTo): FittedRequest {
-  if (request.edit) checkInputs(request.edit);
+  if (request.edit) {
+    checkInputs(request.edit);
+    checkLength(request.edit, family);
+  }
   refuseExcludedPairs(request, family, policy);
   if (policy === 'pass') return { legs: [request], adaptations: [] };
   const fits = fitRules.map((rule) => rule(request, family, policy));

@@ -25,10 +25,15 @@ export type ErrorAnswer = {
   /** The body broke off, or took too long. */
   readonly isCut: boolean;
   readonly renewsCredential?: boolean | undefined;
+  /** What callers call a parameter; by default the same as the upstream. */
+  readonly parameter?: ParameterNames | undefined;
 };
 
+export type ParameterNames = (name: string) => string | undefined;
+
 export function readAzureErrorFacts(answer: ErrorAnswer): AzureErrorFacts {
-  const { status, headers, value, text, isCut, renewsCredential = false } = answer;
+  const { status, headers, value, text, isCut, renewsCredential = false, parameter = (name) => name } = answer;
+  const param = parameterName(memberOf(memberOf(value, 'error'), 'param'));
   const error = memberOf(value, 'error');
   const inner = memberOf(error, 'inner_error') ?? memberOf(error, 'innererror');
   const code = memberOf(error, 'code');
@@ -42,7 +47,7 @@ export function readAzureErrorFacts(answer: ErrorAnswer): AzureErrorFacts {
     hasErrorObject: typeof code === 'string' || typeof memberOf(error, 'message') === 'string',
     codes: codes.map(plainCode),
     message: typeof message === 'string' ? message : '',
-    param: parameterName(memberOf(error, 'param')),
+    param: param && parameter(param),
     moderation: moderationDetails(memberOf(error, 'moderation_details')),
     retryAfterMs: retryHint(headers, typeof message === 'string' ? message : text),
   };

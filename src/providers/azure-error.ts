@@ -2,23 +2,35 @@ import { type ErrorKind, GatewayError, type Outcome } from '../domain/gateway-er
 import type { UpstreamAnswer } from '../upstream/client.ts';
 import { invalidResponse } from '../upstream/paid-call-error.ts';
 import { isFramed, readBounded } from '../upstream/read-bounded.ts';
-import { type AzureErrorFacts, type ErrorAnswer, readAzureErrorFacts } from './azure-error-facts.ts';
+import {
+  type AzureErrorFacts,
+  type ErrorAnswer,
+  memberOf,
+  type ParameterNames,
+  readAzureErrorFacts,
+} from './azure-error-facts.ts';
 import { parseJson } from './parse-json.ts';
 
 /** An error object is at most this long, and arrives within this time. */
 export const errorBodyLimits = { bytes: 64 * 1024, ms: 5_000 };
 
 /** The meaning of an answer that is not a success. Reads its body, bounded, and never rejects. */
-export async function azureAnswerError(answer: UpstreamAnswer): Promise<GatewayError> {
+export async function azureAnswerError(answer: UpstreamAnswer, parameter?: ParameterNames): Promise<GatewayError> {
   const { status, headers, body, renewsCredential } = answer;
   const { text, end } = await readBounded(body, errorBodyLimits);
   const value = end === 'complete' && isFramed(headers) ? parseJson(text) : undefined;
-  return azureError({ status, headers, value, text, isCut: end === 'broken', renewsCredential });
+  return azureError({ status, headers, value, text, isCut: end === 'broken', renewsCredential, parameter });
 }
 
 /** The meaning of an `error` member inside an answer with status 200, or of an operation that failed. */
-export function azureErrorMember(error: unknown): GatewayError {
-  return azureError({ status: 200, headers: {}, value: { error }, text: '', isCut: false });
+export function azureErrorMember(error: unknown, parameter?: ParameterNames): GatewayError {
+  return azureError({ status: 200, headers: {}, value: { error }, text: '', isCut: false, parameter });
+}
+
+/** The meaning of an error event in a stream. One that says nothing at all leaves open what was made. */
+export function azureErrorEvent(error: unknown, parameter?: ParameterNames): GatewayError {
+  const says = ['code', 'message'].some((name) => typeof memberOf(error, name) === 'string');
+  return says ? azureErrorMember(error, parameter) : invalidResponse('an error event says nothing');
 }
 
 /**
@@ -154,13 +166,13 @@ const bodyRules: readonly Rule[] = [
   ],
   [hasCode('ratelimitexceeded'), 'upstream_rate_limited', 'not-processed'],
   [({ message }) => misconfigured.test(message), 'upstream_misconfigured', 'not-processed'],
+  [({ status, param }) => status === 400 && param === 'model', 'upstream_misconfigured', 'not-processed'],
   [hasCode('unknownparameter'), 'upstream_unknown_parameter', 'refused'],
   [hasCode('unsupportedparameter'), 'upstream_unsupported_parameter', 'refused'],
-  [({ param }) => param === 'model', 'upstream_misconfigured', 'not-processed'],
   [hasCode(...imageCodes), 'upstream_refused_image', 'refused'],
   [({ message }) => /unsupported mimetype/i.test(message), 'upstream_refused_image', 'refused'],
   [hasCode('invalidvalue', 'invalidpayload'), 'upstream_refused_value', 'refused'],
-  [({ param }) => param !== undefined, 'upstream_refused_value', 'refused'],
+  [({ status, param }) => status === 400 && param !== undefined, 'upstream_refused_value', 'refused'],
   [hasStatus(400), 'upstream_refused_request', 'refused'],
 ];
 

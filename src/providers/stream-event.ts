@@ -2,7 +2,7 @@ import type { ImageEnd, ImageEvent } from '../domain/image-event.ts';
 import { JsonScanner, type JsonShape, type ScanToken } from '../json/json-scanner.ts';
 import { invalidResponse } from '../upstream/paid-call-error.ts';
 import { answerSummary } from './answer-summary.ts';
-import { azureErrorMember } from './azure-error.ts';
+import { azureErrorEvent } from './azure-error.ts';
 import { beginsObject } from './begins-object.ts';
 import { PictureCheck } from './picture-check.ts';
 
@@ -61,7 +61,7 @@ export class StreamEvent {
     if (!this.#isObject || this.#kind === 'other') return undefined;
     for (const token of this.#scanner.end()) yield* this.#take(token);
     const { error, type: _type, ...flat } = this.#members;
-    if (this.#kind === 'error' || (typeof error === 'object' && error !== null)) throw azureErrorMember(error ?? flat);
+    if (this.#kind === 'error' || (typeof error === 'object' && error !== null)) throw azureErrorEvent(error ?? flat);
     if (this.#kind === undefined) return undefined;
     const end = this.#imageEnd();
     this.#picture?.judge();

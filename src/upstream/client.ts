@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Readable } from 'node:stream';
+import { setImmediate } from 'node:timers/promises';
 import { Agent, type Dispatcher } from 'undici';
 import type { Attempt } from '../domain/image-provider.ts';
 import type { Credential } from './credential.ts';
@@ -112,6 +113,8 @@ export function createUpstreamClient(times: Partial<UpstreamTimes> = {}): Upstre
       cancelling.add(done);
     },
     async close() {
+      // Calls that end in this moment have jobs to end.
+      await setImmediate();
       await Promise.all(cancelling);
       await Promise.all([paid.destroy(), polls.destroy()]);
     },

@@ -21,7 +21,7 @@ export type TokenTimes = {
 
 const usualTimes: TokenTimes = { acquireMs: 10_000, pauseMs: 1_000, longestPauseMs: 30_000, replacedMs: 60_000 };
 
-type Held = { readonly token: Secret; readonly refreshAt: number; readonly validUntil: number };
+type Held = { readonly token: Secret; readonly refreshAt: number; readonly validUntil: number; isRefused: boolean };
 
 type Options = {
   readonly times?: Partial<TokenTimes> | undefined;
@@ -42,7 +42,6 @@ export class TokenSource {
   #flight: Promise<Secret> | undefined;
   #failures = 0;
   #failure: { readonly error: GatewayError; readonly until: number } | undefined;
-  #isReplacing = false;
   #replacedAt = Number.NEGATIVE_INFINITY;
 
   constructor(acquire: AcquireToken, { times, now = () => performance.now(), random = Math.random }: Options = {}) {
@@ -56,6 +55,13 @@ export class TokenSource {
   async token(signal: AbortSignal): Promise<Secret> {
     const held = this.#held;
     if (held === undefined || this.#now() >= held.validUntil) return settleOnAbort(this.#renew(), signal, () => {});
+    // One upstream did not accept it, but others may: it is better than none.
+    if (held.isRefused)
+      return settleOnAbort(
+        this.#renew().catch(() => held.token),
+        signal,
+        () => {},
+      );
     // Whoever comes now is served with what there is.
     if (this.#now() >= held.refreshAt) this.#renew().catch(() => {});
     return held.token;
@@ -64,15 +70,18 @@ export class TokenSource {
   /** An upstream did not accept this token. Whether the next caller gets another one. */
   refused(token: Secret): boolean {
     if (this.#held?.token !== token) return true;
-    if (this.#now() - this.#replacedAt < this.#times.replacedMs) return false;
-    this.#held = undefined;
-    this.#isReplacing = true;
+    if (this.#isPausing || this.#now() - this.#replacedAt < this.#times.replacedMs) return false;
+    this.#held.isRefused = true;
     return true;
+  }
+
+  get #isPausing(): boolean {
+    return this.#failure !== undefined && this.#now() < this.#failure.until;
   }
 
   #renew(): Promise<Secret> {
     if (this.#flight) return this.#flight;
-    if (this.#failure !== undefined && this.#now() < this.#failure.until) return Promise.reject(this.#failure.error);
+    if (this.#failure && this.#isPausing) return Promise.reject(this.#failure.error);
     this.#flight = this.#fetch().finally(() => {
       this.#flight = undefined;
     });
@@ -84,7 +93,7 @@ export class TokenSource {
     const limit = AbortSignal.timeout(acquireMs);
     try {
       // A token that comes too late for those who wait serves the next ones.
-      const late = (token: AccessToken) => void (isAlive(token) && this.#keep(token));
+      const late = (token: AccessToken) => void (isAlive(token) && this.#held === undefined && this.#keep(token));
       const token = await settleOnAbort(this.#acquire(limit), limit, late);
       if (!isAlive(token)) throw new TypeError('the token has expired already');
       return this.#keep(token);
@@ -98,13 +107,13 @@ export class TokenSource {
     // From here on the system's clock may be set to another time without any effect.
     const lifeMs = expiresAt - Date.now();
     const margin = Math.min(30_000, lifeMs / 10);
+    if (this.#held?.isRefused) this.#replacedAt = now;
     this.#held = {
       token,
       refreshAt: now + (lifeMs / 2) * (1 - this.#random() / 10),
       validUntil: now + lifeMs - margin,
+      isRefused: false,
     };
-    if (this.#isReplacing) this.#replacedAt = now;
-    this.#isReplacing = false;
     this.#failures = 0;
     this.#failure = undefined;
     return token;

@@ -1,5 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import { asyncBaseURL, deploymentBaseURL, normaliseBaseURL, v1BaseURL } from '../../src/config/base-url.ts';
+import {
+  agentBaseURL,
+  asyncBaseURL,
+  deploymentBaseURL,
+  normaliseBaseURL,
+  v1BaseURL,
+} from '../../src/config/base-url.ts';
 
 describe('normaliseBaseURL', () => {
   test.each([
@@ -119,5 +125,39 @@ describe('deploymentBaseURL', () => {
     ['a hidden character', 'https://a.example/deployments/a%00', undefined, 'holds an unusable deployment name'],
   ])('%s is refused', (_, url, deployment, problem) => {
     expect(deploymentBaseURL(url, deployment)).toEqual({ problem });
+  });
+});
+
+describe('agentBaseURL', () => {
+  const project = 'https://east.services.ai.azure.com/api/projects/posters';
+
+  test.each([
+    [project, true, project],
+    [`${project}/openai`, true, project],
+    [`${project}/openai/v1`, true, project],
+    [`https://gate.example.com/team/api/projects/p`, true, 'https://gate.example.com/team/api/projects/p'],
+    [project, false, project],
+    ['https://east.openai.azure.com', false, 'https://east.openai.azure.com'],
+    ['https://east.openai.azure.com/openai/v1', false, 'https://east.openai.azure.com'],
+    ['https://gate.example.com/images/openai/v1', false, 'https://gate.example.com/images'],
+    [`${project}/openai/v1/responses`, true, project],
+    [`${project}/openai/responses`, false, project],
+  ])('%s, with an agent: %s, becomes %s', (url, hasAgent, expected) => {
+    expect(agentBaseURL(url, hasAgent)).toEqual({ ok: expected });
+  });
+
+  const notProject =
+    'must be the project of the agent, e.g. https://my-resource.services.ai.azure.com/api/projects/my-project';
+  const notResource =
+    'must be the resource itself, a project such as https://my-resource.services.ai.azure.com/api/projects/my-project, or end in /openai/v1';
+  test.each([
+    ['https://east.services.ai.azure.com', true, notProject],
+    ['https://east.services.ai.azure.com/api/projects', true, notProject],
+    [`${project}/agents/painter`, true, notProject],
+    ['https://east.openai.azure.com/openai/deployments/images', true, notProject],
+    ['https://east.openai.azure.com/openai/deployments/images', false, notResource],
+    ['https://gate.example.com/images', false, notResource],
+  ])('%s, with an agent: %s, is refused', (url, hasAgent, problem) => {
+    expect(agentBaseURL(url, hasAgent)).toEqual({ problem });
   });
 });

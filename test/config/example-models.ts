@@ -26,6 +26,19 @@ export const asyncTarget = {
   apiKey: 'literal-key',
 };
 
+/** A valid foundry-agent target, to be changed by a test. */
+export const agentTarget = {
+  provider: 'foundry-agent',
+  model: 'gpt-image-2',
+  baseURL: 'https://east.example.com/api/projects/posters',
+  agent: 'painter',
+  imageDeployment: 'images',
+  apiKey: 'literal-key',
+};
+
+/** What stands in the place of a key where the process has an identity. */
+export const entra = { entra: { scope: 'https://ai.azure.com/.default' } };
+
 /** Parses a file given as an object. */
 export function parse(file: unknown, variables: Record<string, string | undefined> = {}) {
   return parseModels(JSON.stringify(file, null, 2), variables);

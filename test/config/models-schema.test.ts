@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { loadModels } from '../../src/config/load-models.ts';
 import { modelsSchemaText } from '../../src/config/models-schema.ts';
-import { asyncTarget, deploymentTarget, v1Target } from './example-models.ts';
+import { agentTarget, asyncTarget, deploymentTarget, entra, v1Target } from './example-models.ts';
 
 const schemaText = readFileSync('config/models.schema.json', 'utf8');
 const schema = z.fromJSONSchema(JSON.parse(schemaText));
@@ -24,8 +24,11 @@ describe('the JSON Schema', () => {
   test.each([
     ['the short form', { poster: deploymentTarget }],
     ['the long form', { poster: { targets: [deploymentTarget, v1Target, asyncTarget] } }],
+    ['an agent', { poster: { ...agentTarget, agentVersion: '3', agentKey: 'agent', background: true } }],
+    ['a chat deployment', { poster: { targets: [{ ...agentTarget, agent: undefined, chatDeployment: 'chat' }] } }],
+    ['tokens in the place of a key', { poster: { ...v1Target, apiKey: undefined, auth: entra } }],
   ])('%s is accepted', (_, models) => {
-    expect(accepts({ models })).toBe(true);
+    expect(accepts(JSON.parse(JSON.stringify({ models })))).toBe(true);
   });
 
   test.each([
@@ -34,6 +37,10 @@ describe('the JSON Schema', () => {
     ['an unknown provider', { poster: { ...v1Target, provider: 'openai' } }],
     ['a missing api-version', { poster: { ...deploymentTarget, apiVersion: undefined } }],
     ['targets beside flat keys', { poster: { ...v1Target, targets: [v1Target] } }],
+    ['an agent without an image deployment', { poster: { ...agentTarget, imageDeployment: undefined } }],
+    ['an agent key that nobody knows', { poster: { ...agentTarget, agentKey: 'agents' } }],
+    ['an agent of another provider', { poster: { ...v1Target, agent: 'painter' } }],
+    ['auth without a scope', { poster: { ...v1Target, auth: { entra: {} } } }],
     ['no targets', { poster: { targets: [] } }],
   ])('%s is refused', (_, models) => {
     expect(accepts(JSON.parse(JSON.stringify({ models })))).toBe(false);
@@ -53,10 +60,17 @@ describe('the files in config/', () => {
 
   test('models.demo.json needs no variable and talks to the simulator only', () => {
     const config = loadModels('config/models.demo.json', {});
-    expect(config.models.map(({ name }) => name)).toEqual(['azure-image', 'azure-image-v1', 'dall-e-3', 'dall-e-2']);
+    expect(config.models.map(({ name }) => name)).toEqual([
+      'azure-image',
+      'azure-image-v1',
+      'artist',
+      'dall-e-3',
+      'dall-e-2',
+    ]);
     expect(config.models.flatMap(({ targets }) => targets.map(({ baseURL }) => baseURL))).toEqual([
       'http://127.0.0.1:8867/openai/deployments/gpt-image-2',
       'http://127.0.0.1:8867/openai/v1',
+      'http://127.0.0.1:8867',
       'http://127.0.0.1:8867/openai/deployments/dall-e-3',
       'http://127.0.0.1:8867',
     ]);

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { ConfigError } from '../../src/config/config-error.ts';
 import { parseModels } from '../../src/config/load-models.ts';
-import { asyncTarget, deploymentTarget, v1Target } from './example-models.ts';
+import { agentTarget, asyncTarget, deploymentTarget, entra, v1Target } from './example-models.ts';
 
 const canary = 'kanarienvogel';
 const variables = { CANARY: canary, URL: `https://${canary}.example.com?${canary}`, EMPTY: '' };
@@ -14,6 +14,8 @@ const base = {
   models: {
     poster: { timeoutMs: 5000, defaults: { size: 'auto' }, targets: [deploymentTarget, v1Target] },
     old: asyncTarget,
+    agent: { ...agentTarget, apiKey: undefined, auth: entra, agentVersion: '1', background: true },
+    chat: { ...agentTarget, agent: undefined, chatDeployment: 'chat', maxInlineImageChars: 65_520 },
   },
   limits: { drainMs: 1 },
 };

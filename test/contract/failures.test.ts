@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { GatewayError } from '../../src/domain/gateway-error.ts';
+import { toolParameter } from '../../src/providers/foundry-agent/tool-parameter.ts';
 import { type AzureError, capturedErrors, otherErrors } from '../fixtures/azure-errors.ts';
 import { tinyPng } from '../fixtures/pictures.ts';
 import { type Called, callGateway } from '../helpers/call-gateway.ts';
@@ -10,6 +11,7 @@ import {
   azureAsyncFlow,
   azureDeployment,
   deployment,
+  foundryProviders,
   rejection,
   startCall,
   upstreamKey,
@@ -43,6 +45,8 @@ function replyOf({ status, headers, body, isFramed = true }: AzureError): Reply 
 }
 
 describe.each(allProviders)('$name, asked for a picture, is answered with', (provider) => {
+  const isFoundry = foundryProviders.includes(provider);
+
   test.each(all)('%s: rejects with its kind and outcome before any event', async (_name, error) => {
     const azure = mockAzure();
     azure.post(provider.paidPath, replyOf(error));
@@ -55,7 +59,7 @@ describe.each(allProviders)('$name, asked for a picture, is answered with', (pro
       outcome: error.outcome,
       retryAfterMs: error.told.retryAfterMs,
     });
-    expect(param).toBe(error.told.param);
+    expect(param).toBe(isFoundry ? error.told.param && toolParameter(error.told.param) : error.told.param);
     expect(attempt).toEqual({ sent: true, upstreamRequestId: 'apim-canary' });
     expect(azure.asked).toHaveLength(1);
   });

@@ -6,12 +6,20 @@ import { otherPng, tinyPng } from '../fixtures/pictures.ts';
 import { azureOrigin, type MockedAzure, mockAzure, type Reply } from './mock-azure.ts';
 import {
   acceptOperation,
+  acceptResponse,
   allProviders,
   azureAsyncFlow,
+  cancelPath,
   collect,
+  foundryBackground,
+  foundryProviders,
+  imageCall,
+  message,
   operationPath,
   type ProviderUnderTest,
+  pending,
   rejection,
+  responseOf,
   startCall,
 } from './providers.ts';
 
@@ -19,8 +27,9 @@ const links = [0, 1, 2].map((index) => `https://example.blob.core.windows.net/pr
 const created = 1685064331;
 
 /** Each provider's own way to succeed with so many pictures, and the events that it stands for. */
-function succeed({ name, paidPath }: ProviderUnderTest, azure: MockedAzure, count: number): object[] {
-  if (name === azureAsyncFlow.name) {
+function succeed(provider: ProviderUnderTest, azure: MockedAzure, count: number): object[] {
+  const { paidPath } = provider;
+  if (provider === azureAsyncFlow) {
     const data = links.slice(0, count).map((url) => ({ url }));
     acceptOperation(
       azure,
@@ -30,6 +39,21 @@ function succeed({ name, paidPath }: ProviderUnderTest, azure: MockedAzure, coun
     return [...data.map(({ url }, index) => ({ type: 'url', index, url })), { type: 'done', created }];
   }
   const pictures = [tinyPng, otherPng, tinyPng].slice(0, count);
+  if (foundryProviders.includes(provider)) {
+    const calls = pictures.map((base64, index) => imageCall(base64, { id: `ig_${index}`, size: '1024x1024' }));
+    const body = responseOf([...calls, message], { created_at: created });
+    if (provider === foundryBackground) acceptResponse(azure, { body: pending }, { body });
+    else azure.post(paidPath, { body });
+    const facts = { size: '1024x1024' };
+    return [
+      ...pictures.flatMap((base64, index) => [
+        { type: 'image', index, isPartial: false },
+        { type: 'bytes', base64 },
+        { type: 'image-end', index, facts, created },
+      ]),
+      { type: 'done', created, facts },
+    ];
+  }
   azure.post(paidPath, { body: { created, data: pictures.map((b64_json) => ({ b64_json })) } });
   return [
     ...pictures.flatMap((base64, index) => [
@@ -81,6 +105,9 @@ describe.each(allProviders)('$name', (provider) => {
         status: 202,
         headers: { 'operation-location': `${azureOrigin}${operationPath}`, 'retry-after': '60' },
       });
+    } else if (provider === foundryBackground) {
+      azure.post(provider.paidPath, { headers: { 'retry-after': '60' }, body: pending });
+      azure.post(cancelPath, { body: responseOf([], { status: 'cancelled' }) });
     } else {
       azure.post(provider.paidPath, { body: { data: [{ b64_json: tinyPng }] }, afterMs: 300 });
     }

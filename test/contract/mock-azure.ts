@@ -27,6 +27,8 @@ export type MockedAzure = {
   readonly origin: string;
   /** In the order of arrival. */
   readonly asked: readonly Asked[];
+  /** Their bodies as they came. */
+  readonly texts: readonly string[];
   /** Each reply answers one call of this path and query, in this order, and has to be called for. */
   post(path: string, ...replies: readonly Reply[]): void;
   get(path: string, ...replies: readonly Reply[]): void;
@@ -52,12 +54,15 @@ afterEach(() => {
 /** Answers in the place of Azure, to exactly the calls that a test announces; checked after each test. */
 export function mockAzure(origin: string = azureOrigin): MockedAzure {
   const asked: Asked[] = [];
+  const texts: string[] = [];
   const expectCalls = (method: string, path: string, replies: readonly Reply[]) => {
     for (const reply of replies) {
       nock(origin)
         .intercept(path, method)
         .reply(async (request: Request) => {
+          const text = await request.clone().text();
           asked.push(await readRequest(request));
+          texts.push(text);
           return answerOf(reply);
         });
     }
@@ -65,6 +70,7 @@ export function mockAzure(origin: string = azureOrigin): MockedAzure {
   return {
     origin,
     asked,
+    texts,
     post: (path, ...replies) => expectCalls('POST', path, replies),
     get: (path, ...replies) => expectCalls('GET', path, replies),
   };

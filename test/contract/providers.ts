@@ -8,6 +8,7 @@ import { plainRequest } from '../../src/gateway/parameter-samples.ts';
 import { deploymentAddress, v1Address } from '../../src/providers/azure-address.ts';
 import { azureAsync } from '../../src/providers/azure-async.ts';
 import { azureImages } from '../../src/providers/azure-images.ts';
+import { foundryAgent } from '../../src/providers/foundry-agent/foundry-agent.ts';
 import { createUpstreamClient, type UpstreamClient } from '../../src/upstream/client.ts';
 import { keyCredential } from '../../src/upstream/credential.ts';
 import { azureOrigin, type MockedAzure, type Reply } from './mock-azure.ts';
@@ -92,8 +93,54 @@ export const azureAsyncFlow: ProviderUnderTest = {
   target: { ...once, provider: 'azure-async', model: 'dall-e-2', baseURL: azureOrigin, apiKey: upstreamKey },
 };
 
+const project = `${azureOrigin}/api/projects/project-canary`;
+export const imageDeployment = 'image-deployment-canary';
+export const agent = 'agent-canary';
+
+type FoundryOptions = Omit<Parameters<typeof foundryAgent>[0], 'client'>;
+
+/** The options of {@link foundryTool}'s provider, for tests that change some of them. */
+export const foundryOptions: FoundryOptions = {
+  baseURL: project,
+  apiVersion: undefined,
+  artist: { agent, key: 'agent_reference' },
+  imageDeployment,
+  imageModel: 'gpt-image-2',
+  isBackground: false,
+  maxInlineImageChars: undefined,
+  credential,
+};
+
+/** The tool of an agent, asked with these options. */
+export function foundryToolWith(options: Partial<FoundryOptions>): ProviderUnderTest {
+  return { ...foundryTool, create: (client) => foundryAgent({ ...foundryOptions, ...options, client }) };
+}
+
+export const foundryTool: ProviderUnderTest = {
+  name: 'foundry-agent',
+  paidPath: '/api/projects/project-canary/openai/v1/responses',
+  create: (client) => foundryAgent({ ...foundryOptions, client }),
+  target: {
+    ...once,
+    provider: 'foundry-agent',
+    model: 'gpt-image-2',
+    baseURL: project,
+    agent,
+    imageDeployment,
+    apiKey: upstreamKey,
+  },
+};
+
+export const foundryBackground: ProviderUnderTest = {
+  name: 'foundry-agent in the background',
+  paidPath: foundryTool.paidPath,
+  create: (client) => foundryAgent({ ...foundryOptions, isBackground: true, client }),
+  target: { ...foundryTool.target, background: true },
+};
+
 export const synchronousProviders = [azureDeployment, azureV1, azureV1WithVersion];
-export const allProviders = [...synchronousProviders, azureAsyncFlow];
+export const foundryProviders = [foundryTool, foundryBackground];
+export const allProviders = [...synchronousProviders, azureAsyncFlow, ...foundryProviders];
 
 /** Where the operation of the mocked submit is polled. */
 export const operationPath =
@@ -112,6 +159,48 @@ export const accepted: Reply = {
 export function acceptOperation(azure: MockedAzure, ...polls: readonly Reply[]): void {
   azure.post(azureAsyncFlow.paidPath, accepted);
   azure.get(operationPath, ...polls.map((poll) => ({ ...poll, headers: { ...soon, ...poll.headers } })));
+}
+
+export const responseId = 'resp_0a1b2c';
+export const responsePath = `${foundryTool.paidPath}/${responseId}`;
+export const cancelPath = `${responsePath}/cancel`;
+
+/** A response of the Responses API, with what surrounds a picture there. */
+export function responseOf(output: readonly unknown[], members: Record<string, unknown> = {}): Record<string, unknown> {
+  return {
+    id: responseId,
+    object: 'response',
+    created_at: 1713833628,
+    status: 'completed',
+    error: null,
+    incomplete_details: null,
+    instructions: 'instructions-canary',
+    output,
+    usage: { input_tokens: 11, output_tokens: 22, total_tokens: 33 },
+    ...members,
+  };
+}
+
+/** A finished call of the image tool. */
+export function imageCall(result: unknown, members: Record<string, unknown> = {}): Record<string, unknown> {
+  return { id: 'ig_1', type: 'image_generation_call', status: 'completed', result, ...members };
+}
+
+/** What the chat model says beside its picture; nobody gets to read it. */
+export const message = {
+  id: 'msg_1',
+  type: 'message',
+  role: 'assistant',
+  status: 'completed',
+  content: [{ type: 'output_text', text: 'Here is your cat. body-canary', annotations: [] }],
+};
+
+export const pending = responseOf([], { status: 'in_progress' });
+
+/** Azure accepts a response in the background, and answers these to its polls. */
+export function acceptResponse(azure: MockedAzure, ...polls: readonly Reply[]): void {
+  azure.post(foundryBackground.paidPath, { headers: soon, body: responseOf([], { status: 'queued' }) });
+  azure.get(responsePath, ...polls.map((poll) => ({ ...poll, headers: { ...soon, ...poll.headers } })));
 }
 
 export const emptyRequest: ImageRequest = { ...plainRequest, prompt: 'a prompt-canary in a cage' };

@@ -5,14 +5,20 @@ import { oneTarget, startGateway } from '../helpers/start-gateway.ts';
 import { type Asked, azureOrigin, type MockedAzure, mockAzure } from './mock-azure.ts';
 import {
   acceptOperation,
+  agent,
   allProviders,
   azureAsyncFlow,
   azureDeployment,
   azureV1,
   azureV1WithVersion,
   deployment,
+  foundryBackground,
+  foundryProviders,
+  imageCall,
+  imageDeployment,
   operationPath,
   type ProviderUnderTest,
+  responseOf,
   synchronousProviders,
   upstreamKey,
 } from './providers.ts';
@@ -26,11 +32,17 @@ type Outgoing = { readonly called: Called; readonly paid: Asked; readonly azure:
 async function send(
   provider: ProviderUnderTest,
   body: Record<string, unknown>,
-  { target = {}, headers = {} }: { target?: Record<string, unknown>; headers?: Record<string, string> } = {},
+  {
+    target = {},
+    headers = {},
+    calls = 1,
+  }: { target?: Record<string, unknown>; headers?: Record<string, string>; calls?: number } = {},
 ): Promise<Outgoing> {
   const azure = mockAzure();
   if (provider === azureAsyncFlow) {
     acceptOperation(azure, { body: { status: 'succeeded', created: 1685064331, result: { data: [{ url: link }] } } });
+  } else if (foundryProviders.includes(provider)) {
+    azure.post(provider.paidPath, ...Array(calls).fill({ body: responseOf([imageCall(tinyPng)]) }));
   } else {
     azure.post(provider.paidPath, { body: { created: 1713833628, data: [{ b64_json: tinyPng }] } });
   }
@@ -44,11 +56,25 @@ async function send(
 const modelOf = (provider: ProviderUnderTest) =>
   provider === azureV1 || provider === azureV1WithVersion ? { model: deployment } : {};
 
+/** The body of one paid call, in the words of the provider's protocol. */
+function bodyOf(provider: ProviderUnderTest, { prompt, ...options }: { prompt: string; size?: string }): object {
+  if (!foundryProviders.includes(provider)) return { ...modelOf(provider), prompt, ...options };
+  return {
+    agent_reference: { type: 'agent_reference', name: agent },
+    input: prompt,
+    ...(options.size !== undefined && { tools: [{ type: 'image_generation', model: 'gpt-image-2', ...options }] }),
+    tool_choice: { type: 'image_generation' },
+    ...(provider === foundryBackground && { background: true }),
+  };
+}
+
+const isFoundry = (provider: ProviderUnderTest) => foundryProviders.includes(provider);
+
 describe.each(allProviders)('the paid call of $name', (provider) => {
   test('a minimal request: method, path, query, every header, and a body of what was asked for only', async () => {
     const { called, paid } = await send(provider, { prompt: 'a cat' });
     expect(called.status).toBe(200);
-    const body = { ...modelOf(provider), prompt: 'a cat' };
+    const body = bodyOf(provider, { prompt: 'a cat' });
     expect(paid).toEqual({
       method: 'POST',
       path: provider.paidPath,
@@ -61,6 +87,7 @@ describe.each(allProviders)('the paid call of $name', (provider) => {
         'content-type': 'application/json',
         host,
         'user-agent': 'azure-image-gateway',
+        ...(isFoundry(provider) && { 'x-ms-oai-image-generation-deployment': imageDeployment }),
       },
       body,
     });
@@ -94,29 +121,33 @@ describe.each(allProviders)('the paid call of $name', (provider) => {
       'content-type',
       'host',
       'user-agent',
+      ...(isFoundry(provider) ? ['x-ms-oai-image-generation-deployment'] : []),
     ]);
     expect(JSON.stringify(paid)).not.toMatch(/caller-canary|gateway-key-canary/);
   });
 
   test('members that are null count as not given', async () => {
     const { paid } = await send(provider, { prompt: 'a cat', n: null, size: null, user: null, response_format: null });
-    expect(paid.body).toEqual({ ...modelOf(provider), prompt: 'a cat' });
+    expect(paid.body).toEqual(bodyOf(provider, { prompt: 'a cat' }));
   });
 
   test('n=1 is the default of every upstream, and is left out', async () => {
     const { paid } = await send(provider, { prompt: 'a cat', n: 1 });
-    expect(paid.body).toEqual({ ...modelOf(provider), prompt: 'a cat' });
+    expect(paid.body).toEqual(bodyOf(provider, { prompt: 'a cat' }));
   });
 
-  test('n above 1 is sent as a number', async () => {
-    const { paid } = await send(provider, { prompt: 'a cat', n: 3 });
-    expect(paid.body).toEqual({ ...modelOf(provider), prompt: 'a cat', n: 3 });
+  test('n above 1 is sent as a number, or as so many calls where the protocol has no words for it', async () => {
+    const { azure, called } = await send(provider, { prompt: 'a cat', n: 3 }, { calls: 3 });
+    const once = bodyOf(provider, { prompt: 'a cat' });
+    const paid = azure.asked.filter(({ method }) => method === 'POST').map(({ body }) => body);
+    expect(paid).toEqual(isFoundry(provider) ? [once, once, once] : [{ ...once, n: 3 }]);
+    expect(called.headers.get('x-gateway-adapted')).toBe(isFoundry(provider) ? 'n=fan-out' : null);
   });
 
   test('a prompt with any characters arrives as it was given', async () => {
     const prompt = 'Katze \u{1F431}\n"quoted" \\ \u2028 \u0001 </script>';
     const { paid } = await send(provider, { prompt });
-    expect(paid.body).toEqual({ ...modelOf(provider), prompt });
+    expect(paid.body).toEqual(bodyOf(provider, { prompt }));
   });
 
   test('one call of the gateway is one paid call', async () => {
@@ -125,12 +156,12 @@ describe.each(allProviders)('the paid call of $name', (provider) => {
   });
 
   test('the defaults of the model fill in what the caller leaves out, and nothing else', async () => {
-    const [usual, other] = provider === azureAsyncFlow ? ['512x512', '256x256'] : ['1536x1024', '1024x1536'];
+    const [usual = '', other = ''] = provider === azureAsyncFlow ? ['512x512', '256x256'] : ['1536x1024', '1024x1536'];
     const target = { defaults: { size: usual } };
     const filled = await send(provider, { prompt: 'a cat', size: null }, { target });
-    expect(filled.paid.body).toEqual({ ...modelOf(provider), prompt: 'a cat', size: usual });
+    expect(filled.paid.body).toEqual(bodyOf(provider, { prompt: 'a cat', size: usual }));
     const given = await send(provider, { prompt: 'a cat', size: other }, { target });
-    expect(given.paid.body).toEqual({ ...modelOf(provider), prompt: 'a cat', size: other });
+    expect(given.paid.body).toEqual(bodyOf(provider, { prompt: 'a cat', size: other }));
   });
 });
 

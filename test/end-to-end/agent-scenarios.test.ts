@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { type ScenarioDescription, scenarios } from '../../src/simulator/scenarios.ts';
 import { callGateway } from '../helpers/call-gateway.ts';
 import { type AgentRig, startAgents } from './agent-rig.ts';
-import { inWords, streamGateway } from './events.ts';
+import { eventText, inWords, streamGateway } from './events.ts';
+import { startUpstream, tinyPng } from './rig.ts';
 
 /** Status, code, `x-should-retry` and `retry-after-ms` in one line, or `torn`. */
 async function outcome(url: string, body: Record<string, unknown>): Promise<string> {
@@ -183,6 +184,18 @@ describe('an agent', () => {
     const metrics = await fetch(`${url}/metrics`, { headers: { authorization: 'Bearer gateway-key-canary' } });
     expect(await metrics.text()).toContain('gateway_upstream_anomalies_total{kind="value_dropped"} 1');
   });
+});
+
+test('a stream that falls silent behind its picture does not hold it back until the deadline', async () => {
+  const item = { id: 'ig_1', type: 'image_generation_call', status: 'completed', result: tinyPng };
+  const upstream = await startUpstream((_request, response) => {
+    response.writeHead(200, { 'content-type': 'text/event-stream' });
+    response.write(eventText('response.output_item.done', { item }));
+  });
+  const rig = await startAgents({ targetKeys: { baseURL: upstream.origin } });
+  expect(await streamed(rig.url, { model: 'live', prompt: 'a cat' })).toBe('completed');
+  await expect.poll(() => upstream.connections).toBe(0);
+  expect(rig.gateway.app.gateway.inFlight).toBe(0);
 });
 
 describe('a job in the background', () => {

@@ -14,9 +14,11 @@ import {
   odd,
   refused,
   silent,
+  tokenRefused,
   unauthorized,
   unknown,
   unreachable,
+  wordsOnly,
 } from './fake-targets.ts';
 
 const patience = { timeout: 5_000 };
@@ -82,6 +84,51 @@ describe('one target', () => {
     expect(names(fake)).toBe('aa');
   });
 
+  test('that refuses the token is asked once more at once, with the next one, as one of the retries', async () => {
+    const fake = fakeGateway([{ answers: [tokenRefused, good] }], {
+      times: { backoffMs: 2_000, longestBackoffMs: 2_000 },
+    });
+    expect(await ask(fake)).toBe(1);
+    const [first = 0, second = 0] = fake.calls.map(({ at }) => at);
+    expect(second - first).toBeLessThan(1_000);
+    expect([names(fake), fake.ends]).toEqual(['aa', ['not-processed', 'delivered']]);
+    const never = fakeGateway([{ answers: [tokenRefused, good] }], { model: { maxRetries: 0 } });
+    expect(await ask(never)).toMatchObject({ kind: 'upstream_token_refused' });
+    expect(names(never)).toBe('a');
+    const spent = fakeGateway([{ answers: [failed, tokenRefused, good] }], { model: { maxRetries: 1 } });
+    expect(await ask(spent)).toMatchObject({ kind: 'upstream_token_refused' });
+    expect(names(spent)).toBe('aa');
+    for (const one of [fake, never, spent]) expectAllFree(one);
+  });
+
+  test('that refuses the token again and again is given up, and its breaker stays closed', async () => {
+    const fake = fakeGateway([{ answers: [tokenRefused] }], { model: { maxRetries: 5 } });
+    for (let request = 0; request < 10; request += 1) {
+      expect(await ask(fake, { prompt: String(request) })).toMatchObject({ kind: 'upstream_token_refused' });
+    }
+    expect([names(fake), fake.targets[0]?.health.breaker.state]).toEqual(['a'.repeat(20), 'closed']);
+    expectAllFree(fake);
+  });
+
+  test('that refuses the new token, too, is of no use', async () => {
+    const fake = fakeGateway([{ answers: [tokenRefused, unauthorized] }], { model: { maxRetries: 5 } });
+    expect(await ask(fake)).toMatchObject({ kind: 'upstream_auth_failed' });
+    expect([names(fake), fake.targets[0]?.health.breaker.state]).toEqual(['aa', 'open']);
+  });
+
+  test('that answers with words is asked once for each request, and its breaker stays closed', async () => {
+    const fake = fakeGateway([{ answers: [wordsOnly] }], { model: { maxRetries: 5, onUnknownOutcome: 'retry' } });
+    for (let request = 0; request < 10; request += 1) {
+      expect(await ask(fake, { prompt: String(request) })).toMatchObject({
+        kind: 'upstream_no_image',
+        outcome: 'failed',
+      });
+    }
+    expect([names(fake), fake.targets[0]?.health.breaker.state]).toEqual(['a'.repeat(10), 'closed']);
+    expect(fake.ends).toEqual(Array(10).fill('failed'));
+    expectAllFree(fake);
+  });
+
   test('is not asked earlier than it told, by nobody', async () => {
     const fake = fakeGateway([{ answers: [limited(80), good] }]);
     const first = ask(fake);
@@ -124,6 +171,7 @@ describe('several targets', () => {
     ['of no use', unauthorized, 'ab'],
     ['refusing the content', refused, 'a'],
     ['unknown', unknown, 'a'],
+    ['answering with words', wordsOnly, 'a'],
   ])('with the first one %s are asked: %3$s', async (_, answer, order) => {
     const fake = fakeGateway([{ answers: [answer] }, { answers: [good] }]);
     await ask(fake);
@@ -189,6 +237,23 @@ describe('several targets', () => {
     expect(names(fake)).toBe('aa');
   });
 
+  test('one that refuses the old token is asked with the new one, before others are', async () => {
+    const fake = fakeGateway([{ answers: [tokenRefused, good] }, { answers: [good] }]);
+    expect(await ask(fake)).toBe(1);
+    expect(names(fake)).toBe('aa');
+  });
+
+  test('one that refuses the new token, too, leaves the request to the next one, within the retries', async () => {
+    const fakes = [{ answers: [tokenRefused, unauthorized] }, { answers: [good] }];
+    const fake = fakeGateway(fakes);
+    expect(await ask(fake)).toBe(1);
+    expect(names(fake)).toBe('aab');
+    const spent = fakeGateway(fakes, { model: { maxRetries: 1 } });
+    expect(await ask(spent)).toMatchObject({ kind: 'upstream_auth_failed' });
+    expect(names(spent)).toBe('aa');
+    for (const one of [fake, spent]) expectAllFree(one);
+  });
+
   test('the report is that of the target that has served', async () => {
     const fake = fakeGateway([
       { answers: [failed], family: 'gpt-image-1' },
@@ -246,6 +311,25 @@ describe('a request of several calls', () => {
     expect(await ask(fake, { count: 3 })).toBe(3);
     expect(fake.calls).toHaveLength(4);
     expect(fake.ends).toEqual(['delivered', 'failed', 'delivered', 'delivered']);
+    expectAllFree(fake);
+  });
+
+  test('of which one is answered with words is answered so, and that one is not repeated', async () => {
+    const fake = fakeGateway([{ answers: [good, wordsOnly, good], ...single }, { answers: [good] }]);
+    expect(await ask(fake, { count: 3 })).toMatchObject({ kind: 'upstream_no_image' });
+    expect(names(fake)).toBe('aaa');
+    const part = fakeGateway([{ answers: [good, wordsOnly, good], ...single }], {
+      model: { partialSuccess: 'deliver' },
+    });
+    expect(await ask(part, { count: 3 })).toBe(2);
+    expect(part.calls).toHaveLength(3);
+    for (const one of [fake, part]) expectAllFree(one);
+  });
+
+  test('of which all show an old token shows the new one, within the retries', async () => {
+    const fake = fakeGateway([{ answers: [tokenRefused, tokenRefused, good], ...single }]);
+    expect(await ask(fake, { count: 2 })).toBe(2);
+    expect(fake.calls).toHaveLength(4);
     expectAllFree(fake);
   });
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { ImageEvent } from '../../src/domain/image-event.ts';
 import { decodeBase64 } from '../../src/domain/base64.ts';
+import type { ImageEvent } from '../../src/domain/image-event.ts';
 import { deliverUrl, type Hosting } from '../../src/gateway/deliver-url.ts';
 import { dropPreviews } from '../../src/gateway/drop-previews.ts';
 import { asStream, cut, handwriting } from '../helpers/json-text.ts';

@@ -46,6 +46,8 @@ export const failed = failing('upstream_generation_failed', 'failed');
 export const limited = (ms?: number) => failing('upstream_rate_limited', 'not-processed', ms);
 export const unauthorized = failing('upstream_auth_failed', 'not-processed');
 export const odd = failing('upstream_oddity', 'not-processed');
+export const tokenRefused = failing('upstream_token_refused', 'not-processed');
+export const wordsOnly = failing('upstream_no_image', 'failed');
 export const refused = failing('content_policy_violation', 'refused');
 export const unknown = failing('upstream_outcome_unknown', 'unknown');
 

@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest';
 import type { GatewayError } from '../../src/domain/gateway-error.ts';
 import type { EditInputs, ImageInput } from '../../src/domain/image-input.ts';
 import { unchanged } from '../../src/gateway/fit.ts';
-import { checkInputs, fitInputs } from '../../src/gateway/fit-inputs.ts';
+import { checkInputs, checkLength, fitInputs } from '../../src/gateway/fit-inputs.ts';
+import { fitRequest } from '../../src/gateway/fit-request.ts';
 import { modelFamily } from '../../src/gateway/model-families.ts';
 import { plainRequest } from '../../src/gateway/parameter-samples.ts';
 import { editInputs, imageInput } from '../helpers/image-input.ts';
@@ -57,6 +58,57 @@ describe('what a family takes', () => {
       kind: 'unsupported_parameter',
       param: 'markup',
     });
+  });
+});
+
+describe('a family whose pictures travel as data URLs', () => {
+  const head = 'data:image/png;base64,'.length;
+  const sized = (bytes: number, facts: Partial<ImageInput> = {}) => picture({ ...facts, bytes });
+  const judge = (edit: EditInputs, maxInlineImageChars: number) =>
+    checkLength(edit, modelFamily('gpt-image-2', { maxInlineImageChars }));
+  const tooLong = (param: string, bytes: number) => ({
+    kind: 'invalid_value',
+    param,
+    message: `'${param}' is too large: this model takes pictures of at most about ${bytes} bytes.`,
+  });
+
+  test('takes a data URL of exactly the longest length', () => {
+    expect(judge(editInputs([sized(3_000)], { mask: sized(3_000) }), head + 4_000)).toBeUndefined();
+    expect(refusal(() => judge(editInputs([sized(3_000)]), head + 3_999))).toEqual(tooLong('image', 3_015));
+  });
+
+  test('counts the padding, and the length of the type', () => {
+    expect(refusal(() => judge(editInputs([sized(3_001)]), head + 4_003))).toMatchObject({ param: 'image' });
+    expect(judge(editInputs([sized(3_001)]), head + 4_004)).toBeUndefined();
+    const jpeg = editInputs([sized(3_000, { mediaType: 'image/jpeg' })]);
+    expect(refusal(() => judge(jpeg, head + 4_000))).toMatchObject({ param: 'image' });
+    expect(judge(jpeg, head + 4_001)).toBeUndefined();
+  });
+
+  test('refuses any of several images by its name, and the mask by its own', () => {
+    const small = sized(30);
+    const large = sized(60_000);
+    expect(refusal(() => judge(editInputs([small, small, large]), 65_520))).toEqual(tooLong('image', 49_140));
+    expect(refusal(() => judge(editInputs([small], { mask: large }), 65_520))).toEqual(tooLong('mask', 49_140));
+    expect(refusal(() => judge(editInputs([large], { mask: large }), 65_520))).toMatchObject({ param: 'image' });
+    expect(judge(editInputs([small, small], { mask: small }), 65_520)).toBeUndefined();
+  });
+
+  test('is none unless it is said: files may be of any size', () => {
+    const huge = editInputs([sized(50_000_000)], { mask: sized(50_000_000) });
+    for (const model of ['gpt-image-1', 'gpt-image-2', 'dall-e-3', 'flux', 'another']) {
+      expect(checkLength(huge, modelFamily(model))).toBeUndefined();
+    }
+  });
+
+  test('refuses them under every policy', () => {
+    const edit = editInputs([sized(3_000)]);
+    const family = modelFamily('gpt-image-2', { maxInlineImageChars: 1_000 });
+    for (const policy of ['adapt', 'strict', 'pass'] as const) {
+      expect(refusal(() => fitRequest({ ...plainRequest, edit }, { family, policy }))).toMatchObject({
+        param: 'image',
+      });
+    }
   });
 });
 

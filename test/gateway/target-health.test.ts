@@ -58,6 +58,8 @@ describe('the breaker of a target', () => {
     ['content_policy_violation', 'refused'],
     ['upstream_refused_value', 'refused'],
     ['upstream_oddity', 'not-processed'],
+    ['upstream_token_refused', 'not-processed'],
+    ['upstream_no_image', 'failed'],
   ] as const)('stays closed after twenty times %s', (kind, outcome) => {
     const target = health();
     for (let call = 0; call < 20; call += 1) target.failed(error(kind, outcome), 0);

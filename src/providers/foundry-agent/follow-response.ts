@@ -1,3 +1,4 @@
+import { GatewayError } from '../../domain/gateway-error.ts';
 import type { ImageEvent } from '../../domain/image-event.ts';
 import type { ProviderCall } from '../../domain/image-provider.ts';
 import { MalformedJsonError } from '../../json/malformed-json-error.ts';
@@ -23,7 +24,7 @@ const usableId = /^[A-Za-z0-9][A-Za-z0-9._-]{0,255}$/;
 
 /**
  * The pictures of a response that is made in the background: the POST's answer has its id, and the response is asked for
- * until it has ended. It is cancelled when the signal ends that.
+ * until it has ended. It is cancelled when nobody will know how it ends.
  */
 export async function followResponse(
   { headers, body }: UpstreamAnswer,
@@ -37,31 +38,39 @@ export async function followResponse(
   if ('events' in first) return first.events;
   const { id } = first;
   if (typeof id !== 'string' || !usableId.test(id)) throw invalidResponse('the response has no usable id');
+  let hasEnded = false;
   try {
     return await pollUntilEnded({
       poll: (limited) => client.get(address.response(id), { credential, signal: limited }),
       async read(answer) {
-        const response = await readResponse(answer.body, call);
+        const response = await readResponse(answer.body, call).catch((error) => {
+          // The signal's reason is one, too, and says nothing about the job.
+          hasEnded = error instanceof GatewayError && !signal.aborted;
+          throw error instanceof MalformedJsonError && !error.isCut ? invalidResponse(error) : error;
+        });
         return 'events' in response ? response.events : undefined;
       },
       firstHintMs: retryHint(headers),
       signal,
     });
   } catch (error) {
-    if (signal.aborted) client.cancel(address.cancel(id), credential);
+    // It would run on and be billed, for nobody.
+    if (!hasEnded) client.cancel(address.cancel(id), credential);
     throw error;
   }
 }
 
 type Read = { readonly events: AsyncIterable<ImageEvent> } | { readonly id: unknown };
 
-/** The pictures of a response that has ended well, the id of one that has not ended. Rejects with what breaks the body. */
+/**
+ * The pictures of a response that has ended well, the id of one that has not ended. Rejects with a GatewayError for one that
+ * has ended otherwise, and with what breaks the body.
+ */
 async function readResponse(body: AsyncIterable<Buffer>, call: ProviderCall): Promise<Read> {
   try {
     return { events: asPaid(await commit(responseEvents(body, call)), call.attempt) };
   } catch (error) {
     if (error instanceof PendingResponseError) return { id: error.responseId };
-    if (error instanceof MalformedJsonError && !error.isCut) throw invalidResponse(error);
     throw error;
   }
 }

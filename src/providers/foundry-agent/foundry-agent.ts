@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream';
 import type { ImageEvent } from '../../domain/image-event.ts';
 import type { ImageProvider, ProviderCall } from '../../domain/image-provider.ts';
 import { operations } from '../../domain/image-request.ts';
@@ -14,6 +15,7 @@ import { type Artist, responseBody } from './response-body.ts';
 import { responseEvents } from './response-events.ts';
 import { responseStream } from './response-stream.ts';
 import { responsesAddress } from './responses-address.ts';
+import { toolParameter } from './tool-parameter.ts';
 
 type Options = {
   /** The Foundry project, or the resource; without a trailing slash. */
@@ -53,22 +55,31 @@ export function foundryAgent(options: Options): ImageProvider {
     operations,
     capabilities: { ...capabilities, ...(maxInlineImageChars !== undefined && { maxInlineImageChars }) },
     address: address.responses.href,
+    remarks: remarksOf(options),
     async generate(request, call) {
       const { signal, attempt } = call;
       const body = responseBody(request, options);
       const post = { credential, headers, body, signal, attempt, isStream: request.stream };
       const answer = await client.post(address.responses, post);
       noteRequestId(attempt, answer.headers);
-      if (answer.status < 200 || answer.status > 299) throw await azureAnswerError(answer);
-      if (options.isBackground) return followResponse(answer, call, { address, credential, client });
+      if (answer.status < 200 || answer.status > 299) throw await azureAnswerError(answer, toolParameter);
+      if (options.isBackground && !request.stream) return followResponse(answer, call, { address, credential, client });
       const events = request.stream ? await streamedEvents(answer.body, call) : responseEvents(answer.body, call);
       return commit(asPaid(events, attempt));
     },
   } satisfies ImageProvider;
 }
 
+function remarksOf({ artist, imageDeployment, isBackground }: Options): readonly string[] {
+  const who =
+    'agent' in artist
+      ? [`agent ${artist.agent}`, ...(artist.version === undefined ? [] : [`version ${artist.version}`])]
+      : [`chat deployment ${artist.chatDeployment}`];
+  return [...who, `draws with ${imageDeployment}`, ...(isBackground ? ['in the background'] : [])];
+}
+
 /** Who asks for a stream may get JSON all the same, whatever its content type says. */
-async function streamedEvents(body: AsyncIterable<Buffer>, call: ProviderCall): Promise<AsyncGenerator<ImageEvent>> {
+async function streamedEvents(body: Readable, call: ProviderCall): Promise<AsyncGenerator<ImageEvent>> {
   const { isJson, whole } = await sniffJson(body, call);
-  return isJson ? responseEvents(whole, call) : responseStream(whole, call);
+  return isJson ? responseEvents(whole, call) : responseStream(whole, call, () => body.destroy());
 }

@@ -1,3 +1,4 @@
+import { GatewayError } from '../../domain/gateway-error.ts';
 import type { EditInputs, ImageInput } from '../../domain/image-input.ts';
 import type { ImageRequest } from '../../domain/image-request.ts';
 import { jsonWithPictures } from '../../upstream/json-with-pictures.ts';
@@ -21,9 +22,17 @@ type Place = (picture: ImageInput) => string;
 
 const imageTool = 'image_generation';
 
-/** The request for one picture in the words of the Responses API (CONTRACTS §3.4). */
+/** Parameters beside the gateway's own that the tool is documented to have (CONTRACTS §3.4). */
+const furtherOptions = ['complexity', 'frame_count', 'frame_duration_ms', 'svg'];
+
+/**
+ * The request for one picture in the words of the Responses API (CONTRACTS §3.4). Throws a GatewayError for a parameter
+ * that the tool is not known to have: a caller must not make another tool of it.
+ */
 export function responseBody(request: ImageRequest, { artist, imageModel, isBackground }: Options): PaidBody {
   const { safety_identifier, ...extra } = request.extra;
+  const unknown = Object.keys(extra).find((name) => !furtherOptions.includes(name));
+  if (unknown !== undefined) throw unsupported(unknown);
   return jsonWithPictures((place) => {
     const options = toolOptions(request, extra, place);
     const tool = { type: imageTool, model: imageModel, ...options };
@@ -37,7 +46,8 @@ export function responseBody(request: ImageRequest, { artist, imageModel, isBack
       user: request.user,
       safety_identifier,
       stream: request.stream || undefined,
-      background: isBackground || undefined,
+      // A stream needs no job beside it.
+      background: (isBackground && !request.stream) || undefined,
     };
   });
 }
@@ -75,4 +85,11 @@ function toolOptions(
 function editMessage(prompt: string, { images }: EditInputs, place: Place): Record<string, unknown> {
   const pictures = images.map((image) => ({ type: 'input_image', image_url: place(image) }));
   return { type: 'message', role: 'user', content: [{ type: 'input_text', text: prompt }, ...pictures] };
+}
+
+function unsupported(param: string): GatewayError {
+  return new GatewayError('unsupported_parameter', `'${param}' is not supported by this model.`, {
+    param,
+    outcome: 'refused',
+  });
 }

@@ -2,6 +2,7 @@ import { GatewayError } from '../../domain/gateway-error.ts';
 import { invalidResponse } from '../../upstream/paid-call-error.ts';
 import { azureErrorMember, errorInSuccess } from '../azure-error.ts';
 import { memberOf } from '../azure-error-facts.ts';
+import { toolParameter } from './tool-parameter.ts';
 
 /** A response in the background that has not ended. */
 export class PendingResponseError extends Error {
@@ -27,13 +28,12 @@ export type EmptyResponse = {
 /** Why a response has no picture: a GatewayError, or a PendingResponseError (CONTRACTS §3.4, §5 rows 22, 28, 29, 32, 33). */
 export function responseFailure({ members, hasCall, callError }: EmptyResponse): Error {
   const { id, status, error, incomplete_details: details } = members;
-  if (isPresent(callError)) return azureErrorMember(callError);
+  // A call that has failed may be made again as long as the chat model works.
+  if (status === 'queued' || status === 'in_progress') return new PendingResponseError(id);
+  if (isPresent(callError)) return azureErrorMember(callError, toolParameter);
   switch (status) {
-    case 'queued':
-    case 'in_progress':
-      return new PendingResponseError(id);
     case 'failed':
-      return azureErrorMember(isPresent(error) ? error : {});
+      return azureErrorMember(isPresent(error) ? error : {}, toolParameter);
     case 'incomplete':
       return azureErrorMember({
         code: memberOf(details, 'reason') === 'content_filter' ? 'content_filter' : 'incomplete',

@@ -46,13 +46,24 @@ export class ResponseReader {
   #callError: unknown;
   #facts: ImageFacts | undefined;
   readonly #taken = new Set<unknown>();
-  /** Whether pictures are left out, because they have been taken already. */
-  skipsPictures = false;
+  #repeats = false;
   /** How many pictures are complete. */
   pictures = 0;
 
   constructor(recorder: Recorder) {
     this.#recorder = recorder;
+  }
+
+  /** Tokens of another event follow, which may repeat what earlier ones have said. */
+  beginAgain(): void {
+    const { id, created_at } = this.#members;
+    this.#members = { id, created_at };
+    this.#repeats = this.pictures > 0;
+  }
+
+  /** The image tool was called: what it has made may be billed, even if it does not come. */
+  noteCall(): void {
+    this.#hasCall = true;
   }
 
   /** True between the beginning and the end of a picture. */
@@ -78,10 +89,11 @@ export class ResponseReader {
     }
   }
 
-  /** The response has ended, as far as it came. Throws what it means when it holds no picture. */
-  done(): ImageEvent {
+  /** The response has ended, as far as it came. Throws what it means when it holds no picture. @param status if it says none */
+  done(status?: string): ImageEvent {
     if (this.pictures === 0) {
-      throw responseFailure({ members: this.#members, hasCall: this.#hasCall, callError: this.#callError });
+      const members = { status, ...this.#members };
+      throw responseFailure({ members, hasCall: this.#hasCall, callError: this.#callError });
     }
     const { created } = answerSummary({ created: this.#members.created_at });
     return { type: 'done', ...(created && { created }), ...(this.#facts && { facts: this.#facts }) };
@@ -89,7 +101,9 @@ export class ResponseReader {
 
   *#beginPicture(): Generator<ImageEvent> {
     const { id, type = imageCall } = this.#item;
-    if (this.skipsPictures || type !== imageCall || this.#taken.has(id)) return;
+    // What has no id is new only as long as nothing has been taken from another event.
+    const isTaken = id === undefined ? this.#repeats : this.#taken.has(id);
+    if (type !== imageCall || isTaken) return;
     if (this.#picture) throw invalidResponse('an image call holds two pictures');
     // An answer that never ends must not be collected.
     if (this.pictures === mostPictures) throw invalidResponse('the answer holds too many pictures');
@@ -114,14 +128,19 @@ export class ResponseReader {
       ...(typeof revisedPrompt === 'string' && { revisedPrompt }),
       ...(created && { created }),
     };
-    // What all pictures have in common is known when there is one.
-    this.#facts = this.pictures === 0 ? facts : undefined;
+    this.#facts = this.pictures === 0 ? facts : common(this.#facts, facts);
     this.pictures += 1;
     if (id !== undefined) this.#taken.add(id);
   }
 }
 
-/** `auto` is what was asked for, and not what was made. */
-function definite(members: Readonly<Record<string, unknown>>): Record<string, unknown> {
+/** What both say alike. */
+function common(one: ImageFacts = {}, other: ImageFacts = {}): ImageFacts | undefined {
+  const alike = Object.entries(one).filter(([name, value]) => other[name as keyof ImageFacts] === value);
+  return alike.length === 0 ? undefined : Object.fromEntries(alike);
+}
+
+/** Members without `auto`, which is what was asked for, and not what was made. */
+export function definite(members: Readonly<Record<string, unknown>>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== 'auto'));
 }

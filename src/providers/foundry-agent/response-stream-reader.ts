@@ -1,12 +1,14 @@
 import type { ImageEvent } from '../../domain/image-event.ts';
 import type { Recorder } from '../../domain/recorder.ts';
 import { JsonScanner, type JsonShape, type ScanToken } from '../../json/json-scanner.ts';
+import { invalidResponse } from '../../upstream/paid-call-error.ts';
 import type { SsePart } from '../../upstream/sse-reader.ts';
 import { answerSummary } from '../answer-summary.ts';
-import { azureErrorMember } from '../azure-error.ts';
+import { azureErrorEvent } from '../azure-error.ts';
 import { beginsObject } from '../begins-object.ts';
 import { PictureCheck } from '../picture-check.ts';
-import { itemShape, ResponseReader, responseShape } from './response-reader.ts';
+import { definite, itemShape, ResponseReader, responseShape } from './response-reader.ts';
+import { toolParameter } from './tool-parameter.ts';
 
 /** The members of all events that matter: previews, finished items, whole responses, errors. */
 const eventShape: JsonShape = {
@@ -27,14 +29,15 @@ const eventShape: JsonShape = {
   },
 };
 
-const lastEvents: readonly unknown[] = [
+const lastEvents: readonly string[] = [
   'response.completed',
   'response.failed',
   'response.incomplete',
   'response.cancelled',
 ];
 
-const previewEvent = 'response.image_generation_call.partial_image';
+const callEvents = 'response.image_generation_call.';
+const previewEvent = `${callEvents}partial_image`;
 const itemEvent = 'response.output_item.done';
 
 /** Reads the events of a streamed response. What an event says about itself may come after its picture. */
@@ -45,11 +48,16 @@ export class ResponseStreamReader {
   #isObject: boolean | undefined;
   #members: Record<string, unknown> = {};
   #preview: PictureCheck | undefined;
-  /** True once the stream has said all that it has to say. */
-  isComplete = false;
+  /** The event that was the last one. */
+  #end: string | undefined;
 
   constructor(recorder: Recorder) {
     this.#response = new ResponseReader(recorder);
+  }
+
+  /** True once the stream has said all that it has to say. */
+  get isComplete(): boolean {
+    return this.#end !== undefined;
   }
 
   /** Whether there is a picture, and none has begun behind it. */
@@ -68,7 +76,7 @@ export class ResponseStreamReader {
   }
 
   done(): ImageEvent {
-    return this.#response.done();
+    return this.#response.done(this.#end?.slice('response.'.length));
   }
 
   *#readData(data: Buffer): Generator<ImageEvent> {
@@ -78,7 +86,7 @@ export class ResponseStreamReader {
     if (!this.#scanner) {
       this.#scanner = new JsonScanner(eventShape);
       // The last event repeats the pictures that finished items have brought.
-      this.#response.skipsPictures = this.#response.pictures > 0;
+      this.#response.beginAgain();
     }
     for (const token of this.#scanner.push(data)) yield* this.#take(token);
   }
@@ -87,14 +95,18 @@ export class ResponseStreamReader {
     for (const token of this.#scanner?.end() ?? []) yield* this.#take(token);
     const { type: _type, error, ...flat } = this.#members;
     const type = this.#type;
+    const isObject = this.#isObject;
     if (this.#preview) yield this.#endPreview(this.#preview);
     this.#name = '';
     this.#scanner = undefined;
     this.#isObject = undefined;
     this.#members = {};
     this.#preview = undefined;
-    if (type === 'error' || (error !== undefined && error !== null)) throw azureErrorMember(error ?? flat);
-    this.isComplete = lastEvents.includes(type);
+    if (!isObject) return;
+    if (type === 'error' || (error !== undefined && error !== null))
+      throw azureErrorEvent(error ?? flat, toolParameter);
+    if (String(type).startsWith(callEvents)) this.#response.noteCall();
+    this.#end = lastEvents.find((last) => last === type);
   }
 
   *#take(token: ScanToken): Generator<ImageEvent> {
@@ -116,12 +128,14 @@ export class ResponseStreamReader {
 
   /** A finished item is read as if it stood in the response's output, where it will stand in the end. */
   *#takeItem(token: ScanToken & { path: unknown }, rest: readonly (string | number)[]): Generator<ImageEvent> {
-    this.#response.skipsPictures = !this.#mayBe(itemEvent);
+    if (!this.#mayBe(itemEvent)) return;
+    if (this.#preview) throw invalidResponse('an event holds two pictures');
     yield* this.#response.take({ ...token, path: ['output', 0, ...rest] } as ScanToken);
   }
 
   *#beginPreview(): Generator<ImageEvent> {
     if (!this.#mayBe(previewEvent)) return;
+    if (this.#preview) throw invalidResponse('an event holds two pictures');
     this.#preview = new PictureCheck();
     yield { type: 'image', index: this.#response.pictures, isPartial: true };
   }
@@ -142,7 +156,7 @@ export class ResponseStreamReader {
       type: 'image-end',
       index: this.#response.pictures,
       ...(typeof partialIndex === 'number' && { partialIndex }),
-      facts: answerSummary(this.#members).facts ?? {},
+      facts: answerSummary(definite(this.#members)).facts ?? {},
     };
   }
 }

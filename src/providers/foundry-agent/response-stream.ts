@@ -4,25 +4,35 @@ import { unfinishedStream } from '../../upstream/paid-call-error.ts';
 import { SseReader } from '../../upstream/sse-reader.ts';
 import { ResponseStreamReader } from './response-stream-reader.ts';
 
+/** After its picture the chat model usually says a few words, which nobody waits for longer. */
+const lastWordsMs = 5_000;
+
 /**
  * The pictures of a streamed response, previews included. Throws a GatewayError for an error event, for a response that
  * ends without a picture, and for a stream that ends before; a picture that is complete stays one, whatever follows it.
+ * @param giveUp closes the body
  */
 export async function* responseStream(
   body: AsyncIterable<Buffer>,
   { recorder }: ProviderCall,
+  giveUp: () => void,
 ): AsyncGenerator<ImageEvent> {
   const sse = new SseReader();
   const stream = new ResponseStreamReader(recorder);
+  let silence: NodeJS.Timeout | undefined;
   try {
     for await (const chunk of body) {
+      clearTimeout(silence);
       yield* stream.read(sse.push(chunk));
       if (stream.isComplete) break;
+      if (stream.isSettled) silence = setTimeout(giveUp, lastWordsMs);
     }
     if (!stream.isComplete) yield* stream.read(sse.end());
     if (!stream.isComplete) throw unfinishedStream();
   } catch (error) {
     if (!stream.isSettled) throw error;
+  } finally {
+    clearTimeout(silence);
   }
   yield stream.done();
 }

@@ -1,0 +1,254 @@
+import { describe, expect, test } from 'vitest';
+import { otherPng, tinyPng } from '../fixtures/pictures.ts';
+import { callGateway } from '../helpers/call-gateway.ts';
+import { oneTarget, startGateway } from '../helpers/start-gateway.ts';
+import { mockAzure, type Reply } from './mock-azure.ts';
+import { collect, foundryTool, imageCall, message, rejection, responseOf, startCall } from './providers.ts';
+
+const created = 1713833628;
+const headers = { 'content-type': 'text/event-stream' };
+
+const event = (type: string, members: object = {}, end = '\n') =>
+  `event: ${type}${end}data: ${JSON.stringify({ type, ...members })}${end}${end}`;
+const partial = (index: number, more: object = {}) =>
+  event('response.image_generation_call.partial_image', {
+    item_id: 'ig_1',
+    output_index: 0,
+    partial_image_index: index,
+    partial_image_b64: otherPng,
+    ...more,
+  });
+const done = (item: unknown) => event('response.output_item.done', { output_index: 0, item });
+const completed = (...output: unknown[]) => event('response.completed', { response: responseOf(output) });
+const begin =
+  event('response.created', { response: responseOf([], { status: 'in_progress' }) }) +
+  event('response.in_progress', { response: responseOf([], { status: 'in_progress' }) }) +
+  event('response.output_item.added', { output_index: 0, item: imageCall(null, { status: 'in_progress' }) }) +
+  event('response.image_generation_call.in_progress', { item_id: 'ig_1', output_index: 0 }) +
+  event('response.image_generation_call.generating', { item_id: 'ig_1', output_index: 0 });
+const end =
+  event('response.image_generation_call.completed', { item_id: 'ig_1', output_index: 0 }) + done(imageCall(tinyPng));
+
+function run(body: unknown, reply: Reply = {}) {
+  mockAzure().post(foundryTool.paidPath, { headers, body, ...reply });
+  return startCall(foundryTool, { request: { stream: true, partialImages: 2 } });
+}
+
+const preview = (partialIndex?: number, facts: object = {}) => [
+  { type: 'image', index: 0, isPartial: true },
+  { type: 'bytes', base64: otherPng },
+  { type: 'image-end', index: 0, ...(partialIndex !== undefined && { partialIndex }), facts },
+];
+const picture = (index = 0, base64 = tinyPng) => [
+  { type: 'image', index, isPartial: false },
+  { type: 'bytes', base64 },
+  { type: 'image-end', index, facts: {}, created },
+];
+const last = { type: 'done', created };
+
+describe('a stream', () => {
+  test.each<[string, string, object[]]>([
+    ['with the picture in its finished item', begin + end + completed(), [...picture(), last]],
+    ['with the picture in its last event only', begin + completed(imageCall(tinyPng)), [...picture(), last]],
+    ['with the picture in both: it is one', begin + end + completed(message, imageCall(tinyPng)), [...picture(), last]],
+    ['with the same item twice: it is one', begin + end + end + completed(), [...picture(), last]],
+    [
+      'with two pictures, and previews of the first',
+      begin + partial(0) + partial(1) + end + done(imageCall(otherPng, { id: 'ig_2' })) + completed(),
+      [...preview(0), ...preview(1), ...picture(), ...picture(1, otherPng), last],
+    ],
+    [
+      'with previews that tell more, or less',
+      begin +
+        partial(0, { size: '1024x1024', quality: 'low', background: 'auto', output_format: 'png' }) +
+        partial(0, { partial_image_index: undefined }) +
+        end +
+        completed(),
+      [...preview(0, { size: '1024x1024', quality: 'low', outputFormat: 'png' }), ...preview(), ...picture(), last],
+    ],
+    ['that ends with [DONE]', `${begin}${end}${completed()}data: [DONE]\n\n`, [...picture(), last]],
+    [
+      'with events, items and lines that nobody knows',
+      `: comment\n\nretry: 5\n\n${begin}${event('response.tomorrow', { item: 7, response: null })}data: 7\n\n${done(message)}${done(null)}${end}${completed()}`,
+      [...picture(), last],
+    ],
+    [
+      'without names, with a byte order mark and other line ends',
+      `\ufeff${(begin + end + completed()).replaceAll(/event: .*\n/g, '').replaceAll('\n', '\r\n')}`,
+      [...picture(), last],
+    ],
+    [
+      'whose names stand in its lines only',
+      `${begin}event: response.completed\ndata: ${JSON.stringify({ response: responseOf([imageCall(tinyPng)]) })}\n\n`,
+      [...picture(), last],
+    ],
+    ['that is cut behind the picture', begin + end, [...picture(), last]],
+    [
+      'that is cut in the last event, behind the picture',
+      (begin + end + completed()).slice(0, -20),
+      [...picture(), last],
+    ],
+    ['with an error behind the picture', begin + end + event('error', { code: 'server_error' }), [...picture(), last]],
+    [
+      'that fails behind the picture',
+      begin + end + event('response.failed', { response: responseOf([], { status: 'failed' }) }),
+      [...picture(), last],
+    ],
+    [
+      'that is incomplete behind the picture',
+      begin + end + event('response.incomplete', { response: responseOf([], { status: 'incomplete' }) }),
+      [...picture(), last],
+    ],
+    [
+      'that goes on behind its end',
+      begin + end + completed() + done(imageCall(otherPng, { id: 'ig_3' })),
+      [...picture(), last],
+    ],
+    ['that is JSON', JSON.stringify(responseOf([imageCall(tinyPng)])), [...picture(), last]],
+  ])('%s: its events', async (_name, body, events) => {
+    const call = run(body);
+    expect(await collect(await call.events)).toEqual(events);
+    expect(call.anomalies).toEqual([]);
+  });
+
+  test('that is cut in the bytes of its picture is torn, also behind a preview', async () => {
+    const large = Buffer.concat([Buffer.from(tinyPng, 'base64'), Buffer.alloc(1_000)]).toString('base64');
+    for (const before of [begin, begin + partial(0)]) {
+      const text = before + done(imageCall(large));
+      const events = await run(text.slice(0, -500)).events;
+      expect(await rejection(collect(events))).toMatchObject({ kind: 'upstream_outcome_unknown', outcome: 'unknown' });
+    }
+  });
+
+  const refused = { kind: 'content_policy_violation', outcome: 'refused' };
+  const ended = { kind: 'upstream_generation_failed', outcome: 'failed' };
+  const limited = { kind: 'upstream_rate_limited', outcome: 'not-processed' };
+  const unknown = { kind: 'upstream_outcome_unknown', outcome: 'unknown' };
+  const invalid = { kind: 'upstream_invalid_response', outcome: 'unknown' };
+  const noImage = { kind: 'upstream_no_image', outcome: 'failed' };
+  const error = { code: 'content_policy_violation', message: 'body-canary', param: null, sequence_number: 3 };
+  const failed = (code: string) =>
+    event('response.failed', { response: responseOf([], { status: 'failed', error: { code, message: 'no' } }) });
+
+  test.each<[string, string, object]>([
+    ['with a flat error', begin + event('error', error), refused],
+    ['with a nested error', begin + event('error', { error }), refused],
+    ['with an error of neither type nor name', `${begin}data: ${JSON.stringify({ error })}\n\n`, refused],
+    [
+      'with an error of which only its name tells',
+      `${begin}event: error\ndata: {"code":"rate_limit_exceeded"}\n\n`,
+      limited,
+    ],
+    ['with an error of another code', begin + event('error', { code: 'server_error', message: 'no' }), ended],
+    ['that fails', begin + failed('server_error'), ended],
+    ['that fails at a limit', begin + failed('rate_limit_exceeded'), limited],
+    ['that fails for its prompt', begin + failed('invalid_prompt'), refused],
+    [
+      'that fails for its picture',
+      begin + failed('image_parse_error'),
+      { kind: 'upstream_refused_image', param: 'image' },
+    ],
+    [
+      'that is filtered',
+      begin +
+        event('response.incomplete', {
+          response: responseOf([], { status: 'incomplete', incomplete_details: { reason: 'content_filter' } }),
+        }),
+      refused,
+    ],
+    [
+      'that is incomplete',
+      begin +
+        event('response.incomplete', {
+          response: responseOf([], { status: 'incomplete', incomplete_details: { reason: 'max_output_tokens' } }),
+        }),
+      ended,
+    ],
+    [
+      'that is cancelled',
+      begin + event('response.cancelled', { response: responseOf([], { status: 'cancelled' }) }),
+      ended,
+    ],
+    [
+      'whose item failed',
+      begin +
+        done(imageCall(null, { status: 'failed', error: { code: 'image_content_policy_violation' } })) +
+        completed(),
+      refused,
+    ],
+    ['with words only', done(message) + completed(message), noImage],
+    ['that completes with a call without a picture', begin + completed(imageCall(null)), invalid],
+    ['with a picture that is none', begin + done(imageCall('aGVsbG8gd29ybGQhIQ==')), invalid],
+    ['with data that is no JSON', `${begin}data: {nonsense}\n\n`, invalid],
+    ['that is cut before anything', '', invalid],
+    ['that is cut before the picture', begin, unknown],
+    ['that is [DONE] before the picture', `${begin}data: [DONE]\n\n`, unknown],
+    ['that is JSON with words only', JSON.stringify(responseOf([message])), noImage],
+    ['that is the page of a proxy', '<html>body-canary</html>', invalid],
+  ])('%s: rejects before any event', async (_name, body, expected) => {
+    expect(await rejection(run(body).events)).toMatchObject({ name: 'GatewayError', ...expected });
+  });
+
+  test.each<[string, string, object]>([
+    ['an error', event('error', error), refused],
+    ['a failure', failed('server_error'), ended],
+    // A call of the tool had begun.
+    ['words', completed(message), invalid],
+    ['nothing', '', unknown],
+    ['another preview that is none', partial(1, { partial_image_b64: 'aGVsbG8gd29ybGQhIQ==' }), invalid],
+  ])('that ends behind a preview with %s breaks there', async (_name, rest, expected) => {
+    const events = await run(begin + partial(0) + rest).events;
+    expect(await rejection(collect(events))).toMatchObject(expected);
+  });
+
+  test('whose first preview is none is refused before any event', async () => {
+    const body = begin + partial(0, { partial_image_b64: 'aGVsbG8gd29ybGQhIQ==' }) + end;
+    expect(await rejection(run(body).events)).toMatchObject(invalid);
+  });
+
+  test('that is refused as a whole is an error as any other', async () => {
+    const call = run({ error: { code: 'content_filter', message: 'no' } }, { status: 400 });
+    expect(await rejection(call.events)).toMatchObject(refused);
+  });
+});
+
+describe('a caller of a stream', () => {
+  const target = { ...foundryTool.target, capabilities: { streams: true } };
+  const ask = async (body: string, asked: object = { stream: true, partial_images: 1 }, more: object = {}) => {
+    mockAzure().post(foundryTool.paidPath, { headers, body });
+    const gateway = await startGateway(oneTarget({ ...target, ...more }));
+    const called = await callGateway(gateway.url, { model: 'picture', prompt: 'a prompt-canary', ...asked });
+    expect(called.text).not.toMatch(/canary|usage|response\./);
+    return called;
+  };
+  const namesOf = (text: string) => [...text.matchAll(/^event: (.*)$/gm)].map(([, name]) => name);
+
+  test('gets previews and the picture as events of the Images API, without the chat model’s usage', async () => {
+    const { text } = await ask(begin + partial(0) + end + completed(message));
+    expect(namesOf(text)).toEqual(['image_generation.partial_image', 'image_generation.completed']);
+    expect(text).toContain(otherPng);
+    expect(text).toContain(tinyPng);
+  });
+
+  test('gets an error event behind a preview, and an answer of JSON before anything', async () => {
+    const error = event('error', { code: 'server_error', message: 'body-canary' });
+    const torn = await ask(begin + partial(0) + error);
+    expect(namesOf(torn.text)).toEqual(['image_generation.partial_image', 'error']);
+    const refused = await ask(begin + error);
+    expect([refused.status, refused.json().error.code]).toEqual([502, 'upstream_generation_failed']);
+  });
+
+  test('gets pictures of several calls one behind the other', async () => {
+    const azure = mockAzure();
+    azure.post(foundryTool.paidPath, { headers, body: begin + end + completed() });
+    azure.post(foundryTool.paidPath, { headers, body: begin + completed(imageCall(tinyPng)) });
+    const gateway = await startGateway(oneTarget(target));
+    const called = await callGateway(gateway.url, { model: 'picture', prompt: 'a cat', n: 2, stream: true });
+    expect(namesOf(called.text)).toEqual(['image_generation.completed', 'image_generation.completed']);
+  });
+
+  test('that wants JSON, where the operator wants streams, gets JSON without the preview', async () => {
+    const called = await ask(begin + partial(0) + end + completed(), {}, { upstreamStream: 'always' });
+    expect(called.json()).toEqual({ created, data: [{ b64_json: tinyPng }] });
+  });
+});
