@@ -233,6 +233,24 @@ describe('a job in the background', () => {
     expect(rig.simulator.ledger.counts().cancelled).toBe(1);
   });
 
+  test('whose first call of the tool failed is waited for: the chat model may call it again', async () => {
+    const call = { id: 'ig_1', type: 'image_generation_call' };
+    const failedCall = { ...call, status: 'failed', result: null, error: { code: 'server_error', message: 'no' } };
+    const states = [
+      { status: 'queued', output: [] },
+      { status: 'in_progress', output: [failedCall] },
+      { status: 'completed', output: [failedCall, { ...call, id: 'ig_2', result: tinyPng }] },
+    ];
+    const methods: (string | undefined)[] = [];
+    const upstream = await startUpstream((request, response) => {
+      methods.push(request.method);
+      response.end(JSON.stringify({ id: 'resp_1', ...states[methods.length - 1] }));
+    });
+    const { url } = await startAgents({ targetKeys: { baseURL: upstream.origin, maxRetries: 2 } });
+    expect(await outcome(url, { model: 'later', prompt: 'a cat' })).toBe(good);
+    expect(methods).toEqual(['POST', 'GET', 'GET']);
+  });
+
   test('runs on while it lingers, and its caller’s retry gets its picture', async () => {
     const rig = await startAgents({ limits: { lingerMs: 10_000 }, operationMs: 1_500 });
     const body = { model: 'later', prompt: 'a patient cat' };
