@@ -1,13 +1,13 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { ModerationDetails } from '../domain/gateway-error.ts';
+import type { Renewal } from '../upstream/credential.ts';
 import { retryHint } from './retry-hint.ts';
 
 /** What an Azure answer says about a failure. Codes are lower case letters only: Azure spells each in several ways. */
 export type AzureErrorFacts = {
   readonly status: number;
   readonly isCut: boolean;
-  /** The credential was not accepted, and another one would be shown next time. */
-  readonly renewsCredential: boolean;
+  readonly renewal: Renewal | undefined;
   readonly hasErrorObject: boolean;
   readonly codes: readonly string[];
   readonly message: string;
@@ -24,7 +24,7 @@ export type ErrorAnswer = {
   readonly text: string;
   /** The body broke off, or took too long. */
   readonly isCut: boolean;
-  readonly renewsCredential?: boolean | undefined;
+  readonly renewal?: Renewal | undefined;
   /** What callers call a parameter; by default the same as the upstream. */
   readonly parameter?: ParameterNames | undefined;
 };
@@ -32,7 +32,7 @@ export type ErrorAnswer = {
 export type ParameterNames = (name: string) => string | undefined;
 
 export function readAzureErrorFacts(answer: ErrorAnswer): AzureErrorFacts {
-  const { status, headers, value, text, isCut, renewsCredential = false, parameter = (name) => name } = answer;
+  const { status, headers, value, text, isCut, renewal, parameter = (name) => name } = answer;
   const param = parameterName(memberOf(memberOf(value, 'error'), 'param'));
   const error = memberOf(value, 'error');
   const inner = memberOf(error, 'inner_error') ?? memberOf(error, 'innererror');
@@ -43,7 +43,7 @@ export function readAzureErrorFacts(answer: ErrorAnswer): AzureErrorFacts {
   return {
     status,
     isCut,
-    renewsCredential,
+    renewal,
     hasErrorObject: typeof code === 'string' || typeof memberOf(error, 'message') === 'string',
     codes: codes.map(plainCode),
     message: typeof message === 'string' ? message : '',

@@ -16,10 +16,10 @@ export const errorBodyLimits = { bytes: 64 * 1024, ms: 5_000 };
 
 /** The meaning of an answer that is not a success. Reads its body, bounded, and never rejects. */
 export async function azureAnswerError(answer: UpstreamAnswer, parameter?: ParameterNames): Promise<GatewayError> {
-  const { status, headers, body, renewsCredential } = answer;
+  const { status, headers, body, renewal } = answer;
   const { text, end } = await readBounded(body, errorBodyLimits);
   const value = end === 'complete' && isFramed(headers) ? parseJson(text) : undefined;
-  return azureError({ status, headers, value, text, isCut: end === 'broken', renewsCredential, parameter });
+  return azureError({ status, headers, value, text, isCut: end === 'broken', renewal, parameter });
 }
 
 /** The meaning of an `error` member inside an answer with status 200, or of an operation that failed. */
@@ -136,7 +136,7 @@ const statusRules: readonly Rule[] = [
   [hasCode(...contentCodes), 'content_policy_violation', 'refused'],
   [({ message }) => /\bsafety system\b/i.test(message), 'content_policy_violation', 'refused'],
   [({ status }) => status >= 300 && status < 400, 'upstream_misconfigured', 'not-processed'],
-  [({ renewsCredential }) => renewsCredential, 'upstream_token_refused', 'not-processed'],
+  [({ renewal }) => renewal === 'now', 'upstream_token_refused', 'not-processed'],
   [hasStatus(401, 403), 'upstream_auth_failed', 'not-processed'],
   [hasCode(...quotaCodes), 'upstream_quota_exhausted', 'not-processed'],
   [hasStatus(429), 'upstream_rate_limited', 'not-processed'],

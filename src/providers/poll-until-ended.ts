@@ -78,8 +78,8 @@ async function readAnswer<T>(
   }
 }
 
-function isPassing({ status, renewsCredential }: UpstreamAnswer): boolean {
-  return status === 408 || status === 429 || status >= 500 || renewsCredential === true;
+function isPassing({ status, renewal = 'never' }: UpstreamAnswer): boolean {
+  return status === 408 || status === 429 || status >= 500 || renewal !== 'never';
 }
 
 function lostJob(status: number): GatewayError {

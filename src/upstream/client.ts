@@ -3,7 +3,7 @@ import type { Readable } from 'node:stream';
 import { setImmediate } from 'node:timers/promises';
 import { Agent, type Dispatcher } from 'undici';
 import type { Attempt } from '../domain/image-provider.ts';
-import type { Credential } from './credential.ts';
+import type { Credential, Renewal } from './credential.ts';
 import { discardBody } from './discard-body.ts';
 import { inflateBody } from './inflate-body.ts';
 import type { PaidBody } from './paid-body.ts';
@@ -15,8 +15,8 @@ export type UpstreamAnswer = {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   readonly body: Readable;
-  /** The credential was not accepted, and the next call would show another one. */
-  readonly renewsCredential?: boolean;
+  /** The credential was not accepted: when a call would show another one. */
+  readonly renewal?: Renewal;
 };
 
 export type PaidCall = {
@@ -82,8 +82,8 @@ export function createUpstreamClient(times: Partial<UpstreamTimes> = {}): Upstre
       headers: { ...identity, ...headers, ...shown.header },
       ...(body && { body: body.open() }),
     });
-    const renewsCredential = answer.status === 401 && shown.refused();
-    return { ...answer, body: inflateBody(answer.body, answer.headers), renewsCredential };
+    const renewal = answer.status === 401 ? shown.refused() : undefined;
+    return { ...answer, body: inflateBody(answer.body, answer.headers), ...(renewal && { renewal }) };
   }
 
   return {

@@ -1,11 +1,14 @@
 import type { Secret } from '../domain/secret.ts';
 import type { TokenSource } from './token-source.ts';
 
+/** `now`: the next call shows another credential; `later`: there will be another one, but not soon. */
+export type Renewal = 'now' | 'later' | 'never';
+
 /** What one call shows to its upstream. */
 export type ShownCredential = {
   readonly header: Readonly<Record<string, string>>;
-  /** The upstream did not accept it. Whether the next call would show another one. */
-  refused(): boolean;
+  /** The upstream did not accept it. When a call would show another one. */
+  refused(): Renewal;
 };
 
 /** How calls show an upstream who makes them. */
@@ -16,7 +19,7 @@ export interface Credential {
 
 /** The key of an Azure resource (CONTRACTS §3). */
 export function keyCredential(apiKey: Secret): Credential {
-  return { show: async () => ({ header: { 'api-key': apiKey.expose() }, refused: () => false }) };
+  return { show: async () => ({ header: { 'api-key': apiKey.expose() }, refused: () => 'never' }) };
 }
 
 /** A bearer token of Microsoft Entra ID. */
@@ -24,7 +27,10 @@ export function tokenCredential(tokens: TokenSource): Credential {
   return {
     async show(signal) {
       const token = await tokens.token(signal);
-      return { header: { authorization: `Bearer ${token.expose()}` }, refused: () => tokens.refused(token) };
+      return {
+        header: { authorization: `Bearer ${token.expose()}` },
+        refused: () => (tokens.refused(token) ? 'now' : 'later'),
+      };
     },
   };
 }

@@ -1,5 +1,4 @@
-import { cellsOf } from './matrix.ts';
+import { extraCells } from './matrix.ts';
 import { playCells } from './play-cells.ts';
-import { extras } from './table/all.ts';
 
-playCells(cellsOf(extras));
+playCells(extraCells);

@@ -1,6 +1,6 @@
 import type { Answer, FaultServer, Script } from './fault-server.ts';
 import { answerIn, goodAnswer, type Mode } from './modes.ts';
-import type { Request } from './read-requests.ts';
+import { isPaidCall, type Request } from './read-requests.ts';
 import { type Fault, toldIn } from './table/fault.ts';
 
 /** A fault, for as many requests of each kind as it lasts. */
@@ -10,8 +10,8 @@ export function scriptOf(fault: Fault, mode: Mode): Script {
     welcome,
     answer(request: Request, index: number): Answer {
       if (play === undefined || index >= times) return goodAnswer(mode, request);
-      const faulty = play(mode, request.headers.host ?? '', index);
-      const isPaid = request.method === 'POST' && toldIn(fault, mode).accepted > 0;
+      const faulty = play(mode, request.headers.host ?? '', index, request);
+      const isPaid = isPaidCall(request) && toldIn(fault, mode).accepted > 0;
       const isReplaced = faulty.post !== undefined && times < Number.POSITIVE_INFINITY;
       const isBilled = isPaid && !isReplaced;
       return { steps: answerIn(mode, request, faulty), isBilled };

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { certificate } from '../helpers/loopback-server.ts';
-import { type Request, readRequests } from './read-requests.ts';
+import { isCancel, isPaidCall, type Request, readRequests } from './read-requests.ts';
 import { play, type Step } from './script.ts';
 
 /** What happens to a connection before a byte of it is read. */
@@ -26,9 +26,12 @@ export type FaultServer = {
   readonly open: number;
   /** Every request that arrived completely. */
   readonly requests: readonly Request[];
-  /** POSTs that arrived completely, and those of them that a real upstream would bill. */
+  /** Paid POSTs that arrived completely, and those of them that a real upstream would bill. */
   readonly received: number;
   readonly accepted: number;
+  /** GETs, and POSTs that end a job; neither is ever billed. */
+  readonly polls: number;
+  readonly cancels: number;
 };
 
 type Options = {
@@ -87,7 +90,13 @@ export async function startFaultServer({ script, isSecure = true, onFinished }: 
       return sockets.size;
     },
     get received() {
-      return requests.filter(({ method }) => method === 'POST').length;
+      return requests.filter(isPaidCall).length;
+    },
+    get polls() {
+      return requests.filter(({ method }) => method === 'GET').length;
+    },
+    get cancels() {
+      return requests.filter(isCancel).length;
     },
     get accepted() {
       return accepted;

@@ -1,7 +1,8 @@
+import { pending } from './agent-wire.ts';
 import type { Answer, Script } from './fault-server.ts';
 import { head, jsonReply } from './http-text.ts';
 import { answerIn, type Carrier, carrierOf, goodAnswer, type Mode } from './modes.ts';
-import type { Request } from './read-requests.ts';
+import { isPaidCall, type Request } from './read-requests.ts';
 import { after, fin, type Step, write } from './script.ts';
 
 /** Where an upstream stops until it is told to go on. */
@@ -14,7 +15,7 @@ export function holding(mode: Mode, place: Place, word: string): { readonly scri
   const answer = (request: Request): Answer => {
     const isHeld = request.method === 'GET' || request.body.includes(word);
     if (!isHeld || isOver) return goodAnswer(mode, request);
-    return { steps: held(mode, place, request, promise), isBilled: request.method === 'POST' };
+    return { steps: held(mode, place, request, promise), isBilled: isPaidCall(request) };
   };
   return {
     script: { welcome: 'serve', answer },
@@ -32,9 +33,11 @@ function held(mode: Mode, place: Place, request: Request, event: Promise<void>):
     return [after(event), ...answerIn(mode, request)];
   }
   if (place === 'in the picture') return answerIn(mode, request, { result: paused(carrier, carrier.late, event) });
-  // The asynchronous flow has no picture before its operation has ended.
+  // Neither the asynchronous flow nor an agent's job has a picture before it has ended.
   if (mode === 'C')
     return answerIn(mode, request, { poll: jsonReply(200, { status: 'running' }, { 'retry-after-ms': '1' }) });
+  if (mode === 'agent-background')
+    return answerIn(mode, request, { poll: jsonReply(200, pending('in_progress'), { 'retry-after-ms': '1' }) });
   return answerIn(mode, request, { result: paused(carrier, carrier.early, event) });
 }
 

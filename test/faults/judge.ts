@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
 import { tinyPng } from '../fixtures/pictures.ts';
-import { legsOf, type Mode } from './modes.ts';
+import { isStreamed, legsOf, type Mode } from './modes.ts';
 import type { Expected } from './table/expected.ts';
 import type { Told } from './told.ts';
 
@@ -26,7 +26,7 @@ function seenBy({ status, header, error, pictures, isTorn }: Told): Record<strin
 
 function wanted(told: Expected, mode: Mode): Record<string, unknown> {
   const { status, code, param = null, shouldRetry = null, retryAfterMs = null, picture } = told;
-  const isTorn = told.end === 'torn' && mode !== 'D';
+  const isTorn = told.end === 'torn' && !isStreamed(mode);
   const retryAfter = retryAfterMs === null ? null : String(Math.ceil(retryAfterMs / 1_000));
   return {
     status,
@@ -55,6 +55,8 @@ const types: Readonly<Record<string, string>> = {
   rate_limit_exceeded: 'requests',
   insufficient_quota: 'insufficient_quota',
   content_policy_violation: 'image_generation_user_error',
+  moderation_blocked: 'image_generation_user_error',
+  invalid_image_file: 'invalid_request_error',
   invalid_value: 'invalid_request_error',
 };
 const typeOf = (code: string): string => types[code] ?? 'server_error';

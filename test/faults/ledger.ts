@@ -2,6 +2,7 @@ import { expect } from 'vitest';
 import { legsOf, type Mode } from './modes.ts';
 import type { Observed } from './observe.ts';
 import type { Expected } from './table/expected.ts';
+import { until } from './until.ts';
 
 /** Of the default configuration. */
 const maxRetries = 2;
@@ -17,6 +18,18 @@ export function countsOf({ upstreams, metrics }: Observed): Counts {
   const received = upstreams.reduce((sum, one) => sum + one.received, 0);
   const accepted = upstreams.reduce((sum, one) => sum + one.accepted, 0);
   return { received, accepted, ends: metrics.ends };
+}
+
+/** A job that is given up is ended, and no other one; what has ended is not asked for. */
+export async function expectJobs({ upstreams }: Observed, { polls, cancels = 0 }: Expected): Promise<void> {
+  const count = (kind: 'polls' | 'cancels') => upstreams.reduce((sum, one) => sum + one[kind], 0);
+  expect(
+    await until(
+      () => count('cancels'),
+      (seen) => seen === cancels,
+    ),
+  ).toBe(cancels);
+  if (polls !== undefined) expect(count('polls')).toBe(polls);
 }
 
 /** The gateway's counts are the upstream's: nothing is sent without being counted, nothing billed and forgotten. */

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { cells, cellsOf, isCovered, isLeftOut, leftOut, nameOf, nominalCells } from './matrix.ts';
+import { allCells, isCovered, isLeftOut, leftOut, nameOf, nominalCells, nominalVariantCells } from './matrix.ts';
 import { extras } from './table/all.ts';
 
 test('every fault meets every mode and both clients, save for what is left out with a reason', () => {
@@ -9,11 +9,16 @@ test('every fault meets every mode and both clients, save for what is left out w
   expect(nominalCells.filter(isCovered).length).toBeGreaterThanOrEqual(400);
 });
 
+test('the variants meet every fault, too', () => {
+  expect(nominalVariantCells).toHaveLength(216);
+  expect(nominalVariantCells.filter((cell) => isCovered(cell) === isLeftOut(cell))).toEqual([]);
+});
+
 test('at least 70 extras are of single modes', () => {
   expect(extras.length).toBeGreaterThanOrEqual(70);
 });
 
 test('no two cells have the same name', () => {
-  const names = [...cells, ...cellsOf(extras)].map(nameOf);
+  const names = allCells.map(nameOf);
   expect(names.filter((name, index) => names.indexOf(name) !== index)).toEqual([]);
 });

@@ -1,24 +1,45 @@
 import { otherPng, tinyPng } from '../fixtures/pictures.ts';
+import { agentEvents, pending, responseOf, responseText } from './agent-wire.ts';
 import type { Answer } from './fault-server.ts';
 import { jsonReply, message, reply } from './http-text.ts';
-import type { Request } from './read-requests.ts';
+import { isPaidCall, type Request } from './read-requests.ts';
 import { fin, type Step, write } from './script.ts';
 
 /** RELIABILITY §6: deployment path, v1 path, asynchronous flow, event stream, edits, fan-out. */
 export const modes = ['A', 'B', 'C', 'D', 'E', 'F'] as const;
-export type Mode = (typeof modes)[number];
+
+/** The image tool of an agent joins as variants: its response as JSON, as events, and as a job that is polled. */
+export const variants = ['agent', 'agent-stream', 'agent-background'] as const;
+export type Variant = (typeof variants)[number];
+export type Mode = (typeof modes)[number] | Variant;
+
+export const everyMode: readonly Mode[] = [...modes, ...variants];
+
+export const isAgent = (mode: Mode): boolean => variants.some((variant) => variant === mode);
+
+/** Whether the paid POST is answered with events. */
+export const isStreamed = (mode: Mode): boolean => mode === 'D' || mode === 'agent-stream';
+
+/** Whether the paid POST only starts a job, which is polled. */
+export const isPolled = (mode: Mode): boolean => mode === 'C' || mode === 'agent-background';
 
 export const azureKey = 'azure-key-canary';
 
 /** The keys of a target that speaks the mode's protocol. */
 export function targetOf(mode: Mode, baseURL: string): Record<string, unknown> {
   const common = { baseURL, apiKey: azureKey };
+  const agent = { ...common, ...agentKeys, baseURL: `${baseURL}/api/projects/cage` };
+  if (mode === 'agent') return agent;
+  if (mode === 'agent-stream') return { ...agent, capabilities: { streams: true } };
+  if (mode === 'agent-background') return { ...agent, background: true };
   const deployment = { ...common, provider: 'azure-deployment', deployment: 'pictures' };
   if (mode === 'B') return { ...common, provider: 'azure-v1', model: 'gpt-image-2' };
   if (mode === 'C') return { ...common, provider: 'azure-async', model: 'dall-e-2' };
   if (mode === 'F') return { ...deployment, model: 'dall-e-3', apiVersion: '2024-10-21' };
   return { ...deployment, model: 'gpt-image-2', apiVersion: '2025-04-01-preview' };
 }
+
+const agentKeys = { provider: 'foundry-agent', model: 'gpt-image-2', agent: 'artist', imageDeployment: 'pictures' };
 
 /** What the client asks for beside model and prompt. */
 export const parametersOf: Readonly<Record<Mode, Record<string, unknown>>> = {
@@ -28,6 +49,9 @@ export const parametersOf: Readonly<Record<Mode, Record<string, unknown>>> = {
   D: { stream: true, partial_images: 1 },
   E: {},
   F: { n: 2, response_format: 'b64_json' },
+  agent: {},
+  'agent-stream': { stream: true, partial_images: 1 },
+  'agent-background': {},
 };
 
 /** How many paid calls a request becomes, and how many pictures it brings. */
@@ -44,14 +68,21 @@ export type Carrier = {
 const json = { 'content-type': 'application/json' };
 const eventStream = { 'content-type': 'text/event-stream' };
 
-/** The answer that brings this picture: to the paid POST, or to the download of the asynchronous flow. */
+/** The answer that brings this picture: to the paid POST, to a poll, or to the download of the asynchronous flow. */
 export function carrierOf(mode: Mode, picture: string = tinyPng): Carrier {
   if (mode === 'C') {
     return { headers: { 'content-type': 'image/png' }, body: Buffer.from(picture, 'base64'), early: 4, late: 40 };
   }
-  const [headers, text] = mode === 'D' ? [eventStream, eventText(picture)] : [json, imagesText(picture)];
+  const text = textOf(mode, picture);
   const at = text.indexOf(picture);
+  const headers = isStreamed(mode) ? eventStream : json;
   return { headers, body: Buffer.from(text), early: at + 8, late: at + 60 };
+}
+
+function textOf(mode: Mode, picture: string): string {
+  if (mode === 'D') return eventText(picture);
+  if (mode === 'agent-stream') return agentEvents(picture);
+  return isAgent(mode) ? responseText(picture) : imagesText(picture);
 }
 
 const usage = { total_tokens: 3, input_tokens: 1, output_tokens: 2 };
@@ -72,7 +103,10 @@ export const completedEvent = (picture: string): string =>
 
 const eventText = (picture: string): string => `${partialEvent(picture)}${completedEvent(picture)}`;
 
-/** The three answers of the asynchronous flow; faults stand in for one of them. */
+/**
+ * The three answers of the asynchronous flow; faults stand in for one of them. Elsewhere the result is the answer to the
+ * POST, and that to the polls of a job of an agent.
+ */
 export type Places = {
   readonly post: readonly Step[];
   readonly poll: readonly Step[];
@@ -93,10 +127,17 @@ export const succeeded = (host: string): unknown => ({
   result: { created: 1_700_000_000, data: [{ url: resultUrl(host) }] },
 });
 
+const soon = { 'retry-after-ms': '1' };
+
+/** An agent's job has been taken. */
+export const queued = (members: Readonly<Record<string, unknown>> = {}): readonly Step[] =>
+  jsonReply(200, pending('queued', members), soon);
+
 /** A mode's answer to a request, where faults stand in for some places. */
 export function answerIn(mode: Mode, request: Request, faulty: Partial<Places> = {}): readonly Step[] {
   const { headers, body } = carrierOf(mode);
   const host = request.headers.host ?? '';
+  if (mode === 'agent-background') return jobAnswer(request, faulty);
   if (mode !== 'C') return faulty.post ?? faulty.result ?? reply(200, headers, body);
   if (request.method === 'POST')
     return faulty.post ?? jsonReply(202, { id: 'one', status: 'notRunning' }, submitHeaders(host));
@@ -105,10 +146,17 @@ export function answerIn(mode: Mode, request: Request, faulty: Partial<Places> =
   return faulty.result ?? reply(200, headers, body);
 }
 
+function jobAnswer(request: Request, faulty: Partial<Places>): readonly Step[] {
+  const { headers, body } = carrierOf('agent-background');
+  if (request.method === 'GET') return faulty.poll ?? faulty.result ?? reply(200, headers, body);
+  if (isPaidCall(request)) return faulty.post ?? queued();
+  return jsonReply(200, responseOf([], { status: 'cancelled' }));
+}
+
 /** The upstream as it should be. */
 export const goodAnswer = (mode: Mode, request: Request): Answer => ({
   steps: answerIn(mode, request),
-  isBilled: request.method === 'POST',
+  isBilled: isPaidCall(request),
 });
 
 /** What a second answer on the same connection would bring: somebody else's picture. */

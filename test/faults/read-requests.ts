@@ -8,6 +8,13 @@ export type Request = {
   readonly body: Buffer;
 };
 
+/** Whether a request can be billed: polls never are, nor is what ends a job. */
+export const isPaidCall = ({ method, path }: Pick<Request, 'method' | 'path'>): boolean =>
+  method === 'POST' && !isCancel({ method, path });
+
+export const isCancel = ({ method, path }: Pick<Request, 'method' | 'path'>): boolean =>
+  method === 'POST' && /\/cancel(\?|$)/.test(path);
+
 /** Calls back for each request of a connection that has arrived completely; bodies have a `content-length`. */
 export function readRequests(socket: Socket, onRequest: (request: Request) => void): void {
   let buffer: Buffer = Buffer.alloc(0);

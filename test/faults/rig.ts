@@ -1,4 +1,6 @@
 import type { onTestFinished } from 'vitest';
+import type { AppParts } from '../../src/app.ts';
+import type { EntraTokens } from '../../src/upstream/entra.ts';
 import { tinyPng } from '../fixtures/pictures.ts';
 import { gatewayKey, type StartedGateway, startGateway } from '../helpers/start-gateway.ts';
 import './trust.ts';
@@ -7,13 +9,14 @@ import type { Client } from './matrix.ts';
 import { azureKey, type Mode, parametersOf, targetOf } from './modes.ts';
 import { type Call, editCall, jsonCall, rawCall } from './raw-client.ts';
 import { sdkCall } from './sdk-client.ts';
+import { scaledTokenTimes, tokenPrefix } from './token-desk.ts';
 import type { Told } from './told.ts';
 import { until } from './until.ts';
 
 export type OnFinished = typeof onTestFinished;
 
 /** None of these may be seen by anybody: in the prompts, in what upstreams say, and the keys. */
-export const canaries = ['prompt-canary', 'upstream-text-canary', gatewayKey, azureKey];
+export const canaries = ['prompt-canary', 'upstream-text-canary', gatewayKey, azureKey, tokenPrefix];
 
 const scaledTimes = {
   lingerMs: 500,
@@ -30,7 +33,9 @@ export type GatewayOptions = {
   readonly targetKeys?: Readonly<Record<string, unknown>>;
   readonly limits?: Readonly<Record<string, unknown>>;
   readonly times?: Partial<typeof scaledTimes>;
-  readonly upstreamTimes?: { readonly connectMs?: number; readonly bodyIdleMs?: number };
+  readonly upstreamTimes?: AppParts['upstreamTimes'];
+  /** Instead of keys, the targets are shown tokens. */
+  readonly entra?: EntraTokens;
   readonly onFinished: OnFinished;
 };
 
@@ -38,19 +43,26 @@ export type GatewayOptions = {
 export function startFaultyGateway(
   mode: Mode,
   { targets, spare }: { readonly targets: readonly string[]; readonly spare: string },
-  { modelKeys = {}, targetKeys, limits, times, upstreamTimes, onFinished }: GatewayOptions,
+  { modelKeys = {}, targetKeys, limits, times, upstreamTimes, entra, onFinished }: GatewayOptions,
 ): Promise<StartedGateway> {
+  const target = (origin: string) => {
+    const { apiKey, ...keys } = targetOf(mode, origin);
+    return { ...keys, ...(entra ? { auth } : { apiKey }) };
+  };
   const picture = {
     ...modelKeys,
-    targets: targets.map((origin, index) => ({ ...targetOf(mode, origin), ...targetKeys, priority: index })),
+    targets: targets.map((origin, index) => ({ ...target(origin), ...targetKeys, priority: index })),
   };
-  const models = { ...(limits && { limits }), models: { picture, spare: targetOf(mode, spare) } };
+  const models = { ...(limits && { limits }), models: { picture, spare: target(spare) } };
   return startGateway(models, {
     times: { ...scaledTimes, ...times },
-    upstreamTimes: { connectMs: 300, ...upstreamTimes },
+    upstreamTimes: { connectMs: 1_000, ...scaledTokenTimes, ...upstreamTimes },
+    ...(entra && { entra }),
     onFinished,
   });
 }
+
+const auth = { entra: { scope: 'https://ai.azure.com/.default' } };
 
 export const inputPicture = Buffer.from(tinyPng, 'base64');
 

@@ -1,27 +1,36 @@
 import { expect } from 'vitest';
 import { addressOf, heal, scriptOf } from './fault-script.ts';
 import { expectTold } from './judge.ts';
-import { expectLedger } from './ledger.ts';
+import { expectJobs, expectLedger } from './ledger.ts';
 import type { Cell, Client } from './matrix.ts';
 import { legsOf, type Mode } from './modes.ts';
 import { type Observed, observe } from './observe.ts';
 import { ask, atRest, type OnFinished, restOf } from './rig.ts';
 import type { Expected } from './table/expected.ts';
-import { type Fault, toldIn } from './table/fault.ts';
+import { type Fault, timeoutIn, toldIn } from './table/fault.ts';
 
 export const usualTimeoutMs = 12_000;
 
 /** Plays one cell, and asserts what holds for every one of them (RELIABILITY §6). */
 export async function runCell({ fault, mode, client }: Cell, onFinished: OnFinished): Promise<void> {
   const told = allCalls(toldIn(fault, mode), client);
-  const { isSecure = true, timeoutMs = usualTimeoutMs, modelKeys, upstreamTimes } = fault;
+  const { isSecure = true, modelKeys, upstreamTimes } = fault;
+  const timeoutMs = timeoutIn(fault, mode) ?? usualTimeoutMs;
+  const tokens = fault.tokens?.();
   const target = { script: scriptOf(fault, mode), isSecure, address: addressOf(fault) };
-  const options = { ...(modelKeys && { modelKeys }), ...(upstreamTimes && { upstreamTimes }), onFinished };
+  const options = {
+    ...(modelKeys && { modelKeys }),
+    ...(upstreamTimes && { upstreamTimes }),
+    ...(tokens && { entra: tokens.entra }),
+    onFinished,
+  };
   const observed = await observe({ mode, client, timeoutMs, targets: [target] }, options);
   expectTold(observed.answer, told, mode);
   expectLedger(observed, told, mode);
   expectOrder(observed, timeoutMs, told.sdkCalls);
   if (legsOf(mode) === 1) expectPatience(observed, told);
+  await expectJobs(observed, told);
+  tokens?.heal();
   await expectNextWorks(observed, mode, needsSpare(fault, told) ? 'spare' : 'picture');
 }
 

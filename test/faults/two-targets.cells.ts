@@ -1,82 +1,8 @@
-import { describe, expect, type onTestFinished, test } from 'vitest';
-import { addressOf, healthy, scriptOf } from './fault-script.ts';
-import { expectTold } from './judge.ts';
-import { countsOf, expectNothingForgotten } from './ledger.ts';
 import type { Mode } from './modes.ts';
-import { type Observed, observe } from './observe.ts';
-import { expectNextWorks, expectOrder, usualTimeoutMs } from './run-cell.ts';
+import { playFirstFails, playRepeated } from './play-two-targets.ts';
 import { faults } from './table/all.ts';
-import { type Expected, expected } from './table/expected.ts';
-import { type Fault, isIn, toldIn } from './table/fault.ts';
-
-const repeating = { onUnknownOutcome: 'retry' };
 
 const someModes: readonly Mode[] = ['A', 'C', 'D'];
 
-type Cell = { readonly fault: Fault; readonly mode: Mode; readonly repeatsUnknown: boolean };
-
-/** The fault at the first target only. */
-async function observeTwo({ fault, mode, repeatsUnknown }: Cell, onFinished: typeof onTestFinished): Promise<Observed> {
-  const timeoutMs = fault.timeoutMs ?? usualTimeoutMs;
-  const first = { script: scriptOf(fault, mode), isSecure: fault.isSecure ?? true, address: addressOf(fault) };
-  const options = { ...(repeatsUnknown && { modelKeys: repeating }), onFinished };
-  const targets = [first, { script: healthy(mode) }];
-  const observed = await observe({ mode, client: 'raw', timeoutMs, targets }, options);
-  expectOrder(observed, timeoutMs);
-  expectNothingForgotten(countsOf(observed));
-  return observed;
-}
-
-/** The second target makes the picture, after one call of the first one. */
-function expectSecond(observed: Observed, told: Expected, mode: Mode): void {
-  expectTold(observed.answer, expected.done, mode);
-  const [first, second] = observed.upstreams.map(({ received, accepted }) => ({ received, accepted }));
-  expect(first).toEqual({ received: Math.min(1, told.received), accepted: Math.min(1, told.accepted) });
-  expect(second).toEqual({ received: 1, accepted: 1 });
-  expect(observed.metrics.ends).toEqual({ [told.end]: 1, delivered: 1 });
-}
-
-function expectFirstOnly(observed: Observed, told: Expected, mode: Mode): void {
-  expectTold(observed.answer, told, mode);
-  expect(observed.upstreams.map(({ received }) => received)).toEqual([told.received, 0]);
-  expect(observed.upstreams.map(({ dials }) => dials)[1]).toBe(0);
-  expect(observed.metrics.ends).toEqual({ [told.end]: told.attempts });
-}
-
-const isKnown = ({ end }: Expected): boolean => end === 'not-processed' || end === 'failed';
-
-describe.concurrent.each(someModes)('two targets, the fault at the first one, mode %s', (mode) => {
-  for (const fault of faults.filter((one) => isIn(one, mode))) {
-    const told = toldIn(fault, mode);
-    const name = isKnown(told) ? 'the second one makes the picture' : 'the second one is left alone';
-    test(`${fault.number} ${fault.name}: ${name}`, async ({ onTestFinished }) => {
-      const observed = await observeTwo({ fault, mode, repeatsUnknown: false }, onTestFinished);
-      if (isKnown(told)) expectSecond(observed, told, mode);
-      else expectFirstOnly(observed, told, mode);
-      await expectNextWorks(observed, mode);
-    });
-  }
-});
-
-/** Where time has run out there is none left to ask again in. */
-const isRepeated = (fault: Fault, mode: Mode): boolean =>
-  toldIn(fault, mode).end === 'unknown' && fault.timeoutMs === undefined;
-
-describe.concurrent.each(someModes)('unknown outcomes may be repeated, mode %s', (mode) => {
-  for (const fault of faults.filter((one) => isIn(one, mode) && isRepeated(one, mode))) {
-    const told = toldIn(fault, mode);
-    test(`${fault.number} ${fault.name}: the second target makes the picture`, async ({ onTestFinished }) => {
-      expectSecond(await observeTwo({ fault, mode, repeatsUnknown: true }, onTestFinished), told, mode);
-    });
-
-    test(`${fault.number} ${fault.name}, always: once more and no further`, async ({ onTestFinished }) => {
-      const target = { script: scriptOf(fault, mode), isSecure: fault.isSecure ?? true, address: addressOf(fault) };
-      const options = { modelKeys: repeating, onFinished: onTestFinished };
-      const observed = await observe({ mode, client: 'sdk', timeoutMs: usualTimeoutMs, targets: [target] }, options);
-      expectTold(observed.answer, told, mode);
-      expectOrder(observed, usualTimeoutMs);
-      const { received, accepted } = told;
-      expect(countsOf(observed)).toEqual({ received: 2 * received, accepted: 2 * accepted, ends: { unknown: 2 } });
-    });
-  }
-});
+playFirstFails(someModes, faults);
+playRepeated(someModes, faults);

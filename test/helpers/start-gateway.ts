@@ -32,8 +32,6 @@ type Options = {
   readonly upstreamTimes?: AppParts['upstreamTimes'];
   /** The way to tokens, for targets that need one. */
   readonly entra?: AppParts['entra'];
-  /** The way to tokens, for targets with `auth`. */
-  readonly entra?: AppParts['entra'];
   /** Concurrent tests say themselves when they have finished. */
   readonly onFinished?: typeof onTestFinished;
 };
@@ -61,7 +59,6 @@ export async function startGateway(models: object, options: Options = {}): Promi
     ...(options.corsOrigins && { corsOrigins: options.corsOrigins }),
     ...(options.times && { times: options.times }),
     ...(options.upstreamTimes && { upstreamTimes: options.upstreamTimes }),
-    entra: options.entra,
     entra: options.entra,
   });
   const address = new URL(await app.server.listen({ host, port: 0 }));

@@ -43,7 +43,7 @@ const never = new AbortController().signal;
 async function post(client: UpstreamClient, url: URL, credential: Credential, signal = never) {
   const attempt: Attempt = { sent: false };
   try {
-    const { status, body, renewsCredential } = await client.post(url, {
+    const { status, body, renewal } = await client.post(url, {
       credential,
       headers: { 'x-of-the-protocol': 'yes' },
       body: jsonBody({}),
@@ -51,7 +51,7 @@ async function post(client: UpstreamClient, url: URL, credential: Credential, si
       attempt,
     });
     discardBody(body);
-    return { status, renewsCredential, sent: attempt.sent };
+    return { status, renewal, sent: attempt.sent };
   } catch (error) {
     return { error, sent: attempt.sent };
   }
@@ -60,7 +60,7 @@ async function post(client: UpstreamClient, url: URL, credential: Credential, si
 describe('a paid call', () => {
   test('shows a key as api-key, and nothing else', async () => {
     const { url, shown } = await serve(200);
-    expect(await post(openClient(), url, key)).toEqual({ status: 200, renewsCredential: false, sent: true });
+    expect(await post(openClient(), url, key)).toEqual({ status: 200, renewal: undefined, sent: true });
     expect(shown[0]).toMatchObject({ 'api-key': 'key-canary', 'x-of-the-protocol': 'yes' });
     expect(shown[0]).not.toHaveProperty('authorization');
   });
@@ -74,16 +74,16 @@ describe('a paid call', () => {
 
   test('whose key is refused would show the same one again', async () => {
     const { url } = await serve(401);
-    expect(await post(openClient(), url, key)).toMatchObject({ status: 401, renewsCredential: false });
+    expect(await post(openClient(), url, key)).toMatchObject({ status: 401, renewal: 'never' });
   });
 
   test('whose token is refused says that there will be another one, once', async () => {
     const { url, shown } = await serve(401);
     const client = openClient();
     const credential = tokens();
-    expect(await post(client, url, credential)).toMatchObject({ status: 401, renewsCredential: true });
-    expect(await post(client, url, credential)).toMatchObject({ status: 401, renewsCredential: false });
-    expect(await post(client, url, credential)).toMatchObject({ status: 401, renewsCredential: false });
+    expect(await post(client, url, credential)).toMatchObject({ status: 401, renewal: 'now' });
+    expect(await post(client, url, credential)).toMatchObject({ status: 401, renewal: 'later' });
+    expect(await post(client, url, credential)).toMatchObject({ status: 401, renewal: 'later' });
     expect(shown.map(({ authorization }) => authorization)).toEqual([
       'Bearer token-1',
       'Bearer token-2',
@@ -96,7 +96,7 @@ describe('a paid call', () => {
     const client = openClient();
     const credential = tokens();
     for (let call = 0; call < 2; call += 1) {
-      expect(await post(client, url, credential)).toMatchObject({ status, renewsCredential: false });
+      expect(await post(client, url, credential)).toMatchObject({ status, renewal: undefined });
     }
     expect(shown.map(({ authorization }) => authorization)).toEqual(['Bearer token-1', 'Bearer token-1']);
   });
@@ -140,13 +140,13 @@ describe('a poll', () => {
     const credential = tokens();
     const answers = [];
     for (let poll = 0; poll < 2; poll += 1) {
-      const { status, renewsCredential, body } = await client.get(url, { credential, signal: never });
+      const { status, renewal, body } = await client.get(url, { credential, signal: never });
       discardBody(body);
-      answers.push([status, renewsCredential]);
+      answers.push([status, renewal]);
     }
     expect(answers).toEqual([
-      [401, true],
-      [200, false],
+      [401, 'now'],
+      [200, undefined],
     ]);
     expect(shown.map(({ authorization }) => authorization)).toEqual(['Bearer token-1', 'Bearer token-2']);
   });

@@ -93,10 +93,10 @@ describe('a token of the managed identity', () => {
     const first = await credential.show(never);
     expect(first.header).toEqual({ authorization: `Bearer ${secret}-1` });
     expect((await credential.show(never)).header).toEqual(first.header);
-    expect(first.refused()).toBe(true);
+    expect(first.refused()).toBe('now');
     const second = await credential.show(never);
     expect(second.header).toEqual({ authorization: `Bearer ${secret}-2` });
-    expect(second.refused()).toBe(false);
+    expect(second.refused()).toBe('later');
   });
 
   test('is a new one each time, although the library keeps those of managed identities for all', async () => {

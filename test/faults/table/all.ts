@@ -1,6 +1,10 @@
 import { oddSuccesses, uselessAnswers } from './answers.ts';
 import { bodyFaults } from './bodies.ts';
 import { connectionFaults, silentFaults } from './connections.ts';
+import { agentExtras } from './extras-agent.ts';
+import { agentCodeExtras } from './extras-agent-codes.ts';
+import { agentJobExtras } from './extras-agent-job.ts';
+import { agentStreamExtras } from './extras-agent-stream.ts';
 import { asyncExtras } from './extras-async.ts';
 import { legExtras } from './extras-legs.ts';
 import { otherExtras } from './extras-other.ts';
@@ -9,6 +13,7 @@ import type { Fault } from './fault.ts';
 import { limitFaults } from './limits.ts';
 import { refusals } from './refusals.ts';
 import { statusFaults } from './statuses.ts';
+import { tokenExtras, tokenFaults } from './tokens.ts';
 import { uselessFaults } from './useless-targets.ts';
 
 /** The 36 faults of the matrix; some have several forms. */
@@ -19,10 +24,26 @@ export const faults: readonly Fault[] = [
   ...statusFaults,
   ...limitFaults,
   ...uselessFaults,
+  ...tokenFaults,
   ...refusals,
   ...uselessAnswers,
   ...oddSuccesses,
 ];
 
+/** What only the variants can meet. */
+export const variantExtras: readonly Fault[] = [
+  ...agentExtras,
+  ...agentCodeExtras,
+  ...agentJobExtras,
+  ...agentStreamExtras,
+];
+
 /** What only some modes can meet. */
-export const extras: readonly Fault[] = [...asyncExtras, ...streamExtras, ...legExtras, ...otherExtras];
+export const extras: readonly Fault[] = [
+  ...asyncExtras,
+  ...streamExtras,
+  ...legExtras,
+  ...otherExtras,
+  ...tokenExtras,
+  ...variantExtras,
+];

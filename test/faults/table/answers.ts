@@ -1,11 +1,14 @@
 import { gzipSync } from 'node:zlib';
 import { tinyPng } from '../../fixtures/pictures.ts';
+import { imageCall, pending, responseOf } from '../agent-wire.ts';
 import { jsonReply, message, reply } from '../http-text.ts';
 import {
   carrierOf,
   completedEvent,
   foreignAnswer,
   imagesText,
+  isAgent,
+  isStreamed,
   type Mode,
   type Places,
   submitHeaders,
@@ -14,10 +17,12 @@ import {
 import { fin, type Step, write } from '../script.ts';
 import { expected } from './expected.ts';
 import type { Fault } from './fault.ts';
-import { instead, json } from './playing.ts';
+import { atEnd, instead, json, lostJob } from './playing.ts';
 
 const eventStream = { 'content-type': 'text/event-stream' };
 const noPicture = Buffer.from('upstream-text-canary and no image').toString('base64');
+const emptyData = { created: 1, data: [], status: 'succeeded' };
+const emptyCall = responseOf([imageCall(null)]);
 const cutPng = Buffer.from(tinyPng, 'base64').subarray(0, 48).toString('base64');
 
 export const uselessAnswers: readonly Fault[] = [
@@ -25,17 +30,26 @@ export const uselessAnswers: readonly Fault[] = [
     number: 31,
     name: 'malformed JSON',
     play: (mode) => {
-      const text = '{"created":1,"data":[{b64_json}]}';
-      if (mode !== 'D') return instead(() => reply(200, json, text))(mode);
-      return { post: reply(200, eventStream, `event: image_generation.completed\ndata: ${text}\n\n`) };
+      const text = '{"created":1,"data":[{b64_json}],"output":[{b64_json}]}';
+      if (!isStreamed(mode)) return instead(() => reply(200, json, text))(mode);
+      const [name, data] =
+        mode === 'D' ? ['image_generation.completed', text] : ['response.completed', `{"response":${text}}`];
+      return { post: reply(200, eventStream, `event: ${name}\ndata: ${data}\n\n`) };
     },
     told: expected.invalid,
+    exceptions: lostJob,
   },
-  { number: 32, name: '200, empty', play: instead(() => reply(200, json, '')), told: expected.invalid },
+  {
+    number: 32,
+    name: '200, empty',
+    play: instead(() => reply(200, json, '')),
+    told: expected.invalid,
+    exceptions: lostJob,
+  },
   {
     number: 32,
     name: '200, no data',
-    play: instead(() => jsonReply(200, { created: 1, data: [], status: 'succeeded' })),
+    play: (mode) => instead(() => jsonReply(200, isAgent(mode) ? emptyCall : emptyData))(mode),
     told: expected.invalid,
   },
   {
@@ -43,13 +57,14 @@ export const uselessAnswers: readonly Fault[] = [
     name: 'HTML as 200',
     play: instead(() => reply(200, { 'content-type': 'text/html' }, '<h1>upstream-text-canary</h1>')),
     told: expected.invalid,
+    exceptions: lostJob,
   },
   {
     number: 34,
     name: 'base64 that is no image',
     play: (mode) => ({ result: reply(200, carrierOf(mode).headers, carrierOf(mode, noPicture).body) }),
     told: expected.invalid,
-    toldInC: expected.resultLost,
+    exceptions: { C: { told: expected.resultLost } },
   },
 ];
 
@@ -84,12 +99,15 @@ export const oddSuccesses: readonly Fault[] = [
 
 const cutBody = (mode: Mode): Buffer => {
   if (mode === 'C') return Buffer.from(cutPng, 'base64');
+  if (isAgent(mode)) return carrierOf(mode, cutPng).body;
   return Buffer.from(mode === 'D' ? completedEvent(cutPng) : imagesText(cutPng));
 };
 
 /** Head and body of the mode's good answer to the paid POST. */
 function postOf(mode: Mode, host: string): { status: number; headers: Record<string, string>; body: Buffer } {
   if (mode === 'C') return { status: 202, headers: submitHeaders(host), body: Buffer.from('{"id":"one"}') };
+  if (mode === 'agent-background')
+    return { status: 200, headers: json, body: Buffer.from(JSON.stringify(pending('queued'))) };
   const { headers, body } = carrierOf(mode);
   return { status: 200, headers: { ...headers }, body };
 }
@@ -102,7 +120,7 @@ function goodPost(mode: Mode, host: string): Step[] {
 function asPlainText(mode: Mode, host: string): Partial<Places> {
   const plain = { 'content-type': 'text/plain' };
   if (mode === 'C') return { poll: reply(200, plain, JSON.stringify(succeeded(host))) };
-  return { post: reply(200, plain, carrierOf(mode).body) };
+  return atEnd(mode, reply(200, plain, carrierOf(mode).body));
 }
 
 function noise(...lines: readonly string[]): NonNullable<Fault['play']> {
@@ -114,5 +132,5 @@ function gzipped(mode: Mode, host: string): Partial<Places> {
   const packed = { 'content-encoding': 'gzip' };
   if (mode === 'C') return { poll: reply(200, { ...json, ...packed }, gzipSync(JSON.stringify(succeeded(host)))) };
   const { headers, body } = carrierOf(mode);
-  return { post: reply(200, { ...headers, ...packed }, gzipSync(body)) };
+  return atEnd(mode, reply(200, { ...headers, ...packed }, gzipSync(body)));
 }

@@ -3,7 +3,7 @@ import { type Carrier, carrierOf } from '../modes.ts';
 import { drip, fin, reset, type Step, write } from '../script.ts';
 import { type Expected, expected } from './expected.ts';
 import type { Fault } from './fault.ts';
-import { hurried, noticed, onCarrier } from './playing.ts';
+import { atEnd, hurried, hurriedJob, noticed, onCarrier, pollsForEver } from './playing.ts';
 
 type Framing = 'length' | 'chunked' | 'close';
 
@@ -30,22 +30,24 @@ function inBody(
     readonly timeoutMs?: number;
   },
 ): Fault[] {
-  const { told, toldInC, lateInC, timeoutMs } = how;
+  const { told, toldInC = told, lateInC = expected.torn, timeoutMs } = how;
   const common = { number, ...(timeoutMs !== undefined && { timeoutMs }) };
+  // What travels in a GET is late only behind its job.
+  const job = timeoutMs !== undefined && { timeoutMs: hurriedJob };
   return [
     {
       ...common,
       name,
       play: onCarrier((carrier) => steps(carrier, carrier.early)),
       told,
-      ...(toldInC && { toldInC }),
+      exceptions: { ...pollsForEver, C: { told: toldInC, ...job } },
     },
     {
       ...common,
       name: `${name}, in the middle of the picture`,
       play: onCarrier((carrier) => steps(carrier, carrier.late)),
       told: expected.torn,
-      ...(lateInC && { toldInC: lateInC }),
+      exceptions: { C: { told: lateInC, ...job }, 'agent-background': { told: expected.torn, ...job } },
     },
   ];
 }
@@ -74,11 +76,10 @@ export const bodyFaults: readonly Fault[] = [
     name: 'JSON cut with a correct length',
     play: (mode) => {
       const { headers, body, early } = carrierOf(mode === 'C' ? 'A' : mode);
-      const steps = reply(200, headers, body.subarray(0, early));
-      return mode === 'C' ? { poll: steps } : { post: steps };
+      return atEnd(mode, reply(200, headers, body.subarray(0, early)));
     },
     told: expected.unknown,
-    toldInC: expected.invalid,
+    exceptions: { ...pollsForEver, C: { told: expected.invalid } },
   },
   ...inBody(15, 'hang in the body', (carrier, until) => [begin(carrier, until, 'length')], {
     timeoutMs: hurried,
@@ -87,7 +88,7 @@ export const bodyFaults: readonly Fault[] = [
   ...inBody(
     16,
     'a byte now and then',
-    (carrier, until) => [begin(carrier, until, 'length'), ...drip(carrier.body.subarray(until, until + 12), 300)],
+    (carrier, until) => [begin(carrier, until, 'length'), ...drip(carrier.body.subarray(until, until + 12), 500)],
     { timeoutMs: hurried, told: expected.late },
   ),
 ];

@@ -1,4 +1,5 @@
 import { head } from '../http-text.ts';
+import { variants } from '../modes.ts';
 import { fin, reset, write } from '../script.ts';
 import { expected } from './expected.ts';
 import type { Fault } from './fault.ts';
@@ -18,7 +19,7 @@ export const connectionFaults: readonly Fault[] = [
     isSecure: false,
     play: atPost(() => []),
     told: expected.unknown,
-    modes: ['A', 'B', 'D', 'E', 'F'],
+    modes: ['A', 'B', 'D', 'E', 'F', ...variants],
   },
 ];
 

@@ -17,6 +17,9 @@ export type Expected = {
   readonly attempts: number;
   readonly received: number;
   readonly accepted: number;
+  /** GETs that arrived, where that matters, and POSTs that ended a job; none, if left out. */
+  readonly polls?: number;
+  readonly cancels?: number;
   /** How the gateway counts each of them; all of them in `ends`, where they differ. */
   readonly end: AttemptEnd;
   readonly ends?: Readonly<Partial<Record<AttemptEnd, number>>>;
@@ -41,6 +44,10 @@ export const expected = {
   failed: { status: 502, code: 'upstream_generation_failed', end: 'failed', ...final, ...neverBilled },
   unknown: { ...lost, code: 'upstream_outcome_unknown' },
   late: { ...lost, status: 504, code: 'upstream_outcome_unknown' },
+  /** A job may run on, for nobody: it is ended. */
+  lateJob: { ...lost, status: 504, code: 'upstream_outcome_unknown', cancels: 1 },
+  unknownJob: { ...lost, code: 'upstream_outcome_unknown', cancels: 1 },
+  invalidJob: { ...lost, code: 'upstream_invalid_response', cancels: 1 },
   invalid: { ...lost, code: 'upstream_invalid_response' },
   resultLost: { ...lost, code: 'upstream_result_unavailable' },
   misconfigured: { ...useless, status: 502, code: 'upstream_misconfigured' },
@@ -54,7 +61,11 @@ export const expected = {
     attempts: 2,
     received: 2,
   },
+  /** The chat model was paid for its words, and no picture is billed. */
+  noImage: { status: 502, code: 'upstream_no_image', end: 'failed', ...final, ...notBilled },
   contentRefused: { status: 400, code: 'content_policy_violation', end: 'refused', ...notBilled },
+  moderationBlocked: { status: 400, code: 'moderation_blocked', end: 'refused', ...notBilled },
+  imageRefused: { status: 400, code: 'invalid_image_file', param: 'image', end: 'refused', ...notBilled },
   valueRefused: { status: 400, code: 'invalid_value', param: 'size', end: 'refused', ...notBilled },
   /** Ours: torn, or in an event stream ended with an `error` event. */
   torn: { status: 200, code: 'upstream_outcome_unknown', end: 'torn', ...billed },

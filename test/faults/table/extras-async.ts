@@ -3,7 +3,7 @@ import { submitHeaders, succeeded } from '../modes.ts';
 import { fin, reset, type Step, write } from '../script.ts';
 import { expected } from './expected.ts';
 import type { Fault } from './fault.ts';
-import { hurried } from './playing.ts';
+import { hurriedJob } from './playing.ts';
 
 /** What only the asynchronous flow can meet: between its submit, its polls, and the download of its picture. */
 const only = { modes: ['C'] } as const;
@@ -53,7 +53,7 @@ const state =
   () =>
     jsonReply(200, { status, ...members }, soon);
 const notYet = { times: 3, told: expected.done };
-const lateIn = { timeoutMs: hurried, told: expected.late };
+const lateIn = { timeoutMs: hurriedJob, told: expected.late };
 
 const polls: readonly Fault[] = [
   polled('operation failed', state('failed', { error: { code: 'server_error', message: 'upstream-text-canary' } }), {

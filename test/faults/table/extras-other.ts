@@ -1,22 +1,23 @@
 import { tinyPng } from '../../fixtures/pictures.ts';
 import { errorReply, head, jsonReply, reply } from '../http-text.ts';
-import { carrierOf } from '../modes.ts';
+import { carrierOf, variants } from '../modes.ts';
 import { fin, reset, type Step, write } from '../script.ts';
 import { expected } from './expected.ts';
 import type { Fault } from './fault.ts';
-import { atPost, hurried, json, noticed } from './playing.ts';
+import { atPost, hurried, json, noticed, pollsForEver } from './playing.ts';
 
 /** Silence that is longer than a body may be silent, well within the deadline. */
 const idle: Fault = {
   name: 'a body that falls silent',
-  modes: ['A', 'B', 'E', 'F'],
+  modes: ['A', 'B', 'E', 'F', 'agent', 'agent-background'],
   upstreamTimes: { bodyIdleMs: 300 },
   play: (mode) => {
     const { headers, body, early } = carrierOf(mode);
     const length = { 'content-length': String(body.length) };
-    return { post: [write(head(200, { ...headers, ...length }) + body.toString('latin1', 0, early))] };
+    return { result: [write(head(200, { ...headers, ...length }) + body.toString('latin1', 0, early))] };
   },
   told: expected.unknown,
+  exceptions: pollsForEver,
 };
 
 const filtered = { error: { code: 'contentFilter', message: 'upstream-text-canary' } };
@@ -31,7 +32,7 @@ const filteredLate: Fault = {
 
 const broken = (name: string, steps: () => Step[]): Fault => ({
   name: `a 500 with an error object that ${name}`,
-  modes: ['A', 'B', 'C', 'D', 'E'],
+  modes: ['A', 'B', 'C', 'D', 'E', ...variants],
   play: atPost(steps),
   told: expected.unknown,
 });
@@ -50,10 +51,10 @@ const brokenErrors: readonly Fault[] = [
 
 const manyHeaders: Fault = {
   name: '40 KiB of headers',
-  modes: ['A', 'B', 'D', 'E', 'F'],
+  modes: ['A', 'B', 'D', 'E', 'F', ...variants],
   play: (mode) => {
     const { headers, body } = carrierOf(mode);
-    return { post: reply(200, { ...headers, 'x-long': 'a'.repeat(40_000) }, body) };
+    return { result: reply(200, { ...headers, 'x-long': 'a'.repeat(40_000) }, body) };
   },
   told: expected.done,
 };
@@ -61,7 +62,7 @@ const manyHeaders: Fault = {
 /** Connecting takes longer than there is time. */
 const deafBeyondDeadline: Fault = {
   name: 'silent TLS beyond the deadline',
-  modes: ['A', 'C', 'D', 'E'],
+  modes: ['A', 'C', 'D', 'E', ...variants],
   welcome: 'silence',
   timeoutMs: hurried,
   // An abort is not obeyed while connecting: the socket goes with this.

@@ -1,5 +1,7 @@
 import type { Welcome } from '../fault-server.ts';
-import { type Mode, modes, type Places } from '../modes.ts';
+import { everyMode, type Mode, type Places } from '../modes.ts';
+import type { Request } from '../read-requests.ts';
+import type { TokenDesk } from '../token-desk.ts';
 import type { Expected } from './expected.ts';
 
 export type Fault = {
@@ -10,8 +12,10 @@ export type Fault = {
   readonly address?: 'refused' | 'no such name';
   readonly welcome?: Welcome;
   readonly isSecure?: false;
+  /** Instead of a key, targets are shown tokens of this desk. */
+  readonly tokens?: () => TokenDesk;
   /** What stands in for a good answer, the `index`th of its kind. */
-  readonly play?: (mode: Mode, host: string, index: number) => Partial<Places>;
+  readonly play?: (mode: Mode, host: string, index: number, request: Request) => Partial<Places>;
   /** So many requests of each kind meet it; all, if left out. */
   readonly times?: number;
   /** The deadline of requests that meet it; 12 s if left out. */
@@ -20,13 +24,16 @@ export type Fault = {
   readonly upstreamTimes?: { readonly bodyIdleMs?: number; readonly connectMs?: number };
   readonly modes?: readonly Mode[];
   readonly told: Expected;
-  /** Where the asynchronous flow comes to something else, because the picture travels in a GET. */
-  readonly toldInC?: Expected;
+  /** Where it comes to something else, e.g. because the picture travels in a GET. */
+  readonly exceptions?: Readonly<Partial<Record<Mode, Exception>>>;
 };
 
-/** What a fault comes to in a mode. */
-export function toldIn(fault: Fault, mode: Mode): Expected {
-  return (mode === 'C' ? fault.toldInC : undefined) ?? fault.told;
-}
+export type Exception = { readonly told: Expected; readonly timeoutMs?: number };
 
-export const isIn = ({ modes: only = modes }: Fault, mode: Mode): boolean => only.includes(mode);
+/** What a fault comes to in a mode. */
+export const toldIn = (fault: Fault, mode: Mode): Expected => fault.exceptions?.[mode]?.told ?? fault.told;
+
+export const timeoutIn = (fault: Fault, mode: Mode): number | undefined =>
+  fault.exceptions?.[mode]?.timeoutMs ?? fault.timeoutMs;
+
+export const isIn = ({ modes: only = everyMode }: Fault, mode: Mode): boolean => only.includes(mode);

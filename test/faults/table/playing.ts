@@ -1,5 +1,7 @@
-import { type Carrier, carrierOf, type Mode, type Places } from '../modes.ts';
+import { type Carrier, carrierOf, isPolled, type Mode, type Places } from '../modes.ts';
 import { type Step, wait } from '../script.ts';
+import { expected } from './expected.ts';
+import type { Exception } from './fault.ts';
 
 /** The same answer to the paid POST in all modes. */
 export const atPost = (steps: () => Step[]) => (): Partial<Places> => ({ post: steps() });
@@ -13,13 +15,30 @@ export const onCarrier =
 export const instead =
   (steps: () => Step[]) =>
   (mode: Mode): Partial<Places> =>
-    mode === 'C' ? { poll: steps() } : { post: steps() };
+    atEnd(mode, steps());
+
+/** The answer that tells about pictures. */
+export const atEnd = (mode: Mode, steps: readonly Step[]): Partial<Places> =>
+  isPolled(mode) ? { poll: steps } : { post: steps };
 
 export const json = { 'content-type': 'application/json' };
 export const second = 1_000;
 
 /** The deadline of requests that would wait for ever. */
 export const hurried = 1_500;
+
+/** The same, where a job is to be started and polled meanwhile. */
+export const hurriedJob = 2_500;
+
+/** Polls that break before their picture can be judged are made again, until time is over. */
+export const pollsForEver: { readonly 'agent-background': Exception } = {
+  'agent-background': { told: expected.lateJob, timeoutMs: hurriedJob },
+};
+
+/** A poll whose answer says nothing about the job, and never will. */
+export const lostJob: { readonly 'agent-background': Exception } = {
+  'agent-background': { told: expected.invalidJob },
+};
 
 /** What has been sent is read before the connection is gone: a reset takes along what is still unread. */
 export const noticed = wait(50);

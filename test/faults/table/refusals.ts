@@ -1,8 +1,9 @@
+import { imageCall, responseOf, words } from '../agent-wire.ts';
 import { errorReply, jsonReply, reply } from '../http-text.ts';
-import { event, type Mode, type Places, succeeded } from '../modes.ts';
+import { event, isAgent, type Mode, type Places, succeeded } from '../modes.ts';
 import { expected } from './expected.ts';
 import type { Fault } from './fault.ts';
-import { atPost } from './playing.ts';
+import { atEnd, atPost } from './playing.ts';
 
 const oddity = atPost(() =>
   errorReply(400, {
@@ -24,7 +25,10 @@ export const refusals: readonly Fault[] = [
   {
     number: 29,
     name: 'other 400',
-    play: atPost(() => errorReply(400, { code: 'invalid_value', param: 'size', type: 'invalid_request_error' })),
+    play: (mode) => {
+      const param = isAgent(mode) ? 'tools[0].size' : 'size';
+      return { post: errorReply(400, { code: 'invalid_value', param, type: 'invalid_request_error' }) };
+    },
     told: expected.valueRefused,
   },
   {
@@ -62,9 +66,15 @@ const filtered = { code: 'contentFilter', message: 'upstream-text-canary' };
 type Refusal = { readonly error: unknown } | { readonly created: number; readonly data: readonly unknown[] };
 
 function refusedIn(mode: Mode, body: Refusal, poll: unknown): Partial<Places> {
+  if (isAgent(mode)) return atEnd(mode, jsonReply(200, refusedResponse('error' in body)));
   if (mode === 'C') return { poll: jsonReply(200, poll) };
   if (mode === 'D' && 'error' in body) return { post: reply(200, eventStream, event('error', body)) };
   return { post: jsonReply(200, body) };
 }
+
+const refusedResponse = (isWhole: boolean): unknown =>
+  isWhole
+    ? responseOf([], { status: 'failed', error: filtered })
+    : responseOf([imageCall(null, { status: 'failed', error: filtered }), words]);
 
 const eventStream = { 'content-type': 'text/event-stream' };

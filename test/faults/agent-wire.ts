@@ -1,0 +1,97 @@
+import { tinyPng } from '../fixtures/pictures.ts';
+
+/** Texts of the Responses API with its image tool (CONTRACTS §3.4). */
+
+export const responseId = 'resp_one';
+
+type Members = Readonly<Record<string, unknown>>;
+
+/** The output item of a call of the image tool that has made this picture; other members say otherwise. */
+export const imageCall = (picture: string | null, members: Members = {}): Members => ({
+  id: 'ig_one',
+  type: 'image_generation_call',
+  status: 'completed',
+  result: picture,
+  size: '1024x1024',
+  quality: 'high',
+  background: 'opaque',
+  output_format: 'png',
+  ...members,
+});
+
+/** What the chat model says; its words are nothing that a caller or a log may see. */
+export const words: Members = {
+  id: 'msg_one',
+  type: 'message',
+  role: 'assistant',
+  status: 'completed',
+  content: [{ type: 'output_text', text: 'upstream-text-canary', annotations: [] }],
+};
+
+/** A response that has ended well, unless its members say otherwise. */
+export const responseOf = (output: unknown, members: Members = {}): Members => ({
+  id: responseId,
+  object: 'response',
+  created_at: 1_700_000_000,
+  status: 'completed',
+  background: false,
+  error: null,
+  incomplete_details: null,
+  instructions: 'upstream-text-canary',
+  model: 'gpt-4.1',
+  output,
+  tool_choice: { type: 'image_generation' },
+  usage: { input_tokens: 1, output_tokens: 2, total_tokens: 3 },
+  ...members,
+});
+
+/** A response that has not ended. */
+export const pending = (status: string, members: Members = {}): Members =>
+  responseOf([], { status, background: true, ...members });
+
+export const drawn = (picture: string): Members => responseOf([imageCall(picture), words]);
+
+export const responseText = (picture: string): string => JSON.stringify(drawn(picture));
+
+/** One event of a streamed response. */
+export function agentEvent(type: string, members: Members): string {
+  return `event: ${type}\ndata: ${JSON.stringify({ type, ...members })}\n\n`;
+}
+
+const place = { item_id: 'ig_one', output_index: 0 };
+
+export const createdEvents: readonly string[] = [
+  agentEvent('response.created', { response: pending('in_progress'), sequence_number: 0 }),
+  agentEvent('response.in_progress', { response: pending('in_progress'), sequence_number: 1 }),
+];
+
+/** Until the tool begins to draw. */
+export const openingEvents: readonly string[] = [
+  ...createdEvents,
+  agentEvent('response.output_item.added', {
+    output_index: 0,
+    item: imageCall(null, { status: 'in_progress' }),
+    sequence_number: 2,
+  }),
+  agentEvent('response.image_generation_call.generating', { ...place, sequence_number: 3 }),
+];
+
+export const previewEvent = (picture: string, members: Members = {}): string =>
+  agentEvent('response.image_generation_call.partial_image', {
+    ...place,
+    sequence_number: 4,
+    partial_image_index: 0,
+    partial_image_b64: picture,
+    ...members,
+  });
+
+/** The finished item, which has the picture. */
+export const itemEvent = (picture: string | null = tinyPng, members: Members = {}): string =>
+  agentEvent('response.output_item.done', { output_index: 0, item: imageCall(picture, members), sequence_number: 6 });
+
+/** The last event, of a response that has ended in any way; it repeats the picture. */
+export const lastEvent = (response: Members = drawn(tinyPng)): string =>
+  agentEvent(`response.${response.status}`, { response, sequence_number: 7 });
+
+export const agentEvents = (picture: string): string =>
+  [...openingEvents, previewEvent(picture), itemEvent(picture), lastEvent(drawn(picture))].join('');

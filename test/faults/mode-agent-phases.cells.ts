@@ -1,0 +1,4 @@
+import { variants } from './modes.ts';
+import { playPhases } from './play-phases.ts';
+
+playPhases(variants);

@@ -1,0 +1,4 @@
+import { variantCells } from './matrix.ts';
+import { playCells } from './play-cells.ts';
+
+playCells(variantCells.filter(({ mode }) => mode === 'agent'));

@@ -1,0 +1,164 @@
+import type { Socket } from 'node:net';
+import { describe, expect, test } from 'vitest';
+import { tinyPng } from '../fixtures/pictures.ts';
+import type { Place } from './held-answer.ts';
+import { farewells, startCaller } from './leaving.ts';
+import { isPolled, legsOf, type Mode } from './modes.ts';
+import { callBytes, rawCall } from './raw-client.ts';
+import { readMetrics } from './read-metrics.ts';
+import { atRest, callOf, type OnFinished, restOf } from './rig.ts';
+import { becomes, call, endsOf, expectStageWorks, type Stage, sentFor, setStage } from './stage.ts';
+import { until } from './until.ts';
+
+const lingerMs = 700;
+const prompt = 'a leaving prompt-canary';
+
+type Leave = (socket: Socket) => void;
+
+/** 0: its request has not arrived completely. */
+async function leavesUpload(mode: Mode, leave: Leave, onFinished: OnFinished): Promise<void> {
+  const stage = await setStage(mode, { place: 'before headers', word: 'never' }, onFinished);
+  const bytes = callBytes(callOf(mode, 'picture', prompt));
+  const { socket } = startCaller(stage.gateway.url, bytes.subarray(0, -20), { onFinished });
+  const { admission } = stage.gateway.app.gateway;
+  expect(
+    await until(
+      () => admission.heldBytes,
+      (held) => held > 0,
+    ),
+  ).toBeGreaterThan(0);
+  leave(socket);
+  expect(await restOf(stage.gateway, [stage.upstream])).toEqual(atRest);
+  expect(stage.upstream.received).toBe(0);
+  await expectStageWorks(stage);
+  expect(await endsOf(stage)).toEqual({ delivered: legsOf(mode) });
+}
+
+/** 1 and 2: others have taken the places that it waits for, in the process or at the target. */
+async function leavesQueue(
+  mode: Mode,
+  leave: Leave,
+  onFinished: OnFinished,
+  queue: 'process' | 'target',
+): Promise<void> {
+  const keys = queue === 'process' ? { limits: { inFlight: 1 } } : { targetKeys: { maxConcurrent: legsOf(mode) } };
+  const stage = await setStage(mode, { place: 'before headers', word: 'blocking', ...keys }, onFinished);
+  const { gateway } = stage.gateway.app;
+  const waiting = () =>
+    queue === 'process' ? gateway.admission.waiting : gateway.catalog.find('picture').targets[0]?.health.slots.waiting;
+  const blocker = rawCall(stage.gateway.url, callOf(mode, 'picture', 'a blocking prompt-canary'));
+  await becomes(() => sentFor(stage, 'blocking'), legsOf(mode));
+  const { socket } = call(stage, prompt);
+  await becomes(waiting, queue === 'process' ? 1 : legsOf(mode));
+  leave(socket);
+  await becomes(waiting, 0, 1_000);
+  await becomes(() => gateway.inFlight, 1, 1_000);
+  stage.goOn();
+  expect((await blocker).pictures).toHaveLength(legsOf(mode));
+  expect(sentFor(stage, 'leaving')).toBe(0);
+  await expectStageWorks(stage);
+  expect(await endsOf(stage)).toEqual({ delivered: 2 * legsOf(mode) });
+}
+
+/** 3 and 4: a picture may be on its way, and nobody has seen a byte of it. */
+async function leavesPaidCall(
+  mode: Mode,
+  leave: Leave,
+  onFinished: OnFinished,
+  how: { readonly place: Place; readonly lingerMs?: number },
+): Promise<Stage> {
+  const { place } = how;
+  const stage = await setStage(mode, { ...how, word: 'leaving' }, onFinished);
+  const { gateway } = stage.gateway.app;
+  const { socket } = call(stage, prompt);
+  await becomes(() => sentFor(stage, 'leaving'), legsOf(mode));
+  if (isPolled(mode) && place === 'before the picture') {
+    await until(
+      () => stage.upstream.requests.length,
+      (count) => count > 2,
+    );
+  }
+  leave(socket);
+  await becomes(() => gateway.orphans, 1, 1_000);
+  return stage;
+}
+
+async function expectLingering(stage: Stage, place: Place): Promise<void> {
+  const { mode, upstream } = stage;
+  const { gateway } = stage.gateway.app;
+  const dials = upstream.dials;
+  const begin = performance.now();
+  await until(
+    () => gateway.orphans,
+    (orphans) => orphans === 0,
+  );
+  const lingered = performance.now() - begin;
+  expect(lingered).toBeGreaterThan(lingerMs / 4);
+  expect(lingered).toBeLessThan(lingerMs + 1_000);
+  expect(await restOf(stage.gateway, [upstream])).toEqual(atRest);
+  expect(sentFor(stage, 'leaving')).toBe(legsOf(mode));
+  if (!isPolled(mode)) expect(upstream.dials).toBe(dials);
+  expect(await endsOf(stage)).toEqual({ abandoned: legsOf(mode) });
+  // A job is ended as soon as nobody can want its picture any more; before its POST is answered it has no name.
+  await becomes(() => upstream.cancels, mode === 'agent-background' && place === 'before the picture' ? 1 : 0);
+  await expectStageWorks(stage);
+}
+
+/** Its own retry, within the time that the call lingers. */
+async function expectTakenOver(stage: Stage): Promise<void> {
+  const { mode, upstream } = stage;
+  const { gateway } = stage.gateway.app;
+  const retry = rawCall(stage.gateway.url, callOf(mode, 'picture', prompt, { 'x-stainless-retry-count': '1' }));
+  await becomes(() => gateway.orphans, 0, 1_000);
+  stage.goOn();
+  const { status, pictures } = await retry;
+  expect({ status, pictures }).toEqual({ status: 200, pictures: Array(legsOf(mode)).fill(tinyPng) });
+  expect(sentFor(stage, 'leaving')).toBe(legsOf(mode));
+  expect(await restOf(stage.gateway, [upstream])).toEqual(atRest);
+  const { ends, text } = await readMetrics(stage.gateway.url);
+  expect(ends).toEqual({ delivered: legsOf(mode) });
+  expect(text).toContain('gateway_retries_arrived_total{end="taken_over"} 1');
+  expect(upstream.cancels).toBe(0);
+  await expectStageWorks(stage);
+}
+
+/** 7: it has got a part of its picture. */
+async function leavesAnswer(mode: Mode, leave: Leave, onFinished: OnFinished): Promise<void> {
+  const stage = await setStage(mode, { place: 'in the picture', word: 'leaving' }, onFinished);
+  const { socket, heard } = call(stage, prompt);
+  expect(await until(heard, (text) => text.includes(tinyPng.slice(0, 12)))).toContain(tinyPng.slice(0, 12));
+  leave(socket);
+  await becomes(() => stage.gateway.app.gateway.inFlight, 0, 1_000);
+  expect(await restOf(stage.gateway, [stage.upstream])).toEqual(atRest);
+  expect(stage.gateway.app.gateway.orphans).toBe(0);
+  expect(await endsOf(stage)).toEqual({ abandoned: legsOf(mode) });
+  expect(sentFor(stage, 'leaving')).toBe(legsOf(mode));
+  // What has ended needs no end.
+  expect(stage.upstream.cancels).toBe(0);
+  await expectStageWorks(stage);
+}
+
+/** A caller leaves in each phase of a request, in each way. */
+export function playPhases(modes: readonly Mode[]): void {
+  describe.concurrent.each(modes)('a caller leaves, mode %s', (mode) => {
+    for (const [farewell, leave] of farewells) {
+      test(`0, in its upload: it ${farewell}, and nothing is sent`, ({ onTestFinished }) =>
+        leavesUpload(mode, leave, onTestFinished));
+      test(`1, before it is admitted: it ${farewell}, and nothing is sent`, ({ onTestFinished }) =>
+        leavesQueue(mode, leave, onTestFinished, 'process'));
+      test(`2, in the queue of its target: it ${farewell}, and nothing is sent`, ({ onTestFinished }) =>
+        leavesQueue(mode, leave, onTestFinished, 'target'));
+      for (const [phase, place] of [
+        [3, 'before headers'],
+        [4, 'before the picture'],
+      ] as const) {
+        test(`${phase}, ${place}: it ${farewell}, and the call lingers, then ends`, async ({ onTestFinished }) =>
+          expectLingering(await leavesPaidCall(mode, leave, onTestFinished, { place, lingerMs }), place));
+        test(`${phase}, ${place}: it ${farewell}, and takes over what it has left`, async ({ onTestFinished }) =>
+          expectTakenOver(await leavesPaidCall(mode, leave, onTestFinished, { place })));
+      }
+      test(`7, in its picture: it ${farewell}, and the upstream is left at once`, ({ onTestFinished }) =>
+        leavesAnswer(mode, leave, onTestFinished));
+    }
+  });
+}

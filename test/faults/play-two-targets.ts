@@ -1,0 +1,93 @@
+import { describe, expect, type onTestFinished, test } from 'vitest';
+import { addressOf, healthy, scriptOf } from './fault-script.ts';
+import { expectTold } from './judge.ts';
+import { countsOf, expectNothingForgotten } from './ledger.ts';
+import type { Mode } from './modes.ts';
+import { type Observed, observe } from './observe.ts';
+import { expectNextWorks, expectOrder, usualTimeoutMs } from './run-cell.ts';
+import { type Expected, expected } from './table/expected.ts';
+import { type Fault, isIn, timeoutIn, toldIn } from './table/fault.ts';
+
+const repeating = { onUnknownOutcome: 'retry' };
+
+type Cell = { readonly fault: Fault; readonly mode: Mode; readonly repeatsUnknown: boolean };
+
+/** The fault at the first target only. */
+async function observeTwo({ fault, mode, repeatsUnknown }: Cell, onFinished: typeof onTestFinished): Promise<Observed> {
+  const timeoutMs = timeoutIn(fault, mode) ?? usualTimeoutMs;
+  const tokens = fault.tokens?.();
+  const first = { script: scriptOf(fault, mode), isSecure: fault.isSecure ?? true, address: addressOf(fault) };
+  const options = {
+    ...(repeatsUnknown && { modelKeys: repeating }),
+    ...(tokens && { entra: tokens.entra }),
+    onFinished,
+  };
+  const targets = [first, { script: healthy(mode) }];
+  const observed = await observe({ mode, client: 'raw', timeoutMs, targets }, options);
+  expectOrder(observed, timeoutMs);
+  expectNothingForgotten(countsOf(observed));
+  return observed;
+}
+
+/** The second target makes the picture, after one call of the first one; a second one shows it another token. */
+function expectSecond(observed: Observed, { tokens }: Fault, told: Expected, mode: Mode): void {
+  const calls = tokens === undefined ? 1 : told.attempts;
+  expectTold(observed.answer, expected.done, mode);
+  const [first, second] = observed.upstreams.map(({ received, accepted }) => ({ received, accepted }));
+  expect(first).toEqual({ received: Math.min(calls, told.received), accepted: Math.min(1, told.accepted) });
+  expect(second).toEqual({ received: 1, accepted: 1 });
+  expect(observed.metrics.ends).toEqual({ [told.end]: calls, delivered: 1 });
+}
+
+function expectFirstOnly(observed: Observed, told: Expected, mode: Mode): void {
+  expectTold(observed.answer, told, mode);
+  expect(observed.upstreams.map(({ received }) => received)).toEqual([told.received, 0]);
+  expect(observed.upstreams.map(({ dials }) => dials)[1]).toBe(0);
+  expect(observed.metrics.ends).toEqual(told.ends ?? { [told.end]: told.attempts });
+}
+
+/** Nothing was made, and the next target may make it; where a chat model only has words, so would the next one. */
+const isPassedOn = ({ end, code }: Expected): boolean =>
+  end === 'not-processed' || (end === 'failed' && code !== expected.noImage.code);
+
+/** Where time has run out there is none left to ask again in. */
+const isRepeated = (fault: Fault, mode: Mode): boolean =>
+  toldIn(fault, mode).end === 'unknown' && timeoutIn(fault, mode) === undefined;
+
+/** These faults at the first of two targets. */
+export function playFirstFails(modes: readonly Mode[], some: readonly Fault[]): void {
+  describe.concurrent.each(modes)('two targets, the fault at the first one, mode %s', (mode) => {
+    for (const fault of some.filter((one) => isIn(one, mode))) {
+      const told = toldIn(fault, mode);
+      const name = isPassedOn(told) ? 'the second one makes the picture' : 'the second one is left alone';
+      test(`${fault.number} ${fault.name}: ${name}`, async ({ onTestFinished }) => {
+        const observed = await observeTwo({ fault, mode, repeatsUnknown: false }, onTestFinished);
+        if (isPassedOn(told)) expectSecond(observed, fault, told, mode);
+        else expectFirstOnly(observed, told, mode);
+        await expectNextWorks(observed, mode);
+      });
+    }
+  });
+}
+
+/** Those of them that leave unknown whether anything was billed, where that may be made again. */
+export function playRepeated(modes: readonly Mode[], some: readonly Fault[]): void {
+  describe.concurrent.each(modes)('unknown outcomes may be repeated, mode %s', (mode) => {
+    for (const fault of some.filter((one) => isIn(one, mode) && isRepeated(one, mode))) {
+      const told = toldIn(fault, mode);
+      test(`${fault.number} ${fault.name}: the second target makes the picture`, async ({ onTestFinished }) => {
+        expectSecond(await observeTwo({ fault, mode, repeatsUnknown: true }, onTestFinished), fault, told, mode);
+      });
+
+      test(`${fault.number} ${fault.name}, always: once more and no further`, async ({ onTestFinished }) => {
+        const target = { script: scriptOf(fault, mode), isSecure: fault.isSecure ?? true, address: addressOf(fault) };
+        const options = { modelKeys: repeating, onFinished: onTestFinished };
+        const observed = await observe({ mode, client: 'sdk', timeoutMs: usualTimeoutMs, targets: [target] }, options);
+        expectTold(observed.answer, told, mode);
+        expectOrder(observed, usualTimeoutMs);
+        const { received, accepted } = told;
+        expect(countsOf(observed)).toEqual({ received: 2 * received, accepted: 2 * accepted, ends: { unknown: 2 } });
+      });
+    }
+  });
+}

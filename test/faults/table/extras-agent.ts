@@ -1,0 +1,114 @@
+import { tinyPng } from '../../fixtures/pictures.ts';
+import { createdEvents, imageCall, lastEvent, responseOf, words } from '../agent-wire.ts';
+import { jsonReply, reply } from '../http-text.ts';
+import { type Mode, variants } from '../modes.ts';
+import { type Expected, expected } from './expected.ts';
+import type { Fault } from './fault.ts';
+import { atEnd, json } from './playing.ts';
+
+const eventStream = { 'content-type': 'text/event-stream' };
+
+/** The response in each of its forms: as JSON, as the last of its events, and as what a poll finds. */
+export const brings =
+  (response: Readonly<Record<string, unknown>>) =>
+  (mode: Mode): ReturnType<typeof atEnd> => {
+    if (mode !== 'agent-stream') return atEnd(mode, jsonReply(200, response));
+    return atEnd(mode, reply(200, eventStream, [...createdEvents, lastEvent(response)].join('')));
+  };
+
+/** What a response of an agent can be, in all of its forms. */
+export const responded = (
+  name: string,
+  response: Readonly<Record<string, unknown>>,
+  told: Expected,
+  rest: Partial<Fault> = {},
+): Fault => ({ modes: variants, name: `response: ${name}`, play: brings(response), told, ...rest });
+
+/** The same, where only JSON can say so. */
+const asJson = (name: string, text: string, told: Expected): Fault => ({
+  modes: variants,
+  name: `response: ${name}`,
+  play: (mode) => atEnd(mode, reply(200, json, text)),
+  told,
+});
+
+const { done, invalid, noImage } = expected;
+const tooMany: Expected = { ...expected.torn, code: 'upstream_invalid_response' };
+const call = imageCall(tinyPng);
+const image = JSON.stringify(tinyPng);
+
+const withoutPicture: readonly Fault[] = [
+  responded('words only', responseOf([words]), noImage),
+  responded('a refusal in words', responseOf([{ ...words, content: [{ type: 'refusal', refusal: 'no' }] }]), noImage),
+  responded('nothing at all', responseOf([]), noImage),
+  responded('no output', responseOf(null), noImage),
+  responded(
+    'the call of another tool only',
+    responseOf([{ id: 'ws_one', type: 'web_search_call', status: 'completed' }]),
+    noImage,
+  ),
+  responded('a call without a picture', responseOf([imageCall(null)]), invalid),
+  responded('a call with an empty picture', responseOf([imageCall('')]), invalid),
+  responded('a call with a number for its picture', responseOf([imageCall(null, { result: 5 })]), invalid),
+];
+
+const several: readonly Fault[] = [
+  responded('two pictures', responseOf([call, imageCall(tinyPng, { id: 'ig_two' })]), { ...done, pictures: 2 }),
+  responded(
+    'two pictures without ids',
+    responseOf([imageCall(tinyPng, { id: undefined }), imageCall(tinyPng, { id: undefined })]),
+    {
+      ...done,
+      pictures: 2,
+    },
+  ),
+  responded('the same picture twice', responseOf([call, words, call]), done),
+  responded('eleven pictures', responseOf(Array.from({ length: 11 }, (_, id) => imageCall(tinyPng, { id }))), tooMany, {
+    exceptions: { 'agent-stream': { told: { ...done, pictures: 10 } } },
+  }),
+  responded('a failed call beside a picture', responseOf([imageCall(null, failedCall('server_error')), call]), done),
+  responded(
+    'a refused call behind a picture',
+    responseOf([call, imageCall(null, failedCall('moderation_blocked'))]),
+    done,
+  ),
+];
+
+/** A picture that is there is delivered, whatever is said about it. */
+const spellings: readonly Fault[] = [
+  responded('incomplete, with its picture', responseOf([call], { status: 'incomplete' }), done),
+  responded(
+    'failed, with its picture',
+    responseOf([call], { status: 'failed', error: { code: 'server_error' } }),
+    done,
+  ),
+  responded('a picture before and behind words', responseOf([words, call, words]), done),
+  responded('hostile ids of items', responseOf([imageCall(tinyPng, { id: '../x' })]), done),
+  asJson('the picture before everything else', `{"output":[{"result":${image}}],"status":"completed"}`, done),
+  asJson('the type behind the picture', `{"output":[{"result":${image},"type":"image_generation_call"}]}`, done),
+  responded('a huge echo of instructions', responseOf([call], { instructions: 'a'.repeat(16_000_000) }), done),
+  responded('a huge revised prompt', responseOf([imageCall(tinyPng, { revised_prompt: 'a'.repeat(1_000_000) })]), done),
+  responded('a huge id', responseOf([imageCall(tinyPng, { id: 'a'.repeat(100_000) })]), done),
+  responded('facts that are none', responseOf([imageCall(tinyPng, { size: 5, quality: null, background: {} })]), done),
+];
+
+const states: readonly Fault[] = [
+  { ...responded('in_progress, and no job', responseOf([], { status: 'in_progress' }), invalid), modes: ['agent'] },
+  { ...responded('queued, and no job', responseOf([], { status: 'queued' }), invalid), modes: ['agent'] },
+  {
+    ...asJson('in_progress as JSON for a stream', JSON.stringify(responseOf([], { status: 'in_progress' })), invalid),
+    modes: ['agent-stream'],
+  },
+  asJson('an unknown status', JSON.stringify(responseOf([], { status: 'upstream-text-canary' })), invalid),
+  asJson('no status', JSON.stringify(responseOf([], { status: undefined })), invalid),
+  asJson('a status that is a number', JSON.stringify(responseOf([words], { status: 5 })), invalid),
+  asJson('an array', '[]', invalid),
+  // What begins like a word is read as events, of which there is none.
+  { ...asJson('null', 'null', invalid), exceptions: { 'agent-stream': { told: expected.unknown } } },
+];
+
+export const agentExtras: readonly Fault[] = [...withoutPicture, ...several, ...spellings, ...states];
+
+function failedCall(code: string): Record<string, unknown> {
+  return { status: 'failed', error: { code, message: 'upstream-text-canary' } };
+}
