@@ -231,17 +231,17 @@ describe('with its own retries on, the SDK never buys twice', () => {
   }
 
   test('in the synchronous flow, whatever the upstream does', { timeout: 60_000 }, async () => {
-    const rows = table.filter(({ reach }) => !['legacy', 'download', 'stream', 'edit'].includes(reach));
+    const rows = table.filter(({ reach }) => !['legacy', 'download', 'stream', 'edit', 'agent'].includes(reach));
     await buyAll(rows, { request: { n: 2 } });
   });
 
   test('as a stream, whatever the upstream does', { timeout: 60_000 }, async () => {
-    const rows = table.filter(({ reach }) => !['legacy', 'download', 'edit'].includes(reach));
+    const rows = table.filter(({ reach }) => !['legacy', 'download', 'edit', 'agent'].includes(reach));
     await buyAll(rows, { request: { stream: true, partial_images: 1 } });
   });
 
   test('where the upstream’s stream is collapsed, whatever it does', { timeout: 60_000 }, async () => {
-    const rows = table.filter(({ reach }) => !['legacy', 'download', 'edit'].includes(reach));
+    const rows = table.filter(({ reach }) => !['legacy', 'download', 'edit', 'agent'].includes(reach));
     await buyAll(rows, { request: {}, modelKeys: { upstreamStream: 'always' } });
   });
 
