@@ -39,10 +39,10 @@ FROM runtime AS demo
 EXPOSE 8867
 COPY --from=demo-packages /app/node_modules node_modules
 COPY --from=sources /app ./
-CMD ["node", "--max-semi-space-size=4", "--max-old-space-size=1024", "src/demo.ts"]
+CMD ["node", "--max-semi-space-size=2", "--max-old-space-size=1024", "src/demo.ts"]
 
 # Node handles SIGTERM as process 1 itself, so no init process stands before it.
 FROM runtime AS gateway
 COPY --from=packages /app/node_modules node_modules
 COPY --from=gateway-sources /app ./
-CMD ["node", "--max-semi-space-size=4", "--max-old-space-size=1024", "src/main.ts"]
+CMD ["node", "--max-semi-space-size=2", "--max-old-space-size=1024", "src/main.ts"]

@@ -1,4 +1,4 @@
-import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createHmac, createSecretKey, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { GatewayError } from '../domain/gateway-error.ts';
 import type { Secret } from '../domain/secret.ts';
@@ -14,7 +14,7 @@ export type Authenticate = (headers: IncomingHttpHeaders) => string;
  * nor that of the comparison tells anything about a key.
  */
 export function createAuthenticate(keys: readonly Secret[]): Authenticate {
-  const hashKey = randomBytes(32);
+  const hashKey = createSecretKey(randomBytes(32));
   const digest = (key: string) => createHmac('sha256', hashKey).update(key).digest();
   const known = new Map(keys.map((key) => digest(key.expose())).map((hash) => [hash.toString('hex'), hash]));
   const nobody = randomBytes(32);

@@ -42,7 +42,11 @@ function occurs(
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   // A pipelined answer waits for the ones before it, which is not its reader's fault: it has no connection until then.
   const timer = setInterval(() => response.socket && reject(new StalledReaderError()), stallMs);
-  const onEvent = () => resolve();
+  const onEvent = () => {
+    // The connection may close in the same turn, and an error for that is not made in vain.
+    response.off('close', onClose);
+    resolve();
+  };
   const onClose = () => reject(new ClosedConnectionError());
   const onAbort = () => reject(signal.reason);
   response.on(event, onEvent);

@@ -92,7 +92,7 @@ export function startGeneration(start: Start): Generation {
     // One broken answer is one failure of its target, however many calls were needed for it.
     for (const { health } of wasEnded ? [] : torn) health.breaker.failed(performance.now());
     // Whatever is still open (a body, a poll, a download) ends with the signal.
-    interrupt.abort(new GatewayError('internal_error', 'The generation has ended.'));
+    interrupt.abort(hasEnded);
     asking.release();
     endTurn?.();
     void request.edit?.release();
@@ -142,6 +142,9 @@ export function startGeneration(start: Start): Generation {
   answer.catch((error) => end('abandoned', error));
   return generation;
 }
+
+/** Made once: every generation ends with it, nobody sees it, and an error's stack costs more than the rest of the end. */
+const hasEnded = new GatewayError('internal_error', 'The generation has ended.');
 
 type Durations = { readonly turnMs: () => number; readonly upstreamMs: () => number | undefined };
 

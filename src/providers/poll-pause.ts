@@ -1,13 +1,13 @@
 const shortestMs = 250;
-const longestMs = 2_000;
+const longestMs = 1_750;
 
 /** No hint makes us poll more often than this, or sleep longer. */
 const hintLimits = { shortestMs: 100, longestMs: 30_000 };
 
 /**
- * How long to wait before the next poll, in ms. What the upstream asks for decides, within limits; without it, a quarter of the time
- * that has passed since the submit, so that a result is noticed soon relative to its duration without hammering,
- * with up to 10 % taken off so that many operations do not poll in step. `random` is in [0, 1).
+ * How long to wait before the next poll, in ms. What the upstream asks for decides, within limits; without it, half of
+ * the time that has passed since the submit, so that a result is noticed soon relative to its duration without hammering,
+ * give or take 5 % so that many operations do not poll in step. `random` is in [0, 1).
  */
 export function pollPause({
   elapsedMs,
@@ -19,6 +19,6 @@ export function pollPause({
   random: number;
 }): number {
   if (hintMs !== undefined) return Math.min(hintLimits.longestMs, Math.max(hintLimits.shortestMs, hintMs));
-  const pause = Math.min(longestMs, Math.max(shortestMs, elapsedMs / 4));
-  return pause * (1 - random / 10);
+  const pause = Math.min(longestMs, Math.max(shortestMs, elapsedMs / 2));
+  return pause * (0.95 + random / 10);
 }

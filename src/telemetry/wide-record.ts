@@ -1,9 +1,9 @@
-import { createHmac, randomBytes } from 'node:crypto';
+import { createHmac, createSecretKey, randomBytes } from 'node:crypto';
 import { type ErrorKind, GatewayError } from '../domain/gateway-error.ts';
 import type { RequestEnd, RequestRecord } from '../domain/request-record.ts';
 
 // Without the key, which dies with the process, nobody can test a guessed prompt against the log.
-const hashKey = randomBytes(32);
+const hashKey = createSecretKey(randomBytes(32));
 
 /** The one log line of a request: facts only. Of the prompt it has the length and a keyed hash, to tell equal ones. */
 export function wideRecord(record: RequestRecord, { how, status }: RequestEnd): Record<string, unknown> {

@@ -1,14 +1,15 @@
 import { expect, test } from 'vitest';
 import { pollPause } from '../../src/providers/poll-pause.ts';
 
-const pauseAt = (elapsedMs: number, random = 0) => pollPause({ elapsedMs, hintMs: undefined, random });
+const pauseAt = (elapsedMs: number, random = 0.5) => pollPause({ elapsedMs, hintMs: undefined, random });
 
-test('pollPause, without a hint, grows with the elapsed time between 250 ms and 2 s', () => {
-  expect([0, 1_000, 4_000, 8_000, 60_000].map((elapsed) => pauseAt(elapsed))).toEqual([250, 250, 1_000, 2_000, 2_000]);
+test('pollPause, without a hint, grows with the elapsed time between 250 ms and 1.75 s', () => {
+  expect([0, 500, 2_000, 3_500, 60_000].map((elapsed) => pauseAt(elapsed))).toEqual([250, 250, 1_000, 1_750, 1_750]);
 });
 
-test('pollPause takes up to a tenth off at random', () => {
-  expect(pauseAt(8_000, 0.999)).toBeCloseTo(1_800, -1);
+test('pollPause is up to a twentieth shorter or longer, at random', () => {
+  expect(pauseAt(8_000, 0)).toBeCloseTo(1_662.5);
+  expect(pauseAt(8_000, 0.999)).toBeCloseTo(1_837, 0);
 });
 
 test('pollPause obeys what the upstream asks for, between 100 ms and 30 s', () => {
@@ -19,6 +20,6 @@ test('pollPause obeys what the upstream asks for, between 100 ms and 30 s', () =
 
 test('pollPause finds an operation of 60 s with at most 40 polls', () => {
   let polls = 0;
-  for (let elapsed = 0; elapsed < 60_000; elapsed += pauseAt(elapsed, 0)) polls += 1;
+  for (let elapsed = 0; elapsed < 60_000; elapsed += pauseAt(elapsed)) polls += 1;
   expect(polls).toBeLessThanOrEqual(40);
 });

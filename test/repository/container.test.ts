@@ -46,9 +46,9 @@ test.each([
 ])('the target %s runs as the user node, starts Node without npm, and listens for the outside', (target, program) => {
   const instructions = instructionsOf(target);
   expect(instructions.match(/^USER .*$/gm)).toEqual(['USER node']);
-  expect(instructions.match(/^CMD .*$/gm)).toEqual([
-    `CMD ["node", "--max-semi-space-size=4", "--max-old-space-size=1024", "${program}"]`,
-  ]);
+  const [, options = ''] = readFileSync('package.json', 'utf8').match(/"start": "node (.*) src\/main.ts"/) ?? [];
+  const command = ['node', ...options.split(' '), program].map((word) => `"${word}"`).join(', ');
+  expect(instructions.match(/^CMD .*$/gm)).toEqual([`CMD [${command}]`]);
   expect(instructions).not.toContain('ENTRYPOINT');
   expect(instructions).toMatch(/^ENV NODE_ENV=production HOST=0\.0\.0\.0 PORT=8866$/m);
   expect(instructions).toMatch(/^EXPOSE 8866$/m);

@@ -1,0 +1,17 @@
+import { scenarioName } from '../scenario.ts';
+import type { Upstream } from '../upstream/start-upstream.ts';
+import { bodyFor, type Contestant, jsonType, leastBytes } from './contestant.ts';
+
+/** Nobody: the upstream, called directly. */
+export function direct(upstream: Upstream): Contestant {
+  return {
+    column: 'direct',
+    child: undefined,
+    call: (scenario) => ({
+      url: `${upstream.deployment(scenario)}/images/generations?api-version=2025-04-01-preview`,
+      headers: jsonType,
+      body: bodyFor(scenarioName(scenario), scenario),
+      leastBytes: leastBytes(scenario),
+    }),
+  };
+}

@@ -1,0 +1,34 @@
+import { stopChild } from '../children.ts';
+import type { Scenario } from '../scenario.ts';
+import type { Upstream } from '../upstream/start-upstream.ts';
+import type { Contestant } from './contestant.ts';
+import { startFloor } from './start-floor.ts';
+import { startGateway } from './start-gateway.ts';
+import { startNginx } from './start-nginx.ts';
+import { startPeer } from './start-peer.ts';
+
+/** Runs `work` with everybody who is there, the gateway among them, and stops them. */
+export async function withContestants<T>(
+  upstream: Upstream,
+  scenarios: readonly Scenario[],
+  work: (contestants: readonly Contestant[]) => Promise<T>,
+): Promise<T> {
+  const all = [
+    await startNginx(upstream),
+    await startFloor(upstream),
+    await startPeer(upstream),
+    await startGateway(upstream, { scenarios }),
+  ];
+  const present = all.filter((contestant) => contestant !== undefined);
+  try {
+    return await work(present);
+  } finally {
+    for (const { child } of present) if (child) await stopChild(child);
+  }
+}
+
+/** Others go first in each round, so that nobody always comes after the same one. */
+export function inTurn<T>(all: readonly T[], round: number): readonly T[] {
+  const first = round % all.length;
+  return [...all.slice(first), ...all.slice(0, first)];
+}

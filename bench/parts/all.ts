@@ -1,0 +1,12 @@
+import type { Part } from '../part.ts';
+import { conversions } from './conversions.ts';
+import { cpu } from './cpu.ts';
+import { edits } from './edits.ts';
+import { latency } from './latency.ts';
+import { load } from './load.ts';
+import { polling } from './polling.ts';
+import { start } from './start.ts';
+import { stream } from './stream.ts';
+
+/** In the order in which they run. */
+export const parts: readonly Part[] = [cpu, latency, load, conversions, edits, stream, polling, start];

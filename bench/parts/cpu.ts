@@ -1,0 +1,61 @@
+import type { Contestant } from '../contestants/contestant.ts';
+import { inTurn, withContestants } from '../contestants/start-all.ts';
+import { type Figure, timesOther } from '../figure.ts';
+import { processorMs } from '../measures/processor-time.ts';
+import type { Bench, Part } from '../part.ts';
+import { Rounds } from '../rounds.ts';
+import { answerOf } from '../scenario.ts';
+
+const sizes = [
+  { name: '2 kB', bytes: 2_000, count: 2_000 },
+  { name: '2 MB', bytes: 2_000_000, count: 120 },
+  { name: '8 MB', bytes: 8_000_000, count: 40 },
+] as const;
+type Size = (typeof sizes)[number];
+
+const atOnce = 8;
+
+/** Processor time of each contestant for an answer, base64 in and base64 out. */
+export const cpu: Part = {
+  name: 'cpu',
+  run: ({ upstream, ...bench }) => {
+    const scenarios = sizes.map(({ bytes }) => answerOf(bytes));
+    return withContestants(upstream, scenarios, async (contestants) => {
+      const figures: Figure[] = [];
+      for (const size of sizes) figures.push(await measure(size, contestants, bench));
+      return figures;
+    });
+  },
+};
+
+async function measure(
+  size: Size,
+  contestants: readonly Contestant[],
+  { driver, rounds, isQuick }: Omit<Bench, 'upstream'>,
+): Promise<Figure> {
+  const scenario = answerOf(size.bytes);
+  const found = new Rounds();
+  // The first round warms up, and is not counted.
+  for (let round = -1; round < rounds; round += 1) {
+    // Code that has just begun to run is not compiled yet.
+    const count = isQuick && round >= 0 ? size.count / 4 : size.count;
+    for (const { column, child, call } of inTurn(contestants, round + 1)) {
+      const pid = child?.pid ?? 0;
+      const before = processorMs(pid);
+      await driver.closed(call(scenario), atOnce, count);
+      if (round >= 0) found.add(column, (processorMs(pid) - before) / count);
+    }
+  }
+  const values = found.spreads();
+  return { part: 'cpu', name: `CPU of an answer of ${size.name}`, unit: 'ms', values, goals: goalsOf(size, values) };
+}
+
+function goalsOf({ name }: Size, values: Figure['values']): Figure['goals'] {
+  const isSmall = name === '2 kB';
+  return [
+    timesOther('must', values, 'floor', isSmall ? 2.5 : 1.5),
+    timesOther('must', values, 'peer', isSmall ? 1 / 2 : 1 / 6),
+    timesOther('aim', values, 'nginx', isSmall ? 3 : 2),
+    ...(isSmall ? [] : [timesOther('aim', values, 'peer', 1 / 10)]),
+  ];
+}
