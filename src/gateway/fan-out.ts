@@ -1,3 +1,4 @@
+import { equalFacts } from '../domain/equal-facts.ts';
 import type { ImageEnd, ImageEvent, ImageFacts, ImageUsage } from '../domain/image-event.ts';
 import { startBounded } from './start-bounded.ts';
 import { sumUsage } from './sum-usage.ts';
@@ -82,9 +83,4 @@ class MergedAnswer {
       ...(this.#facts && { facts: this.#facts }),
     };
   }
-}
-
-function equalFacts(one: ImageFacts, other: ImageFacts): ImageFacts {
-  const equal = Object.entries(one).filter(([name, value]) => other[name as keyof ImageFacts] === value);
-  return Object.fromEntries(equal);
 }

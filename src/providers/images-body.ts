@@ -7,17 +7,24 @@ export function imagesBody(request: ImageRequest, model: string | undefined): Re
     model,
     prompt: request.prompt,
     n: request.count === 1 ? undefined : request.count,
-    size: request.size,
-    quality: request.quality,
-    background: request.background,
-    output_format: request.outputFormat,
-    output_compression: request.outputCompression,
-    moderation: request.moderation,
+    ...pictureParameters(request),
     style: request.style,
     input_fidelity: request.inputFidelity,
     response_format: request.delivery,
     user: request.user,
     stream: request.stream || undefined,
     partial_images: request.partialImages || undefined,
+  };
+}
+
+/** What a picture shall be like, by the names that all of Azure's image APIs have for it. */
+export function pictureParameters(request: ImageRequest): Record<string, unknown> {
+  return {
+    size: request.size,
+    quality: request.quality,
+    background: request.background,
+    output_format: request.outputFormat,
+    output_compression: request.outputCompression,
+    moderation: request.moderation,
   };
 }

@@ -5,7 +5,7 @@ import type { ImageInput } from '../domain/image-input.ts';
 import type { PaidBody } from './paid-body.ts';
 
 /** Gives what stands in a JSON value for the data URL of a picture. */
-type Place = (picture: ImageInput) => string;
+export type Place = (picture: ImageInput) => string;
 
 /**
  * A JSON body with pictures as data URLs. They are encoded while they are sent, anew for each sending, so that no more

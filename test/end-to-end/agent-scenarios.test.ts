@@ -2,29 +2,11 @@ import { describe, expect, test } from 'vitest';
 import { type ScenarioDescription, scenarios } from '../../src/simulator/scenarios.ts';
 import { callGateway } from '../helpers/call-gateway.ts';
 import { type AgentRig, startAgents } from './agent-rig.ts';
-import { eventText, inWords, streamGateway } from './events.ts';
+import { eventText } from './events.ts';
+import { billedFor, isCalled, outcome, streamedOutcome } from './outcomes.ts';
 import { startUpstream, tinyPng } from './rig.ts';
 
-/** Status, code, `x-should-retry` and `retry-after-ms` in one line, or `torn`. */
-async function outcome(url: string, body: Record<string, unknown>): Promise<string> {
-  try {
-    const { status, headers, json } = await callGateway(url, body);
-    const { error, data } = json();
-    if (error === undefined) return `${status}, ${data.length}`;
-    const wait = headers.get('retry-after-ms');
-    return [`${status} ${error.code}`, headers.get('x-should-retry'), wait].filter((part) => part !== null).join(', ');
-  } catch {
-    return 'torn';
-  }
-}
-
-async function streamed(url: string, body: Record<string, unknown>): Promise<string> {
-  const { status, headers, events, json } = await streamGateway(url, { partial_images: 2, ...body });
-  if (status === 200) return events.map(inWords).join(', ');
-  return [`${status} ${json().error.code}`, headers.get('x-should-retry')].filter((part) => part !== null).join(', ');
-}
-
-const good = '200, 1';
+const good = '200, 1 of 1';
 const unknown = '502 upstream_outcome_unknown, false';
 const failed = '502 upstream_generation_failed, false';
 const lost = '502 upstream_invalid_response, false';
@@ -58,7 +40,7 @@ const asJson: Record<string, string | RegExp> = {
   'extra-fields': good,
   'no-created': good,
   'big-8': good,
-  'agent-two-pictures': '200, 2',
+  'agent-two-pictures': '200, 2 of 1',
   'agent-huge-prompt': good,
   'agent-huge-echo': good,
   'agent-late-members': good,
@@ -83,7 +65,7 @@ const asJson: Record<string, string | RegExp> = {
 const inBackground: Record<string, string> = {
   ...endings,
   none: good,
-  'agent-two-pictures': '200, 2',
+  'agent-two-pictures': '200, 2 of 1',
   'agent-poll-500': good,
   'agent-lost': unknown,
   'big-8': good,
@@ -125,15 +107,13 @@ const asStream: Record<string, string | RegExp> = {
 
 const ofAgents = (scenarios as readonly ScenarioDescription[]).filter(({ reach }) => reach === 'agent');
 
-function isCalled(spelled: string, name: string): boolean {
-  return spelled === name || new RegExp(`^${name}-\\d+$`).test(spelled);
-}
-
 /** One call bought what the scenario is billed for, and no more. */
 function expectBilledOnce({ requests, simulator }: AgentRig, scenario: string): void {
-  const { billed } = (scenarios as readonly ScenarioDescription[]).find(({ name }) => isCalled(scenario, name)) ?? {};
   expect(requests('POST')).toHaveLength(1);
-  expect([scenario, simulator.ledger.counts().billedByScenario[scenario] ?? 0]).toEqual([scenario, billed ? 1 : 0]);
+  expect([scenario, simulator.ledger.counts().billedByScenario[scenario] ?? 0]).toEqual([
+    scenario,
+    billedFor(scenario),
+  ]);
 }
 
 test('every scenario of agents is expected here', () => {
@@ -158,7 +138,7 @@ describe('an agent', () => {
 
   test.each(Object.entries(asStream))('as a stream, %s: the caller gets %s', async (name, expected) => {
     const rig = await startAgents();
-    expect(await streamed(rig.url, { model: 'live', prompt: `simulate:${name}` })).toMatch(
+    expect(await streamedOutcome(rig.url, { model: 'live', prompt: `simulate:${name}` })).toMatch(
       typeof expected === 'string' ? new RegExp(`^${expected}$`) : expected,
     );
     expectBilledOnce(rig, name);
@@ -193,7 +173,7 @@ test('a stream that falls silent behind its picture does not hold it back until 
     response.write(eventText('response.output_item.done', { item }));
   });
   const rig = await startAgents({ targetKeys: { baseURL: upstream.origin } });
-  expect(await streamed(rig.url, { model: 'live', prompt: 'a cat' })).toBe('completed');
+  expect(await streamedOutcome(rig.url, { model: 'live', prompt: 'a cat' })).toBe('completed');
   await expect.poll(() => upstream.connections).toBe(0);
   expect(rig.gateway.app.gateway.inFlight).toBe(0);
 });

@@ -2,23 +2,9 @@ import type { ServerResponse } from 'node:http';
 import { request } from 'undici';
 import { describe, expect, test } from 'vitest';
 import { type ScenarioDescription, scenarios } from '../../src/simulator/scenarios.ts';
-import { callGateway } from '../helpers/call-gateway.ts';
 import { gatewayKey, startGateway } from '../helpers/start-gateway.ts';
-import { inWords, streamGateway } from './events.ts';
+import { billedFor, isCalled, outcome, streamedOutcome } from './outcomes.ts';
 import { generationsPath, modelsFile, openSocket, type Rig, rawCall, startRig, startUpstream, tinyPng } from './rig.ts';
-
-/** Status, code, `x-should-retry` and `retry-after-ms` in one line, or `torn`. */
-async function outcome(url: string, body: Record<string, unknown>): Promise<string> {
-  try {
-    const { status, headers, json } = await callGateway(url, body);
-    const { error, data } = json();
-    if (error === undefined) return `${status}, ${data.length} of ${body.n ?? 1}`;
-    const wait = headers.get('retry-after-ms');
-    return [`${status} ${error.code}`, headers.get('x-should-retry'), wait].filter((part) => part !== null).join(', ');
-  } catch {
-    return 'torn';
-  }
-}
 
 const unknown = '502 upstream_outcome_unknown, false';
 const timedOut = '504 upstream_outcome_unknown, false';
@@ -174,14 +160,9 @@ const ofEdits = ['unsupported-content-type', 'unsupported-content-type-once'];
 const elsewhere = [...silentStreams, ...ofEdits, 'hang', 'operation-never', '429-date', 'download-truncated'];
 
 async function billedOnce(rig: Rig, scenario: string): Promise<void> {
-  const { billed } = (scenarios as readonly ScenarioDescription[]).find(({ name }) => isCalled(scenario, name)) ?? {};
   expect(rig.paidPosts(`simulate:${scenario}`)).toHaveLength(1);
   const { billedByScenario } = rig.simulator.ledger.counts();
-  expect([scenario, billedByScenario[scenario] ?? 0]).toEqual([scenario, billed ? 1 : 0]);
-}
-
-function isCalled(spelled: string, name: string): boolean {
-  return spelled === name || new RegExp(`^${name}-\\d+$`).test(spelled);
+  expect([scenario, billedByScenario[scenario] ?? 0]).toEqual([scenario, billedFor(scenario)]);
 }
 
 test('every scenario of the simulator is expected here, but for those of agents', () => {
@@ -227,15 +208,6 @@ describe('the synchronous flow', () => {
 function isCoolingDown(told: string | RegExp): boolean {
   const [, ms = 0] = /, (\d+)$/.exec(String(told)) ?? [];
   return Number(ms) > 30_000;
-}
-
-/** The status of an error answer, as {@link outcome} says it, or the events of a stream. */
-async function streamedOutcome(url: string, body: Record<string, unknown>): Promise<string> {
-  const { status, headers, events, json } = await streamGateway(url, { partial_images: 2, ...body });
-  if (status === 200) return events.map(inWords).join(', ');
-  expect(headers.get('content-type')).toBe('application/json; charset=utf-8');
-  const told = [headers.get('x-should-retry'), headers.get('retry-after-ms')];
-  return [`${status} ${json().error.code}`, ...told].filter((part) => part !== null).join(', ');
 }
 
 describe('the synchronous flow as a stream', () => {

@@ -1,8 +1,9 @@
 import { GatewayError } from '../../domain/gateway-error.ts';
-import type { EditInputs, ImageInput } from '../../domain/image-input.ts';
+import type { EditInputs } from '../../domain/image-input.ts';
 import type { ImageRequest } from '../../domain/image-request.ts';
-import { jsonWithPictures } from '../../upstream/json-with-pictures.ts';
+import { jsonWithPictures, type Place } from '../../upstream/json-with-pictures.ts';
 import type { PaidBody } from '../../upstream/paid-body.ts';
+import { pictureParameters } from '../images-body.ts';
 
 /** Who is asked to make the picture with its tool. */
 export type Artist =
@@ -17,8 +18,6 @@ type Options = {
   readonly imageModel: string;
   readonly isBackground: boolean;
 };
-
-type Place = (picture: ImageInput) => string;
 
 const imageTool = 'image_generation';
 
@@ -65,12 +64,7 @@ function toolOptions(
   const { edit } = request;
   return {
     ...extra,
-    size: request.size,
-    quality: request.quality,
-    background: request.background,
-    output_format: request.outputFormat,
-    output_compression: request.outputCompression,
-    moderation: request.moderation,
+    ...pictureParameters(request),
     input_fidelity: request.inputFidelity,
     partial_images: request.partialImages || undefined,
     // The tool knows none of these three: they are here only where the operator wants everything to be forwarded.

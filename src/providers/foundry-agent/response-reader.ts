@@ -1,3 +1,4 @@
+import { equalFacts } from '../../domain/equal-facts.ts';
 import type { ImageEvent, ImageFacts } from '../../domain/image-event.ts';
 import { mostPictures } from '../../domain/image-request.ts';
 import type { Recorder } from '../../domain/recorder.ts';
@@ -44,7 +45,7 @@ export class ResponseReader {
   #picture: PictureCheck | undefined;
   #hasCall = false;
   #callError: unknown;
-  #facts: ImageFacts | undefined;
+  #facts: ImageFacts = {};
   readonly #taken = new Set<unknown>();
   #repeats = false;
   /** How many pictures are complete. */
@@ -96,7 +97,8 @@ export class ResponseReader {
       throw responseFailure({ members, hasCall: this.#hasCall, callError: this.#callError });
     }
     const { created } = answerSummary({ created: this.#members.created_at });
-    return { type: 'done', ...(created && { created }), ...(this.#facts && { facts: this.#facts }) };
+    const hasFacts = Object.keys(this.#facts).length > 0;
+    return { type: 'done', ...(created && { created }), ...(hasFacts && { facts: this.#facts }) };
   }
 
   *#beginPicture(): Generator<ImageEvent> {
@@ -113,7 +115,7 @@ export class ResponseReader {
 
   *#endItem(): Generator<ImageEvent> {
     const { id, type, error, revised_prompt: revisedPrompt } = this.#item;
-    const { facts } = answerSummary(definite(this.#item));
+    const { facts = {} } = answerSummary(definite(this.#item));
     const { created } = answerSummary({ created: this.#members.created_at });
     this.#item = {};
     if (type === imageCall) this.#hasCall = true;
@@ -124,20 +126,14 @@ export class ResponseReader {
     yield {
       type: 'image-end',
       index: this.pictures,
-      facts: facts ?? {},
+      facts,
       ...(typeof revisedPrompt === 'string' && { revisedPrompt }),
       ...(created && { created }),
     };
-    this.#facts = this.pictures === 0 ? facts : common(this.#facts, facts);
+    this.#facts = this.pictures === 0 ? facts : equalFacts(this.#facts, facts);
     this.pictures += 1;
     if (id !== undefined) this.#taken.add(id);
   }
-}
-
-/** What both say alike. */
-function common(one: ImageFacts = {}, other: ImageFacts = {}): ImageFacts | undefined {
-  const alike = Object.entries(one).filter(([name, value]) => other[name as keyof ImageFacts] === value);
-  return alike.length === 0 ? undefined : Object.fromEntries(alike);
 }
 
 /** Members without `auto`, which is what was asked for, and not what was made. */

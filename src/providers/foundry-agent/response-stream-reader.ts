@@ -40,14 +40,20 @@ const callEvents = 'response.image_generation_call.';
 const previewEvent = `${callEvents}partial_image`;
 const itemEvent = 'response.output_item.done';
 
+/** An event while its data arrives. */
+type OpenEvent = {
+  name: string;
+  readonly members: Record<string, unknown>;
+  /** `undefined` as long as its data is blank. */
+  isObject?: boolean | undefined;
+  scanner?: JsonScanner;
+  preview?: PictureCheck;
+};
+
 /** Reads the events of a streamed response. What an event says about itself may come after its picture. */
 export class ResponseStreamReader {
   readonly #response: ResponseReader;
-  #name = '';
-  #scanner: JsonScanner | undefined;
-  #isObject: boolean | undefined;
-  #members: Record<string, unknown> = {};
-  #preview: PictureCheck | undefined;
+  #event: OpenEvent = { name: '', members: {} };
   /** The event that was the last one. */
   #end: string | undefined;
 
@@ -62,14 +68,14 @@ export class ResponseStreamReader {
 
   /** Whether there is a picture, and none has begun behind it. */
   get isSettled(): boolean {
-    return this.#response.pictures > 0 && !this.#response.isInPicture && !this.#preview;
+    return this.#response.pictures > 0 && !this.#response.isInPicture && !this.#event.preview;
   }
 
   /** Throws a GatewayError for an error event, and MalformedJsonError. */
   *read(parts: readonly SsePart[]): Generator<ImageEvent> {
     for (const part of parts) {
       if (this.isComplete) return;
-      if (part.type === 'name') this.#name = part.name;
+      if (part.type === 'name') this.#event.name = part.name;
       else if (part.type === 'data') yield* this.#readData(part.bytes);
       else yield* this.#endEvent();
     }
@@ -80,29 +86,26 @@ export class ResponseStreamReader {
   }
 
   *#readData(data: Buffer): Generator<ImageEvent> {
+    const event = this.#event;
     // What is no object (`[DONE]`) is no event of ours.
-    this.#isObject ??= beginsObject(data);
-    if (!this.#isObject) return;
-    if (!this.#scanner) {
-      this.#scanner = new JsonScanner(eventShape);
+    event.isObject ??= beginsObject(data);
+    if (!event.isObject) return;
+    if (!event.scanner) {
+      event.scanner = new JsonScanner(eventShape);
       // The last event repeats the pictures that finished items have brought.
       this.#response.beginAgain();
     }
-    for (const token of this.#scanner.push(data)) yield* this.#take(token);
+    for (const token of event.scanner.push(data)) yield* this.#take(token);
   }
 
   *#endEvent(): Generator<ImageEvent> {
-    for (const token of this.#scanner?.end() ?? []) yield* this.#take(token);
-    const { type: _type, error, ...flat } = this.#members;
+    const event = this.#event;
+    for (const token of event.scanner?.end() ?? []) yield* this.#take(token);
     const type = this.#type;
-    const isObject = this.#isObject;
-    if (this.#preview) yield this.#endPreview(this.#preview);
-    this.#name = '';
-    this.#scanner = undefined;
-    this.#isObject = undefined;
-    this.#members = {};
-    this.#preview = undefined;
-    if (!isObject) return;
+    if (event.preview) yield this.#endPreview(event.preview);
+    this.#event = { name: '', members: {} };
+    if (!event.isObject) return;
+    const { type: _type, error, ...flat } = event.members;
     if (type === 'error' || (error !== undefined && error !== null))
       throw azureErrorEvent(error ?? flat, toolParameter);
     if (String(type).startsWith(callEvents)) this.#response.noteCall();
@@ -111,8 +114,8 @@ export class ResponseStreamReader {
 
   *#take(token: ScanToken): Generator<ImageEvent> {
     if (!('path' in token)) {
-      if (token.type === 'piece' && this.#preview) {
-        this.#preview.add(token.bytes);
+      if (token.type === 'piece' && this.#event.preview) {
+        this.#event.preview.add(token.bytes);
         yield { type: 'bytes', chunk: token.bytes };
       } else {
         yield* this.#response.take(token);
@@ -123,26 +126,26 @@ export class ResponseStreamReader {
     if (member === 'response') yield* this.#response.take({ ...token, path: rest });
     else if (member === 'item') yield* this.#takeItem(token, rest);
     else if (token.type === 'text') yield* this.#beginPreview();
-    else if (token.type === 'value') this.#members[String(member)] = token.value;
+    else if (token.type === 'value') this.#event.members[String(member)] = token.value;
   }
 
   /** A finished item is read as if it stood in the response's output, where it will stand in the end. */
   *#takeItem(token: ScanToken & { path: unknown }, rest: readonly (string | number)[]): Generator<ImageEvent> {
     if (!this.#mayBe(itemEvent)) return;
-    if (this.#preview) throw invalidResponse('an event holds two pictures');
+    if (this.#event.preview) throw invalidResponse('an event holds two pictures');
     yield* this.#response.take({ ...token, path: ['output', 0, ...rest] } as ScanToken);
   }
 
   *#beginPreview(): Generator<ImageEvent> {
     if (!this.#mayBe(previewEvent)) return;
-    if (this.#preview) throw invalidResponse('an event holds two pictures');
-    this.#preview = new PictureCheck();
+    if (this.#event.preview) throw invalidResponse('an event holds two pictures');
+    this.#event.preview = new PictureCheck();
     yield { type: 'image', index: this.#response.pictures, isPartial: true };
   }
 
   /** By its data, or else by its `event:` line; empty as long as neither has said anything. */
   get #type(): unknown {
-    return this.#members.type ?? this.#name;
+    return this.#event.members.type ?? this.#event.name;
   }
 
   #mayBe(type: string): boolean {
@@ -151,12 +154,12 @@ export class ResponseStreamReader {
 
   #endPreview(picture: PictureCheck): ImageEvent {
     picture.judge();
-    const { partial_image_index: partialIndex } = this.#members;
+    const { partial_image_index: partialIndex } = this.#event.members;
     return {
       type: 'image-end',
       index: this.#response.pictures,
       ...(typeof partialIndex === 'number' && { partialIndex }),
-      facts: answerSummary(definite(this.#members)).facts ?? {},
+      facts: answerSummary(definite(this.#event.members)).facts ?? {},
     };
   }
 }

@@ -36,17 +36,17 @@ const locations: readonly Fault[] = [
   located('operation-location without an id', (host) => `https://${host}/openai/`, expected.invalid),
 ];
 
-/** A poll is answered like this. */
-const polled = (
-  name: string,
-  steps: (host: string) => Step[],
-  rest: Pick<Fault, 'told' | 'times' | 'timeoutMs'>,
-): Fault => ({
-  ...only,
-  name,
-  play: (_mode, host) => ({ poll: steps(host) }),
-  ...rest,
-});
+/** A poll, or the download, is answered like this. */
+const answeredAt =
+  (place: 'poll' | 'result') =>
+  (name: string, steps: (host: string) => Step[], rest: Pick<Fault, 'told' | 'times' | 'timeoutMs'>): Fault => ({
+    ...only,
+    name,
+    play: (_mode, host) => ({ [place]: steps(host) }),
+    ...rest,
+  });
+const polled = answeredAt('poll');
+const downloaded = answeredAt('result');
 
 const state =
   (status: string, members: object = {}) =>
@@ -84,18 +84,6 @@ const polls: readonly Fault[] = [
     told: expected.invalid,
   }),
 ];
-
-/** The download is answered like this. */
-const downloaded = (
-  name: string,
-  steps: (host: string) => Step[],
-  rest: Pick<Fault, 'told' | 'times' | 'timeoutMs'>,
-): Fault => ({
-  ...only,
-  name,
-  play: (_mode, host) => ({ result: steps(host) }),
-  ...rest,
-});
 
 const png = { 'content-type': 'image/png' };
 const isLost = { told: expected.resultLost };
