@@ -35,7 +35,10 @@ async function* convert(
   events: AsyncIterable<ImageEvent>,
   open: (link: LinkEvent) => Promise<DownloadedImage>,
 ): AsyncGenerator<ImageEvent> {
-  for await (const event of events) yield* event.type === 'url' ? picture(event, await open(event)) : [event];
+  for await (const event of events) {
+    if (event.type === 'url') yield* picture(event, await open(event));
+    else yield event;
+  }
 }
 
 async function* picture({ type, url, ...link }: LinkEvent, { bytes }: DownloadedImage): AsyncGenerator<ImageEvent> {

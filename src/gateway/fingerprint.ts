@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { ImageInput } from '../domain/image-input.ts';
 import type { ImageRequest } from '../domain/image-request.ts';
 
@@ -9,18 +9,20 @@ export function fingerprint(model: string, { edit, ...parameters }: ImageRequest
     mask: edit.mask && digest(edit.mask),
     markup: edit.markup && digest(edit.markup),
   };
-  return createHash('sha256').update(canonical({ model, parameters, files })).digest('base64url');
+  return hash('sha256', JSON.stringify(inOrder({ model, parameters, files })), 'base64url');
 }
 
 function digest({ sha256 }: ImageInput): string {
   return sha256;
 }
 
-/** JSON with the members of objects in order; members that are `undefined` are left out. */
-function canonical(value: unknown): string {
-  return JSON.stringify(value, (_key, part: unknown) =>
-    typeof part === 'object' && part !== null && !Array.isArray(part)
-      ? Object.fromEntries(Object.entries(part).sort(([one], [other]) => (one < other ? -1 : 1)))
-      : part,
+/** The same value with the members of all its objects in order. */
+function inOrder(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.map(inOrder);
+  return Object.fromEntries(
+    Object.entries(value)
+      .sort(([one], [other]) => (one < other ? -1 : 1))
+      .map(([name, member]) => [name, inOrder(member)]),
   );
 }

@@ -57,9 +57,13 @@ export function startGeneration(start: Start): Generation {
     }
   }
 
-  async function* noteReading(events: AsyncIterable<ImageEvent>): AsyncGenerator<ImageEvent> {
-    isRead = true;
-    yield* events;
+  function noteReading(events: AsyncIterable<ImageEvent>): AsyncIterable<ImageEvent> {
+    return {
+      [Symbol.asyncIterator]() {
+        isRead = true;
+        return events[Symbol.asyncIterator]();
+      },
+    };
   }
 
   function cancel(why: Interruption): void {

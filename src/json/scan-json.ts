@@ -7,7 +7,8 @@ import { JsonScanner, type JsonShape, type ScanToken } from './json-scanner.ts';
 export async function* scanJson(body: AsyncIterable<Buffer>, shape: JsonShape): AsyncGenerator<ScanToken> {
   const scanner = new JsonScanner(shape);
   for await (const chunk of body) {
-    yield* scanner.push(chunk);
+    // Not `yield*`, which waits for each token of a list that is already there.
+    for (const token of scanner.push(chunk)) yield token;
     if (scanner.isComplete) return;
   }
   yield* scanner.end();
@@ -23,6 +24,6 @@ export async function* scanWholeJson(
   keptBytes: number,
 ): AsyncGenerator<ScanToken> {
   const scanner = new JsonScanner(shape, { keptBytes, isStrict: true });
-  for await (const chunk of body) yield* scanner.push(chunk);
+  for await (const chunk of body) for (const token of scanner.push(chunk)) yield token;
   yield* scanner.end();
 }

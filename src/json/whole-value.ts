@@ -40,7 +40,8 @@ export class WholeValue {
   /** Throws MalformedJsonError when the text is not JSON. */
   parse(): unknown {
     try {
-      return JSON.parse(Buffer.concat(this.#text).toString());
+      const [only, ...others] = this.#text;
+      return JSON.parse(String(only && others.length === 0 ? only : Buffer.concat(this.#text)));
     } catch {
       throw new MalformedJsonError('a value is not JSON');
     }

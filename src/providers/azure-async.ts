@@ -3,7 +3,6 @@ import type { GatewayError } from '../domain/gateway-error.ts';
 import type { ImageProvider, ProviderCall } from '../domain/image-provider.ts';
 import type { UpstreamAnswer, UpstreamClient } from '../upstream/client.ts';
 import type { Credential } from '../upstream/credential.ts';
-import { discardBody } from '../upstream/discard-body.ts';
 import { jsonBody, type PaidBody } from '../upstream/paid-body.ts';
 import { invalidResponse } from '../upstream/paid-call-error.ts';
 import { readBounded } from '../upstream/read-bounded.ts';
@@ -38,7 +37,7 @@ export function azureAsync({ baseURL, apiVersion, credential, client }: Options)
     const location = operationUrl(answer.headers['operation-location'], baseURL);
     if ('refused' in location) throw await submitError(answer, location.refused);
     // The body only repeats what the header says.
-    discardBody(answer.body);
+    answer.body.destroy();
     if (location.isForeignHost) call.recorder.anomaly('foreign_operation_host');
     return { url: location.url, firstHintMs: retryHint(answer.headers) };
   }

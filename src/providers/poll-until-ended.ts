@@ -1,7 +1,6 @@
 import { GatewayError } from '../domain/gateway-error.ts';
 import { pause } from '../domain/pause.ts';
 import type { UpstreamAnswer } from '../upstream/client.ts';
-import { discardBody } from '../upstream/discard-body.ts';
 import { pollPause } from './poll-pause.ts';
 import { retryHint } from './retry-hint.ts';
 
@@ -65,7 +64,7 @@ async function readAnswer<T>(
   isFresh: boolean,
 ): Promise<T | undefined> {
   if (answer.status !== 200) {
-    discardBody(answer.body);
+    answer.body.destroy();
     if (isPassing(answer) || (isFresh && answer.status === 404)) return undefined;
     throw lostJob(answer.status);
   }

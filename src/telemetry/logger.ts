@@ -8,10 +8,13 @@ type Options = {
   readonly destination?: DestinationStream;
 };
 
+/** Lines are written together: one write for each costs a tenth of a small answer. They are late by `periodicFlush` ms at most. */
+const writing = { sync: false, minLength: 4096, periodicFlush: 100 };
+
 /** The process's log: one JSON object a line on standard output. */
 export function createLogger({ level, isPretty, destination }: Options): Logger {
   const stream = isPretty
     ? pretty({ ignore: 'pid,hostname', singleLine: true, ...(destination && { destination }) })
     : destination;
-  return stream === undefined ? pino({ level }) : pino({ level }, stream);
+  return pino({ level }, stream ?? pino.destination(writing));
 }

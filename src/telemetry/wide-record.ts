@@ -1,9 +1,9 @@
-import { createHmac, createSecretKey, randomBytes } from 'node:crypto';
+import { hash, randomBytes } from 'node:crypto';
 import { type ErrorKind, GatewayError } from '../domain/gateway-error.ts';
 import type { RequestEnd, RequestRecord } from '../domain/request-record.ts';
 
-// Without the key, which dies with the process, nobody can test a guessed prompt against the log.
-const hashKey = createSecretKey(randomBytes(32));
+// Without this, which dies with the process, nobody can test a guessed prompt against the log.
+const salt = randomBytes(32).toString('base64');
 
 /** The one log line of a request: facts only. Of the prompt it has the length and a keyed hash, to tell equal ones. */
 export function wideRecord(record: RequestRecord, { how, status }: RequestEnd): Record<string, unknown> {
@@ -30,7 +30,7 @@ export function wideRecord(record: RequestRecord, { how, status }: RequestEnd): 
       images: record.images,
       bytesOut: record.bytesOut,
     }),
-    ...(prompt !== undefined && { promptLength: prompt.length, promptHash: hash(prompt) }),
+    ...(prompt !== undefined && { promptLength: prompt.length, promptHash: keyedHash(prompt) }),
     ...(record.error !== undefined && { error: errorFacts(record.error) }),
   };
 }
@@ -48,8 +48,8 @@ export function levelOf(
   return how === 'torn' || status >= 500 || status === 429 ? 'warn' : 'info';
 }
 
-function hash(prompt: string): string {
-  return createHmac('sha256', hashKey).update(prompt).digest('base64url').slice(0, 16);
+function keyedHash(prompt: string): string {
+  return hash('sha256', `${salt}${prompt}`, 'base64url').slice(0, 16);
 }
 
 function errorFacts(error: unknown): Record<string, unknown> {

@@ -1,20 +1,13 @@
-import type { IncomingHttpHeaders } from 'node:http';
-import type { Readable } from 'node:stream';
 import { setImmediate } from 'node:timers/promises';
 import { Agent, type Dispatcher } from 'undici';
 import type { Attempt } from '../domain/image-provider.ts';
 import type { Credential, Renewal } from './credential.ts';
-import { discardBody } from './discard-body.ts';
+import { type Answer, type Exchange, exchange } from './exchange.ts';
 import { inflateBody } from './inflate-body.ts';
 import type { PaidBody } from './paid-body.ts';
 import { paidCallError } from './paid-call-error.ts';
-import { sentMark } from './sent-mark.ts';
-import { settleOnAbort } from './settle-on-abort.ts';
 
-export type UpstreamAnswer = {
-  readonly status: number;
-  readonly headers: IncomingHttpHeaders;
-  readonly body: Readable;
+export type UpstreamAnswer = Answer & {
   /** The credential was not accepted: when a call would show another one. */
   readonly renewal?: Renewal;
 };
@@ -77,7 +70,7 @@ export function createUpstreamClient(times: Partial<UpstreamTimes> = {}): Upstre
     { credential, headers, body, ...options }: Sending,
   ): Promise<UpstreamAnswer> {
     const shown = await credential.show(options.signal);
-    const answer = await request(dispatcher, {
+    const answer = await exchange(dispatcher, {
       ...options,
       headers: { ...identity, ...headers, ...shown.header },
       ...(body && { body: body.open() }),
@@ -88,15 +81,17 @@ export function createUpstreamClient(times: Partial<UpstreamTimes> = {}): Upstre
 
   return {
     async post(url, { credential, body, headers, signal, attempt, isStream = false }) {
-      const dispatcher = paid.compose(sentMark(attempt));
       try {
-        return await send(dispatcher, {
+        return await send(paid, {
           ...target(url),
           method: 'POST',
           credential,
           headers: { ...headers, 'content-type': body.contentType, 'content-length': String(body.length) },
           body,
           signal,
+          onSent: () => {
+            attempt.sent = true;
+          },
           bodyTimeout: isStream ? 0 : bodyIdleMs,
         });
       } catch (error) {
@@ -107,7 +102,7 @@ export function createUpstreamClient(times: Partial<UpstreamTimes> = {}): Upstre
     cancel(url, credential) {
       const signal = AbortSignal.timeout(cancelMs);
       const done = send(polls, { ...target(url), method: 'POST', credential, signal })
-        .then(({ body }) => discardBody(body))
+        .then(({ body }) => body.destroy())
         .catch(() => {})
         .finally(() => cancelling.delete(done));
       cancelling.add(done);
@@ -121,11 +116,10 @@ export function createUpstreamClient(times: Partial<UpstreamTimes> = {}): Upstre
   };
 }
 
-type Sending = Omit<Dispatcher.RequestOptions, 'headers' | 'body'> & {
+type Sending = Omit<Exchange, 'headers' | 'body'> & {
   readonly credential: Credential;
   readonly headers?: Readonly<Record<string, string>> | undefined;
   readonly body?: PaidBody;
-  readonly signal: AbortSignal;
 };
 
 /** The job is of no use any more: an upstream that does not answer must not hold anything up. */
@@ -135,13 +129,4 @@ const identity = { accept: 'application/json', 'accept-encoding': 'identity', 'u
 
 export function target(url: URL): { origin: string; path: string } {
   return { origin: url.origin, path: `${url.pathname}${url.search}` };
-}
-
-/** One request that settles when its signal says so, even while it is still connecting. */
-export async function request(
-  dispatcher: Dispatcher,
-  options: Dispatcher.RequestOptions & { signal: AbortSignal },
-): Promise<UpstreamAnswer> {
-  const answer = await settleOnAbort(dispatcher.request(options), options.signal, ({ body }) => discardBody(body));
-  return { status: answer.statusCode, headers: answer.headers, body: answer.body };
 }

@@ -3,9 +3,9 @@ import { GatewayError } from '../domain/gateway-error.ts';
 import type { DownloadedImage, ImageDownload } from '../domain/image-download.ts';
 import { imageHeaderBytes, imageMediaType } from '../domain/image-header.ts';
 import { pause } from '../domain/pause.ts';
-import { agentDefaults, request, target, type UpstreamAnswer } from './client.ts';
-import { discardBody } from './discard-body.ts';
+import { agentDefaults, target } from './client.ts';
 import { type DownloadAddress, downloadAddress, publicAddress } from './download-address.ts';
+import { type Answer, exchange } from './exchange.ts';
 import { guardedConnector } from './guarded-connector.ts';
 
 /** Fetches pictures; it knows no credential, so none can leak. */
@@ -71,17 +71,17 @@ async function openRepeatedly(
 /** One try. A GatewayError is final; anything else may be tried again. */
 async function open(agent: Dispatcher, url: URL, signal: AbortSignal): Promise<DownloadedImage> {
   const headers = { accept: 'image/*', 'accept-encoding': 'identity', 'user-agent': 'azure-image-gateway' };
-  const answer = await request(agent, { ...target(url), method: 'GET', headers, signal });
+  const answer = await exchange(agent, { ...target(url), method: 'GET', headers, signal });
   try {
     checkHead(answer);
     return await checkFirstBytes(answer.body);
   } catch (error) {
-    discardBody(answer.body);
+    answer.body.destroy();
     throw error;
   }
 }
 
-function checkHead({ status, headers }: UpstreamAnswer): void {
+function checkHead({ status, headers }: Answer): void {
   if (status === 408 || status === 429 || status >= 500) throw new Error(`status ${status}`);
   if (status !== 200) throw unavailable(`status ${status}`);
   if ((headers['content-encoding'] ?? 'identity') !== 'identity') throw unavailable('it is compressed');

@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { pipeline, type Readable, Transform } from 'node:stream';
+import { pipeline, Readable, Transform } from 'node:stream';
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
+import type { AnswerBody } from './answer-body.ts';
 
 /** Far above any answer; a small one that unpacks to gigabytes ends here. */
 const mostBytes = 256 * 1024 * 1024;
@@ -16,12 +17,13 @@ const decoders: ReadonlyMap<string, () => Transform> = new Map([
  * The body of an answer that is compressed although nobody asked for that: it was paid for all the same. A body that
  * unpacks to too much, or is damaged, breaks; an encoding that is not known leaves it as it is.
  */
-export function inflateBody(body: Readable, headers: IncomingHttpHeaders): Readable {
+export function inflateBody(body: AnswerBody, headers: IncomingHttpHeaders): AnswerBody {
   const encoding = String(headers['content-encoding'] ?? '');
   const decoder = decoders.get(encoding.trim().toLowerCase())?.();
   if (decoder === undefined) return body;
   // What breaks in one of them destroys all, so that the reader of the last one sees it.
-  return pipeline(body, decoder, atMost(mostBytes), () => {});
+  const inflated = pipeline(Readable.from(body), decoder, atMost(mostBytes), () => {});
+  return inflated.once('close', () => body.destroy());
 }
 
 function atMost(limit: number): Transform {

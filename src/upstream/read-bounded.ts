@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import type { Readable } from 'node:stream';
+import type { AnswerBody } from './answer-body.ts';
 
 /** Whether a body says itself where it ends; one that ends with its connection may have been cut. */
 export function isFramed(headers: IncomingHttpHeaders): boolean {
@@ -13,7 +13,7 @@ export type BoundedText = { readonly text: string; readonly end: 'complete' | 't
  * rejects, so that a failed read cannot hide the failure whose details were being read.
  */
 export async function readBounded(
-  body: Readable,
+  body: AnswerBody,
   { bytes, ms }: { readonly bytes: number; readonly ms: number },
 ): Promise<BoundedText> {
   const timer = setTimeout(() => body.destroy(), ms);
@@ -21,7 +21,7 @@ export async function readBounded(
   let length = 0;
   let end: BoundedText['end'] = 'broken';
   try {
-    for await (const chunk of body as AsyncIterable<Buffer>) {
+    for await (const chunk of body) {
       length += chunk.length;
       if (length > bytes) break;
       chunks.push(chunk);

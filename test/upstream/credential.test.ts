@@ -5,7 +5,6 @@ import type { Attempt } from '../../src/domain/image-provider.ts';
 import { Secret } from '../../src/domain/secret.ts';
 import { createUpstreamClient, type UpstreamClient } from '../../src/upstream/client.ts';
 import { type Credential, keyCredential, tokenCredential } from '../../src/upstream/credential.ts';
-import { discardBody } from '../../src/upstream/discard-body.ts';
 import { jsonBody } from '../../src/upstream/paid-body.ts';
 import { type AcquireToken, TokenSource } from '../../src/upstream/token-source.ts';
 import { refusedPort, serveHttp } from '../helpers/loopback-server.ts';
@@ -50,7 +49,7 @@ async function post(client: UpstreamClient, url: URL, credential: Credential, si
       signal,
       attempt,
     });
-    discardBody(body);
+    body.destroy();
     return { status, renewal, sent: attempt.sent };
   } catch (error) {
     return { error, sent: attempt.sent };
@@ -141,7 +140,7 @@ describe('a poll', () => {
     const answers = [];
     for (let poll = 0; poll < 2; poll += 1) {
       const { status, renewal, body } = await client.get(url, { credential, signal: never });
-      discardBody(body);
+      body.destroy();
       answers.push([status, renewal]);
     }
     expect(answers).toEqual([

@@ -1,8 +1,8 @@
-import type { Readable } from 'node:stream';
 import type { ImageEvent } from '../../domain/image-event.ts';
 import type { ImageProvider, ProviderCall } from '../../domain/image-provider.ts';
 import { operations } from '../../domain/image-request.ts';
 import type { ModelCapabilities } from '../../domain/model-capabilities.ts';
+import type { AnswerBody } from '../../upstream/answer-body.ts';
 import type { UpstreamClient } from '../../upstream/client.ts';
 import type { Credential } from '../../upstream/credential.ts';
 import { azureAnswerError } from '../azure-error.ts';
@@ -79,7 +79,7 @@ function remarksOf({ artist, imageDeployment, isBackground }: Options): readonly
 }
 
 /** Who asks for a stream may get JSON all the same, whatever its content type says. */
-async function streamedEvents(body: Readable, call: ProviderCall): Promise<AsyncGenerator<ImageEvent>> {
+async function streamedEvents(body: AnswerBody, call: ProviderCall): Promise<AsyncGenerator<ImageEvent>> {
   const { isJson, whole } = await sniffJson(body, call);
   return isJson ? responseEvents(whole, call) : responseStream(whole, call, () => body.destroy());
 }

@@ -105,7 +105,7 @@ describe('a paid POST', () => {
         signal: new AbortController().signal,
         attempt: { sent: false },
       });
-      await body.resume().toArray();
+      await Array.fromAsync(body);
     }
     expect(seen).toEqual(['close', 'close', 'close']);
     expect(ports.size).toBe(3);
