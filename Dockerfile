@@ -9,7 +9,7 @@ COPY package.json package-lock.json .npmrc ./
 # Install scripts stay off: the one that is allowed brings a Node of its own, and the image has one.
 RUN npm ci --omit=dev --ignore-scripts
 
-FROM packages AS demo-packages
+FROM packages AS all-packages
 RUN npm ci --ignore-scripts
 
 # Readable for the user `node`, however strict the permissions of the checkout are.
@@ -20,8 +20,11 @@ COPY config config
 COPY src src
 RUN chmod -R a+rX .
 
-FROM sources AS gateway-sources
-RUN rm -r src/simulator src/demo.ts
+# The gateway as one file, with nothing of the simulator in it.
+FROM all-packages AS build
+COPY rolldown.config.ts ./
+COPY src src
+RUN npm run build && chmod -R a+rX dist
 
 FROM node:24-slim AS runtime
 WORKDIR /app
@@ -37,12 +40,14 @@ USER node
 
 FROM runtime AS demo
 EXPOSE 8867
-COPY --from=demo-packages /app/node_modules node_modules
+COPY --from=all-packages /app/node_modules node_modules
 COPY --from=sources /app ./
 CMD ["node", "--max-semi-space-size=2", "--max-old-space-size=1024", "src/demo.ts"]
 
 # Node handles SIGTERM as process 1 itself, so no init process stands before it.
 FROM runtime AS gateway
 COPY --from=packages /app/node_modules node_modules
-COPY --from=gateway-sources /app ./
-CMD ["node", "--max-semi-space-size=2", "--max-old-space-size=1024", "src/main.ts"]
+COPY --from=build /app/dist dist
+COPY --from=sources /app/package.json ./
+COPY --from=sources /app/config config
+CMD ["node", "--max-semi-space-size=2", "--max-old-space-size=1024", "dist/main.js"]

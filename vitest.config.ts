@@ -6,6 +6,7 @@ export default defineConfig({
   test: {
     // Most tests wait for sockets more than they compute.
     maxWorkers: '100%',
+    globalSetup: 'test/helpers/build.ts',
     projects: [
       {
         test: {

@@ -34,7 +34,7 @@ type Built = { readonly app: App; readonly logger: Logger };
 export async function buildGateway({ environment, models }: Configuration, store?: ImageStore): Promise<Built> {
   const { logLevel, logPretty, gatewayApiKeys, publicBaseUrl, corsOrigins } = environment;
   const openSpool = createInputSpools(uploadsDirectory(environment));
-  const logger = createLogger({ level: logLevel, isPretty: logPretty });
+  const logger = await createLogger({ level: logLevel, isPretty: logPretty });
   const entra = needsTokens(models) ? await loadEntra() : undefined;
   const parts = { models, gatewayKeys: gatewayApiKeys, logger, store, publicBaseUrl, openSpool, corsOrigins, entra };
   return { app: buildApp(parts), logger };

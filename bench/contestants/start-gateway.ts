@@ -12,7 +12,7 @@ import { bodyFor, type Contestant, jsonType, key, leastBytes } from './contestan
 import { freePort } from './free-port.ts';
 import { startOptions } from './start-options.ts';
 
-const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
+const main = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 
 type Options = {
   /** Every one of them becomes a model of the same name. */

@@ -7,7 +7,7 @@ export const startOptions: readonly string[] = readOptions();
 
 function readOptions(): string[] {
   const { scripts } = JSON.parse(readFileSync(manifest, 'utf8')) as { scripts: Record<string, string> };
-  const [, options] = /^node (.*)src\/main\.ts$/.exec(scripts.start ?? '') ?? [];
-  if (options === undefined) throw new Error('`npm start` is not what the benchmark knows: node OPTIONS src/main.ts');
+  const [, options] = /^node (.*)dist\/main\.js$/.exec(scripts.start ?? '') ?? [];
+  if (options === undefined) throw new Error('`npm start` is not what the benchmark knows: node OPTIONS dist/main.js');
   return options.split(' ').filter(Boolean);
 }

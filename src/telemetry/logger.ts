@@ -1,5 +1,4 @@
 import pino, { type DestinationStream, type Logger } from 'pino';
-import pretty from 'pino-pretty';
 
 type Options = {
   readonly level: string;
@@ -12,9 +11,12 @@ type Options = {
 const writing = { sync: false, minLength: 4096, periodicFlush: 100 };
 
 /** The process's log: one JSON object a line on standard output. */
-export function createLogger({ level, isPretty, destination }: Options): Logger {
-  const stream = isPretty
-    ? pretty({ ignore: 'pid,hostname', singleLine: true, ...(destination && { destination }) })
-    : destination;
+export async function createLogger({ level, isPretty, destination }: Options): Promise<Logger> {
+  const stream = isPretty ? await prettyStream(destination) : destination;
   return pino({ level }, stream ?? pino.destination(writing));
+}
+
+async function prettyStream(destination: DestinationStream | undefined): Promise<DestinationStream> {
+  const { default: pretty } = await import('pino-pretty');
+  return pretty({ ignore: 'pid,hostname', singleLine: true, ...(destination && { destination }) });
 }

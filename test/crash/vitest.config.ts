@@ -7,6 +7,7 @@ export default defineConfig({
     root: '.',
     include: ['test/crash/**/*.test.ts'],
     setupFiles: ['test/helpers/no-network.ts'],
+    globalSetup: 'test/helpers/build.ts',
     testTimeout: 120_000,
   },
 });

@@ -292,7 +292,7 @@ describe('the demo', () => {
   const env = { HOST: '127.0.0.1', PORT: '0', LOG_PRETTY: 'false', SIMULATOR_URL: 'http://127.0.0.1:0' };
 
   test('prints an address and a key with which a picture can be made, and ends with SIGINT', async () => {
-    const program = await startProgram({ entry: 'demo.ts', env });
+    const program = await startProgram({ entry: 'src/demo.ts', env });
     await expect.poll(() => program.output.stdout, patience).toContain('Ctrl-C');
     const [, url = '', key = ''] =
       /The gateway listens on (http:\S+); the key is ([\w-]+)\./.exec(program.output.stdout) ?? [];
@@ -311,7 +311,7 @@ describe('the demo', () => {
   test('when the port of its simulator is taken, names that port and not the gateway’s', async () => {
     const port = await occupyPort();
     const program = await startProgram({
-      entry: 'demo.ts',
+      entry: 'src/demo.ts',
       env: { ...env, SIMULATOR_URL: `http://127.0.0.1:${port}` },
     });
     expect(await program.exited).toBe(1);

@@ -20,11 +20,12 @@ export type Program = {
 /** What `npm start` gives Node beside the program. */
 const usualOptions =
   readFileSync('package.json', 'utf8')
-    .match(/"start": "node (.*) src/)?.[1]
+    .match(/"start": "node (.*) dist/)?.[1]
     ?.split(' ') ?? [];
 
 type Start = {
-  readonly entry?: 'main.ts' | 'demo.ts';
+  /** The gateway as it is built, or the demo, which runs from its sources. */
+  readonly entry?: 'dist/main.js' | 'src/demo.ts';
   /** Content of the models file: text as it is, anything else as JSON. */
   readonly models?: unknown;
   readonly env?: Record<string, string>;
@@ -41,11 +42,11 @@ export async function startProgram(start: Start): Promise<Program> {
   const modelsFile = join(directory, 'models.json');
   const { models } = start;
   if (models !== undefined) await writeFile(modelsFile, typeof models === 'string' ? models : JSON.stringify(models));
-  const entry = fileURLToPath(new URL(`../../src/${start.entry ?? 'main.ts'}`, import.meta.url));
+  const entry = fileURLToPath(new URL(`../../${start.entry ?? 'dist/main.js'}`, import.meta.url));
   const env = { PORT: '0', MODELS_FILE: modelsFile, GATEWAY_API_KEYS: 'program-key', ...start.env };
   const nodeOptions = [...usualOptions, ...(start.nodeOptions ?? [])];
   const child = spawn(process.execPath, [...nodeOptions, entry, ...(start.arguments ?? [])], {
-    cwd: start.entry === 'demo.ts' ? fileURLToPath(new URL('../..', import.meta.url)) : directory,
+    cwd: start.entry === 'src/demo.ts' ? fileURLToPath(new URL('../..', import.meta.url)) : directory,
     env,
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   });

@@ -43,7 +43,7 @@ type Options = {
 export async function startGateway(models: object, options: Options = {}): Promise<StartedGateway> {
   const { keys = [gatewayKey], store, publicBaseUrl, host = '127.0.0.1', uploads = tmpdir() } = options;
   const lines: string[] = [];
-  const logger = createLogger({
+  const logger = await createLogger({
     level: 'debug',
     isPretty: false,
     destination: { write: (line) => void lines.push(line) },

@@ -35,18 +35,19 @@ test('the default target, which is the last one, is the gateway with production 
   expect(instructionsOf('packages')).toContain('npm ci --omit=dev --ignore-scripts');
 });
 
-test('the gateway’s sources are without simulator and demo', () => {
-  expect(instructionsOf('gateway')).toContain('COPY --from=gateway-sources /app ./');
-  expect(instructionsOf('gateway-sources')).toMatch(/^RUN rm -r src\/simulator src\/demo\.ts$/m);
+test('the gateway is the built file, without any sources', () => {
+  expect(instructionsOf('gateway')).toContain('COPY --from=build /app/dist dist');
+  expect(instructionsOf('gateway')).not.toMatch(/^COPY .*src/m);
+  expect(instructionsOf('build')).toContain('RUN npm run build');
 });
 
 test.each([
-  ['gateway', 'src/main.ts'],
+  ['gateway', 'dist/main.js'],
   ['demo', 'src/demo.ts'],
 ])('the target %s runs as the user node, starts Node without npm, and listens for the outside', (target, program) => {
   const instructions = instructionsOf(target);
   expect(instructions.match(/^USER .*$/gm)).toEqual(['USER node']);
-  const [, options = ''] = readFileSync('package.json', 'utf8').match(/"start": "node (.*) src\/main.ts"/) ?? [];
+  const [, options = ''] = readFileSync('package.json', 'utf8').match(/"start": "node (.*) dist\/main.js"/) ?? [];
   const command = ['node', ...options.split(' '), program].map((word) => `"${word}"`).join(', ');
   expect(instructions.match(/^CMD .*$/gm)).toEqual([`CMD [${command}]`]);
   expect(instructions).not.toContain('ENTRYPOINT');

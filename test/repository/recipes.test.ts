@@ -34,7 +34,7 @@ beforeEach(async () => {
     DATA_DIR: join(directory, 'data'),
     LOG_PRETTY: 'false',
   };
-  gateway = await (await startProgram({ entry: 'demo.ts', env })).listening();
+  gateway = await (await startProgram({ entry: 'src/demo.ts', env })).listening();
 });
 
 test('the README has recipes', () => {
