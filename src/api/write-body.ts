@@ -23,40 +23,62 @@ export async function writeBody(
   chunks: AsyncIterable<Buffer | string>,
   { written, signal, stallMs = patienceMs }: { written: { bytesOut: number }; signal: AbortSignal; stallMs?: number },
 ): Promise<void> {
-  for await (const chunk of chunks) {
+  const reader = new Reader(response, signal, stallMs);
+  try {
+    for await (const chunk of chunks) {
+      if (response.destroyed) throw new ClosedConnectionError();
+      written.bytesOut += Buffer.byteLength(chunk);
+      if (!response.write(chunk)) await reader.takes();
+    }
     if (response.destroyed) throw new ClosedConnectionError();
-    written.bytesOut += Buffer.byteLength(chunk);
-    if (!response.write(chunk)) await occurs(response, 'drain', signal, stallMs);
+    response.end();
+    if (!response.writableFinished) await reader.takes();
+  } finally {
+    reader.leave();
   }
-  if (response.destroyed) throw new ClosedConnectionError();
-  response.end();
-  if (!response.writableFinished) await occurs(response, 'finish', signal, stallMs);
 }
 
-function occurs(
-  response: ServerResponse,
-  event: 'drain' | 'finish',
-  signal: AbortSignal,
-  stallMs: number,
-): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  // A pipelined answer waits for the ones before it, which is not its reader's fault: it has no connection until then.
-  const timer = setInterval(() => response.socket && reject(new StalledReaderError()), stallMs);
-  const onEvent = () => {
-    // The connection may close in the same turn, and an error for that is not made in vain.
-    response.off('close', onClose);
-    resolve();
+/** The other side of an answer: whether it takes what was written. It listens once for all of the answer's chunks. */
+class Reader {
+  readonly #response: ServerResponse;
+  readonly #signal: AbortSignal;
+  readonly #timer: NodeJS.Timeout;
+  #waiting: PromiseWithResolvers<void> | undefined;
+
+  constructor(response: ServerResponse, signal: AbortSignal, stallMs: number) {
+    this.#response = response;
+    this.#signal = signal;
+    this.#timer = setInterval(this.#onStall, stallMs);
+    response.on('drain', this.#onTaken).on('finish', this.#onTaken).on('close', this.#onClose);
+    signal.addEventListener('abort', this.#onAbort);
+  }
+
+  /** Resolves when there is room again, or, after the end, when everything was handed to the network. */
+  takes(): Promise<void> {
+    this.#waiting = Promise.withResolvers();
+    this.#timer.refresh();
+    if (this.#signal.aborted) this.#onAbort();
+    return this.#waiting.promise;
+  }
+
+  leave(): void {
+    clearInterval(this.#timer);
+    this.#response.off('drain', this.#onTaken).off('finish', this.#onTaken).off('close', this.#onClose);
+    this.#signal.removeEventListener('abort', this.#onAbort);
+  }
+
+  readonly #onTaken = (): void => {
+    this.#waiting?.resolve();
+    this.#waiting = undefined;
   };
-  const onClose = () => reject(new ClosedConnectionError());
-  const onAbort = () => reject(signal.reason);
-  response.on(event, onEvent);
-  response.on('close', onClose);
-  signal.addEventListener('abort', onAbort);
-  if (signal.aborted) onAbort();
-  return promise.finally(() => {
-    clearInterval(timer);
-    response.off(event, onEvent);
-    response.off('close', onClose);
-    signal.removeEventListener('abort', onAbort);
-  });
+
+  // Errors are made only for somebody who waits.
+  readonly #onClose = (): void => this.#waiting?.reject(new ClosedConnectionError());
+
+  readonly #onAbort = (): void => this.#waiting?.reject(this.#signal.reason);
+
+  readonly #onStall = (): void => {
+    // A pipelined answer waits for the ones before it, which is not its reader's fault: it has no connection until then.
+    if (this.#response.socket) this.#waiting?.reject(new StalledReaderError());
+  };
 }
