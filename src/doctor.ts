@@ -20,3 +20,5 @@ try {
   process.stderr.write(describeStartFailure(error));
   process.exitCode = 1;
 }
+// Identities that do not answer are asked on and on by their package, and would keep the process alive.
+process.stdout.write('', () => process.exit());

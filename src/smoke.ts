@@ -27,6 +27,8 @@ try {
   process.stderr.write(describeStartFailure(error));
   process.exitCode = 1;
 }
+// Identities that do not answer are asked on and on by their package, and would keep the process alive.
+process.stdout.write('', () => process.exit());
 
 async function smoke({ gateway }: App, [name, ...others]: readonly string[], isAgreed: boolean): Promise<number> {
   const { catalog } = gateway;
@@ -65,7 +67,9 @@ async function draw(gateway: App['gateway'], name: string, file: PictureFile): P
     });
     process.stdout.write('Asking for a picture …\n');
     const { picture, usage } = await receivePicture(generation);
-    const saved = await file.save(picture);
+    const saved = await file.save(picture).catch((cause) => {
+      throw new Error(`the picture was made and billed, but could not be saved: ${cause.message}`, { cause });
+    });
     const { target = '', attempts, adaptations } = generation.report;
     const seconds = ((performance.now() - begin) / 1000).toFixed(1);
     const adapted = adaptations.length > 0 ? `, adapted: ${adaptations.join(', ')}` : '';

@@ -10,6 +10,8 @@ const shownBytes = 64 * 1024;
 
 /** One GET. Only the beginning of its answer is read, and nothing of it is shown. Rejects with what broke it. */
 export async function askForFree(url: URL, { client, credential, stepMs }: Asking): Promise<AnswerFacts> {
+  // A token has a time of its own, so that the wait for it is not taken for a silent Azure.
+  await credential.show(AbortSignal.timeout(2 * stepMs));
   const { status, headers, body } = await client.get(url, { credential, signal: AbortSignal.timeout(stepMs) });
   const date = Date.parse(headers.date ?? '');
   const { text } = await readBounded(body, { bytes: shownBytes, ms: stepMs });

@@ -45,11 +45,16 @@ function worst(findings: readonly Finding[]): Finding | undefined {
 
 function failure(error: unknown): AnswerFindings {
   if (error instanceof GatewayError && error.kind === 'upstream_auth_failed') {
-    const { code = '' } = (error.cause ?? {}) as { code?: string };
-    return { answer: notAsked, credential: failed(noTokenHint(code)), deployment: notAsked };
+    return { answer: notAsked, credential: failed(noTokenHint(signInCode(error.cause))), deployment: notAsked };
   }
   const isLate = error instanceof Error && error.name === 'TimeoutError';
   return { answer: failed(isLate ? silent : cut), credential: notAsked, deployment: notAsked };
+}
+
+/** Microsoft's code, or what the failure is called: `TimeoutError` where no identity answers. */
+function signInCode(cause: unknown): string {
+  const { code, name } = (cause ?? {}) as { code?: unknown; name?: unknown };
+  return typeof code === 'string' ? code : String(name ?? '');
 }
 
 const silent = 'the host takes connections, but does not answer: a firewall or proxy may hold the call; try again';

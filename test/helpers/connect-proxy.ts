@@ -1,6 +1,6 @@
 import http from 'node:http';
 import https from 'node:https';
-import { type AddressInfo, connect, type Socket } from 'node:net';
+import { type AddressInfo, connect, isIP, type Socket } from 'node:net';
 import { onTestFinished } from 'vitest';
 import { certificate } from './loopback-server.ts';
 
@@ -22,7 +22,10 @@ type Options = {
   readonly authorization?: string;
 };
 
-/** A proxy on loopback that opens tunnels and notes who asked for which; it is closed when the test ends. */
+/**
+ * A proxy on loopback that opens tunnels and notes who asked for which; every name leads to loopback. It is closed when the
+ * test ends.
+ */
 export async function startConnectProxy({
   secure = false,
   refusal,
@@ -50,7 +53,7 @@ export async function startConnectProxy({
     client.write(`HTTP/1.1 ${status} Status\r\n\r\n`);
     if (status !== 200) return void client.end();
     const { hostname, port } = new URL(`http://${url}`);
-    const upstream = connect(Number(port), hostname === 'localhost' ? '127.0.0.1' : hostname);
+    const upstream = connect(Number(port), isIP(hostname) === 0 ? '127.0.0.1' : hostname);
     track(upstream);
     client.on('data', (chunk) => chunks.push(chunk)).on('close', () => upstream.destroy());
     upstream.on('close', () => client.destroy());
