@@ -28,10 +28,11 @@ import { azureImages } from './providers/azure-images.ts';
 import { foundryAgent } from './providers/foundry-agent/foundry-agent.ts';
 import { createTelemetry } from './telemetry/telemetry.ts';
 import { createUpstreamClient, type UpstreamClient, type UpstreamTimes } from './upstream/client.ts';
-import { type Credential, keyCredential, tokenCredential } from './upstream/credential.ts';
+import type { Credential } from './upstream/credential.ts';
+import { createCredentials } from './upstream/credentials.ts';
 import type { EntraTokens } from './upstream/entra.ts';
 import { createImageDownloads, type ImageDownloads } from './upstream/guarded-download.ts';
-import { TokenSource, type TokenTimes } from './upstream/token-source.ts';
+import type { TokenTimes } from './upstream/token-source.ts';
 
 export type App = {
   readonly server: FastifyInstance;
@@ -68,9 +69,9 @@ export function buildApp(parts: AppParts): App {
   const telemetry = createTelemetry(logger);
   const lifecycle = createLifecycle();
   const upstream = {
-    client: createUpstreamClient(parts.upstreamTimes),
-    downloads: createImageDownloads(),
-    credential: credentials(parts),
+    client: createUpstreamClient(parts.upstreamTimes, models.egressProxy),
+    downloads: createImageDownloads(undefined, models.egressProxy),
+    credential: createCredentials(parts.entra, parts.upstreamTimes),
   };
   const catalog = createModelCatalog({
     models: models.models.map((model) => logicalModel(model, upstream, times)),
@@ -120,18 +121,6 @@ type Upstream = {
   readonly downloads: ImageDownloads;
   credential(config: CredentialConfig): Credential;
 };
-
-/** Targets with equal scopes share their token. */
-function credentials({ entra, upstreamTimes: times }: AppParts): (config: CredentialConfig) => Credential {
-  const sources = new Map<string, TokenSource>();
-  return (config) => {
-    if ('apiKey' in config) return keyCredential(config.apiKey);
-    if (entra === undefined) throw new Error('a target needs tokens, and there is no way to any');
-    const source = sources.get(config.scope) ?? new TokenSource(entra(config.scope), { times });
-    sources.set(config.scope, source);
-    return tokenCredential(source);
-  };
-}
 
 function logicalModel(model: ModelConfig, upstream: Upstream, times: GatewayTimes): LogicalModel {
   return {

@@ -7,7 +7,9 @@ try {
   const configuration = readConfiguration(loadDotEnv());
   if (process.argv.includes('--check')) {
     const { app } = await buildGateway(configuration);
-    process.stdout.write(`The configuration is valid.\n\n${describeModels(app.gateway.catalog)}`);
+    const { egressProxy } = configuration.models;
+    const way = egressProxy ? ` Calls by https go through the proxy ${egressProxy.origin}.` : '';
+    process.stdout.write(`The configuration is valid.${way}\n\n${describeModels(app.gateway.catalog)}`);
   } else {
     await runGateway(configuration);
   }

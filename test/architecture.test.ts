@@ -15,6 +15,8 @@ const allowedRooms: Record<string, string[]> = {
   api: ['gateway', 'json', 'domain'],
   storage: ['domain'],
   telemetry: ['domain'],
+  doctor: ['gateway', 'upstream', 'config', 'domain'],
+  smoke: ['gateway', 'telemetry', 'domain'],
   simulator: [],
 };
 const homes: Record<string, string[]> = {

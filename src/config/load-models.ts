@@ -8,6 +8,7 @@ import { interpolate, type Variables } from './interpolate.ts';
 import { formatPath, type JsonPath, type PathProblem, type Report } from './json-path.ts';
 import { fileSchema } from './model-schema.ts';
 import type { ModelConfig, ModelsConfig } from './models-config.ts';
+import { readEgressProxy } from './read-egress-proxy.ts';
 import { type JsonDocument, readJson } from './read-json.ts';
 import { isObject, readModel } from './read-model.ts';
 
@@ -73,8 +74,10 @@ function readFile(value: unknown, report: Report): ModelsConfig | undefined {
   if (isObject(value.models) && entries.length === 0) report(['models'], 'must not be empty');
   const models = entries.map(([name, entry]) => readModel(name, entry, ['models', name], report));
   checkReferences(value, report);
+  const egressProxy = readEgressProxy(value, report);
   const complete = models.filter((model) => model !== undefined);
-  return file === undefined || complete.length < models.length ? undefined : build(file, complete);
+  if (file === undefined || complete.length < models.length) return undefined;
+  return { ...build(file, complete), ...(egressProxy && { egressProxy }) };
 }
 
 function checkReferences(value: Readonly<Record<string, unknown>>, report: Report): void {

@@ -66,6 +66,12 @@ export function fileSchema<Model extends z.ZodType>(model: Model) {
       .enum(['refuse', 'download'])
       .default('refuse')
       .describe('What happens to edits whose pictures are links: refused, or downloaded from any public host'),
+    egressProxy: z
+      .string()
+      .exactOptional()
+      .describe(
+        'Proxy for calls by https, e.g. http://proxy.example.com:3128; with user and password where it wants them',
+      ),
     limits: z
       .strictObject({
         inFlight: z.int().min(1).max(10_000).exactOptional().describe('Requests that are worked on at once'),

@@ -1,3 +1,4 @@
+import type { EgressProxy } from '../domain/egress-proxy.ts';
 import type { CapabilityOverrides } from '../domain/model-capabilities.ts';
 import type { ParameterPolicy } from '../domain/parameter-policy.ts';
 import type { Secret } from '../domain/secret.ts';
@@ -17,6 +18,8 @@ export type ModelsConfig = {
   readonly imageUrls: 'refuse' | 'download';
   /** How long a shutdown waits for running requests, in milliseconds. */
   readonly drainMs: number;
+  /** Through which calls by https leave the network. */
+  readonly egressProxy?: EgressProxy;
 };
 
 /** What the process takes on. */

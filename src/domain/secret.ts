@@ -3,7 +3,7 @@ import { inspect } from 'node:util';
 const mask = '*****';
 
 /**
- * A value that must never be printed: an Azure key or a gateway key.
+ * A value that must never be printed: an Azure key, a gateway key or the password of a proxy.
  * Strings, JSON, template literals and `util.inspect` all show `*****`; only {@link Secret.expose} gives the text.
  */
 export class Secret {
@@ -13,9 +13,14 @@ export class Secret {
     this.#text = text;
   }
 
-  /** The text itself. Called in two places only: the header of an upstream call and the check of a gateway key. */
+  /** The text itself. Called in two places only: the headers of upstream calls and the check of a gateway key. */
   expose(): string {
     return this.#text;
+  }
+
+  /** Whether both hold the same text. */
+  equals(other: Secret): boolean {
+    return this.#text === other.#text;
   }
 
   toString(): string {

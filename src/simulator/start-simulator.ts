@@ -5,6 +5,7 @@ import { addAzureEdits } from './azure-edits.ts';
 import { resourceNotFound } from './azure-errors.ts';
 import { azureHeaders } from './azure-headers.ts';
 import { addAzureImages } from './azure-images.ts';
+import { addFreeCalls } from './free-calls.ts';
 import { createLedger, type Ledger } from './ledger.ts';
 import { addPrivateImages, createPictureShelf } from './private-images.ts';
 import { addAzureResponses } from './responses/azure-responses.ts';
@@ -75,5 +76,6 @@ function addRoutes(app: FastifyInstance, world: SimulatedWorld): void {
   addAzureImages(app, world);
   addAzureEdits(app, world);
   addAzureResponses(app, world);
+  addFreeCalls(app, world);
   addPrivateImages(app, world.shelf);
 }

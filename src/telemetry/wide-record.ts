@@ -1,4 +1,5 @@
 import { hash, randomBytes } from 'node:crypto';
+import { EgressProxyError, egressProxyHint } from '../domain/egress-proxy.ts';
 import { type ErrorKind, GatewayError } from '../domain/gateway-error.ts';
 import type { RequestEnd, RequestRecord } from '../domain/request-record.ts';
 
@@ -55,10 +56,14 @@ function keyedHash(prompt: string): string {
 function errorFacts(error: unknown): Record<string, unknown> {
   if (!(error instanceof GatewayError)) return unexpected(error);
   const { kind, outcome, param, cause } = error;
-  return { kind, outcome, param, cause: causeFacts(cause), hint: operatorHints[kind] };
+  return { kind, outcome, param, cause: causeFacts(cause), hint: operatorHint(error) };
 }
 
-/** What an operator can do about a failure that is not its caller's fault. */
+/** What an operator can do about a failure; `undefined`: it is its caller's, or speaks for itself. */
+export function operatorHint({ kind, cause }: GatewayError): string | undefined {
+  return cause instanceof EgressProxyError ? egressProxyHint(cause.code) : operatorHints[kind];
+}
+
 const operatorHints: Readonly<Partial<Record<ErrorKind, string>>> = {
   upstream_auth_failed:
     'check the target’s apiKey, or auth and the roles of its identity, and that the resource allows this network and this model',
@@ -76,7 +81,7 @@ function unexpected(error: unknown): Record<string, unknown> {
 }
 
 /** Of other libraries' errors only name and code: their messages may quote what they were given. */
-function causeFacts(cause: unknown): unknown {
+export function causeFacts(cause: unknown): unknown {
   if (cause instanceof GatewayError) return cause.kind;
   if (cause instanceof Error) {
     const { code } = cause as NodeJS.ErrnoException;

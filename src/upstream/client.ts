@@ -1,7 +1,9 @@
 import { setImmediate } from 'node:timers/promises';
 import { Agent, type Dispatcher } from 'undici';
+import type { EgressProxy } from '../domain/egress-proxy.ts';
 import type { Attempt } from '../domain/image-provider.ts';
 import type { Credential, Renewal } from './credential.ts';
+import { egressConnector } from './egress-connector.ts';
 import { type Answer, type Exchange, exchange } from './exchange.ts';
 import { inflateBody } from './inflate-body.ts';
 import type { PaidBody } from './paid-body.ts';
@@ -38,7 +40,7 @@ export interface UpstreamClient {
 
 /** How long an upstream may be silent, in milliseconds. Tests scale it down. */
 export type UpstreamTimes = {
-  /** Connecting includes TLS. */
+  /** Connecting includes TLS, and the way through a proxy. */
   readonly connectMs: number;
   /** An idle body is cut after this long; the request's deadline is what bounds the whole call. */
   readonly bodyIdleMs: number;
@@ -57,11 +59,13 @@ export const agentDefaults = {
   maxHeaderSize: 64 * 1024,
 } as const;
 
-export function createUpstreamClient(times: Partial<UpstreamTimes> = {}): UpstreamClient {
+/** @param proxy through which calls by https go; the environment's own proxies are never asked */
+export function createUpstreamClient(times: Partial<UpstreamTimes> = {}, proxy?: EgressProxy): UpstreamClient {
   const { connectMs, bodyIdleMs } = { ...usualTimes, ...times };
   // A kept-alive socket may close under a request, which leaves a paid call's outcome unknown: each one dials anew.
-  const paid = new Agent({ ...agentDefaults, pipelining: 0, connect: { timeout: connectMs } });
-  const polls = new Agent({ ...agentDefaults, bodyTimeout: bodyIdleMs, connect: { timeout: connectMs } });
+  const connect = egressConnector(proxy, connectMs);
+  const paid = new Agent({ ...agentDefaults, pipelining: 0, connect });
+  const polls = new Agent({ ...agentDefaults, bodyTimeout: bodyIdleMs, connect });
   const cancelling = new Set<Promise<unknown>>();
 
   /** Shows the credential, and notes whether another one would help. */

@@ -1,10 +1,12 @@
 import { Agent, type buildConnector, type Dispatcher } from 'undici';
+import type { EgressProxy } from '../domain/egress-proxy.ts';
 import { GatewayError } from '../domain/gateway-error.ts';
 import type { DownloadedImage, ImageDownload } from '../domain/image-download.ts';
 import { imageHeaderBytes, imageMediaType } from '../domain/image-header.ts';
 import { pause } from '../domain/pause.ts';
 import { agentDefaults, target } from './client.ts';
 import { type DownloadAddress, downloadAddress, publicAddress } from './download-address.ts';
+import { egressConnector } from './egress-connector.ts';
 import { type Answer, exchange } from './exchange.ts';
 import { guardedConnector } from './guarded-connector.ts';
 
@@ -22,12 +24,18 @@ const tries = 3;
 const openMs = 60_000;
 const pauseMs = 200;
 
-/** `connector` is replaced in tests, to reach a loopback server under the name of a public one. */
-export function createImageDownloads(connector: buildConnector.connector = guardedConnector()): ImageDownloads {
+/**
+ * Through a proxy go only downloads from hosts that are on a list: of what it dials nothing is seen here, so that it
+ * cannot be guarded. `connector` is replaced in tests, to reach a loopback server under the name of a public one.
+ */
+export function createImageDownloads(
+  connector: buildConnector.connector = guardedConnector(),
+  proxy?: EgressProxy,
+): ImageDownloads {
   const timeouts = { ...agentDefaults, headersTimeout: 15_000, bodyTimeout: 15_000 };
   const agents = {
     public: new Agent({ ...timeouts, connect: connector }),
-    configured: new Agent({ ...timeouts, connect: { timeout: 5_000 } }),
+    configured: new Agent({ ...timeouts, connect: egressConnector(proxy, 5_000) }),
   };
 
   async function download(address: DownloadAddress | undefined, signal: AbortSignal): Promise<DownloadedImage> {
@@ -35,8 +43,13 @@ export function createImageDownloads(connector: buildConnector.connector = guard
     return openRepeatedly(agents[address.route], address, signal);
   }
 
+  function allowed(link: string, configuredOrigins: readonly string[]): DownloadAddress | undefined {
+    const address = downloadAddress(link, configuredOrigins);
+    return address && proxy ? { ...address, route: 'configured' } : address;
+  }
+
   return {
-    allowing: (configuredOrigins) => (link, signal) => download(downloadAddress(link, configuredOrigins), signal),
+    allowing: (configuredOrigins) => (link, signal) => download(allowed(link, configuredOrigins), signal),
     fromAnywhere: (link, signal) => download(publicAddress(link), signal),
     async close() {
       await Promise.all([agents.public.destroy(), agents.configured.destroy()]);

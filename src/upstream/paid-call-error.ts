@@ -1,3 +1,4 @@
+import { EgressProxyError } from '../domain/egress-proxy.ts';
 import { GatewayError } from '../domain/gateway-error.ts';
 import type { Attempt } from '../domain/image-provider.ts';
 import { MalformedJsonError } from '../json/malformed-json-error.ts';
@@ -10,9 +11,10 @@ import { OversizedEventError } from './sse-reader.ts';
 export function paidCallError(error: unknown, attempt: Attempt): GatewayError {
   if (error instanceof GatewayError) return error;
   if (!attempt.sent) {
+    const way = error instanceof EgressProxyError ? ' through the proxy of the gateway’s network' : '';
     return new GatewayError(
       'upstream_unavailable',
-      'The image service could not be reached. Nothing was sent to it and nothing was billed.',
+      `The image service could not be reached${way}. Nothing was sent to it and nothing was billed.`,
       { outcome: 'not-processed', cause: error },
     );
   }

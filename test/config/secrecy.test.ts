@@ -18,6 +18,7 @@ const base = {
     chat: { ...agentTarget, agent: undefined, chatDeployment: 'chat', maxInlineImageChars: 65_520 },
   },
   limits: { drainMs: 1 },
+  egressProxy: 'http://me:password@proxy.example.com:3128',
 };
 
 const strings = [

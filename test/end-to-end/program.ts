@@ -9,6 +9,8 @@ import { onTestFinished } from 'vitest';
 
 export type Program = {
   readonly child: ChildProcess;
+  /** Where it runs. */
+  readonly directory: string;
   /** Everything printed so far. */
   readonly output: { stdout: string; stderr: string };
   /** The exit code; rejects when a signal ended the process. */
@@ -24,8 +26,8 @@ const usualOptions =
     ?.split(' ') ?? [];
 
 type Start = {
-  /** The gateway as it is built, or the demo, which runs from its sources. */
-  readonly entry?: 'dist/main.js' | 'src/demo.ts';
+  /** The gateway as it is built, or one of the programs that run from their sources. */
+  readonly entry?: 'dist/main.js' | 'src/demo.ts' | 'src/doctor.ts' | 'src/smoke.ts';
   /** Content of the models file: text as it is, anything else as JSON. */
   readonly models?: unknown;
   readonly env?: Record<string, string>;
@@ -64,7 +66,7 @@ export async function startProgram(start: Start): Promise<Program> {
     await exited.catch(() => {});
     await rm(directory, { recursive: true });
   });
-  return { child, output, exited, listening: () => listening(child, output) };
+  return { child, directory, output, exited, listening: () => listening(child, output) };
 }
 
 async function listening(child: ChildProcess, output: Program['output']): Promise<string> {

@@ -7,9 +7,14 @@ import { agentNotFound, invalidMember } from './response-errors.ts';
 export type ToolCaller = { readonly model: string; readonly agent?: Members };
 
 const agentName = /^artist(?:-.+)?$/;
-// CONTRACTS §3.4: the chat models that may call the tool; capable ones only, as documents disagree on the others.
-const chatModel = /^(?:gpt-4|gpt-5|o3)/;
+/** CONTRACTS §3.4: the chat models that may call the tool; capable ones only, as documents disagree on the others. */
+export const chatModel = /^(?:gpt-4|gpt-5|o3)/;
 const modelOfAgents = 'gpt-4.1';
+
+/** Whether a project has an agent of this name. */
+export function knowsAgent(name: string): boolean {
+  return agentName.test(name);
+}
 
 /** Finds the agent or the chat deployment that a request names, or says why there is none. */
 export function chooseCaller(body: RequestBody, isInProject: boolean): ToolCaller | PlainAnswer {
@@ -25,6 +30,6 @@ export function chooseCaller(body: RequestBody, isInProject: boolean): ToolCalle
   if (model !== undefined) return refusal('Not allowed when agent is specified.', 'model', 'invalid_payload');
   const { name } = reference as { name: string };
   // CONTRACTS §3.4: agents belong to projects.
-  if (!isInProject || !agentName.test(name)) return agentNotFound(name);
+  if (!isInProject || !knowsAgent(name)) return agentNotFound(name);
   return { model: modelOfAgents, agent: reference as Members };
 }
