@@ -9,7 +9,7 @@ export default defineConfig({
     setupFiles: ['test/helpers/no-network.ts'],
     globalSetup: 'test/helpers/build.ts',
     // A run of its own choosing may be as long as somebody wants.
-    testTimeout: process.env.FUZZ_COUNT === undefined ? 120_000 : 24 * 3600 * 1000,
+    testTimeout: process.env.FUZZ_COUNT === undefined ? 300_000 : 24 * 3600 * 1000,
     maxWorkers: 2,
   },
 });
