@@ -22,8 +22,9 @@ test(`${count} bodies, seed ${seed}: each is answered properly, and none is paid
   for (let first = 0; first < count; first += batch) {
     await tryBatch(gateway, agent, first, tally, Math.min(batch, count - first));
   }
-  expect(gateway.residentBytes() - before).toBeLessThan(mostGrowth);
-  tally.print('bodies');
+  const growth = gateway.residentBytes() - before;
+  expect(growth).toBeLessThan(mostGrowth);
+  tally.print('bodies', growth);
   // Bodies that are all refused, or all taken, would test little.
   for (const name of ['200', '400']) expect(tally.of(name)).toBeGreaterThan(count / 10);
 });

@@ -23,9 +23,10 @@ test(`${count} raw inputs, seed ${seed}: each is answered properly or its connec
   for (let first = 0; first < count; first += batch) {
     await tryBatch(gateway, first, Math.min(batch, count - first), tally);
   }
-  expect(gateway.residentBytes() - before).toBeLessThan(mostGrowth);
+  const growth = gateway.residentBytes() - before;
+  expect(growth).toBeLessThan(mostGrowth);
   await expectAlive(gateway);
-  tally.print('raw inputs');
+  tally.print('raw inputs', growth);
   // Inputs that are all refused for one reason would test nothing.
   expect(tally.names()).toEqual(
     expect.arrayContaining(['200', '400', '401', '404', '405', '413', '415', '417', '431']),

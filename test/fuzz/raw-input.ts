@@ -335,7 +335,7 @@ function smuggling(dice: Dice, mark: string): Request {
 
 /** Valid requests one behind the other: as many answers are owed. */
 function pipeline(dice: Dice): RawInput {
-  const requests = Array.from({ length: 2 + dice.below(5) }, () => {
+  const requests = Array.from({ length: dice.chance(0.05) ? 40 : 2 + dice.below(5) }, () => {
     const body = dice.one(['{', '{}', 'null', '{"prompt":"a","n":11}']);
     const key: Header = ['authorization', `Bearer ${fuzzKey}`];
     const common = { version: 'HTTP/1.1', lineEnd: '\r\n' };

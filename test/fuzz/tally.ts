@@ -14,9 +14,9 @@ export class Tally {
     return this.#counts.get(name) ?? 0;
   }
 
-  /** Shows people what was tried. */
-  print(title: string): void {
+  /** Shows people what was tried, and by how many bytes the gateway grew. */
+  print(title: string, growth: number): void {
     const parts = [...this.#counts].sort().map(([name, times]) => `${name}: ${times}`);
-    process.stdout.write(`${title}: ${parts.join(', ')}\n`);
+    process.stdout.write(`${title}: ${parts.join(', ')}; the process grew by ${Math.round(growth / 2 ** 20)} MiB\n`);
   }
 }
