@@ -2,11 +2,31 @@ import { defineConfig } from 'vitest/config';
 
 const fixedSeed = 'test/helpers/fixed-seed.ts';
 
+const decisive = [
+  'src/gateway/outcome.ts',
+  'src/gateway/backoff.ts',
+  'src/gateway/retry-budget.ts',
+  'src/gateway/ask-targets.ts',
+  'src/api/authenticate.ts',
+  'src/upstream/guarded-connector.ts',
+];
+
 export default defineConfig({
   test: {
     // Most tests wait for sockets more than they compute.
     maxWorkers: '100%',
     globalSetup: 'test/helpers/build.ts',
+    // Of what runs in the tests' own processes; programs that they start are not counted.
+    coverage: {
+      provider: 'v8',
+      include: ['src/**/*.ts'],
+      reporter: ['text-summary', 'json-summary', 'json', 'html'],
+      thresholds: {
+        lines: 90,
+        // What decides about money, about who is let in, and about where connections go.
+        ...Object.fromEntries(decisive.map((file) => [file, { branches: 100 }])),
+      },
+    },
     projects: [
       {
         test: {

@@ -22,6 +22,7 @@ import { type EditsParts, handleEdits } from './openai/edits-route.ts';
 import { handleGenerations } from './openai/generations-route.ts';
 import { imagesRoute, refusedRoutes } from './openai/images-routes.ts';
 import { modelsRoutes } from './openai/models-routes.ts';
+import { openApiRoute } from './openapi/openapi-route.ts';
 import { recordRequests } from './record-requests.ts';
 import { refuseConnection } from './refuse-connection.ts';
 import { refuseExpectation } from './refuse-expectation.ts';
@@ -95,6 +96,7 @@ export function createServer(parts: ServerParts): FastifyInstance {
 
   if (parts.corsOrigins.length > 0) allowOrigins(app, parts.corsOrigins);
   healthRoutes(app, parts.lifecycle);
+  openApiRoute(app);
   if (parts.store) filesRoute(app, parts.store);
   app.register(async (keyed) => {
     const authenticate = createAuthenticate(parts.gatewayKeys);

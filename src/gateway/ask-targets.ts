@@ -195,8 +195,8 @@ export class AskTargets {
     const { targets, delivering, random } = this.#parts;
     for (;;) {
       const now = performance.now();
+      // Never empty: where the last one proves to be of no use, the request ends.
       const candidates = targets.filter((target) => !useless.has(target));
-      if (candidates.length === 0) throw last;
       const choice = chooseHealthy(candidates, { tried, now, random: random() });
       if ('target' in choice) {
         // Before anybody else chooses: one call is enough to try a target that has failed.

@@ -41,7 +41,8 @@ export function guardedConnector(
     }
     return dial(options, (error, socket) => {
       if (error) return done(error, null);
-      if (!isForbidden(socket.remoteAddress ?? '')) return done(null, socket);
+      // A peer that has gone has no address, which is none that is allowed.
+      if (!isForbidden(String(socket.remoteAddress))) return done(null, socket);
       socket.destroy();
       return done(new ForbiddenAddressError('the connected peer is not public'), null);
     });

@@ -1,9 +1,10 @@
 import type { RequestListener } from 'node:http';
+import net from 'node:net';
 import { buildConnector } from 'undici';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { guardedConnector, isForbiddenAddress, type ResolveAll } from '../../src/upstream/guarded-connector.ts';
 import { createImageDownloads } from '../../src/upstream/guarded-download.ts';
-import { certificate, serveHttp, serveRaw } from '../helpers/loopback-server.ts';
+import { certificate, refusedPort, serveHttp, serveRaw } from '../helpers/loopback-server.ts';
 
 const png = Buffer.concat([Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'), Buffer.alloc(100_000, 7)]);
 
@@ -199,6 +200,36 @@ describe('the guarded connector', () => {
       const resolve: ResolveAll = (_name, _options, done) => done(null, []);
       expect(await connect(protocol, 'pictures.blob.core.windows.net', 443, resolve)).toBe('ForbiddenAddressError');
     });
+  });
+
+  /** What becomes of a connection to a name that stands for these addresses, where nothing is forbidden. */
+  const connectTo = (port: number, resolve: ResolveAll) =>
+    new Promise((settle) => {
+      const options = { protocol: 'http:', hostname: 'pictures.example', host: 'pictures.example', port: String(port) };
+      guardedConnector(() => false, resolve)(options as never, (...[error, socket]) => {
+        socket?.destroy();
+        settle(error === null ? 'connected' : (error as NodeJS.ErrnoException).code);
+      });
+    });
+  const loopback: ResolveAll = (_name, _options, done) => done(null, [{ address: '127.0.0.1', family: 4 }]);
+
+  test.each([true, false])(
+    'dials what was looked up, whether Node asks for one address or for all: %s',
+    async (all) => {
+      const usual = net.getDefaultAutoSelectFamily();
+      net.setDefaultAutoSelectFamily(all);
+      onTestFinished(() => net.setDefaultAutoSelectFamily(usual));
+      expect(await connectTo(await serveRaw(() => {}), loopback)).toBe('connected');
+    },
+  );
+
+  test('tells why a name was not found', async () => {
+    const resolve: ResolveAll = (_name, _options, done) => done(Object.assign(new Error(), { code: 'ENOTFOUND' }), []);
+    expect(await connectTo(443, resolve)).toBe('ENOTFOUND');
+  });
+
+  test('tells why nobody could be reached', async () => {
+    expect(await connectTo(await refusedPort(), loopback)).toBe('ECONNREFUSED');
   });
 
   test('looks at the connected peer once more', async () => {

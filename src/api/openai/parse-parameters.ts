@@ -12,7 +12,7 @@ const word = z.string('must be a string').min(1, 'must not be empty').max(64, 'i
  * OpenAI's CreateImageRequest and CreateImageEditRequest as far as the gateway looks into it; ranges that differ by model are checked against the
  * model's family later. Everything else passes into `extra`.
  */
-const parameters = z.looseObject({
+export const imageParameters = z.looseObject({
   model: z.string('must be a string').min(1, 'must not be empty').max(256, 'is too long').optional(),
   prompt: z.string('must be a string').min(1, 'must not be empty'),
   n: z.int('must be a whole number').min(1, 'must be 1 to 10').max(mostPictures, 'must be 1 to 10').default(1),
@@ -41,7 +41,7 @@ const parameters = z.looseObject({
 export function parseParameters(sent: Readonly<Record<string, unknown>>, edit: EditInputs | undefined): ImageCall {
   // JSON null means "not set" everywhere in OpenAI's API.
   const given = Object.fromEntries(Object.entries(sent).filter(([, value]) => value !== null));
-  const parsed = parameters.safeParse(given);
+  const parsed = imageParameters.safeParse(given);
   if (!parsed.success) throw invalidParameter(parsed.error, given);
   const known = parsed.data;
   const request: ImageRequest = {
@@ -66,7 +66,7 @@ export function parseParameters(sent: Readonly<Record<string, unknown>>, edit: E
 }
 
 function extraParameters(given: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  const extra = Object.entries(given).filter(([name]) => !Object.hasOwn(parameters.shape, name));
+  const extra = Object.entries(given).filter(([name]) => !Object.hasOwn(imageParameters.shape, name));
   for (const [name, value] of extra) {
     checkName(name);
     if (isDeeperThan(value, deepestExtra)) {
@@ -77,8 +77,10 @@ function extraParameters(given: Readonly<Record<string, unknown>>): Record<strin
 }
 
 /** Names go into JSON and forms as they are. */
+export const parameterName = /^(?!__proto__$)[A-Za-z0-9_.-]{1,64}$/;
+
 function checkName(name: string): void {
-  if (/^[A-Za-z0-9_.-]{1,64}$/.test(name) && name !== '__proto__') return;
+  if (parameterName.test(name)) return;
   throw new GatewayError(
     'invalid_value',
     'The name of a parameter is too long, or holds other characters than names do.',

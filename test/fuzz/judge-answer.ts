@@ -1,0 +1,32 @@
+import { callerViews } from '../../src/api/write-error.ts';
+import { problems } from '../api/openapi/schema-checker.ts';
+
+const good = [200, 204, 206, 304];
+const refused = Object.values(callerViews)
+  .map(({ status }) => status)
+  .filter((status) => status < 499);
+
+type Answer = { readonly status: number; readonly body: string; readonly type: string };
+
+/** What is wrong with an answer, where Azure does nothing wrong; empty: nothing. */
+export function judge({ status, body, type }: Answer, isHead = false): string {
+  if (good.includes(status)) return isHead ? '' : judgeSuccess(body, type);
+  if (!refused.includes(status)) return `the status ${status}: ${body.slice(0, 300)}`;
+  if (isHead && body === '') return '';
+  if (!type.startsWith('application/json')) return `an error as ${type}`;
+  return problems(`Error${status}`, parsed(body));
+}
+
+function judgeSuccess(body: string, type: string): string {
+  if (type.startsWith('application/json')) return parsed(body) === undefined ? 'a success that is no JSON' : '';
+  if (type.startsWith('text/event-stream')) return body.endsWith('\n\n') ? '' : 'a stream that breaks off';
+  return '';
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

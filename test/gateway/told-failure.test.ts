@@ -1,0 +1,56 @@
+import { expect, test } from 'vitest';
+import { GatewayError } from '../../src/domain/gateway-error.ts';
+import {
+  type Answer,
+  failed,
+  failing,
+  fakeGateway,
+  refused,
+  unauthorized,
+  unknown,
+  unreachable,
+} from './fake-targets.ts';
+
+const retrying = { onUnknownOutcome: 'retry', maxRetries: 5 } as const;
+const overloaded: Answer = () => Promise.reject(new GatewayError('overloaded', 'There is too much to do.'));
+
+/** What a caller is told when nothing has helped. */
+async function told(answers: readonly Answer[]): Promise<unknown> {
+  const fake = fakeGateway([{ answers }], { model: { ...retrying, maxRetries: answers.length - 1 } });
+  return fake.start().answer.catch((error: unknown) => error);
+}
+
+test.each([
+  ['that fails', failed],
+  ['that reaches nobody', unreachable],
+  ['that is of no use', unauthorized],
+  ['that finds no place', overloaded],
+])('a call that may be billed is told of, although it was repeated by one %s', async (_, later) => {
+  expect(await told([unknown, later])).toMatchObject({ kind: 'upstream_outcome_unknown', outcome: 'unknown' });
+});
+
+test('a call that is repeated by one whose content is refused is told as refused', async () => {
+  expect(await told([unknown, refused])).toMatchObject({ kind: 'content_policy_violation' });
+});
+
+test('a mistake of ours is told as one, whatever was before it', async () => {
+  const mistake = new TypeError('ours');
+  expect(await told([unknown, () => Promise.reject(mistake)])).toBe(mistake);
+});
+
+test('targets that are of no use one after the other end the request with the last failure', async () => {
+  const last = failing('upstream_misconfigured', 'not-processed');
+  const fake = fakeGateway([{ answers: [unauthorized] }, { answers: [last] }], { model: retrying });
+  await expect(fake.start().answer).rejects.toMatchObject({ kind: 'upstream_misconfigured' });
+  expect(fake.calls.map(({ target }) => target)).toEqual(['a', 'b']);
+});
+
+test('a wait that others are told keeps the name of the parameter that it is about', async () => {
+  const facts = { outcome: 'not-processed', retryAfterMs: 50_000, param: 'n' } as const;
+  const limited: Answer = () => Promise.reject(new GatewayError('upstream_rate_limited', 'Too many.', facts));
+  const fake = fakeGateway([{ answers: [limited] }], { model: { maxRetries: 0 } });
+  for (const prompt of ['first', 'second']) {
+    await expect(fake.start({ prompt }).answer).rejects.toMatchObject({ kind: 'upstream_rate_limited', param: 'n' });
+  }
+  expect(fake.calls).toHaveLength(1);
+});
