@@ -9,6 +9,7 @@ import { checkIdentity } from './config/identity.ts';
 import type { Variables } from './config/interpolate.ts';
 import { loadModels } from './config/load-models.ts';
 import { type ModelsConfig, needsTokens } from './config/models-config.ts';
+import { checkTlsVerification } from './config/tls-verification.ts';
 import type { ImageStore } from './domain/image-store.ts';
 import { createDiskImageStore } from './storage/disk-image-store.ts';
 import { createInputSpools, prepareSpoolDirectory } from './storage/disk-input-spool.ts';
@@ -23,6 +24,7 @@ const leadMs = 5_000;
 /** Throws a ConfigError with every problem of the environment, of the models file, or of the identity that it needs. */
 export function readConfiguration(variables: Variables): Configuration {
   const environment = readEnvironment(variables);
+  checkTlsVerification(variables);
   const models = loadModels(environment.modelsFile, variables);
   if (needsTokens(models)) checkIdentity(variables);
   return { environment, models };
