@@ -34,12 +34,12 @@ type Built = { readonly app: App; readonly logger: Logger };
 
 /** Rejects when tokens are needed, and the environment offers no way to them that makes sense. */
 export async function buildGateway({ environment, models }: Configuration, store?: ImageStore): Promise<Built> {
-  const { logLevel, logPretty, gatewayApiKeys, publicBaseUrl, corsOrigins } = environment;
+  const { logLevel, logPretty, gatewayApiKeys, publicBaseUrl, corsOrigins, trustedProxies } = environment;
   const openSpool = createInputSpools(uploadsDirectory(environment));
   const logger = await createLogger({ level: logLevel, isPretty: logPretty });
   const entra = needsTokens(models) ? await loadEntra() : undefined;
   const parts = { models, gatewayKeys: gatewayApiKeys, logger, store, publicBaseUrl, openSpool, corsOrigins, entra };
-  return { app: buildApp(parts), logger };
+  return { app: buildApp({ ...parts, trustedProxies }), logger };
 }
 
 /** Listens until a signal ends the process; resolves with the gateway's own URL once it takes requests. */

@@ -10,6 +10,7 @@ export function wideRecord(record: RequestRecord, { how, status }: RequestEnd): 
   const { generation, prompt } = record;
   return {
     requestId: record.requestId,
+    client: record.client,
     method: record.method,
     route: record.route,
     status,
