@@ -52,6 +52,8 @@ export type AppParts = {
   /** How long the body of an edit may take to arrive, beside a second for each megabyte. */
   readonly uploadGraceMs?: number;
   readonly corsOrigins?: readonly string[];
+  /** Proxies whose `x-forwarded-for` is believed. */
+  readonly trustedProxies?: readonly string[];
   /** Tests have no time. */
   readonly times?: Partial<GatewayTimes & { readonly interimMs: number }>;
   readonly upstreamTimes?: Partial<UpstreamTimes & TokenTimes>;
@@ -91,6 +93,7 @@ export function buildApp(parts: AppParts): App {
     uploadLimits: { uploadBytes: models.uploadBytes, graceMs: parts.uploadGraceMs ?? usualGraceMs },
     inputDownload: models.imageUrls === 'download' ? upstream.downloads.fromAnywhere : undefined,
     corsOrigins: parts.corsOrigins ?? [],
+    trustedProxies: parts.trustedProxies ?? [],
     interimMs: parts.times?.interimMs ?? usualInterimMs,
     metrics: telemetry.metrics,
   });

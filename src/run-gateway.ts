@@ -9,6 +9,7 @@ import { checkIdentity } from './config/identity.ts';
 import type { Variables } from './config/interpolate.ts';
 import { loadModels } from './config/load-models.ts';
 import { type ModelsConfig, needsTokens } from './config/models-config.ts';
+import { checkTlsVerification } from './config/tls-verification.ts';
 import type { ImageStore } from './domain/image-store.ts';
 import { createDiskImageStore } from './storage/disk-image-store.ts';
 import { createInputSpools, prepareSpoolDirectory } from './storage/disk-input-spool.ts';
@@ -23,6 +24,7 @@ const leadMs = 5_000;
 /** Throws a ConfigError with every problem of the environment, of the models file, or of the identity that it needs. */
 export function readConfiguration(variables: Variables): Configuration {
   const environment = readEnvironment(variables);
+  checkTlsVerification(variables);
   const models = loadModels(environment.modelsFile, variables);
   if (needsTokens(models)) checkIdentity(variables);
   return { environment, models };
@@ -32,12 +34,12 @@ type Built = { readonly app: App; readonly logger: Logger };
 
 /** Rejects when tokens are needed, and the environment offers no way to them that makes sense. */
 export async function buildGateway({ environment, models }: Configuration, store?: ImageStore): Promise<Built> {
-  const { logLevel, logPretty, gatewayApiKeys, publicBaseUrl, corsOrigins } = environment;
+  const { logLevel, logPretty, gatewayApiKeys, publicBaseUrl, corsOrigins, trustedProxies } = environment;
   const openSpool = createInputSpools(uploadsDirectory(environment));
   const logger = await createLogger({ level: logLevel, isPretty: logPretty });
   const entra = needsTokens(models) ? await loadEntra() : undefined;
   const parts = { models, gatewayKeys: gatewayApiKeys, logger, store, publicBaseUrl, openSpool, corsOrigins, entra };
-  return { app: buildApp(parts), logger };
+  return { app: buildApp({ ...parts, trustedProxies }), logger };
 }
 
 /** Listens until a signal ends the process; resolves with the gateway's own URL once it takes requests. */

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { GatewayError } from '../domain/gateway-error.ts';
 import type { RequestEnd, RequestRecord, RequestRecorder } from '../domain/request-record.ts';
+import { callerAddress } from './caller-address.ts';
 import { noteRequest } from './refuse-connection.ts';
 
 declare module 'fastify' {
@@ -20,15 +21,17 @@ export function recordRequests(app: FastifyInstance, recorder: RequestRecorder):
     noteRequest(request.raw, reply.raw);
     recorder.requestStarted();
     reply.raw.once('close', () => recorder.requestEnded(record, requestEnd(reply.raw, record)));
-    requireHost(request.raw);
+    requireOneHost(request.raw);
   });
 }
 
-/** Node would refuse it by itself, but without a body (RFC 9112, 3.2). */
-function requireHost({ httpVersion, headers }: IncomingMessage): void {
+/** None is refused by Node itself, but without a body; two are not (RFC 9112, 3.2). */
+function requireOneHost({ httpVersion, headers, rawHeaders }: IncomingMessage): void {
   if (httpVersion === '1.1' && headers.host === undefined) {
     throw new GatewayError('invalid_request', 'The request has no host header.');
   }
+  const hosts = rawHeaders.filter((text, at) => at % 2 === 0 && text.length === 4 && text.toLowerCase() === 'host');
+  if (hosts.length > 1) throw new GatewayError('invalid_request', 'The request has more than one host header.');
 }
 
 /** `record.error` is set before we tear a connection; without it, the other side has closed it. 499 is nginx's word. */
@@ -44,6 +47,7 @@ function newRecord(request: FastifyRequest): RequestRecord {
     method: request.method,
     route: request.routeOptions.url ?? 'unknown',
     startedAt: performance.now(),
+    client: callerAddress(request),
     clientRetry: typeof retries === 'string' && /^\d{1,3}$/.test(retries) ? Number(retries) : 0,
     images: 0,
     bytesOut: 0,

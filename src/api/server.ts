@@ -58,6 +58,8 @@ export type ServerParts = {
   readonly inputDownload: ImageDownload | undefined;
   /** Origins whose web pages may call; `'*'`: all. */
   readonly corsOrigins: readonly string[];
+  /** Addresses and networks of proxies that may say who calls, which is for the log only. */
+  readonly trustedProxies: readonly string[];
   readonly interimMs: number;
   /** The metrics in Prometheus' text format. */
   readonly metrics: () => Promise<string>;
@@ -65,12 +67,16 @@ export type ServerParts = {
 
 const jsonBodyBytes = 1024 * 1024;
 
+/** More are closed at once. It bounds what idle connections cost; what requests may cost has limits of its own. */
+const mostConnections = 10_000;
+
 /** The HTTP surface: every route, every error in OpenAI's shape, one record per request. */
 export function createServer(parts: ServerParts): FastifyInstance {
   const app = Fastify({
     logger: false,
     bodyLimit: jsonBodyBytes,
     genReqId: requestId,
+    trustProxy: parts.trustedProxies.length > 0 && [...parts.trustedProxies],
     // These bound how long a request may take to arrive, not how long it is worked on.
     requestTimeout: Math.max(300_000, longestUploadMs(parts.uploadLimits) + 30_000),
     http: { headersTimeout: 10_000, connectionsCheckingInterval: 1_000, requireHostHeader: false },
@@ -83,6 +89,7 @@ export function createServer(parts: ServerParts): FastifyInstance {
     routerOptions: { ignoreTrailingSlash: true, ignoreDuplicateSlashes: true, maxParamLength: 1024 },
   });
 
+  app.server.maxConnections = mostConnections;
   app.server.on('checkExpectation', refuseExpectation);
   acceptJsonOnly(app);
   app.decorate('lifecycle', parts.lifecycle);

@@ -5,6 +5,7 @@ import { Secret } from '../domain/secret.ts';
 import { ConfigError, type Problem } from './config-error.ts';
 import { deepFreeze } from './frozen.ts';
 import type { Variables } from './interpolate.ts';
+import { isNetwork } from './network.ts';
 
 const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 
@@ -25,6 +26,8 @@ export type Environment = {
   readonly gatewayApiKeys: readonly Secret[];
   /** Origins whose web pages may call, or `*` for all; empty: none. */
   readonly corsOrigins: readonly string[];
+  /** Addresses and networks of the proxies whose `x-forwarded-for` is believed; empty: nobody's. */
+  readonly trustedProxies: readonly string[];
   readonly logLevel: LogLevel;
   readonly logPretty: boolean;
 };
@@ -60,6 +63,7 @@ export function readEnvironment(variables: Variables): Environment {
   const logLevel = readLogLevel(read('LOG_LEVEL') ?? 'info');
   const logPretty = readBoolean(read('LOG_PRETTY') ?? 'false');
   const corsOrigins = readList(read('CORS_ORIGINS') ?? '').map((text) => originOf(text) ?? text);
+  const trustedProxies = readList(read('TRUST_PROXY') ?? '');
   const publicBaseUrl = readBaseUrl(read('PUBLIC_BASE_URL'));
   // Here an empty value says something: that there shall be no directory.
   const dataDir = (variables.DATA_DIR ?? 'data').trim() || undefined;
@@ -69,6 +73,8 @@ export function readEnvironment(variables: Variables): Environment {
   if (port === undefined) report('PORT', 'must be a whole number from 0 to 65535');
   for (const origin of corsOrigins.filter((text) => originOf(text) === undefined))
     report('CORS_ORIGINS', `${JSON.stringify(origin)} ${notAnOrigin}`);
+  for (const proxy of trustedProxies.filter((text) => !isNetwork(text)))
+    report('TRUST_PROXY', `${JSON.stringify(proxy)} is neither an address nor a network such as 10.0.0.0/8`);
   if (logLevel === undefined) report('LOG_LEVEL', `must be one of ${logLevels.join(', ')}`);
   if (logPretty === undefined) report('LOG_PRETTY', 'must be true, false, 1 or 0');
   if (publicBaseUrl === null) {
@@ -92,6 +98,7 @@ export function readEnvironment(variables: Variables): Environment {
     publicBaseUrl,
     gatewayApiKeys,
     corsOrigins,
+    trustedProxies,
     logLevel,
     logPretty,
   });

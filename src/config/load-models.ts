@@ -6,6 +6,7 @@ import { check } from './describe-issue.ts';
 import { deepFreeze, frozenMap } from './frozen.ts';
 import { interpolate, type Variables } from './interpolate.ts';
 import { formatPath, type JsonPath, type PathProblem, type Report } from './json-path.ts';
+import { usualHeldBytes } from './memory-limit.ts';
 import { fileSchema } from './model-schema.ts';
 import type { ModelConfig, ModelsConfig } from './models-config.ts';
 import { readEgressProxy } from './read-egress-proxy.ts';
@@ -99,7 +100,7 @@ function build(file: z.output<typeof fileKeys>, models: readonly ModelConfig[]):
     drainMs,
     limits: {
       inFlight: limits.inFlight ?? 200,
-      heldBytes: limits.heldBytes ?? 512 * 1024 * 1024,
+      heldBytes: limits.heldBytes ?? usualHeldBytes(),
       queueMs: limits.queueMs ?? 15_000,
       lingerMs: limits.lingerMs ?? 15_000,
     },

@@ -11,6 +11,7 @@ export function wideRecord(record: RequestRecord, { how, status }: RequestEnd): 
   const { generation, prompt } = record;
   return {
     requestId: record.requestId,
+    client: record.client,
     method: record.method,
     route: record.route,
     status,

@@ -49,14 +49,19 @@ export function guardedConnector(
   };
 }
 
-/** True for everything that is not a public address, malformed text included. */
+/** True for everything that is not a public address, malformed text and addresses with a zone included. */
 export function isForbiddenAddress(address: string): boolean {
-  const version = net.isIP(address);
-  return version === 0 || notPublic.check(address, version === 6 ? 'ipv6' : 'ipv4');
+  if (net.isIPv4(address)) return notPublic.check(address, 'ipv4');
+  if (!net.isIPv6(address) || address.includes('%')) return true;
+  return !globalUnicast.check(address, 'ipv6') || notPublic.check(address, 'ipv6');
 }
 
-// The special-purpose registries of IANA for both versions. BlockList knows IPv4 addresses mapped into IPv6 by itself,
-// but not those embedded by NAT64, 6to4 and Teredo, so those prefixes are blocked whole.
+// All of IPv6 that is routed. IPv4 addresses that are mapped, translated (NAT64) or embedded otherwise lie outside of it,
+// but for those of 6to4 and Teredo.
+const globalUnicast = new net.BlockList();
+globalUnicast.addSubnet('2000::', 3, 'ipv6');
+
+// The special-purpose registries of IANA: for IPv4, and for what of IPv6 looks like a public address.
 const notPublic = new net.BlockList();
 for (const [network, prefix] of [
   ['0.0.0.0', 8],
@@ -74,22 +79,16 @@ for (const [network, prefix] of [
   ['203.0.113.0', 24],
   ['224.0.0.0', 4],
   ['240.0.0.0', 4],
+  // The platform behind every virtual machine of Azure, which only it can see.
+  ['168.63.129.16', 32],
 ] as const) {
   notPublic.addSubnet(network, prefix, 'ipv4');
 }
 for (const [network, prefix] of [
-  ['::', 128],
-  ['::1', 128],
-  ['64:ff9b::', 96],
-  ['64:ff9b:1::', 48],
-  ['100::', 64],
-  ['2001::', 32],
+  ['2001::', 23],
   ['2001:db8::', 32],
   ['2002::', 16],
-  ['fc00::', 7],
-  ['fe80::', 10],
-  ['fec0::', 10],
-  ['ff00::', 8],
+  ['3fff::', 20],
 ] as const) {
   notPublic.addSubnet(network, prefix, 'ipv6');
 }

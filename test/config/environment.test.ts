@@ -22,6 +22,7 @@ describe('readEnvironment', () => {
       publicBaseUrl: undefined,
       gatewayApiKeys: [],
       corsOrigins: [],
+      trustedProxies: [],
       logLevel: 'info',
       logPretty: false,
     });
@@ -39,6 +40,21 @@ describe('readEnvironment', () => {
       'https://pictures.example/api',
     );
   });
+
+  test('TRUST_PROXY is a list of addresses and networks', () => {
+    const text = ' 10.0.0.0/8, 192.168.1.1 ,,::1,2001:db8::/32';
+    const proxies = ['10.0.0.0/8', '192.168.1.1', '::1', '2001:db8::/32'];
+    expect(readEnvironment({ TRUST_PROXY: text }).trustedProxies).toEqual(proxies);
+    expect(Object.isFrozen(readEnvironment({ TRUST_PROXY: text }).trustedProxies)).toBe(true);
+  });
+
+  test.each(['true', '1', '*', 'loopback', 'proxy.example', '0.0.0.0/0', '::/0', '10.0.0.0/33', '10.0.0.0/', '10/8'])(
+    'TRUST_PROXY %s is a problem: everybody could say who calls',
+    (text) => {
+      const problem = 'is neither an address nor a network such as 10.0.0.0/8';
+      expect(messagesOf({ TRUST_PROXY: `127.0.0.1,${text}` })).toEqual([`TRUST_PROXY: "${text}" ${problem}`]);
+    },
+  );
 
   test.each(['pictures.example', 'ftp://pictures.example', 'https://user@pictures.example', 'https://a.example/?x=1'])(
     'PUBLIC_BASE_URL %s is a problem',

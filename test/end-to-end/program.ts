@@ -5,7 +5,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { onTestFinished } from 'vitest';
+import { expect, onTestFinished } from 'vitest';
+import { findSecrets } from '../helpers/search-secrets.ts';
 
 export type Program = {
   readonly child: ChildProcess;
@@ -65,8 +66,18 @@ export async function startProgram(start: Start): Promise<Program> {
     child.kill('SIGKILL');
     await exited.catch(() => {});
     await rm(directory, { recursive: true });
+    // The demo shows its key, which is none.
+    const keys = start.entry === 'src/demo.ts' ? [] : secretsOf(env, models);
+    expect(findSecrets(output.stdout + output.stderr, keys), 'secrets in sight').toEqual([]);
   });
   return { child, directory, output, exited, listening: () => listening(child, output) };
+}
+
+/** Keys of the environment and of the models file. */
+function secretsOf(env: Readonly<Record<string, string>>, models: unknown): string[] {
+  const keys = Object.entries(env).filter(([name]) => /KEY|SECRET/.test(name));
+  const inFile = JSON.stringify(models ?? '').matchAll(/apiKey\\?":\s*\\?"([^"$\\]+)/g);
+  return [...keys.flatMap(([, value]) => value.split(',')), ...[...inFile].map(([, key = '']) => key)];
 }
 
 async function listening(child: ChildProcess, output: Program['output']): Promise<string> {

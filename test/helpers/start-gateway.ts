@@ -6,6 +6,7 @@ import type { ImageStore } from '../../src/domain/image-store.ts';
 import { Secret } from '../../src/domain/secret.ts';
 import { createInputSpools } from '../../src/storage/disk-input-spool.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
+import { SecretWatch } from './search-secrets.ts';
 
 export const gatewayKey = 'gateway-key-canary';
 
@@ -26,6 +27,7 @@ type Options = {
   readonly uploads?: string;
   readonly uploadGraceMs?: number;
   readonly corsOrigins?: readonly string[];
+  readonly trustedProxies?: readonly string[];
   /** Where it listens; it is called over loopback all the same. */
   readonly host?: string;
   readonly times?: AppParts['times'];
@@ -38,7 +40,8 @@ type Options = {
 
 /**
  * The real gateway on a free port, with this models file's content; it is closed when the test ends, and its image store
- * with it. Callers need `gatewayKey`, unless `keys` says otherwise.
+ * with it. Callers need `gatewayKey`, unless `keys` says otherwise. At the end its log, metrics and errors are searched for
+ * secrets.
  */
 export async function startGateway(models: object, options: Options = {}): Promise<StartedGateway> {
   const { keys = [gatewayKey], store, publicBaseUrl, host = '127.0.0.1', uploads = tmpdir() } = options;
@@ -48,6 +51,7 @@ export async function startGateway(models: object, options: Options = {}): Promi
     isPretty: false,
     destination: { write: (line) => void lines.push(line) },
   });
+  const secrets = new SecretWatch(keys, models);
   const app = buildApp({
     models: parseModels(JSON.stringify(models), {}),
     gatewayKeys: keys.map((key) => new Secret(key)),
@@ -59,14 +63,19 @@ export async function startGateway(models: object, options: Options = {}): Promi
     ...(options.corsOrigins && { corsOrigins: options.corsOrigins }),
     ...(options.times && { times: options.times }),
     ...(options.upstreamTimes && { upstreamTimes: options.upstreamTimes }),
-    entra: options.entra,
+    entra: secrets.remembering(options.entra),
+    trustedProxies: options.trustedProxies ?? [],
   });
+  secrets.listenTo(app.server);
   const address = new URL(await app.server.listen({ host, port: 0 }));
   const url = `http://127.0.0.1:${address.port}`;
   app.lifecycle.phase = 'ready';
   (options.onFinished ?? onTestFinished)(async () => {
-    app.server.server.closeAllConnections();
-    await app.server.close();
+    const metrics = await secrets.readMetrics(app.server).finally(async () => {
+      app.server.server.closeAllConnections();
+      await app.server.close();
+    });
+    secrets.expectNoneIn({ log: lines.join(''), metrics });
   });
   return {
     url,

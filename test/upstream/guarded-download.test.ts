@@ -1,10 +1,8 @@
 import type { RequestListener } from 'node:http';
-import net from 'node:net';
 import { buildConnector } from 'undici';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { guardedConnector, isForbiddenAddress, type ResolveAll } from '../../src/upstream/guarded-connector.ts';
 import { createImageDownloads } from '../../src/upstream/guarded-download.ts';
-import { certificate, refusedPort, serveHttp, serveRaw } from '../helpers/loopback-server.ts';
+import { certificate, serveHttp } from '../helpers/loopback-server.ts';
 
 const png = Buffer.concat([Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'), Buffer.alloc(100_000, 7)]);
 
@@ -139,107 +137,5 @@ describe('the download of a result picture', () => {
     const opening = downloads({ configuredOrigins: [origin] })(`${origin}/a.png`, abort.signal);
     abort.abort(reason);
     await expect(opening).rejects.toBe(reason);
-  });
-});
-
-const forbidden = [
-  ...['0.0.0.0', '0.1.2.3', '10.0.0.1', '100.64.0.1', '127.0.0.1', '127.255.255.254', '169.254.169.254', '172.16.0.1'],
-  ...['172.31.255.255', '192.0.0.1', '192.0.2.1', '192.88.99.1', '192.168.1.1', '198.18.0.1', '198.51.100.1'],
-  ...['203.0.113.1', '224.0.0.1', '240.0.0.1', '255.255.255.255', '::', '::1', '::ffff:127.0.0.1', '::ffff:10.0.0.1'],
-  ...['64:ff9b::7f00:1', '64:ff9b:1::1', '100::1', '2001::1', '2001:db8::1', '2002:7f00:1::', 'fc00::1', 'fd12::1'],
-  ...['fe80::1', 'fec0::1', 'ff02::1', 'not an address', ''],
-];
-
-describe('the guarded connector', () => {
-  test.each(forbidden)('calls %j forbidden', (address) => expect(isForbiddenAddress(address)).toBe(true));
-
-  test.each(['8.8.8.8', '20.60.1.1', '2603:1030::1', '172.32.0.1', '100.128.0.1'])('calls %s public', (address) => {
-    expect(isForbiddenAddress(address)).toBe(false);
-  });
-
-  const connect = (protocol: string, hostname: string, port: number, resolve?: ResolveAll) =>
-    new Promise((settle) => {
-      const options = { protocol, hostname, host: `${hostname}:${port}`, port: String(port), httpSocket: undefined };
-      guardedConnector(isForbiddenAddress, resolve)(options as never, (...[error, socket]) => {
-        socket?.destroy();
-        settle(error?.name ?? 'connected');
-      });
-    });
-  const literals = [
-    '127.0.0.1',
-    'localhost',
-    '[::1]',
-    '[::ffff:127.0.0.1]',
-    '2130706433',
-    '0x7f.1',
-    '127.1',
-    '0',
-    '[::]',
-  ];
-
-  describe.each(['http:', 'https:'])('for %s', (protocol) => {
-    test.each(literals)('never connects to %s', async (host) => {
-      let connections = 0;
-      const port = await serveRaw(() => (connections += 1));
-      // URLs write addresses in one form; what reaches the connector is what the parser made of them.
-      const { hostname } = new URL(`${protocol}//${host}:${port}`);
-      expect(await connect(protocol, hostname, port)).toBe('ForbiddenAddressError');
-      expect(connections).toBe(0);
-    });
-
-    test('refuses a name when any of its addresses is forbidden', async () => {
-      const resolve: ResolveAll = (_name, _options, done) =>
-        done(null, [
-          { address: '20.60.1.1', family: 4 },
-          { address: '10.0.0.1', family: 4 },
-        ]);
-      expect(await connect(protocol, 'pictures.blob.core.windows.net', 443, resolve)).toBe('ForbiddenAddressError');
-    });
-
-    test('refuses a name without addresses', async () => {
-      const resolve: ResolveAll = (_name, _options, done) => done(null, []);
-      expect(await connect(protocol, 'pictures.blob.core.windows.net', 443, resolve)).toBe('ForbiddenAddressError');
-    });
-  });
-
-  /** What becomes of a connection to a name that stands for these addresses, where nothing is forbidden. */
-  const connectTo = (port: number, resolve: ResolveAll) =>
-    new Promise((settle) => {
-      const options = { protocol: 'http:', hostname: 'pictures.example', host: 'pictures.example', port: String(port) };
-      guardedConnector(() => false, resolve)(options as never, (...[error, socket]) => {
-        socket?.destroy();
-        settle(error === null ? 'connected' : (error as NodeJS.ErrnoException).code);
-      });
-    });
-  const loopback: ResolveAll = (_name, _options, done) => done(null, [{ address: '127.0.0.1', family: 4 }]);
-
-  test.each([true, false])(
-    'dials what was looked up, whether Node asks for one address or for all: %s',
-    async (all) => {
-      const usual = net.getDefaultAutoSelectFamily();
-      net.setDefaultAutoSelectFamily(all);
-      onTestFinished(() => net.setDefaultAutoSelectFamily(usual));
-      expect(await connectTo(await serveRaw(() => {}), loopback)).toBe('connected');
-    },
-  );
-
-  test('tells why a name was not found', async () => {
-    const resolve: ResolveAll = (_name, _options, done) => done(Object.assign(new Error(), { code: 'ENOTFOUND' }), []);
-    expect(await connectTo(443, resolve)).toBe('ENOTFOUND');
-  });
-
-  test('tells why nobody could be reached', async () => {
-    expect(await connectTo(await refusedPort(), loopback)).toBe('ECONNREFUSED');
-  });
-
-  test('looks at the connected peer once more', async () => {
-    const port = await serveHttp(() => {});
-    let looks = 0;
-    const lenientOnce = () => ++looks > 1;
-    const outcome = await new Promise((settle) => {
-      const options = { protocol: 'http:', hostname: '127.0.0.1', host: '127.0.0.1', port: String(port) };
-      guardedConnector(lenientOnce)(options as never, (...[error]) => settle(error?.name));
-    });
-    expect(outcome).toBe('ForbiddenAddressError');
   });
 });

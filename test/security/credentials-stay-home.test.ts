@@ -1,0 +1,229 @@
+import { describe, expect, test } from 'vitest';
+import { tinyPng } from '../fixtures/pictures.ts';
+import { callGateway } from '../helpers/call-gateway.ts';
+import { startGateway } from '../helpers/start-gateway.ts';
+import {
+  azureKey,
+  everyProvider,
+  type HostileAzure,
+  providers,
+  type Stranger,
+  sendJson,
+  soon,
+  startHostileAzure,
+  startStranger,
+} from './hostile-azure.ts';
+
+// A credential goes to the configured origin, and to no other, whatever the upstream there says (RELIABILITY T2). undici's
+// own redirects would take `api-key` along to the other host (trap 16).
+
+/** Where a hostile answer points to: another host, in every way in which one can be written. */
+function elsewhere({ port }: Stranger, azure: HostileAzure, path: string): string[] {
+  return [
+    `http://127.0.0.1:${port}${path}`,
+    `http://localhost:${port}${path}`,
+    `https://127.0.0.1:${port}${path}`,
+    `http://[::ffff:127.0.0.1]:${port}${path}`,
+    `http://2130706433:${port}${path}`,
+    `//127.0.0.1:${port}${path}`,
+    `\\\\127.0.0.1:${port}${path}`,
+    `/\\127.0.0.1:${port}${path}`,
+    `http:\\\\127.0.0.1:${port}${path}`,
+    `http://127.0.0.1:${azure.port}@127.0.0.1:${port}${path}`,
+    `http://user:password@127.0.0.1:${port}${path}`,
+    `HTTP://127.0.0.1:${port}${path}#@127.0.0.1:${azure.port}`,
+    ` http://127.0.0.1:${port}${path}`,
+    `ftp://127.0.0.1:${port}${path}`,
+    `http://127.0.0.1.:${port}${path}`,
+  ];
+}
+
+async function startRig() {
+  const [azure, stranger] = await Promise.all([startHostileAzure(), startStranger()]);
+  const gateway = await startGateway(everyProvider(azure.origin));
+  return { azure, stranger, ...gateway };
+}
+
+/** Every status with a place, and every place with a status. */
+function redirectsTo(places: readonly string[]): [number, string][] {
+  const most = Math.max(places.length, redirects.length);
+  return Array.from({ length: most }, (_, at) => [
+    redirects[at % redirects.length] as number,
+    places[at % places.length] as string,
+  ]);
+}
+
+let prompts = 0;
+
+/** Equal requests would be told the outcome of the one before. */
+const another = () => `canary ${++prompts}`;
+
+const redirects = [300, 301, 302, 303, 304, 305, 307, 308];
+
+/** Redirects are answers like any other, and no success. */
+const refusedOrUnknown = /^(?:upstream_misconfigured|upstream_outcome_unknown|upstream_invalid_response)$/;
+
+describe('a redirect', () => {
+  test.each(providers)('of the paid call of %s is not followed', async (model) => {
+    const { azure, stranger, url } = await startRig();
+    for (const [status, location] of redirectsTo([
+      ...elsewhere(stranger, azure, '/openai'),
+      '/openai/elsewhere',
+      'elsewhere',
+    ])) {
+      azure.answer = (_request, response) =>
+        void response.writeHead(status, { location, refresh: `0; url=${location}` }).end();
+      const before = azure.asked.length;
+      const answer = await callGateway(url, { model, prompt: another() });
+      expect([status, location, answer.status]).toEqual([status, location, 502]);
+      expect(answer.json().error.code).toMatch(refusedOrUnknown);
+      expect(azure.asked.slice(before).map(({ method }) => method)).toEqual(['POST']);
+    }
+    expect(azure.asked[0]?.headers['api-key']).toBe(azureKey);
+    expect(stranger.connections).toBe(0);
+  });
+
+  test.each(['async', 'background'])('of a poll of %s is not followed', async (model) => {
+    const { azure, stranger, url } = await startRig();
+    for (const [status, location] of redirectsTo(elsewhere(stranger, azure, '/openai/operations/images/1'))) {
+      azure.answer = (request, response) => {
+        if (request.method === 'GET') response.writeHead(status, { location }).end();
+        else begin(response, azure.origin);
+      };
+      const before = azure.asked.length;
+      const answer = await callGateway(url, { model, prompt: another() });
+      expect(answer.status).toBe(502);
+      expect(answer.json().error.code).toMatch(refusedOrUnknown);
+      // A job in the background is cancelled; that is a call to the configured origin, too.
+      const polls = azure.asked.slice(before).filter(({ method }) => method === 'GET');
+      expect(polls.map(({ headers }) => headers['api-key'])).toEqual([azureKey]);
+    }
+    expect(stranger.connections).toBe(0);
+  });
+
+  test('of a picture that is downloaded is not followed', async () => {
+    const { azure, stranger, url } = await startRig();
+    for (const [status, location] of redirectsTo([...elsewhere(stranger, azure, '/b.png'), '/b.png'])) {
+      azure.answer = (request, response) => {
+        if (request.url?.endsWith('.png')) response.writeHead(status, { location }).end();
+        else if (request.method === 'GET') succeed(response, `${azure.origin}/a.png`);
+        else begin(response, azure.origin);
+      };
+      const answer = await callGateway(url, { model: 'async', prompt: another(), response_format: 'b64_json' });
+      expect([answer.status, answer.json().error.code]).toEqual([502, 'upstream_result_unavailable']);
+    }
+    const downloads = azure.asked.filter(({ path }) => path.endsWith('.png'));
+    expect(new Set(downloads.map(({ path }) => path))).toEqual(new Set(['/a.png']));
+    for (const { headers } of downloads) expect(JSON.stringify(headers)).not.toContain(azureKey);
+    expect(stranger.connections).toBe(0);
+  });
+});
+
+type Sent = Parameters<typeof sendJson>[0];
+
+/** The beginning of a job, in the words of both protocols that have some. */
+function begin(response: Sent, origin: string, operation = `${origin}/openai/operations/images/1`): void {
+  response
+    .writeHead(202, { 'content-type': 'application/json', 'operation-location': operation, ...soon })
+    .end(JSON.stringify({ id: 'resp_1', status: 'queued', output: [] }));
+}
+
+function succeed(response: Sent, link: string): void {
+  sendJson(response, { status: 'succeeded', result: { created: 1, data: [{ url: link }] } }, soon);
+}
+
+describe('operation-location', () => {
+  test('names another host in any way: the configured one is asked, or nobody', async () => {
+    const { azure, stranger, url } = await startRig();
+    const path = '/openai/operations/images/1';
+    for (const location of elsewhere(stranger, azure, path)) {
+      azure.answer = (request, response) => {
+        if (request.method === 'POST') begin(response, azure.origin, location);
+        else succeed(response, `${azure.origin}/a.png`);
+      };
+      const before = azure.asked.length;
+      await callGateway(url, { model: 'async', prompt: another() });
+      const polled = azure.asked.slice(before).filter(({ method }) => method === 'GET');
+      expect([location, polled.every((poll) => poll.path === path)]).toEqual([location, true]);
+    }
+    expect(azure.asked.filter(({ method }) => method === 'GET').length).toBeGreaterThan(5);
+    expect(stranger.connections).toBe(0);
+  });
+
+  test.each([
+    '/admin/1',
+    '/openai/../admin/1',
+    '/openai/%2e%2e/admin/1',
+    '/openai\\..\\admin\\1',
+    '/openai//127.0.0.1/1',
+    '/openai/operations/images/',
+    '?x=1',
+    '',
+  ])('leads to %j of the configured origin: nothing is asked there', async (path) => {
+    const { azure, url } = await startRig();
+    azure.answer = (_request, response) => begin(response, azure.origin, `${azure.origin}${path}`);
+    const answer = await callGateway(url, { model: 'async', prompt: another() });
+    expect([answer.status, answer.json().error.code]).toEqual([502, 'upstream_invalid_response']);
+    expect(azure.asked).toHaveLength(1);
+  });
+});
+
+describe('the id of a job in the background', () => {
+  test('leads nowhere but below the Responses API', async () => {
+    const { azure, stranger, url } = await startRig();
+    const ids = [
+      ...elsewhere(stranger, azure, '/x'),
+      ...['../../admin', '..', '.', '%2e%2e', 'a/b', 'a?b', 'a#b', '@127.0.0.1', 'a\\b', '', 'a\r\nhost: x', 'a b'],
+    ];
+    for (const id of ids) {
+      azure.answer = (request, response) => {
+        if (request.method === 'POST') sendJson(response, { id, status: 'queued', output: [] }, soon);
+        else sendJson(response, {}, soon);
+      };
+      const answer = await callGateway(url, { model: 'background', prompt: another() });
+      expect([id, answer.status]).toEqual([id, 502]);
+    }
+    expect(azure.asked.map(({ method, path }) => `${method} ${path}`)).toEqual(
+      ids.map(() => 'POST /openai/v1/responses'),
+    );
+    expect(stranger.connections).toBe(0);
+  });
+});
+
+describe('the link of a picture', () => {
+  test.each(['async', 'deployment', 'v1'])(
+    'of %s to a host that nobody has configured is not fetched',
+    async (model) => {
+      const { azure, stranger, url } = await startRig();
+      for (const link of elsewhere(stranger, azure, '/a.png')) {
+        azure.answer = (request, response) => {
+          if (model !== 'async') sendJson(response, { created: 1, data: [{ url: link }] });
+          else if (request.method === 'GET') succeed(response, link);
+          else begin(response, azure.origin);
+        };
+        const answer = await callGateway(url, { model, prompt: another(), response_format: 'b64_json' });
+        expect([link, answer.status]).toEqual([link, 502]);
+      }
+      expect(stranger.connections).toBe(0);
+    },
+  );
+
+  test('at the configured origin is fetched without a credential', async () => {
+    const { azure, url } = await startRig();
+    azure.answer = (request, response) => {
+      if (request.url === '/a.png?sig=signature-canary') response.end(Buffer.from(tinyPng, 'base64'));
+      else if (request.method === 'GET') succeed(response, `${azure.origin}/a.png?sig=signature-canary`);
+      else begin(response, azure.origin);
+    };
+    const answer = await callGateway(url, { model: 'async', prompt: another(), response_format: 'b64_json' });
+    expect([answer.status, answer.json().data[0]?.b64_json]).toEqual([200, tinyPng]);
+    const names = Object.keys(azure.asked.at(-1)?.headers ?? {}).sort();
+    expect(names).toEqual(['accept', 'accept-encoding', 'connection', 'host', 'user-agent']);
+  });
+});
+
+test('a stranger counts who comes: that nobody came means something', async () => {
+  const stranger = await startStranger();
+  await fetch(`http://127.0.0.1:${stranger.port}/`);
+  expect(stranger.connections).toBe(1);
+});

@@ -1,0 +1,143 @@
+import { describe, expect, test } from 'vitest';
+import { exchange, generationsPath, requestLines, startRig } from '../end-to-end/rig.ts';
+import { gatewayKey } from '../helpers/start-gateway.ts';
+
+// Two readers of one connection must agree where a request ends: whatever a proxy may read otherwise is refused, and the
+// connection ends with it, so that what follows is never taken for a request (RELIABILITY T5).
+
+const smuggled = `GET /v1/models HTTP/1.1\r\nhost: smuggled\r\napi-key: ${gatewayKey}\r\n\r\n`;
+const body = '{"prompt":"a smuggled cat"}';
+
+/** A request with these lines among its headers, and another one behind it. */
+function request(lines: readonly string[], content = '', { method = 'POST', version = '1.1', host = 'host: x' } = {}) {
+  const head = [
+    `${method} ${generationsPath} HTTP/${version}`,
+    host,
+    `api-key: ${gatewayKey}`,
+    'content-type: application/json',
+  ];
+  return `${[...head, ...lines].join('\r\n')}\r\n\r\n${content}${smuggled}`;
+}
+
+const chunked = `${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n`;
+
+const vectors: readonly (readonly [string, string])[] = [
+  ['a length and chunks', request([`content-length: ${body.length}`, 'transfer-encoding: chunked'], chunked)],
+  ['chunks and a length', request(['transfer-encoding: chunked', `content-length: ${body.length}`], chunked)],
+  ['two lengths', request(['content-length: 0', `content-length: ${body.length}`], body)],
+  ['two lengths in one header', request([`content-length: ${body.length}, 0`], body)],
+  ['a signed length', request([`content-length: +${body.length}`], body)],
+  ['a length in hexadecimal', request(['content-length: 0x1b'], body)],
+  ['a length with a blank inside', request(['content-length: 2 7'], body)],
+  ['a negative length', request(['content-length: -1'], body)],
+  ['a length that overflows', request(['content-length: 18446744073709551616'], body)],
+  ['an empty length', request(['content-length: '], body)],
+  ['a blank before the colon', request([`content-length : ${body.length}`], body)],
+  ['a tab before the colon', request(['transfer-encoding\t: chunked'], chunked)],
+  ['a line that is folded', request(['x-a: b', ' transfer-encoding: chunked'], chunked)],
+  ['a header without a colon', request(['transfer-encoding chunked'], chunked)],
+  ['a header without a name', request([': chunked'], chunked)],
+  ['an encoding that is not chunked', request(['transfer-encoding: identity'], chunked)],
+  ['an encoding of another name', request(['transfer-encoding: xchunked'], chunked)],
+  ['chunked, but not last', request(['transfer-encoding: chunked, identity'], chunked)],
+  ['chunked in quotes', request(['transfer-encoding: "chunked"'], chunked)],
+  ['chunked behind a control character', request(['transfer-encoding: \u000bchunked'], chunked)],
+  ['two encodings', request(['transfer-encoding: chunked', 'transfer-encoding: identity'], chunked)],
+  ['a NUL in a header', request(['x-a: b\u0000c', 'content-length: 0'])],
+  ['a lone CR in a header', request(['x-a: b\rtransfer-encoding: chunked', 'content-length: 0'])],
+  ['lines that end with LF only', request(['content-length: 0']).replace('host: x\r\n', 'host: x\n')],
+  ['a chunk whose size is none', request(['transfer-encoding: chunked'], 'zz\r\n')],
+  ['a chunk with a signed size', request(['transfer-encoding: chunked'], '+1b\r\n')],
+  ['a chunk whose size is written with 0x', request(['transfer-encoding: chunked'], `0x1b\r\n${body}\r\n0\r\n\r\n`)],
+  ['a chunk whose size overflows', request(['transfer-encoding: chunked'], `fffffffffffffffff\r\n${body}`)],
+  ['a chunk that ends with LF only', request(['transfer-encoding: chunked'], `1b\n${body}\n0\n\n`)],
+  ['a chunk that is longer than it says', request(['transfer-encoding: chunked'], `2\r\n${body}\r\n0\r\n\r\n`)],
+  ['a version that does not exist', request(['content-length: 0'], '', { version: '1.9' })],
+  ['a blank in the target', request(['content-length: 0']).replace(generationsPath, '/v1/images /generations')],
+  ['a method with a blank before it', ` ${request(['content-length: 0'])}`],
+];
+
+/** How often a line begins with the status of an answer. */
+function answersIn(text: string): number {
+  return text.match(/HTTP\/1\.1 [1-5]\d\d /g)?.length ?? 0;
+}
+
+describe('a request whose end is in doubt', () => {
+  test.each(vectors)('%s: one 400 in the usual shape, and the rest of the connection is not read', async (_, bytes) => {
+    const rig = await startRig();
+    const text = await exchange(rig.url, bytes);
+    expect(text).toMatch(
+      /^HTTP\/1\.1 4\d\d [\s\S]*\r\n\r\n\{"error":\{"message":"[^"]+","type":"invalid_request_error"/,
+    );
+    expect(text).toMatch(/\r\nconnection: close\r\n/i);
+    expect(answersIn(text)).toBe(1);
+    expect(rig.simulator.ledger.received).toBe(0);
+    expect(requestLines(rig).filter(({ route }) => route === '/v1/models')).toEqual([]);
+  });
+
+  test('by contrast, with one length, or in chunks: both requests are answered', async () => {
+    const rig = await startRig();
+    const last = smuggled.replace('\r\n\r\n', '\r\nconnection: close\r\n\r\n');
+    for (const good of [
+      request([`content-length: ${body.length}`], body),
+      request(['transfer-encoding: chunked'], chunked),
+      request(['Transfer-Encoding: Chunked'], chunked),
+    ]) {
+      const text = await exchange(rig.url, good.replace(smuggled, last));
+      expect(answersIn(text)).toBe(2);
+    }
+    expect(rig.simulator.ledger.received).toBe(3);
+  });
+
+  test('two hosts are one too many', async () => {
+    const rig = await startRig();
+    for (const [one, other] of [
+      ['x', 'y'],
+      ['x', 'x'],
+      ['x', ''],
+    ]) {
+      const lines = [`host: ${one}`, `Host: ${other}`, `api-key: ${gatewayKey}`, 'connection: close'];
+      const text = await exchange(rig.url, `${['GET /v1/models HTTP/1.1', ...lines].join('\r\n')}\r\n\r\n`);
+      expect(text).toMatch(/^HTTP\/1\.1 400 [\s\S]*"code":"invalid_request"/);
+    }
+  });
+
+  test('a body of a GET, or behind HEAD, is a body and no request', async () => {
+    const rig = await startRig();
+    for (const method of ['GET', 'HEAD', 'OPTIONS', 'DELETE']) {
+      const inside = smuggled.replace('/v1/models', '/readyz');
+      const text = await exchange(
+        rig.url,
+        `${method} /v1/models HTTP/1.1\r\nhost: x\r\napi-key: ${gatewayKey}\r\nconnection: close\r\ncontent-length: ${inside.length}\r\n\r\n${inside}`,
+      );
+      expect([method, answersIn(text)]).toEqual([method, 1]);
+    }
+    expect(requestLines(rig).filter(({ route }) => route === '/readyz')).toEqual([]);
+  });
+});
+
+describe('headers', () => {
+  const get = (lines: readonly string[]) =>
+    `${['GET /v1/models HTTP/1.1', 'host: x', `api-key: ${gatewayKey}`, 'connection: close', ...lines].join('\r\n')}\r\n\r\n`;
+
+  test.each([
+    ['one of 17 kB', [`x-long: ${'x'.repeat(17_000)}`]],
+    ['a name of 17 kB', [`${'x'.repeat(17_000)}: y`]],
+    ['6,000 of two characters', Array.from({ length: 6_000 }, () => 'a:')],
+    ['a cookie of 17 kB', [`cookie: ${'a=b; '.repeat(3_500)}`]],
+  ])('too many or too long (%s): 431, and the next caller is served', async (_, lines) => {
+    const rig = await startRig();
+    expect(await exchange(rig.url, get(lines))).toMatch(/^HTTP\/1\.1 431 [\s\S]*"code":"header_too_large"/);
+    expect(await exchange(rig.url, get([]))).toMatch(/^HTTP\/1\.1 200 /);
+  });
+
+  test.each([
+    ['3,000 of two characters', Array.from({ length: 3_000 }, () => 'a:')],
+    ['1,000 keys', Array.from({ length: 800 }, () => 'x-api-key: wrong')],
+    ['named like parts of objects', ['__proto__: x', 'constructor: y', 'toString: z', 'hasOwnProperty: a']],
+  ])('strange ones (%s) harm nobody', async (_, lines) => {
+    const rig = await startRig();
+    expect(await exchange(rig.url, get(lines))).toMatch(/^HTTP\/1\.1 (?:200|401|431) /);
+    expect(await exchange(rig.url, get([]))).toMatch(/^HTTP\/1\.1 200 /);
+  });
+});
