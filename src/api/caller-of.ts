@@ -10,6 +10,8 @@ export function callerOf({ headers, callerId, record }: FastifyRequest): Caller 
   return {
     id: callerId,
     isRetry: record.clientRetry > 0,
+    requestId: record.requestId,
+    trace: record.trace,
     timeoutMs: numberIn(timeoutHeader, headers[timeoutHeader], { least: 1_000, most: 900_000 }),
     maxRetries: numberIn(maxRetriesHeader, headers[maxRetriesHeader], { least: 0, most: 20 }),
   };
