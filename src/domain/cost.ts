@@ -9,7 +9,8 @@ const unit = 1_000_000_000_000n;
 
 /** A price can be counted with exactly. */
 export function isExactPrice(price: number): boolean {
-  return Math.round(price * 1e6) / 1e6 === price;
+  const millionth = Math.round(price * 1e6);
+  return Number.isSafeInteger(millionth) && millionth / 1e6 === price;
 }
 
 /** @param price of a million tokens, with six decimals at most */

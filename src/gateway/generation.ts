@@ -208,7 +208,7 @@ function liveReport(
       return knownAt();
     },
     get bill() {
-      return isLeft() ? undefined : sumOf(asking.attempts.map(({ bill }) => bill));
+      return isLeft() ? leftBill : sumOf(asking.attempts.map(({ bill }) => bill));
     },
     get costAhead() {
       // The calls of a stream may not even have been made.
@@ -219,6 +219,9 @@ function liveReport(
     },
   };
 }
+
+/** Whoever takes it over has the cost, so that nothing is told twice. */
+const leftBill: Bill = { cost: 0n, currency: undefined, mayBeMore: true };
 
 function sumOf(bills: readonly Bill[]): Bill {
   return {

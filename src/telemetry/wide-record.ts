@@ -33,7 +33,7 @@ export function wideRecord(record: RequestRecord, { how, status }: RequestEnd): 
       upstreamRequestId: generation.upstreamRequestId,
       count: record.count,
       images: record.images,
-      ...(generation.bill && billFacts(generation.bill)),
+      ...billFacts(generation.bill),
     }),
     bytesIn: record.bytesIn,
     bytesOut: record.bytesOut,

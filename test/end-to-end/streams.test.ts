@@ -578,7 +578,7 @@ describe('signs of life', () => {
       upstreamMs: undefined,
       startedAt: 0,
       knownAt: undefined,
-      bill: undefined,
+      bill: { cost: 0n, currency: undefined, mayBeMore: false },
       costAhead: undefined,
       upstreamRequestId: undefined,
     };
