@@ -70,8 +70,10 @@ function cost({ cost: known, currency, costMayBeMore }: LogLine): string[] {
 /** The rest as JSON, in which no character can do anything to a terminal; a stack with its lines. */
 function withRest(words: string[], line: LogLine, told: readonly string[]): string {
   const rest = Object.fromEntries(Object.entries(line).filter(([name]) => !told.includes(name)));
-  const { stack, ...error } = (rest.error ?? {}) as Record<string, unknown>;
-  const json = Object.keys(rest).length === 0 ? [] : [JSON.stringify(rest.error ? { ...rest, error } : rest)];
+  const hasDetails = typeof rest.error === 'object' && rest.error !== null;
+  const { stack, ...facts } = (hasDetails ? rest.error : rest) as Record<string, unknown>;
+  const shown = hasDetails ? { ...rest, error: facts } : facts;
+  const json = Object.keys(shown).length === 0 ? [] : [JSON.stringify(shown)];
   const trace = typeof stack === 'string' ? stack.split('\n').map((row) => `\n    ${printable(row)}`) : [];
   return [printable([...words, ...json].join(' ')), ...trace].join('');
 }

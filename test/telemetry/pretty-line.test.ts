@@ -57,6 +57,12 @@ describe('a line for people', () => {
     ).toEqual(['    TypeError: bug', '        at somewhere']);
   });
 
+  test('of a process that ends by itself has its stack, too', () => {
+    expect(prettyLine({ msg: 'unexpected error', stack: 'Error: x\n    at y' })).toBe(
+      'unexpected error\n    Error: x\n        at y',
+    );
+  });
+
   test('of a call tells its step', () => {
     const line = {
       ...{ msg: 'attempt', requestId: 'the-id', model: 'poster', target: 'east', provider: 'azure-v1', sent: true },
