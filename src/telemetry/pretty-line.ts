@@ -52,7 +52,7 @@ function attemptLine(line: LogLine): string {
 
 /** Steps that took a moment. */
 function steps(line: LogLine): string {
-  const names = { receiveMs: 'upload', queueMs: 'queue', upstreamMs: 'upstream', transferMs: 'transfer' };
+  const names = { receiveMs: 'arrival', queueMs: 'queue', upstreamMs: 'upstream', transferMs: 'transfer' };
   const told = Object.entries(names).flatMap(([key, name]) =>
     Number(line[key] ?? 0) >= 10 ? [`${name} ${seconds(line[key])}`] : [],
   );
