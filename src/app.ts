@@ -3,21 +3,24 @@ import type { Logger } from 'pino';
 import { filesPath } from './api/files-route.ts';
 import { createLifecycle, type Lifecycle } from './api/lifecycle.ts';
 import { createServer } from './api/server.ts';
-import type {
-  CredentialConfig,
-  ModelConfig,
-  ModelDefaults,
-  ModelsConfig,
-  TargetConfig,
+import {
+  type CredentialConfig,
+  type ModelConfig,
+  type ModelDefaults,
+  type ModelsConfig,
+  priceOf,
+  type TargetConfig,
 } from './config/models-config.ts';
 import type { ImageProvider } from './domain/image-provider.ts';
 import { type OptionalMember, type RequestDefaults, wireNames } from './domain/image-request.ts';
 import type { ImageStore } from './domain/image-store.ts';
 import type { OpenSpool } from './domain/input-spool.ts';
+import type { Price } from './domain/price.ts';
 import type { Secret } from './domain/secret.ts';
 import { Admission } from './gateway/admission.ts';
 import type { Hosting } from './gateway/deliver-url.ts';
 import { createGateway, type Gateway } from './gateway/gateway.ts';
+import { gatewayState } from './gateway/gateway-state.ts';
 import { createModelCatalog, type LogicalModel, type Target } from './gateway/model-catalog.ts';
 import { modelFamily } from './gateway/model-families.ts';
 import { TargetHealth } from './gateway/target-health.ts';
@@ -38,6 +41,8 @@ export type App = {
   readonly server: FastifyInstance;
   readonly gateway: Gateway;
   readonly lifecycle: Lifecycle;
+  /** The metrics in Prometheus' text format. */
+  readonly metrics: () => Promise<string>;
 };
 
 export type AppParts = {
@@ -74,6 +79,7 @@ export function buildApp(parts: AppParts): App {
     client: createUpstreamClient(parts.upstreamTimes, models.egressProxy),
     downloads: createImageDownloads(undefined, models.egressProxy),
     credential: createCredentials(parts.entra, parts.upstreamTimes),
+    price: (target: TargetConfig) => priceOf(target, models),
   };
   const catalog = createModelCatalog({
     models: models.models.map((model) => logicalModel(model, upstream, times)),
@@ -83,6 +89,7 @@ export function buildApp(parts: AppParts): App {
   const hosting = () => hostingAt(publicBaseUrl ?? loopbackUrl(server), store);
   const admission = new Admission(models.limits);
   const gateway = createGateway({ catalog, admission, recorder: telemetry, hosting, times });
+  telemetry.watch(() => gatewayState(gateway));
   const server = createServer({
     gateway,
     gatewayKeys,
@@ -94,6 +101,7 @@ export function buildApp(parts: AppParts): App {
     inputDownload: models.imageUrls === 'download' ? upstream.downloads.fromAnywhere : undefined,
     corsOrigins: parts.corsOrigins ?? [],
     trustedProxies: parts.trustedProxies ?? [],
+    currency: models.currency,
     interimMs: parts.times?.interimMs ?? usualInterimMs,
     metrics: telemetry.metrics,
   });
@@ -102,7 +110,7 @@ export function buildApp(parts: AppParts): App {
     gateway.cancelAll();
     await Promise.all([upstream.client.close(), upstream.downloads.close(), store?.close()]);
   });
-  return { server, gateway, lifecycle };
+  return { server, gateway, lifecycle, metrics: telemetry.metrics };
 }
 
 /** Pictures can be hosted when there is a place for them, and an address that callers can use. */
@@ -123,6 +131,7 @@ type Upstream = {
   readonly client: UpstreamClient;
   readonly downloads: ImageDownloads;
   credential(config: CredentialConfig): Credential;
+  price(target: TargetConfig): Price | undefined;
 };
 
 function logicalModel(model: ModelConfig, upstream: Upstream, times: GatewayTimes): LogicalModel {
@@ -147,6 +156,7 @@ function createTarget(target: TargetConfig, upstream: Upstream, times: GatewayTi
     weight,
     family: modelFamily(target.model, { ...provider.capabilities, ...target.capabilities }),
     upstreamStream: target.upstreamStream,
+    price: upstream.price(target),
     health: new TargetHealth(target.maxConcurrent ?? Number.POSITIVE_INFINITY, times),
     provider,
     download: upstream.downloads.allowing([new URL(baseURL).origin, ...downloadOrigins]),

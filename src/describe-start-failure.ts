@@ -9,7 +9,7 @@ export function describeStartFailure(error: unknown): string {
   }
   const { code, message, address, port } = error as NodeJS.ErrnoException & { address?: string; port?: number };
   if (code === 'EADDRINUSE') {
-    return `${address}:${port} is in use. Set PORT, or for the demo's simulator SIMULATOR_URL, to a free one.\n`;
+    return `${address}:${port} is in use. Set PORT (METRICS_PORT, or for the demo's simulator SIMULATOR_URL) to a free one.\n`;
   }
   return `The gateway could not start: ${message}\n`;
 }

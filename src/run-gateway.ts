@@ -1,8 +1,10 @@
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import closeWithGrace from 'close-with-grace';
 import type { Logger } from 'pino';
 import { drain } from './api/drain.ts';
+import { startMetricsServer } from './api/metrics-server.ts';
 import { type App, buildApp } from './app.ts';
 import { type Environment, readEnvironment } from './config/environment.ts';
 import { checkIdentity } from './config/identity.ts';
@@ -44,19 +46,32 @@ export async function buildGateway({ environment, models }: Configuration, store
 
 /** Listens until a signal ends the process; resolves with the gateway's own URL once it takes requests. */
 export async function runGateway(configuration: Configuration): Promise<string> {
-  const { host, port, dataDir, gatewayApiKeys } = configuration.environment;
+  const { host, port, metricsPort, dataDir, gatewayApiKeys } = configuration.environment;
   const { drainMs } = configuration.models;
   const store = dataDir === undefined ? undefined : await createDiskImageStore({ directory: dataDir });
   await prepareSpoolDirectory(uploadsDirectory(configuration.environment));
   const { app, logger } = await buildGateway(configuration, store);
   const url = await app.server.listen({ host, port });
+  const metricsUrl = metricsPort === undefined ? undefined : await serveMetrics(app, { host, port: metricsPort });
   endWithSignals(app, logger, drainMs);
   app.lifecycle.phase = 'ready';
-  logger.info({ host, url, models: app.gateway.catalog.names }, 'listening');
+  logger.info({ host, url, metricsUrl, models: app.gateway.catalog.names }, 'listening');
   if (gatewayApiKeys.length === 0) {
     logger.warn('GATEWAY_API_KEYS is not set: every program on this machine may call, and all callers are one');
   }
   return url;
+}
+
+/** Until the end of the process: the last figures are of interest, too. */
+async function serveMetrics(app: App, at: { readonly host: string; readonly port: number }): Promise<string> {
+  try {
+    const server = await startMetricsServer(app.metrics, at);
+    return `http://${at.host.includes(':') ? `[${at.host}]` : at.host}:${(server.address() as AddressInfo).port}/metrics`;
+  } catch (error) {
+    // The process is to end with its start.
+    await app.server.close();
+    throw error;
+  }
 }
 
 /** Without a directory of its own the gateway keeps uploads where the system has temporary files. */

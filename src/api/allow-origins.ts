@@ -1,8 +1,11 @@
 import cors from '@fastify/cors';
 import type { FastifyInstance } from 'fastify';
 
-/** Lets web pages of these origins call the gateway and read its answers; `'*'`: of all. */
-export function allowOrigins(app: FastifyInstance, origins: readonly string[]): void {
+/**
+ * Lets web pages of these origins call the gateway and read its answers; `'*'`: of all.
+ * @param costHeader the name of the header that tells the cost
+ */
+export function allowOrigins(app: FastifyInstance, origins: readonly string[], costHeader: string): void {
   app.register(cors, {
     origin: origins.includes('*') ? '*' : [...origins],
     methods: ['GET', 'HEAD', 'POST'],
@@ -15,6 +18,7 @@ export function allowOrigins(app: FastifyInstance, origins: readonly string[]): 
       'x-gateway-target',
       'x-gateway-attempts',
       'x-gateway-adapted',
+      costHeader,
       'server-timing',
       'retry-after',
       'retry-after-ms',

@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import { costAsText } from '../domain/cost.ts';
 import type { GenerationReport } from '../domain/generation.ts';
 import { maxRetriesHeader, timeoutHeader } from './caller-of.ts';
 
@@ -9,11 +10,22 @@ export function answerHeaders(report: GenerationReport, asked: IncomingHttpHeade
     ...(report.target !== undefined && { 'x-gateway-target': printable(report.target) }),
     'x-gateway-attempts': String(report.attempts),
     ...(report.adaptations.length > 0 && { 'x-gateway-adapted': report.adaptations.join(', ') }),
+    ...costHeader(report),
     ...(report.upstreamMs !== undefined && { 'server-timing': timing(report.queueMs, report.upstreamMs) }),
     // What callers asked for may be more than the model allows.
     ...(asked[timeoutHeader] !== undefined && { [timeoutHeader]: String(report.timeoutMs) }),
     ...(asked[maxRetriesHeader] !== undefined && { [maxRetriesHeader]: String(report.maxRetries) }),
   };
+}
+
+/** The currency is in its name, so that nobody adds up two of them. */
+export function costHeaderName(currency: string): string {
+  return `x-gateway-cost-${currency.toLowerCase()}`;
+}
+
+function costHeader({ costAhead }: GenerationReport): Record<string, string> {
+  if (costAhead === undefined) return {};
+  return { [costHeaderName(costAhead.currency)]: costAsText(costAhead.cost) };
 }
 
 function timing(queueMs: number, upstreamMs: number): string {

@@ -16,6 +16,8 @@ export function callerOf({ headers, callerId, record }: FastifyRequest): Caller 
   return {
     id: callerId,
     isRetry: record.clientRetry > 0,
+    requestId: record.requestId,
+    trace: record.trace,
     timeoutMs: numberIn(timeoutHeader, headers[timeoutHeader]),
     maxRetries: numberIn(maxRetriesHeader, headers[maxRetriesHeader]),
   };

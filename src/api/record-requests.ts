@@ -1,7 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { GatewayError } from '../domain/gateway-error.ts';
 import type { RequestEnd, RequestRecord, RequestRecorder } from '../domain/request-record.ts';
+import { readTraceparent } from '../domain/trace.ts';
 import { callerAddress } from './caller-address.ts';
 import { noteRequest } from './refuse-connection.ts';
 
@@ -20,7 +22,12 @@ export function recordRequests(app: FastifyInstance, recorder: RequestRecorder):
     request.record = record;
     noteRequest(request.raw, reply.raw);
     recorder.requestStarted();
-    reply.raw.once('close', () => recorder.requestEnded(record, requestEnd(reply.raw, record)));
+    reply.raw.once('close', () => {
+      record.bytesIn = newBytesOf(request.raw.socket);
+      const end = requestEnd(reply.raw, record);
+      // Whoever else listens is to know first that a caller has left.
+      queueMicrotask(() => recorder.requestEnded(record, end));
+    });
     requireOneHost(request.raw);
   });
 }
@@ -49,7 +56,18 @@ function newRecord(request: FastifyRequest): RequestRecord {
     startedAt: performance.now(),
     client: callerAddress(request),
     clientRetry: typeof retries === 'string' && /^\d{1,3}$/.test(retries) ? Number(retries) : 0,
+    trace: readTraceparent(request.headers.traceparent),
     images: 0,
     bytesOut: 0,
+    bytesIn: 0,
   };
+}
+
+/** What earlier requests on a connection have been told to have brought. */
+const counted = new WeakMap<Socket, number>();
+
+function newBytesOf(socket: Socket): number {
+  const before = counted.get(socket) ?? 0;
+  counted.set(socket, socket.bytesRead);
+  return socket.bytesRead - before;
 }

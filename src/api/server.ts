@@ -9,7 +9,7 @@ import type { Secret } from '../domain/secret.ts';
 import type { Gateway } from '../gateway/gateway.ts';
 import { admitRequests } from './admit-requests.ts';
 import { allowOrigins } from './allow-origins.ts';
-import { answerHeaders } from './answer-headers.ts';
+import { answerHeaders, costHeaderName } from './answer-headers.ts';
 import { createAuthenticate } from './authenticate.ts';
 import { closeConnectionsWhileClosing, refuseNewWorkWhileClosing } from './closing.ts';
 import { expectContinue } from './expect-continue.ts';
@@ -60,6 +60,8 @@ export type ServerParts = {
   readonly corsOrigins: readonly string[];
   /** Addresses and networks of proxies that may say who calls, which is for the log only. */
   readonly trustedProxies: readonly string[];
+  /** The currency of costs in headers. */
+  readonly currency: string;
   readonly interimMs: number;
   /** The metrics in Prometheus' text format. */
   readonly metrics: () => Promise<string>;
@@ -101,7 +103,7 @@ export function createServer(parts: ServerParts): FastifyInstance {
   refuseUnknownUrls(app);
   expectContinue(app);
 
-  if (parts.corsOrigins.length > 0) allowOrigins(app, parts.corsOrigins);
+  if (parts.corsOrigins.length > 0) allowOrigins(app, parts.corsOrigins, costHeaderName(parts.currency));
   healthRoutes(app, parts.lifecycle);
   openApiRoute(app);
   if (parts.store) filesRoute(app, parts.store);

@@ -28,6 +28,8 @@ export type Environment = {
   readonly corsOrigins: readonly string[];
   /** Addresses and networks of the proxies whose `x-forwarded-for` is believed; empty: nobody's. */
   readonly trustedProxies: readonly string[];
+  /** Where the metrics are served without a key, beside the place where they need one; 0 lets the system choose. */
+  readonly metricsPort: number | undefined;
   readonly logLevel: LogLevel;
   readonly logPretty: boolean;
 };
@@ -60,6 +62,8 @@ export function readEnvironment(variables: Variables): Environment {
   const host = (read('HOST') ?? '127.0.0.1').replace(/^\[(.*)\]$/, '$1');
   const port = readPort(read('PORT') ?? '8866');
   const gatewayApiKeys = readKeys(read('GATEWAY_API_KEYS') ?? '');
+  const metricsText = read('METRICS_PORT');
+  const metricsPort = metricsText === undefined ? undefined : readPort(metricsText);
   const logLevel = readLogLevel(read('LOG_LEVEL') ?? 'info');
   const logPretty = readBoolean(read('LOG_PRETTY') ?? 'false');
   const corsOrigins = readList(read('CORS_ORIGINS') ?? '').map((text) => originOf(text) ?? text);
@@ -71,6 +75,9 @@ export function readEnvironment(variables: Variables): Environment {
   if (!isHost(host)) report('HOST', 'must be an address or a host name, without scheme and port');
   else if (gatewayApiKeys.length === 0 && !isLoopback(host)) report('HOST', needsKeys);
   if (port === undefined) report('PORT', 'must be a whole number from 0 to 65535');
+  if (metricsText !== undefined && metricsPort === undefined)
+    report('METRICS_PORT', 'must be a whole number from 0 to 65535');
+  if (port && metricsPort === port) report('METRICS_PORT', 'must not be the PORT');
   for (const origin of corsOrigins.filter((text) => originOf(text) === undefined))
     report('CORS_ORIGINS', `${JSON.stringify(origin)} ${notAnOrigin}`);
   for (const proxy of trustedProxies.filter((text) => !isNetwork(text)))
@@ -99,6 +106,7 @@ export function readEnvironment(variables: Variables): Environment {
     gatewayApiKeys,
     corsOrigins,
     trustedProxies,
+    metricsPort,
     logLevel,
     logPretty,
   });

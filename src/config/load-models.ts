@@ -97,6 +97,8 @@ function build(file: z.output<typeof fileKeys>, models: readonly ModelConfig[]):
     ...(defaultModel !== undefined && { defaultModel: aliases.get(defaultModel) ?? defaultModel }),
     aliases,
     models,
+    currency: file.currency,
+    prices: frozenMap(Object.entries(file.prices ?? {}).map(([name, price]) => [name.toLowerCase(), price])),
     drainMs,
     limits: {
       inFlight: limits.inFlight ?? 200,

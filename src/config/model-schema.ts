@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { parameterPolicies } from '../domain/parameter-policy.ts';
+import { currencySchema, priceSchema } from './price-schema.ts';
 import { printableName } from './printable-name.ts';
 import { type ProviderName, targetSchemas } from './target-schema.ts';
 
@@ -72,6 +73,11 @@ export function fileSchema<Model extends z.ZodType>(model: Model) {
       .describe(
         'Proxy for calls by https, e.g. http://proxy.example.com:3128; with user and password where it wants them',
       ),
+    currency: currencySchema,
+    prices: z
+      .record(printableName, priceSchema)
+      .exactOptional()
+      .describe('What calls cost, by the `model` of their target'),
     limits: z
       .strictObject({
         inFlight: z.int().min(1).max(10_000).exactOptional().describe('Requests that are worked on at once'),

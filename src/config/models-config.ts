@@ -1,6 +1,7 @@
 import type { EgressProxy } from '../domain/egress-proxy.ts';
 import type { CapabilityOverrides } from '../domain/model-capabilities.ts';
 import type { ParameterPolicy } from '../domain/parameter-policy.ts';
+import type { Price, PriceList } from '../domain/price.ts';
 import type { Secret } from '../domain/secret.ts';
 
 /** The models file as the gateway uses it: validated, with defaults filled in, deeply frozen. */
@@ -10,6 +11,10 @@ export type ModelsConfig = {
   /** Alias → name of a model. */
   readonly aliases: ReadonlyMap<string, string>;
   readonly models: readonly ModelConfig[];
+  /** Of all prices: the code of ISO 4217. */
+  readonly currency: string;
+  /** What calls cost, by the family of their target, in lower case. */
+  readonly prices: ReadonlyMap<string, PriceList>;
   /** What the process takes on; times in milliseconds. */
   readonly limits: ProcessLimits;
   /** The longest body of an edit. */
@@ -86,6 +91,8 @@ type CommonTarget = {
   readonly upstreamStream: 'never' | 'always';
   /** What this deployment can do otherwise than its family. */
   readonly capabilities: CapabilityOverrides;
+  /** What its calls cost, if that is not what the file's `prices` say. */
+  readonly price?: PriceList;
 };
 
 /** Submit and poll (DALL·E 2); `baseURL` is the resource root, `/openai/…` follows it. */
@@ -120,6 +127,12 @@ export type FoundryAgentTarget = CommonTarget & {
   /** The longest data URL of an edit's picture, in characters. */
   readonly maxInlineImageChars: number | undefined;
 };
+
+/** What a target's calls cost, where that is known. */
+export function priceOf({ model, price }: TargetConfig, { currency, prices }: ModelsConfig): Price | undefined {
+  const list = price ?? prices.get(model.toLowerCase());
+  return list && { ...list, currency };
+}
 
 /** Whether any target shows tokens. */
 export function needsTokens({ models }: ModelsConfig): boolean {

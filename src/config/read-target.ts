@@ -61,6 +61,7 @@ export function buildTarget(entry: TargetEntry, address: TargetAddress, position
     ...(entry.maxConcurrent !== undefined && { maxConcurrent: entry.maxConcurrent }),
     upstreamStream: entry.upstreamStream,
     capabilities: entry.capabilities ?? {},
+    ...(entry.price && { price: entry.price }),
   };
   const { deployment } = address;
   switch (entry.provider) {

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { capabilitiesSchema } from './capabilities-schema.ts';
+import { priceSchema } from './price-schema.ts';
 import { printableName } from './printable-name.ts';
 
 const apiVersion = z
@@ -54,6 +55,7 @@ const common = {
     .default('never')
     .describe('always: a single picture is streamed from Azure even for callers that want none; its preview is billed'),
   capabilities: capabilitiesSchema.exactOptional(),
+  price: priceSchema.exactOptional().describe('What calls of this target cost, instead of what `prices` says'),
 };
 
 const agentKeys = {

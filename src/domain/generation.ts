@@ -1,3 +1,5 @@
+import type { Bill } from './bill.ts';
+import type { Cost } from './cost.ts';
 import type { ImageEvent, ImageFacts } from './image-event.ts';
 
 /** What happened on the way to an answer: for answer headers and the log. */
@@ -22,6 +24,13 @@ export type GenerationReport = {
   readonly adaptations: readonly string[];
   /** From the start until the outcome was known; `undefined` before. */
   readonly upstreamMs: number | undefined;
+  /** When it was started, and when its outcome was known, as of `performance.now()`. */
+  readonly startedAt: number;
+  readonly knownAt: number | undefined;
+  /** What its calls have cost; of a caller that has left it to whoever asks for the same again: nothing for certain. */
+  readonly bill: Bill;
+  /** The cost that is certain before the answer is sent: of pictures that have a price each, or that have all come. */
+  readonly costAhead: { readonly cost: Cost; readonly currency: string } | undefined;
   readonly upstreamRequestId: string | undefined;
 };
 

@@ -1,4 +1,4 @@
-import type { ImageEvent } from './image-event.ts';
+import type { ImageEvent, ImageFacts, ImageUsage } from './image-event.ts';
 import type { ImageRequest, Operation } from './image-request.ts';
 import type { ModelCapabilities } from './model-capabilities.ts';
 import type { Recorder } from './recorder.ts';
@@ -9,7 +9,15 @@ export type Attempt = {
   sent: boolean;
   /** The upstream's own id of the call, for the log: its support asks for it. */
   upstreamRequestId?: string;
+  /** The status of the upstream's answer, once there is one. */
+  status?: number;
+  /** What the upstream has made, once its answer was read to the end: that is billed. */
+  made?: Made;
+  /** The trace that the call is a part of, as a `traceparent` header. */
+  readonly traceparent?: string | undefined;
 };
+
+export type Made = { readonly pictures: number; readonly usage?: ImageUsage; readonly facts?: ImageFacts };
 
 export type ProviderCall = {
   /** Ends with the generation: deadline, lost caller, shutdown. Its reason is a GatewayError. */
@@ -28,6 +36,8 @@ export interface ImageProvider {
   readonly capabilities?: Partial<ModelCapabilities>;
   /** Where paid calls go, for `--check`; never shown to callers. */
   readonly address: string;
+  /** The upstream may make pictures of another size or quality than it is asked for. */
+  readonly decidesItself?: boolean;
   /** What the address does not say, for `--check`. */
   readonly remarks?: readonly string[];
   /**

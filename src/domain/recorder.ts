@@ -1,4 +1,5 @@
-import type { Outcome } from './gateway-error.ts';
+import type { Bill, Tokens } from './bill.ts';
+import type { ErrorKind, Outcome } from './gateway-error.ts';
 
 /** Oddities of an upstream that cost nobody a picture, but that an operator wants to know of. */
 export type Anomaly =
@@ -13,12 +14,36 @@ export type Anomaly =
  */
 export type AttemptEnd = Outcome | 'delivered' | 'torn' | 'abandoned';
 
+/** One paid call, from its start to the end of the request that it was made for; times in milliseconds. */
+export type AttemptRecord = {
+  /** The request for which it was started. */
+  readonly requestId: string | undefined;
+  readonly traceId: string | undefined;
+  /** The logical model. */
+  readonly model: string;
+  readonly target: string;
+  readonly provider: string;
+  readonly end: AttemptEnd;
+  /** Whether a byte of it may have left the process. */
+  readonly sent: boolean;
+  /** Of the upstream's answer, if there was one. */
+  readonly status: number | undefined;
+  readonly error: ErrorKind | undefined;
+  /** How long it waited for a free slot at its target. */
+  readonly queueMs: number;
+  /** Until its outcome was known. */
+  readonly upstreamMs: number;
+  readonly upstreamRequestId: string | undefined;
+  readonly tokens: Tokens | undefined;
+  readonly bill: Bill;
+};
+
 /** Where counters go; it never throws. */
 export interface Recorder {
   /** A caller's retry: it got the generation that it had left, the unknown outcome of a moment ago, or a new purchase. */
   retryArrived(end: 'taken_over' | 'shared_unknown' | 'possible_duplicate'): void;
   anomaly(kind: Anomaly): void;
-  attemptEnded(provider: string, end: AttemptEnd): void;
+  attemptEnded(attempt: AttemptRecord): void;
   /** A call that may have been billed was made again, as its operator wants it. */
   unknownRepeated(provider: string): void;
 }

@@ -1,4 +1,5 @@
 import type { GenerationReport } from './generation.ts';
+import type { Trace } from './trace.ts';
 
 /** Everything about one HTTP request to the gateway that is worth a log line or a counter. */
 export type RequestRecord = {
@@ -11,12 +12,17 @@ export type RequestRecord = {
   readonly client?: string | undefined;
   /** What `x-stainless-retry-count` says: above 0, the caller's SDK asks again by itself. */
   readonly clientRetry: number;
+  /** The caller's own trace, if it has one. */
+  readonly trace?: Trace | undefined;
   /** Never logged: its length and a keyed hash are. */
   prompt?: string;
   /** How many pictures were asked for, and how many were written completely. */
   count?: number;
   images: number;
+  /** Bytes of the answer's body. */
   bytesOut: number;
+  /** Bytes that came on the connection since the request before this one, heads included. */
+  bytesIn: number;
   generation?: GenerationReport;
   error?: unknown;
 };

@@ -130,10 +130,11 @@ export class AskTargets {
       const isPatient = this.#calls > 0;
       this.#calls += 1;
       endSlot = await target.health.slots.enter(signal, { isPatient });
-      this.#queueMs += performance.now() - queuedAt;
+      const queueMs = performance.now() - queuedAt;
+      this.#queueMs += queueMs;
       // The queue may have been left and the signal raised in the same moment.
       signal.throwIfAborted();
-      const events = await this.#attempt(target, asSent(leg, target));
+      const events = await this.#attempt(target, asSent(leg, target), queueMs);
       // Pictures that wait for those of other calls must not keep these from their slot.
       if (leg.stream && this.#fannedOut.length === 0) return endingWith(release, events);
       release();
@@ -144,8 +145,8 @@ export class AskTargets {
     }
   }
 
-  async #attempt(target: Target, request: ImageRequest): Promise<AsyncIterable<ImageEvent>> {
-    const attempt = new PaidAttempt(target, request, this.#parts.delivering);
+  async #attempt(target: Target, request: ImageRequest, queueMs: number): Promise<AsyncIterable<ImageEvent>> {
+    const attempt = new PaidAttempt(target, request, this.#parts.delivering, queueMs);
     this.attempts.push(attempt);
     try {
       const events = await attempt.start();

@@ -1,12 +1,17 @@
-import { GatewayError } from '../domain/gateway-error.ts';
-import type { ImageEvent } from '../domain/image-event.ts';
+import type { Bill, Tokens } from '../domain/bill.ts';
+import { type Cost, costOfPictures } from '../domain/cost.ts';
+import { type ErrorKind, GatewayError } from '../domain/gateway-error.ts';
+import type { ImageEvent, ImageFacts } from '../domain/image-event.ts';
 import type { Attempt } from '../domain/image-provider.ts';
 import type { Delivery, ImageRequest } from '../domain/image-request.ts';
 import type { AttemptEnd, Recorder } from '../domain/recorder.ts';
+import { newTraceparent, type Trace } from '../domain/trace.ts';
+import { costOf, pricePerPicture } from './cost-of.ts';
 import { deliverBase64 } from './deliver-base64.ts';
 import { deliverUrl, type Hosting } from './deliver-url.ts';
 import { dropPreviews } from './drop-previews.ts';
 import type { Target } from './model-catalog.ts';
+import { readTokens } from './read-tokens.ts';
 
 /** What the pictures of all attempts of a generation become. */
 export type Delivering = {
@@ -17,19 +22,29 @@ export type Delivering = {
   readonly hosting: Hosting | undefined;
   readonly signal: AbortSignal;
   readonly recorder: Recorder;
+  /** The trace that the calls are a part of. */
+  readonly trace?: Trace | undefined;
 };
 
 /** One paid call to one target, from its start until it has failed, or until the generation is settled. */
 export class PaidAttempt {
   readonly target: Target;
-  readonly attempt: Attempt = { sent: false };
+  readonly attempt: Attempt;
+  /** How long it waited for a free slot, in milliseconds. */
+  readonly queueMs: number;
   readonly #request: ImageRequest;
   readonly #delivering: Delivering;
+  readonly #begin = performance.now();
+  #knownAt: number | undefined;
   #failure: AttemptEnd | undefined;
+  #error: ErrorKind | undefined;
 
   /** @param request what the upstream is asked for */
-  constructor(target: Target, request: ImageRequest, delivering: Delivering) {
+  constructor(target: Target, request: ImageRequest, delivering: Delivering, queueMs: number) {
+    const { trace } = delivering;
     this.target = target;
+    this.attempt = { sent: false, traceparent: trace && newTraceparent(trace) };
+    this.queueMs = queueMs;
     this.#request = request;
     this.#delivering = delivering;
   }
@@ -41,7 +56,10 @@ export class PaidAttempt {
       return await this.#run();
     } catch (error) {
       this.#failure = endOfFailure(error, this.attempt);
+      this.#error = error instanceof GatewayError ? error.kind : undefined;
       throw signal.aborted ? signal.reason : error;
+    } finally {
+      this.#knownAt = performance.now();
     }
   }
 
@@ -50,9 +68,58 @@ export class PaidAttempt {
     return this.attempt.sent && (this.#failure === undefined || this.#failure === 'unknown');
   }
 
+  /** What it has failed with. */
+  get error(): ErrorKind | undefined {
+    return this.#error;
+  }
+
+  /** Until its outcome was known, in milliseconds. */
+  get upstreamMs(): number {
+    return (this.#knownAt ?? performance.now()) - this.#begin;
+  }
+
   /** How the call ended, given how the generation did. */
   endOf(generation: AttemptEnd): AttemptEnd {
     return this.#failure ?? (this.attempt.sent ? generation : 'not-processed');
+  }
+
+  /** What the upstream has counted. */
+  get tokens(): Tokens | undefined {
+    return readTokens(this.attempt.made?.usage, { isEdit: this.#request.edit !== undefined });
+  }
+
+  /** What the call has cost, as far as its answer has been read. */
+  get bill(): Bill {
+    const { made, sent } = this.attempt;
+    const { price } = this.target;
+    const currency = price?.currency;
+    if (made === undefined) return { cost: 0n, currency, mayBeMore: sent && !this.#madeNothing };
+    const billed = { pictures: made.pictures, facts: this.#factsOf(made.facts), tokens: this.tokens };
+    return { cost: price && costOf(price, billed), currency, mayBeMore: false };
+  }
+
+  /** What it costs when its pictures come as they were asked for; `undefined` where only its answer will tell. */
+  get expectedCost(): Cost | undefined {
+    const { price, provider } = this.target;
+    const { cost, mayBeMore } = this.bill;
+    if (!mayBeMore) return cost;
+    if (this.#failure !== undefined || price === undefined || provider.decidesItself) return undefined;
+    const each = pricePerPicture(price, this.#factsOf(undefined));
+    return each === undefined ? undefined : costOfPictures(each, this.#request.count);
+  }
+
+  /** A refusal with a status of success may be one of a picture that was made, and is billed. */
+  get #madeNothing(): boolean {
+    const { status = 0 } = this.attempt;
+    if (this.#failure === 'refused') return status >= 400;
+    return this.#failure === 'not-processed' || this.#failure === 'failed';
+  }
+
+  /** Size and quality as they were told, else as they were asked for, else what the upstream takes by itself. */
+  #factsOf(told: ImageFacts = {}): ImageFacts {
+    const { provider, family } = this.target;
+    const known = provider.decidesItself ? [told] : [told, this.#request, family.defaults];
+    return { ...definite('size', known), ...definite('quality', known) };
   }
 
   async #run(): Promise<AsyncIterable<ImageEvent>> {
@@ -72,6 +139,14 @@ export class PaidAttempt {
     if (delivery === 'url' && hosting) return asStream(await deliverUrl(events, hosting, signal));
     return events;
   }
+}
+
+type Choices = { readonly size?: string | undefined; readonly quality?: string | undefined };
+
+/** The first value that is one: `auto` says that somebody else chooses. */
+function definite(name: keyof Choices, choices: readonly Choices[]): ImageFacts {
+  const value = choices.map((choice) => choice[name]).find((value) => value !== undefined && value !== 'auto');
+  return value === undefined ? {} : { [name]: value };
 }
 
 async function* asStream(events: readonly ImageEvent[]): AsyncGenerator<ImageEvent> {

@@ -2,6 +2,7 @@ import { GatewayError } from '../domain/gateway-error.ts';
 import type { Generation } from '../domain/generation.ts';
 import { type ImageRequest, operationOf } from '../domain/image-request.ts';
 import type { Recorder } from '../domain/recorder.ts';
+import type { Trace } from '../domain/trace.ts';
 import type { Admission } from './admission.ts';
 import { chooseHealthy, targetsFor } from './choose-target.ts';
 import type { Hosting } from './deliver-url.ts';
@@ -20,6 +21,10 @@ export type Caller = {
   readonly id: string;
   /** The caller's own client says that it asks again. */
   readonly isRetry: boolean;
+  /** For the log. */
+  readonly requestId?: string;
+  /** The trace that the request is a part of. */
+  readonly trace?: Trace | undefined;
   /** Shorter than the model's deadline, if anything. */
   readonly timeoutMs?: number | undefined;
   /** Fewer than the model's retries, if anything. */
@@ -68,6 +73,7 @@ export function createGateway(parts: Parts): Gateway {
       model,
       targets,
       request: asked,
+      requestId: caller.requestId,
       fitted,
       policy: model.parameters,
       deliversPart: model.partialSuccess === 'deliver',
@@ -79,6 +85,7 @@ export function createGateway(parts: Parts): Gateway {
         wantsPreviews: asked.stream,
         hosting: place,
         recorder,
+        trace: caller.trace,
       },
       turn: (signal) => admission.turn(signal),
       isModelsDeadline: (caller.timeoutMs ?? model.timeoutMs) >= model.timeoutMs,

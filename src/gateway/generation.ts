@@ -1,8 +1,11 @@
+import type { Bill } from '../domain/bill.ts';
 import { GatewayError } from '../domain/gateway-error.ts';
 import type { Generation, GenerationReport, Settlement } from '../domain/generation.ts';
 import type { ImageEvent, ImageFacts } from '../domain/image-event.ts';
 import type { ImageRequest } from '../domain/image-request.ts';
+import type { AttemptEnd, AttemptRecord } from '../domain/recorder.ts';
 import { type AskParts, AskTargets } from './ask-targets.ts';
+import type { PaidAttempt } from './attempt.ts';
 import type { FittedRequest } from './fit-request.ts';
 import { type Interruption, interruptionError } from './interruption.ts';
 import type { LogicalModel, Target } from './model-catalog.ts';
@@ -11,6 +14,8 @@ import type { Release } from './release.ts';
 type Start = Omit<AskParts, 'delivering' | 'deadline'> & {
   readonly model: LogicalModel;
   readonly request: ImageRequest;
+  /** For the log. */
+  readonly requestId: string | undefined;
   /** What the request becomes at the target that it is likely to be sent to. */
   readonly fitted: FittedRequest;
   readonly timeoutMs: number;
@@ -91,7 +96,7 @@ export function startGeneration(start: Start): Generation {
     for (const attempt of asking.attempts) {
       const attemptEnd = attempt.endOf(how);
       if (attemptEnd === 'torn') torn.add(attempt.target);
-      delivering.recorder.attemptEnded(attempt.target.provider.id, attemptEnd);
+      delivering.recorder.attemptEnded(attemptRecord(start, attempt, attemptEnd));
     }
     // One broken answer is one failure of its target, however many calls were needed for it.
     for (const { health } of wasEnded ? [] : torn) health.breaker.failed(performance.now());
@@ -112,6 +117,13 @@ export function startGeneration(start: Start): Generation {
   function forCaller(): Generation {
     const left = Promise.withResolvers<never>();
     let isLeft = false;
+    const report = liveReport(start, asking, {
+      begin,
+      knownAt: () => knownAt,
+      turnMs: () => turnMs,
+      isAnswered: () => isAnswered,
+      isLeft: () => isLeft,
+    });
     const known = Promise.race([answer, left.promise]);
     known.catch(() => {});
     return {
@@ -135,11 +147,6 @@ export function startGeneration(start: Start): Generation {
     };
   }
 
-  const report = liveReport(start, asking, {
-    turnMs: () => turnMs,
-    // Calls that wait at the same time count each.
-    upstreamMs: () => knownAt && Math.max(0, knownAt - begin - turnMs - asking.queueMs),
-  });
   const answer = run();
   const generation = forCaller();
   // Calls that still ran when another one failed were given up: they may have been billed.
@@ -150,12 +157,20 @@ export function startGeneration(start: Start): Generation {
 /** Made once: every generation ends with it, nobody sees it, and an error's stack costs more than the rest of the end. */
 const hasEnded = new GatewayError('internal_error', 'The generation has ended.');
 
-type Durations = { readonly turnMs: () => number; readonly upstreamMs: () => number | undefined };
+type Progress = {
+  readonly begin: number;
+  readonly knownAt: () => number | undefined;
+  readonly turnMs: () => number;
+  /** Whether there are pictures. */
+  readonly isAnswered: () => boolean;
+  /** Whether the caller whose report it is has left. */
+  readonly isLeft: () => boolean;
+};
 
 function liveReport(
-  { model, maxRetries, timeoutMs }: Start,
+  { model, request, maxRetries, timeoutMs }: Start,
   asking: AskTargets,
-  durations: Durations,
+  { begin, knownAt, turnMs, isAnswered, isLeft }: Progress,
 ): GenerationReport {
   const lastTarget = (): Target | undefined => asking.attempts.at(-1)?.target;
   return {
@@ -181,14 +196,67 @@ function liveReport(
     maxRetries,
     timeoutMs,
     get queueMs() {
-      return durations.turnMs() + asking.queueMs;
+      return turnMs() + asking.queueMs;
     },
     get upstreamMs() {
-      return durations.upstreamMs();
+      const at = knownAt();
+      // Calls that wait at the same time count each.
+      return at && Math.max(0, at - begin - turnMs() - asking.queueMs);
+    },
+    startedAt: begin,
+    get knownAt() {
+      return knownAt();
+    },
+    get bill() {
+      return isLeft() ? leftBill : sumOf(asking.attempts.map(({ bill }) => bill));
+    },
+    get costAhead() {
+      // The calls of a stream may not even have been made.
+      return isAnswered() && !request.stream ? certainCost(asking.attempts) : undefined;
     },
     get upstreamRequestId() {
       return asking.attempts.map(({ attempt }) => attempt.upstreamRequestId).findLast((id) => id !== undefined);
     },
+  };
+}
+
+/** Whoever takes it over has the cost, so that nothing is told twice. */
+const leftBill: Bill = { cost: 0n, currency: undefined, mayBeMore: true };
+
+function sumOf(bills: readonly Bill[]): Bill {
+  return {
+    cost: bills.reduce<Bill['cost']>(
+      (sum, { cost }) => (sum !== undefined && cost !== undefined ? sum + cost : undefined),
+      0n,
+    ),
+    currency: bills.find(({ currency }) => currency !== undefined)?.currency,
+    mayBeMore: bills.some(({ mayBeMore }) => mayBeMore),
+  };
+}
+
+function certainCost(attempts: readonly PaidAttempt[]): GenerationReport['costAhead'] {
+  const { cost, currency } = sumOf(attempts.map((attempt) => ({ ...attempt.bill, cost: attempt.expectedCost })));
+  return cost === undefined || currency === undefined ? undefined : { cost, currency };
+}
+
+function attemptRecord({ model, requestId, delivering }: Start, paid: PaidAttempt, end: AttemptEnd): AttemptRecord {
+  const { target, attempt, error, queueMs, upstreamMs, tokens, bill } = paid;
+  const { sent, status, upstreamRequestId } = attempt;
+  return {
+    requestId,
+    traceId: delivering.trace?.traceId,
+    model: model.name,
+    target: target.name,
+    provider: target.provider.id,
+    end,
+    sent,
+    status,
+    error,
+    queueMs,
+    upstreamMs,
+    upstreamRequestId,
+    tokens,
+    bill,
   };
 }
 

@@ -3,6 +3,7 @@ import type { ImageDownload } from '../domain/image-download.ts';
 import type { ImageProvider } from '../domain/image-provider.ts';
 import type { RequestDefaults } from '../domain/image-request.ts';
 import type { ParameterPolicy } from '../domain/parameter-policy.ts';
+import type { Price } from '../domain/price.ts';
 import type { ModelFamily } from './model-families.ts';
 import type { TargetHealth } from './target-health.ts';
 
@@ -16,6 +17,8 @@ export type Target = {
   /** `always`: one picture is asked for as a stream of the upstream even where the caller wants none. */
   readonly upstreamStream: 'never' | 'always';
   readonly provider: ImageProvider;
+  /** What its calls cost, where that is known. */
+  readonly price?: Price | undefined;
   readonly health: TargetHealth;
   /** Fetches result pictures from where this target may keep them. */
   readonly download: ImageDownload;

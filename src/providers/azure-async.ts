@@ -55,7 +55,9 @@ export function azureAsync({ baseURL, apiVersion, credential, client }: Options)
         firstHintMs,
         signal: call.signal,
       });
-      return Readable.from(operationEvents(operation));
+      const events = operationEvents(operation);
+      call.attempt.made = { pictures: events.filter(({ type }) => type === 'url').length };
+      return Readable.from(events);
     },
   } satisfies ImageProvider;
 }

@@ -56,7 +56,9 @@ export async function* imageEvents(tokens: AsyncIterable<ScanToken>, call: Provi
   } catch (error) {
     throw paidCallError(error, call.attempt);
   }
-  yield { type: 'done', ...answerSummary(answer) };
+  const summary = answerSummary(answer);
+  call.attempt.made = { pictures: items, ...summary };
+  yield { type: 'done', ...summary };
 }
 
 type Item = { picture?: PictureCheck; url?: string; revisedPrompt?: string };

@@ -26,6 +26,7 @@ export async function* streamEvents(
     throw paidCallError(error, call.attempt);
   }
   const { created, usage, facts } = pictures.last ?? {};
+  call.attempt.made = { pictures: pictures.completed, ...(usage && { usage }), ...(facts && { facts }) };
   yield { type: 'done', ...(created && { created }), ...(usage && { usage }), ...(facts && { facts }) };
 }
 

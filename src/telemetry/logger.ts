@@ -1,4 +1,5 @@
 import pino, { type DestinationStream, type Logger } from 'pino';
+import { prettyLine } from './pretty-line.ts';
 
 type Options = {
   readonly level: string;
@@ -18,5 +19,11 @@ export async function createLogger({ level, isPretty, destination }: Options): P
 
 async function prettyStream(destination: DestinationStream | undefined): Promise<DestinationStream> {
   const { default: pretty } = await import('pino-pretty');
-  return pretty({ ignore: 'pid,hostname', singleLine: true, ...(destination && { destination }) });
+  return pretty({
+    ignore: 'pid,hostname',
+    translateTime: 'SYS:HH:MM:ss.l',
+    hideObject: true,
+    messageFormat: (line) => prettyLine(line),
+    ...(destination && { destination }),
+  });
 }

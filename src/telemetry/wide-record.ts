@@ -1,7 +1,10 @@
 import { hash, randomBytes } from 'node:crypto';
 import { EgressProxyError, egressProxyHint } from '../domain/egress-proxy.ts';
 import { type ErrorKind, GatewayError } from '../domain/gateway-error.ts';
+import type { GenerationReport } from '../domain/generation.ts';
+import type { AttemptEnd } from '../domain/recorder.ts';
 import type { RequestEnd, RequestRecord } from '../domain/request-record.ts';
+import { billFacts } from './bill-facts.ts';
 
 // Without this, which dies with the process, nobody can test a guessed prompt against the log.
 const salt = randomBytes(32).toString('base64');
@@ -9,6 +12,7 @@ const salt = randomBytes(32).toString('base64');
 /** The one log line of a request: facts only. Of the prompt it has the length and a keyed hash, to tell equal ones. */
 export function wideRecord(record: RequestRecord, { how, status }: RequestEnd): Record<string, unknown> {
   const { generation, prompt } = record;
+  const now = performance.now();
   return {
     requestId: record.requestId,
     client: record.client,
@@ -16,7 +20,9 @@ export function wideRecord(record: RequestRecord, { how, status }: RequestEnd): 
     route: record.route,
     status,
     end: how,
-    durationMs: Math.round(performance.now() - record.startedAt),
+    ...outcomeFacts(record, how),
+    durationMs: Math.round(now - record.startedAt),
+    ...(record.trace && { traceId: record.trace.traceId }),
     ...(record.clientRetry > 0 && { clientRetry: record.clientRetry }),
     ...(generation && {
       model: generation.model,
@@ -25,15 +31,36 @@ export function wideRecord(record: RequestRecord, { how, status }: RequestEnd): 
       attempts: generation.attempts,
       sent: generation.sent,
       adaptations: generation.adaptations,
-      queueMs: Math.round(generation.queueMs),
-      upstreamMs: generation.upstreamMs === undefined ? undefined : Math.round(generation.upstreamMs),
+      ...stepFacts(generation, record.startedAt, now),
       upstreamRequestId: generation.upstreamRequestId,
       count: record.count,
       images: record.images,
-      bytesOut: record.bytesOut,
+      ...billFacts(generation.bill),
     }),
+    bytesIn: record.bytesIn,
+    bytesOut: record.bytesOut,
     ...(prompt !== undefined && { promptLength: prompt.length, promptHash: keyedHash(prompt) }),
     ...(record.error !== undefined && { error: errorFacts(record.error) }),
+  };
+}
+
+/** How a request for pictures ended, in the words for calls; of requests that the gateway refuses by itself: nothing. */
+function outcomeFacts({ generation, error }: RequestRecord, how: RequestEnd['how']): { outcome?: AttemptEnd } {
+  if (!generation) return {};
+  if (how === 'left') return { outcome: 'abandoned' };
+  if (how === 'torn') return { outcome: 'torn' };
+  if (error === undefined) return { outcome: 'delivered' };
+  return error instanceof GatewayError && error.outcome !== undefined ? { outcome: error.outcome } : {};
+}
+
+/** The steps of a request, in milliseconds: its arrival, the queues, the calls, and the transfer of the answer. */
+function stepFacts({ startedAt, knownAt, queueMs, upstreamMs }: GenerationReport, begin: number, now: number) {
+  return {
+    // What an earlier request has left had begun before this one.
+    receiveMs: Math.max(0, Math.round(startedAt - begin)),
+    queueMs: Math.round(queueMs),
+    ...(upstreamMs !== undefined && { upstreamMs: Math.round(upstreamMs) }),
+    ...(knownAt !== undefined && { transferMs: Math.round(now - Math.max(knownAt, begin)) }),
   };
 }
 

@@ -86,11 +86,16 @@ export function createUpstreamClient(times: Partial<UpstreamTimes> = {}, proxy?:
   return {
     async post(url, { credential, body, headers, signal, attempt, isStream = false }) {
       try {
-        return await send(paid, {
+        const answer = await send(paid, {
           ...target(url),
           method: 'POST',
           credential,
-          headers: { ...headers, 'content-type': body.contentType, 'content-length': String(body.length) },
+          headers: {
+            ...headers,
+            ...(attempt.traceparent !== undefined && { traceparent: attempt.traceparent }),
+            'content-type': body.contentType,
+            'content-length': String(body.length),
+          },
           body,
           signal,
           onSent: () => {
@@ -98,6 +103,8 @@ export function createUpstreamClient(times: Partial<UpstreamTimes> = {}, proxy?:
           },
           bodyTimeout: isStream ? 0 : bodyIdleMs,
         });
+        attempt.status = answer.status;
+        return answer;
       } catch (error) {
         throw paidCallError(error, attempt);
       }

@@ -64,6 +64,15 @@ describe('readEnvironment', () => {
     },
   );
 
+  test('METRICS_PORT is a port of its own, if there is one', () => {
+    expect(readEnvironment({}).metricsPort).toBeUndefined();
+    expect(readEnvironment({ METRICS_PORT: ' ' }).metricsPort).toBeUndefined();
+    expect(readEnvironment({ METRICS_PORT: '9464' }).metricsPort).toBe(9464);
+    expect(readEnvironment({ METRICS_PORT: '0', PORT: '0' }).metricsPort).toBe(0);
+    expect(messagesOf({ METRICS_PORT: '8866' })).toEqual(['METRICS_PORT: must not be the PORT']);
+    expect(messagesOf({ METRICS_PORT: '99999' })).toEqual(['METRICS_PORT: must be a whole number from 0 to 65535']);
+  });
+
   test('CORS_ORIGINS is a list of origins, or *', () => {
     const text = ' HTTPS://App.Example:443, http://localhost:3000 ,,https://[::1]:8443 ';
     const origins = ['https://app.example', 'http://localhost:3000', 'https://[::1]:8443'];

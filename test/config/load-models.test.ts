@@ -49,6 +49,8 @@ describe('a valid file', () => {
           ],
         },
       ],
+      currency: 'USD',
+      prices: new Map(),
       drainMs: 600_000,
       uploadBytes: 200_000_000,
       limits: { inFlight: 200, heldBytes: 536_870_912, queueMs: 15_000, lingerMs: 15_000 },
@@ -284,7 +286,7 @@ describe('mistakes in a target', () => {
     ['apikey', ', did you mean `apiKey`?'],
     ['api-version', ', did you mean `apiVersion`?'],
     ['hedging', ''],
-    ['prices', ''],
+    ['prices', ', did you mean `price`?'],
   ])('the unknown key %s is refused%s', (key, ending) => {
     expect(targetMessages({ ...v1Target, [key]: 'x' })).toEqual([
       `models.poster.${key}: unknown key \`${key}\`${ending}`,

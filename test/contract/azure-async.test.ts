@@ -88,7 +88,7 @@ describe('an operation', () => {
     azure.get(operationPath, { ...succeeded, headers: { 'x-ms-request-id': 'id-of-poll' } });
     const call = startCall(azureAsyncFlow);
     await call.events;
-    expect(call.attempt).toEqual({ sent: true, upstreamRequestId: 'id-of-submit' });
+    expect(call.attempt).toMatchObject({ sent: true, status: 202, upstreamRequestId: 'id-of-submit' });
   });
 });
 

@@ -60,7 +60,7 @@ describe.each(allProviders)('$name, asked for a picture, is answered with', (pro
       retryAfterMs: error.told.retryAfterMs,
     });
     expect(param).toBe(isFoundry ? error.told.param && toolParameter(error.told.param) : error.told.param);
-    expect(attempt).toEqual({ sent: true, upstreamRequestId: 'apim-canary' });
+    expect(attempt).toEqual({ sent: true, status: error.status, upstreamRequestId: 'apim-canary' });
     expect(azure.asked).toHaveLength(1);
   });
 });
@@ -122,7 +122,10 @@ describe('a caller is told of', () => {
     const called = await callGateway(gateway.url, { model: 'picture', prompt });
     expect(called.json().data).toEqual([{ b64_json: tinyPng }]);
     expectNothingLeaks(called, gateway);
-    expect(gateway.log.at(-1)).toMatchObject({ upstreamRequestId: 'apim-canary', images: 1 });
+    expect(gateway.log.findLast(({ msg }) => msg === 'request')).toMatchObject({
+      upstreamRequestId: 'apim-canary',
+      images: 1,
+    });
   });
 });
 

@@ -71,7 +71,7 @@ describe.each(allProviders)('$name', (provider) => {
     const expected = succeed(provider, azure, count);
     const { events, attempt, anomalies } = startCall(provider, { request: { count } });
     expect(await collect(await events)).toEqual(expected);
-    expect(attempt.sent).toBe(true);
+    expect(attempt).toMatchObject({ sent: true, made: { pictures: count } });
     expect(anomalies).toEqual([]);
   });
 
@@ -86,7 +86,8 @@ describe.each(allProviders)('$name', (provider) => {
     mockAzure().post(provider.paidPath, { status: 500, headers, body: { error: { message: 'no' } } });
     const { attempt, events } = startCall(provider);
     await rejection(events);
-    expect(attempt).toEqual({ sent: true, ...(expected !== undefined && { upstreamRequestId: expected }) });
+    const noted = expected === undefined ? {} : { upstreamRequestId: expected };
+    expect(attempt).toEqual({ sent: true, status: 500, ...noted });
   });
 
   test('a signal that is aborted beforehand: rejects with its reason, and nothing is sent', async () => {

@@ -67,7 +67,9 @@ describe('a caller that leaves', () => {
     socket.destroy();
     await expectLeft(rig, { sent: true });
     const metrics = await (await fetch(`${rig.url}/metrics`, { headers: { 'api-key': 'gateway-key-canary' } })).text();
-    expect(metrics).toContain('gateway_upstream_attempts_total{provider="azure-deployment",outcome="abandoned"} 1');
+    expect(metrics).toContain(
+      'gateway_upstream_attempts_total{provider="azure-deployment",outcome="abandoned",model="picture",target="1"} 1',
+    );
     expect(metrics).toContain('gateway_requests_total{route="/v1/images/generations",status="499",end="left"} 1');
     await expectNextWorks(rig);
   });

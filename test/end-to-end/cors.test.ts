@@ -68,6 +68,7 @@ const exposed = [
   'x-gateway-target',
   'x-gateway-attempts',
   'x-gateway-adapted',
+  'x-gateway-cost-usd',
   'server-timing',
   'retry-after',
   'retry-after-ms',

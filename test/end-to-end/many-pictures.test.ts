@@ -30,7 +30,9 @@ async function startWith(answer: Answer, modelKeys: Record<string, unknown> = {}
 /** How the paid calls ended, by outcome. */
 async function attemptsAt(url: string): Promise<Record<string, number>> {
   const metrics = await (await fetch(`${url}/metrics`, { headers: { 'api-key': gatewayKey } })).text();
-  const lines = metrics.matchAll(/^gateway_upstream_attempts_total\{provider="[\w-]+",outcome="([\w-]+)"\} (\d+)$/gm);
+  const lines = metrics.matchAll(
+    /^gateway_upstream_attempts_total\{provider="[\w-]+",outcome="([\w-]+)",[^}]*\} (\d+)$/gm,
+  );
   return Object.fromEntries([...lines].map(([, outcome, count]) => [outcome, Number(count)]));
 }
 

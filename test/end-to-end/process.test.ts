@@ -67,6 +67,13 @@ describe('a start that cannot succeed', () => {
     expect(await failedStart(program)).toMatch(/in use.*PORT/);
   });
 
+  test('a port for the metrics that is in use: it says so, and the process ends', async () => {
+    const env = { METRICS_PORT: String(await occupyPort()) };
+    const program = await startProgram({ models: modelsFile('https://one.openai.azure.com'), env });
+    expect(await program.exited).toBe(1);
+    expect(program.output.stderr).toMatch(/in use.*METRICS_PORT/);
+  });
+
   test('every wrong variable is named at once, none with its value', async () => {
     const env = { PORT: 'port-canary', LOG_LEVEL: 'level-canary', LOG_PRETTY: 'pretty-canary' };
     const said = await failedStart(await startProgram({ models: modelsFile('https://one.openai.azure.com'), env }));

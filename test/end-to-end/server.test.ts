@@ -116,6 +116,7 @@ describe('metrics', () => {
     const { status, headers, text } = await get(`${url}/metrics`, key);
     expect(status).toBe(200);
     expect(headers['content-type']).toBe('text/plain; version=0.0.4');
+    const target = 'model="picture",target="1"';
     const route = `route="${generationsPath}"`;
     expect([
       sample(text, `gateway_requests_total{${route},status="200",end="answered"}`),
@@ -123,8 +124,8 @@ describe('metrics', () => {
       sample(text, `gateway_requests_total{${route},status="400",end="answered"}`),
       sample(text, 'gateway_requests_total{route="unknown",status="404",end="answered"}'),
       sample(text, 'gateway_images_total{model="picture"}'),
-      sample(text, 'gateway_upstream_attempts_total{provider="azure-deployment",outcome="delivered"}'),
-      sample(text, 'gateway_upstream_attempts_total{provider="azure-deployment",outcome="failed"}'),
+      sample(text, `gateway_upstream_attempts_total{provider="azure-deployment",outcome="delivered",${target}}`),
+      sample(text, `gateway_upstream_attempts_total{provider="azure-deployment",outcome="failed",${target}}`),
       sample(text, 'gateway_requests_in_flight'),
     ]).toEqual([
       expect.stringMatching(/ 2$/),

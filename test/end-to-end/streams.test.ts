@@ -576,13 +576,18 @@ describe('signs of life', () => {
       queueMs: 0,
       adaptations: [],
       upstreamMs: undefined,
+      startedAt: 0,
+      knownAt: undefined,
+      bill: { cost: 0n, currency: undefined, mayBeMore: false },
+      costAhead: undefined,
       upstreamRequestId: undefined,
     };
     const { signal } = new AbortController();
     const generation: Generation = { report, answer: promise, signal, leave() {}, cancel() {}, settle() {} };
     const app = Fastify();
     app.decorate('lifecycle', { phase: 'ready' as const });
-    const record = { requestId: 'r', method: 'POST', route: '/', startedAt: 0, clientRetry: 0, images: 0, bytesOut: 0 };
+    const counts = { clientRetry: 0, images: 0, bytesOut: 0, bytesIn: 0 };
+    const record = { requestId: 'r', method: 'POST', route: '/', startedAt: 0, ...counts };
     app.get('/', (_request, reply) => sendStream(reply, { generation, record, operation: 'generate' }, times));
     onTestFinished(() => app.close());
     return { url: await app.listen({ host: '127.0.0.1', port: 0 }), resolve, reject };

@@ -17,8 +17,15 @@ export async function readMetrics(url: string): Promise<Metrics> {
   return {
     text,
     calls: calls.reduce((sum, [count]) => sum + Number(count), 0),
-    ends: Object.fromEntries(ends.map(([end, count]) => [end, Number(count)])),
+    ends: sumsOf(ends.map(([end = '', count]) => [end, Number(count)])),
   };
+}
+
+/** Each target has a line of its own. */
+function sumsOf(entries: readonly (readonly [string, number])[]): Record<string, number> {
+  const sums: Record<string, number> = {};
+  for (const [name, count] of entries) sums[name] = (sums[name] ?? 0) + count;
+  return sums;
 }
 
 function samples(text: string, pattern: RegExp): string[][] {

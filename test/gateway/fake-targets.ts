@@ -105,7 +105,7 @@ export function fakeGateway(fakes: readonly FakeTarget[], facts: Facts = {}): Fa
       anomaly: () => {},
       unknownRepeated: () => {},
       retryArrived: (end) => retries.push(end),
-      attemptEnded: (_provider, end) => ends.push(end),
+      attemptEnded: ({ end }) => ends.push(end),
     },
     hosting: () => undefined,
     times,

@@ -25,7 +25,7 @@ function start(answers: ((call: ProviderCall) => Promise<AsyncIterable<ImageEven
     anomaly: () => {},
     retryArrived: () => {},
     unknownRepeated: () => {},
-    attemptEnded: (_provider, end) => ends.push(end),
+    attemptEnded: ({ end }) => ends.push(end),
   };
   const provider: ImageProvider = {
     id: 'azure-deployment',

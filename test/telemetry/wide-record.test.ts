@@ -11,6 +11,7 @@ const record: RequestRecord = {
   clientRetry: 0,
   images: 1,
   bytesOut: 10,
+  bytesIn: 20,
 };
 const answered = { how: 'answered', status: 200 } as const;
 

@@ -56,6 +56,8 @@ export function foundryAgent(options: Options): ImageProvider {
     capabilities: { ...capabilities, ...(maxInlineImageChars !== undefined && { maxInlineImageChars }) },
     address: address.responses.href,
     remarks: remarksOf(options),
+    // What an agent's own tool prescribes comes first.
+    decidesItself: 'agent' in options.artist,
     async generate(request, call) {
       const { signal, attempt } = call;
       const body = responseBody(request, options);

@@ -6,9 +6,11 @@ import { ResponseReader, responseShape } from './response-reader.ts';
 /** The pictures of a response as JSON. Throws what a response without any means, and what breaks its body. */
 export async function* responseEvents(
   body: AsyncIterable<Buffer>,
-  { recorder }: ProviderCall,
+  { recorder, attempt }: ProviderCall,
 ): AsyncGenerator<ImageEvent> {
   const response = new ResponseReader(recorder);
   for await (const token of scanJson(body, responseShape)) yield* response.take(token);
-  yield response.done();
+  const done = response.done();
+  attempt.made = response.made;
+  yield done;
 }

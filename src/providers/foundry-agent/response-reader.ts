@@ -1,5 +1,6 @@
 import { equalFacts } from '../../domain/equal-facts.ts';
 import type { ImageEvent, ImageFacts } from '../../domain/image-event.ts';
+import type { Made } from '../../domain/image-provider.ts';
 import { mostPictures } from '../../domain/image-request.ts';
 import type { Recorder } from '../../domain/recorder.ts';
 import type { JsonShape, ScanToken } from '../../json/json-scanner.ts';
@@ -99,6 +100,11 @@ export class ResponseReader {
     const { created } = answerSummary({ created: this.#members.created_at });
     const hasFacts = Object.keys(this.#facts).length > 0;
     return { type: 'done', ...(created && { created }), ...(hasFacts && { facts: this.#facts }) };
+  }
+
+  /** The call's `usage` is that of the chat model, and says nothing about pictures. */
+  get made(): Made {
+    return { pictures: this.pictures, facts: this.#facts };
   }
 
   *#beginPicture(): Generator<ImageEvent> {

@@ -1,4 +1,5 @@
 import type { ImageEvent } from '../../domain/image-event.ts';
+import type { Made } from '../../domain/image-provider.ts';
 import type { Recorder } from '../../domain/recorder.ts';
 import { JsonScanner, type JsonShape, type ScanToken } from '../../json/json-scanner.ts';
 import { invalidResponse } from '../../upstream/paid-call-error.ts';
@@ -83,6 +84,10 @@ export class ResponseStreamReader {
 
   done(): ImageEvent {
     return this.#response.done(this.#end?.slice('response.'.length));
+  }
+
+  get made(): Made {
+    return this.#response.made;
   }
 
   *#readData(data: Buffer): Generator<ImageEvent> {

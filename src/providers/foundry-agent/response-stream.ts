@@ -14,7 +14,7 @@ const lastWordsMs = 5_000;
  */
 export async function* responseStream(
   body: AsyncIterable<Buffer>,
-  { recorder }: ProviderCall,
+  { recorder, attempt }: ProviderCall,
   giveUp: () => void,
 ): AsyncGenerator<ImageEvent> {
   const sse = new SseReader();
@@ -34,5 +34,7 @@ export async function* responseStream(
   } finally {
     clearTimeout(silence);
   }
-  yield stream.done();
+  const done = stream.done();
+  attempt.made = stream.made;
+  yield done;
 }

@@ -1,0 +1,36 @@
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+
+/** A scrape is short and rare. */
+const limits = {
+  headersTimeout: 5_000,
+  requestTimeout: 5_000,
+  connectionsCheckingInterval: 1_000,
+  maxHeaderSize: 8_192,
+};
+const mostConnections = 20;
+
+/** Serves the metrics, and nothing else, on a port of their own; no key is asked for. Rejects when it cannot listen. */
+export async function startMetricsServer(
+  metrics: () => Promise<string>,
+  at: { readonly host: string; readonly port: number },
+): Promise<Server> {
+  const server = createServer(limits, async (request, response) => {
+    const { method = '', url = '' } = request;
+    request.resume();
+    const isFound = /^\/metrics\/?(\?|$)/.test(url);
+    const isRead = method === 'GET' || method === 'HEAD';
+    if (!isFound || !isRead)
+      return response.writeHead(isFound ? 405 : 404, isFound ? { allow: 'GET, HEAD' } : {}).end();
+    const text = await metrics().catch(() => undefined);
+    if (text === undefined) response.writeHead(500).end();
+    else response.writeHead(200, { 'content-type': metricsType }).end(method === 'HEAD' ? undefined : text);
+  });
+  server.maxConnections = mostConnections;
+  server.listen(at.port, at.host);
+  await once(server, 'listening');
+  return server;
+}
+
+/** Prometheus' text format. */
+export const metricsType = 'text/plain; version=0.0.4';

@@ -1,0 +1,28 @@
+/** What the gateway is doing at the moment, for metrics. */
+export type GatewayState = {
+  /** Requests for pictures that are worked on, those without a caller among them. */
+  readonly generations: number;
+  /** Those whose caller has left, and may ask again. */
+  readonly orphans: number;
+  /** Requests that wait for their turn. */
+  readonly waiting: number;
+  /** Bytes of memory that are set aside for requests. */
+  readonly heldBytes: number;
+  readonly targets: readonly TargetState[];
+};
+
+export const breakerStates = ['closed', 'open', 'probing'] as const;
+
+export type BreakerState = (typeof breakerStates)[number];
+
+export type TargetState = {
+  /** The logical model. */
+  readonly model: string;
+  readonly target: string;
+  /** Calls that hold a slot, and calls that wait for one. */
+  readonly calls: number;
+  readonly waiting: number;
+  readonly breaker: BreakerState;
+  /** It has asked for a wait that is not over. */
+  readonly isCoolingDown: boolean;
+};

@@ -1,0 +1,60 @@
+import type { Tokens } from '../domain/bill.ts';
+import { type Cost, costOfPictures, costOfTokens } from '../domain/cost.ts';
+import type { ImageFacts } from '../domain/image-event.ts';
+import type { PriceList } from '../domain/price.ts';
+
+/** What one paid call has made. */
+export type Billed = {
+  readonly pictures: number;
+  /** Size and quality as the upstream told them, or as they were asked for. */
+  readonly facts: ImageFacts;
+  readonly tokens: Tokens | undefined;
+};
+
+/** What that costs; `undefined` where a price is missing that is needed, or a fact. Nothing is guessed. */
+export function costOf(price: PriceList, { pictures, facts, tokens }: Billed): Cost | undefined {
+  if (price.pictures === undefined) return tokens && tokensCost(price, tokens);
+  const each = pricePerPicture(price, facts);
+  return each === undefined ? undefined : costOfPictures(each, pictures);
+}
+
+/** The price of a picture, where pictures have one, and it is known for these. */
+export function pricePerPicture({ pictures = [] }: PriceList, { size, quality }: ImageFacts): number | undefined {
+  const first = pictures.find((entry) => mayBe(entry.size, size) && mayBe(entry.quality, quality));
+  // Where a fact is not known that this entry asks for, it may be this one or a later one.
+  const isSure = (first?.size ?? size) === size && (first?.quality ?? quality) === quality;
+  return isSure ? first?.price : undefined;
+}
+
+function mayBe(wanted: string | undefined, fact: string | undefined): boolean {
+  return wanted === undefined || fact === undefined || wanted === fact;
+}
+
+function tokensCost(price: PriceList, tokens: Tokens): Cost | undefined {
+  const { textIn, imageIn, cachedIn, textOut, imageOut } = tokens;
+  const cachedText = cachedTextAmong(tokens);
+  if (cachedText === undefined) return undefined;
+  const cachedImage = cachedIn - cachedText;
+  const parts: [number | undefined, number][] = [
+    [price.textIn, textIn - cachedText],
+    [price.imageIn, imageIn - cachedImage],
+    [price.cachedTextIn, cachedText],
+    [price.cachedImageIn, cachedImage],
+    [price.textOut, textOut],
+    [price.imageOut, imageOut],
+  ];
+  let sum = 0n;
+  for (const [each, count] of parts) {
+    if (count === 0) continue;
+    if (each === undefined) return undefined;
+    sum += costOfTokens(each, count);
+  }
+  return sum;
+}
+
+/** Upstreams tell how many tokens they had read before, but not of which kind these were. */
+function cachedTextAmong({ textIn, imageIn, cachedIn }: Tokens): number | undefined {
+  if (cachedIn === 0 || textIn === 0) return 0;
+  if (imageIn === 0) return cachedIn;
+  return cachedIn === textIn + imageIn ? textIn : undefined;
+}

@@ -1,0 +1,71 @@
+import { describe, expect, test } from 'vitest';
+import type { ConfigError } from '../../src/config/config-error.ts';
+import { parseModels } from '../../src/config/load-models.ts';
+import { priceOf } from '../../src/config/models-config.ts';
+import { v1Target } from './example-models.ts';
+
+const parse = (file: object) => parseModels(JSON.stringify({ models: { poster: v1Target }, ...file }), {});
+
+function problems(file: object): string[] {
+  try {
+    parse(file);
+    return [];
+  } catch (error) {
+    return (error as ConfigError).problems.map(({ path, message }) => `${path}: ${message}`);
+  }
+}
+
+/** The price of the only target. */
+function price(file: object, own: object = {}): unknown {
+  const config = parse({ models: { poster: { ...v1Target, model: 'gpt-image-1', ...own } }, ...file });
+  const [target] = config.models[0]?.targets ?? [];
+  return target && priceOf(target, config);
+}
+
+describe('the price of a target', () => {
+  test('is that of its family, in the currency of the file', () => {
+    const prices = { 'GPT-Image-1': { textIn: 5, imageOut: 40 }, 'gpt-image-1-mini': { imageOut: 8 } };
+    expect(price({ prices })).toEqual({ currency: 'USD', textIn: 5, imageOut: 40 });
+    expect(price({ prices, currency: 'EUR' })).toMatchObject({ currency: 'EUR' });
+  });
+
+  test('is its own, if it has one', () => {
+    const own = { price: { pictures: [{ price: 0.04 }] } };
+    expect(price({ prices: { 'gpt-image-1': { textIn: 5 } } }, own)).toEqual({ currency: 'USD', ...own.price });
+  });
+
+  test('is not that of a family whose name only begins alike', () => {
+    expect(price({ prices: { 'gpt-image-1-mini': { imageOut: 8 }, 'gpt-image': { imageOut: 9 } } })).toBeUndefined();
+  });
+});
+
+describe('a price that makes no sense is named:', () => {
+  const at = (entry: unknown) => problems({ prices: { 'gpt-image-1': entry } });
+
+  test.each([
+    ['a negative one', { textIn: -1 }, 'prices.gpt-image-1.textIn: must be at least 0'],
+    ['text', { textIn: '5' }, 'prices.gpt-image-1.textIn: must be a number'],
+    ['too many decimals', { textIn: 0.0000001 }, 'prices.gpt-image-1.textIn: must have six decimals at most'],
+    ['a key that is not known', { textin: 1 }, 'prices.gpt-image-1.textin: unknown key `textin`'],
+    [
+      'pictures beside tokens',
+      { textIn: 1, pictures: [{ price: 1 }] },
+      'prices.gpt-image-1.pictures: excludes prices of tokens',
+    ],
+    ['a picture without a price', { pictures: [{ size: '1x1' }] }, 'prices.gpt-image-1.pictures[0].price: is required'],
+    ['no pictures', { pictures: [] }, 'prices.gpt-image-1.pictures: must not be empty'],
+  ])('%s', (_, entry, problem) => {
+    expect(at(entry)).toEqual([problem]);
+  });
+
+  test('of a target', () => {
+    const models = { poster: { ...v1Target, price: { imageout: 1 } } };
+    expect(problems({ models })).toEqual([
+      'models.poster.price.imageout: unknown key `imageout`, did you mean `imageOut`?',
+    ]);
+  });
+
+  test('a currency that is none', () => {
+    expect(problems({ currency: 'dollars' })).toEqual(['currency: must be the code of a currency, such as USD']);
+  });
+});

@@ -1,0 +1,23 @@
+import sharp from 'sharp';
+import { gatewayKey } from '../helpers/start-gateway.ts';
+
+/** A plain picture. @param edge in pixels */
+export async function pngOf(edge: number): Promise<Buffer> {
+  return sharp({ create: { width: edge, height: edge, channels: 3, background: 'red' } })
+    .png()
+    .toBuffer();
+}
+
+/** An edit as a form. */
+export async function askForm(url: string, prompt: string, pictures: readonly Buffer[]): Promise<Response> {
+  const form = new FormData();
+  form.set('prompt', prompt);
+  for (const picture of pictures) form.append('image[]', new Blob([new Uint8Array(picture)]), 'picture.png');
+  const answer = await fetch(`${url}/v1/images/edits`, {
+    method: 'POST',
+    headers: { 'api-key': gatewayKey },
+    body: form,
+  });
+  await answer.clone().arrayBuffer();
+  return answer;
+}
