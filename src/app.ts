@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { filesPath } from './api/files-route.ts';
+import { KeyRing } from './api/keys/key-ring.ts';
 import { createLifecycle, type Lifecycle } from './api/lifecycle.ts';
 import { createServer } from './api/server.ts';
 import type {
@@ -14,7 +15,7 @@ import type { ImageProvider } from './domain/image-provider.ts';
 import { type OptionalMember, type RequestDefaults, wireNames } from './domain/image-request.ts';
 import type { ImageStore } from './domain/image-store.ts';
 import type { OpenSpool } from './domain/input-spool.ts';
-import type { Secret } from './domain/secret.ts';
+import type { KeyHolder } from './domain/key-holder.ts';
 import { Admission } from './gateway/admission.ts';
 import type { Hosting } from './gateway/deliver-url.ts';
 import { createGateway, type Gateway } from './gateway/gateway.ts';
@@ -37,11 +38,14 @@ export type App = {
   readonly server: FastifyInstance;
   readonly gateway: Gateway;
   readonly lifecycle: Lifecycle;
+  /** Who may call; it can be replaced as a whole while the gateway runs. */
+  readonly keyRing: KeyRing;
 };
 
 export type AppParts = {
   readonly models: ModelsConfig;
-  readonly gatewayKeys: readonly Secret[];
+  /** Who may call; without any, everybody. */
+  readonly keyHolders: readonly KeyHolder[];
   readonly logger: Logger;
   /** Where pictures are hosted, if they are. */
   readonly store?: ImageStore | undefined;
@@ -63,10 +67,11 @@ const usualInterimMs = 60_000;
 
 /** Puts the rooms together; nothing listens yet, and nothing is asked of any upstream. */
 export function buildApp(parts: AppParts): App {
-  const { models, gatewayKeys, logger, store, publicBaseUrl, openSpool } = parts;
+  const { models, keyHolders, logger, store, publicBaseUrl, openSpool } = parts;
   const times = { ...usualTimes, ...models.limits, ...parts.times };
   const telemetry = createTelemetry(logger);
   const lifecycle = createLifecycle();
+  const keyRing = new KeyRing(keyHolders);
   const upstream = {
     client: createUpstreamClient(parts.upstreamTimes),
     downloads: createImageDownloads(),
@@ -82,7 +87,7 @@ export function buildApp(parts: AppParts): App {
   const gateway = createGateway({ catalog, admission, recorder: telemetry, hosting, times });
   const server = createServer({
     gateway,
-    gatewayKeys,
+    keyRing,
     lifecycle,
     store,
     recorder: telemetry,
@@ -98,7 +103,7 @@ export function buildApp(parts: AppParts): App {
     gateway.cancelAll();
     await Promise.all([upstream.client.close(), upstream.downloads.close(), store?.close()]);
   });
-  return { server, gateway, lifecycle };
+  return { server, gateway, lifecycle, keyRing };
 }
 
 /** Pictures can be hosted when there is a place for them, and an address that callers can use. */

@@ -1,3 +1,4 @@
+import { describeKeys } from './config/describe-keys.ts';
 import { loadDotEnv } from './config/environment.ts';
 import { describeStartFailure } from './describe-start-failure.ts';
 import { describeModels } from './gateway/describe-models.ts';
@@ -7,7 +8,9 @@ try {
   const configuration = readConfiguration(loadDotEnv());
   if (process.argv.includes('--check')) {
     const { app } = await buildGateway(configuration);
-    process.stdout.write(`The configuration is valid.\n\n${describeModels(app.gateway.catalog)}`);
+    const { holders, warnings } = configuration.keys;
+    const parts = [describeModels(app.gateway.catalog), describeKeys(holders), ...warnings.map((line) => `${line}\n`)];
+    process.stdout.write(`The configuration is valid.\n\n${parts.join('\n')}`);
   } else {
     await runGateway(configuration);
   }

@@ -6,12 +6,14 @@ export const timeoutHeader = 'x-gateway-timeout-ms';
 export const maxRetriesHeader = 'x-gateway-max-retries';
 
 /** Who asks, and within which limits. Throws a GatewayError for a limit that is none. */
-export function callerOf({ headers, callerId, record }: FastifyRequest): Caller {
+export function callerOf({ headers, callerId, record, account, payImages }: FastifyRequest): Caller {
   return {
     id: callerId,
     isRetry: record.clientRetry > 0,
     timeoutMs: numberIn(timeoutHeader, headers[timeoutHeader], { least: 1_000, most: 900_000 }),
     maxRetries: numberIn(maxRetriesHeader, headers[maxRetriesHeader], { least: 0, most: 20 }),
+    models: account?.models,
+    payImages,
   };
 }
 

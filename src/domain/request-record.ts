@@ -7,6 +7,8 @@ export type RequestRecord = {
   /** The route's pattern, or `unknown`: never the URL itself. */
   readonly route: string;
   readonly startedAt: number;
+  /** The name of the key that was shown, never the key; `undefined`: none was asked for, or none was valid. */
+  key?: string;
   /** What `x-stainless-retry-count` says: above 0, the caller's SDK asks again by itself. */
   readonly clientRetry: number;
   /** Never logged: its length and a keyed hash are. */

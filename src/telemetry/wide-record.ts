@@ -15,6 +15,7 @@ export function wideRecord(record: RequestRecord, { how, status }: RequestEnd): 
     status,
     end: how,
     durationMs: Math.round(performance.now() - record.startedAt),
+    ...(record.key !== undefined && { key: record.key }),
     ...(record.clientRetry > 0 && { clientRetry: record.clientRetry }),
     ...(generation && {
       model: generation.model,
