@@ -1,5 +1,7 @@
 import { hash } from 'node:crypto';
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { ConfigError } from '../../src/config/config-error.ts';
 import { describeKeys } from '../../src/config/describe-keys.ts';
 import { holdersOf } from '../../src/config/environment-keys.ts';
 import { loadKeys, parseKeys } from '../../src/config/load-keys.ts';
@@ -188,6 +190,37 @@ describe('a keys file', () => {
     expect(() => parseFile(file)).toThrow();
     expect(() => parseFile(file)).not.toThrow(canary);
   });
+});
+
+test('a changed keys file is accepted or refused with a ConfigError that repeats no value', () => {
+  const canary = 'kanarienvogel';
+  const value = fc.oneof(
+    fc.constantFrom<unknown>(canary, `${canary} `, `\${CANARY}`, `\${`, one, '2027-01-31', 0, -1, null, [canary], {
+      a: canary,
+    }),
+    fc.jsonValue(),
+  );
+  const key = fc.record({ sha256: value, key: value, expires: value }, { requiredKeys: [] });
+  const limits = fc.record(
+    { requests: value, images: value, windowMs: value, concurrent: value },
+    { requiredKeys: [] },
+  );
+  const shop = fc.record(
+    { keys: fc.oneof(fc.array(key), value), models: fc.oneof(fc.array(value), value), limits: fc.oneof(limits, value) },
+    { requiredKeys: [] },
+  );
+  const file = fc.record({ callers: fc.oneof(fc.record({ shop: fc.oneof(shop, value), batch: shop }), value) });
+  fc.assert(
+    fc.property(file, (changed) => {
+      try {
+        expect(parseFile(changed, { CANARY: canary }).warnings.join()).not.toContain(canary);
+      } catch (error) {
+        if (!(error instanceof ConfigError)) throw error;
+        expect(`${error.stack}${JSON.stringify(error.problems)}`).not.toContain(canary);
+      }
+    }),
+    { numRuns: 500 },
+  );
 });
 
 describe('loadKeys', () => {

@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import OpenAI, { NotFoundError, RateLimitError } from 'openai';
@@ -13,11 +14,7 @@ import { exchange, modelsFile, openSocket, rawCall, requestLines, startUpstream,
 const patience = { timeout: 10_000 };
 const bearer = (key: string) => ({ authorization: `Bearer ${key}` });
 
-/** As many pictures as a call asks for. */
-function picturesFor(body: string): string {
-  const { n = 1 } = JSON.parse(body) as { n?: number };
-  return JSON.stringify({ created: 1, data: Array.from({ length: n }, () => ({ b64_json: tinyPng })) });
-}
+const onePicture = JSON.stringify({ created: 1, data: [{ b64_json: tinyPng }] });
 
 type Setup = {
   readonly callers: object;
@@ -27,12 +24,12 @@ type Setup = {
   readonly limits?: object;
 };
 
-/** A gateway with these callers in front of an upstream that makes what it is asked for. */
+/** A gateway with these callers in front of an upstream that makes one picture, whatever it is asked for. */
 async function start({ callers, isHeld = false, lingerMs = 0, limits }: Setup) {
   const held: (() => void)[] = [];
   const upstream = await startUpstream((_request: IncomingMessage, response: ServerResponse) => {
     response.on('error', () => {});
-    const answer = () => void response.end(picturesFor('{}'));
+    const answer = () => void response.end(onePicture);
     if (isHeld) held.push(answer);
     else answer();
   });
@@ -124,7 +121,7 @@ describe('keys', () => {
     ['longer than headers may be', 'x'.repeat(20_000), 431],
     ['long', 'x'.repeat(12_000), 401],
     ['__proto__', '__proto__', 401],
-    ['the hash of a key', '3ff1d45a1d1cb3bfbc2b4c0a4a2f6e6cdd4a4bd4f2b93ba3ba2a4de8b1c2f65d', 401],
+    ['the hash of a key', hash('sha256', 'shop', 'hex'), 401],
     ['the name of a key of the environment', 'GATEWAY_API_KEYS#1', 401],
     ['bytes above ASCII', '\u00e9\u00ff', 401],
     ['a tab between', 'sh\top', 401],
@@ -287,6 +284,26 @@ describe('a limit of images', () => {
     expect(upstream.received).toBe(2);
   });
 
+  test('counts those of edits, forms and JSON alike', async () => {
+    const { gateway, ask } = await start({ callers: caller('shop', { limits: { images: 3 } }) });
+    const png = await pngOf();
+    const image = { name: 'image', bytes: png, filename: 'a.png', type: 'image/png' };
+    const form = { headers: formHeaders, body: writeForm([...fields({ prompt: 'a cat', n: '2' }), image]) };
+    const images = [{ image_url: `data:image/png;base64,${png.toString('base64')}` }];
+    const json = {
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ prompt: 'a cat', n: 2, images }),
+    };
+    const edit = ({ headers, body }: { headers: Record<string, string>; body: string | Buffer }) =>
+      asker(gateway.url)({ method: 'POST', path: editsPath, headers: { ...bearer('shop'), ...headers }, body });
+    const answers = [await edit(form), await edit(json)];
+    expect(answers.map(({ status, headers }) => [status, headers['x-ratelimit-remaining-images']])).toEqual([
+      [expect.any(Number), '1'],
+      [429, '1'],
+    ]);
+    expect(limitsOf(await ask('shop'), 'images')).toEqual(['3', '0', seconds]);
+  });
+
   test('is no 429 for more than it can ever have', async () => {
     const { ask } = await start({ callers: caller('shop', { limits: { images: 3 } }) });
     const answer = await ask('shop', { n: 4 });
@@ -317,10 +334,10 @@ describe('a limit of images', () => {
     socket.write(rawCall({ prompt: 'a dog', n: 3 }, ['authorization: Bearer shop']));
     await expect.poll(() => gateway.app.gateway.inFlight, patience).toBe(2);
     socket.destroy();
-    await expect.poll(async () => (await accountOf(gateway, 'shop')?.imageUsage())?.remaining, patience).toBe(4);
+    await expect.poll(async () => (await accountOf(gateway, 'shop')?.usage('images'))?.remaining, patience).toBe(4);
     held[0]?.();
     expect((await running).status).toBe(200);
-    expect((await accountOf(gateway, 'shop')?.imageUsage())?.remaining).toBe(4);
+    expect((await accountOf(gateway, 'shop')?.usage('images'))?.remaining).toBe(4);
   });
 
   test('is not paid twice by a retry that takes over what it has left, even where nothing is left', async () => {
@@ -346,14 +363,14 @@ describe('a limit of images', () => {
 
 describe('a limit of requests at once', () => {
   test('refuses one more, before its body is read, and lets it in when one has ended', async () => {
-    const { gateway, held, ask } = await start({
-      callers: caller('shop', { limits: { concurrent: 2 } }),
-      isHeld: true,
-    });
+    const limits = { concurrent: 2, requests: 9, images: 9 };
+    const { gateway, held, ask } = await start({ callers: caller('shop', { limits }), isHeld: true });
     const running = [ask('shop'), ask('shop', { stream: true })];
     await expect.poll(() => held.length, patience).toBe(2);
     const limited = await ask('shop');
     expectLimited(limited);
+    expect(limitsOf(limited, 'requests')).toEqual(['9', '7', seconds]);
+    expect(limitsOf(limited, 'images')).toEqual(['9', '7', seconds]);
     expect(limited.headers.get('x-should-retry')).toBeNull();
     held[0]?.();
     await running[0];
@@ -409,6 +426,25 @@ describe('a limit of requests at once', () => {
     await expect.poll(() => held.length, patience).toBe(5);
     held[4]?.();
     expect((await next).status).toBe(200);
+  });
+});
+
+describe('a connection that breaks in the moment in which its request arrives', () => {
+  test.each([
+    ['by bytes that are no request', '\r\nno request\r\n\r\n'],
+    ['by half a request', 'POST /v1/im'],
+    ['by nothing more', ''],
+  ])('holds none of the requests at once: %s', async (_, rest) => {
+    const { gateway } = await start({ callers: caller('shop', { limits: { concurrent: 1 } }) });
+    for (let count = 0; count < 10; count += 1) {
+      const socket = openSocket(gateway.url);
+      socket.write(rawCall({ prompt: 'a cat' }, ['authorization: Bearer shop']) + rest);
+      if (rest === '') socket.destroy();
+      else socket.end();
+      await once(socket.resume(), 'close');
+    }
+    await expect.poll(() => accountOf(gateway, 'shop')?.running, patience).toBe(0);
+    await expect.poll(() => gateway.app.gateway.admission.heldBytes, patience).toBe(0);
   });
 });
 

@@ -2,6 +2,7 @@ import { GatewayError } from '../../domain/gateway-error.ts';
 import type { KeyHolder, KeyLimits } from '../../domain/key-holder.ts';
 import type { Payment } from '../../gateway/gateway.ts';
 import { type Release, releaseOnce } from '../../gateway/release.ts';
+import type { Limited } from './rate-limit-headers.ts';
 import { RateWindow, type Usage } from './rate-window.ts';
 
 /** What one holder may do, and what it has used: shared by all of its keys. */
@@ -59,9 +60,9 @@ export class KeyAccount {
     if (!isGranted) throw rateLimited('request', window, usage);
   }
 
-  /** What is used of the pictures, where they are limited. */
-  async imageUsage(): Promise<Usage | undefined> {
-    return this.#images?.usage();
+  /** What is used, where it is limited. */
+  async usage(of: Limited): Promise<Usage | undefined> {
+    return (of === 'requests' ? this.#requests : this.#images)?.usage();
   }
 
   /**

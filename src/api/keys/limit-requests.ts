@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
-import { rateLimitHeaders } from './rate-limit-headers.ts';
+import { type Limited, rateLimitHeaders } from './rate-limit-headers.ts';
+import type { Usage } from './rate-window.ts';
 
 /**
  * Refuses what a key may not have any more, before the body is read, and says in headers what is left. Pictures are paid for
@@ -9,12 +10,16 @@ export function limitRequests(app: FastifyInstance): void {
   app.addHook('onRequest', async (request, reply) => {
     const { account } = request;
     if (request.method !== 'POST' || account === undefined) return;
-    reply.raw.once('close', account.enter());
-    const noteImages = (usage: Parameters<typeof rateLimitHeaders>[1]) =>
-      void reply.headers(rateLimitHeaders('images', usage));
-    request.payImages = (count) => account.payImages(count, noteImages);
-    const images = await account.imageUsage();
-    if (images !== undefined) noteImages(images);
-    await account.countRequest((usage) => void reply.headers(rateLimitHeaders('requests', usage)));
+    const note = (what: Limited, usage: Usage) => void reply.headers(rateLimitHeaders(what, usage));
+    for (const what of ['requests', 'images'] as const) {
+      const usage = await account.usage(what);
+      if (usage !== undefined) note(what, usage);
+    }
+    const leave = account.enter();
+    // A connection that has closed already does not say so again.
+    if (reply.raw.destroyed) leave();
+    else reply.raw.once('close', leave);
+    request.payImages = (count) => account.payImages(count, (usage) => note('images', usage));
+    await account.countRequest((usage) => note('requests', usage));
   });
 }

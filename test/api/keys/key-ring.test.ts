@@ -62,21 +62,21 @@ describe('replacing all holders', () => {
       left = remaining;
     });
     expect(left).toBe(3);
-    expect(await after?.imageUsage()).toMatchObject({ limit: 6, remaining: 2 });
+    expect(await after?.usage('images')).toMatchObject({ limit: 6, remaining: 2 });
   });
 
   test('counts anew for a window of another length', async () => {
     const ring = new KeyRing([holder('shop', ['key'], { limits: { images: 5 } })]);
     await ring.find('key')?.account.payImages(5, () => {})?.paid;
     ring.replace([holder('shop', ['key'], { limits: { images: 5, windowMs: 1_000 } })]);
-    expect(await ring.find('key')?.account.imageUsage()).toMatchObject({ remaining: 5 });
+    expect(await ring.find('key')?.account.usage('images')).toMatchObject({ remaining: 5 });
   });
 
   test('takes limits and models away, and gives them', async () => {
     const ring = new KeyRing([holder('shop', ['key'], { models: ['one'], limits: { images: 1, requests: 1 } })]);
     ring.replace([holder('shop', ['key'])]);
     const account = ring.find('key')?.account;
-    expect([account?.models, await account?.imageUsage(), account?.payImages(9, () => {})]).toEqual(Array(3));
+    expect([account?.models, await account?.usage('images'), account?.payImages(9, () => {})]).toEqual(Array(3));
     ring.replace([holder('shop', ['key'], { models: ['two'] })]);
     expect([...(account?.models ?? [])]).toEqual(['two']);
   });
