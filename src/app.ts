@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { filesPath } from './api/files-route.ts';
+import { KeyRing } from './api/keys/key-ring.ts';
 import { createLifecycle, type Lifecycle } from './api/lifecycle.ts';
 import { createServer } from './api/server.ts';
 import {
@@ -15,8 +16,8 @@ import type { ImageProvider } from './domain/image-provider.ts';
 import { type OptionalMember, type RequestDefaults, wireNames } from './domain/image-request.ts';
 import type { ImageStore } from './domain/image-store.ts';
 import type { OpenSpool } from './domain/input-spool.ts';
+import type { KeyHolder } from './domain/key-holder.ts';
 import type { Price } from './domain/price.ts';
-import type { Secret } from './domain/secret.ts';
 import { Admission } from './gateway/admission.ts';
 import type { Hosting } from './gateway/deliver-url.ts';
 import { createGateway, type Gateway } from './gateway/gateway.ts';
@@ -43,11 +44,14 @@ export type App = {
   readonly lifecycle: Lifecycle;
   /** The metrics in Prometheus' text format. */
   readonly metrics: () => Promise<string>;
+  /** Who may call; it can be replaced as a whole while the gateway runs. */
+  readonly keyRing: KeyRing;
 };
 
 export type AppParts = {
   readonly models: ModelsConfig;
-  readonly gatewayKeys: readonly Secret[];
+  /** Who may call; without any, everybody. */
+  readonly keyHolders: readonly KeyHolder[];
   readonly logger: Logger;
   /** Where pictures are hosted, if they are. */
   readonly store?: ImageStore | undefined;
@@ -71,10 +75,11 @@ const usualInterimMs = 60_000;
 
 /** Puts the rooms together; nothing listens yet, and nothing is asked of any upstream. */
 export function buildApp(parts: AppParts): App {
-  const { models, gatewayKeys, logger, store, publicBaseUrl, openSpool } = parts;
+  const { models, keyHolders, logger, store, publicBaseUrl, openSpool } = parts;
   const times = { ...usualTimes, ...models.limits, ...parts.times };
   const telemetry = createTelemetry(logger);
   const lifecycle = createLifecycle();
+  const keyRing = new KeyRing(keyHolders);
   const upstream = {
     client: createUpstreamClient(parts.upstreamTimes, models.egressProxy),
     downloads: createImageDownloads(undefined, models.egressProxy),
@@ -92,7 +97,7 @@ export function buildApp(parts: AppParts): App {
   telemetry.watch(() => gatewayState(gateway));
   const server = createServer({
     gateway,
-    gatewayKeys,
+    keyRing,
     lifecycle,
     store,
     recorder: telemetry,
@@ -110,7 +115,7 @@ export function buildApp(parts: AppParts): App {
     gateway.cancelAll();
     await Promise.all([upstream.client.close(), upstream.downloads.close(), store?.close()]);
   });
-  return { server, gateway, lifecycle, metrics: telemetry.metrics };
+  return { server, gateway, lifecycle, keyRing, metrics: telemetry.metrics };
 }
 
 /** Pictures can be hosted when there is a place for them, and an address that callers can use. */

@@ -9,7 +9,7 @@ import { startSimulator } from './simulator/start-simulator.ts';
 const key = 'demo-key';
 
 try {
-  const variables: Variables = { LOG_PRETTY: 'true', ...loadDotEnv(), GATEWAY_API_KEYS: key };
+  const variables: Variables = { LOG_PRETTY: 'true', ...loadDotEnv(), GATEWAY_API_KEYS: key, KEYS_FILE: '' };
   // The simulator listens where the gateway does: a container publishes both, so that picture links work outside.
   const { host } = readEnvironment(variables);
   const { port } = new URL(variables.SIMULATOR_URL || 'http://127.0.0.1:8867');

@@ -1,3 +1,4 @@
+import { describeKeys } from './config/describe-keys.ts';
 import { loadDotEnv } from './config/environment.ts';
 import { describeStartFailure } from './describe-start-failure.ts';
 import { describeModels } from './gateway/describe-models.ts';
@@ -9,7 +10,9 @@ try {
     const { app } = await buildGateway(configuration);
     const { egressProxy } = configuration.models;
     const way = egressProxy ? ` Calls by https go through the proxy ${egressProxy.origin}.` : '';
-    process.stdout.write(`The configuration is valid.${way}\n\n${describeModels(app.gateway.catalog)}`);
+    const { holders, warnings } = configuration.keys;
+    const parts = [describeModels(app.gateway.catalog), describeKeys(holders), ...warnings.map((line) => `${line}\n`)];
+    process.stdout.write(`The configuration is valid.${way}\n\n${parts.join('\n')}`);
   } else {
     await runGateway(configuration);
   }

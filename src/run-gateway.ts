@@ -9,6 +9,7 @@ import { type App, buildApp } from './app.ts';
 import { type Environment, readEnvironment } from './config/environment.ts';
 import { checkIdentity } from './config/identity.ts';
 import type { Variables } from './config/interpolate.ts';
+import { type KeysConfig, loadKeys } from './config/load-keys.ts';
 import { loadModels } from './config/load-models.ts';
 import { type ModelsConfig, needsTokens } from './config/models-config.ts';
 import { checkTlsVerification } from './config/tls-verification.ts';
@@ -18,35 +19,42 @@ import { createInputSpools, prepareSpoolDirectory } from './storage/disk-input-s
 import { createLogger } from './telemetry/logger.ts';
 import { loadEntra } from './upstream/entra.ts';
 
-export type Configuration = { readonly environment: Environment; readonly models: ModelsConfig };
+export type Configuration = {
+  readonly environment: Environment;
+  readonly models: ModelsConfig;
+  readonly keys: KeysConfig;
+};
 
 /** Load balancers notice a readiness of 503 within this time. */
 const leadMs = 5_000;
 
-/** Throws a ConfigError with every problem of the environment, of the models file, or of the identity that it needs. */
+/**
+ * Throws a ConfigError with every problem of the environment, of the models file, of the keys file, or of the identity
+ * that it needs.
+ */
 export function readConfiguration(variables: Variables): Configuration {
   const environment = readEnvironment(variables);
   checkTlsVerification(variables);
   const models = loadModels(environment.modelsFile, variables);
   if (needsTokens(models)) checkIdentity(variables);
-  return { environment, models };
+  return { environment, models, keys: loadKeys(environment, variables, models) };
 }
 
 type Built = { readonly app: App; readonly logger: Logger };
 
 /** Rejects when tokens are needed, and the environment offers no way to them that makes sense. */
-export async function buildGateway({ environment, models }: Configuration, store?: ImageStore): Promise<Built> {
-  const { logLevel, logPretty, gatewayApiKeys, publicBaseUrl, corsOrigins, trustedProxies } = environment;
+export async function buildGateway({ environment, models, keys }: Configuration, store?: ImageStore): Promise<Built> {
+  const { logLevel, logPretty, publicBaseUrl, corsOrigins, trustedProxies } = environment;
   const openSpool = createInputSpools(uploadsDirectory(environment));
   const logger = await createLogger({ level: logLevel, isPretty: logPretty });
   const entra = needsTokens(models) ? await loadEntra() : undefined;
-  const parts = { models, gatewayKeys: gatewayApiKeys, logger, store, publicBaseUrl, openSpool, corsOrigins, entra };
+  const parts = { models, keyHolders: keys.holders, logger, store, publicBaseUrl, openSpool, corsOrigins, entra };
   return { app: buildApp({ ...parts, trustedProxies }), logger };
 }
 
 /** Listens until a signal ends the process; resolves with the gateway's own URL once it takes requests. */
 export async function runGateway(configuration: Configuration): Promise<string> {
-  const { host, port, metricsPort, dataDir, gatewayApiKeys } = configuration.environment;
+  const { host, port, metricsPort, dataDir } = configuration.environment;
   const { drainMs } = configuration.models;
   const store = dataDir === undefined ? undefined : await createDiskImageStore({ directory: dataDir });
   await prepareSpoolDirectory(uploadsDirectory(configuration.environment));
@@ -56,8 +64,10 @@ export async function runGateway(configuration: Configuration): Promise<string> 
   endWithSignals(app, logger, drainMs);
   app.lifecycle.phase = 'ready';
   logger.info({ host, url, metricsUrl, models: app.gateway.catalog.names }, 'listening');
-  if (gatewayApiKeys.length === 0) {
-    logger.warn('GATEWAY_API_KEYS is not set: every program on this machine may call, and all callers are one');
+  for (const warning of configuration.keys.warnings) logger.warn(warning);
+  if (app.keyRing.isOpen) {
+    const reason = 'GATEWAY_API_KEYS is not set, and there is no keys file';
+    logger.warn(`${reason}: every program on this machine may call, and all callers are one`);
   }
   return url;
 }

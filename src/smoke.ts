@@ -19,8 +19,9 @@ try {
     options: { yes: { type: 'boolean', default: false } },
     allowPositionals: true,
   });
-  const { environment, models } = readConfiguration(loadDotEnv());
-  const { app } = await buildGateway({ environment: { ...environment, logLevel: 'silent' }, models });
+  const configuration = readConfiguration(loadDotEnv());
+  const environment = { ...configuration.environment, logLevel: 'silent' } as const;
+  const { app } = await buildGateway({ ...configuration, environment });
   process.exitCode = await smoke(app, positionals, values.yes);
   await app.server.close();
 } catch (error) {

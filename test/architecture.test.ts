@@ -23,6 +23,7 @@ const homes: Record<string, string[]> = {
   fastify: ['api', 'simulator'],
   '@fastify/multipart': ['api', 'simulator'],
   '@fastify/cors': ['api'],
+  'rate-limiter-flexible': ['api'],
   undici: ['upstream'],
   '@azure/identity': ['upstream'],
   '@azure/msal-node': ['upstream'],

@@ -1,5 +1,6 @@
 import cors from '@fastify/cors';
 import type { FastifyInstance } from 'fastify';
+import { rateLimitHeaderNames } from './keys/rate-limit-headers.ts';
 
 /**
  * Lets web pages of these origins call the gateway and read its answers; `'*'`: of all.
@@ -23,6 +24,7 @@ export function allowOrigins(app: FastifyInstance, origins: readonly string[], c
       'retry-after',
       'retry-after-ms',
       'x-should-retry',
+      ...rateLimitHeaderNames,
     ],
   });
 }

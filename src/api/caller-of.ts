@@ -12,7 +12,7 @@ export const callerLimits = {
 } as const;
 
 /** Who asks, and within which limits. Throws a GatewayError for a limit that is none. */
-export function callerOf({ headers, callerId, record }: FastifyRequest): Caller {
+export function callerOf({ headers, callerId, record, account, payImages }: FastifyRequest): Caller {
   return {
     id: callerId,
     isRetry: record.clientRetry > 0,
@@ -20,6 +20,8 @@ export function callerOf({ headers, callerId, record }: FastifyRequest): Caller 
     trace: record.trace,
     timeoutMs: numberIn(timeoutHeader, headers[timeoutHeader]),
     maxRetries: numberIn(maxRetriesHeader, headers[maxRetriesHeader]),
+    models: account?.models,
+    payImages,
   };
 }
 

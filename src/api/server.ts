@@ -5,17 +5,19 @@ import type { ImageDownload } from '../domain/image-download.ts';
 import type { ImageStore } from '../domain/image-store.ts';
 import type { OpenSpool } from '../domain/input-spool.ts';
 import type { RequestRecord, RequestRecorder } from '../domain/request-record.ts';
-import type { Secret } from '../domain/secret.ts';
-import type { Gateway } from '../gateway/gateway.ts';
+import type { Gateway, Payment } from '../gateway/gateway.ts';
 import { admitRequests } from './admit-requests.ts';
 import { allowOrigins } from './allow-origins.ts';
 import { answerHeaders, costHeaderName } from './answer-headers.ts';
-import { createAuthenticate } from './authenticate.ts';
+import { authenticate } from './authenticate.ts';
 import { closeConnectionsWhileClosing, refuseNewWorkWhileClosing } from './closing.ts';
 import { expectContinue } from './expect-continue.ts';
 import { filesRoute } from './files-route.ts';
 import { frameworkError } from './framework-error.ts';
 import { healthRoutes } from './health-routes.ts';
+import type { KeyAccount } from './keys/key-account.ts';
+import type { KeyRing } from './keys/key-ring.ts';
+import { limitRequests } from './keys/limit-requests.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import { metricsRoute } from './metrics-route.ts';
 import { type EditsParts, handleEdits } from './openai/edits-route.ts';
@@ -41,12 +43,15 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** Tells callers apart. */
     callerId: string;
+    /** What the caller may do, and what it has used; `undefined`: no key is asked for. */
+    account: KeyAccount | undefined;
+    payImages: ((count: number) => Payment | undefined) | undefined;
   }
 }
 
 export type ServerParts = {
   readonly gateway: Gateway;
-  readonly gatewayKeys: readonly Secret[];
+  readonly keyRing: KeyRing;
   readonly lifecycle: Lifecycle;
   /** Where hosted pictures are; `undefined`: none are hosted. */
   readonly store: ImageStore | undefined;
@@ -71,6 +76,9 @@ const jsonBodyBytes = 1024 * 1024;
 
 /** More are closed at once. It bounds what idle connections cost; what requests may cost has limits of its own. */
 const mostConnections = 10_000;
+
+/** All callers are one where no key is asked for; no key has this name. */
+const anybody = '*';
 
 /** The HTTP surface: every route, every error in OpenAI's shape, one record per request. */
 export function createServer(parts: ServerParts): FastifyInstance {
@@ -97,6 +105,8 @@ export function createServer(parts: ServerParts): FastifyInstance {
   app.decorate('lifecycle', parts.lifecycle);
   app.decorate('interimMs', parts.interimMs);
   app.decorateRequest('callerId', '');
+  app.decorateRequest('account', undefined);
+  app.decorateRequest('payImages', undefined);
   recordRequests(app, parts.recorder);
   closeConnectionsWhileClosing(app, parts.lifecycle);
   app.setErrorHandler(answerError);
@@ -108,18 +118,22 @@ export function createServer(parts: ServerParts): FastifyInstance {
   openApiRoute(app);
   if (parts.store) filesRoute(app, parts.store);
   app.register(async (keyed) => {
-    const authenticate = createAuthenticate(parts.gatewayKeys);
     // Before the body is read: a stranger's megabytes are not worth receiving.
     keyed.addHook('onRequest', async (request) => {
-      request.callerId = authenticate(request.headers);
+      const account = authenticate(parts.keyRing, request.headers);
+      request.account = account;
+      request.callerId = account?.name ?? anybody;
+      if (account) request.record.key = account.name;
     });
     refuseNewWorkWhileClosing(keyed, parts.lifecycle);
     refusedRoutes(keyed);
     keyed.register(async (generating) => {
+      limitRequests(generating);
       admitRequests(generating, parts.gateway.admission);
       imagesRoute(generating, 'generations', handleGenerations(parts.gateway));
     });
     keyed.register(async (uploading) => {
+      limitRequests(uploading);
       admitRequests(uploading, parts.gateway.admission);
       acceptUploads(uploading);
       uploading.addHook('onRequest', async ({ raw }) => refuseLongUpload(raw, parts.uploadLimits));

@@ -33,6 +33,7 @@ export const callerViews: Readonly<Record<ErrorKind, CallerView>> = {
   client_gone: { status: 499, type: invalidRequest, code: 'client_gone' },
   internal_error: { status: 500, type: serverError, code: 'internal_error' },
   storage_failed: { status: 507, type: serverError, code: 'storage_failed' },
+  rate_limited: { status: 429, type: 'requests', code: 'rate_limit_exceeded' },
   overloaded: { status: 503, type: serverError, code: 'overloaded' },
   deadline_exceeded: { status: 504, type: serverError, code: 'deadline_exceeded' },
   upstream_unknown_parameter: { status: 400, type: invalidRequest, code: 'unknown_parameter' },

@@ -2,7 +2,7 @@
 export type Problem = {
   /** JSON path such as `models.poster.targets[0].apiVersion`, or the environment variable; empty for the whole file. */
   readonly path: string;
-  /** Line in the models file, counted from 1. */
+  /** Line in the file, counted from 1. */
   readonly line?: number;
   readonly message: string;
   /** The environment variable that a `${NAME}` asked for and that is unset or empty. */
@@ -21,7 +21,8 @@ export class ConfigError extends Error {
   }
 }
 
-function printProblem(problem: Problem): string {
+/** One line, without its end. */
+export function printProblem(problem: Problem): string {
   if (problem.path === '') return `  ${problem.message}`;
   const line = problem.line === undefined ? '' : ` (line ${problem.line})`;
   return `  ${problem.path}${line}: ${problem.message}`;

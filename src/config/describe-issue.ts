@@ -52,8 +52,9 @@ function describeUnknownKey(key: string, known: readonly string[], advice: strin
 
 function keysAt(schema: z.core.$ZodType, path: readonly PropertyKey[]): readonly string[] {
   const object = unwrap(schema);
-  if (!(object instanceof z.ZodObject)) return [];
   const [key, ...rest] = path;
+  if (object instanceof z.ZodArray && key !== undefined) return keysAt(object.element, rest);
+  if (!(object instanceof z.ZodObject)) return [];
   if (key === undefined) return Object.keys(object.shape);
   const member = object.shape[String(key)];
   return member === undefined ? [] : keysAt(member, rest);

@@ -5,6 +5,7 @@ import { Secret } from '../domain/secret.ts';
 import { ConfigError, type Problem } from './config-error.ts';
 import { deepFreeze } from './frozen.ts';
 import type { Variables } from './interpolate.ts';
+import { hasKeys, usualKeysFile } from './keys-file.ts';
 import { isNetwork } from './network.ts';
 
 const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
@@ -22,7 +23,9 @@ export type Environment = {
   readonly dataDir: string | undefined;
   /** The address under which callers reach the gateway, without a slash at its end. */
   readonly publicBaseUrl: string | undefined;
-  /** Keys of which callers must show one; empty means that everybody on this machine may call. */
+  /** More about who may call; `undefined`: there is nothing more, nor with the usual file while that does not exist. */
+  readonly keysFile: string | undefined;
+  /** Keys of which callers must show one; without any, and without a keys file, everybody on this machine may call. */
   readonly gatewayApiKeys: readonly Secret[];
   /** Origins whose web pages may call, or `*` for all; empty: none. */
   readonly corsOrigins: readonly string[];
@@ -69,11 +72,12 @@ export function readEnvironment(variables: Variables): Environment {
   const corsOrigins = readList(read('CORS_ORIGINS') ?? '').map((text) => originOf(text) ?? text);
   const trustedProxies = readList(read('TRUST_PROXY') ?? '');
   const publicBaseUrl = readBaseUrl(read('PUBLIC_BASE_URL'));
-  // Here an empty value says something: that there shall be no directory.
+  // Here an empty value says something: that there shall be no directory, and no file.
   const dataDir = (variables.DATA_DIR ?? 'data').trim() || undefined;
+  const keysFile = (variables.KEYS_FILE ?? usualKeysFile).trim() || undefined;
 
   if (!isHost(host)) report('HOST', 'must be an address or a host name, without scheme and port');
-  else if (gatewayApiKeys.length === 0 && !isLoopback(host)) report('HOST', needsKeys);
+  else if (gatewayApiKeys.length === 0 && !hasKeys(keysFile) && !isLoopback(host)) report('HOST', needsKeys);
   if (port === undefined) report('PORT', 'must be a whole number from 0 to 65535');
   if (metricsText !== undefined && metricsPort === undefined)
     report('METRICS_PORT', 'must be a whole number from 0 to 65535');
@@ -101,6 +105,7 @@ export function readEnvironment(variables: Variables): Environment {
     host,
     port,
     modelsFile,
+    keysFile,
     dataDir,
     publicBaseUrl,
     gatewayApiKeys,
@@ -113,7 +118,7 @@ export function readEnvironment(variables: Variables): Environment {
 }
 
 const needsKeys =
-  'only a loopback address is allowed while nobody has to show a key: set GATEWAY_API_KEYS, or HOST=127.0.0.1';
+  'only a loopback address is allowed while nobody has to show a key: set GATEWAY_API_KEYS or KEYS_FILE, or HOST=127.0.0.1';
 
 /** `null`: not usable. */
 function readBaseUrl(text: string | undefined): string | undefined | null {

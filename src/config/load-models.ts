@@ -1,30 +1,20 @@
-import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { checkAliases, checkDefaultModel } from './check-references.ts';
-import { ConfigError, type Problem } from './config-error.ts';
 import { check } from './describe-issue.ts';
-import { deepFreeze, frozenMap } from './frozen.ts';
-import { interpolate, type Variables } from './interpolate.ts';
-import { formatPath, type JsonPath, type PathProblem, type Report } from './json-path.ts';
+import { frozenMap } from './frozen.ts';
+import type { Variables } from './interpolate.ts';
+import type { Report } from './json-path.ts';
 import { usualHeldBytes } from './memory-limit.ts';
 import { fileSchema } from './model-schema.ts';
 import type { ModelConfig, ModelsConfig } from './models-config.ts';
+import { parseConfigText, readConfigText } from './read-config-file.ts';
 import { readEgressProxy } from './read-egress-proxy.ts';
-import { type JsonDocument, readJson } from './read-json.ts';
 import { isObject, readModel } from './read-model.ts';
 
 const fileKeys = fileSchema(z.unknown());
 
 // Time to write the last answers after the slowest request has its outcome.
 const drainMarginMs = 10_000;
-
-const unreadable: Readonly<Record<string, string>> = {
-  ENOENT: 'it does not exist',
-  ENOTDIR: 'part of its path is not a directory',
-  EISDIR: 'it is a directory',
-  EACCES: 'no permission to read it',
-  EPERM: 'no permission to read it',
-};
 
 /**
  * Reads and checks the models file.
@@ -34,7 +24,7 @@ const unreadable: Readonly<Record<string, string>> = {
  * @throws ConfigError with every problem that was found
  */
 export function loadModels(file: string, variables: Variables): ModelsConfig {
-  return parseModels(readText(file), variables, file);
+  return parseModels(readConfigText(file, 'MODELS_FILE'), variables, file);
 }
 
 /**
@@ -44,25 +34,7 @@ export function loadModels(file: string, variables: Variables): ModelsConfig {
  * @throws ConfigError with every problem that was found
  */
 export function parseModels(text: string, variables: Variables, file = 'the models file'): ModelsConfig {
-  const document = readJson(text, file);
-  const { value, problems: unfilled } = interpolate(document.value, variables);
-  const found: PathProblem[] = [];
-  const config = readFile(value, (path, message) => found.push({ path, message }));
-  // A value with a missing variable has its problem; what else is said about it would only be noise.
-  const meaningful = found.filter(({ path }) => !unfilled.some((problem) => samePath(problem.path, path)));
-  const problems = [...document.problems, ...unfilled, ...meaningful];
-  if (problems.length > 0 || config === undefined) throw new ConfigError(file, placed(problems, document));
-  return deepFreeze(config);
-}
-
-function readText(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
-    const message = `the file cannot be read: ${unreadable[code] ?? code} (MODELS_FILE names it)`;
-    throw new ConfigError(file, [{ path: '', message }]);
-  }
+  return parseConfigText({ text, file, variables }, readFile).config;
 }
 
 function readFile(value: unknown, report: Report): ModelsConfig | undefined {
@@ -109,14 +81,4 @@ function build(file: z.output<typeof fileKeys>, models: readonly ModelConfig[]):
     uploadBytes,
     imageUrls,
   };
-}
-
-function placed(problems: readonly PathProblem[], document: JsonDocument): Problem[] {
-  return problems
-    .map(({ path, ...rest }) => ({ path: formatPath(path), line: document.lineOf(path), ...rest }))
-    .sort((first, second) => first.line - second.line);
-}
-
-function samePath(first: JsonPath, second: JsonPath): boolean {
-  return first.length === second.length && first.every((segment, index) => segment === second[index]);
 }

@@ -31,6 +31,7 @@ export type ErrorKind =
   | 'range_not_satisfiable'
   // the gateway's own state
   | 'client_gone'
+  | 'rate_limited'
   | 'overloaded'
   | 'deadline_exceeded'
   | 'storage_failed'

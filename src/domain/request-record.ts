@@ -10,6 +10,8 @@ export type RequestRecord = {
   readonly startedAt: number;
   /** The caller's address, if it is known. */
   readonly client?: string | undefined;
+  /** The name of the key that was shown, never the key; `undefined`: none was asked for, or none was valid. */
+  key?: string;
   /** What `x-stainless-retry-count` says: above 0, the caller's SDK asks again by itself. */
   readonly clientRetry: number;
   /** The caller's own trace, if it has one. */

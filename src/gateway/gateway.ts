@@ -29,6 +29,18 @@ export type Caller = {
   readonly timeoutMs?: number | undefined;
   /** Fewer than the model's retries, if anything. */
   readonly maxRetries?: number | undefined;
+  /** The models that it may use; `undefined`: all. */
+  readonly models?: ReadonlySet<string> | undefined;
+  /** Takes pictures from those that it may have; `undefined`, also as the result: as many as it likes. */
+  readonly payImages?: ((count: number) => Payment | undefined) | undefined;
+};
+
+/** Pictures that were taken from those that a caller may have. */
+export type Payment = {
+  /** Rejects with `rate_limited` when there are not so many left. */
+  readonly paid: Promise<void>;
+  /** Nothing was sent for them. */
+  giveBack(): void;
 };
 
 /** The use case: logical models in front, targets behind. */
@@ -69,6 +81,7 @@ export function createGateway(parts: Parts): Gateway {
     const asked = withDefaults(request, model.defaults);
     const place = hosting();
     const { targets, fitted } = fittingTargets(model, asked, { place, random: random() });
+    const payment = caller.payImages?.(asked.count);
     const generation = startGeneration({
       model,
       targets,
@@ -87,7 +100,10 @@ export function createGateway(parts: Parts): Gateway {
         recorder,
         trace: caller.trace,
       },
-      turn: (signal) => admission.turn(signal),
+      async turn(signal) {
+        await payment?.paid;
+        return admission.turn(signal);
+      },
       isModelsDeadline: (caller.timeoutMs ?? model.timeoutMs) >= model.timeoutMs,
       budget,
       times,
@@ -95,6 +111,7 @@ export function createGateway(parts: Parts): Gateway {
       onOrphaned: (orphan, giveUp) => registry.add(claim, orphan, giveUp),
       onSettled(settled, failure, mayBeBilled) {
         running.delete(settled);
+        if (!settled.report.sent) payment?.giveBack();
         if (failure instanceof GatewayError && isShared(failure, mayBeBilled)) registry.share(claim, failure);
       },
     });
@@ -113,7 +130,7 @@ export function createGateway(parts: Parts): Gateway {
     },
     start(name, request, caller) {
       if (isClosed) throw shuttingDown();
-      const model = catalog.find(name);
+      const model = catalog.find(name, caller.models);
       const claim = { caller: caller.id, fingerprint: fingerprint(model.name, request) };
       const taken = registry.take(claim);
       if (taken === undefined) {

@@ -51,25 +51,36 @@ type Models = {
 export interface ModelCatalog extends Models {
   /** Names and aliases, in the order of the configuration. */
   readonly names: readonly string[];
-  /** The model of that name or alias, or the default one without a name. Throws `model_not_found`. */
-  find(name: string | undefined): LogicalModel;
+  /** Those of them that lead to one of these models. @param allowed names of models; `undefined`: all */
+  namesOf(allowed: ReadonlySet<string> | undefined): readonly string[];
+  /**
+   * The model of that name or alias, or the default one without a name. Throws `model_not_found`. A model that is not
+   * allowed looks like one that does not exist.
+   */
+  find(name: string | undefined, allowed?: ReadonlySet<string>): LogicalModel;
 }
 
 export function createModelCatalog({ models, aliases, defaultModel }: Models): ModelCatalog {
   const byName = new Map(models.map((model) => [model.name, model]));
+  const names = [...byName.keys(), ...aliases.keys()];
+  const isAllowed = (name: string, allowed: ReadonlySet<string> | undefined) =>
+    allowed === undefined || allowed.has(aliases.get(name) ?? name);
   return {
     models,
     aliases,
     defaultModel,
-    names: [...byName.keys(), ...aliases.keys()],
-    find(name = defaultModel) {
+    names,
+    namesOf: (allowed) => names.filter((name) => isAllowed(name, allowed)),
+    find(asked, allowed) {
+      const usual = defaultModel !== undefined && isAllowed(defaultModel, allowed) ? defaultModel : undefined;
+      const name = asked ?? usual;
       if (name === undefined) {
         throw new GatewayError('missing_required_parameter', "'model' is missing, and there is no default model.", {
           param: 'model',
         });
       }
       const model = byName.get(aliases.get(name) ?? name);
-      if (model !== undefined) return model;
+      if (model !== undefined && isAllowed(name, allowed)) return model;
       throw new GatewayError('model_not_found', `The model '${shortened(name)}' does not exist.`, { param: 'model' });
     },
   };

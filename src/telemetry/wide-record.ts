@@ -20,6 +20,7 @@ export function wideRecord(record: RequestRecord, { how, status }: RequestEnd): 
     route: record.route,
     status,
     end: how,
+    ...(record.key !== undefined && { key: record.key }),
     ...outcomeFacts(record, how),
     durationMs: Math.round(now - record.startedAt),
     ...(record.trace && { traceId: record.trace.traceId }),

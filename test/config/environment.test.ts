@@ -18,6 +18,7 @@ describe('readEnvironment', () => {
       host: '127.0.0.1',
       port: 8866,
       modelsFile: 'config/models.json',
+      keysFile: 'config/keys.json',
       dataDir: 'data',
       publicBaseUrl: undefined,
       gatewayApiKeys: [],
@@ -33,6 +34,11 @@ describe('readEnvironment', () => {
   test('an empty DATA_DIR means that no pictures are hosted', () => {
     expect(readEnvironment({ DATA_DIR: '' }).dataDir).toBeUndefined();
     expect(readEnvironment({ DATA_DIR: '/pictures' }).dataDir).toBe('/pictures');
+  });
+
+  test('an empty KEYS_FILE means that there is no keys file', () => {
+    expect(readEnvironment({ KEYS_FILE: '' }).keysFile).toBeUndefined();
+    expect(readEnvironment({ KEYS_FILE: '/etc/keys.json' }).keysFile).toBe('/etc/keys.json');
   });
 
   test('PUBLIC_BASE_URL is kept without slashes at its end', () => {
@@ -151,8 +157,16 @@ describe('readEnvironment', () => {
     'localhost.example',
   ])('host %s without keys is refused with the way out', (host) => {
     expect(messagesOf({ HOST: host, GATEWAY_API_KEYS: ' , ' })).toEqual([
-      'HOST: only a loopback address is allowed while nobody has to show a key: set GATEWAY_API_KEYS, or HOST=127.0.0.1',
+      'HOST: only a loopback address is allowed while nobody has to show a key: set GATEWAY_API_KEYS or KEYS_FILE, or HOST=127.0.0.1',
     ]);
+  });
+
+  test.each(['config/keys.example.json', '/not/there.json'])('host 0.0.0.0 with a keys file is allowed: %s', (file) => {
+    expect(messagesOf({ HOST: '0.0.0.0', KEYS_FILE: file })).toEqual([]);
+  });
+
+  test.each(['', 'config/keys.json'])('host 0.0.0.0 without the usual keys file is refused: "%s"', (file) => {
+    expect(messagesOf({ HOST: '0.0.0.0', KEYS_FILE: file })).toEqual([expect.stringMatching(/^HOST: only a loopback/)]);
   });
 
   test.each(['-1', '65536', '80.5', '1e3', '0x50', 'http', '999999'])('port %s is refused', (port) => {

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { loadModels } from '../../src/config/load-models.ts';
-import { modelsSchemaText } from '../../src/config/models-schema.ts';
+import { keysSchemaText, modelsSchemaText } from '../../src/config/models-schema.ts';
 import { agentTarget, asyncTarget, deploymentTarget, entra, v1Target } from './example-models.ts';
 
 const schemaText = readFileSync('config/models.schema.json', 'utf8');
@@ -44,6 +44,32 @@ describe('the JSON Schema', () => {
     ['no targets', { poster: { targets: [] } }],
   ])('%s is refused', (_, models) => {
     expect(accepts(JSON.parse(JSON.stringify({ models })))).toBe(false);
+  });
+});
+
+describe('the JSON Schema of the keys file', () => {
+  const text = readFileSync('config/keys.schema.json', 'utf8');
+  const keysSchema = z.fromJSONSchema(JSON.parse(text));
+  const takes = (shop: object, name = 'shop') => keysSchema.safeParse({ callers: { [name]: shop } }).success;
+  const sha256 = '0'.repeat(64);
+
+  test('config/keys.schema.json is fresh (npm run schema)', () => {
+    expect(text).toBe(keysSchemaText());
+  });
+
+  test('takes the example, and what a caller may have', () => {
+    expect(keysSchema.safeParse(JSON.parse(readFileSync('config/keys.example.json', 'utf8'))).success).toBe(true);
+    expect(takes({ keys: [{ key: `\${SHOP_KEY}` }], limits: { images: 1 } })).toBe(true);
+  });
+
+  test.each<[string, object, string?]>([
+    ['an unknown key', { keys: [{ sha256 }], model: [] }],
+    ['half a hash', { keys: [{ sha256: '0' }] }],
+    ['no keys', { keys: [] }],
+    ['a limit of nothing', { keys: [{ sha256 }], limits: { requests: 0 } }],
+    ['a name with a blank', { keys: [{ sha256 }] }, 'a b'],
+  ])('refuses %s', (_, shop, name) => {
+    expect(takes(shop, name)).toBe(false);
   });
 });
 

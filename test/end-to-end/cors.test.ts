@@ -73,6 +73,8 @@ const exposed = [
   'retry-after',
   'retry-after-ms',
   'x-should-retry',
+  ...['limit', 'remaining', 'reset'].map((part) => `x-ratelimit-${part}-requests`),
+  ...['limit', 'remaining', 'reset'].map((part) => `x-ratelimit-${part}-images`),
 ];
 
 const preflight = (origin: string, path = generationsPath): Question => ({

@@ -1,8 +1,12 @@
 import { tmpdir } from 'node:os';
 import { onTestFinished } from 'vitest';
 import { type App, type AppParts, buildApp } from '../../src/app.ts';
+import { holdersOf } from '../../src/config/environment-keys.ts';
+import { parseKeys } from '../../src/config/load-keys.ts';
 import { parseModels } from '../../src/config/load-models.ts';
+import type { ModelsConfig } from '../../src/config/models-config.ts';
 import type { ImageStore } from '../../src/domain/image-store.ts';
+import type { KeyHolder } from '../../src/domain/key-holder.ts';
 import { Secret } from '../../src/domain/secret.ts';
 import { createInputSpools } from '../../src/storage/disk-input-spool.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
@@ -21,6 +25,8 @@ export type StartedGateway = {
 
 type Options = {
   readonly keys?: readonly string[];
+  /** `callers` of a keys file. */
+  readonly callers?: object;
   readonly store?: ImageStore;
   readonly publicBaseUrl?: string;
   /** Where uploads go; by default where the system has temporary files. */
@@ -45,6 +51,7 @@ type Options = {
  */
 export async function startGateway(models: object, options: Options = {}): Promise<StartedGateway> {
   const { keys = [gatewayKey], store, publicBaseUrl, host = '127.0.0.1', uploads = tmpdir() } = options;
+  const config = parseModels(JSON.stringify(models), {});
   const lines: string[] = [];
   const logger = await createLogger({
     level: 'debug',
@@ -53,8 +60,8 @@ export async function startGateway(models: object, options: Options = {}): Promi
   });
   const secrets = new SecretWatch(keys, models);
   const app = buildApp({
-    models: parseModels(JSON.stringify(models), {}),
-    gatewayKeys: keys.map((key) => new Secret(key)),
+    models: config,
+    keyHolders: [...holdersOf(keys.map((key) => new Secret(key))), ...callersIn(options.callers, config)],
     logger,
     store,
     publicBaseUrl,
@@ -85,6 +92,15 @@ export async function startGateway(models: object, options: Options = {}): Promi
     },
     logText: () => lines.join(''),
   };
+}
+
+/** Callers as a keys file has them. */
+export function callersIn(
+  callers: object | undefined,
+  models: Pick<ModelsConfig, 'models' | 'aliases'>,
+): readonly KeyHolder[] {
+  if (callers === undefined) return [];
+  return parseKeys(JSON.stringify({ callers }), { variables: {}, models }).holders;
 }
 
 /** A models file with one model `picture` behind one target. */

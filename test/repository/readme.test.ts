@@ -1,10 +1,15 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { callerViews } from '../../src/api/write-error.ts';
+import { usualKeysFile } from '../../src/config/keys-file.ts';
+import { parseKeys } from '../../src/config/load-keys.ts';
 import { parseModels } from '../../src/config/load-models.ts';
+import type { ModelConfig } from '../../src/config/models-config.ts';
 import { scenarios } from '../../src/simulator/scenarios.ts';
 
 const readme = readFileSync('README.md', 'utf8');
+const blocks = [...readme.matchAll(/```jsonc\n(.*?)```/gs)].map(([, text = '']) => text);
+const isKeysFile = (text: string) => text.includes('"callers"');
 
 test('the README has the curl of the quick start, word by word', () => {
   const curl =
@@ -31,8 +36,20 @@ test('the README describes every key of the models file', () => {
   expect([...keysIn(schema)].filter((key) => !readme.includes(`\`${key}\``))).toEqual([]);
 });
 
+test('the README describes every key of the keys file, and its own one is that of config/keys.example.json', () => {
+  const [, section = ''] = /^### Gateway keys$(.*?)^## /ms.exec(readme) ?? [];
+  const schema: unknown = JSON.parse(readFileSync('config/keys.schema.json', 'utf8'));
+  const keys = [...keysIn(schema)].filter((key) => key !== '$schema');
+  expect(keys.filter((key) => !section.includes(`\`${key}\``))).toEqual([]);
+  const models = { models: [{ name: 'azure-image' }] as ModelConfig[], aliases: new Map() };
+  const [shown] = parseKeys(blocks.find(isKeysFile) ?? '', { variables: {}, models }).holders;
+  const example = parseKeys(readFileSync('config/keys.example.json', 'utf8'), { variables: {}, models });
+  expect(example.holders).toContainEqual(shown);
+  expect(example.warnings).toEqual([]);
+});
+
 test('the models file in the README is valid, and so are the models that it shows alone', () => {
-  const texts = [...readme.matchAll(/```jsonc\n(.*?)```/gs)].map(([, text = '']) => text);
+  const texts = blocks.filter((text) => !isKeysFile(text));
   const variables = { AZURE_OPENAI_API_KEY: 'key', EAST_KEY: 'key', WEST_KEY: 'key' };
   const models = texts.map(
     (text) => parseModels(text.startsWith('{') ? text : `{"models":{${text}}}`, variables).models,
@@ -55,7 +72,8 @@ test.each(['README.md', 'CONTRIBUTING.md'])('%s names only files that exist', (f
   const text = readFileSync(file, 'utf8');
   const linked = [...text.matchAll(/\]\(([\w./-]+)\)/g)].map(([, path = '']) => path);
   const quoted = [...text.matchAll(/`((?:src|test|config|docs|\.ci)\/[\w./-]*)`/g)].map(([, path = '']) => path);
-  expect([...linked, ...quoted].filter((path) => !existsSync(path))).toEqual([]);
+  const named = [...linked, ...quoted].filter((path) => path !== usualKeysFile);
+  expect(named.filter((path) => !existsSync(path))).toEqual([]);
 });
 
 /** The names of all members that a JSON Schema allows. */

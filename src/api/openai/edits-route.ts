@@ -47,7 +47,7 @@ export function handleEdits({ gateway, openSpool, limits, download }: EditsParts
 /** A model that the path names is looked up before the upload: it may be all in vain. */
 function checkNamedModel(request: FastifyRequest, { catalog }: Gateway): void {
   const name = modelInPath(request);
-  if (name !== undefined) targetsFor('edit', catalog.find(name));
+  if (name !== undefined) targetsFor('edit', catalog.find(name, request.account?.models));
 }
 
 type Sources = {

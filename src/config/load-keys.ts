@@ -1,0 +1,74 @@
+import { z } from 'zod';
+import type { KeyHolder } from '../domain/key-holder.ts';
+import { printProblem } from './config-error.ts';
+import { check } from './describe-issue.ts';
+import type { Environment } from './environment.ts';
+import { holdersOf } from './environment-keys.ts';
+import type { Variables } from './interpolate.ts';
+import type { Report } from './json-path.ts';
+import { hasKeys } from './keys-file.ts';
+import { keysFileSchema } from './keys-schema.ts';
+import type { ModelsConfig } from './models-config.ts';
+import { KeyReader } from './read-caller.ts';
+import { parseConfigText, readConfigText } from './read-config-file.ts';
+import { isObject } from './read-model.ts';
+
+/** Who may call, and what the operator should see to, one line each. */
+export type KeysConfig = { readonly holders: readonly KeyHolder[]; readonly warnings: readonly string[] };
+
+const fileKeys = keysFileSchema(z.unknown());
+
+type Known = Pick<ModelsConfig, 'models' | 'aliases'>;
+
+/**
+ * Everybody who may call: each key of `GATEWAY_API_KEYS`, and the callers of the keys file, if there is one. Without any,
+ * everybody may.
+ *
+ * @throws ConfigError with every problem of the file
+ */
+export function loadKeys(
+  { gatewayApiKeys, keysFile }: Pick<Environment, 'gatewayApiKeys' | 'keysFile'>,
+  variables: Variables,
+  models: Known,
+): KeysConfig {
+  const holders = holdersOf(gatewayApiKeys);
+  if (!hasKeys(keysFile)) return { holders, warnings: [] };
+  const file = parseKeys(readConfigText(keysFile, 'KEYS_FILE'), { variables, models, others: holders, file: keysFile });
+  return { holders: [...holders, ...file.holders], warnings: file.warnings };
+}
+
+type Context = {
+  readonly variables: Variables;
+  readonly models: Known;
+  /** Whose keys stand elsewhere. */
+  readonly others?: readonly KeyHolder[];
+  /** What the text is called in an error. */
+  readonly file?: string;
+  /** The time of day, in milliseconds since 1970. */
+  readonly now?: number;
+};
+
+/** Checks the text of a keys file. Throws a ConfigError with every problem that was found. */
+export function parseKeys(
+  text: string,
+  { variables, models, others = [], file = 'the keys file', now = Date.now() }: Context,
+): KeysConfig {
+  const { config, warnings } = parseConfigText({ text, file, variables }, (value, report, warn) => {
+    const reader = new KeyReader({ models, others, now, report, warn });
+    return readCallers(value, reader, report);
+  });
+  return { holders: config, warnings: warnings.map((warning) => `${file}: ${printProblem(warning).trim()}`) };
+}
+
+function readCallers(value: unknown, reader: KeyReader, report: Report): KeyHolder[] | undefined {
+  if (!isObject(value)) {
+    report([], 'the file must hold an object');
+    return undefined;
+  }
+  const isWhole = check(fileKeys, value, [], report) !== undefined;
+  const entries = Object.entries(isObject(value.callers) ? value.callers : {});
+  if (isObject(value.callers) && entries.length === 0) report(['callers'], 'must not be empty');
+  const holders = entries.map(([name, entry]) => reader.read(name, entry));
+  const complete = holders.filter((holder) => holder !== undefined);
+  return isWhole && complete.length === holders.length ? complete : undefined;
+}

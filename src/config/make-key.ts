@@ -1,0 +1,35 @@
+import { hash, randomBytes } from 'node:crypto';
+import { parseArgs } from 'node:util';
+import { callerName, callerNameRule } from './keys-schema.ts';
+
+// Run as a program (`npm run key -- --name NAME`) this file shows a new key, once.
+if (import.meta.main) {
+  const { values } = parseArgs({ options: { name: { type: 'string' } } });
+  const { name = '' } = values;
+  if (callerName.test(name)) {
+    process.stdout.write(introduction(name, makeKey()));
+  } else {
+    process.stderr.write(`Say whose key it is: npm run key -- --name NAME\nThe name ${callerNameRule}.\n`);
+    process.exitCode = 1;
+  }
+}
+
+export type NewKey = { readonly key: string; readonly sha256: string };
+
+/** A key that nobody can guess: 256 random bits, behind letters by which people and scanners for secrets know it. */
+export function makeKey(): NewKey {
+  const key = `aig_${randomBytes(32).toString('base64url')}`;
+  return { key, sha256: hash('sha256', key, 'hex') };
+}
+
+function introduction(name: string, { key, sha256 }: NewKey): string {
+  const entry = JSON.stringify({ keys: [{ sha256 }] });
+  return `The key of ${name}, which is shown this once and stored nowhere:
+
+  ${key}
+
+For "callers" in config/keys.json (of a caller that is there already, add what is in "keys" to its own):
+
+  "${name}": ${entry}
+`;
+}

@@ -1,0 +1,65 @@
+import { readFileSync } from 'node:fs';
+import { ConfigError, type Problem } from './config-error.ts';
+import { deepFreeze } from './frozen.ts';
+import { interpolate, type Variables } from './interpolate.ts';
+import { formatPath, type JsonPath, type PathProblem, type Report } from './json-path.ts';
+import { type JsonDocument, readJson } from './read-json.ts';
+
+const unreadable: Readonly<Record<string, string>> = {
+  ENOENT: 'it does not exist',
+  ENOTDIR: 'part of its path is not a directory',
+  EISDIR: 'it is a directory',
+  EACCES: 'no permission to read it',
+  EPERM: 'no permission to read it',
+};
+
+/** Reads a file of the configuration. Throws a ConfigError. @param variable the environment variable that names the file */
+export function readConfigText(file: string, variable: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
+    const message = `the file cannot be read: ${unreadable[code] ?? code} (${variable} names it)`;
+    throw new ConfigError(file, [{ path: '', message }]);
+  }
+}
+
+/** What a file says, frozen, and what its operator should see to although it is allowed. */
+export type ConfigFile<T> = { readonly config: T; readonly warnings: readonly Problem[] };
+
+/**
+ * Reads JSON with comments whose strings may refer to variables.
+ *
+ * @param file what the text is called in an error
+ * @param read turns the filled-in value into the configuration; `undefined` when it has reported a problem
+ * @throws ConfigError with every problem that was found
+ */
+export function parseConfigText<T>(
+  { text, file, variables }: { readonly text: string; readonly file: string; readonly variables: Variables },
+  read: (value: unknown, report: Report, warn: Report) => T | undefined,
+): ConfigFile<T> {
+  const document = readJson(text, file);
+  const { value, problems: unfilled } = interpolate(document.value, variables);
+  const found: PathProblem[] = [];
+  const warnings: PathProblem[] = [];
+  const config = read(
+    value,
+    (path, message) => found.push({ path, message }),
+    (path, message) => warnings.push({ path, message }),
+  );
+  // A value with a missing variable has its problem; what else is said about it would only be noise.
+  const meaningful = found.filter(({ path }) => !unfilled.some((problem) => samePath(problem.path, path)));
+  const problems = [...document.problems, ...unfilled, ...meaningful];
+  if (problems.length > 0 || config === undefined) throw new ConfigError(file, placed(problems, document));
+  return { config: deepFreeze(config), warnings: placed(warnings, document) };
+}
+
+function placed(problems: readonly PathProblem[], document: JsonDocument): Problem[] {
+  return problems
+    .map(({ path, ...rest }) => ({ path: formatPath(path), line: document.lineOf(path), ...rest }))
+    .sort((first, second) => first.line - second.line);
+}
+
+function samePath(first: JsonPath, second: JsonPath): boolean {
+  return first.length === second.length && first.every((segment, index) => segment === second[index]);
+}

@@ -1,0 +1,37 @@
+/** Somebody who may call, with the keys that show it; several keys are one holder. */
+export type KeyHolder = {
+  /** For logs, metrics and limits; no secret. */
+  readonly name: string;
+  readonly keys: readonly GatewayKey[];
+  /** The logical models that it may use; `undefined`: all. */
+  readonly models: readonly string[] | undefined;
+  readonly limits: KeyLimits;
+};
+
+/** A key, of which the gateway knows the hash alone. */
+export type GatewayKey = {
+  /** SHA-256 of the whole key, as 64 lower-case hexadecimal digits. */
+  readonly sha256: string;
+  /** From then on it is not valid any more, in milliseconds since 1970; `undefined`: it always is. */
+  readonly expiresAt: number | undefined;
+};
+
+/** What one holder may use; `undefined`: as much as it likes. */
+export type KeyLimits = {
+  /** Requests for pictures in one window. */
+  readonly requests: number | undefined;
+  /** Pictures that are asked for in one window. */
+  readonly images: number | undefined;
+  /** How long a window lasts, in milliseconds. */
+  readonly windowMs: number;
+  /** Requests for pictures at once. */
+  readonly concurrent: number | undefined;
+};
+
+/** Nothing is limited. */
+export const noLimits: KeyLimits = {
+  requests: undefined,
+  images: undefined,
+  windowMs: 60_000,
+  concurrent: undefined,
+};
