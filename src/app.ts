@@ -2,7 +2,8 @@ import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { filesPath } from './api/files-route.ts';
 import { createLifecycle, type Lifecycle } from './api/lifecycle.ts';
-import { createServer } from './api/server.ts';
+import { allowUploads, createServer } from './api/server.ts';
+import type { Serving } from './api/serving.ts';
 import type {
   CredentialConfig,
   ModelConfig,
@@ -20,12 +21,15 @@ import type { Hosting } from './gateway/deliver-url.ts';
 import { createGateway, type Gateway } from './gateway/gateway.ts';
 import { createModelCatalog, type LogicalModel, type Target } from './gateway/model-catalog.ts';
 import { modelFamily } from './gateway/model-families.ts';
-import { TargetHealth } from './gateway/target-health.ts';
+import { RunningWork } from './gateway/running-work.ts';
+import type { TargetHealth } from './gateway/target-health.ts';
 import { type GatewayTimes, usualTimes } from './gateway/times.ts';
 import { deploymentAddress, v1Address } from './providers/azure-address.ts';
 import { azureAsync } from './providers/azure-async.ts';
 import { azureImages } from './providers/azure-images.ts';
 import { foundryAgent } from './providers/foundry-agent/foundry-agent.ts';
+import { TargetHealths } from './target-healths.ts';
+import type { ReloadRecorder } from './telemetry/reload-metrics.ts';
 import { createTelemetry } from './telemetry/telemetry.ts';
 import { createUpstreamClient, type UpstreamClient, type UpstreamTimes } from './upstream/client.ts';
 import { type Credential, keyCredential, tokenCredential } from './upstream/credential.ts';
@@ -35,8 +39,17 @@ import { TokenSource, type TokenTimes } from './upstream/token-source.ts';
 
 export type App = {
   readonly server: FastifyInstance;
+  /** The one of the configuration that is in force. */
   readonly gateway: Gateway;
+  /** The configuration that is in force. */
+  readonly models: ModelsConfig;
   readonly lifecycle: Lifecycle;
+  readonly recorder: ReloadRecorder;
+  /**
+   * Makes everything ready for another models file, and changes nothing yet. What it gives puts that in force at once;
+   * requests that have begun go on as they began. To be called before anything else is made ready.
+   */
+  prepare(models: ModelsConfig, entra: EntraTokens | undefined): () => void;
 };
 
 export type AppParts = {
@@ -63,42 +76,79 @@ const usualInterimMs = 60_000;
 
 /** Puts the rooms together; nothing listens yet, and nothing is asked of any upstream. */
 export function buildApp(parts: AppParts): App {
-  const { models, gatewayKeys, logger, store, publicBaseUrl, openSpool } = parts;
-  const times = { ...usualTimes, ...models.limits, ...parts.times };
+  const { gatewayKeys, logger, store, publicBaseUrl, openSpool } = parts;
   const telemetry = createTelemetry(logger);
   const lifecycle = createLifecycle();
-  const upstream = {
-    client: createUpstreamClient(parts.upstreamTimes),
-    downloads: createImageDownloads(),
-    credential: credentials(parts),
-  };
-  const catalog = createModelCatalog({
-    models: models.models.map((model) => logicalModel(model, upstream, times)),
-    aliases: models.aliases,
-    defaultModel: models.defaultModel,
-  });
+  const client = createUpstreamClient(parts.upstreamTimes);
+  const downloads = createImageDownloads();
+  const credentialsWith = credentialSources(parts.upstreamTimes);
+  const targets = new TargetHealths();
+  const admission = new Admission(parts.models.limits);
+  const running = new RunningWork(parts.models.limits.lingerMs);
   const hosting = () => hostingAt(publicBaseUrl ?? loopbackUrl(server), store);
-  const admission = new Admission(models.limits);
-  const gateway = createGateway({ catalog, admission, recorder: telemetry, hosting, times });
+
+  /** What depends on the models file; all else lives as long as the process. */
+  function configure(models: ModelsConfig, entra: EntraTokens | undefined) {
+    const times = { ...usualTimes, ...models.limits, ...parts.times };
+    const healths = targets.next(models.models, times);
+    const upstream = { client, downloads, credential: credentialsWith(entra), healthOf: healths.of };
+    const catalog = createModelCatalog({
+      models: models.models.map((model) => logicalModel(model, upstream)),
+      aliases: models.aliases,
+      defaultModel: models.defaultModel,
+    });
+    const serving: Serving = {
+      gateway: createGateway({ catalog, admission, recorder: telemetry, hosting, times, running }),
+      uploadLimits: { uploadBytes: models.uploadBytes, graceMs: parts.uploadGraceMs ?? usualGraceMs },
+      inputDownload: models.imageUrls === 'download' ? downloads.fromAnywhere : undefined,
+    };
+    const adopt = () => {
+      healths.adopt();
+      admission.resize(models.limits);
+      running.registry.lingerMs = times.lingerMs;
+    };
+    return { next: { models, serving }, adopt };
+  }
+
+  const start = configure(parts.models, parts.entra);
+  let inForce = start.next;
+  start.adopt();
   const server = createServer({
-    gateway,
+    serving: () => inForce.serving,
+    admission,
     gatewayKeys,
     lifecycle,
     store,
     recorder: telemetry,
     openSpool,
-    uploadLimits: { uploadBytes: models.uploadBytes, graceMs: parts.uploadGraceMs ?? usualGraceMs },
-    inputDownload: models.imageUrls === 'download' ? upstream.downloads.fromAnywhere : undefined,
     corsOrigins: parts.corsOrigins ?? [],
     interimMs: parts.times?.interimMs ?? usualInterimMs,
     metrics: telemetry.metrics,
   });
   server.addHook('onClose', async () => {
     // Everybody who is there has been answered: what still runs has lost its caller, and its job is to be ended.
-    gateway.cancelAll();
-    await Promise.all([upstream.client.close(), upstream.downloads.close(), store?.close()]);
+    running.cancelAll();
+    await Promise.all([client.close(), downloads.close(), store?.close()]);
   });
-  return { server, gateway, lifecycle };
+  return {
+    server,
+    get gateway() {
+      return inForce.serving.gateway;
+    },
+    get models() {
+      return inForce.models;
+    },
+    lifecycle,
+    recorder: telemetry,
+    prepare(models, entra) {
+      const { next, adopt } = configure(models, entra);
+      return () => {
+        inForce = next;
+        adopt();
+        allowUploads(server, next.serving);
+      };
+    },
+  };
 }
 
 /** Pictures can be hosted when there is a place for them, and an address that callers can use. */
@@ -118,13 +168,16 @@ function loopbackUrl({ server }: FastifyInstance): string | undefined {
 type Upstream = {
   readonly client: UpstreamClient;
   readonly downloads: ImageDownloads;
-  credential(config: CredentialConfig): Credential;
+  readonly credential: CredentialOf;
+  readonly healthOf: ReadonlyMap<TargetConfig, TargetHealth>;
 };
 
-/** Targets with equal scopes share their token. */
-function credentials({ entra, upstreamTimes: times }: AppParts): (config: CredentialConfig) => Credential {
+type CredentialOf = (config: CredentialConfig) => Credential;
+
+/** Targets with equal scopes share their token, also with those of earlier configurations. */
+function credentialSources(times: Partial<TokenTimes> | undefined): (entra: EntraTokens | undefined) => CredentialOf {
   const sources = new Map<string, TokenSource>();
-  return (config) => {
+  return (entra) => (config) => {
     if ('apiKey' in config) return keyCredential(config.apiKey);
     if (entra === undefined) throw new Error('a target needs tokens, and there is no way to any');
     const source = sources.get(config.scope) ?? new TokenSource(entra(config.scope), { times });
@@ -133,7 +186,7 @@ function credentials({ entra, upstreamTimes: times }: AppParts): (config: Creden
   };
 }
 
-function logicalModel(model: ModelConfig, upstream: Upstream, times: GatewayTimes): LogicalModel {
+function logicalModel(model: ModelConfig, upstream: Upstream): LogicalModel {
   return {
     name: model.name,
     timeoutMs: model.timeoutMs,
@@ -142,11 +195,11 @@ function logicalModel(model: ModelConfig, upstream: Upstream, times: GatewayTime
     partialSuccess: model.partialSuccess,
     maxRetries: model.maxRetries,
     onUnknownOutcome: model.onUnknownOutcome,
-    targets: model.targets.map((target) => createTarget(target, upstream, times)),
+    targets: model.targets.map((target) => createTarget(target, upstream)),
   };
 }
 
-function createTarget(target: TargetConfig, upstream: Upstream, times: GatewayTimes): Target {
+function createTarget(target: TargetConfig, upstream: Upstream): Target {
   const { name, priority, weight, baseURL, downloadOrigins } = target;
   const provider = createProvider(target, upstream);
   return {
@@ -155,7 +208,7 @@ function createTarget(target: TargetConfig, upstream: Upstream, times: GatewayTi
     weight,
     family: modelFamily(target.model, { ...provider.capabilities, ...target.capabilities }),
     upstreamStream: target.upstreamStream,
-    health: new TargetHealth(target.maxConcurrent ?? Number.POSITIVE_INFINITY, times),
+    health: upstream.healthOf.get(target) as TargetHealth,
     provider,
     download: upstream.downloads.allowing([new URL(baseURL).origin, ...downloadOrigins]),
   };

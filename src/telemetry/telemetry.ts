@@ -2,9 +2,10 @@ import type { Logger } from 'pino';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { Recorder } from '../domain/recorder.ts';
 import type { RequestRecorder } from '../domain/request-record.ts';
+import { type ReloadRecorder, reloadMetrics } from './reload-metrics.ts';
 import { levelOf, wideRecord } from './wide-record.ts';
 
-export type Telemetry = Recorder & RequestRecorder & { metrics(): Promise<string> };
+export type Telemetry = Recorder & RequestRecorder & ReloadRecorder & { metrics(): Promise<string> };
 
 /** Picture calls last from seconds to the longest deadline there is. */
 const durationBuckets = [0.1, 0.5, 1, 2.5, 5, 10, 20, 40, 80, 160, 320, 655];
@@ -73,6 +74,7 @@ export function createTelemetry(logger: Logger): Telemetry {
     unknownRepeated: (provider) => repeated.inc({ provider }),
     retryArrived: (end) => retries.inc({ end }),
     anomaly: (kind) => anomalies.inc({ kind }),
+    ...reloadMetrics(registers),
     metrics: () => registry.metrics(),
   };
 }
