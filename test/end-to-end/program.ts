@@ -9,6 +9,8 @@ import { onTestFinished } from 'vitest';
 
 export type Program = {
   readonly child: ChildProcess;
+  /** Where it runs; its models file is `models.json` there, unless its environment says otherwise. */
+  readonly directory: string;
   /** Everything printed so far. */
   readonly output: { stdout: string; stderr: string };
   /** The exit code; rejects when a signal ended the process. */
@@ -64,7 +66,7 @@ export async function startProgram(start: Start): Promise<Program> {
     await exited.catch(() => {});
     await rm(directory, { recursive: true });
   });
-  return { child, output, exited, listening: () => listening(child, output) };
+  return { child, directory, output, exited, listening: () => listening(child, output) };
 }
 
 async function listening(child: ChildProcess, output: Program['output']): Promise<string> {
