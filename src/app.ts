@@ -3,7 +3,8 @@ import type { Logger } from 'pino';
 import { filesPath } from './api/files-route.ts';
 import { KeyRing } from './api/keys/key-ring.ts';
 import { createLifecycle, type Lifecycle } from './api/lifecycle.ts';
-import { createServer } from './api/server.ts';
+import { allowUploads, createServer } from './api/server.ts';
+import type { Serving } from './api/serving.ts';
 import {
   type CredentialConfig,
   type ModelConfig,
@@ -24,12 +25,15 @@ import { createGateway, type Gateway } from './gateway/gateway.ts';
 import { gatewayState } from './gateway/gateway-state.ts';
 import { createModelCatalog, type LogicalModel, type Target } from './gateway/model-catalog.ts';
 import { modelFamily } from './gateway/model-families.ts';
-import { TargetHealth } from './gateway/target-health.ts';
+import { RunningWork } from './gateway/running-work.ts';
+import type { TargetHealth } from './gateway/target-health.ts';
 import { type GatewayTimes, usualTimes } from './gateway/times.ts';
 import { deploymentAddress, v1Address } from './providers/azure-address.ts';
 import { azureAsync } from './providers/azure-async.ts';
 import { azureImages } from './providers/azure-images.ts';
 import { foundryAgent } from './providers/foundry-agent/foundry-agent.ts';
+import { TargetHealths } from './target-healths.ts';
+import type { ReloadRecorder } from './telemetry/reload-metrics.ts';
 import { createTelemetry } from './telemetry/telemetry.ts';
 import { createUpstreamClient, type UpstreamClient, type UpstreamTimes } from './upstream/client.ts';
 import type { Credential } from './upstream/credential.ts';
@@ -40,12 +44,21 @@ import type { TokenTimes } from './upstream/token-source.ts';
 
 export type App = {
   readonly server: FastifyInstance;
+  /** The one of the configuration that is in force. */
   readonly gateway: Gateway;
+  /** The configuration that is in force. */
+  readonly models: ModelsConfig;
   readonly lifecycle: Lifecycle;
+  readonly recorder: ReloadRecorder;
   /** The metrics in Prometheus' text format. */
   readonly metrics: () => Promise<string>;
   /** Who may call; it can be replaced as a whole while the gateway runs. */
   readonly keyRing: KeyRing;
+  /**
+   * Makes everything ready for another models file, and changes nothing yet. What it gives puts that in force at once;
+   * requests that have begun go on as they began. To be called before anything else is made ready.
+   */
+  prepare(models: ModelsConfig, entra: EntraTokens | undefined): () => void;
 };
 
 export type AppParts = {
@@ -75,47 +88,93 @@ const usualInterimMs = 60_000;
 
 /** Puts the rooms together; nothing listens yet, and nothing is asked of any upstream. */
 export function buildApp(parts: AppParts): App {
-  const { models, keyHolders, logger, store, publicBaseUrl, openSpool } = parts;
-  const times = { ...usualTimes, ...models.limits, ...parts.times };
+  const { keyHolders, logger, store, publicBaseUrl, openSpool } = parts;
   const telemetry = createTelemetry(logger);
   const lifecycle = createLifecycle();
   const keyRing = new KeyRing(keyHolders);
-  const upstream = {
-    client: createUpstreamClient(parts.upstreamTimes, models.egressProxy),
-    downloads: createImageDownloads(undefined, models.egressProxy),
-    credential: createCredentials(parts.entra, parts.upstreamTimes),
-    price: (target: TargetConfig) => priceOf(target, models),
-  };
-  const catalog = createModelCatalog({
-    models: models.models.map((model) => logicalModel(model, upstream, times)),
-    aliases: models.aliases,
-    defaultModel: models.defaultModel,
-  });
+  // Connections live as long as the process: they keep the way out of the network that they began with.
+  const { egressProxy } = parts.models;
+  const client = createUpstreamClient(parts.upstreamTimes, egressProxy);
+  const downloads = createImageDownloads(undefined, egressProxy);
+  const credentialsWith = createCredentials(parts.upstreamTimes);
+  const targets = new TargetHealths();
+  const admission = new Admission(parts.models.limits);
+  const running = new RunningWork(parts.models.limits.lingerMs);
   const hosting = () => hostingAt(publicBaseUrl ?? loopbackUrl(server), store);
-  const admission = new Admission(models.limits);
-  const gateway = createGateway({ catalog, admission, recorder: telemetry, hosting, times });
-  telemetry.watch(() => gatewayState(gateway));
+
+  /** What depends on the models file; all else lives as long as the process. */
+  function configure(models: ModelsConfig, entra: EntraTokens | undefined) {
+    const times = { ...usualTimes, ...models.limits, ...parts.times };
+    const healths = targets.next(models.models, times);
+    const upstream = {
+      client,
+      downloads,
+      credential: credentialsWith(entra),
+      price: (target: TargetConfig) => priceOf(target, models),
+      healthOf: healths.of,
+    };
+    const catalog = createModelCatalog({
+      models: models.models.map((model) => logicalModel(model, upstream)),
+      aliases: models.aliases,
+      defaultModel: models.defaultModel,
+    });
+    const serving: Serving = {
+      gateway: createGateway({ catalog, admission, recorder: telemetry, hosting, times, running }),
+      uploadLimits: { uploadBytes: models.uploadBytes, graceMs: parts.uploadGraceMs ?? usualGraceMs },
+      inputDownload: models.imageUrls === 'download' ? downloads.fromAnywhere : undefined,
+      currency: models.currency,
+    };
+    const adopt = () => {
+      healths.adopt();
+      admission.resize(models.limits);
+      running.registry.lingerMs = times.lingerMs;
+    };
+    return { next: { models, serving }, adopt };
+  }
+
+  const start = configure(parts.models, parts.entra);
+  let inForce = start.next;
+  start.adopt();
+  telemetry.watch(() => gatewayState(inForce.serving.gateway));
   const server = createServer({
-    gateway,
+    serving: () => inForce.serving,
+    admission,
     keyRing,
     lifecycle,
     store,
     recorder: telemetry,
     openSpool,
-    uploadLimits: { uploadBytes: models.uploadBytes, graceMs: parts.uploadGraceMs ?? usualGraceMs },
-    inputDownload: models.imageUrls === 'download' ? upstream.downloads.fromAnywhere : undefined,
     corsOrigins: parts.corsOrigins ?? [],
     trustedProxies: parts.trustedProxies ?? [],
-    currency: models.currency,
     interimMs: parts.times?.interimMs ?? usualInterimMs,
     metrics: telemetry.metrics,
   });
   server.addHook('onClose', async () => {
     // Everybody who is there has been answered: what still runs has lost its caller, and its job is to be ended.
-    gateway.cancelAll();
-    await Promise.all([upstream.client.close(), upstream.downloads.close(), store?.close()]);
+    running.cancelAll();
+    await Promise.all([client.close(), downloads.close(), store?.close()]);
   });
-  return { server, gateway, lifecycle, keyRing, metrics: telemetry.metrics };
+  return {
+    server,
+    get gateway() {
+      return inForce.serving.gateway;
+    },
+    get models() {
+      return inForce.models;
+    },
+    lifecycle,
+    recorder: telemetry,
+    metrics: telemetry.metrics,
+    keyRing,
+    prepare(models, entra) {
+      const { next, adopt } = configure(models, entra);
+      return () => {
+        inForce = next;
+        adopt();
+        allowUploads(server, next.serving);
+      };
+    },
+  };
 }
 
 /** Pictures can be hosted when there is a place for them, and an address that callers can use. */
@@ -137,9 +196,10 @@ type Upstream = {
   readonly downloads: ImageDownloads;
   credential(config: CredentialConfig): Credential;
   price(target: TargetConfig): Price | undefined;
+  readonly healthOf: ReadonlyMap<TargetConfig, TargetHealth>;
 };
 
-function logicalModel(model: ModelConfig, upstream: Upstream, times: GatewayTimes): LogicalModel {
+function logicalModel(model: ModelConfig, upstream: Upstream): LogicalModel {
   return {
     name: model.name,
     timeoutMs: model.timeoutMs,
@@ -148,11 +208,11 @@ function logicalModel(model: ModelConfig, upstream: Upstream, times: GatewayTime
     partialSuccess: model.partialSuccess,
     maxRetries: model.maxRetries,
     onUnknownOutcome: model.onUnknownOutcome,
-    targets: model.targets.map((target) => createTarget(target, upstream, times)),
+    targets: model.targets.map((target) => createTarget(target, upstream)),
   };
 }
 
-function createTarget(target: TargetConfig, upstream: Upstream, times: GatewayTimes): Target {
+function createTarget(target: TargetConfig, upstream: Upstream): Target {
   const { name, priority, weight, baseURL, downloadOrigins } = target;
   const provider = createProvider(target, upstream);
   return {
@@ -162,7 +222,7 @@ function createTarget(target: TargetConfig, upstream: Upstream, times: GatewayTi
     family: modelFamily(target.model, { ...provider.capabilities, ...target.capabilities }),
     upstreamStream: target.upstreamStream,
     price: upstream.price(target),
-    health: new TargetHealth(target.maxConcurrent ?? Number.POSITIVE_INFINITY, times),
+    health: upstream.healthOf.get(target) as TargetHealth,
     provider,
     download: upstream.downloads.allowing([new URL(baseURL).origin, ...downloadOrigins]),
   };

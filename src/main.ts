@@ -1,10 +1,12 @@
+import './hang-up.ts';
 import { describeKeys } from './config/describe-keys.ts';
-import { loadDotEnv } from './config/environment.ts';
+import { environmentReader, loadDotEnv } from './config/environment.ts';
 import { describeStartFailure } from './describe-start-failure.ts';
 import { describeModels } from './gateway/describe-models.ts';
 import { buildGateway, readConfiguration, runGateway } from './run-gateway.ts';
 
 try {
+  const readAgain = environmentReader();
   const configuration = readConfiguration(loadDotEnv());
   if (process.argv.includes('--check')) {
     const { app } = await buildGateway(configuration);
@@ -14,7 +16,7 @@ try {
     const parts = [describeModels(app.gateway.catalog), describeKeys(holders), ...warnings.map((line) => `${line}\n`)];
     process.stdout.write(`The configuration is valid.${way}\n\n${parts.join('\n')}`);
   } else {
-    await runGateway(configuration);
+    await runGateway(configuration, readAgain);
   }
 } catch (error) {
   process.stderr.write(describeStartFailure(error));

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,23 +7,31 @@ import type { Logger } from 'pino';
 import { drain } from './api/drain.ts';
 import { startMetricsServer } from './api/metrics-server.ts';
 import { type App, buildApp } from './app.ts';
-import { type Environment, readEnvironment } from './config/environment.ts';
+import { ConfigError } from './config/config-error.ts';
+import { dotEnvFile, type Environment, readEnvironment } from './config/environment.ts';
 import { checkIdentity } from './config/identity.ts';
-import type { Variables } from './config/interpolate.ts';
+import { changedVariables, type Variables } from './config/interpolate.ts';
+import { hasKeys } from './config/keys-file.ts';
 import { type KeysConfig, loadKeys } from './config/load-keys.ts';
 import { loadModels } from './config/load-models.ts';
 import { type ModelsConfig, needsTokens } from './config/models-config.ts';
 import { checkTlsVerification } from './config/tls-verification.ts';
+import { isSameProxy } from './domain/egress-proxy.ts';
 import type { ImageStore } from './domain/image-store.ts';
+import { contentOf, createReload, type Prepare } from './reload.ts';
 import { createDiskImageStore } from './storage/disk-image-store.ts';
 import { createInputSpools, prepareSpoolDirectory } from './storage/disk-input-spool.ts';
 import { createLogger } from './telemetry/logger.ts';
-import { loadEntra } from './upstream/entra.ts';
+import { type EntraTokens, loadEntra } from './upstream/entra.ts';
 
 export type Configuration = {
   readonly environment: Environment;
   readonly models: ModelsConfig;
   readonly keys: KeysConfig;
+  /** What all of it was read from, and what {@link contentOf} says about the files. */
+  readonly variables: Variables;
+  readonly files: readonly string[];
+  readonly content: string;
 };
 
 /** Load balancers notice a readiness of 503 within this time. */
@@ -35,9 +44,20 @@ const leadMs = 5_000;
 export function readConfiguration(variables: Variables): Configuration {
   const environment = readEnvironment(variables);
   checkTlsVerification(variables);
+  const files = [...configFiles(environment), dotEnvFile()];
+  const content = contentOf(files);
+  return { environment, ...readFiles(environment, variables), variables, files, content };
+}
+
+function configFiles({ modelsFile, keysFile }: Environment): string[] {
+  return keysFile === undefined ? [modelsFile] : [modelsFile, keysFile];
+}
+
+/** Keys name models: both are read together. */
+function readFiles(environment: Environment, variables: Variables): Pick<Configuration, 'models' | 'keys'> {
   const models = loadModels(environment.modelsFile, variables);
   if (needsTokens(models)) checkIdentity(variables);
-  return { environment, models, keys: loadKeys(environment, variables, models) };
+  return { models, keys: loadKeys(environment, variables, models) };
 }
 
 type Built = { readonly app: App; readonly logger: Logger };
@@ -47,27 +67,43 @@ export async function buildGateway({ environment, models, keys }: Configuration,
   const { logLevel, logPretty, publicBaseUrl, corsOrigins, trustedProxies } = environment;
   const openSpool = createInputSpools(uploadsDirectory(environment));
   const logger = await createLogger({ level: logLevel, isPretty: logPretty });
-  const entra = needsTokens(models) ? await loadEntra() : undefined;
+  const entra = await entraFor(models);
   const parts = { models, keyHolders: keys.holders, logger, store, publicBaseUrl, openSpool, corsOrigins, entra };
   return { app: buildApp({ ...parts, trustedProxies }), logger };
 }
 
-/** Listens until a signal ends the process; resolves with the gateway's own URL once it takes requests. */
-export async function runGateway(configuration: Configuration): Promise<string> {
+async function entraFor(models: ModelsConfig): Promise<EntraTokens | undefined> {
+  return needsTokens(models) ? loadEntra() : undefined;
+}
+
+/**
+ * Listens until a signal ends the process; resolves with the gateway's own URL once it takes requests.
+ *
+ * @param readVariables gives the variables as they are then; with it the configuration is replaced at SIGHUP and when its
+ *   files change
+ */
+export async function runGateway(configuration: Configuration, readVariables?: () => Variables): Promise<string> {
   const { host, port, metricsPort, dataDir } = configuration.environment;
-  const { drainMs } = configuration.models;
   const store = dataDir === undefined ? undefined : await createDiskImageStore({ directory: dataDir });
   await prepareSpoolDirectory(uploadsDirectory(configuration.environment));
   const { app, logger } = await buildGateway(configuration, store);
   const url = await app.server.listen({ host, port });
   const metricsUrl = metricsPort === undefined ? undefined : await serveMetrics(app, { host, port: metricsPort });
-  endWithSignals(app, logger, drainMs);
+  endWithSignals(app, logger, { skip: readVariables ? ['SIGHUP'] : [] });
   app.lifecycle.phase = 'ready';
   logger.info({ host, url, metricsUrl, models: app.gateway.catalog.names }, 'listening');
   for (const warning of configuration.keys.warnings) logger.warn(warning);
   if (app.keyRing.isOpen) {
     const reason = 'GATEWAY_API_KEYS is not set, and there is no keys file';
     logger.warn(`${reason}: every program on this machine may call, and all callers are one`);
+  }
+  if (readVariables) {
+    const { lifecycle, recorder } = app;
+    const parts = [filesPart(app, logger, configuration)];
+    const isEnding = () => lifecycle.phase !== 'ready';
+    const { now, watch } = createReload({ ...configuration, parts, readVariables, recorder, logger, isEnding });
+    process.on('SIGHUP', () => void now('SIGHUP'));
+    void watch();
   }
   return url;
 }
@@ -84,14 +120,49 @@ async function serveMetrics(app: App, at: { readonly host: string; readonly port
   }
 }
 
+/** What the models file and the keys file decide: all of it together, because keys name models. */
+function filesPart(app: App, logger: Logger, start: Configuration): Prepare {
+  const { environment } = start;
+  let told = start.keys.warnings;
+  return async (variables) => {
+    const { models, keys } = readFiles(environment, variables);
+    if (keys.holders.length === 0 && !app.keyRing.isOpen) throw nobodyLeft(environment);
+    // The usual keys file need not exist.
+    const texts = configFiles(environment)
+      .filter(hasKeys)
+      .map((file) => readFileSync(file, 'utf8'));
+    const others = changedVariables(start.variables, variables, texts.join('\n'));
+    const swap = app.prepare(models, await entraFor(models));
+    return () => {
+      swap();
+      app.keyRing.replace(keys.holders);
+      for (const warning of keys.warnings) if (!told.includes(warning)) logger.warn(warning);
+      told = keys.warnings;
+      if (others.length > 0) logger.warn({ variables: others }, 'changed in .env: in force after the next start');
+      if (!isSameProxy(start.models.egressProxy, models.egressProxy)) {
+        logger.warn('egressProxy has changed: in force after the next start');
+      }
+    };
+  };
+}
+
+/** A gateway that has asked for keys would refuse everybody from now on, and the next start would let everybody in. */
+function nobodyLeft({ keysFile = 'the keys file' }: Environment): ConfigError {
+  const message = 'the file does not exist any more, and GATEWAY_API_KEYS is not set: nobody could call';
+  return new ConfigError(keysFile, [{ path: '', message }]);
+}
+
 /** Without a directory of its own the gateway keeps uploads where the system has temporary files. */
 function uploadsDirectory({ dataDir }: Environment): string {
   return dataDir === undefined ? tmpdir() : join(dataDir, 'uploads');
 }
 
-function endWithSignals(app: App, logger: Logger, drainMs: number): void {
-  // The library ends the process at once on a second signal, and when the drain does not end within `delay`.
-  closeWithGrace({ delay: leadMs + drainMs + leadMs, logger: false }, async ({ signal, err }) => {
+function endWithSignals(app: App, logger: Logger, { skip }: { skip: 'SIGHUP'[] }): void {
+  // The library ends the process at once on a second signal.
+  closeWithGrace({ delay: false, logger: false, skip }, async ({ signal, err }) => {
+    const { drainMs } = app.models;
+    // The drain has a limit of its own. Should it not come to an end all the same:
+    setTimeout(() => process.exit(1), leadMs + drainMs + leadMs).unref();
     if (err) logger.fatal({ stack: err.stack }, 'unexpected error, shutting down');
     else logger.info({ signal }, 'draining');
     // Ctrl-C at a terminal has no load balancer to wait for.

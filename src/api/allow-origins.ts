@@ -4,27 +4,30 @@ import { rateLimitHeaderNames } from './keys/rate-limit-headers.ts';
 
 /**
  * Lets web pages of these origins call the gateway and read its answers; `'*'`: of all.
- * @param costHeader the name of the header that tells the cost
+ * @param costHeader gives the name of the header that tells the cost, as it is now
  */
-export function allowOrigins(app: FastifyInstance, origins: readonly string[], costHeader: string): void {
-  app.register(cors, {
+export function allowOrigins(app: FastifyInstance, origins: readonly string[], costHeader: () => string): void {
+  const settings = {
     origin: origins.includes('*') ? '*' : [...origins],
     methods: ['GET', 'HEAD', 'POST'],
     maxAge: 3_600,
     // Otherwise an OPTIONS that is no preflight would get an error that is not of OpenAI's shape.
     strictPreflight: false,
-    exposedHeaders: [
-      'x-request-id',
-      'x-gateway-model',
-      'x-gateway-target',
-      'x-gateway-attempts',
-      'x-gateway-adapted',
-      costHeader,
-      'server-timing',
-      'retry-after',
-      'retry-after-ms',
-      'x-should-retry',
-      ...rateLimitHeaderNames,
-    ],
+  };
+  app.register(cors, {
+    delegator: (_request, done) => done(null, { ...settings, exposedHeaders: [...exposedHeaders, costHeader()] }),
   });
 }
+
+const exposedHeaders = [
+  'x-request-id',
+  'x-gateway-model',
+  'x-gateway-target',
+  'x-gateway-attempts',
+  'x-gateway-adapted',
+  'server-timing',
+  'retry-after',
+  'retry-after-ms',
+  'x-should-retry',
+  ...rateLimitHeaderNames,
+];

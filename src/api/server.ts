@@ -1,11 +1,11 @@
 import multipart from '@fastify/multipart';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { GatewayError } from '../domain/gateway-error.ts';
-import type { ImageDownload } from '../domain/image-download.ts';
 import type { ImageStore } from '../domain/image-store.ts';
 import type { OpenSpool } from '../domain/input-spool.ts';
 import type { RequestRecord, RequestRecorder } from '../domain/request-record.ts';
-import type { Gateway, Payment } from '../gateway/gateway.ts';
+import type { Admission } from '../gateway/admission.ts';
+import type { Payment } from '../gateway/gateway.ts';
 import { admitRequests } from './admit-requests.ts';
 import { allowOrigins } from './allow-origins.ts';
 import { answerHeaders, costHeaderName } from './answer-headers.ts';
@@ -20,7 +20,7 @@ import type { KeyRing } from './keys/key-ring.ts';
 import { limitRequests } from './keys/limit-requests.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import { metricsRoute } from './metrics-route.ts';
-import { type EditsParts, handleEdits } from './openai/edits-route.ts';
+import { handleEdits } from './openai/edits-route.ts';
 import { handleGenerations } from './openai/generations-route.ts';
 import { imagesRoute, refusedRoutes } from './openai/images-routes.ts';
 import { modelsRoutes } from './openai/models-routes.ts';
@@ -29,9 +29,10 @@ import { recordRequests } from './record-requests.ts';
 import { refuseConnection } from './refuse-connection.ts';
 import { refuseExpectation } from './refuse-expectation.ts';
 import { requestId } from './request-id.ts';
+import type { Serving } from './serving.ts';
 import { routedUrl } from './surfaces.ts';
 import { formLimits, isFormFile } from './uploads/form-rules.ts';
-import { longestUploadMs, refuseLongUpload, type UploadLimits } from './uploads/watch-upload.ts';
+import { longestUploadMs, refuseLongUpload } from './uploads/watch-upload.ts';
 import { asGatewayError, writeError } from './write-error.ts';
 
 declare module 'fastify' {
@@ -50,7 +51,9 @@ declare module 'fastify' {
 }
 
 export type ServerParts = {
-  readonly gateway: Gateway;
+  /** What is in force now. */
+  readonly serving: () => Serving;
+  readonly admission: Admission;
   readonly keyRing: KeyRing;
   readonly lifecycle: Lifecycle;
   /** Where hosted pictures are; `undefined`: none are hosted. */
@@ -58,15 +61,10 @@ export type ServerParts = {
   readonly recorder: RequestRecorder;
   /** Where uploads are kept while their requests last. */
   readonly openSpool: OpenSpool;
-  readonly uploadLimits: UploadLimits;
-  /** Fetches pictures that callers give as links; `undefined`: none are fetched. */
-  readonly inputDownload: ImageDownload | undefined;
   /** Origins whose web pages may call; `'*'`: all. */
   readonly corsOrigins: readonly string[];
   /** Addresses and networks of proxies that may say who calls, which is for the log only. */
   readonly trustedProxies: readonly string[];
-  /** The currency of costs in headers. */
-  readonly currency: string;
   readonly interimMs: number;
   /** The metrics in Prometheus' text format. */
   readonly metrics: () => Promise<string>;
@@ -88,7 +86,7 @@ export function createServer(parts: ServerParts): FastifyInstance {
     genReqId: requestId,
     trustProxy: parts.trustedProxies.length > 0 && [...parts.trustedProxies],
     // These bound how long a request may take to arrive, not how long it is worked on.
-    requestTimeout: Math.max(300_000, longestUploadMs(parts.uploadLimits) + 30_000),
+    requestTimeout: requestTimeout(parts.serving()),
     http: { headersTimeout: 10_000, connectionsCheckingInterval: 1_000, requireHostHeader: false },
     // Longer than the idle time of the usual load balancers, so that they close first.
     keepAliveTimeout: 65_000,
@@ -113,7 +111,9 @@ export function createServer(parts: ServerParts): FastifyInstance {
   refuseUnknownUrls(app);
   expectContinue(app);
 
-  if (parts.corsOrigins.length > 0) allowOrigins(app, parts.corsOrigins, costHeaderName(parts.currency));
+  if (parts.corsOrigins.length > 0) {
+    allowOrigins(app, parts.corsOrigins, () => costHeaderName(parts.serving().currency));
+  }
   healthRoutes(app, parts.lifecycle);
   openApiRoute(app);
   if (parts.store) filesRoute(app, parts.store);
@@ -129,20 +129,29 @@ export function createServer(parts: ServerParts): FastifyInstance {
     refusedRoutes(keyed);
     keyed.register(async (generating) => {
       limitRequests(generating);
-      admitRequests(generating, parts.gateway.admission);
-      imagesRoute(generating, 'generations', handleGenerations(parts.gateway));
+      admitRequests(generating, parts.admission);
+      imagesRoute(generating, 'generations', handleGenerations(parts.serving));
     });
     keyed.register(async (uploading) => {
       limitRequests(uploading);
-      admitRequests(uploading, parts.gateway.admission);
+      admitRequests(uploading, parts.admission);
       acceptUploads(uploading);
-      uploading.addHook('onRequest', async ({ raw }) => refuseLongUpload(raw, parts.uploadLimits));
-      imagesRoute(uploading, 'edits', handleEdits(editsParts(parts)));
+      uploading.addHook('onRequest', async ({ raw }) => refuseLongUpload(raw, parts.serving().uploadLimits));
+      imagesRoute(uploading, 'edits', handleEdits(parts.serving, parts.openSpool));
     });
-    modelsRoutes(keyed, parts.gateway.catalog);
+    modelsRoutes(keyed, () => parts.serving().gateway.catalog);
     metricsRoute(keyed, parts.metrics);
   });
   return app;
+}
+
+/** Gives uploads the time that they need from now on. It is never less than before: an upload may be under way. */
+export function allowUploads({ server }: FastifyInstance, serving: Serving): void {
+  server.requestTimeout = Math.max(server.requestTimeout, requestTimeout(serving));
+}
+
+function requestTimeout({ uploadLimits }: Serving): number {
+  return Math.max(300_000, longestUploadMs(uploadLimits) + 30_000);
 }
 
 /** Before the body is read: Fastify would parse it first, and might complain about that. */
@@ -167,10 +176,6 @@ function acceptUploads(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('application/json', (_request, _body, done) => done(null));
   app.register(multipart, { limits: formLimits, isPartAFile: isFormFile });
-}
-
-function editsParts({ gateway, openSpool, uploadLimits, inputDownload }: ServerParts): EditsParts {
-  return { gateway, openSpool, limits: uploadLimits, download: inputDownload };
 }
 
 function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {

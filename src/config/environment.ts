@@ -44,12 +44,31 @@ export type Environment = {
  * @throws ConfigError when there is an `.env` that cannot be read
  */
 export function loadDotEnv(): Variables {
-  const path = resolve('.env');
+  return withDotEnv(process.env);
+}
+
+/** The working directory's `.env`. */
+export function dotEnvFile(): string {
+  return resolve('.env');
+}
+
+/**
+ * For the time after {@link loadDotEnv}, but to be called before it: the environment that the process was started with,
+ * which cannot change, and `.env` as it is whenever the function that this gives is called. That one throws like
+ * {@link loadDotEnv}, and leaves the process environment as it is.
+ */
+export function environmentReader(): () => Variables {
+  const started = { ...process.env };
+  return () => withDotEnv({ ...started });
+}
+
+function withDotEnv(processEnv: NodeJS.ProcessEnv): Variables {
+  const path = dotEnvFile();
   // All options are given, because dotenv would otherwise take them from DOTENV_… variables.
-  const { error } = config({ path, quiet: true, override: false, debug: false, encoding: 'utf8' });
+  const { error } = config({ path, processEnv, quiet: true, override: false, debug: false, encoding: 'utf8' });
   const code = error !== undefined && 'code' in error ? String(error.code) : 'ENOENT';
   if (code !== 'ENOENT') throw new ConfigError(path, [{ path: '', message: `the file cannot be read: ${code}` }]);
-  return Object.freeze({ ...process.env });
+  return Object.freeze({ ...processEnv });
 }
 
 /**

@@ -3,6 +3,13 @@ import type { JsonPath, PathProblem } from './json-path.ts';
 /** Names and values a models file may refer to; normally the process environment. */
 export type Variables = Readonly<Record<string, string | undefined>>;
 
+/** The names of variables that have other values now, without those that a file with this text refers to. */
+export function changedVariables(before: Variables, now: Variables, text: string): string[] {
+  const referred = new Set([...text.matchAll(reference)].map(([, name]) => name));
+  const names = new Set([...Object.keys(before), ...Object.keys(now)]);
+  return [...names].filter((name) => !referred.has(name) && read(before, name) !== read(now, name));
+}
+
 /** A value with its variables filled in. A string with a problem becomes `undefined`. */
 export type Interpolated = { readonly value: unknown; readonly problems: readonly PathProblem[] };
 

@@ -35,7 +35,7 @@ export async function examine(
     const credential = credentialOf(config);
     return (url) => askForFree(url, { client, credential, stepMs });
   });
-  const credentialOf = createCredentials(entra, { acquireMs: stepMs });
+  const credentialOf = createCredentials({ acquireMs: stepMs })(entra);
 
   async function look(model: string, target: TargetConfig): Promise<TargetReport> {
     const url = new URL(target.baseURL);

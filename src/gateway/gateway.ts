@@ -9,10 +9,10 @@ import type { Hosting } from './deliver-url.ts';
 import { fingerprint } from './fingerprint.ts';
 import { type FittedRequest, fitRequest, withDefaults } from './fit-request.ts';
 import { startGeneration } from './generation.ts';
-import { type Claim, GenerationRegistry } from './generation-registry.ts';
+import type { Claim } from './generation-registry.ts';
 import { shuttingDown } from './interruption.ts';
 import type { LogicalModel, ModelCatalog, Target } from './model-catalog.ts';
-import { RetryBudget } from './retry-budget.ts';
+import { RunningWork } from './running-work.ts';
 import type { GatewayTimes } from './times.ts';
 
 /** Who asks, and what they want of the gateway itself. */
@@ -43,11 +43,11 @@ export type Payment = {
   giveBack(): void;
 };
 
-/** The use case: logical models in front, targets behind. */
+/** The use case: logical models in front, targets behind. There is one for each configuration; what runs is common to all. */
 export interface Gateway {
   readonly catalog: ModelCatalog;
   readonly admission: Admission;
-  /** How many generations are running. */
+  /** How many generations are running, whichever configuration they began with. */
   readonly inFlight: number;
   /** How many of them have lost their caller. */
   readonly orphans: number;
@@ -67,15 +67,15 @@ type Parts = {
   /** Where pictures can be hosted at the moment, if they can. */
   readonly hosting: () => Hosting | undefined;
   readonly times: GatewayTimes;
+  /** What the process has under way; by default nothing. */
+  readonly running?: RunningWork;
   readonly random?: () => number;
 };
 
 export function createGateway(parts: Parts): Gateway {
   const { catalog, admission, recorder, hosting, times, random = Math.random } = parts;
-  const running = new Set<Generation>();
-  const registry = new GenerationRegistry(times.lingerMs);
-  const budget = new RetryBudget();
-  let isClosed = false;
+  const { running = new RunningWork(times.lingerMs) } = parts;
+  const { generations, registry, budget } = running;
 
   function begin(model: LogicalModel, request: ImageRequest, caller: Caller, claim: Claim): Generation {
     const asked = withDefaults(request, model.defaults);
@@ -110,12 +110,12 @@ export function createGateway(parts: Parts): Gateway {
       random,
       onOrphaned: (orphan, giveUp) => registry.add(claim, orphan, giveUp),
       onSettled(settled, failure, mayBeBilled) {
-        running.delete(settled);
+        generations.delete(settled);
         if (!settled.report.sent) payment?.giveBack();
         if (failure instanceof GatewayError && isShared(failure, mayBeBilled)) registry.share(claim, failure);
       },
     });
-    running.add(generation);
+    generations.add(generation);
     return generation;
   }
 
@@ -123,13 +123,13 @@ export function createGateway(parts: Parts): Gateway {
     catalog,
     admission,
     get inFlight() {
-      return running.size;
+      return generations.size;
     },
     get orphans() {
       return registry.orphans;
     },
     start(name, request, caller) {
-      if (isClosed) throw shuttingDown();
+      if (running.isClosed) throw shuttingDown();
       const model = catalog.find(name, caller.models);
       const claim = { caller: caller.id, fingerprint: fingerprint(model.name, request) };
       const taken = registry.take(claim);
@@ -143,11 +143,7 @@ export function createGateway(parts: Parts): Gateway {
       void request.edit?.release();
       return taken.generation;
     },
-    cancelAll() {
-      // An upload may be complete only now.
-      isClosed = true;
-      for (const generation of running) generation.cancel('shutdown');
-    },
+    cancelAll: () => running.cancelAll(),
   };
 }
 

@@ -15,12 +15,13 @@ type Shared = { readonly error: GatewayError; readonly timer: NodeJS.Timeout };
  * first; a generation whose caller is still there is never in here.
  */
 export class GenerationRegistry {
-  readonly #lingerMs: number;
+  /** How long what comes in from now on stays. */
+  lingerMs: number;
   readonly #orphans = new Map<string, Map<Generation, NodeJS.Timeout>>();
   readonly #unknown = new Map<string, Shared>();
 
   constructor(lingerMs: number) {
-    this.#lingerMs = lingerMs;
+    this.lingerMs = lingerMs;
   }
 
   /** How many generations linger. */
@@ -30,7 +31,7 @@ export class GenerationRegistry {
 
   /** Keeps a generation whose caller has left; `giveUp` is called when nobody has taken it in time. */
   add(claim: Claim, generation: Generation, giveUp: () => void): void {
-    if (this.#lingerMs === 0) {
+    if (this.lingerMs === 0) {
       giveUp();
       return;
     }
@@ -40,7 +41,7 @@ export class GenerationRegistry {
     const timer = setTimeout(() => {
       this.#remove(name, generation);
       giveUp();
-    }, this.#lingerMs);
+    }, this.lingerMs);
     waiting.set(generation, timer);
     this.#orphans.set(name, waiting);
   }
@@ -49,7 +50,7 @@ export class GenerationRegistry {
   share(claim: Claim, error: GatewayError): void {
     const name = nameOf(claim);
     clearTimeout(this.#unknown.get(name)?.timer);
-    const timer = setTimeout(() => this.#unknown.delete(name), this.#lingerMs).unref();
+    const timer = setTimeout(() => this.#unknown.delete(name), this.lingerMs).unref();
     this.#unknown.set(name, { error, timer });
   }
 

@@ -3,7 +3,7 @@ import { type Release, releaseOnce } from './release.ts';
 
 type Admit = (release: Release) => void;
 
-type Limits = {
+export type SlotLimits = {
   /** How many at once. */
   readonly count: number;
   /** How many may wait. */
@@ -14,11 +14,11 @@ type Limits = {
 
 /** A number of slots with a short, fair queue: first come, first served, and nobody waits for long. */
 export class Slots {
-  readonly #limits: Limits;
+  #limits: SlotLimits;
   readonly #waiting = new Set<Admit>();
   #taken = 0;
 
-  constructor(limits: Limits) {
+  constructor(limits: SlotLimits) {
     this.#limits = limits;
   }
 
@@ -32,6 +32,12 @@ export class Slots {
 
   get isFull(): boolean {
     return this.#taken >= this.#limits.count;
+  }
+
+  /** Sets other limits. Who has a slot keeps it, even where there are now fewer; who waits gets one that is free now. */
+  resize(limits: SlotLimits): void {
+    this.#limits = limits;
+    this.#admit();
   }
 
   /**
@@ -63,11 +69,16 @@ export class Slots {
     this.#taken += 1;
     return releaseOnce(() => {
       this.#taken -= 1;
-      const [next] = this.#waiting;
-      if (next === undefined || this.isFull) return;
+      this.#admit();
+    });
+  }
+
+  #admit(): void {
+    for (const next of this.#waiting) {
+      if (this.isFull) return;
       this.#waiting.delete(next);
       next(this.#take());
-    });
+    }
   }
 }
 

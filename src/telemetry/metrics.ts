@@ -4,6 +4,7 @@ import type { GenerationReport } from '../domain/generation.ts';
 import type { Anomaly, AttemptRecord, Recorder } from '../domain/recorder.ts';
 import type { RequestEnd, RequestRecord } from '../domain/request-record.ts';
 import { CostCounter } from './cost-counter.ts';
+import { reloadMetrics } from './reload-metrics.ts';
 import { stateGauges } from './state-gauges.ts';
 
 /** Picture calls last from seconds to the longest deadline there is. */
@@ -135,6 +136,7 @@ export function createMetrics() {
     unknownRepeated: (provider: string) => repeated.inc({ provider }),
     retryArrived: (end: Parameters<Recorder['retryArrived']>[0]) => retries.inc({ end }),
     anomaly: (kind: Anomaly) => anomalies.inc({ kind }),
+    ...reloadMetrics(registers),
     /** The gauges of what goes on are read when somebody asks for the metrics. */
     watch: stateGauges(registry),
     text: () => registry.metrics(),

@@ -4,10 +4,12 @@ import type { AttemptRecord, Recorder } from '../domain/recorder.ts';
 import type { RequestRecorder } from '../domain/request-record.ts';
 import { attemptLine } from './attempt-line.ts';
 import { createMetrics } from './metrics.ts';
+import type { ReloadRecorder } from './reload-metrics.ts';
 import { levelOf, wideRecord } from './wide-record.ts';
 
 export type Telemetry = Recorder &
-  RequestRecorder & {
+  RequestRecorder &
+  ReloadRecorder & {
     /** Where the state of the gateway can be read from now on. */
     watch(read: () => GatewayState): void;
     metrics(): Promise<string>;

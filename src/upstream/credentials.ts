@@ -6,13 +6,12 @@ import { TokenSource, type TokenTimes } from './token-source.ts';
 /** A key, or the scope for which tokens are to be had. */
 export type CredentialSource = { readonly apiKey: Secret } | { readonly scope: string };
 
-/** Makes what calls show; targets with equal scopes share their token. */
+/** Makes what calls show; targets with equal scopes share their token, also with those of another configuration. */
 export function createCredentials(
-  entra: EntraTokens | undefined,
   times?: Partial<TokenTimes>,
-): (source: CredentialSource) => Credential {
+): (entra: EntraTokens | undefined) => (source: CredentialSource) => Credential {
   const tokens = new Map<string, TokenSource>();
-  return (source) => {
+  return (entra) => (source) => {
     if ('apiKey' in source) return keyCredential(source.apiKey);
     if (entra === undefined) throw new Error('a target needs tokens, and there is no way to any');
     const shared = tokens.get(source.scope) ?? new TokenSource(entra(source.scope), { times });

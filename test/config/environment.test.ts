@@ -217,6 +217,25 @@ describe('loadDotEnv', () => {
     expect(portAfterLoading({})).toBe('undefined undefined\n');
   });
 
+  test('is read again without a trace: the environment from the start wins, and what left .env is gone', () => {
+    const module = new URL('../../src/config/environment.ts', import.meta.url).href;
+    const program = `const { environmentReader, loadDotEnv } = await import('${module}');
+      const { writeFileSync, mkdirSync, rmSync } = await import('node:fs');
+      const readAgain = environmentReader();
+      const told = ({ PORT, HOST, KEY }) => [PORT, HOST, KEY].join();
+      console.log(told(loadDotEnv()), told(readAgain()));
+      writeFileSync('.env', 'PORT=3\\nKEY=new');
+      console.log(told(readAgain()), told(process.env));
+      rmSync('.env');
+      console.log(told(readAgain()), told(process.env));
+      mkdirSync('.env');
+      try { readAgain() } catch (error) { console.log(error.name) }`;
+    writeFileSync(join(folder, '.env'), 'PORT=1\nHOST=a\nKEY=old');
+    const options = { cwd: folder, env: { PORT: '2' }, encoding: 'utf8' } as const;
+    const lines = execFileSync(process.execPath, ['--input-type=module', '--eval', program], options).split('\n');
+    expect(lines).toEqual(['2,a,old 2,a,old', '2,,new 2,a,old', '2,, 2,a,old', 'ConfigError', '']);
+  });
+
   test('an .env that cannot be read stops the start', () => {
     mkdirSync(join(folder, '.env'));
     expect(() => portAfterLoading({})).toThrow('the file cannot be read: EISDIR');

@@ -1,6 +1,6 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: the syntax of the models file is meant
 import { describe, expect, test } from 'vitest';
-import { interpolate } from '../../src/config/interpolate.ts';
+import { changedVariables, interpolate } from '../../src/config/interpolate.ts';
 
 const malformed = 'a reference must be written ${NAME} or ${NAME:-default}, and defaults cannot be nested';
 
@@ -51,4 +51,11 @@ describe('interpolate', () => {
     const value = { '${A}': 1, b: [true, null, { c: 2.5 }] };
     expect(interpolate(value, { A: 'one' }).value).toEqual(value);
   });
+});
+
+test('variables that changed are named, but for those that the file refers to', () => {
+  const before = { PORT: '1', KEY: 'a', GONE: 'x', EMPTY: '' };
+  const now = { PORT: '2', KEY: 'b', SAME: undefined, NEW: 'y' };
+  expect(changedVariables(before, now, '{"apiKey": "${KEY:-none}"}')).toEqual(['PORT', 'GONE', 'NEW']);
+  expect(changedVariables(now, now, '')).toEqual([]);
 });

@@ -1,16 +1,16 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished } from 'vitest';
 import { findSecrets } from '../helpers/search-secrets.ts';
 
 export type Program = {
   readonly child: ChildProcess;
-  /** Where it runs. */
+  /** Where it runs; its models file is `models.json` there, unless its environment says otherwise. */
   readonly directory: string;
   /** Everything printed so far. */
   readonly output: { stdout: string; stderr: string };
@@ -31,6 +31,8 @@ type Start = {
   readonly entry?: 'dist/main.js' | 'src/demo.ts' | 'src/doctor.ts' | 'src/smoke.ts';
   /** Content of the models file: text as it is, anything else as JSON. */
   readonly models?: unknown;
+  /** Further files, by their paths in its directory. */
+  readonly files?: Readonly<Record<string, string>> | undefined;
   readonly env?: Record<string, string>;
   readonly arguments?: readonly string[];
   readonly nodeOptions?: readonly string[];
@@ -45,6 +47,10 @@ export async function startProgram(start: Start): Promise<Program> {
   const modelsFile = join(directory, 'models.json');
   const { models } = start;
   if (models !== undefined) await writeFile(modelsFile, typeof models === 'string' ? models : JSON.stringify(models));
+  for (const [path, content] of Object.entries(start.files ?? {})) {
+    await mkdir(dirname(join(directory, path)), { recursive: true });
+    await writeFile(join(directory, path), content);
+  }
   const entry = fileURLToPath(new URL(`../../${start.entry ?? 'dist/main.js'}`, import.meta.url));
   const env = { PORT: '0', MODELS_FILE: modelsFile, GATEWAY_API_KEYS: 'program-key', ...start.env };
   const nodeOptions = [...usualOptions, ...(start.nodeOptions ?? [])];

@@ -30,6 +30,23 @@ describe('at the door', () => {
     expect(admission.heldBytes).toBe(0);
   });
 
+  test('other limits hold at once, and what was let in before counts', async () => {
+    const admission = new Admission({ inFlight: 1, heldBytes: 5 * megabyte, queueMs: 1_000 });
+    const [first, second] = [admission.enter(megabyte), admission.enter(megabyte)];
+    const endTurn = await admission.turn(never);
+    const next = admission.turn(never);
+    expect(() => admission.enter(megabyte)).toThrow(expect.objectContaining({ kind: 'overloaded' }));
+    admission.resize({ inFlight: 2, heldBytes: 6 * megabyte, queueMs: 1_000 });
+    const third = admission.enter(megabyte);
+    (await next)();
+    admission.resize({ inFlight: 2, heldBytes: megabyte, queueMs: 1_000 });
+    expect(admission.heldBytes).toBe(6 * megabyte);
+    expect(() => admission.enter(0)).toThrow(expect.objectContaining({ kind: 'overloaded' }));
+    for (const release of [first, second, third, endTurn]) release();
+    expect(admission.heldBytes).toBe(0);
+    admission.enter(0)();
+  });
+
   test('nothing exceeds the limits, and bytes and counts come back, whatever comes and goes', () => {
     const step = fc.oneof(fc.record({ enter: fc.nat({ max: megabyte }) }), fc.record({ leave: fc.nat() }));
     const limits = { inFlight: 3, heldBytes: 12 * megabyte, queueMs: 0 };

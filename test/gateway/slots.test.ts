@@ -47,6 +47,24 @@ describe('slots', () => {
     expect([slots.taken, slots.waiting, vi.getTimerCount()]).toEqual([0, 0, 0]);
   });
 
+  test('that are added later are given to those who wait, and those that are taken away only when they are free', async () => {
+    const slots = new Slots({ count: 1, queue: 10, queueMs: 1_000 });
+    const first = await slots.enter(never);
+    const [second, third] = [slots.enter(never), slots.enter(never)];
+    const fourth = slots.enter(never);
+    slots.resize({ count: 3, queue: 10, queueMs: 1_000 });
+    const releases = [first, await second, await third];
+    expect([slots.taken, slots.waiting]).toEqual([3, 1]);
+    slots.resize({ count: 1, queue: 1, queueMs: 500 });
+    releases[0]?.();
+    releases[1]?.();
+    expect([slots.taken, slots.waiting, slots.isFull]).toEqual([1, 1, true]);
+    await expect(slots.enter(never)).rejects.toMatchObject({ kind: 'overloaded', retryAfterMs: 500 });
+    releases[2]?.();
+    (await fourth)();
+    expect([slots.taken, slots.waiting, vi.getTimerCount()]).toEqual([0, 0, 0]);
+  });
+
   test('are waited for by the patient for as long as it takes, in their order', async () => {
     const slots = new Slots({ count: 1, queue: 0, queueMs: 1_000 });
     const gone = new AbortController();

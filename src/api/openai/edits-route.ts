@@ -7,29 +7,25 @@ import type { Gateway } from '../../gateway/gateway.ts';
 import { answerGeneration } from '../answer-generation.ts';
 import { callerOf } from '../caller-of.ts';
 import { modelInPath, modelOf } from '../model-of.ts';
+import type { Serving } from '../serving.ts';
 import { checkBoundary } from '../uploads/form-rules.ts';
 import { readForm } from '../uploads/read-form.ts';
 import { readJsonEdit } from '../uploads/read-json-edit.ts';
 import { editInputs } from '../uploads/upload.ts';
-import { readUpload, type UploadLimits } from '../uploads/watch-upload.ts';
+import { readUpload } from '../uploads/watch-upload.ts';
 import { type ImageCall, parseParameters } from './parse-parameters.ts';
 
-export type EditsParts = {
-  readonly gateway: Gateway;
-  readonly openSpool: OpenSpool;
-  readonly limits: UploadLimits;
-  /** Fetches pictures that callers give as links; `undefined`: none are fetched. */
-  readonly download: ImageDownload | undefined;
-};
-
 /** `…/images/edits`, multipart or JSON, answered with JSON or with an event stream. */
-export function handleEdits({ gateway, openSpool, limits, download }: EditsParts) {
+export function handleEdits(serving: () => Serving, openSpool: OpenSpool) {
   return async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
+    // An upload takes a while, and ends with the configuration that it began with.
+    const { gateway, uploadLimits: limits, inputDownload: download } = serving();
+    const models = request.account?.models;
     checkNamedModel(request, gateway);
     const spool = openSpool();
     let isStarted = false;
     const start = (call: ImageCall) => {
-      const generation = gateway.start(modelOf(request, call.model), call.request, callerOf(request));
+      const generation = gateway.start(modelOf(request, call.model), call.request, { ...callerOf(request), models });
       isStarted = true;
       return generation;
     };
