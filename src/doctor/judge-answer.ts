@@ -48,7 +48,7 @@ export function judgePart(facts: AnswerFacts, what: string): Finding {
 
 /** Why there was no token, by the codes that the log has, too. */
 export function noTokenHint(code: string): string {
-  const clock = ['AADSTS700024', 'AADSTS700082', 'AADSTS500133'];
+  const clock = ['AADSTS700024', 'AADSTS500133'];
   if (clock.some((one) => code.includes(one))) {
     return `Entra ID finds the time wrong (${code}): check the clock of this machine`;
   }
