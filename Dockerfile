@@ -22,7 +22,7 @@ RUN chmod -R a+rX .
 
 # The gateway as one file, with nothing of the simulator in it.
 FROM all-packages AS build
-COPY rolldown.config.ts ./
+COPY build.ts ./
 COPY src src
 RUN npm run build && chmod -R a+rX dist
 

@@ -24,9 +24,7 @@ export function recordRequests(app: FastifyInstance, recorder: RequestRecorder):
     recorder.requestStarted();
     reply.raw.once('close', () => {
       record.bytesIn = newBytesOf(request.raw.socket);
-      const end = requestEnd(reply.raw, record);
-      // Whoever else listens is to know first that a caller has left.
-      queueMicrotask(() => recorder.requestEnded(record, end));
+      recorder.requestEnded(record, requestEnd(reply.raw, record));
     });
     requireOneHost(request.raw);
   });

@@ -24,7 +24,7 @@ export async function askTarget(target: TargetConfig, model: string, ask: Ask): 
 }
 
 function askedAs({ credential, baseURL }: TargetConfig, url: URL): AskedAs {
-  return { shows: 'scope' in credential ? 'token' : 'key', url, isProject: baseURL.includes('/api/projects/') };
+  return { shows: 'scope' in credential ? 'token' : 'key', url, isProject: /\/api\/projects\/[^/]+$/.test(baseURL) };
 }
 
 type Asked = { readonly facts: AnswerFacts; readonly url: URL; readonly isFirst: boolean };

@@ -1,8 +1,8 @@
 import type { TargetConfig } from '../config/models-config.ts';
 
 /**
- * GETs that cost nothing. No POST is among them, not even one that Azure would refuse: of some models it is not certain
- * that a body without a prompt makes nothing (FLUX has a default prompt).
+ * GETs that cost nothing. No POST is among them, not even one that Azure would refuse: that a body without a prompt makes
+ * nothing is not certain of every model.
  */
 export type FreeQuestions = {
   /** Asked in turn until one is not a 404. Whoever may ask them is known to the resource. */

@@ -48,7 +48,7 @@ export function judgePart(facts: AnswerFacts, what: string): Finding {
 
 /** Why there was no token, by the codes that the log has, too. */
 export function noTokenHint(code: string): string {
-  const clock = ['AADSTS700024', 'AADSTS700082', 'AADSTS500133'];
+  const clock = ['AADSTS700024', 'AADSTS500133'];
   if (clock.some((one) => code.includes(one))) {
     return `Entra ID finds the time wrong (${code}): check the clock of this machine`;
   }
@@ -69,7 +69,10 @@ function noAzure(status: number): string {
   return `a web page answers, not Azure (${status}): a proxy or captive portal of this network, or a wrong host in \`baseURL\``;
 }
 
-function refused({ clockAheadMs = 0 }: AnswerFacts, { shows }: AskedAs): string {
+function refused({ clockAheadMs = 0 }: AnswerFacts, { shows, isProject }: AskedAs): string {
+  if (shows === 'key' && isProject) {
+    return 'a project takes tokens, not keys: use `auth` with the scope https://ai.azure.com/.default';
+  }
   if (shows === 'key')
     return 'the key is not accepted: check `apiKey`, whether it was rotated, and that it is one of this resource';
   if (Math.abs(clockAheadMs) <= clockToleranceMs) {

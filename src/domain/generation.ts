@@ -27,7 +27,7 @@ export type GenerationReport = {
   /** When it was started, and when its outcome was known, as of `performance.now()`. */
   readonly startedAt: number;
   readonly knownAt: number | undefined;
-  /** What its calls have cost; of a caller that has left it to whoever asks for the same again: nothing for certain. */
+  /** What its calls have cost so far. */
   readonly bill: Bill;
   /** The cost that is certain before the answer is sent: of pictures that have a price each, or that have all come. */
   readonly costAhead: { readonly cost: Cost; readonly currency: string } | undefined;

@@ -100,10 +100,10 @@ export class PaidAttempt {
 
   /** What it costs when its pictures come as they were asked for; `undefined` where only its answer will tell. */
   get expectedCost(): Cost | undefined {
-    const { price, provider } = this.target;
+    const { price } = this.target;
     const { cost, mayBeMore } = this.bill;
     if (!mayBeMore) return cost;
-    if (this.#failure !== undefined || price === undefined || provider.decidesItself) return undefined;
+    if (this.#failure !== undefined || price === undefined) return undefined;
     const each = pricePerPicture(price, this.#factsOf(undefined));
     return each === undefined ? undefined : costOfPictures(each, this.#request.count);
   }

@@ -117,13 +117,6 @@ export function startGeneration(start: Start): Generation {
   function forCaller(): Generation {
     const left = Promise.withResolvers<never>();
     let isLeft = false;
-    const report = liveReport(start, asking, {
-      begin,
-      knownAt: () => knownAt,
-      turnMs: () => turnMs,
-      isAnswered: () => isAnswered,
-      isLeft: () => isLeft,
-    });
     const known = Promise.race([answer, left.promise]);
     known.catch(() => {});
     return {
@@ -147,6 +140,12 @@ export function startGeneration(start: Start): Generation {
     };
   }
 
+  const report = liveReport(start, asking, {
+    begin,
+    knownAt: () => knownAt,
+    turnMs: () => turnMs,
+    isAnswered: () => isAnswered,
+  });
   const answer = run();
   const generation = forCaller();
   // Calls that still ran when another one failed were given up: they may have been billed.
@@ -163,14 +162,12 @@ type Progress = {
   readonly turnMs: () => number;
   /** Whether there are pictures. */
   readonly isAnswered: () => boolean;
-  /** Whether the caller whose report it is has left. */
-  readonly isLeft: () => boolean;
 };
 
 function liveReport(
   { model, request, maxRetries, timeoutMs }: Start,
   asking: AskTargets,
-  { begin, knownAt, turnMs, isAnswered, isLeft }: Progress,
+  { begin, knownAt, turnMs, isAnswered }: Progress,
 ): GenerationReport {
   const lastTarget = (): Target | undefined => asking.attempts.at(-1)?.target;
   return {
@@ -208,7 +205,7 @@ function liveReport(
       return knownAt();
     },
     get bill() {
-      return isLeft() ? leftBill : sumOf(asking.attempts.map(({ bill }) => bill));
+      return sumOf(asking.attempts.map(({ bill }) => bill));
     },
     get costAhead() {
       // The calls of a stream may not even have been made.
@@ -219,9 +216,6 @@ function liveReport(
     },
   };
 }
-
-/** Whoever takes it over has the cost, so that nothing is told twice. */
-const leftBill: Bill = { cost: 0n, currency: undefined, mayBeMore: true };
 
 function sumOf(bills: readonly Bill[]): Bill {
   return {

@@ -8,13 +8,10 @@ type Options = {
   readonly destination?: DestinationStream;
 };
 
-/** Lines are written together: one write for each costs a tenth of a small answer. They are late by `periodicFlush` ms at most. */
-const writing = { sync: false, minLength: 4096, periodicFlush: 100 };
-
 /** The process's log: one JSON object a line on standard output. */
 export async function createLogger({ level, isPretty, destination }: Options): Promise<Logger> {
   const stream = isPretty ? await prettyStream(destination) : destination;
-  return pino({ level }, stream ?? pino.destination(writing));
+  return stream === undefined ? pino({ level }) : pino({ level }, stream);
 }
 
 async function prettyStream(destination: DestinationStream | undefined): Promise<DestinationStream> {

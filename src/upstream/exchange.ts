@@ -17,7 +17,8 @@ export type Exchange = Dispatcher.DispatchOptions & {
 
 /**
  * One request of HTTP: resolves with the head of its answer. When the signal says so it ends at once, even while it is
- * still connecting, and so does its body; both fail with the signal's reason then, and else with what broke them.
+ * still connecting, and so does its body, unless that has arrived; both fail with the signal's reason then, and else with
+ * what broke them.
  */
 export function exchange(dispatcher: Dispatcher, { signal, onSent, ...options }: Exchange): Promise<Answer> {
   return new Promise((resolve, reject) => {

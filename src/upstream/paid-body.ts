@@ -5,6 +5,7 @@ export type PaidBody = {
   readonly contentType: string;
   /** In bytes. */
   readonly length: number;
+  /** Nothing that must be closed is opened before the first byte is read: a call may end before that. */
   open(): Buffer | Readable;
 };
 

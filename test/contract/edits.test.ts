@@ -151,7 +151,7 @@ describe.each(synchronousProviders)('the paid edit of $name', (provider) => {
     const azure = mockAzure();
     azure.post(editsPath(provider), success);
     const headers = {
-      'x-api-key': 'caller-canary',
+      'x-api-key': 'caller-canary-key',
       cookie: 'caller-canary=1',
       'user-agent': 'caller-canary',
       'openai-organization': 'caller-canary',

@@ -99,7 +99,7 @@ describe.each(allProviders)('the paid call of $name', (provider) => {
       { prompt: 'a cat' },
       {
         headers: {
-          'x-api-key': 'caller-canary',
+          'x-api-key': 'caller-canary-key',
           cookie: 'caller-canary=1',
           'user-agent': 'caller-canary',
           'openai-organization': 'caller-canary',

@@ -217,7 +217,7 @@ describe('the way to a host', () => {
 
   test('TLS that is silent ends in time', async () => {
     const port = await serveRaw(() => {});
-    const [report] = await look([v1(`https://localhost:${port}`)], { stepMs: 100 });
+    const [report] = await look([v1(`https://localhost:${port}`)], { stepMs: 1_500 });
     expect(statesOf(report as TargetReport)).toEqual(['ok', 'ok', 'failed', ...nothing]);
     expect(hintOf(report, 'tls')).toContain('ETIMEDOUT');
   });
@@ -273,7 +273,7 @@ describe('what answers', () => {
       '400',
     ],
   ])('%s', async (_, listener, step, hint) => {
-    const [report] = await look([v1(await answering(listener))], { stepMs: 400 });
+    const [report] = await look([v1(await answering(listener))], { stepMs: 1_500 });
     expect(hintOf(report, step)).toContain(hint);
     expect(report?.findings.credential.state).not.toBe('ok');
   });

@@ -31,6 +31,7 @@ describe('what an answer says', () => {
     ['a refusal that is a web page', { status: 403, body: 'web page' }, key, 'failed', 'not asked', /web page/],
     ['words', { body: 'anything else' }, key, 'failed', 'not asked', /not Azure/],
     ['401 for a key', { status: 401 }, key, 'ok', 'failed', /`apiKey`/],
+    ['401 for a key of a project', { status: 401 }, { ...project, shows: 'key' }, 'ok', 'failed', /tokens, not keys/],
     ['401 for a token', { status: 401 }, token, 'ok', 'failed', /`auth\.entra\.scope`/],
     [
       '401 for a token, clock fast',

@@ -293,9 +293,9 @@ describe('what is not offered', () => {
 
 describe('the routes', () => {
   // Whatever is added here is reachable for everybody who reaches the port, so it has to be meant (RELIABILITY T25).
-  const health = ['/', '/healthz', '/readyz'];
+  const open = ['/', '/healthz', '/readyz', '/openapi.json'];
   const known = [
-    ...health,
+    ...open,
     '/metrics',
     '/v1/images/files/:id',
     '/openai/images/generations:submit',
@@ -305,7 +305,7 @@ describe('the routes', () => {
     ),
     ...modelSurfaces.flatMap((root) => [`${patternOf(root)}/models`, `${patternOf(root)}/models/*`]),
   ];
-  const isPublic = (pattern: string) => health.includes(pattern) || pattern === '/v1/images/files/:id';
+  const isPublic = (pattern: string) => open.includes(pattern) || pattern === '/v1/images/files/:id';
 
   async function startWithFiles(): Promise<StartedGateway> {
     const { store } = await startStore();
@@ -319,7 +319,7 @@ describe('the routes', () => {
     expect(routesOf(server.printRoutes({ commonPrefix: false })).toSorted()).toEqual(drawn.toSorted());
   });
 
-  test('want a key, by any method and in any spelling, except for health and hosted pictures', async () => {
+  test('want a key, by any method and in any spelling, except for health, the OpenAPI document and hosted pictures', async () => {
     const { url } = await startWithFiles();
     const ask = asker(url);
     const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
@@ -345,9 +345,9 @@ describe('the routes', () => {
     }
   });
 
-  test('without a key are health and hosted pictures, which tell nothing', async () => {
+  test('without a key are health, the OpenAPI document and hosted pictures, which tell nothing', async () => {
     const ask = asker((await startWithFiles()).url);
-    for (const path of health) expect((await ask({ path })).status).toBe(200);
+    for (const path of open) expect((await ask({ path })).status).toBe(200);
     for (const path of ['/v1/images/files/abc', '/v1/images/files/..%2F..', '/nothing']) {
       expect(codeOf(await ask({ path }))).toEqual([404, 'unknown_url']);
     }

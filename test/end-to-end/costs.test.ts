@@ -121,6 +121,13 @@ describe('prices of pictures', () => {
     expect(await inAll(gateway)).toEqual({ [total('dall-e-3')]: Number(expected) });
   });
 
+  test('a stream of several calls: in no header, because most of them are still to be made', async () => {
+    const gateway = await startPriced();
+    const answer = await callGateway(gateway.url, { model: 'dall-e-3', prompt: 'a cat', n: 6, stream: true });
+    expect(costHeader(answer)).toBeNull();
+    expect(await loggedCost(gateway)).toEqual({ cost: 0.24, currency: 'EUR' });
+  });
+
   test('a size without a price: unknown, and no header', async () => {
     const gateway = await startPriced();
     const answer = await callGateway(gateway.url, { model: 'dall-e-3', prompt: 'a cat', size: '1792x1024' });

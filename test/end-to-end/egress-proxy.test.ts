@@ -75,3 +75,43 @@ test('proxies of the environment are not asked (RELIABILITY T23)', async () => {
   const { status } = await callGateway(await program.listening(), { model: 'picture', prompt: 'a cat' }, { headers });
   expect([status, proxy.asked, proxy.forwarded]).toEqual([200, [], []]);
 });
+
+describe('tokens of Entra ID', () => {
+  const scope = 'https://cognitiveservices.azure.com/.default';
+
+  /** A program without keys whose environment names a proxy; its identity is the simulator's. */
+  async function startKeyless(env: Record<string, string> = {}) {
+    const proxy = await startConnectProxy();
+    const { simulator } = await startRig();
+    const target = {
+      provider: 'azure-v1',
+      model: 'gpt-image-2',
+      baseURL: simulator.origin,
+      auth: { entra: { scope } },
+    };
+    const program = await startProgram({
+      models: { models: { picture: target } },
+      env: {
+        IDENTITY_ENDPOINT: `${simulator.origin}/msi/token`,
+        IDENTITY_HEADER: simulator.identityHeader,
+        AZURE_TOKEN_CREDENTIALS: 'ManagedIdentityCredential',
+        HTTPS_PROXY: proxy.origin,
+        ...env,
+      },
+    });
+    const url = await program.listening();
+    const headers = { authorization: 'Bearer program-key' };
+    return { proxy, draw: () => callGateway(url, { model: 'picture', prompt: 'a cat' }, { headers }) };
+  }
+
+  test('are asked for as HTTPS_PROXY says: that is how their package does it', async () => {
+    const { proxy, draw } = await startKeyless();
+    void draw().catch(() => {});
+    await expect.poll(() => proxy.forwarded.join(), { timeout: 15_000 }).toContain('/msi/token');
+  });
+
+  test('and as NO_PROXY says', async () => {
+    const { proxy, draw } = await startKeyless({ NO_PROXY: '127.0.0.1' });
+    expect([(await draw()).status, proxy.forwarded, proxy.asked]).toEqual([200, [], []]);
+  });
+});

@@ -132,9 +132,17 @@ describe('a paid POST through an egress proxy', () => {
   test('whose upstream is silent behind the tunnel ends within the same limit', async () => {
     const port = await serveRaw(() => {});
     const proxy = await startConnectProxy();
-    const outcome = await post(`https://localhost:${port}/`, proxy, { connectMs: 300 });
+    const outcome = await post(`https://localhost:${port}/`, proxy, { connectMs: 1_500 });
     expect(outcome).toMatchObject({ sent: false, kind: 'upstream_unavailable', outcome: 'not-processed' });
     expect(proxy.asked).toHaveLength(1);
+  });
+
+  test('may take longer than the limit for connecting once it is connected', async () => {
+    const port = await serveHttp((_request, response) => void setTimeout(() => response.end('{}'), 2_500), {
+      secure: true,
+    });
+    const proxy = await startConnectProxy();
+    expect(await post(`https://localhost:${port}/`, proxy, { connectMs: 1_500 })).toEqual({ sent: true, status: 200 });
   });
 
   test('whose upstream closes the tunnel before there is TLS was not sent', async () => {
