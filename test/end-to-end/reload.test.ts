@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { parseModels } from '../../src/config/load-models.ts';
 import { Secret } from '../../src/domain/secret.ts';
 import { callGateway } from '../helpers/call-gateway.ts';
-import { gatewayKey, type StartedGateway, startGateway } from '../helpers/start-gateway.ts';
+import { callersIn, gatewayKey, type StartedGateway, startGateway } from '../helpers/start-gateway.ts';
 import { exchange, openSocket, rawCall, startUpstream, tinyPng } from './rig.ts';
 import { samplesLike } from './samples-of.ts';
 
@@ -163,8 +163,11 @@ describe('a request that has begun', () => {
     expect((await call).status).toBe(200);
   });
 
-  test('with an upload ends as it began, whatever has become of its model and of the limits', async () => {
+  test('with an upload ends as it began, whatever has become of its model, its caller and the limits', async () => {
     const { held, gateway, arrived } = await startHeld();
+    const callerOf = (model: string) =>
+      callersIn({ shop: { keys: [{ key: gatewayKey }], models: [model] } }, gateway.app.models);
+    gateway.app.keyRing.replace(callerOf('picture'));
     const body = Buffer.concat([
       Buffer.from('--b\r\ncontent-disposition: form-data; name="prompt"\r\n\r\na cat\r\n'),
       Buffer.from('--b\r\ncontent-disposition: form-data; name="image"; filename="a.png"\r\n\r\n'),
@@ -184,6 +187,7 @@ describe('a request that has begun', () => {
     socket.write(body.subarray(0, 1_100_000));
     await expect.poll(() => gateway.app.gateway.admission.heldBytes, patience).toBeGreaterThan(0);
     replace(gateway, fileOf({ poster: elsewhere }, { defaultModel: 'poster', limits: { uploadBytes: 1_000_000 } }));
+    gateway.app.keyRing.replace(callerOf('poster'));
     socket.write(body.subarray(1_100_000));
     await arrived(1);
     held[0]?.end(picture);
