@@ -15,17 +15,20 @@ export function allowOrigins(app: FastifyInstance, origins: readonly string[], c
     strictPreflight: false,
   };
   app.register(cors, {
-    delegator: (_request, done) => done(null, { ...settings, exposedHeaders: [...exposedHeaders, costHeader()] }),
+    delegator: (_request, done) => done(null, { ...settings, exposedHeaders: [...ofAnswers, costHeader(), ...ofRefusals] }),
   });
 }
 
-const exposedHeaders = [
+const ofAnswers = [
   'x-request-id',
   'x-gateway-model',
   'x-gateway-target',
   'x-gateway-attempts',
   'x-gateway-adapted',
   'server-timing',
+];
+
+const ofRefusals = [
   'retry-after',
   'retry-after-ms',
   'x-should-retry',
