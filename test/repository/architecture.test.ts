@@ -20,7 +20,8 @@ function importsOf(room: string): Set<string> {
     const source = readFileSync(`src/${room}/${file}`, 'utf8');
     for (const [, path = ''] of source.matchAll(/ from '([^']+)'/g)) {
       const other = path.startsWith(up) ? path.slice(up.length).split('/')[0] : undefined;
-      if (other !== undefined) found.add(other);
+      // `..` is the manifest beside `src`.
+      if (other !== undefined && other !== '..') found.add(other);
     }
   }
   return found;
