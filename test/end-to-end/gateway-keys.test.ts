@@ -108,10 +108,10 @@ describe('keys', () => {
   });
 
   test('one that is taken away is refused at once, and what it has started goes on', async () => {
-    const { gateway, held, ask } = await start({ callers: { ...caller('shop'), ...caller('batch') }, isHeld: true });
+    const { gateway, held, ask } = await start({ callers: { ...caller('shop'), ...caller('mill') }, isHeld: true });
     const running = ask('shop');
     await expect.poll(() => held.length, patience).toBe(1);
-    gateway.app.keyRing.replace(callersIn(caller('batch'), { models: [], aliases: new Map() }));
+    gateway.app.keyRing.replace(callersIn(caller('mill'), { models: [], aliases: new Map() }));
     expect((await ask('shop')).status).toBe(401);
     held[0]?.();
     expect((await running).status).toBe(200);
@@ -240,13 +240,13 @@ describe('a limit of requests', () => {
   test('of another key, and looking at models, cost nothing', async () => {
     const limits = { requests: 1 };
     const { gateway, ask } = await start({
-      callers: { ...caller('shop', { limits }), ...caller('batch', { limits }) },
+      callers: { ...caller('shop', { limits }), ...caller('mill', { limits }) },
     });
     for (let count = 0; count < 3; count += 1) {
       const { status, headers } = await asker(gateway.url)({ path: '/v1/models', headers: bearer('shop') });
       expect([status, headers['x-ratelimit-limit-requests']]).toEqual([200, undefined]);
     }
-    expect([(await ask('shop')).status, (await ask('batch')).status, (await ask('shop')).status]).toEqual([
+    expect([(await ask('shop')).status, (await ask('mill')).status, (await ask('shop')).status]).toEqual([
       200, 200, 429,
     ]);
   });

@@ -184,12 +184,13 @@ describe('metrics move with', () => {
   test('nothing that a caller can choose', async () => {
     const { url } = await startRig();
     const word = 'chosen-by-a-caller';
-    await callGateway(url, { prompt: word, user: word, size: word, quality: word, model: word });
-    await callGateway(url, { prompt: word, user: word }, { headers: { 'x-request-id': word, 'user-agent': word } });
-    await callGateway(url, { prompt: word }, { path: `/openai/deployments/${word}/images/generations` });
-    await callGateway(url, { prompt: word }, { path: `/v1/${word}?${word}=${word}` });
+    const prompt = 'what a caller writes';
+    await callGateway(url, { prompt, user: word, size: word, quality: word, model: word });
+    await callGateway(url, { prompt, user: word }, { headers: { 'x-request-id': word, 'user-agent': word } });
+    await callGateway(url, { prompt }, { path: `/openai/deployments/${word}/images/generations` });
+    await callGateway(url, { prompt }, { path: `/v1/${word}?${word}=${word}` });
     await fetch(`${url}/metrics`, { method: word, headers: { 'api-key': gatewayKey, [word]: word } }).catch(() => {});
-    expect(JSON.stringify(await samplesOf(url))).not.toContain(word);
+    expect(JSON.stringify(await samplesOf(url))).not.toMatch(/chosen-by-a-caller|what a caller writes/);
   });
 });
 

@@ -81,7 +81,7 @@ export async function startProgram(start: Start): Promise<Program> {
 
 /** Keys of the environment and of the models file. */
 function secretsOf(env: Readonly<Record<string, string>>, models: unknown): string[] {
-  const keys = Object.entries(env).filter(([name]) => /KEY|SECRET/.test(name));
+  const keys = Object.entries(env).filter(([name]) => /KEY|SECRET/.test(name) && !name.endsWith('_FILE'));
   const inFile = JSON.stringify(models ?? '').matchAll(/apiKey\\?":\s*\\?"([^"$\\]+)/g);
   return [...keys.flatMap(([, value]) => value.split(',')), ...[...inFile].map(([, key = '']) => key)];
 }

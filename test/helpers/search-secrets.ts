@@ -31,7 +31,6 @@ function spellings(secret: string): string[] {
 
 /** Remembers the secrets of one gateway, and searches for them in everything that others see of it. */
 export class SecretWatch {
-  readonly #keys: readonly string[];
   readonly #credentials: Set<string>;
   readonly #prompts = new Set<string>();
   readonly #errorBodies: string[] = [];
@@ -40,7 +39,6 @@ export class SecretWatch {
 
   /** @param models content of the models file */
   constructor(keys: readonly string[], models: object) {
-    this.#keys = keys;
     this.#credentials = new Set([...keys, ...apiKeysIn(models)]);
     this.#names = JSON.stringify(models);
   }
@@ -66,14 +64,6 @@ export class SecretWatch {
         return acquired;
       };
     };
-  }
-
-  /** As whoever has a key reads them; nothing where the gateway answers nobody any more. */
-  async readMetrics({ server, inject, lifecycle }: FastifyInstance): Promise<string> {
-    if (!server.listening || lifecycle.phase === 'closing') return '';
-    const { statusCode, body } = await inject({ url: '/metrics', headers: { 'api-key': this.#keys[0] ?? '' } });
-    expect(statusCode, 'the metrics can be read').toBe(200);
-    return body;
   }
 
   /** Fails when the log, the metrics, or the body of an error holds a key, a prompt, a picture or a signature. */

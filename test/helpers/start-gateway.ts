@@ -78,7 +78,7 @@ export async function startGateway(models: object, options: Options = {}): Promi
   const url = `http://127.0.0.1:${address.port}`;
   app.lifecycle.phase = 'ready';
   (options.onFinished ?? onTestFinished)(async () => {
-    const metrics = await secrets.readMetrics(app.server).finally(async () => {
+    const metrics = await app.metrics().finally(async () => {
       app.server.server.closeAllConnections();
       await app.server.close();
     });

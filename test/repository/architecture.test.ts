@@ -20,7 +20,7 @@ function importsOf(room: string): Set<string> {
     const source = readFileSync(`src/${room}/${file}`, 'utf8');
     for (const [, path = ''] of source.matchAll(/ from '([^']+)'/g)) {
       const other = path.startsWith(up) ? path.slice(up.length).split('/')[0] : undefined;
-      // What stands beside src, such as package.json, is no room.
+      // `..` is the manifest beside `src`.
       if (other !== undefined && other !== '..') found.add(other);
     }
   }
