@@ -15,7 +15,8 @@ export function allowOrigins(app: FastifyInstance, origins: readonly string[], c
     strictPreflight: false,
   };
   app.register(cors, {
-    delegator: (_request, done) => done(null, { ...settings, exposedHeaders: [...ofAnswers, costHeader(), ...ofRefusals] }),
+    delegator: (_request, done) =>
+      done(null, { ...settings, exposedHeaders: [...ofAnswers, costHeader(), ...ofRefusals] }),
   });
 }
 
@@ -28,9 +29,4 @@ const ofAnswers = [
   'server-timing',
 ];
 
-const ofRefusals = [
-  'retry-after',
-  'retry-after-ms',
-  'x-should-retry',
-  ...rateLimitHeaderNames,
-];
+const ofRefusals = ['retry-after', 'retry-after-ms', 'x-should-retry', ...rateLimitHeaderNames];
