@@ -6,13 +6,13 @@ import { createLifecycle, type Lifecycle } from './api/lifecycle.ts';
 import { allowUploads, createServer } from './api/server.ts';
 import type { Serving } from './api/serving.ts';
 import {
-  type CredentialConfig,
   type ModelConfig,
   type ModelDefaults,
   type ModelsConfig,
   priceOf,
   type TargetConfig,
 } from './config/models-config.ts';
+import type { CredentialSource } from './domain/credential-source.ts';
 import type { ImageProvider } from './domain/image-provider.ts';
 import { type OptionalMember, type RequestDefaults, wireNames } from './domain/image-request.ts';
 import type { ImageStore } from './domain/image-store.ts';
@@ -194,7 +194,7 @@ function loopbackUrl({ server }: FastifyInstance): string | undefined {
 type Upstream = {
   readonly client: UpstreamClient;
   readonly downloads: ImageDownloads;
-  credential(config: CredentialConfig): Credential;
+  credential(source: CredentialSource): Credential;
   price(target: TargetConfig): Price | undefined;
   readonly healthOf: ReadonlyMap<TargetConfig, TargetHealth>;
 };

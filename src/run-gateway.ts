@@ -72,7 +72,8 @@ export async function buildGateway({ environment, models, keys }: Configuration,
   return { app: buildApp({ ...parts, trustedProxies }), logger };
 }
 
-async function entraFor(models: ModelsConfig): Promise<EntraTokens | undefined> {
+/** The way to tokens, where a target needs one. Rejects when the environment offers none that makes sense. */
+export async function entraFor(models: ModelsConfig): Promise<EntraTokens | undefined> {
   return needsTokens(models) ? loadEntra() : undefined;
 }
 

@@ -1,4 +1,5 @@
-import type { CredentialConfig, ModelConfig, TargetConfig } from './config/models-config.ts';
+import type { ModelConfig, TargetConfig } from './config/models-config.ts';
+import { isSameCredential } from './domain/credential-source.ts';
 import { TargetHealth } from './gateway/target-health.ts';
 import type { GatewayTimes } from './gateway/times.ts';
 
@@ -59,15 +60,11 @@ function placeOf(model: string, target: TargetConfig): string {
 }
 
 function hasEqualCalls(one: TargetConfig, other: TargetConfig): boolean {
-  return callsOf(one) === callsOf(other) && hasEqualKey(one.credential, other.credential);
+  return callsOf(one) === callsOf(other) && isSameCredential(one.credential, other.credential);
 }
 
 /** Everything but what only decides when the target is called, and what that costs. In JSON a key is masked. */
 function callsOf(target: TargetConfig): string {
   const { name: _1, priority: _2, weight: _3, maxConcurrent: _4, price: _5, ...calls } = target;
   return JSON.stringify(calls);
-}
-
-function hasEqualKey(one: CredentialConfig, other: CredentialConfig): boolean {
-  return !('apiKey' in one && 'apiKey' in other) || one.apiKey.equals(other.apiKey);
 }

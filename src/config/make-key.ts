@@ -1,5 +1,6 @@
-import { hash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { parseArgs } from 'node:util';
+import { hashOfKey } from '../domain/key-holder.ts';
 import { callerName, callerNameRule } from './keys-schema.ts';
 
 // Run as a program (`npm run key -- --name NAME`) this file shows a new key, once.
@@ -19,7 +20,7 @@ export type NewKey = { readonly key: string; readonly sha256: string };
 /** A key that nobody can guess: 256 random bits, behind letters by which people and scanners for secrets know it. */
 export function makeKey(): NewKey {
   const key = `aig_${randomBytes(32).toString('base64url')}`;
-  return { key, sha256: hash('sha256', key, 'hex') };
+  return { key, sha256: hashOfKey(key) };
 }
 
 function introduction(name: string, { key, sha256 }: NewKey): string {

@@ -1,8 +1,8 @@
+import type { CredentialSource } from '../domain/credential-source.ts';
 import type { EgressProxy } from '../domain/egress-proxy.ts';
 import type { CapabilityOverrides } from '../domain/model-capabilities.ts';
 import type { ParameterPolicy } from '../domain/parameter-policy.ts';
 import type { Price, PriceList } from '../domain/price.ts';
-import type { Secret } from '../domain/secret.ts';
 
 /** The models file as the gateway uses it: validated, with defaults filled in, deeply frozen. */
 export type ModelsConfig = {
@@ -68,9 +68,6 @@ export type ModelDefaults = {
 /** One upstream deployment. */
 export type TargetConfig = AzureAsyncTarget | AzureDeploymentTarget | AzureV1Target | FoundryAgentTarget;
 
-/** What a target's calls show: the resource's key, or tokens of Microsoft Entra ID for a scope. */
-export type CredentialConfig = { readonly apiKey: Secret } | { readonly scope: string };
-
 type CommonTarget = {
   /** Unique within the model; the position (`1`, `2`, …) when the file gives none. */
   readonly name: string;
@@ -82,7 +79,7 @@ type CommonTarget = {
   readonly model: string;
   /** Without trailing slash, query and fragment. */
   readonly baseURL: string;
-  readonly credential: CredentialConfig;
+  readonly credential: CredentialSource;
   /** Calls that may run at once; without it, any number. */
   readonly maxConcurrent?: number;
   /** Further origins from which result pictures may be downloaded. */

@@ -1,6 +1,12 @@
-import { hash } from 'node:crypto';
 import type { z } from 'zod';
-import { type GatewayKey, type KeyHolder, type KeyLimits, noLimits } from '../domain/key-holder.ts';
+import {
+  type GatewayKey,
+  hashOfKey,
+  isExpired,
+  type KeyHolder,
+  type KeyLimits,
+  noLimits,
+} from '../domain/key-holder.ts';
 import { check } from './describe-issue.ts';
 import type { JsonPath, Report } from './json-path.ts';
 import { formatPath } from './json-path.ts';
@@ -43,7 +49,7 @@ export class KeyReader {
     const parsed = check(callerSchema, entry, path, report);
     if (parsed === undefined) return undefined;
     const keys = parsed.keys.map((key, index) => this.#readKey(key, [...path, 'keys', index]));
-    const live = keys.filter((key) => key !== undefined && !this.#isExpired(key));
+    const live = keys.filter((key) => key !== undefined && !isExpired(key, this.#context.now));
     if (live.length > mostLiveKeys) report([...path, 'keys'], 'must not hold more than two keys that are valid');
     const models = parsed.models?.map((model, index) => this.#readModel(model, [...path, 'models', index]));
     const { windowMs, ...limits } = parsed.limits ?? {};
@@ -59,7 +65,7 @@ export class KeyReader {
   }
 
   #readKey(entry: KeyEntry, path: JsonPath): GatewayKey | undefined {
-    const { report, warn } = this.#context;
+    const { now, report, warn } = this.#context;
     if ((entry.sha256 === undefined) === (entry.key === undefined)) {
       report(path, entry.key === undefined ? 'needs `sha256`' : 'must not have both `sha256` and `key`');
       return undefined;
@@ -67,17 +73,13 @@ export class KeyReader {
     if (entry.key !== undefined) {
       warn([...path, 'key'], 'this is the key itself; its `sha256` in its place would be no secret');
     }
-    const sha256 = entry.sha256?.toLowerCase() ?? hash('sha256', entry.key ?? '', 'hex');
+    const sha256 = entry.sha256?.toLowerCase() ?? hashOfKey(entry.key ?? '');
     const earlier = this.#places.get(sha256);
     if (earlier !== undefined) report(path, `the same key as ${earlier}`);
     this.#places.set(sha256, formatPath(path));
     const key = { sha256, expiresAt: entry.expires === undefined ? undefined : Date.parse(entry.expires) };
-    if (this.#isExpired(key)) warn([...path, 'expires'], 'this time is over: the key is not valid any more');
+    if (isExpired(key, now)) warn([...path, 'expires'], 'this time is over: the key is not valid any more');
     return key;
-  }
-
-  #isExpired({ expiresAt = Number.POSITIVE_INFINITY }: GatewayKey): boolean {
-    return this.#context.now >= expiresAt;
   }
 
   /** The name of the model, whichever of its names is given. */

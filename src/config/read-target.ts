@@ -1,3 +1,4 @@
+import type { CredentialSource } from '../domain/credential-source.ts';
 import { Secret } from '../domain/secret.ts';
 import {
   agentBaseURL,
@@ -8,7 +9,7 @@ import {
   v1BaseURL,
 } from './base-url.ts';
 import type { JsonPath, Report } from './json-path.ts';
-import type { CredentialConfig, FoundryAgentTarget, TargetConfig } from './models-config.ts';
+import type { FoundryAgentTarget, TargetConfig } from './models-config.ts';
 import { suggest } from './suggest.ts';
 import { deploymentName, isProviderName, type ProviderName, providerNames, type TargetEntry } from './target-schema.ts';
 
@@ -142,7 +143,7 @@ function agentProblems(target: JsonObject): KeyProblem[] {
   ];
 }
 
-function credentialOf({ apiKey, auth }: TargetEntry): CredentialConfig {
+function credentialOf({ apiKey, auth }: TargetEntry): CredentialSource {
   // One of the two is there: checkTogether has seen to that.
   return auth === undefined ? { apiKey: new Secret(apiKey ?? '') } : { scope: auth.entra.scope };
 }

@@ -1,7 +1,7 @@
 import type { TargetConfig } from '../config/models-config.ts';
 import { GatewayError } from '../domain/gateway-error.ts';
 import { type Finding, failed, notAsked, type Step, unknown } from './finding.ts';
-import { freeQuestions } from './free-questions.ts';
+import { freeQuestions, isProject } from './free-questions.ts';
 import { type AnswerFacts, type AskedAs, judgeAnswer, judgePart, noTokenHint } from './judge-answer.ts';
 
 export type AnswerFindings = Readonly<Record<Extract<Step, 'answer' | 'credential' | 'deployment'>, Finding>>;
@@ -23,8 +23,8 @@ export async function askTarget(target: TargetConfig, model: string, ask: Ask): 
   }
 }
 
-function askedAs({ credential, baseURL }: TargetConfig, url: URL): AskedAs {
-  return { shows: 'scope' in credential ? 'token' : 'key', url, isProject: /\/api\/projects\/[^/]+$/.test(baseURL) };
+function askedAs(target: TargetConfig, url: URL): AskedAs {
+  return { shows: 'scope' in target.credential ? 'token' : 'key', url, isProject: isProject(target) };
 }
 
 type Asked = { readonly facts: AnswerFacts; readonly url: URL; readonly isFirst: boolean };

@@ -1,4 +1,5 @@
-import type { CredentialConfig, ModelsConfig, TargetConfig } from '../config/models-config.ts';
+import type { ModelsConfig, TargetConfig } from '../config/models-config.ts';
+import { type CredentialSource, isSameCredential } from '../domain/credential-source.ts';
 import { startBounded } from '../gateway/start-bounded.ts';
 import { createUpstreamClient } from '../upstream/client.ts';
 import { createCredentials } from '../upstream/credentials.ts';
@@ -31,8 +32,8 @@ export async function examine(
   const { egressProxy } = models;
   const client = createUpstreamClient({ connectMs: stepMs }, egressProxy);
   const hosts = new Map<string, Promise<HostFindings>>();
-  const askerOf = sharedAskers((config) => {
-    const credential = credentialOf(config);
+  const askerOf = sharedAskers((source) => {
+    const credential = credentialOf(source);
     return (url) => askForFree(url, { client, credential, stepMs });
   });
   const credentialOf = createCredentials({ acquireMs: stepMs })(entra);
@@ -58,13 +59,13 @@ export async function examine(
 const nothingAsked: AnswerFindings = { answer: notAsked, credential: notAsked, deployment: notAsked };
 
 /** One asker for each credential, which asks for each address once. */
-function sharedAskers(createAsk: (config: CredentialConfig) => Ask): (config: CredentialConfig) => Ask {
-  const askers: { readonly config: CredentialConfig; readonly ask: Ask }[] = [];
-  return (config) => {
-    const known = askers.find((asker) => areEqual(asker.config, config));
+function sharedAskers(createAsk: (source: CredentialSource) => Ask): (source: CredentialSource) => Ask {
+  const askers: { readonly source: CredentialSource; readonly ask: Ask }[] = [];
+  return (source) => {
+    const known = askers.find((asker) => isSameCredential(asker.source, source));
     if (known) return known.ask;
-    const ask = onceForEach(createAsk(config));
-    askers.push({ config, ask });
+    const ask = onceForEach(createAsk(source));
+    askers.push({ source, ask });
     return ask;
   };
 }
@@ -76,9 +77,4 @@ function onceForEach(ask: Ask): Ask {
     answers.set(url.href, answer);
     return answer;
   };
-}
-
-function areEqual(one: CredentialConfig, other: CredentialConfig): boolean {
-  if ('apiKey' in one) return 'apiKey' in other && one.apiKey.equals(other.apiKey);
-  return 'scope' in other && one.scope === other.scope;
 }

@@ -31,7 +31,7 @@ export function freeQuestions(target: TargetConfig): FreeQuestions {
     case 'azure-async':
       return { credential: [versioned(`${baseURL}/openai/models`, knownVersion)], parts: [] };
     case 'foundry-agent':
-      if (!/\/api\/projects\/[^/]+$/.test(baseURL)) {
+      if (!isProject(target)) {
         return { credential: [versioned(`${baseURL}/openai/v1/models`, undefined)], parts: [] };
       }
       return {
@@ -39,6 +39,11 @@ export function freeQuestions(target: TargetConfig): FreeQuestions {
         parts: projectParts(target).map(({ what, path }) => ({ what, url: versioned(`${baseURL}/${path}`, 'v1') })),
       };
   }
+}
+
+/** Whether a target is a Foundry project, and not a resource. */
+export function isProject({ baseURL }: TargetConfig): boolean {
+  return /\/api\/projects\/[^/]+$/.test(baseURL);
 }
 
 type Agent = Extract<TargetConfig, { provider: 'foundry-agent' }>;

@@ -2,6 +2,7 @@ import dns from 'node:dns';
 import { connect, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { type EgressProxy, EgressProxyError, egressProxyHint } from '../domain/egress-proxy.ts';
+import { bareHost } from '../upstream/bare-host.ts';
 import { openTunnel } from '../upstream/egress-connector.ts';
 import { connectionHint, nameHint, tlsHint } from './connection-hints.ts';
 import { type Finding, failed, notAsked, ok, type Step } from './finding.ts';
@@ -22,7 +23,7 @@ export async function probeHost(url: URL, proxy: EgressProxy | undefined, stepMs
   // Behind a proxy only that knows names.
   const way = isSecure ? proxy : undefined;
   if (way === undefined) {
-    const name = await step(() => findName(url.hostname, stepMs), nameHint);
+    const name = await step(() => findName(bareHost(url.hostname), stepMs), nameHint);
     if ('finding' in name) return { ...findings, name: name.finding };
     findings.name = name.value;
   }
@@ -31,7 +32,7 @@ export async function probeHost(url: URL, proxy: EgressProxy | undefined, stepMs
   const socket = connection.value;
   try {
     if (!isSecure) return { ...findings, connection: ok };
-    const tls = await step(() => handshake(socket, hostOf(url), stepMs), tlsHint);
+    const tls = await step(() => handshake(socket, bareHost(url.hostname), stepMs), tlsHint);
     return { ...findings, connection: ok, tls: 'finding' in tls ? tls.finding : ok };
   } finally {
     socket.destroy();
@@ -49,10 +50,10 @@ async function step<T>(take: () => Promise<T>, hint: (code: string) => string): 
   }
 }
 
-async function findName(hostname: string, ms: number): Promise<Finding> {
-  if (isIP(hostname.replace(/^\[|\]$/g, '')) !== 0) return notAsked;
+async function findName(host: string, ms: number): Promise<Finding> {
+  if (isIP(host) !== 0) return notAsked;
   const found = new Promise((resolve, reject) => {
-    dns.lookup(hostname, (error, address) => (error ? reject(error) : resolve(address)));
+    dns.lookup(host, (error, address) => (error ? reject(error) : resolve(address)));
   });
   await inTime(found, ms);
   return ok;
@@ -63,7 +64,10 @@ function tunnel(proxy: EgressProxy, url: URL, ms: number): Promise<Socket> {
 }
 
 function dial(url: URL, ms: number): Promise<Socket> {
-  const socket = connect({ host: hostOf(url), port: Number(url.port || (url.protocol === 'https:' ? 443 : 80)) });
+  const socket = connect({
+    host: bareHost(url.hostname),
+    port: Number(url.port || (url.protocol === 'https:' ? 443 : 80)),
+  });
   return settled(socket, 'connect', ms).then(() => socket);
 }
 
@@ -97,8 +101,4 @@ async function inTime<T>(promise: Promise<T>, ms: number): Promise<T> {
   } finally {
     clearTimeout(timer);
   }
-}
-
-function hostOf({ hostname }: URL): string {
-  return hostname.replace(/^\[|\]$/g, '');
 }

@@ -1,3 +1,5 @@
+import { hash } from 'node:crypto';
+
 /** Somebody who may call, with the keys that show it; several keys are one holder. */
 export type KeyHolder = {
   /** For logs, metrics and limits; no secret. */
@@ -15,6 +17,16 @@ export type GatewayKey = {
   /** From then on it is not valid any more, in milliseconds since 1970; `undefined`: it always is. */
   readonly expiresAt: number | undefined;
 };
+
+/** The hash by which the gateway knows a key. */
+export function hashOfKey(key: string): GatewayKey['sha256'] {
+  return hash('sha256', key, 'hex');
+}
+
+/** @param now in milliseconds since 1970 */
+export function isExpired({ expiresAt = Number.POSITIVE_INFINITY }: GatewayKey, now: number): boolean {
+  return now >= expiresAt;
+}
 
 /** What one holder may use; `undefined`: as much as it likes. */
 export type KeyLimits = {

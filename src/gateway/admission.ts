@@ -1,5 +1,5 @@
 import { type Release, releaseOnce } from './release.ts';
-import { overloaded, type SlotLimits, Slots } from './slots.ts';
+import { overloaded, Slots, slotLimits } from './slots.ts';
 
 type Limits = {
   /** Requests that are worked on at once. */
@@ -21,13 +21,13 @@ export class Admission {
 
   constructor(limits: Limits) {
     this.#limits = limits;
-    this.#turns = new Slots(turnLimits(limits));
+    this.#turns = new Slots(slotLimits(limits.inFlight, limits.queueMs));
   }
 
   /** Sets other limits, for whoever comes from now on; what was let in stays in, and counts. */
   resize(limits: Limits): void {
     this.#limits = limits;
-    this.#turns.resize(turnLimits(limits));
+    this.#turns.resize(slotLimits(limits.inFlight, limits.queueMs));
   }
 
   get heldBytes(): number {
@@ -56,8 +56,4 @@ export class Admission {
   turn(signal: AbortSignal): Promise<Release> {
     return this.#turns.enter(signal);
   }
-}
-
-function turnLimits({ inFlight, queueMs }: Limits): SlotLimits {
-  return { count: inFlight, queue: 2 * inFlight, queueMs };
 }

@@ -12,6 +12,11 @@ export type SlotLimits = {
   readonly queueMs: number;
 };
 
+/** The limits of so many slots: for each of them two may wait. */
+export function slotLimits(count: number, queueMs: number): SlotLimits {
+  return { count, queue: 2 * count, queueMs };
+}
+
 /** A number of slots with a short, fair queue: first come, first served, and nobody waits for long. */
 export class Slots {
   #limits: SlotLimits;

@@ -1,7 +1,7 @@
 import { GatewayError } from '../domain/gateway-error.ts';
 import { Breaker } from './breaker.ts';
 import { isTargetFault, isUselessTarget } from './outcome.ts';
-import { type SlotLimits, Slots } from './slots.ts';
+import { Slots, slotLimits } from './slots.ts';
 import type { GatewayTimes } from './times.ts';
 
 /** A wait that a target asked for, with the failure that it came with. */
@@ -13,14 +13,14 @@ export class TargetHealth {
   readonly breaker: Breaker;
   #coolDown: CoolDown | undefined;
 
-  constructor(maxConcurrent: number, times: GatewayTimes, slots = new Slots(limitsOf(maxConcurrent, times))) {
+  constructor(maxConcurrent: number, times: GatewayTimes, slots = new Slots(slotLimits(maxConcurrent, times.queueMs))) {
     this.slots = slots;
     this.breaker = new Breaker(times);
   }
 
   /** From now on so many calls may run at once; those that run go on, and count. */
   limit(maxConcurrent: number, times: GatewayTimes): void {
-    this.slots.resize(limitsOf(maxConcurrent, times));
+    this.slots.resize(slotLimits(maxConcurrent, times.queueMs));
   }
 
   /** The wait that is still to be kept, if any. */
@@ -47,8 +47,4 @@ export class TargetHealth {
     else if (retryAfterMs === undefined && isTargetFault(error)) this.breaker.failed(now);
     else this.breaker.undecided(now);
   }
-}
-
-function limitsOf(maxConcurrent: number, { queueMs }: GatewayTimes): SlotLimits {
-  return { count: maxConcurrent, queue: 2 * maxConcurrent, queueMs };
 }

@@ -1,9 +1,8 @@
-import { GatewayError } from '../domain/gateway-error.ts';
+import type { GatewayError } from '../domain/gateway-error.ts';
 import { causeFacts, operatorHint } from '../telemetry/wide-record.ts';
 
 /** Why there is no picture, whether it may have been billed all the same, and what can be done. */
-export function describeFailure(error: unknown): string {
-  if (!(error instanceof GatewayError)) throw error;
+export function describeFailure(error: GatewayError): string {
   const { kind, message, outcome, cause } = error;
   const hint = operatorHint(error);
   const facts = cause === undefined ? '' : ` ${JSON.stringify(causeFacts(cause))}`;

@@ -5,6 +5,7 @@ import type { ImageEvent, ImageUsage } from '../domain/image-event.ts';
 import type { ImageRequest } from '../domain/image-request.ts';
 import type { Gateway } from '../gateway/gateway.ts';
 import type { LogicalModel } from '../gateway/model-catalog.ts';
+import { plainRequest } from '../gateway/parameter-samples.ts';
 
 export type Drawn = { readonly picture: Buffer; readonly usage: ImageUsage | undefined };
 
@@ -16,24 +17,8 @@ export function smokeRequest({ targets }: LogicalModel): ImageRequest {
   const quality = qualities.find((name) =>
     targets.some(({ family }) => family.qualities === 'any' || family.qualities.includes(name)),
   );
-  return {
-    edit: undefined,
-    prompt: 'A small red circle in the middle of a white square, as a test picture',
-    count: 1,
-    size: undefined,
-    quality,
-    background: undefined,
-    outputFormat: undefined,
-    outputCompression: undefined,
-    moderation: undefined,
-    style: undefined,
-    inputFidelity: undefined,
-    user: undefined,
-    delivery: 'b64_json',
-    stream: false,
-    partialImages: 0,
-    extra: {},
-  };
+  const prompt = 'A small red circle in the middle of a white square, as a test picture';
+  return { ...plainRequest, prompt, quality, delivery: 'b64_json' };
 }
 
 /** Starts the one call; a failed one is not repeated. Throws a GatewayError for what can be refused at once. */

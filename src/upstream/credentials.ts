@@ -1,10 +1,7 @@
-import type { Secret } from '../domain/secret.ts';
+import type { CredentialSource } from '../domain/credential-source.ts';
 import { type Credential, keyCredential, tokenCredential } from './credential.ts';
 import type { EntraTokens } from './entra.ts';
 import { TokenSource, type TokenTimes } from './token-source.ts';
-
-/** A key, or the scope for which tokens are to be had. */
-export type CredentialSource = { readonly apiKey: Secret } | { readonly scope: string };
 
 /** Makes what calls show; targets with equal scopes share their token, also with those of another configuration. */
 export function createCredentials(

@@ -3,6 +3,7 @@ import https from 'node:https';
 import type { Socket } from 'node:net';
 import { buildConnector } from 'undici';
 import { type EgressProxy, EgressProxyError } from '../domain/egress-proxy.ts';
+import { bareHost } from './bare-host.ts';
 
 /**
  * Connects through the proxy, where there is one. By https only, in a tunnel: the proxy learns the host's name, and sees
@@ -47,7 +48,7 @@ export function openTunnel(proxy: EgressProxy, authority: string, limit: AbortSi
   const request = (protocol === 'https:' ? https : http).request({
     method: 'CONNECT',
     path: authority,
-    host: hostname.replace(/^\[|\]$/g, ''),
+    host: bareHost(hostname),
     port,
     headers: { host: authority, ...authorization(proxy) },
     // One connection for one tunnel, and nothing that the environment says about proxies.

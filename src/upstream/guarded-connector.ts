@@ -1,6 +1,7 @@
 import dns from 'node:dns';
 import net from 'node:net';
 import { buildConnector } from 'undici';
+import { bareHost } from './bare-host.ts';
 
 /** `dns.lookup` with `all: true`: every address that the name stands for. */
 export type ResolveAll = (
@@ -35,7 +36,7 @@ export function guardedConnector(
   const dial = buildConnector({ allowH2: false, timeout: 5_000, lookup });
 
   return (options, done) => {
-    const host = options.hostname.replace(/^\[|\]$/g, '');
+    const host = bareHost(options.hostname);
     if (net.isIP(host) !== 0 && isForbidden(host)) {
       return done(new ForbiddenAddressError('the address is not public'), null);
     }

@@ -1,5 +1,5 @@
 import { hash, randomBytes, timingSafeEqual } from 'node:crypto';
-import type { GatewayKey, KeyHolder } from '../../domain/key-holder.ts';
+import { type GatewayKey, hashOfKey, isExpired, type KeyHolder } from '../../domain/key-holder.ts';
 import { KeyAccount } from './key-account.ts';
 
 type Known = { readonly digest: Buffer; readonly key: GatewayKey; readonly account: KeyAccount };
@@ -48,12 +48,11 @@ export class KeyRing {
 
   /** `undefined`: it is no key of ours. */
   find(key: string): Found | undefined {
-    const presented = this.#digest(hash('sha256', key, 'hex'));
+    const presented = this.#digest(hashOfKey(key));
     const known = this.#known.get(presented.toString('hex'));
     // The comparison runs on a miss, too, so that both take the same way.
     if (!timingSafeEqual(presented, known?.digest ?? this.#nobody) || known === undefined) return undefined;
-    const { expiresAt = Number.POSITIVE_INFINITY } = known.key;
-    return { account: known.account, isExpired: Date.now() >= expiresAt };
+    return { account: known.account, isExpired: isExpired(known.key, Date.now()) };
   }
 
   #digest(sha256: string): Buffer {
