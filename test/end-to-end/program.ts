@@ -1,11 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished } from 'vitest';
+import { startOptions } from '../../bench/contestants/start-options.ts';
 import { findSecrets } from '../helpers/search-secrets.ts';
 
 export type Program = {
@@ -19,12 +19,6 @@ export type Program = {
   /** The gateway's URL once it listens; rejects when it ends instead. */
   listening(): Promise<string>;
 };
-
-/** What `npm start` gives Node beside the program. */
-const usualOptions =
-  readFileSync('package.json', 'utf8')
-    .match(/"start": "node (.*) dist/)?.[1]
-    ?.split(' ') ?? [];
 
 type Start = {
   /** The gateway as it is built, or one of the programs that run from their sources. */
@@ -53,7 +47,7 @@ export async function startProgram(start: Start): Promise<Program> {
   }
   const entry = fileURLToPath(new URL(`../../${start.entry ?? 'dist/main.js'}`, import.meta.url));
   const env = { PORT: '0', MODELS_FILE: modelsFile, GATEWAY_API_KEYS: 'program-key', ...start.env };
-  const nodeOptions = [...usualOptions, ...(start.nodeOptions ?? [])];
+  const nodeOptions = [...startOptions, ...(start.nodeOptions ?? [])];
   const child = spawn(process.execPath, [...nodeOptions, entry, ...(start.arguments ?? [])], {
     cwd: start.entry === 'src/demo.ts' ? fileURLToPath(new URL('../..', import.meta.url)) : directory,
     env,

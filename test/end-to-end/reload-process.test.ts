@@ -43,6 +43,20 @@ function ask(url: string, prompt: string, model = 'picture') {
   return request(`${url}${generationsPath}`, { method: 'POST', headers, body: JSON.stringify({ model, prompt }) });
 }
 
+/** A gateway with one call under way, which its upstream answers when it is released. */
+async function startHeldCall() {
+  const { promise: released, resolve: release } = Promise.withResolvers<void>();
+  const upstream = await startUpstream(async (_request, response) => {
+    await released;
+    response.end(picture);
+  });
+  const program = await startProgram({ models: fileAt(upstream.origin) });
+  const url = await program.listening();
+  const call = ask(url, 'a cat');
+  await expect.poll(() => upstream.received, patience).toBe(1);
+  return { upstream, program, url, call, release };
+}
+
 function linesOf({ output }: Program, message: string): Record<string, unknown>[] {
   const lines = output.stdout.split('\n').filter((line) => line.startsWith('{') && line.endsWith('}'));
   return lines.map((line) => JSON.parse(line) as Record<string, unknown>).filter(({ msg }) => msg === message);
@@ -115,21 +129,13 @@ describe('SIGHUP', () => {
   });
 
   test('deletes the target of a request that runs: that one completes, and is paid once', async () => {
-    const released = Promise.withResolvers<void>();
-    const upstream = await startUpstream(async (_request, response) => {
-      await released.promise;
-      response.end(picture);
-    });
-    const program = await startProgram({ models: fileAt(upstream.origin) });
-    const url = await program.listening();
-    const call = ask(url, 'a cat');
-    await expect.poll(() => upstream.received, patience).toBe(1);
+    const { upstream, program, url, call, release } = await startHeldCall();
     const { picture: model } = fileAt('http://127.0.0.1:9').models;
     await writeModels(program, { models: { poster: model } });
     program.child.kill('SIGHUP');
     await expect.poll(() => namesOf(url), patience).toEqual(['poster']);
     expect((await ask(url, 'a dog')).statusCode).toBe(404);
-    released.resolve();
+    release();
     const { statusCode, body } = await call;
     expect(statusCode).toBe(200);
     expect(await body.text()).toContain(tinyPng);
@@ -181,15 +187,7 @@ describe('SIGHUP', () => {
   });
 
   test('does not end the process while it drains, and changes nothing there', async () => {
-    const released = Promise.withResolvers<void>();
-    const upstream = await startUpstream(async (_request, response) => {
-      await released.promise;
-      response.end(picture);
-    });
-    const program = await startProgram({ models: fileAt(upstream.origin) });
-    const url = await program.listening();
-    const call = ask(url, 'a cat');
-    await expect.poll(() => upstream.received, patience).toBe(1);
+    const { program, call, release } = await startHeldCall();
     program.child.kill('SIGINT');
     await expect.poll(() => program.output.stdout, patience).toContain('"draining"');
     await writeModels(program, { models: {} });
@@ -197,7 +195,7 @@ describe('SIGHUP', () => {
       program.child.kill('SIGHUP');
       await wait(10);
     }
-    released.resolve();
+    release();
     const { statusCode, body } = await call;
     await body.dump();
     expect(statusCode).toBe(200);

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { startOptions } from '../../bench/contestants/start-options.ts';
 import { loadModels } from '../../src/config/load-models.ts';
 
 const dockerfile = readFileSync('Dockerfile', 'utf8');
@@ -47,8 +48,7 @@ test.each([
 ])('the target %s runs as the user node, starts Node without npm, and listens for the outside', (target, program) => {
   const instructions = instructionsOf(target);
   expect(instructions.match(/^USER .*$/gm)).toEqual(['USER node']);
-  const [, options = ''] = readFileSync('package.json', 'utf8').match(/"start": "node (.*) dist\/main.js"/) ?? [];
-  const command = ['node', ...options.split(' '), program].map((word) => `"${word}"`).join(', ');
+  const command = ['node', ...startOptions, program].map((word) => `"${word}"`).join(', ');
   expect(instructions.match(/^CMD .*$/gm)).toEqual([`CMD [${command}]`]);
   expect(instructions).not.toContain('ENTRYPOINT');
   expect(instructions).toMatch(/^ENV NODE_ENV=production HOST=0\.0\.0\.0 PORT=8866$/m);
