@@ -100,7 +100,12 @@ export function buildApp(parts: AppParts): App {
   const targets = new TargetHealths();
   const admission = new Admission(parts.models.limits);
   const running = new RunningWork(parts.models.limits.lingerMs);
-  const hosting = () => hostingAt(publicBaseUrl ?? loopbackUrl(server), store);
+  // It is known once the server listens.
+  let hosted: Hosting | undefined;
+  const hosting = () => {
+    hosted ??= hostingAt(publicBaseUrl ?? loopbackUrl(server), store);
+    return hosted;
+  };
 
   /** What depends on the models file; all else lives as long as the process. */
   function configure(models: ModelsConfig, entra: EntraTokens | undefined) {

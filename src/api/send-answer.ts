@@ -1,4 +1,4 @@
-import type { ServerResponse } from 'node:http';
+import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import type { FastifyReply } from 'fastify';
 import type { Generation } from '../domain/generation.ts';
 import type { RequestRecord } from '../domain/request-record.ts';
@@ -19,10 +19,10 @@ export async function sendAnswer(
   // Writing to a connection that has just closed emits an error that nobody needs: `writeBody` reports it.
   raw.on('error', () => {});
   try {
-    for (const [name, value] of Object.entries(reply.getHeaders())) raw.setHeader(name, value ?? '');
     // Fastify's hooks do not see an answer that is written past it.
-    if (reply.server.lifecycle.phase === 'closing') raw.setHeader('connection', 'close');
-    raw.writeHead(200, headers);
+    const closing = reply.server.lifecycle.phase === 'closing' && { connection: 'close' };
+    // Node knows numbers as values of every header; its types do not.
+    raw.writeHead(200, { ...reply.getHeaders(), ...closing, ...headers } as OutgoingHttpHeaders);
     await writeBody(raw, chunks, { written: record, signal: generation.signal });
     generation.settle(record.error === undefined ? 'delivered' : 'torn');
   } catch (error) {

@@ -17,6 +17,10 @@ import type { GatewayTimes } from './times.ts';
 export type AskParts = {
   /** Those that can serve the request; never empty. */
   readonly targets: readonly Target[];
+  /** The whole request; what is asked for may be a piece of it. */
+  readonly request: ImageRequest;
+  /** What the request becomes at each of the targets. */
+  readonly fits: ReadonlyMap<Target, FittedRequest>;
   readonly policy: ParameterPolicy;
   readonly deliversPart: boolean;
   readonly delivering: Delivering;
@@ -51,9 +55,10 @@ export class AskTargets {
   /** What the last target was asked for. */
   fitted: FittedRequest;
 
-  constructor(parts: AskParts, fitted: FittedRequest) {
+  /** @param likely the target that is likely to be asked first */
+  constructor(parts: AskParts, likely: Target) {
     this.#parts = parts;
-    this.fitted = fitted;
+    this.fitted = this.#fit(parts.request, likely);
     this.#retriesLeft = parts.maxRetries;
     this.#unknownLeft = parts.retriesUnknown ? 1 : 0;
   }
@@ -77,7 +82,7 @@ export class AskTargets {
   async #askRepeatedly(piece: ImageRequest, progress: Progress): Promise<AsyncIterable<ImageEvent>> {
     for (;;) {
       const target = await this.#nextTarget(progress);
-      const fitted = fitRequest(piece, { family: target.family, policy: this.#parts.policy });
+      const fitted = this.#fit(piece, target);
       this.fitted = { ...fitted, adaptations: [...new Set([...fitted.adaptations, ...this.#fannedOut])] };
       const [only, ...others] = fitted.legs;
       if (others.length > 0) {
@@ -94,6 +99,13 @@ export class AskTargets {
         await this.#allowRepeat(error, target, progress);
       }
     }
+  }
+
+  /** Throws what a target has against a piece that does not fit. */
+  #fit(piece: ImageRequest, target: Target): FittedRequest {
+    const { request, fits, policy } = this.#parts;
+    const known = piece === request ? fits.get(target) : undefined;
+    return known ?? fitRequest(piece, { family: target.family, policy });
   }
 
   /** Lets go of everything that the calls hold, once the generation is settled. */

@@ -31,6 +31,7 @@ export function chooseHealthy(
 ): Choice {
   const ready = targets.filter(({ health }) => health.coolDownAt(now) === undefined);
   if (ready.length === 0) return { coolDown: earliest(targets.flatMap(({ health }) => health.coolDownAt(now) ?? [])) };
+  if (ready.length === 1) return { target: ready[0] as Target };
   const wishes: ((target: Target) => boolean)[] = [
     ({ health }) => health.breaker.allows(now),
     (target) => !tried.has(target),

@@ -24,10 +24,10 @@ export type FitTo = { readonly family: ModelCapabilities; readonly policy: Param
  * The request with the operator's defaults where the caller left something out. A default of `response_format` is none
  * for streams, which carry base64.
  */
-export function withDefaults(request: ImageRequest, defaults: RequestDefaults): ImageRequest {
-  const asked = Object.entries(request).filter(([, value]) => value !== undefined);
-  const delivery = request.stream ? undefined : defaults.delivery;
-  return { ...request, ...defaults, delivery, ...Object.fromEntries(asked) };
+export function withDefaults(request: ImageRequest, { delivery, ...others }: RequestDefaults): ImageRequest {
+  const defaults: RequestDefaults = request.stream || delivery === undefined ? others : { ...others, delivery };
+  const missing = Object.entries(defaults).filter(([name]) => request[name as keyof ImageRequest] === undefined);
+  return { ...request, ...Object.fromEntries(missing) };
 }
 
 /**

@@ -80,14 +80,16 @@ export function createGateway(parts: Parts): Gateway {
   function begin(model: LogicalModel, request: ImageRequest, caller: Caller, claim: Claim): Generation {
     const asked = withDefaults(request, model.defaults);
     const place = hosting();
-    const { targets, fitted } = fittingTargets(model, asked, { place, random: random() });
+    const fits = fittingTargets(model, asked, place);
+    const targets = [...fits.keys()];
     const payment = caller.payImages?.(asked.count);
     const generation = startGeneration({
       model,
       targets,
+      likely: likelyTarget(targets, random()),
       request: asked,
+      fits,
       requestId: caller.requestId,
-      fitted,
       policy: model.parameters,
       deliversPart: model.partialSuccess === 'deliver',
       maxRetries: Math.min(caller.maxRetries ?? model.maxRetries, model.maxRetries),
@@ -131,7 +133,7 @@ export function createGateway(parts: Parts): Gateway {
     start(name, request, caller) {
       if (running.isClosed) throw shuttingDown();
       const model = catalog.find(name, caller.models);
-      const claim = { caller: caller.id, fingerprint: fingerprint(model.name, request) };
+      const claim = claimOf(model, request, caller);
       const taken = registry.take(claim);
       if (taken === undefined) {
         if (caller.isRetry) recorder.retryArrived('possible_duplicate');
@@ -147,20 +149,29 @@ export function createGateway(parts: Parts): Gateway {
   };
 }
 
+/** Its fingerprint is computed when it is asked for: for most requests nobody does. */
+function claimOf({ name }: LogicalModel, request: ImageRequest, { id }: Caller): Claim {
+  return {
+    caller: id,
+    get fingerprint() {
+      return fingerprint(name, request);
+    },
+  };
+}
+
 /**
- * The targets that can serve a request, and what it becomes at the likeliest of them. Where none can, throws what the
- * first one has against it.
+ * The targets that can serve a request, and what it becomes at each. Where none can, throws what the first one has
+ * against it.
  */
 function fittingTargets(
   model: LogicalModel,
   request: ImageRequest,
-  { place, random }: { place: Hosting | undefined; random: number },
-): { targets: readonly Target[]; fitted: FittedRequest } {
+  place: Hosting | undefined,
+): ReadonlyMap<Target, FittedRequest> {
   const refusals: unknown[] = [];
   const fits = new Map<Target, FittedRequest>();
-  for (const target of targetsFor(operationOf(request), model).toSorted(
-    (one, other) => one.priority - other.priority,
-  )) {
+  const able = targetsFor(operationOf(request), model);
+  for (const target of able.toSorted((one, other) => one.priority - other.priority)) {
     try {
       const fitted = fitRequest(request, { family: target.family, policy: model.parameters });
       if (fitted.adaptations.includes('delivery=url') && place === undefined) throw hostingUnavailable();
@@ -169,11 +180,14 @@ function fittingTargets(
       refusals.push(error);
     }
   }
-  const targets = [...fits.keys()];
-  if (targets.length === 0) throw refusals[0];
+  if (fits.size === 0) throw refusals[0];
+  return fits;
+}
+
+/** The one that will be asked first, as things are. */
+function likelyTarget(targets: readonly Target[], random: number): Target {
   const choice = chooseHealthy(targets, { tried: new Set(), now: performance.now(), random });
-  const likely = 'target' in choice ? choice.target : (targets[0] as Target);
-  return { targets, fitted: fits.get(likely) as FittedRequest };
+  return 'target' in choice ? choice.target : (targets[0] as Target);
 }
 
 /** Failures that callers' clients repeat by themselves, although a picture of the request may have been made. */

@@ -55,6 +55,7 @@ export class GenerationRegistry {
   }
 
   take(claim: Claim): Taken | undefined {
+    if (this.#orphans.size === 0 && this.#unknown.size === 0) return undefined;
     const name = nameOf(claim);
     const [oldest] = this.#orphans.get(name)?.keys() ?? [];
     if (oldest !== undefined) {

@@ -6,18 +6,16 @@ import type { ImageRequest } from '../domain/image-request.ts';
 import type { AttemptEnd, AttemptRecord } from '../domain/recorder.ts';
 import { type AskParts, AskTargets } from './ask-targets.ts';
 import type { PaidAttempt } from './attempt.ts';
-import type { FittedRequest } from './fit-request.ts';
 import { type Interruption, interruptionError } from './interruption.ts';
 import type { LogicalModel, Target } from './model-catalog.ts';
 import type { Release } from './release.ts';
 
 type Start = Omit<AskParts, 'delivering' | 'deadline'> & {
   readonly model: LogicalModel;
-  readonly request: ImageRequest;
   /** For the log. */
   readonly requestId: string | undefined;
-  /** What the request becomes at the target that it is likely to be sent to. */
-  readonly fitted: FittedRequest;
+  /** The target that the request is likely to be sent to. */
+  readonly likely: Target;
   readonly timeoutMs: number;
   readonly delivering: Omit<AskParts['delivering'], 'signal'>;
   /** Waits for the process to have room; rejects with `overloaded`. */
@@ -36,7 +34,7 @@ export function startGeneration(start: Start): Generation {
   const begin = performance.now();
   const asking = new AskTargets(
     { ...start, deadline: begin + timeoutMs, delivering: { ...delivering, signal } },
-    start.fitted,
+    start.likely,
   );
   let turnMs = 0;
   let knownAt: number | undefined;

@@ -1,17 +1,16 @@
 import { JsonScanner, type JsonShape, type ScanToken } from './json-scanner.ts';
 
 /**
- * The tokens of a JSON body while it arrives. Ends with the outermost value, even if the body does not: the pictures are
+ * The tokens of a JSON body while it arrives, a list for each chunk. Ends with the outermost value, even if the body does not: the pictures are
  * complete then, however their connection ends. Throws MalformedJsonError, and whatever the body throws before.
  */
-export async function* scanJson(body: AsyncIterable<Buffer>, shape: JsonShape): AsyncGenerator<ScanToken> {
+export async function* scanJson(body: AsyncIterable<Buffer>, shape: JsonShape): AsyncGenerator<readonly ScanToken[]> {
   const scanner = new JsonScanner(shape);
   for await (const chunk of body) {
-    // Not `yield*`, which waits for each token of a list that is already there.
-    for (const token of scanner.push(chunk)) yield token;
+    yield scanner.push(chunk);
     if (scanner.isComplete) return;
   }
-  yield* scanner.end();
+  yield scanner.end();
 }
 
 /**
@@ -24,6 +23,7 @@ export async function* scanWholeJson(
   keptBytes: number,
 ): AsyncGenerator<ScanToken> {
   const scanner = new JsonScanner(shape, { keptBytes, isStrict: true });
+  // Not `yield*`, which waits for each token of a list that is already there.
   for await (const chunk of body) for (const token of scanner.push(chunk)) yield token;
   yield* scanner.end();
 }

@@ -22,36 +22,40 @@ export const imagesShape: JsonShape = {
 };
 
 /**
- * The events of an Images API answer from the tokens of its body, in any order of members. Throws a GatewayError for an
+ * The events of an Images API answer from the tokens of its body, list by list, in any order of members. Throws a GatewayError for an
  * `error` member, an item without a picture, an answer without items, and a body that is not JSON or breaks.
  */
-export async function* imageEvents(tokens: AsyncIterable<ScanToken>, call: ProviderCall): AsyncGenerator<ImageEvent> {
+export async function* imageEvents(
+  lists: AsyncIterable<readonly ScanToken[]>,
+  call: ProviderCall,
+): AsyncGenerator<ImageEvent> {
   const answer: Record<string, unknown> = {};
   let item: Item = {};
   let items = 0;
   try {
-    for await (const token of tokens) {
-      if (token.type === 'piece') {
-        item.picture?.add(token.bytes);
-        yield { type: 'bytes', chunk: token.bytes };
-      } else if (token.type === 'text') {
-        if (item.picture) throw invalidResponse('an item holds two pictures');
-        item.picture = new PictureCheck();
-        yield { type: 'image', index: items, isPartial: false };
-      } else if (token.type === 'value') {
-        if (token.path.length === 3) item = { ...item, ...itemMember(token.path, token.value) };
-        else if (token.path.length === 2) throw invalidResponse('an item is not an object');
-        else if (token.path.length === 1) keepMember(answer, token.path, token.value);
-      } else if (token.type === 'close' && token.path.length === 2) {
-        // An answer that never ends must not be collected.
-        if (items === mostPictures) throw invalidResponse('the answer holds too many pictures');
-        yield endOfItem(item, items);
-        item = {};
-        items += 1;
-      } else if (token.type === 'dropped') {
-        call.recorder.anomaly('value_dropped');
+    for await (const tokens of lists)
+      for (const token of tokens) {
+        if (token.type === 'piece') {
+          item.picture?.add(token.bytes);
+          yield { type: 'bytes', chunk: token.bytes };
+        } else if (token.type === 'text') {
+          if (item.picture) throw invalidResponse('an item holds two pictures');
+          item.picture = new PictureCheck();
+          yield { type: 'image', index: items, isPartial: false };
+        } else if (token.type === 'value') {
+          if (token.path.length === 3) item = { ...item, ...itemMember(token.path, token.value) };
+          else if (token.path.length === 2) throw invalidResponse('an item is not an object');
+          else if (token.path.length === 1) keepMember(answer, token.path, token.value);
+        } else if (token.type === 'close' && token.path.length === 2) {
+          // An answer that never ends must not be collected.
+          if (items === mostPictures) throw invalidResponse('the answer holds too many pictures');
+          yield endOfItem(item, items);
+          item = {};
+          items += 1;
+        } else if (token.type === 'dropped') {
+          call.recorder.anomaly('value_dropped');
+        }
       }
-    }
     if (items === 0) throw invalidResponse('the answer holds no picture');
   } catch (error) {
     throw paidCallError(error, call.attempt);

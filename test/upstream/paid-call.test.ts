@@ -30,6 +30,13 @@ describe('a paid POST', () => {
     expect(await post(`http://127.0.0.1:${port}/`)).toEqual({ sent: true, status: 200 });
   });
 
+  test('leaves errors their stacks, however many calls end at a time', async () => {
+    const { stackTraceLimit } = Error;
+    const port = await serveHttp((_request, response) => response.end('{}'));
+    await Promise.all(Array.from({ length: 20 }, () => post(`http://127.0.0.1:${port}/`)));
+    expect([stackTraceLimit > 0, Error.stackTraceLimit]).toEqual([true, stackTraceLimit]);
+  });
+
   test('to a port that refuses was not sent', async () => {
     expect(await post(`http://127.0.0.1:${await refusedPort()}/`)).toEqual(notSent);
   });

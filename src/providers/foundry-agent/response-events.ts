@@ -9,7 +9,7 @@ export async function* responseEvents(
   { recorder, attempt }: ProviderCall,
 ): AsyncGenerator<ImageEvent> {
   const response = new ResponseReader(recorder);
-  for await (const token of scanJson(body, responseShape)) yield* response.take(token);
+  for await (const tokens of scanJson(body, responseShape)) for (const token of tokens) yield* response.take(token);
   const done = response.done();
   attempt.made = response.made;
   yield done;
