@@ -6,11 +6,11 @@ import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, inject, test } from 'vitest';
 import { startDemo } from '../end-to-end/start-demo.ts';
+import { temporaryDirectory } from '../helpers/temporary-directory.ts';
 import { blocksOf, documents } from '../repository/documents.ts';
 import { needsClientPackages } from '../repository/needs-client-packages.ts';
 import { expectPictures, expectProgram } from '../repository/run-program.ts';
 import { packagesDirectory } from './python/packages-directory.ts';
-import { temporaryDirectory } from './temporary-directory.ts';
 
 const examples = documents.flatMap(blocksOf).filter(needsClientPackages);
 const packages = fileURLToPath(new URL('node_modules', import.meta.url));

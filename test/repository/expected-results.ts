@@ -6,7 +6,7 @@ import type { Simulator } from '../../src/simulator/start-simulator.ts';
 import { expectPictures } from './run-program.ts';
 
 /** What is there when a command has ended: what it printed, where it ran, and what it may have asked. */
-export type Done = { readonly stdout: string; readonly directory: string; readonly simulator: Simulator };
+type Done = { readonly stdout: string; readonly directory: string; readonly simulator: Simulator };
 
 type Expect = (command: string, done: Done) => void | Promise<void>;
 

@@ -3,7 +3,7 @@ import { cpSync, symlinkSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { usualKeysFile } from '../../src/config/keys-file.ts';
-import { temporaryDirectory } from './run-program.ts';
+import { temporaryDirectory } from '../helpers/temporary-directory.ts';
 
 /** A directory in which npm finds what it finds after a clone, but writes nothing into this one. */
 export async function checkout(): Promise<string> {

@@ -1,17 +1,10 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import sharp from 'sharp';
-import { expect, onTestFinished } from 'vitest';
-
-/** A directory that goes with the test. */
-export async function temporaryDirectory(): Promise<string> {
-  const directory = await mkdtemp(join(tmpdir(), 'example-'));
-  onTestFinished(() => rm(directory, { recursive: true, force: true }));
-  return directory;
-}
+import { expect } from 'vitest';
+import { temporaryDirectory } from '../helpers/temporary-directory.ts';
 
 /** Runs a program of a document with these packages, and expects it to save the pictures that it names. */
 export async function expectProgram(text: string, { packages }: { readonly packages: string }): Promise<void> {
