@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { readDocument } from '../repository/documents.ts';
 import { clients, type Feature, features, isYes } from './matrix.ts';
 import { matrixTable } from './matrix-table.ts';
 import { suites } from './suites.ts';
@@ -10,9 +10,8 @@ test.each(clients)('$name has a check for each cell that says yes, and for no ot
   expect(checked).toEqual(names.filter((feature) => isYes(cells[feature])));
 });
 
-test('the README shows this table between its marks', () => {
-  const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
-  const [, shown] = /<!-- clients -->\n+([\s\S]*?)\n+<!-- \/clients -->/.exec(readme) ?? [];
-  expect(shown, 'README.md has no <!-- clients --> … <!-- /clients -->').toBeDefined();
+test('docs/clients.md shows this table between its marks', () => {
+  const [, shown] = /<!-- clients -->\n+([\s\S]*?)\n+<!-- \/clients -->/.exec(readDocument('docs/clients.md')) ?? [];
+  expect(shown, 'docs/clients.md has no <!-- clients --> … <!-- /clients -->').toBeDefined();
   expect(shown).toBe(matrixTable());
 });

@@ -4,7 +4,7 @@ import type { RecordedRequest } from '../../src/simulator/ledger.ts';
 import { type Simulator, startSimulator } from '../../src/simulator/start-simulator.ts';
 import { createDiskImageStore } from '../../src/storage/disk-image-store.ts';
 import { gatewayKey, startGateway } from '../helpers/start-gateway.ts';
-import { temporaryDirectory } from './temporary-directory.ts';
+import { temporaryDirectory } from '../helpers/temporary-directory.ts';
 
 export { gatewayKey };
 

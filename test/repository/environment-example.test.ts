@@ -23,9 +23,9 @@ test('.env.example names exactly the variables that are read', () => {
   expect(Object.keys(parse(example)).sort()).toEqual([...read].sort());
 });
 
-test('the README describes every variable', () => {
-  const readme = readFileSync('README.md', 'utf8');
-  expect(Object.keys(parse(example)).filter((name) => !readme.includes(`\`${name}\``))).toEqual([]);
+test('docs/configuration.md describes every variable', () => {
+  const document = readFileSync('docs/configuration.md', 'utf8');
+  expect(Object.keys(parse(example)).filter((name) => !document.includes(`\`${name}\``))).toEqual([]);
 });
 
 test('.env.example as it is, with an endpoint and a key, gives the default environment', () => {

@@ -37,7 +37,7 @@ test('docs/observability.md has every metric of the gateway, and no other', asyn
   expect([...rows.keys()].sort()).toEqual(own.sort());
 });
 
-test.each(['README.md', 'docs/failures.md', 'docs/observability.md'])(
+test.each(['docs/operations.md', 'docs/failures.md', 'docs/observability.md', 'docs/security.md'])(
   '%s names only metrics that exist',
   async (file) => {
     const known = await metrics();

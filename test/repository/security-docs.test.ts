@@ -22,15 +22,6 @@ describe('docs/security.md', () => {
   });
 });
 
-test.each(['SECURITY.md', 'docs/security.md', 'docs/container.md'])('%s links only to files that exist', (file) => {
-  const directory = file.includes('/') ? 'docs/' : '';
-  const links = [...readFileSync(file, 'utf8').matchAll(/\]\(([^)#:]+)[^)]*\)/g)].map(
-    ([, path]) => `${directory}${path}`,
-  );
-  expect(links.length).toBeGreaterThan(0);
-  expect(links.filter((path) => !existsSync(path))).toEqual([]);
-});
-
 describe('each compose file of docs/container.md', () => {
   const files = [...container.matchAll(/^```yaml\n(.*?)^```/gms)].map(([, text = '']) => text);
   const gateways = files.map((text) => /^ {2}gateway:\n(?: {4,}.*\n)+/m.exec(text)?.[0] ?? '');

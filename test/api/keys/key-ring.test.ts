@@ -72,6 +72,14 @@ describe('replacing all holders', () => {
     expect(await ring.find('key')?.account.usage('images')).toMatchObject({ remaining: 5 });
   });
 
+  test('counts anew for a holder that was gone in between', async () => {
+    const ring = new KeyRing([holder('shop', ['key'], { limits: { images: 5 } })]);
+    await ring.find('key')?.account.payImages(5, () => {})?.paid;
+    ring.replace([holder('batch', ['other'])]);
+    ring.replace([holder('shop', ['key'], { limits: { images: 5 } })]);
+    expect(await ring.find('key')?.account.usage('images')).toMatchObject({ remaining: 5 });
+  });
+
   test('takes limits and models away, and gives them', async () => {
     const ring = new KeyRing([holder('shop', ['key'], { models: ['one'], limits: { images: 1, requests: 1 } })]);
     ring.replace([holder('shop', ['key'])]);

@@ -3,11 +3,11 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { scenarios } from '../../../src/simulator/scenarios.ts';
+import { temporaryDirectory } from '../../helpers/temporary-directory.ts';
 import { failure } from '../failure.ts';
 import { inputPicture } from '../pictures.ts';
 import { type Rig, startRig } from '../rig.ts';
 import type { Suite } from '../suite.ts';
-import { temporaryDirectory } from '../temporary-directory.ts';
 import { collect } from './collect.ts';
 import type { OpenAIClient, Sdk } from './sdk.ts';
 

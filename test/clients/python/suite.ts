@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { expect, inject, onTestFinished } from 'vitest';
+import { temporaryDirectory } from '../../helpers/temporary-directory.ts';
 import { inputMask, inputPicture } from '../pictures.ts';
 import { awkwardNames, expectAzureImage, expectOnePaid, expectPaid, gatewayKey, type Rig, startRig } from '../rig.ts';
 import type { Check, Suite } from '../suite.ts';
-import { temporaryDirectory } from '../temporary-directory.ts';
 import { expectUploaded } from '../uploads.ts';
 import { packagesDirectory } from './packages-directory.ts';
 

@@ -5,7 +5,7 @@ import { onTestFinished } from 'vitest';
 
 /** A directory that goes with the test. */
 export async function temporaryDirectory(): Promise<string> {
-  const directory = await mkdtemp(join(tmpdir(), 'clients-'));
+  const directory = await mkdtemp(join(tmpdir(), 'test-'));
   onTestFinished(() => rm(directory, { recursive: true, force: true }));
   return directory;
 }

@@ -1,0 +1,29 @@
+import { readFileSync } from 'node:fs';
+import { onTestFinished } from 'vitest';
+import { type Simulator, startSimulator } from '../../src/simulator/start-simulator.ts';
+import { startGateway } from '../helpers/start-gateway.ts';
+import { startStore } from './store.ts';
+
+/** Where the documents have what `npm run demo` starts. */
+const documented = { gateway: 'http://localhost:8866', simulator: 'http://127.0.0.1:8867' };
+
+export type Demo = {
+  readonly simulator: Simulator;
+  /** An example of a document, with the addresses of this demo. */
+  here(example: string): string;
+};
+
+/** What `npm run demo` starts, on free ports and in this process. It ends with the test. */
+export async function startDemo(): Promise<Demo> {
+  const simulator = await startSimulator({ operationMs: 5, partialMs: 1 });
+  onTestFinished(() => simulator.close());
+  const file = readFileSync(new URL('../../config/models.demo.json', import.meta.url), 'utf8');
+  const models = JSON.parse(file.replaceAll(/\$\{SIMULATOR_URL[^}]*\}/g, simulator.origin)) as object;
+  const { store } = await startStore();
+  const gateway = await startGateway(models, { keys: ['demo-key'], store, times: { backoffMs: 1 } });
+  return {
+    simulator,
+    here: (example) =>
+      example.replaceAll(documented.gateway, gateway.url).replaceAll(documented.simulator, simulator.origin),
+  };
+}

@@ -1,0 +1,90 @@
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import sharp from 'sharp';
+import { expect } from 'vitest';
+import type { Simulator } from '../../src/simulator/start-simulator.ts';
+import { expectPictures } from './run-program.ts';
+
+/** What is there when a command has ended: what it printed, where it ran, and what it may have asked. */
+type Done = { readonly stdout: string; readonly directory: string; readonly simulator: Simulator };
+
+type Expect = (command: string, done: Done) => void | Promise<void>;
+
+/** What is expected of a command; `undefined`: nobody has said it. */
+export function resultOf(command: string): Expect | undefined {
+  return results.find(([looks]) => looks.test(command))?.[1];
+}
+
+/** By what commands look like; the first that fits counts. */
+const results: readonly (readonly [RegExp, Expect])[] = [
+  [/^cp \.env\.example \.env$/, (_, { directory, simulator }) => fillIn(join(directory, '.env'), simulator)],
+  [/--check$/, (_, { stdout, simulator }) => expectCheck(stdout, simulator)],
+  [/^npm run doctor$/, (_, { stdout, simulator }) => expectReport(stdout, simulator)],
+  [/^npm run smoke/, (_, { directory }) => expectSmoke(directory)],
+  [/^npm run key -- --name web-shop$/, (_, { stdout }) => expectKey(stdout, 'web-shop')],
+  [/\.png/, (command, { directory }) => expectPictures(directory, command)],
+  [/"stream":true/, (_, { stdout }) => expectEvents(stdout)],
+  [/"simulate:500"/, (_, { stdout }) => expectFailure(stdout)],
+  [/"prompt":/, (command, { stdout }) => expectAnswer(command, stdout)],
+  [/\/simulator\/scenarios$/, (_, { stdout }) => expect(stdout).toContain('429-seconds')],
+  [/\/simulator\/ledger$/, (_, { stdout }) => expect(JSON.parse(stdout)).toMatchObject({ billed: 0 })],
+];
+
+/** What the comment asks for. */
+async function fillIn(file: string, { origin, apiKey }: Simulator): Promise<void> {
+  const given: Record<string, string> = { AZURE_OPENAI_ENDPOINT: origin, AZURE_OPENAI_API_KEY: apiKey };
+  const text = await readFile(file, 'utf8');
+  await writeFile(
+    file,
+    text.replace(/^(AZURE_OPENAI_(?:ENDPOINT|API_KEY))=$/gm, (_, name: string) => `${name}=${given[name]}`),
+  );
+}
+
+function expectCheck(stdout: string, { origin, ledger }: Simulator): void {
+  expect(stdout).toContain('The configuration is valid.');
+  expect(stdout).toContain(`POST ${origin}/`);
+  expect(ledger.requests).toEqual([]);
+}
+
+function expectReport(stdout: string, { ledger }: Simulator): void {
+  expect(stdout).toMatch(/^.* ok +ok +unknown$/m);
+  expect(ledger.counts()).toMatchObject({ received: 0, billed: 0 });
+}
+
+async function expectSmoke(directory: string): Promise<void> {
+  const saved = (await readdir(directory)).filter((name) => name.startsWith('smoke-'));
+  expect(saved).toHaveLength(1);
+  expect((await sharp(join(directory, saved[0] ?? '')).metadata()).format).toBe('png');
+}
+
+function expectKey(stdout: string, name: string): void {
+  expect(stdout).toMatch(/^ {2}aig_[\w-]{43}$/m);
+  expect(stdout).toMatch(new RegExp(`^ {2}"${name}": {"keys":\\[{"sha256":"[0-9a-f]{64}"}\\]}$`, 'm'));
+}
+
+function expectEvents(stdout: string): void {
+  const names = [...stdout.matchAll(/^event: image_generation\.(.*)$/gm)].map(([, name]) => name);
+  expect(names).toEqual(['partial_image', 'partial_image', 'completed']);
+}
+
+/** As docs/failures.md says. */
+function expectFailure(stdout: string): void {
+  expect(stdout).toMatch(/^HTTP\/1\.1 502 /);
+  expect(stdout).toMatch(/^x-gateway-attempts: 3\r$/m);
+  expect(stdout).toMatch(/^x-should-retry: false\r$/m);
+  expect(stdout).toContain('"code":"upstream_generation_failed"');
+}
+
+/** An answer as the call asks for it, with whole pictures. */
+async function expectAnswer(command: string, stdout: string): Promise<void> {
+  const [, json = ''] = /-d '([^']+)'/.exec(command) ?? [];
+  const asked = JSON.parse(json) as { n?: number; response_format?: string };
+  const { data } = JSON.parse(stdout) as { data: { url?: string; b64_json?: string }[] };
+  expect(data).toHaveLength(asked.n ?? 1);
+  for (const picture of data) {
+    if (asked.response_format) expect(picture).toHaveProperty(asked.response_format);
+    const { url = `data:;base64,${picture.b64_json}` } = picture;
+    const bytes = await (await fetch(url)).arrayBuffer();
+    expect((await sharp(bytes).metadata()).format).toBe('png');
+  }
+}

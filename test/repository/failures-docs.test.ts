@@ -1,0 +1,27 @@
+import { expect, test } from 'vitest';
+import { callerViews } from '../../src/api/write-error.ts';
+import { scenarios } from '../../src/simulator/scenarios.ts';
+import { readDocument } from './documents.ts';
+
+const failures = readDocument('docs/failures.md');
+
+test('the table of codes is that of the program: status, type and code', () => {
+  const rows = failures.matchAll(/^\| (\d{3}) \| `(\w+)` \| `(\w+)` \|/gm);
+  const told = [...rows].map(([, status, type, code]) => `${status} ${type} ${code}`);
+  const views = Object.values(callerViews).map(({ status, type, code }) => `${status} ${type} ${code}`);
+  expect(told.sort()).toEqual([...new Set(views)].sort());
+});
+
+test('the table of codes promises x-should-retry only where the SDKs would repeat', () => {
+  const rows = failures.matchAll(/^\| (\d{3}) \| `\w+` \| `\w+` \|.*\| (.+) \|$/gm);
+  const promised = [...rows].filter(([, , shouldRetry]) => shouldRetry !== '–').map(([, status]) => Number(status));
+  expect(promised).not.toEqual([]);
+  expect(promised.filter((status) => status !== 429 && status < 500)).toEqual([]);
+});
+
+test('the scenarios exist', () => {
+  const names = [...failures.matchAll(/^\| `simulate:([\w-]+)` \|/gm)].map(([, name = '']) => name);
+  const known = names.filter((name) => scenarios.some((row) => name === row.name || name.startsWith(`${row.name}-`)));
+  expect(known).toEqual(names);
+  expect(names).not.toEqual([]);
+});

@@ -1,0 +1,19 @@
+const endless = 'it ends with a signal only; test/end-to-end/process.test.ts starts, asks and ends the same program';
+const noDocker = 'there is no Docker engine; test/repository/container.test.ts reads what it would';
+const minutes = 'it measures for minutes, and wants the machine for itself';
+
+/** Commands of the documents that no test runs, with the reason. What can be said of them all the same is tested. */
+export const notRun: Readonly<Record<string, string>> = {
+  'npm ci && npm run demo':
+    'it replaces the packages that the tests run on; test/end-to-end/process.test.ts has the demo',
+  'npm ci && npm test': 'it is what runs',
+  'npm start': endless,
+  'NODE_EXTRA_CA_CERTS=/etc/ssl/corporate-ca.pem npm start':
+    'there is no such authority; test/end-to-end/private-authority.test.ts has one of its own',
+  'docker compose up --build gateway': noDocker,
+  'docker compose --profile demo up --build demo': noDocker,
+  'npm run bench': minutes,
+  'npm run bench -- cpu latency': minutes,
+  'npm run bench -- --quick': minutes,
+  'npm run bench -- --save': minutes,
+};

@@ -1,0 +1,33 @@
+import { execFile } from 'node:child_process';
+import { cpSync, symlinkSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { promisify } from 'node:util';
+import { usualKeysFile } from '../../src/config/keys-file.ts';
+import { temporaryDirectory } from '../helpers/temporary-directory.ts';
+
+/** A directory in which npm finds what it finds after a clone, but writes nothing into this one. */
+export async function checkout(): Promise<string> {
+  const directory = await temporaryDirectory();
+  for (const name of ['package.json', '.env.example', 'config']) {
+    cpSync(name, join(directory, name), { recursive: true, filter: (path) => path !== usualKeysFile });
+  }
+  for (const name of ['src', 'build.ts', 'node_modules']) symlinkSync(resolve(name), join(directory, name));
+  return directory;
+}
+
+/**
+ * Runs a command of a document and gives what it prints. It gets nothing of this environment but the places of programs.
+ * Rejects unless it ends with 0.
+ */
+export async function runCommand(command: string, cwd: string): Promise<string> {
+  const PATH = `${dirname(process.execPath)}:${process.env.PATH}`;
+  const env = { PATH, HOME: cwd, npm_config_update_notifier: 'false' };
+  const options = { cwd, env, maxBuffer: 64 * 1024 * 1024 };
+  const { stdout } = await promisify(execFile)('bash', ['-euo', 'pipefail', '-c', unattended(command)], options);
+  return stdout;
+}
+
+/** There is no terminal at which anything could be asked. */
+function unattended(command: string): string {
+  return command.replace(/^npm run smoke .*$/, '$& --yes');
+}
