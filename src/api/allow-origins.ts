@@ -1,6 +1,6 @@
 import cors from '@fastify/cors';
 import type { FastifyInstance } from 'fastify';
-import { rateLimitHeaderNames } from './keys/rate-limit-headers.ts';
+import { answerHeaders } from './openapi/headers.ts';
 
 /**
  * Lets web pages of these origins call the gateway and read its answers; `'*'`: of all.
@@ -14,19 +14,9 @@ export function allowOrigins(app: FastifyInstance, origins: readonly string[], c
     // Otherwise an OPTIONS that is no preflight would get an error that is not of OpenAI's shape.
     strictPreflight: false,
   };
+  const exposed = Object.keys(answerHeaders);
   app.register(cors, {
     delegator: (_request, done) =>
-      done(null, { ...settings, exposedHeaders: [...ofAnswers, costHeader(), ...ofRefusals] }),
+      done(null, { ...settings, exposedHeaders: [...new Set([...exposed, costHeader()])] }),
   });
 }
-
-const ofAnswers = [
-  'x-request-id',
-  'x-gateway-model',
-  'x-gateway-target',
-  'x-gateway-attempts',
-  'x-gateway-adapted',
-  'server-timing',
-];
-
-const ofRefusals = ['retry-after', 'retry-after-ms', 'x-should-retry', ...rateLimitHeaderNames];

@@ -274,6 +274,27 @@ describe('real answers are as documented', () => {
     expectDocumented(call, answer);
   });
 
+  test('what a key has left, and what pictures cost', async () => {
+    const { simulator } = await startRig();
+    const models = modelsFile(simulator.origin, 60_000, { price: { pictures: [{ price: 0.04 }] } });
+    const callers = { team: { keys: [{ key: 'team-key' }], limits: { requests: 1, images: 5 } } };
+    const gateway = await startGateway(models, { callers });
+    const call = post({ prompt: 'a cat' }, { headers: { ...json, 'api-key': 'team-key' } });
+    const limits = ['limit', 'remaining', 'reset'].flatMap((part) => [
+      `x-ratelimit-${part}-requests`,
+      `x-ratelimit-${part}-images`,
+    ]);
+    for (const [status, further] of [
+      [200, 'x-gateway-cost-usd'],
+      [429, 'retry-after'],
+    ] as const) {
+      const answer = await ask(gateway, call);
+      expect(answer.status).toBe(status);
+      expect(Object.keys(answer.headers)).toEqual(expect.arrayContaining([...limits, further]));
+      expectDocumented(call, answer);
+    }
+  });
+
   test('readiness and closing', async () => {
     const rig = await startRig();
     rig.app.lifecycle.phase = 'closing';
