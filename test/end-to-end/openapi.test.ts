@@ -295,6 +295,15 @@ describe('real answers are as documented', () => {
     }
   });
 
+  test('the metrics, for a key that may use some models only', async () => {
+    const callers = { team: { keys: [{ key: 'team-key' }], models: ['picture'] } };
+    const gateway = await startGateway(modelsFile('https://one.openai.azure.com'), { callers });
+    const call = { path: '/metrics', headers: { 'api-key': 'team-key' } };
+    const answer = await ask(gateway, call);
+    expect(answer.status).toBe(403);
+    expectDocumented(call, answer);
+  });
+
   test('readiness and closing', async () => {
     const rig = await startRig();
     rig.app.lifecycle.phase = 'closing';
@@ -339,7 +348,7 @@ describe('real answers are as documented', () => {
     const statuses = new Set(Object.values(callerViews).map(({ status }) => status));
     // Our own failures, slow uploads, a full disk, and Azure's rarest refusals are tried elsewhere: their shape is one.
     const elsewhere = [408, 422, 499, 500, 507];
-    const here = [400, 401, 404, 405, 413, 415, 416, 417, 429, 431, 502, 503, 504];
+    const here = [400, 401, 403, 404, 405, 413, 415, 416, 417, 429, 431, 502, 503, 504];
     expect([...here, ...elsewhere].sort()).toEqual([...statuses].sort());
   });
 });

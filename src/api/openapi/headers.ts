@@ -29,7 +29,7 @@ export const answerHeaders = {
   'x-request-id': { description: 'The request’s id, as in the log.', schema: text },
   'x-gateway-model': { description: 'The model, whichever alias was used.', schema: text },
   'x-gateway-target': { description: 'The target that was asked.', schema: text },
-  'x-gateway-attempts': { description: 'Calls that were made.', schema: { type: 'integer', minimum: 0 } },
+  'x-gateway-attempts': { description: 'Calls that were made.', schema: count },
   'x-gateway-adapted': { description: 'What the gateway did itself; missing if nothing.', schema: text },
   'x-gateway-cost-usd': {
     description: 'What the pictures cost, where that is certain in time. The name ends in the currency of the prices.',

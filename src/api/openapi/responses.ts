@@ -81,9 +81,11 @@ export function keyedAnswers(name: string, further: readonly number[] = []): Jso
   return { 200: responseLink(name), ...errors([...ofKeyed, ...further]) };
 }
 
+const ofOtherRoutes = [403, 405, 416];
+
 /** What a call for pictures is answered: everything but what other routes alone say. */
 export function pictureAnswers(name: string): JsonSchema {
-  return { 200: responseLink(name), ...errors(errorStatuses.filter((status) => status !== 405 && status !== 416)) };
+  return { 200: responseLink(name), ...errors(errorStatuses.filter((status) => !ofOtherRoutes.includes(status))) };
 }
 
 export function readinessAnswers(): JsonSchema {
