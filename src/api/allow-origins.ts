@@ -1,6 +1,6 @@
 import cors from '@fastify/cors';
 import type { FastifyInstance } from 'fastify';
-import { answerHeaders } from './openapi/headers.ts';
+import { answerHeaders, costHeaderInDollars } from './openapi/headers.ts';
 
 /**
  * Lets web pages of these origins call the gateway and read its answers; `'*'`: of all.
@@ -14,9 +14,7 @@ export function allowOrigins(app: FastifyInstance, origins: readonly string[], c
     // Otherwise an OPTIONS that is no preflight would get an error that is not of OpenAI's shape.
     strictPreflight: false,
   };
-  const exposed = Object.keys(answerHeaders);
-  app.register(cors, {
-    delegator: (_request, done) =>
-      done(null, { ...settings, exposedHeaders: [...new Set([...exposed, costHeader()])] }),
-  });
+  const names = Object.keys(answerHeaders);
+  const exposed = () => names.map((name) => (name === costHeaderInDollars ? costHeader() : name));
+  app.register(cors, { delegator: (_request, done) => done(null, { ...settings, exposedHeaders: exposed() }) });
 }

@@ -24,6 +24,9 @@ const rateLimitHeaders = {
   'x-ratelimit-reset-images': { description: 'When all are there again.', schema: duration },
 } as const satisfies Record<RateLimitHeader, Header>;
 
+/** The name ends in the currency of the prices, which the document does not know. */
+export const costHeaderInDollars = 'x-gateway-cost-usd';
+
 /** Headers of answers, by name; web pages may read all of them. */
 export const answerHeaders = {
   'x-request-id': { description: 'The request’s id, as in the log.', schema: text },
@@ -31,7 +34,7 @@ export const answerHeaders = {
   'x-gateway-target': { description: 'The target that was asked.', schema: text },
   'x-gateway-attempts': { description: 'Calls that were made.', schema: count },
   'x-gateway-adapted': { description: 'What the gateway did itself; missing if nothing.', schema: text },
-  'x-gateway-cost-usd': {
+  [costHeaderInDollars]: {
     description: 'What the pictures cost, where that is certain in time. The name ends in the currency of the prices.',
     schema: { type: 'string', pattern: '^\\d+(\\.\\d+)?$' },
   },
@@ -74,7 +77,7 @@ export const startedHeaders: readonly AnswerHeader[] = [
 ];
 
 /** On answers with pictures, beside those. */
-export const pictureHeaders: readonly AnswerHeader[] = ['x-gateway-cost-usd', 'cache-control'];
+export const pictureHeaders: readonly AnswerHeader[] = [costHeaderInDollars, 'cache-control'];
 
 export const retryHeaders: readonly AnswerHeader[] = ['retry-after', 'retry-after-ms', 'x-should-retry'];
 
