@@ -21,6 +21,7 @@ import type { ImageStore } from './domain/image-store.ts';
 import { contentOf, createReload, type Prepare } from './reload.ts';
 import { createDiskImageStore } from './storage/disk-image-store.ts';
 import { createInputSpools, prepareSpoolDirectory } from './storage/disk-input-spool.ts';
+import { createLogOutput, type LogOutput } from './telemetry/log-output.ts';
 import { createLogger } from './telemetry/logger.ts';
 import { type EntraTokens, loadEntra } from './upstream/entra.ts';
 
@@ -60,16 +61,17 @@ function readFiles(environment: Environment, variables: Variables): Pick<Configu
   return { models, keys: loadKeys(environment, variables, models) };
 }
 
-type Built = { readonly app: App; readonly logger: Logger };
+type Built = { readonly app: App; readonly logger: Logger; readonly logOutput: LogOutput };
 
 /** Rejects when tokens are needed, and the environment offers no way to them that makes sense. */
 export async function buildGateway({ environment, models, keys }: Configuration, store?: ImageStore): Promise<Built> {
   const { logLevel, logPretty, publicBaseUrl, corsOrigins, trustedProxies } = environment;
   const openSpool = createInputSpools(uploadsDirectory(environment));
-  const logger = await createLogger({ level: logLevel, isPretty: logPretty });
+  const logOutput = createLogOutput(process.stdout.fd);
+  const logger = await createLogger({ level: logLevel, isPretty: logPretty, destination: logOutput });
   const entra = await entraFor(models);
   const parts = { models, keyHolders: keys.holders, logger, store, publicBaseUrl, openSpool, corsOrigins, entra };
-  return { app: buildApp({ ...parts, trustedProxies }), logger };
+  return { app: buildApp({ ...parts, trustedProxies }), logger, logOutput };
 }
 
 /** The way to tokens, where a target needs one. Rejects when the environment offers none that makes sense. */
@@ -87,10 +89,10 @@ export async function runGateway(configuration: Configuration, readVariables?: (
   const { host, port, metricsPort, dataDir } = configuration.environment;
   const store = dataDir === undefined ? undefined : await createDiskImageStore({ directory: dataDir });
   await prepareSpoolDirectory(uploadsDirectory(configuration.environment));
-  const { app, logger } = await buildGateway(configuration, store);
+  const { app, logger, logOutput } = await buildGateway(configuration, store);
   const url = await app.server.listen({ host, port });
   const metricsUrl = metricsPort === undefined ? undefined : await serveMetrics(app, { host, port: metricsPort });
-  endWithSignals(app, logger, { skip: readVariables ? ['SIGHUP'] : [] });
+  endWithSignals({ app, logger, logOutput }, { skip: readVariables ? ['SIGHUP'] : [] });
   app.lifecycle.phase = 'ready';
   logger.info({ host, url, metricsUrl, models: app.gateway.catalog.names }, 'listening');
   for (const warning of configuration.keys.warnings) logger.warn(warning);
@@ -158,7 +160,7 @@ function uploadsDirectory({ dataDir }: Environment): string {
   return dataDir === undefined ? tmpdir() : join(dataDir, 'uploads');
 }
 
-function endWithSignals(app: App, logger: Logger, { skip }: { skip: 'SIGHUP'[] }): void {
+function endWithSignals({ app, logger, logOutput }: Built, { skip }: { skip: 'SIGHUP'[] }): void {
   // The library ends the process at once on a second signal.
   closeWithGrace({ delay: false, logger: false, skip }, async ({ signal, err }) => {
     const { drainMs } = app.models;
@@ -169,5 +171,6 @@ function endWithSignals(app: App, logger: Logger, { skip }: { skip: 'SIGHUP'[] }
     // Ctrl-C at a terminal has no load balancer to wait for.
     await drain(app, { leadMs: signal === 'SIGTERM' ? leadMs : 0, limitMs: drainMs });
     logger.info('closed');
+    await logOutput.end();
   });
 }

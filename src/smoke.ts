@@ -71,12 +71,12 @@ async function draw(gateway: App['gateway'], name: string, file: PictureFile): P
     const saved = await file.save(picture).catch((cause) => {
       throw new Error(`the picture was made and billed, but could not be saved: ${cause.message}`, { cause });
     });
-    const { target = '', attempts, adaptations } = generation.report;
+    const { target = '', attempts, adaptations, bill } = generation.report;
     const seconds = ((performance.now() - begin) / 1000).toFixed(1);
     const adapted = adaptations.length > 0 ? `, adapted: ${adaptations.join(', ')}` : '';
     process.stdout.write(`${saved}: ${picture.length} bytes\n`);
     process.stdout.write(`Target ${target}, ${attempts} call${attempts === 1 ? '' : 's'}, ${seconds} s${adapted}. `);
-    process.stdout.write(`${describeBill(usage)}\n`);
+    process.stdout.write(`${describeBill(usage, bill)}\n`);
     return 0;
   } catch (error) {
     if (!(error instanceof GatewayError)) throw error;

@@ -1,6 +1,6 @@
 import cors from '@fastify/cors';
 import type { FastifyInstance } from 'fastify';
-import { rateLimitHeaderNames } from './keys/rate-limit-headers.ts';
+import { answerHeaders, costHeaderInDollars } from './openapi/headers.ts';
 
 /**
  * Lets web pages of these origins call the gateway and read its answers; `'*'`: of all.
@@ -14,19 +14,7 @@ export function allowOrigins(app: FastifyInstance, origins: readonly string[], c
     // Otherwise an OPTIONS that is no preflight would get an error that is not of OpenAI's shape.
     strictPreflight: false,
   };
-  app.register(cors, {
-    delegator: (_request, done) =>
-      done(null, { ...settings, exposedHeaders: [...ofAnswers, costHeader(), ...ofRefusals] }),
-  });
+  const names = Object.keys(answerHeaders);
+  const exposed = () => names.map((name) => (name === costHeaderInDollars ? costHeader() : name));
+  app.register(cors, { delegator: (_request, done) => done(null, { ...settings, exposedHeaders: exposed() }) });
 }
-
-const ofAnswers = [
-  'x-request-id',
-  'x-gateway-model',
-  'x-gateway-target',
-  'x-gateway-attempts',
-  'x-gateway-adapted',
-  'server-timing',
-];
-
-const ofRefusals = ['retry-after', 'retry-after-ms', 'x-should-retry', ...rateLimitHeaderNames];

@@ -21,19 +21,16 @@ export function discardUnread(response: ServerResponse): void {
     // Whoever has read the body until now is still attached; a listener of `readable` would hold back the flow.
     request.unpipe();
     request.removeAllListeners('readable');
-    request.resume();
+    // Node takes note of that a tick later, and stops a flow that has begun before.
+    process.nextTick(() => request.resume());
     const check = () => {
-      if (!request.complete && performance.now() < end && socket.bytesRead < lastByte) return;
-      stop();
+      const isLate = performance.now() >= end || socket.bytesRead >= lastByte;
+      if (!request.complete && !request.destroyed && !isLate) return;
+      clearInterval(timer);
       if (!request.complete || socket.writableEnded) socket.destroy();
     };
     const timer = setInterval(check, 50);
-    const stop = () => {
-      clearInterval(timer);
-      request.off('end', check);
-      socket.off('close', stop);
-    };
-    request.once('end', check);
-    socket.once('close', stop);
+    // Comes with the end of the body, and with that of the connection.
+    request.once('close', check);
   });
 }

@@ -21,6 +21,7 @@ export const callerViews: Readonly<Record<ErrorKind, CallerView>> = {
   invalid_json: { status: 400, type: invalidRequest, code: 'invalid_json' },
   invalid_request: { status: 400, type: invalidRequest, code: 'invalid_request' },
   invalid_api_key: { status: 401, type: invalidRequest, code: 'invalid_api_key' },
+  not_permitted: { status: 403, type: invalidRequest, code: 'unsupported_operation' },
   model_not_found: { status: 404, type: invalidRequest, code: 'model_not_found' },
   unknown_url: { status: 404, type: invalidRequest, code: 'unknown_url' },
   method_not_allowed: { status: 405, type: invalidRequest, code: 'method_not_allowed' },

@@ -20,6 +20,7 @@ export type ErrorKind =
   | 'invalid_json'
   | 'invalid_request'
   | 'invalid_api_key'
+  | 'not_permitted'
   | 'model_not_found'
   | 'unknown_url'
   | 'method_not_allowed'

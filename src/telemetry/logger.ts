@@ -5,22 +5,21 @@ type Options = {
   readonly level: string;
   /** For people at a terminal instead of log collectors. */
   readonly isPretty: boolean;
-  readonly destination?: DestinationStream;
+  readonly destination: DestinationStream;
 };
 
-/** The process's log: one JSON object a line on standard output. */
+/** The process's log: one JSON object a line. */
 export async function createLogger({ level, isPretty, destination }: Options): Promise<Logger> {
-  const stream = isPretty ? await prettyStream(destination) : destination;
-  return stream === undefined ? pino({ level }) : pino({ level }, stream);
+  return pino({ level }, isPretty ? await prettyLines(destination) : destination);
 }
 
-async function prettyStream(destination: DestinationStream | undefined): Promise<DestinationStream> {
+async function prettyLines(destination: DestinationStream): Promise<DestinationStream> {
   const { default: pretty } = await import('pino-pretty');
-  return pretty({
+  const format = pretty.prettyFactory({
     ignore: 'pid,hostname',
     translateTime: 'SYS:HH:MM:ss.l',
     hideObject: true,
     messageFormat: (line) => prettyLine(line),
-    ...(destination && { destination }),
   });
+  return { write: (line) => destination.write(format(line)) };
 }

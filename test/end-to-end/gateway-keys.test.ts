@@ -139,6 +139,21 @@ describe('keys', () => {
 describe('the models that a key may use', () => {
   const callers = { ...caller('shop', { models: ['gpt-image-1', 'dall-e-3'] }), ...caller('all') };
 
+  test('keep it from the metrics, which name all models', async () => {
+    const { gateway } = await start({ callers });
+    const ask = asker(gateway.url);
+    for (const method of ['GET', 'HEAD']) {
+      const statuses = ['shop', 'all'].map(async (key) => {
+        const { status } = await ask({ method, path: '/metrics', headers: bearer(key) });
+        return status;
+      });
+      expect(await Promise.all(statuses)).toEqual([403, 200]);
+    }
+    const { text } = await ask({ path: '/metrics', headers: bearer('shop') });
+    expect(JSON.parse(text).error).toMatchObject({ type: 'invalid_request_error', code: 'unsupported_operation' });
+    expect(text).not.toContain('dall-e-2');
+  });
+
   test('are the only ones that it is shown', async () => {
     const { gateway } = await start({ callers });
     const ask = asker(gateway.url);

@@ -274,6 +274,36 @@ describe('real answers are as documented', () => {
     expectDocumented(call, answer);
   });
 
+  test('what a key has left, and what pictures cost', async () => {
+    const { simulator } = await startRig();
+    const models = modelsFile(simulator.origin, 60_000, { price: { pictures: [{ price: 0.04 }] } });
+    const callers = { team: { keys: [{ key: 'team-key' }], limits: { requests: 1, images: 5 } } };
+    const gateway = await startGateway(models, { callers });
+    const call = post({ prompt: 'a cat' }, { headers: { ...json, 'api-key': 'team-key' } });
+    const limits = ['limit', 'remaining', 'reset'].flatMap((part) => [
+      `x-ratelimit-${part}-requests`,
+      `x-ratelimit-${part}-images`,
+    ]);
+    for (const [status, further] of [
+      [200, 'x-gateway-cost-usd'],
+      [429, 'retry-after'],
+    ] as const) {
+      const answer = await ask(gateway, call);
+      expect(answer.status).toBe(status);
+      expect(Object.keys(answer.headers)).toEqual(expect.arrayContaining([...limits, further]));
+      expectDocumented(call, answer);
+    }
+  });
+
+  test('the metrics, for a key that may use some models only', async () => {
+    const callers = { team: { keys: [{ key: 'team-key' }], models: ['picture'] } };
+    const gateway = await startGateway(modelsFile('https://one.openai.azure.com'), { callers });
+    const call = { path: '/metrics', headers: { 'api-key': 'team-key' } };
+    const answer = await ask(gateway, call);
+    expect(answer.status).toBe(403);
+    expectDocumented(call, answer);
+  });
+
   test('readiness and closing', async () => {
     const rig = await startRig();
     rig.app.lifecycle.phase = 'closing';
@@ -318,7 +348,7 @@ describe('real answers are as documented', () => {
     const statuses = new Set(Object.values(callerViews).map(({ status }) => status));
     // Our own failures, slow uploads, a full disk, and Azure's rarest refusals are tried elsewhere: their shape is one.
     const elsewhere = [408, 422, 499, 500, 507];
-    const here = [400, 401, 404, 405, 413, 415, 416, 417, 429, 431, 502, 503, 504];
+    const here = [400, 401, 403, 404, 405, 413, 415, 416, 417, 429, 431, 502, 503, 504];
     expect([...here, ...elsewhere].sort()).toEqual([...statuses].sort());
   });
 });

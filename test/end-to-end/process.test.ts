@@ -258,14 +258,16 @@ describe('a running process', () => {
   });
 
   test.each([
-    ['a URL that cannot be decoded', 'GET /%zz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n'],
-    ['garbage', 'garbage\r\n\r\n'],
+    ['a URL that cannot be decoded', 'GET /%zz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n', 400],
+    ['garbage', 'garbage\r\n\r\n', 400],
+    // With `--disable-proto=throw` Node's own server throws at that name, and the process ends.
+    ['a header __proto__', 'GET /healthz HTTP/1.1\r\nhost: x\r\n__proto__: x\r\nconnection: close\r\n\r\n', 200],
   ])(
     'survives %s from a stranger',
-    async (_, bytes) => {
+    async (_, bytes, status) => {
       const program = await startProgram({ models: modelsFile('https://one.openai.azure.com') });
       const url = await program.listening();
-      expect(await exchange(url, bytes)).toMatch(/^HTTP\/1\.1 400 /);
+      expect(await exchange(url, bytes)).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
       expect((await request(`${url}/readyz`)).statusCode).toBe(200);
       expect(program.child.exitCode).toBeNull();
     },

@@ -30,6 +30,8 @@ type Start = {
   readonly env?: Record<string, string>;
   readonly arguments?: readonly string[];
   readonly nodeOptions?: readonly string[];
+  /** A descriptor for its standard output, in place of a pipe that is read into `output`. */
+  readonly stdout?: number;
 };
 
 /**
@@ -51,7 +53,7 @@ export async function startProgram(start: Start): Promise<Program> {
   const child = spawn(process.execPath, [...nodeOptions, entry, ...(start.arguments ?? [])], {
     cwd: start.entry === 'src/demo.ts' ? fileURLToPath(new URL('../..', import.meta.url)) : directory,
     env,
-    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    stdio: ['ignore', start.stdout ?? 'pipe', 'pipe', 'ipc'],
   });
   const output = { stdout: '', stderr: '' };
   child.stdout?.setEncoding('utf8').on('data', (text: string) => {

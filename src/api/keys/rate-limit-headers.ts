@@ -3,19 +3,19 @@ import type { Usage } from './rate-window.ts';
 /** What a limit is about, as the names of its headers end. */
 export type Limited = 'requests' | 'images';
 
+export type RateLimitHeader = `x-ratelimit-${'limit' | 'remaining' | 'reset'}-${Limited}`;
+
 /** OpenAI's headers about a limit; they have them for requests and tokens, so that those for images are in their style. */
-export function rateLimitHeaders(what: Limited, { limit, remaining, resetMs }: Usage): Record<string, string> {
+export function rateLimitHeaders(
+  what: Limited,
+  { limit, remaining, resetMs }: Usage,
+): Partial<Record<RateLimitHeader, string>> {
   return {
     [`x-ratelimit-limit-${what}`]: String(limit),
     [`x-ratelimit-remaining-${what}`]: String(remaining),
     [`x-ratelimit-reset-${what}`]: duration(resetMs),
   };
 }
-
-/** All of them, for web pages that may read them. */
-export const rateLimitHeaderNames: readonly string[] = (['requests', 'images'] as const).flatMap((what) =>
-  ['limit', 'remaining', 'reset'].map((part) => `x-ratelimit-${part}-${what}`),
-);
 
 /** As OpenAI writes it: `20ms`, `1s`, `6m0s`, `1h0m0s`. */
 function duration(ms: number): string {

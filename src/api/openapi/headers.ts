@@ -1,4 +1,5 @@
 import { callerLimits, maxRetriesHeader, timeoutHeader } from '../caller-of.ts';
+import type { RateLimitHeader } from '../keys/rate-limit-headers.ts';
 import type { JsonSchema } from './json-schema.ts';
 
 type Header = { readonly description: string; readonly schema: JsonSchema };
@@ -10,13 +11,33 @@ const limits = (name: keyof typeof callerLimits): JsonSchema => ({
   maximum: callerLimits[name].most,
 });
 
-/** Headers of answers, by name. */
+const count: JsonSchema = { type: 'integer', minimum: 0 };
+const duration: JsonSchema = { type: 'string', pattern: '^(\\d+h)?(\\d+m)?\\d+m?s$' };
+
+/** What is left of the limits of a key, where it has some. */
+const rateLimitHeaders = {
+  'x-ratelimit-limit-requests': { description: 'Requests that the key may make in a window.', schema: count },
+  'x-ratelimit-remaining-requests': { description: 'Those that are left.', schema: count },
+  'x-ratelimit-reset-requests': { description: 'When all are there again: `20ms`, `1s`, `6m0s`.', schema: duration },
+  'x-ratelimit-limit-images': { description: 'Pictures that the key may ask for in a window.', schema: count },
+  'x-ratelimit-remaining-images': { description: 'Those that are left.', schema: count },
+  'x-ratelimit-reset-images': { description: 'When all are there again.', schema: duration },
+} as const satisfies Record<RateLimitHeader, Header>;
+
+/** The name ends in the currency of the prices, which the document does not know. */
+export const costHeaderInDollars = 'x-gateway-cost-usd';
+
+/** Headers of answers, by name; web pages may read all of them. */
 export const answerHeaders = {
   'x-request-id': { description: 'The request’s id, as in the log.', schema: text },
   'x-gateway-model': { description: 'The model, whichever alias was used.', schema: text },
   'x-gateway-target': { description: 'The target that was asked.', schema: text },
-  'x-gateway-attempts': { description: 'Calls that were made.', schema: { type: 'integer', minimum: 0 } },
+  'x-gateway-attempts': { description: 'Calls that were made.', schema: count },
   'x-gateway-adapted': { description: 'What the gateway did itself; missing if nothing.', schema: text },
+  [costHeaderInDollars]: {
+    description: 'What the pictures cost, where that is certain in time. The name ends in the currency of the prices.',
+    schema: { type: 'string', pattern: '^\\d+(\\.\\d+)?$' },
+  },
   [timeoutHeader]: {
     description: 'The deadline in force, if the caller asked for one.',
     schema: limits(timeoutHeader),
@@ -32,6 +53,7 @@ export const answerHeaders = {
     description: 'SDKs must not repeat the request by themselves.',
     schema: { type: 'string', const: 'false' },
   },
+  ...rateLimitHeaders,
   'www-authenticate': { description: 'How a key is shown.', schema: text },
   allow: { description: 'The methods that there are.', schema: text },
   etag: { description: 'The picture’s own; it never changes.', schema: text },
@@ -51,7 +73,11 @@ export const startedHeaders: readonly AnswerHeader[] = [
   timeoutHeader,
   maxRetriesHeader,
   'server-timing',
+  ...(Object.keys(rateLimitHeaders) as RateLimitHeader[]),
 ];
+
+/** On answers with pictures, beside those. */
+export const pictureHeaders: readonly AnswerHeader[] = [costHeaderInDollars, 'cache-control'];
 
 export const retryHeaders: readonly AnswerHeader[] = ['retry-after', 'retry-after-ms', 'x-should-retry'];
 

@@ -1,6 +1,6 @@
 import { STATUS_CODES } from 'node:http';
 import { errorName, errorStatuses, eventNames } from './answer-schemas.ts';
-import { type AnswerHeader, headerLinks, retryHeaders, startedHeaders } from './headers.ts';
+import { type AnswerHeader, headerLinks, pictureHeaders, retryHeaders, startedHeaders } from './headers.ts';
 import type { JsonSchema } from './json-schema.ts';
 
 const schemaLink = (name: string): JsonSchema => ({ $ref: `#/components/schemas/${name}` });
@@ -23,7 +23,7 @@ function errorResponse(status: number): JsonSchema {
 function pictures(description: string, events: readonly string[]): JsonSchema {
   return {
     description: `${description}; with \`stream\`, a stream of server-sent events, whose data is described here.`,
-    headers: headerLinks([...startedHeaders, 'cache-control']),
+    headers: headerLinks([...startedHeaders, ...pictureHeaders]),
     content: {
       'application/json': { schema: schemaLink('ImagesAnswer') },
       'text/event-stream': { schema: { oneOf: events.map(schemaLink) } },
@@ -81,9 +81,11 @@ export function keyedAnswers(name: string, further: readonly number[] = []): Jso
   return { 200: responseLink(name), ...errors([...ofKeyed, ...further]) };
 }
 
+const ofOtherRoutes = [403, 405, 416];
+
 /** What a call for pictures is answered: everything but what other routes alone say. */
 export function pictureAnswers(name: string): JsonSchema {
-  return { 200: responseLink(name), ...errors(errorStatuses.filter((status) => status !== 405 && status !== 416)) };
+  return { 200: responseLink(name), ...errors(errorStatuses.filter((status) => !ofOtherRoutes.includes(status))) };
 }
 
 export function readinessAnswers(): JsonSchema {
