@@ -22,8 +22,6 @@ try {
     SIMULATOR_KEY: simulator.apiKey,
   });
   const gateway = await runGateway(configuration);
-  // Nobody may be there to read the introduction, as with the log.
-  process.stdout.on('error', () => {});
   process.stdout.write(introduction(gateway.replace('//127.0.0.1', '//localhost'), azure));
 } catch (error) {
   process.stderr.write(describeStartFailure(error));

@@ -67,7 +67,7 @@ type Built = { readonly app: App; readonly logger: Logger; readonly logOutput: L
 export async function buildGateway({ environment, models, keys }: Configuration, store?: ImageStore): Promise<Built> {
   const { logLevel, logPretty, publicBaseUrl, corsOrigins, trustedProxies } = environment;
   const openSpool = createInputSpools(uploadsDirectory(environment));
-  const logOutput = createLogOutput(process.stdout.fd);
+  const logOutput = createLogOutput();
   const logger = await createLogger({ level: logLevel, isPretty: logPretty, destination: logOutput });
   const entra = await entraFor(models);
   const parts = { models, keyHolders: keys.holders, logger, store, publicBaseUrl, openSpool, corsOrigins, entra };
