@@ -6,6 +6,7 @@ import type { Credential, Renewal } from './credential.ts';
 import { egressConnector } from './egress-connector.ts';
 import { type Answer, type Exchange, exchange } from './exchange.ts';
 import { inflateBody } from './inflate-body.ts';
+import { OriginPools } from './origin-pools.ts';
 import type { PaidBody } from './paid-body.ts';
 import { paidCallError } from './paid-call-error.ts';
 
@@ -64,7 +65,7 @@ export function createUpstreamClient(times: Partial<UpstreamTimes> = {}, proxy?:
   const { connectMs, bodyIdleMs } = { ...usualTimes, ...times };
   // A kept-alive socket may close under a request, which leaves a paid call's outcome unknown: each one dials anew.
   const connect = egressConnector(proxy, connectMs);
-  const paid = new Agent({ ...agentDefaults, pipelining: 0, connect });
+  const paid = new OriginPools({ ...agentDefaults, pipelining: 0, connect });
   const polls = new Agent({ ...agentDefaults, bodyTimeout: bodyIdleMs, connect });
   const cancelling = new Set<Promise<unknown>>();
 
@@ -86,7 +87,7 @@ export function createUpstreamClient(times: Partial<UpstreamTimes> = {}, proxy?:
   return {
     async post(url, { credential, body, headers, signal, attempt, isStream = false }) {
       try {
-        const answer = await send(paid, {
+        const answer = await send(paid.of(url.origin), {
           ...target(url),
           method: 'POST',
           credential,

@@ -1,0 +1,28 @@
+import { Pool } from 'undici';
+
+/**
+ * A pool of connections for each origin, kept for as long as the process lives: undici's own Agent takes one down with its
+ * last connection, which here is the end of each answer, and builds the next one anew. What is kept beside the connections
+ * is as much as calls have run at once.
+ */
+export class OriginPools {
+  readonly #options: Pool.Options;
+  readonly #pools = new Map<string, Pool>();
+
+  constructor(options: Pool.Options) {
+    this.#options = options;
+  }
+
+  of(origin: string): Pool {
+    const known = this.#pools.get(origin);
+    if (known) return known;
+    const pool = new Pool(origin, this.#options);
+    this.#pools.set(origin, pool);
+    return pool;
+  }
+
+  /** Breaks every call off. */
+  async destroy(): Promise<void> {
+    await Promise.all([...this.#pools.values()].map((pool) => pool.destroy()));
+  }
+}
