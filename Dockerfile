@@ -42,7 +42,7 @@ FROM runtime AS demo
 EXPOSE 8867
 COPY --from=all-packages /app/node_modules node_modules
 COPY --from=sources /app ./
-CMD ["node", "--max-semi-space-size=1", "--max-old-space-size=1024", "src/demo.ts"]
+CMD ["node", "--expose-gc", "--max-semi-space-size=8", "--max-old-space-size=1024", "src/demo.ts"]
 
 # Node handles SIGTERM as process 1 itself, so no init process stands before it.
 FROM runtime AS gateway
@@ -50,4 +50,4 @@ COPY --from=packages /app/node_modules node_modules
 COPY --from=build /app/dist dist
 COPY --from=sources /app/package.json ./
 COPY --from=sources /app/config config
-CMD ["node", "--max-semi-space-size=1", "--max-old-space-size=1024", "dist/main.js"]
+CMD ["node", "--expose-gc", "--max-semi-space-size=8", "--max-old-space-size=1024", "dist/main.js"]

@@ -35,6 +35,9 @@ export type Configuration = {
   readonly content: string;
 };
 
+/** Whoever waits for the gateway to be ready has asked by then. */
+const settleMs = 1_000;
+
 /** Load balancers notice a readiness of 503 within this time. */
 const leadMs = 5_000;
 
@@ -100,6 +103,7 @@ export async function runGateway(configuration: Configuration, readVariables?: (
     const reason = 'GATEWAY_API_KEYS is not set, and there is no keys file';
     logger.warn(`${reason}: every program on this machine may call, and all callers are one`);
   }
+  setTimeout(forgetStart, settleMs).unref();
   if (readVariables) {
     const { lifecycle, recorder } = app;
     const parts = [filesPart(app, logger, configuration)];
@@ -109,6 +113,11 @@ export async function runGateway(configuration: Configuration, readVariables?: (
     void watch();
   }
   return url;
+}
+
+/** A start leaves a lot behind: at rest the process is 15 MB smaller without. Takes 50 ms, and Node's `--expose-gc`. */
+function forgetStart(): void {
+  globalThis.gc?.({ type: 'major', flavor: 'last-resort' });
 }
 
 /** Until the end of the process: the last figures are of interest, too. */

@@ -1,4 +1,5 @@
 import type { Dispatcher } from 'undici';
+import { noteArrival } from './collect-buffers.ts';
 
 /** The bytes of an upstream's answer while they arrive. They are read once, by one reader. */
 export interface AnswerBody extends AsyncIterable<Buffer> {
@@ -41,6 +42,7 @@ export class ArrivingBody implements AnswerBody, AsyncIterator<Buffer, undefined
   /** A piece has arrived. */
   push(chunk: Buffer): void {
     if (this.#end) return;
+    noteArrival(chunk.length);
     if (this.#reader) {
       this.#settleReader(({ resolve }) => resolve({ value: chunk, done: false }));
       return;
