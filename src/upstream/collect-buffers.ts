@@ -1,5 +1,5 @@
-/** The buffers of so many bytes are collected together. */
-export const collectedBytes = 8 * 1024 * 1024;
+/** The buffers of so many bytes are collected together. With twice as many, V8 soon collects everything four times as often. */
+export const collectedBytes = 4 * 1024 * 1024;
 
 let uncollected = 0;
 
