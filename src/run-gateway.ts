@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import closeWithGrace from 'close-with-grace';
-import type { Logger } from 'pino';
+import type { DestinationStream, Logger } from 'pino';
 import { drain } from './api/drain.ts';
 import { startMetricsServer } from './api/metrics-server.ts';
 import { type App, buildApp } from './app.ts';
@@ -64,17 +64,27 @@ function readFiles(environment: Environment, variables: Variables): Pick<Configu
   return { models, keys: loadKeys(environment, variables, models) };
 }
 
-type Built = { readonly app: App; readonly logger: Logger; readonly logOutput: LogOutput };
+type Built = { readonly app: App; readonly logger: Logger };
 
-/** Rejects when tokens are needed, and the environment offers no way to them that makes sense. */
-export async function buildGateway({ environment, models, keys }: Configuration, store?: ImageStore): Promise<Built> {
+type Outside = { readonly store?: ImageStore | undefined; readonly log?: DestinationStream };
+
+const nowhere: DestinationStream = { write() {} };
+
+/**
+ * Rejects when tokens are needed, and the environment offers no way to them that makes sense.
+ *
+ * @param outside where pictures are hosted and the log goes; by default nowhere
+ */
+export async function buildGateway(
+  { environment, models, keys }: Configuration,
+  { store, log = nowhere }: Outside = {},
+): Promise<Built> {
   const { logLevel, logPretty, publicBaseUrl, corsOrigins, trustedProxies } = environment;
   const openSpool = createInputSpools(uploadsDirectory(environment));
-  const logOutput = createLogOutput();
-  const logger = await createLogger({ level: logLevel, isPretty: logPretty, destination: logOutput });
+  const logger = await createLogger({ level: logLevel, isPretty: logPretty, destination: log });
   const entra = await entraFor(models);
   const parts = { models, keyHolders: keys.holders, logger, store, publicBaseUrl, openSpool, corsOrigins, entra };
-  return { app: buildApp({ ...parts, trustedProxies }), logger, logOutput };
+  return { app: buildApp({ ...parts, trustedProxies }), logger };
 }
 
 /** The way to tokens, where a target needs one. Rejects when the environment offers none that makes sense. */
@@ -92,10 +102,11 @@ export async function runGateway(configuration: Configuration, readVariables?: (
   const { host, port, metricsPort, dataDir } = configuration.environment;
   const store = dataDir === undefined ? undefined : await createDiskImageStore({ directory: dataDir });
   await prepareSpoolDirectory(uploadsDirectory(configuration.environment));
-  const { app, logger, logOutput } = await buildGateway(configuration, store);
+  const log = createLogOutput();
+  const { app, logger } = await buildGateway(configuration, { store, log });
   const url = await app.server.listen({ host, port });
   const metricsUrl = metricsPort === undefined ? undefined : await serveMetrics(app, { host, port: metricsPort });
-  endWithSignals({ app, logger, logOutput }, { skip: readVariables ? ['SIGHUP'] : [] });
+  endWithSignals({ app, logger, log }, { skip: readVariables ? ['SIGHUP'] : [] });
   app.lifecycle.phase = 'ready';
   logger.info({ host, url, metricsUrl, models: app.gateway.catalog.names }, 'listening');
   for (const warning of configuration.keys.warnings) logger.warn(warning);
@@ -169,7 +180,10 @@ function uploadsDirectory({ dataDir }: Environment): string {
   return dataDir === undefined ? tmpdir() : join(dataDir, 'uploads');
 }
 
-function endWithSignals({ app, logger, logOutput }: Built, { skip }: { skip: 'SIGHUP'[] }): void {
+function endWithSignals(
+  { app, logger, log }: Built & { readonly log: LogOutput },
+  { skip }: { skip: 'SIGHUP'[] },
+): void {
   // The library ends the process at once on a second signal.
   closeWithGrace({ delay: false, logger: false, skip }, async ({ signal, err }) => {
     const { drainMs } = app.models;
@@ -180,6 +194,6 @@ function endWithSignals({ app, logger, logOutput }: Built, { skip }: { skip: 'SI
     // Ctrl-C at a terminal has no load balancer to wait for.
     await drain(app, { leadMs: signal === 'SIGTERM' ? leadMs : 0, limitMs: drainMs });
     logger.info('closed');
-    await logOutput.end();
+    await log.end();
   });
 }

@@ -20,8 +20,7 @@ try {
     allowPositionals: true,
   });
   const configuration = readConfiguration(loadDotEnv());
-  const environment = { ...configuration.environment, logLevel: 'silent' } as const;
-  const { app } = await buildGateway({ ...configuration, environment });
+  const { app } = await buildGateway(configuration);
   process.exitCode = await smoke(app, positionals, values.yes);
   await app.server.close();
 } catch (error) {

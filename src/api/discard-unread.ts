@@ -25,12 +25,12 @@ export function discardUnread(response: ServerResponse): void {
     process.nextTick(() => request.resume());
     const check = () => {
       const isLate = performance.now() >= end || socket.bytesRead >= lastByte;
-      if (!request.complete && !request.destroyed && !isLate) return;
+      if (!request.complete && !socket.destroyed && !isLate) return;
       clearInterval(timer);
       if (!request.complete || socket.writableEnded) socket.destroy();
     };
     const timer = setInterval(check, 50);
-    // Comes with the end of the body, and with that of the connection.
+    // Comes with the end of the body. Of a connection that ends before, Node does not tell the request any more.
     request.once('close', check);
   });
 }

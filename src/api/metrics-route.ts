@@ -15,4 +15,4 @@ export function metricsRoute(app: FastifyInstance, metrics: () => Promise<string
   refuseOtherMethods(app, '/metrics', ['GET', 'HEAD']);
 }
 
-const refusal = 'The metrics name every model, and this key may use some models only.';
+const refusal = 'The metrics name every model, and this key has a list of models.';

@@ -111,6 +111,8 @@ export class PaidAttempt {
   /** A refusal with a status of success may be one of a picture that was made, and is billed. */
   get #madeNothing(): boolean {
     const { status = 0 } = this.attempt;
+    // What a chat model has written instead of a picture is billed.
+    if (this.#error === 'upstream_no_image') return false;
     if (this.#failure === 'refused') return status >= 400;
     return this.#failure === 'not-processed' || this.#failure === 'failed';
   }

@@ -1,4 +1,4 @@
-import type { Bill } from '../domain/bill.ts';
+import { type Bill, knownCost } from '../domain/bill.ts';
 import { costAsText } from '../domain/cost.ts';
 import type { ImageUsage } from '../domain/image-event.ts';
 
@@ -13,7 +13,8 @@ function describeUsage(usage: ImageUsage = {}): string {
   return tokens === '' ? 'Azure has not said what it counted.' : `Azure has counted: ${tokens}.`;
 }
 
-function describeCost({ cost, currency }: Bill): string {
-  if (cost !== undefined) return `The cost is ${costAsText(cost)} ${currency}.`;
-  return 'The cost is unknown: `prices` in the models file do not tell it; docs/observability.md says how they can.';
+function describeCost(bill: Bill): string {
+  const cost = knownCost(bill);
+  if (cost !== undefined) return `The cost is ${costAsText(cost)} ${bill.currency}.`;
+  return 'The cost is unknown: `prices` in the models file, or what Azure has counted, do not tell it; see docs/observability.md.';
 }

@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { type FileHandle, mkdir, open, readdir, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import { noteBuffer } from '../domain/collect-buffers.ts';
 import { GatewayError } from '../domain/gateway-error.ts';
 import type { InputSpool, OpenSpool, SpooledFile } from '../domain/input-spool.ts';
 import { onDisk } from './storage-failure.ts';
@@ -128,6 +129,7 @@ async function* wholeFile(
     const chunk = await read(position, readBytes);
     if (chunk.length === 0) throw new Error('an uploaded file has become shorter');
     position += chunk.length;
+    noteBuffer(chunk.length);
     yield chunk;
   }
 }

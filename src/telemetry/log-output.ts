@@ -13,29 +13,39 @@ const endMs = 2_000;
 const errorDescriptor = 2;
 
 /**
- * The way of the log to standard output, as it is by default. It never stands in the way of the work that is logged: lines
- * are lost once one cannot be written, and while a reader is a mebibyte behind; each of these is told once on standard error.
+ * The way of the log to standard output. Pipes and sockets are never waited for (files and terminals are, by Node itself):
+ * while a reader is a mebibyte behind, lines are lost, and once one cannot be written, all of them. Both is told on
+ * standard error.
  */
 export function createLogOutput(stream: Writable = process.stdout): LogOutput {
-  let isOpen = true;
-  let isBehind = false;
+  let isTaking = true;
+  let hasFailed = false;
+  let lost = 0;
   stream.on('error', ({ message }) => {
-    if (isOpen) tell(`The log cannot be written any more: ${message}`);
-    isOpen = false;
+    if (!hasFailed) tell(`The log cannot be written any more: ${message}`);
+    hasFailed = true;
   });
+  /** Somewhat later than it was full, so that it is not told with every other line. */
+  const hasRoom = () => stream.writableLength < (lost === 0 ? maxWaitingBytes : maxWaitingBytes / 2);
+  const tellLost = () => {
+    if (lost > 0) tell(`Lines of the log were lost: ${lost}`);
+    lost = 0;
+  };
   return {
     write(line) {
-      if (!isOpen) return;
-      if (stream.writableLength < maxWaitingBytes) {
+      if (!isTaking || hasFailed) return;
+      if (hasRoom()) {
+        tellLost();
         stream.write(line);
-      } else if (!isBehind) {
-        isBehind = true;
-        tell('The log has a reader that is too slow: lines are lost');
+        return;
       }
+      if (lost === 0) tell('The log has a reader that is too slow: lines are lost');
+      lost += 1;
     },
     async end() {
-      if (!isOpen) return;
-      isOpen = false;
+      isTaking = false;
+      tellLost();
+      if (hasFailed) return;
       const { promise: written, resolve } = Promise.withResolvers<unknown>();
       stream.write('', resolve);
       await Promise.race([written, wait(endMs, undefined, { ref: false })]);

@@ -13,10 +13,10 @@ export function prettyLine(line: LogLine): string {
 const ofRequests = [
   ...['requestId', 'method', 'route', 'status', 'end', 'outcome', 'durationMs', 'model', 'target', 'provider'],
   ...['attempts', 'sent', 'adaptations', 'receiveMs', 'queueMs', 'upstreamMs', 'transferMs', 'count', 'images'],
-  ...['cost', 'currency', 'costMayBeMore', 'bytesIn', 'bytesOut', 'promptLength', 'promptHash'],
+  ...['cost', 'currency', 'costMayBeMore', 'bytesIn', 'bytesOut', 'promptLength', 'promptHash', 'key', 'client'],
 ];
 
-/** `200 POST /v1/images/generations delivered in 4.2 s (upstream 4.1 s), azure-image at east, 1 picture, 1.4 MB, 0.04 USD`. */
+/** `200 POST /v1/images/generations delivered in 4.2 s (upstream 4.1 s), azure-image at east, 1 picture, 1.4 MB, 0.04 USD, …`. */
 function requestLine(line: LogLine): string {
   const { status, method, route, end, outcome, durationMs, attempts, images, count, adaptations } = line;
   const isAsked = line.model !== undefined;
@@ -29,6 +29,7 @@ function requestLine(line: LogLine): string {
     ...cost(line),
     ...(Array.isArray(adaptations) && adaptations.length > 0 ? [adaptations.join(', ')] : []),
     `id ${line.requestId}`,
+    ...caller(line),
   ];
   // Azure's support asks for it, when there is something to ask.
   const ofSuccess = line.error === undefined ? ['upstreamRequestId'] : [];
@@ -48,6 +49,11 @@ function attemptLine(line: LogLine): string {
     `id ${line.requestId}`,
   ];
   return withRest([words.join(', ')], line, [...ofEveryLine, ...ofAttempts, ...ofBills]);
+}
+
+function caller({ key, client }: LogLine): string[] {
+  const names = [...(key === undefined ? [] : [`${key}`]), ...(client === undefined ? [] : [`from ${client}`])];
+  return names.length === 0 ? [] : [names.join(' ')];
 }
 
 /** Steps that took a moment. */

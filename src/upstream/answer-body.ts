@@ -1,5 +1,5 @@
 import type { Dispatcher } from 'undici';
-import { noteArrival } from './collect-buffers.ts';
+import { noteBuffer } from '../domain/collect-buffers.ts';
 
 /** The bytes of an upstream's answer while they arrive. They are read once, by one reader. */
 export interface AnswerBody extends AsyncIterable<Buffer> {
@@ -42,7 +42,7 @@ export class ArrivingBody implements AnswerBody, AsyncIterator<Buffer, undefined
   /** A piece has arrived. */
   push(chunk: Buffer): void {
     if (this.#end) return;
-    noteArrival(chunk.length);
+    noteBuffer(chunk.length);
     if (this.#reader) {
       this.#settleReader(({ resolve }) => resolve({ value: chunk, done: false }));
       return;
@@ -70,7 +70,8 @@ export class ArrivingBody implements AnswerBody, AsyncIterator<Buffer, undefined
     const chunk = this.#waiting.shift();
     if (chunk) {
       this.#waitingBytes -= chunk.length;
-      if (this.#controller.paused && this.#waiting.length === 0) this.#controller.resume();
+      // In a tick of its own: what undici does at once would run amid its reader.
+      if (this.#controller.paused && this.#waiting.length === 0) process.nextTick(() => this.#controller.resume());
       return { value: chunk, done: false };
     }
     if (this.#end === undefined) {

@@ -8,6 +8,7 @@ import { Pool } from 'undici';
 export class OriginPools {
   readonly #options: Pool.Options;
   readonly #pools = new Map<string, Pool>();
+  #isDestroyed = false;
 
   constructor(options: Pool.Options) {
     this.#options = options;
@@ -18,11 +19,13 @@ export class OriginPools {
     if (known) return known;
     const pool = new Pool(origin, this.#options);
     this.#pools.set(origin, pool);
+    if (this.#isDestroyed) void pool.destroy();
     return pool;
   }
 
-  /** Breaks every call off. */
+  /** Breaks every call off; none begins any more. */
   async destroy(): Promise<void> {
+    this.#isDestroyed = true;
     await Promise.all([...this.#pools.values()].map((pool) => pool.destroy()));
   }
 }

@@ -189,6 +189,15 @@ describe('an agent', () => {
     expect(await loggedCost(gateway)).toEqual(expected);
   });
 
+  test('that has written instead of drawing: unknown, and never 0', async () => {
+    const simulator = await startSimulator();
+    onTestFinished(() => simulator.close());
+    const gateway = await startGateway(artist(simulator.origin, {}));
+    const answer = await callGateway(gateway.url, { prompt: 'simulate:agent-text-only' });
+    expect(answer.status).toBe(502);
+    expect(await loggedCost(gateway)).toEqual({ cost: null, costMayBeMore: true });
+  });
+
   test('whose tool may prescribe another size has no cost before its answer', async () => {
     const item = { type: 'image_generation_call', id: 'ig_1', status: 'completed', result: tinyPng, size: '1536x1024' };
     const upstream = await startUpstream(

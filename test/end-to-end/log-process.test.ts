@@ -79,6 +79,17 @@ describe('a log that cannot be written: it is told once, pictures are made, and 
   });
 });
 
+test('a report that cannot be printed is no success', async () => {
+  const simulator = await startSimulator();
+  onTestFinished(() => simulator.close());
+  const program = await startProgram({
+    models: modelsFile(simulator.origin),
+    arguments: ['--check'],
+    stdout: (await openFull()).fd,
+  });
+  expect(await program.exited).not.toBe(0);
+});
+
 describe('a log whose reader does not read', () => {
   test('is lost from a limit on, which is told once, pictures are made, and the process ends', async () => {
     const stdout = (await openPipe()).fd;
@@ -86,7 +97,9 @@ describe('a log whose reader does not read', () => {
     for (let lines = 0; lines < 300; lines += 1) await (await request(`${url}/v1/models`)).body.dump();
     expect(await makePicture(url)).toBe(200);
     expect(await interrupt(program)).toBe(0);
-    expect(program.output.stderr).toMatch(/^The log has a reader that is too slow.*\n$/);
+    expect(program.output.stderr).toMatch(
+      /^The log has a reader that is too slow.*\nLines of the log were lost: \d+\n$/,
+    );
   });
 
   test('does not hold a process that is to end at once', async () => {

@@ -8,13 +8,13 @@ const request = {
   ...{ outcome: 'delivered', durationMs: 4212, model: 'poster', target: 'east', provider: 'azure-v1', attempts: 1 },
   ...{ sent: true, adaptations: [], receiveMs: 0, queueMs: 3, upstreamMs: 4100, transferMs: 35, count: 1, images: 1 },
   ...{ cost: 0.0412, currency: 'EUR', bytesIn: 300, bytesOut: 1_400_000, promptLength: 5, promptHash: 'hash' },
-  ...{ upstreamRequestId: 'azure-id' },
+  ...{ upstreamRequestId: 'azure-id', key: 'web-shop', client: '10.0.0.7' },
 };
 
 describe('a line for people', () => {
   test('of a request tells what happened in one line', () => {
     expect(prettyLine(request)).toBe(
-      '200 POST /v1/images/generations delivered in 4.2 s (upstream 4.1 s, transfer 35 ms), poster at east, 1 of 1 picture, 1.4 MB, 0.0412 EUR, id the-id',
+      '200 POST /v1/images/generations delivered in 4.2 s (upstream 4.1 s, transfer 35 ms), poster at east, 1 of 1 picture, 1.4 MB, 0.0412 EUR, id the-id, web-shop from 10.0.0.7',
     );
   });
 
@@ -92,7 +92,7 @@ describe('a line for people', () => {
     logger.info(facts, 'request');
     expect(lines).toHaveLength(1);
     expect(lines[0]).toMatch(
-      /^\[\d\d:\d\d:\d\d\.\d{3}\] INFO: 200 POST \/v1\/images\/generations delivered .* id the-id\n$/,
+      /^\[\d\d:\d\d:\d\d\.\d{3}\] INFO: 200 POST \/v1\/images\/generations delivered .* id the-id, web-shop from 10\.0\.0\.7\n$/,
     );
   });
 });

@@ -1,8 +1,8 @@
 import type { Dispatcher } from 'undici';
 import { afterEach, expect, test, vi } from 'vitest';
 import { startOptions } from '../../bench/contestants/start-options.ts';
+import { collectedBytes } from '../../src/domain/collect-buffers.ts';
 import { ArrivingBody } from '../../src/upstream/answer-body.ts';
-import { collectedBytes } from '../../src/upstream/collect-buffers.ts';
 
 const { gc } = globalThis;
 
