@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import { noteBuffer } from '../../domain/collect-buffers.ts';
 import { GatewayError } from '../../domain/gateway-error.ts';
 
 /** How much may be uploaded with one request, and how fast it must come. */
@@ -30,6 +31,7 @@ export async function readUpload<T>(raw: IncomingMessage, limits: UploadLimits, 
   };
   const onData = (chunk: Buffer) => {
     received += chunk.length;
+    noteBuffer(chunk.length);
     if (received > limits.uploadBytes) fail(tooLarge(limits));
   };
   const onClose = () => {
