@@ -55,6 +55,11 @@ test.each([
   expect(instructions).toMatch(/^EXPOSE 8866$/m);
 });
 
+test('docs/operations.md has the command for a gateway without npm and without an image', () => {
+  const operations = readFileSync('docs/operations.md', 'utf8');
+  expect(operations).toContain(`\`node ${startOptions.join(' ')} dist/main.js\``);
+});
+
 test('the health check asks /healthz by Node alone', () => {
   const [, json = '[]'] = /^HEALTHCHECK .*\\\n\s*CMD (\[.*\])$/m.exec(dockerfile) ?? [];
   const command: unknown = JSON.parse(json);

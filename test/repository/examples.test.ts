@@ -70,7 +70,8 @@ describe('the commands', () => {
   });
 
   test.each(commands.filter(({ command }) => command.startsWith('docker ')))('name services: $command', (one) => {
-    const [, profile, service] = /^docker compose (?:--profile (\w+) )?up --build (\w+)$/.exec(one.command) ?? [];
+    const [, profile, service] =
+      /^docker compose (?:--profile (\w+) )?(?:up --build|run --rm) (\w+)(?: node|$)/.exec(one.command) ?? [];
     const compose = readFileSync('docker-compose.yml', 'utf8');
     const [, body = ''] = new RegExp(`^  ${service}:\\n((?: {4,}.*\\n)+)`, 'm').exec(compose) ?? [];
     expect(body).toContain(' build: ');
