@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import type { Admission } from '../gateway/admission.ts';
+import { releaseAtClose } from './release-at-close.ts';
 
 /** So much of a body is in memory at most; the rest of an upload is on the disk. */
 const heldBytes = 1024 * 1024;
@@ -9,7 +10,6 @@ export function admitRequests(app: FastifyInstance, admission: Admission): void 
   app.addHook('onRequest', async ({ method, headers }, { raw }) => {
     if (method !== 'POST') return;
     const length = Number(headers['content-length'] ?? heldBytes);
-    const leave = admission.enter(Math.min(length, heldBytes));
-    raw.once('close', leave);
+    releaseAtClose(raw, admission.enter(Math.min(length, heldBytes)));
   });
 }

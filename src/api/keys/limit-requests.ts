@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify';
+import { releaseAtClose } from '../release-at-close.ts';
 import { type Limited, rateLimitHeaders } from './rate-limit-headers.ts';
 import type { Usage } from './rate-window.ts';
 
@@ -15,10 +16,7 @@ export function limitRequests(app: FastifyInstance): void {
       const usage = await account.usage(what);
       if (usage !== undefined) note(what, usage);
     }
-    const leave = account.enter();
-    // A connection that has closed already does not say so again.
-    if (reply.raw.destroyed) leave();
-    else reply.raw.once('close', leave);
+    releaseAtClose(reply.raw, account.enter());
     request.payImages = (count) => account.payImages(count, (usage) => note('images', usage));
     await account.countRequest((usage) => note('requests', usage));
   });
