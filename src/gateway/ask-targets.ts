@@ -15,11 +15,9 @@ import type { RetryBudget } from './retry-budget.ts';
 import type { GatewayTimes } from './times.ts';
 
 export type AskParts = {
-  /** Those that can serve the request; never empty. */
-  readonly targets: readonly Target[];
   /** The whole request; what is asked for may be a piece of it. */
   readonly request: ImageRequest;
-  /** What the request becomes at each of the targets. */
+  /** The targets that can serve the request, and what it becomes at each; never empty. */
   readonly fits: ReadonlyMap<Target, FittedRequest>;
   readonly policy: ParameterPolicy;
   readonly deliversPart: boolean;
@@ -42,6 +40,7 @@ export type AskParts = {
  */
 export class AskTargets {
   readonly #parts: AskParts;
+  readonly #targets: readonly Target[];
   readonly attempts: PaidAttempt[] = [];
   readonly #releases: Release[] = [];
   #retriesLeft: number;
@@ -52,13 +51,13 @@ export class AskTargets {
   #fannedOut: FittedRequest['adaptations'] = [];
   #retrying = 0;
   #endRetries: Release | undefined;
-  /** What the last target was asked for. */
+  /** What the last target was asked for; before the first one was, what that will probably be. */
   fitted: FittedRequest;
 
-  /** @param likely the target that is likely to be asked first */
-  constructor(parts: AskParts, likely: Target) {
+  constructor(parts: AskParts) {
     this.#parts = parts;
-    this.fitted = this.#fit(parts.request, likely);
+    this.#targets = [...parts.fits.keys()];
+    this.fitted = this.#fit(parts.request, this.#likelyTarget());
     this.#retriesLeft = parts.maxRetries;
     this.#unknownLeft = parts.retriesUnknown ? 1 : 0;
   }
@@ -99,6 +98,16 @@ export class AskTargets {
         await this.#allowRepeat(error, target, progress);
       }
     }
+  }
+
+  /** The one that will be asked first, as things are. */
+  #likelyTarget(): Target {
+    const choice = chooseHealthy(this.#targets, {
+      tried: new Set(),
+      now: performance.now(),
+      random: this.#parts.random(),
+    });
+    return 'target' in choice ? choice.target : (this.#targets[0] as Target);
   }
 
   /** Throws what a target has against a piece that does not fit. */
@@ -205,11 +214,11 @@ export class AskTargets {
 
   /** The target for the next call, after the wait that all of them may ask for. */
   async #nextTarget({ useless, tried, last }: Progress): Promise<Target> {
-    const { targets, delivering, random } = this.#parts;
+    const { delivering, random } = this.#parts;
     for (;;) {
       const now = performance.now();
       // Never empty: where the last one proves to be of no use, the request ends.
-      const candidates = targets.filter((target) => !useless.has(target));
+      const candidates = this.#targets.filter((target) => !useless.has(target));
       const choice = chooseHealthy(candidates, { tried, now, random: random() });
       if ('target' in choice) {
         // Before anybody else chooses: one call is enough to try a target that has failed.
@@ -225,7 +234,8 @@ export class AskTargets {
 
   /** Decides about a failure: resolves after the backoff where the call may be made again, and else rejects with it. */
   async #allowRepeat(error: GatewayError, target: Target, progress: Progress): Promise<void> {
-    const { targets, delivering, times, random } = this.#parts;
+    const targets = this.#targets;
+    const { delivering, times, random } = this.#parts;
     const { useless, tried, failures } = progress;
     delivering.signal.throwIfAborted();
     const repeat = repeatAfter(error);

@@ -4,7 +4,7 @@ import { type ImageRequest, operationOf } from '../domain/image-request.ts';
 import type { Recorder } from '../domain/recorder.ts';
 import type { Trace } from '../domain/trace.ts';
 import type { Admission } from './admission.ts';
-import { chooseHealthy, targetsFor } from './choose-target.ts';
+import { targetsFor } from './choose-target.ts';
 import type { Hosting } from './deliver-url.ts';
 import { fingerprint } from './fingerprint.ts';
 import { type FittedRequest, fitRequest, withDefaults } from './fit-request.ts';
@@ -81,12 +81,9 @@ export function createGateway(parts: Parts): Gateway {
     const asked = withDefaults(request, model.defaults);
     const place = hosting();
     const fits = fittingTargets(model, asked, place);
-    const targets = [...fits.keys()];
     const payment = caller.payImages?.(asked.count);
     const generation = startGeneration({
       model,
-      targets,
-      likely: likelyTarget(targets, random()),
       request: asked,
       fits,
       requestId: caller.requestId,
@@ -182,12 +179,6 @@ function fittingTargets(
   }
   if (fits.size === 0) throw refusals[0];
   return fits;
-}
-
-/** The one that will be asked first, as things are. */
-function likelyTarget(targets: readonly Target[], random: number): Target {
-  const choice = chooseHealthy(targets, { tried: new Set(), now: performance.now(), random });
-  return 'target' in choice ? choice.target : (targets[0] as Target);
 }
 
 /** Failures that callers' clients repeat by themselves, although a picture of the request may have been made. */

@@ -14,8 +14,6 @@ type Start = Omit<AskParts, 'delivering' | 'deadline'> & {
   readonly model: LogicalModel;
   /** For the log. */
   readonly requestId: string | undefined;
-  /** The target that the request is likely to be sent to. */
-  readonly likely: Target;
   readonly timeoutMs: number;
   readonly delivering: Omit<AskParts['delivering'], 'signal'>;
   /** Waits for the process to have room; rejects with `overloaded`. */
@@ -32,10 +30,7 @@ export function startGeneration(start: Start): Generation {
   const interrupt = new AbortController();
   const { signal } = interrupt;
   const begin = performance.now();
-  const asking = new AskTargets(
-    { ...start, deadline: begin + timeoutMs, delivering: { ...delivering, signal } },
-    start.likely,
-  );
+  const asking = new AskTargets({ ...start, deadline: begin + timeoutMs, delivering: { ...delivering, signal } });
   let turnMs = 0;
   let knownAt: number | undefined;
   let endTurn: Release | undefined;

@@ -1,8 +1,9 @@
 import { JsonScanner, type JsonShape, type ScanToken } from './json-scanner.ts';
 
 /**
- * The tokens of a JSON body while it arrives, a list for each chunk. Ends with the outermost value, even if the body does not: the pictures are
- * complete then, however their connection ends. Throws MalformedJsonError, and whatever the body throws before.
+ * The tokens of a JSON body while it arrives, a list for each chunk. Ends with the outermost value, even if the body does
+ * not: the pictures are complete then, however their connection ends. Throws MalformedJsonError, and whatever the body
+ * throws before.
  */
 export async function* scanJson(body: AsyncIterable<Buffer>, shape: JsonShape): AsyncGenerator<readonly ScanToken[]> {
   const scanner = new JsonScanner(shape);

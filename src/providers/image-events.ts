@@ -22,47 +22,81 @@ export const imagesShape: JsonShape = {
 };
 
 /**
- * The events of an Images API answer from the tokens of its body, list by list, in any order of members. Throws a GatewayError for an
- * `error` member, an item without a picture, an answer without items, and a body that is not JSON or breaks.
+ * The events of an Images API answer from the tokens of its body, list by list, in any order of members. Throws a
+ * GatewayError for an `error` member, an item without a picture, an answer without items, and a body that is not JSON or
+ * breaks.
  */
 export async function* imageEvents(
   lists: AsyncIterable<readonly ScanToken[]>,
   call: ProviderCall,
 ): AsyncGenerator<ImageEvent> {
-  const answer: Record<string, unknown> = {};
-  let item: Item = {};
-  let items = 0;
+  const reader = new AnswerReader(call);
   try {
-    for await (const tokens of lists)
+    for await (const tokens of lists) {
       for (const token of tokens) {
-        if (token.type === 'piece') {
-          item.picture?.add(token.bytes);
-          yield { type: 'bytes', chunk: token.bytes };
-        } else if (token.type === 'text') {
-          if (item.picture) throw invalidResponse('an item holds two pictures');
-          item.picture = new PictureCheck();
-          yield { type: 'image', index: items, isPartial: false };
-        } else if (token.type === 'value') {
-          if (token.path.length === 3) item = { ...item, ...itemMember(token.path, token.value) };
-          else if (token.path.length === 2) throw invalidResponse('an item is not an object');
-          else if (token.path.length === 1) keepMember(answer, token.path, token.value);
-        } else if (token.type === 'close' && token.path.length === 2) {
-          // An answer that never ends must not be collected.
-          if (items === mostPictures) throw invalidResponse('the answer holds too many pictures');
-          yield endOfItem(item, items);
-          item = {};
-          items += 1;
-        } else if (token.type === 'dropped') {
-          call.recorder.anomaly('value_dropped');
-        }
+        const event = reader.take(token);
+        if (event !== undefined) yield event;
       }
-    if (items === 0) throw invalidResponse('the answer holds no picture');
+    }
+    if (reader.items === 0) throw invalidResponse('the answer holds no picture');
   } catch (error) {
     throw paidCallError(error, call.attempt);
   }
-  const summary = answerSummary(answer);
-  call.attempt.made = { pictures: items, ...summary };
+  const summary = answerSummary(reader.members);
+  call.attempt.made = { pictures: reader.items, ...summary };
   yield { type: 'done', ...summary };
+}
+
+/** Takes the pictures out of the tokens of an answer. Paths are those of {@link imagesShape}. */
+class AnswerReader {
+  readonly #recorder: ProviderCall['recorder'];
+  /** What stands beside the pictures. */
+  readonly members: Record<string, unknown> = {};
+  #item: Item = {};
+  /** How many items are complete. */
+  items = 0;
+
+  constructor({ recorder }: ProviderCall) {
+    this.#recorder = recorder;
+  }
+
+  /** What a token means to a caller, if anything. Throws a GatewayError. */
+  take(token: ScanToken): ImageEvent | undefined {
+    switch (token.type) {
+      case 'piece':
+        this.#item.picture?.add(token.bytes);
+        return { type: 'bytes', chunk: token.bytes };
+      case 'text':
+        if (this.#item.picture) throw invalidResponse('an item holds two pictures');
+        this.#item.picture = new PictureCheck();
+        return { type: 'image', index: this.items, isPartial: false };
+      case 'value':
+        this.#keep(token.path, token.value);
+        return undefined;
+      case 'close':
+        return token.path.length === 2 ? this.#endItem() : undefined;
+      case 'dropped':
+        this.#recorder.anomaly('value_dropped');
+        return undefined;
+      case 'text-end':
+        return undefined;
+    }
+  }
+
+  #keep(path: JsonPath, value: unknown): void {
+    if (path.length === 3) this.#item = { ...this.#item, ...itemMember(path, value) };
+    else if (path.length === 2) throw invalidResponse('an item is not an object');
+    else if (path.length === 1) keepMember(this.members, path, value);
+  }
+
+  #endItem(): ImageEvent {
+    // An answer that never ends must not be collected.
+    if (this.items === mostPictures) throw invalidResponse('the answer holds too many pictures');
+    const event = endOfItem(this.#item, this.items);
+    this.#item = {};
+    this.items += 1;
+    return event;
+  }
 }
 
 type Item = { picture?: PictureCheck; url?: string; revisedPrompt?: string };
