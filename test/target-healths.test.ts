@@ -8,7 +8,7 @@ import { TargetHealths } from '../src/target-healths.ts';
 import { agentTarget, deploymentTarget, entra, v1Target } from './config/example-models.ts';
 
 const never = new AbortController().signal;
-const useless = new GatewayError('upstream_auth_failed', 'no', { outcome: 'not-processed' });
+const useless = new GatewayError('upstream_auth_failed', 'no', { outcome: 'not-processed', isTargetWide: true });
 const limited = new GatewayError('upstream_rate_limited', 'no', { outcome: 'not-processed', retryAfterMs: 60_000 });
 
 type Entry = Record<string, unknown>;
@@ -34,8 +34,8 @@ async function handedOn(before: Entry, after: Entry) {
   const healths = new TargetHealths();
   const [old] = adopt(healths, { picture: before });
   const now = performance.now();
-  old?.failed(useless, now);
-  old?.failed(limited, now);
+  old?.start(now).failed(useless, now);
+  old?.start(now).failed(limited, now);
   await old?.slots.enter(never);
   const [next] = adopt(healths, { picture: after });
   return { breaker: next?.breaker.state, coolDown: next?.coolDownAt(now)?.error, taken: next?.slots.taken };

@@ -1,6 +1,6 @@
 import type { GatewayError } from '../domain/gateway-error.ts';
 import type { GenerationReport } from '../domain/generation.ts';
-import { isUselessTarget } from '../gateway/outcome.ts';
+import { repeatAfter } from '../gateway/outcome.ts';
 
 /** What a request has cost so far. */
 export type Spent = Pick<GenerationReport, 'sent' | 'maxRetries' | 'attempts'>;
@@ -16,7 +16,7 @@ export function mayRepeat(error: GatewayError, spent: Spent | undefined): boolea
   const { kind, outcome, retryAfterMs = 0 } = error;
   if (retryAfterMs > longestWaitMs) return false;
   if (outcome === undefined || kind === 'deadline_exceeded' || kind === 'overloaded') return spent?.sent !== true;
-  if (outcome !== 'not-processed' || isUselessTarget(error)) return false;
+  if (outcome !== 'not-processed' || repeatAfter(error) === 'elsewhere') return false;
   // Another call of the same request may have made its pictures.
   return spent?.maxRetries === 0 && spent.attempts <= 1;
 }

@@ -24,12 +24,12 @@ export async function sendAnswer(
     // Node knows numbers as values of every header; its types do not.
     raw.writeHead(200, { ...reply.getHeaders(), ...closing, ...headers } as OutgoingHttpHeaders);
     await writeBody(raw, chunks, { written: record, signal: generation.signal });
-    generation.settle(record.error === undefined ? 'delivered' : 'torn');
+    generation.settle(record.error === undefined ? 'delivered' : 'torn', record.error);
   } catch (error) {
     const hasLeft = error instanceof ClosedConnectionError || raw.destroyed;
     if (!hasLeft) record.error = error;
     tear(raw);
-    generation.settle(hasLeft || error instanceof StalledReaderError ? 'abandoned' : 'torn');
+    generation.settle(hasLeft || error instanceof StalledReaderError ? 'abandoned' : 'torn', error);
   }
 }
 

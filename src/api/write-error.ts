@@ -49,6 +49,7 @@ export const callerViews: Readonly<Record<ErrorKind, CallerView>> = {
   moderation_blocked: { status: 400, type: contentRefused, code: 'moderation_blocked' },
   upstream_rate_limited: { status: 429, type: 'requests', code: 'rate_limit_exceeded' },
   upstream_quota_exhausted: { status: 429, type: 'insufficient_quota', code: 'insufficient_quota' },
+  upstream_declined: { status: 502, type: serverError, code: 'upstream_unavailable' },
   upstream_oddity: { status: 502, type: serverError, code: 'upstream_unavailable' },
   upstream_auth_failed: { status: 502, type: serverError, code: 'upstream_auth_failed' },
   upstream_token_refused: { status: 502, type: serverError, code: 'upstream_auth_failed' },

@@ -50,6 +50,7 @@ export type ErrorKind =
   | 'moderation_blocked'
   // the upstream
   | 'upstream_unavailable'
+  | 'upstream_declined'
   | 'upstream_oddity'
   | 'upstream_blocked'
   | 'upstream_auth_failed'
@@ -70,15 +71,29 @@ export type ModerationDetails = {
   readonly categories: readonly string[];
 };
 
+/** What an upstream says about a failure in its own words. For the log, the doctor and the smoke test; never for callers. */
+export type UpstreamMessage = {
+  /** The HTTP status, where the failure came with one. */
+  readonly status: number | undefined;
+  /** As the upstream spells it. */
+  readonly code: string | undefined;
+  readonly message: string | undefined;
+};
+
 type Facts = {
   /** Set on every failure of a paid call. */
-  readonly outcome?: Outcome;
+  readonly outcome?: Outcome | undefined;
   /** The wire name of the request's member that is at fault. */
-  readonly param?: string;
+  readonly param?: string | undefined;
   /** How long the upstream asks callers to wait. */
-  readonly retryAfterMs?: number;
-  readonly moderation?: ModerationDetails;
-  /** For the log only: the upstream's status, its code, a transport error. */
+  readonly retryAfterMs?: number | undefined;
+  readonly moderation?: ModerationDetails | undefined;
+  /** For the operator: the one likely cause, and what to do about it. */
+  readonly hint?: string | undefined;
+  /** It cannot depend on the request: every call to this target would fail alike. */
+  readonly isTargetWide?: boolean;
+  readonly upstream?: UpstreamMessage | undefined;
+  /** For the log only: what broke. */
   readonly cause?: unknown;
 };
 
@@ -86,17 +101,44 @@ type Facts = {
 export class GatewayError extends Error {
   override readonly name = 'GatewayError';
   readonly kind: ErrorKind;
-  readonly outcome: Outcome | undefined;
-  readonly param: string | undefined;
-  readonly retryAfterMs: number | undefined;
-  readonly moderation: ModerationDetails | undefined;
+  readonly #facts: Facts;
 
   constructor(kind: ErrorKind, message: string, facts: Facts = {}) {
     super(message, { cause: facts.cause });
     this.kind = kind;
-    this.outcome = facts.outcome;
-    this.param = facts.param;
-    this.retryAfterMs = facts.retryAfterMs;
-    this.moderation = facts.moderation;
+    this.#facts = facts;
+  }
+
+  get outcome(): Outcome | undefined {
+    return this.#facts.outcome;
+  }
+
+  get param(): string | undefined {
+    return this.#facts.param;
+  }
+
+  get retryAfterMs(): number | undefined {
+    return this.#facts.retryAfterMs;
+  }
+
+  get moderation(): ModerationDetails | undefined {
+    return this.#facts.moderation;
+  }
+
+  get hint(): string | undefined {
+    return this.#facts.hint;
+  }
+
+  get isTargetWide(): boolean {
+    return this.#facts.isTargetWide ?? false;
+  }
+
+  get upstream(): UpstreamMessage | undefined {
+    return this.#facts.upstream;
+  }
+
+  /** The same failure with other facts. */
+  with(facts: Facts, message = this.message): GatewayError {
+    return new GatewayError(this.kind, message, { ...this.#facts, ...facts });
   }
 }

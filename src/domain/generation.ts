@@ -52,6 +52,9 @@ export interface Generation {
   leave(): void;
   /** Ends it early: the upstream connection is closed, polls and downloads stop. */
   cancel(why: 'shutdown'): void;
-  /** Counts how the answer ended, and lets go of everything that the generation holds. Later calls change nothing. */
-  settle(how: Settlement): void;
+  /**
+   * Counts how the answer ended, and lets go of everything that the generation holds. Later calls change nothing.
+   * @param tornBy what broke an answer that is torn
+   */
+  settle(how: Settlement, tornBy?: unknown): void;
 }

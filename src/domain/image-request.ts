@@ -65,3 +65,17 @@ export type RequestDefaults = Partial<Pick<ImageRequest, Exclude<OptionalMember,
 export function operationOf({ edit }: ImageRequest): Operation {
   return edit === undefined ? 'generate' : 'edit';
 }
+
+/** The wire names of the parameters that a request has. */
+export function parameterNames(request: ImageRequest): ReadonlySet<string> {
+  const { edit, extra, stream, partialImages } = request;
+  const asked = { ...request, count: request.count === 1 ? undefined : request.count };
+  const optional = Object.entries(wireNames).filter(([member]) => asked[member as OptionalMember] !== undefined);
+  const names = ['prompt', ...optional.map(([, name]) => name), ...Object.keys(extra)];
+  if (stream) names.push('stream');
+  if (partialImages > 0) names.push('partial_images');
+  if (edit) names.push('image', 'images');
+  if (edit?.mask) names.push('mask');
+  if (edit?.markup) names.push('markup');
+  return new Set(names);
+}

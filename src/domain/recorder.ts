@@ -1,10 +1,12 @@
 import type { Bill, Tokens } from './bill.ts';
-import type { ErrorKind, Outcome } from './gateway-error.ts';
+import type { GatewayError, Outcome } from './gateway-error.ts';
 
 /** Oddities of an upstream that cost nobody a picture, but that an operator wants to know of. */
 export type Anomaly =
   /** `operation-location` named a host that is not the configured one; the configured one was asked. */
   | 'foreign_operation_host'
+  /** A response of success held fewer images than were asked for. */
+  | 'fewer_images'
   /** A value beside the pictures was longer than is kept, and was left out of the answer. */
   | 'value_dropped';
 
@@ -28,7 +30,12 @@ export type AttemptRecord = {
   readonly sent: boolean;
   /** Of the upstream's answer, if there was one. */
   readonly status: number | undefined;
-  readonly error: ErrorKind | undefined;
+  readonly error: GatewayError | undefined;
+  /** Never logged: it is removed from what the upstream says about a failure. */
+  readonly prompt: string;
+  /** How many images were asked for, and how many were made, where that is known. */
+  readonly count: number;
+  readonly images: number | undefined;
   /** How long it waited for a free slot at its target. */
   readonly queueMs: number;
   /** Until its outcome was known. */

@@ -31,6 +31,7 @@ const table = [
   },
   { name: 'style=removed', parameter: 'style', meaning: 'the family has no styles' },
   { name: 'n=fan-out', parameter: 'n', meaning: 'several calls make what one call cannot' },
+  { name: 'n=fewer', parameter: 'n', meaning: 'the image service made fewer images than were asked for' },
   { name: 'delivery=url', parameter: 'response_format', meaning: 'the gateway hosts the pictures' },
   { name: 'delivery=b64_json', parameter: 'response_format', meaning: 'the gateway downloads the pictures' },
   { name: 'stream=completed-only', parameter: 'stream', meaning: 'the gateway makes the one event per picture itself' },

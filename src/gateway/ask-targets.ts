@@ -3,6 +3,7 @@ import type { ImageEvent } from '../domain/image-event.ts';
 import type { ImageRequest } from '../domain/image-request.ts';
 import type { ParameterPolicy } from '../domain/parameter-policy.ts';
 import { pause } from '../domain/pause.ts';
+import type { AdaptationName } from './adaptations.ts';
 import { type Delivering, PaidAttempt } from './attempt.ts';
 import { backoffMs, withJitter } from './backoff.ts';
 import { chooseHealthy } from './choose-target.ts';
@@ -12,6 +13,7 @@ import type { Target } from './model-catalog.ts';
 import { repeatAfter } from './outcome.ts';
 import { type Release, releaseOnce } from './release.ts';
 import type { RetryBudget } from './retry-budget.ts';
+import type { TargetCall } from './target-health.ts';
 import type { GatewayTimes } from './times.ts';
 
 export type AskParts = {
@@ -47,8 +49,9 @@ export class AskTargets {
   #unknownLeft: number;
   #calls = 0;
   #queueMs = 0;
-  /** Once a request was split this stays true of it, whatever becomes of the pieces. */
-  #fannedOut: FittedRequest['adaptations'] = [];
+  /** The pieces that were asked for, the whole request first; one that was split says so, and its pieces the rest. */
+  readonly #pieces = new Set<Progress>();
+  #isFannedOut = false;
   #retrying = 0;
   #endRetries: Release | undefined;
   /** What the last target was asked for; before the first one was, what that will probably be. */
@@ -62,6 +65,13 @@ export class AskTargets {
     this.#unknownLeft = parts.retriesUnknown ? 1 : 0;
   }
 
+  /** What the gateway did for any of the pieces, and for their calls; before the first call, what that will probably be. */
+  get adaptations(): readonly AdaptationName[] {
+    const planned = [...this.#pieces].flatMap(({ adaptations }) => adaptations);
+    const used = this.#pieces.size === 0 ? this.fitted.adaptations : planned;
+    return [...new Set([...used, ...this.attempts.flatMap(({ adaptations }) => adaptations)])];
+  }
+
   /** How long its calls have waited for a free slot at their targets. */
   get queueMs(): number {
     return this.#queueMs;
@@ -70,6 +80,7 @@ export class AskTargets {
   /** The pictures of a request, or of a piece of it. Rejects with the last failure when nothing is left to try. */
   async ask(piece: ImageRequest, before?: Progress): Promise<AsyncIterable<ImageEvent>> {
     const progress = progressAfter(before);
+    this.#pieces.add(progress);
     try {
       return await this.#askRepeatedly(piece, progress);
     } catch (error) {
@@ -80,24 +91,30 @@ export class AskTargets {
 
   async #askRepeatedly(piece: ImageRequest, progress: Progress): Promise<AsyncIterable<ImageEvent>> {
     for (;;) {
-      const target = await this.#nextTarget(progress);
-      const fitted = this.#fit(piece, target);
-      this.fitted = { ...fitted, adaptations: [...new Set([...fitted.adaptations, ...this.#fannedOut])] };
-      const [only, ...others] = fitted.legs;
-      if (others.length > 0) {
-        target.health.breaker.undecided(performance.now());
-        return this.#askForEach(piece, fitted.legs, progress);
-      }
+      const { target, call } = await this.#nextTarget(progress);
+      let legs: FittedRequest['legs'];
       try {
-        return await this.#call(target, only, progress);
+        legs = this.#legsAt(target, piece, progress);
+        if (legs.length === 1) return await this.#call({ target, call }, legs[0], progress);
       } catch (error) {
         // It may not even have come to a call.
-        target.health.breaker.undecided(performance.now());
+        call.release(performance.now());
         if (error instanceof SpentError) throw error.failure;
         if (!(error instanceof GatewayError)) throw error;
         await this.#allowRepeat(error, target, progress);
+        continue;
       }
+      call.release(performance.now());
+      return this.#askForEach(piece, legs, progress);
     }
+  }
+
+  /** What a target is asked for. Of a piece that is split, the pieces say what the gateway does beside that. */
+  #legsAt(target: Target, piece: ImageRequest, progress: Progress): FittedRequest['legs'] {
+    this.fitted = this.#fit(piece, target);
+    const { legs, adaptations } = this.fitted;
+    progress.adaptations = legs.length > 1 ? ['n=fan-out'] : adaptations;
+    return legs;
   }
 
   /** The one that will be asked first, as things are. */
@@ -127,7 +144,7 @@ export class AskTargets {
     legs: FittedRequest['legs'],
     progress: Progress,
   ): Promise<AsyncIterable<ImageEvent>> {
-    this.#fannedOut = ['n=fan-out'];
+    this.#isFannedOut = true;
     const starts = legs.map(
       ({ count }) =>
         () =>
@@ -136,7 +153,7 @@ export class AskTargets {
     return fanOut(starts, { isStream: piece.stream, deliversPart: this.#parts.deliversPart });
   }
 
-  async #call(target: Target, leg: ImageRequest, progress: Progress): Promise<AsyncIterable<ImageEvent>> {
+  async #call({ target, call }: Chosen, leg: ImageRequest, progress: Progress): Promise<AsyncIterable<ImageEvent>> {
     const { signal } = this.#parts.delivering;
     const endBudget = this.#permit(target, progress);
     let endSlot: Release | undefined;
@@ -155,9 +172,9 @@ export class AskTargets {
       this.#queueMs += queueMs;
       // The queue may have been left and the signal raised in the same moment.
       signal.throwIfAborted();
-      const events = await this.#attempt(target, asSent(leg, target), queueMs);
+      const events = await this.#attempt({ target, call }, asSent(leg, target), queueMs);
       // Pictures that wait for those of other calls must not keep these from their slot.
-      if (leg.stream && this.#fannedOut.length === 0) return endingWith(release, events);
+      if (leg.stream && !this.#isFannedOut) return endingWith(release, events);
       release();
       return events;
     } catch (error) {
@@ -166,16 +183,15 @@ export class AskTargets {
     }
   }
 
-  async #attempt(target: Target, request: ImageRequest, queueMs: number): Promise<AsyncIterable<ImageEvent>> {
+  async #attempt({ target, call }: Chosen, request: ImageRequest, queueMs: number): Promise<AsyncIterable<ImageEvent>> {
     const attempt = new PaidAttempt(target, request, this.#parts.delivering, queueMs);
     this.attempts.push(attempt);
     try {
       const events = await attempt.start();
-      target.health.succeeded();
+      call.succeeded();
       return events;
     } catch (error) {
-      if (this.#isTargetToBlame()) target.health.failed(error, performance.now());
-      else target.health.breaker.undecided(performance.now());
+      if (this.#isTargetToBlame()) call.failed(error, performance.now());
       throw error;
     }
   }
@@ -213,7 +229,7 @@ export class AskTargets {
   }
 
   /** The target for the next call, after the wait that all of them may ask for. */
-  async #nextTarget({ useless, tried, last }: Progress): Promise<Target> {
+  async #nextTarget({ useless, tried, last }: Progress): Promise<Chosen> {
     const { delivering, random } = this.#parts;
     for (;;) {
       const now = performance.now();
@@ -222,12 +238,14 @@ export class AskTargets {
       const choice = chooseHealthy(candidates, { tried, now, random: random() });
       if ('target' in choice) {
         // Before anybody else chooses: one call is enough to try a target that has failed.
-        choice.target.health.breaker.started(now);
-        return choice.target;
+        return { target: choice.target, call: choice.target.health.start(now) };
       }
-      const { until, error } = choice.coolDown;
+      const { until, askedUntil, error } = choice.coolDown;
       const waitMs = until - now;
-      if (!this.#hasTimeFor(waitMs)) throw withWait(last ?? error, waitMs);
+      // Whoever was refused itself is told what the target asked for; others, when it will be tried again.
+      if (!this.#hasTimeFor(waitMs)) {
+        throw (last ?? error).with({ retryAfterMs: Math.ceil(last ? askedUntil - now : waitMs) });
+      }
       await pause(withJitter(waitMs, random()), delivering.signal);
     }
   }
@@ -272,6 +290,9 @@ export class AskTargets {
   }
 }
 
+/** A target that will be called, and the call as its health sees it: whoever gets it ends it. */
+type Chosen = { readonly target: Target; readonly call: TargetCall };
+
 /** The process has no retry left for the failure that was to be repeated. */
 class SpentError extends Error {
   readonly failure: GatewayError;
@@ -301,12 +322,22 @@ type Progress = {
   last: GatewayError | undefined;
   /** The failure that was repeated although it may have been billed. */
   unknown: GatewayError | undefined;
+  /** What the gateway does for it at the target that it was fitted to last. */
+  adaptations: FittedRequest['adaptations'];
 };
 
 /** A piece goes on where the request that it is a piece of has stopped. */
 function progressAfter(before: Progress | undefined): Progress {
   const { useless, tried, oddities, failures = 0, last, unknown } = before ?? {};
-  return { useless: new Set(useless), tried: new Set(tried), oddities: new Set(oddities), failures, last, unknown };
+  return {
+    useless: new Set(useless),
+    tried: new Set(tried),
+    oddities: new Set(oddities),
+    failures,
+    last,
+    unknown,
+    adaptations: [],
+  };
 }
 
 function madeNothing(error: unknown): boolean {
@@ -319,15 +350,4 @@ function asSent(leg: ImageRequest, { family, upstreamStream }: Target): ImageReq
   const isCollapsed = upstreamStream === 'always' && family.streams && !leg.stream && leg.count === 1;
   // A stream carries base64, whatever the caller gets in the end.
   return isCollapsed ? { ...leg, stream: true, partialImages: 1, delivery: undefined } : leg;
-}
-
-/** The same failure with the wait as it is now. */
-function withWait(error: GatewayError, waitMs: number): GatewayError {
-  const { kind, message, outcome, param, cause } = error;
-  return new GatewayError(kind, message, {
-    retryAfterMs: Math.ceil(waitMs),
-    cause,
-    ...(outcome && { outcome }),
-    ...(param !== undefined && { param }),
-  });
 }

@@ -3,13 +3,15 @@ import { type Cost, costOfPictures } from '../domain/cost.ts';
 import { type ErrorKind, GatewayError } from '../domain/gateway-error.ts';
 import type { ImageEvent, ImageFacts } from '../domain/image-event.ts';
 import type { Attempt } from '../domain/image-provider.ts';
-import type { Delivery, ImageRequest } from '../domain/image-request.ts';
+import { type Delivery, type ImageRequest, parameterNames } from '../domain/image-request.ts';
 import type { AttemptEnd, Recorder } from '../domain/recorder.ts';
 import { newTraceparent, type Trace } from '../domain/trace.ts';
-import { costOf, pricePerPicture } from './cost-of.ts';
+import type { AdaptationName } from './adaptations.ts';
+import { costOf, flatPrice } from './cost-of.ts';
 import { deliverBase64 } from './deliver-base64.ts';
 import { deliverUrl, type Hosting } from './deliver-url.ts';
 import { dropPreviews } from './drop-previews.ts';
+import { lookAhead } from './look-ahead.ts';
 import type { Target } from './model-catalog.ts';
 import { readTokens } from './read-tokens.ts';
 
@@ -24,6 +26,8 @@ export type Delivering = {
   readonly recorder: Recorder;
   /** The trace that the calls are a part of. */
   readonly trace?: Trace | undefined;
+  /** The request as its caller has sent it, without the operator's defaults. */
+  readonly asked: ImageRequest;
 };
 
 /** One paid call to one target, from its start until it has failed, or until the generation is settled. */
@@ -37,7 +41,8 @@ export class PaidAttempt {
   readonly #begin = performance.now();
   #knownAt: number | undefined;
   #failure: AttemptEnd | undefined;
-  #error: ErrorKind | undefined;
+  #error: GatewayError | undefined;
+  #adaptation: AdaptationName | undefined;
 
   /** @param request what the upstream is asked for */
   constructor(target: Target, request: ImageRequest, delivering: Delivering, queueMs: number) {
@@ -56,8 +61,8 @@ export class PaidAttempt {
       return await this.#run();
     } catch (error) {
       this.#failure = endOfFailure(error, this.attempt);
-      this.#error = error instanceof GatewayError ? error.kind : undefined;
-      throw signal.aborted ? signal.reason : error;
+      this.#error = error instanceof GatewayError ? error : undefined;
+      throw signal.aborted ? signal.reason : namingOwnParameters(error, this.#delivering.asked);
     } finally {
       this.#knownAt = performance.now();
     }
@@ -69,8 +74,23 @@ export class PaidAttempt {
   }
 
   /** What it has failed with. */
-  get error(): ErrorKind | undefined {
+  get error(): GatewayError | undefined {
     return this.#error;
+  }
+
+  /** What the upstream was asked for. */
+  get request(): ImageRequest {
+    return this.#request;
+  }
+
+  /** The upstream has made fewer images than it was asked for, as far as its response has been read. */
+  get isShort(): boolean {
+    return (this.attempt.made?.pictures ?? this.#request.count) < this.#request.count;
+  }
+
+  /** What was done, or came, otherwise than planned. */
+  get adaptations(): readonly AdaptationName[] {
+    return [...(this.#adaptation ? [this.#adaptation] : []), ...(this.isShort ? (['n=fewer'] as const) : [])];
   }
 
   /** Until its outcome was known, in milliseconds. */
@@ -98,21 +118,21 @@ export class PaidAttempt {
     return { cost: price && costOf(price, billed), currency, mayBeMore: false };
   }
 
-  /** What it costs when its pictures come as they were asked for; `undefined` where only its answer will tell. */
-  get expectedCost(): Cost | undefined {
+  /** What it costs, where the rest of its response cannot change that. */
+  get certainCost(): Cost | undefined {
     const { price } = this.target;
     const { cost, mayBeMore } = this.bill;
     if (!mayBeMore) return cost;
-    if (this.#failure !== undefined || price === undefined) return undefined;
-    const each = pricePerPicture(price, this.#factsOf(undefined));
-    return each === undefined ? undefined : costOfPictures(each, this.#request.count);
+    if (this.#failure !== undefined || price === undefined || this.#request.count > 1) return undefined;
+    const each = flatPrice(price);
+    return each === undefined ? undefined : costOfPictures(each, 1);
   }
 
-  /** A refusal with a status of success may be one of a picture that was made, and is billed. */
+  /** A refusal with a status of success may be one of an image that was made, and is billed. */
   get #madeNothing(): boolean {
     const { status = 0 } = this.attempt;
-    // What a chat model has written instead of a picture is billed.
-    if (this.#error === 'upstream_no_image') return false;
+    // What a chat model has written instead of an image is billed, and nobody says that reading a refused prompt is not.
+    if (this.#error && mayBeBilled.includes(this.#error.kind)) return false;
     if (this.#failure === 'refused') return status >= 400;
     return this.#failure === 'not-processed' || this.#failure === 'failed';
   }
@@ -135,12 +155,40 @@ export class PaidAttempt {
   }
 
   async #deliver(answer: AsyncIterable<ImageEvent>): Promise<AsyncIterable<ImageEvent>> {
-    const { delivery, wantsPreviews, hosting, signal } = this.#delivering;
-    const events = this.#request.stream && !wantsPreviews ? await dropPreviews(answer) : answer;
-    if (delivery === 'b64_json') return deliverBase64(events, this.target.download, signal);
-    if (delivery === 'url' && hosting) return asStream(await deliverUrl(events, hosting, signal));
+    const { signal, wantsPreviews } = this.#delivering;
+    const { stream, count } = this.#request;
+    const events = await this.#convert(stream && !wantsPreviews ? await dropPreviews(answer) : answer, signal);
+    // While the head of the response can still say that images are missing.
+    return !wantsPreviews && count > 1 ? lookAhead(events) : events;
+  }
+
+  async #convert(events: AsyncIterable<ImageEvent>, signal: AbortSignal): Promise<AsyncIterable<ImageEvent>> {
+    const { delivery = this.target.family.defaults.delivery, hosting } = this.#delivering;
+    if (delivery === 'b64_json') {
+      return deliverBase64(events, this.target.download, signal, () => {
+        this.#adaptation = 'delivery=b64_json';
+      });
+    }
+    if (this.#delivering.delivery === 'url' && hosting) {
+      return asStream(
+        await deliverUrl(events, hosting, signal, () => {
+          this.#adaptation = 'delivery=url';
+        }),
+      );
+    }
     return events;
   }
+}
+
+/** Failures of which nobody says that they cost nothing. */
+const mayBeBilled: readonly ErrorKind[] = ['upstream_no_image', 'content_policy_violation', 'moderation_blocked'];
+
+/** A parameter that the caller has not sent, but its operator or the gateway, must not be named to it. */
+function namingOwnParameters(error: unknown, asked: ImageRequest): unknown {
+  if (!(error instanceof GatewayError) || error.param === undefined) return error;
+  const [name = ''] = /^\w+/.exec(error.param) ?? [];
+  if (parameterNames(asked).has(name)) return error;
+  return error.with({ param: undefined }, error.message.replace(`'${error.param}'`, 'one of the parameters'));
 }
 
 type Choices = { readonly size?: string | undefined; readonly quality?: string | undefined };

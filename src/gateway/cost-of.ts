@@ -19,11 +19,16 @@ export function costOf(price: PriceList, { pictures, facts, tokens }: Billed): C
 }
 
 /** The price of a picture, where pictures have one, and it is known for these. */
-export function pricePerPicture({ pictures = [] }: PriceList, { size, quality }: ImageFacts): number | undefined {
+function pricePerPicture({ pictures = [] }: PriceList, { size, quality }: ImageFacts): number | undefined {
   const first = pictures.find((entry) => mayBe(entry.size, size) && mayBe(entry.quality, quality));
   // Where a fact is not known that this entry asks for, it may be this one or a later one.
   const isSure = (first?.size ?? size) === size && (first?.quality ?? quality) === quality;
   return isSure ? first?.price : undefined;
+}
+
+/** The price of an image, where it is the same for all of them. */
+export function flatPrice({ pictures: [first] = [] }: PriceList): number | undefined {
+  return first?.size === undefined && first?.quality === undefined ? first?.price : undefined;
 }
 
 function mayBe(wanted: string | undefined, fact: string | undefined): boolean {

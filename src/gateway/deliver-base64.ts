@@ -6,15 +6,21 @@ import { replay } from '../domain/replay.ts';
 type LinkEvent = Extract<ImageEvent, { type: 'url' }>;
 
 /**
- * Turns links into pictures. Links that stand before the first picture, which is all of them in practice, are opened
+ * Turns links into images. Links that stand before the first image, which is all of them in practice, are opened
  * and their first bytes checked before the promise settles, so that a lost result is still an ordinary error.
+ * @param onConverted called for each link
  */
 export async function deliverBase64(
   events: AsyncIterable<ImageEvent>,
   download: ImageDownload,
   signal: AbortSignal,
+  onConverted: () => void,
 ): Promise<AsyncIterable<ImageEvent>> {
   const rest = events[Symbol.asyncIterator]();
+  const open = (link: LinkEvent) => {
+    onConverted();
+    return download(link.url, signal);
+  };
   const head: ImageEvent[] = [];
   for (;;) {
     const { value: event, done } = await rest.next();
@@ -24,24 +30,39 @@ export async function deliverBase64(
   }
   const opened = new Map<LinkEvent, DownloadedImage>();
   await Promise.all(
-    head
-      .filter((event) => event.type === 'url')
-      .map(async (link) => opened.set(link, await download(link.url, signal))),
+    head.filter((event) => event.type === 'url').map(async (link) => opened.set(link, await open(link))),
   );
-  return convert(replay(head, rest), async (link) => opened.get(link) ?? (await download(link.url, signal)));
+  return convert(replay(head, rest), async (link) => opened.get(link) ?? (await open(link)));
 }
 
-async function* convert(
-  events: AsyncIterable<ImageEvent>,
+/** No generator: every piece of every image passes here, and a generator would cost it several turns more. */
+function convert(
+  events: AsyncIterator<ImageEvent>,
   open: (link: LinkEvent) => Promise<DownloadedImage>,
-): AsyncGenerator<ImageEvent> {
-  for await (const event of events) {
-    if (event.type === 'url') yield* picture(event, await open(event));
-    else yield event;
-  }
+): AsyncIterable<ImageEvent> & AsyncIterator<ImageEvent> {
+  let downloading: AsyncGenerator<ImageEvent> | undefined;
+  return {
+    async next() {
+      const downloaded = await downloading?.next();
+      if (downloaded && !downloaded.done) return downloaded;
+      downloading = undefined;
+      const next = await events.next();
+      if (next.done || next.value.type !== 'url') return next;
+      downloading = image(next.value, await open(next.value));
+      return downloading.next();
+    },
+    async return(value) {
+      await downloading?.return(value);
+      await events.return?.();
+      return { value, done: true };
+    },
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+  };
 }
 
-async function* picture({ type, url, ...link }: LinkEvent, { bytes }: DownloadedImage): AsyncGenerator<ImageEvent> {
+async function* image({ type, url, ...link }: LinkEvent, { bytes }: DownloadedImage): AsyncGenerator<ImageEvent> {
   yield { type: 'image', index: link.index, isPartial: false };
   for await (const chunk of encodeBase64(bytes)) yield { type: 'bytes', chunk };
   yield { type: 'image-end', ...link };

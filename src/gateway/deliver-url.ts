@@ -13,11 +13,13 @@ export type Hosting = {
 /**
  * Turns pictures into links by hosting them while they arrive. Settles when every picture is stored, so that no link is
  * given for a picture that might be lost; previews are skipped. Rejects with what the events or the store throw.
+ * @param onConverted called for each image that is hosted
  */
 export async function deliverUrl(
   events: AsyncIterable<ImageEvent>,
   hosting: Hosting,
   signal: AbortSignal,
+  onConverted: () => void,
 ): Promise<ImageEvent[]> {
   const answer: ImageEvent[] = [];
   const rest = events[Symbol.asyncIterator]();
@@ -27,6 +29,7 @@ export async function deliverUrl(
       const event = next.value;
       if (event.type === 'url' || event.type === 'done') answer.push(event);
       if (event.type !== 'image') continue;
+      onConverted();
       const { id } = await hosting.put(decodeBase64(pictureBytes(rest, end), damaged), signal);
       answer.push({ type: 'url', index: event.index, url: hosting.urlOf(id), ...end.take() });
     }

@@ -98,6 +98,7 @@ export function createGateway(parts: Parts): Gateway {
         hosting: place,
         recorder,
         trace: caller.trace,
+        asked: request,
       },
       async turn(signal) {
         await payment?.paid;

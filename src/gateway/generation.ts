@@ -8,6 +8,7 @@ import { type AskParts, AskTargets } from './ask-targets.ts';
 import type { PaidAttempt } from './attempt.ts';
 import { type Interruption, interruptionError } from './interruption.ts';
 import type { LogicalModel, Target } from './model-catalog.ts';
+import { isTargetFault } from './outcome.ts';
 import type { Release } from './release.ts';
 
 type Start = Omit<AskParts, 'delivering' | 'deadline'> & {
@@ -79,7 +80,7 @@ export function startGeneration(start: Start): Generation {
   }
   const deadline = setTimeout(() => cancel('deadline'), timeoutMs);
 
-  function end(how: Settlement, failure?: unknown): void {
+  function end(how: Settlement, failure?: unknown, tornBy?: unknown): void {
     if (isSettled) return;
     isSettled = true;
     clearTimeout(deadline);
@@ -90,9 +91,11 @@ export function startGeneration(start: Start): Generation {
       const attemptEnd = attempt.endOf(how);
       if (attemptEnd === 'torn') torn.add(attempt.target);
       delivering.recorder.attemptEnded(attemptRecord(start, attempt, attemptEnd));
+      if (attempt.isShort) delivering.recorder.anomaly('fewer_images');
     }
-    // One broken answer is one failure of its target, however many calls were needed for it.
-    for (const { health } of wasEnded ? [] : torn) health.breaker.failed(performance.now());
+    // One broken response is one failure of its target, however many calls were needed for it; a refusal is none.
+    const isTheirs = !wasEnded && tornBy instanceof GatewayError && isTargetFault(tornBy);
+    for (const { health } of isTheirs ? torn : []) health.breaker.failed(performance.now());
     // Whatever is still open (a body, a poll, a download) ends with the signal.
     interrupt.abort(hasEnded);
     asking.release();
@@ -119,8 +122,8 @@ export function startGeneration(start: Start): Generation {
       },
       signal,
       cancel,
-      settle(how) {
-        if (!isLeft) end(how);
+      settle(how, tornBy) {
+        if (!isLeft) end(how, undefined, tornBy);
       },
       leave() {
         if (isSettled || isLeft) return;
@@ -175,7 +178,7 @@ function liveReport(
       return factsOf(asking.fitted.legs[0]);
     },
     get adaptations() {
-      return asking.fitted.adaptations;
+      return asking.adaptations;
     },
     get attempts() {
       return asking.attempts.length;
@@ -222,11 +225,15 @@ function sumOf(bills: readonly Bill[]): Bill {
 }
 
 function certainCost(attempts: readonly PaidAttempt[]): GenerationReport['costAhead'] {
-  const { cost, currency } = sumOf(attempts.map((attempt) => ({ ...attempt.bill, cost: attempt.expectedCost })));
+  const { cost, currency } = sumOf(attempts.map((attempt) => ({ ...attempt.bill, cost: attempt.certainCost })));
   return cost === undefined || currency === undefined ? undefined : { cost, currency };
 }
 
-function attemptRecord({ model, requestId, delivering }: Start, paid: PaidAttempt, end: AttemptEnd): AttemptRecord {
+function attemptRecord(
+  { model, request, requestId, delivering }: Start,
+  paid: PaidAttempt,
+  end: AttemptEnd,
+): AttemptRecord {
   const { target, attempt, error, queueMs, upstreamMs, tokens, bill } = paid;
   const { sent, status, upstreamRequestId } = attempt;
   return {
@@ -235,6 +242,9 @@ function attemptRecord({ model, requestId, delivering }: Start, paid: PaidAttemp
     model: model.name,
     target: target.name,
     provider: target.provider.id,
+    prompt: request.prompt,
+    count: paid.request.count,
+    images: attempt.made?.pictures,
     end,
     sent,
     status,

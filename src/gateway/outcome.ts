@@ -3,19 +3,20 @@ import type { ErrorKind, GatewayError } from '../domain/gateway-error.ts';
 /**
  * Where a failed call may be made again (RELIABILITY §3.1).
  * - `anywhere`: nothing was made; the same target may do it after a wait, another one at once.
- * - `elsewhere`: this target is of no use at the moment, for anybody.
+ * - `elsewhere`: this target is of no use for this request at the moment.
  * - `once more`: a known oddity, which usually does not happen twice, or a token that had to be replaced.
  * - `if allowed`: it may have run and be billed; only the operator can want it again.
  * - `nowhere`: the request itself was refused, or nobody waits for it any more.
  */
 export type Repeat = 'anywhere' | 'elsewhere' | 'once more' | 'if allowed' | 'nowhere';
 
-/** Failures of a target that concern every request: credential, address, quota, a blocked resource. */
+/** Asking the same target again would be of no use: credential, address, quota, a blocked resource, an unusual refusal. */
 const uselessTargets: readonly ErrorKind[] = [
   'upstream_auth_failed',
   'upstream_misconfigured',
   'upstream_quota_exhausted',
   'upstream_blocked',
+  'upstream_declined',
 ];
 
 /** What a failure allows. Total: whatever is not known to be harmless is treated as if it had been billed. */
@@ -33,8 +34,4 @@ export function repeatAfter({ kind, outcome }: GatewayError): Repeat {
 export function isTargetFault({ kind, outcome }: GatewayError): boolean {
   if (kind === 'upstream_rate_limited' || kind === 'upstream_no_image' || kind === 'client_gone') return false;
   return outcome === 'failed' || outcome === 'unknown' || kind === 'upstream_unavailable';
-}
-
-export function isUselessTarget({ kind }: GatewayError): boolean {
-  return uselessTargets.includes(kind);
 }

@@ -14,6 +14,8 @@ export type GatewayTimes = {
   /** A target that failed too often is left alone for so long, at the first time. */
   readonly breakerOpenMs: number;
   readonly longestBreakerOpenMs: number;
+  /** A target that asks for a longer wait is tried again after this one. */
+  readonly maxCoolDownMs: number;
 };
 
 /** RELIABILITY §4. */
@@ -26,4 +28,5 @@ export const usualTimes: GatewayTimes = {
   leastLeftMs: 30_000,
   breakerOpenMs: 30_000,
   longestBreakerOpenMs: 300_000,
+  maxCoolDownMs: 300_000,
 };

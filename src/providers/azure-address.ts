@@ -4,6 +4,8 @@ export type AzureAddress = {
   readonly edits: URL;
   /** The `model` of the body or form; `undefined`: the path names the deployment, and Azure refuses the member. */
   readonly model: string | undefined;
+  /** For the operator's hints; `undefined`: behind an address that does not name it. */
+  readonly deployment: string | undefined;
 };
 
 /**
@@ -11,7 +13,8 @@ export type AzureAddress = {
  * anything but the canonical model name, so it is left out.
  */
 export function deploymentAddress({ baseURL, apiVersion }: { baseURL: string; apiVersion: string }): AzureAddress {
-  return { ...imagesUrls(baseURL, apiVersion), model: undefined };
+  const [, name] = /\/deployments\/([^/]+)$/.exec(baseURL) ?? [];
+  return { ...imagesUrls(baseURL, apiVersion), model: undefined, deployment: name && decodeURIComponent(name) };
 }
 
 /** v1 addressing (`…/openai/v1/images/…`): the body's `model` is the deployment's name, and api-version is optional. */
@@ -24,7 +27,7 @@ export function v1Address({
   apiVersion?: string | undefined;
   deployment: string;
 }): AzureAddress {
-  return { ...imagesUrls(baseURL, apiVersion), model: deployment };
+  return { ...imagesUrls(baseURL, apiVersion), model: deployment, deployment };
 }
 
 function imagesUrls(baseURL: string, apiVersion: string | undefined): Pick<AzureAddress, 'generations' | 'edits'> {

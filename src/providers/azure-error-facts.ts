@@ -1,11 +1,15 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import type { ModerationDetails } from '../domain/gateway-error.ts';
+import type { ModerationDetails, UpstreamMessage } from '../domain/gateway-error.ts';
 import type { Renewal } from '../upstream/credential.ts';
 import { retryHint } from './retry-hint.ts';
 
-/** What an Azure answer says about a failure. Codes are lower case letters only: Azure spells each in several ways. */
+/** What an Azure response says about a failure. Codes are lower case letters only: Azure spells each in several ways. */
 export type AzureErrorFacts = {
-  readonly status: number;
+  /**
+   * What decides: the HTTP status of a refusal; else what the error itself says (`status`, a code that is a number, or
+   * the class that its code or type belongs to); `undefined`: nothing says it.
+   */
+  readonly status: number | undefined;
   readonly isCut: boolean;
   readonly renewal: Renewal | undefined;
   readonly hasErrorObject: boolean;
@@ -14,11 +18,14 @@ export type AzureErrorFacts = {
   readonly param: string | undefined;
   readonly moderation: ModerationDetails | undefined;
   readonly retryAfterMs: number | undefined;
+  /** For the operator: the HTTP status, and what Azure says in its own words. */
+  readonly told: UpstreamMessage;
 };
 
-/** An answer that is no success: `value` is the JSON of a body that arrived completely, `text` whatever arrived. */
+/** A response that is no success: `value` is the JSON of a body that arrived completely, `text` whatever arrived. */
 export type ErrorAnswer = {
-  readonly status: number;
+  /** `undefined`: the error did not come with a status of HTTP, but in a stream or in a response of success. */
+  readonly status: number | undefined;
   readonly headers: IncomingHttpHeaders;
   readonly value: unknown;
   readonly text: string;
@@ -33,24 +40,75 @@ export type ParameterNames = (name: string) => string | undefined;
 
 export function readAzureErrorFacts(answer: ErrorAnswer): AzureErrorFacts {
   const { status, headers, value, text, isCut, renewal, parameter = (name) => name } = answer;
-  const param = parameterName(memberOf(memberOf(value, 'error'), 'param'));
   const error = memberOf(value, 'error');
   const inner = memberOf(error, 'inner_error') ?? memberOf(error, 'innererror');
-  const code = memberOf(error, 'code');
-  // API Management answers a flat object; only its 429 is known well enough to be believed.
-  const message = memberOf(error, 'message') ?? (status === 429 ? memberOf(value, 'message') : undefined);
-  const codes = [code, memberOf(error, 'type'), memberOf(inner, 'code')].filter((value) => typeof value === 'string');
+  const [code, type] = [memberOf(error, 'code'), memberOf(error, 'type')];
+  const ownMessage = [memberOf(error, 'message'), error, memberOf(value, 'message')].find(isText);
+  // API Management answers with a flat object; only its 429 is known well enough to be believed.
+  const message = isText(memberOf(error, 'message')) || status === 429 ? (ownMessage ?? '') : '';
+  const codes = [code, type, memberOf(inner, 'code')].filter(isText).map(plainCode);
+  const param = parameterName(memberOf(error, 'param') ?? paramOfDetails(error));
   return {
-    status,
+    status: decisiveStatus(status, codes, [...statusNames.map((name) => memberOf(error, name)), code]),
     isCut,
     renewal,
-    hasErrorObject: typeof code === 'string' || typeof memberOf(error, 'message') === 'string',
-    codes: codes.map(plainCode),
-    message: typeof message === 'string' ? message : '',
+    hasErrorObject: isText(code) || isText(memberOf(error, 'message')),
+    codes,
+    message,
     param: param && parameter(param),
-    moderation: moderationDetails(memberOf(error, 'moderation_details')),
-    retryAfterMs: retryHint(headers, typeof message === 'string' ? message : text),
+    moderation: moderationOf(error, inner, message),
+    retryAfterMs: retryHint(headers, message || text),
+    told: { status, code: [code, type].find(isText), message: ownMessage },
   };
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string' && value !== '';
+}
+
+/** Members in which an error without an HTTP status of its own is seen to carry one. */
+const statusNames = ['status', 'status_code', 'statusCode'];
+
+/** The status that errors of a class have elsewhere, by what Azure and OpenAI call the class. */
+const statusOfClass: ReadonlyMap<string, number> = new Map(
+  Object.entries({
+    400: ['invalidrequesterror', 'imagegenerationusererror', 'badrequest', 'invalidrequest', 'validationerror'],
+    401: ['authenticationerror', 'unauthorized', 'invalidapikey'],
+    403: ['permissionerror', 'permissiondenied', 'forbidden'],
+    404: ['deploymentnotfound'],
+    408: ['requesttimeout', 'timeout', 'timeouterror'],
+    429: ['ratelimiterror', 'ratelimitexceeded', 'toomanyrequests', 'requests', 'tokens'],
+    500: ['servererror', 'imagegenerationservererror', 'internalservererror', 'internalerror', 'apierror'],
+    503: ['serviceunavailable', 'engineoverloaded', 'overloadederror', 'slowdown'],
+    504: ['gatewaytimeout'],
+  }).flatMap(([status, names]) => names.map((name) => [name, Number(status)] as const)),
+);
+
+/**
+ * A refusal of HTTP stands. A success, and a 5xx that may be that of a proxy in between, are overruled by what the
+ * error object says: a caller's mistake stays one wherever it is told.
+ */
+function decisiveStatus(
+  status: number | undefined,
+  codes: readonly string[],
+  told: readonly unknown[],
+): number | undefined {
+  if (status !== undefined && status >= 300 && status < 500) return status;
+  const inner = told.map(errorStatus).find((found) => found !== undefined);
+  const byClass = codes.map((code) => statusOfClass.get(code)).find((found) => found !== undefined);
+  const said = inner ?? byClass;
+  return status === undefined || (said !== undefined && said < 500) ? (said ?? status) : status;
+}
+
+function errorStatus(value: unknown): number | undefined {
+  const number = typeof value === 'string' && /^\d{3}$/.test(value) ? Number(value) : value;
+  return typeof number === 'number' && number >= 400 && number < 600 ? number : undefined;
+}
+
+/** Foundry names the parameter in a list of details instead of in the error. */
+function paramOfDetails(error: unknown): unknown {
+  const details = memberOf(error, 'details');
+  return Array.isArray(details) ? details.map((detail) => memberOf(detail, 'param')).find(isText) : undefined;
 }
 
 function plainCode(code: string): string {
@@ -65,14 +123,35 @@ function parameterName(value: unknown): string | undefined {
   return typeof value === 'string' && /^[A-Za-z0-9_.[\]]{1,64}$/.test(value) ? value : undefined;
 }
 
-function moderationDetails(value: unknown): ModerationDetails | undefined {
-  const stage = memberOf(value, 'moderation_stage');
-  const categories = memberOf(value, 'categories');
-  if (!Array.isArray(categories)) return undefined;
+/** What the safety system says it has found, wherever it says so; only what it acted on, and never how severe it was. */
+function moderationOf(error: unknown, inner: unknown, message: string): ModerationDetails | undefined {
+  const details = memberOf(error, 'moderation_details');
+  const stage = memberOf(details, 'moderation_stage');
+  const listed = memberOf(details, 'categories');
+  const places = [inner, error, ...listOf(memberOf(error, 'details'))];
+  const categories = [
+    ...listOf(listed),
+    ...places.flatMap(filteredCategories),
+    ...(/safety_violations=\[([^\]]{0,500})\]/.exec(message)?.[1]?.split(/[\s,'"]+/) ?? []),
+  ].filter((name) => isText(name) && /^[a-z_/-]{1,64}$/.test(name)) as string[];
+  if (categories.length === 0 && !Array.isArray(listed)) return undefined;
   return {
     stage: stage === 'input' || stage === 'output' ? stage : 'unknown',
-    categories: categories.filter((name) => typeof name === 'string' && /^[a-z_/-]{1,64}$/.test(name)),
+    categories: [...new Set(categories)],
   };
+}
+
+/** The categories with `filtered: true`, under each name that Azure has for the list. */
+function filteredCategories(place: unknown): string[] {
+  return ['content_filter_results', 'content_filter_result', 'prompt_filter_results'].flatMap((name) =>
+    Object.entries(memberOf(place, name) ?? {}).flatMap(([category, result]) =>
+      memberOf(result, 'filtered') === true ? [category] : [],
+    ),
+  );
+}
+
+function listOf(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [];
 }
 
 /** A member of an object, and `undefined` of anything else. */

@@ -2,63 +2,87 @@ import { type ErrorKind, GatewayError, type Outcome } from '../domain/gateway-er
 import type { UpstreamAnswer } from '../upstream/client.ts';
 import { invalidResponse } from '../upstream/paid-call-error.ts';
 import { isFramed, readBounded } from '../upstream/read-bounded.ts';
-import {
-  type AzureErrorFacts,
-  type ErrorAnswer,
-  memberOf,
-  type ParameterNames,
-  readAzureErrorFacts,
-} from './azure-error-facts.ts';
+import { type AzureErrorFacts, memberOf, type ParameterNames, readAzureErrorFacts } from './azure-error-facts.ts';
 import { parseJson } from './parse-json.ts';
 
 /** An error object is at most this long, and arrives within this time. */
 export const errorBodyLimits = { bytes: 64 * 1024, ms: 5_000 };
 
-/** The meaning of an answer that is not a success. Reads its body, bounded, and never rejects. */
-export async function azureAnswerError(answer: UpstreamAnswer, parameter?: ParameterNames): Promise<GatewayError> {
+/**
+ * The meaning of a response that is not a success. Reads its body, bounded, and never rejects.
+ * @param deployment for the operator's hint
+ */
+export async function azureAnswerError(
+  answer: UpstreamAnswer,
+  parameter?: ParameterNames,
+  deployment?: string,
+): Promise<GatewayError> {
   const { status, headers, body, renewal } = answer;
   const { text, end } = await readBounded(body, errorBodyLimits);
   const value = end === 'complete' && isFramed(headers) ? parseJson(text) : undefined;
-  return azureError({ status, headers, value, text, isCut: end === 'broken', renewal, parameter });
+  return meaningOf(
+    readAzureErrorFacts({ status, headers, value, text, isCut: end === 'broken', renewal, parameter }),
+    deployment,
+  );
 }
 
-/** The meaning of an `error` member inside an answer with status 200, or of an operation that failed. */
+/**
+ * The meaning of an error without an HTTP status of its own: of an operation or a response that failed. What says nothing
+ * more has failed, as its surroundings say.
+ */
 export function azureErrorMember(error: unknown, parameter?: ParameterNames): GatewayError {
-  return azureError({ status: 200, headers: {}, value: { error }, text: '', isCut: false, parameter });
+  return meaningOf(factsOfMember(error, parameter));
 }
 
 /** The meaning of an error event in a stream. One that says nothing at all leaves open what was made. */
 export function azureErrorEvent(error: unknown, parameter?: ParameterNames): GatewayError {
-  const says = ['code', 'message'].some((name) => typeof memberOf(error, name) === 'string');
-  return says ? azureErrorMember(error, parameter) : invalidResponse('an error event says nothing');
+  const saysSomething = ['code', 'message', 'type'].some((name) => typeof memberOf(error, name) === 'string');
+  return saysSomething ? azureErrorMember(error, parameter) : invalidResponse('an error event says nothing');
 }
 
 /**
- * The meaning of an `error` in an answer that calls itself a success. What is not a refusal of the content leaves open what
- * was made and billed besides: nothing of such an answer is asked for again (RELIABILITY §3.1).
+ * The meaning of an `error` in a response that calls itself a success: as the same error with its own status. One that has
+ * none leaves open what was made and billed besides.
  */
 export function errorInSuccess(error: unknown): GatewayError {
-  const meaning = azureErrorMember(error);
-  return meaning.outcome === 'refused' ? meaning : invalidResponse(meaning.cause);
+  const facts = factsOfMember(error);
+  const meaning = meaningOf(facts);
+  return meaning.outcome === 'refused' || facts.status !== undefined ? meaning : invalidResponse(meaning);
 }
 
-function azureError(answer: ErrorAnswer): GatewayError {
-  const facts = readAzureErrorFacts(answer);
-  const [, kind, outcome] = [...statusRules, ...bodyRules].find(([applies]) => applies(facts)) ?? anythingElse;
+/** The meaning of an `error` of one item among others, which may hold images: none of them is bought again. */
+export function errorInItem(error: unknown): GatewayError {
+  const meaning = azureErrorMember(error);
+  return meaning.outcome === 'refused' ? meaning : invalidResponse(meaning);
+}
+
+function factsOfMember(error: unknown, parameter?: ParameterNames): AzureErrorFacts {
+  return readAzureErrorFacts({ status: undefined, headers: {}, value: { error }, text: '', isCut: false, parameter });
+}
+
+function meaningOf(facts: AzureErrorFacts, deployment?: string): GatewayError {
+  const { kind, outcome, hint, isTargetWide } = rules.find(({ applies }) => applies(facts)) ?? anythingElse;
   const param = facts.param ?? (kind === 'upstream_refused_image' ? 'image' : undefined);
-  const subject = facts.param === undefined ? 'one of the parameters' : `'${facts.param}'`;
   return new GatewayError(
     kind,
-    messages[kind].replace('%', () => subject),
+    messages[kind].replace('%', () => (facts.param === undefined ? 'one of the parameters' : `'${facts.param}'`)),
     {
       outcome,
-      ...(outcome === 'refused' && param !== undefined && { param }),
-      ...(outcome === 'not-processed' && facts.retryAfterMs !== undefined && { retryAfterMs: facts.retryAfterMs }),
-      ...(kind === 'moderation_blocked' && facts.moderation !== undefined && { moderation: facts.moderation }),
-      cause: { status: facts.status, codes: facts.codes },
+      // A 400 may always be about what was asked, whatever its text says.
+      isTargetWide: isTargetWide === true && facts.status !== 400,
+      param: outcome === 'refused' ? param : undefined,
+      retryAfterMs: asksForWait.includes(kind) ? facts.retryAfterMs : undefined,
+      moderation: contentKinds.includes(kind) ? facts.moderation : undefined,
+      hint: hint?.(deployment),
+      upstream: facts.told,
     },
   );
 }
+
+/** Failures whose hint is about the target's load, and not about one request. */
+const asksForWait: readonly ErrorKind[] = ['upstream_rate_limited', 'upstream_unavailable', 'upstream_quota_exhausted'];
+
+const contentKinds: readonly ErrorKind[] = ['moderation_blocked', 'content_policy_violation'];
 
 const contentCodes = [
   'contentfilter',
@@ -109,6 +133,7 @@ const messages = {
   upstream_quota_exhausted: 'The quota of the image service is used up.',
   upstream_rate_limited: 'The image service is receiving too many requests.',
   upstream_unavailable: 'The image service is busy. Nothing was billed.',
+  upstream_declined: 'The image service does not serve this request at the moment. Nothing was billed.',
   upstream_generation_failed: 'The image service failed to make the picture.',
   upstream_oddity: 'The image service refused a request that is correct, as it does now and then. Nothing was billed.',
   upstream_timeout: unknownOutcome,
@@ -123,67 +148,175 @@ const messages = {
   upstream_unsupported_parameter: 'The image service does not support %.',
 } satisfies Partial<Record<ErrorKind, string>>;
 
-type Rule = readonly [applies: (facts: AzureErrorFacts) => boolean, kind: keyof typeof messages, outcome: Outcome];
+type Rule = {
+  readonly applies: (facts: AzureErrorFacts) => boolean;
+  readonly kind: keyof typeof messages;
+  readonly outcome: Outcome;
+  /** What the operator can do, where the rule knows. */
+  readonly hint?: (deployment: string | undefined) => string;
+  readonly isTargetWide?: boolean;
+};
 
-/** Failures of which the status says enough, by the first rule that applies. A blocked resource quotes the content policy. */
-const statusRules: readonly Rule[] = [
-  [
-    ({ status, message }) => status === 403 && /temporarily blocked/i.test(message),
-    'upstream_blocked',
-    'not-processed',
-  ],
-  [hasCode('moderationblocked'), 'moderation_blocked', 'refused'],
-  [hasCode(...contentCodes), 'content_policy_violation', 'refused'],
-  [({ message }) => /\bsafety system\b/i.test(message), 'content_policy_violation', 'refused'],
-  [({ status }) => status >= 300 && status < 400, 'upstream_misconfigured', 'not-processed'],
-  [({ renewal }) => renewal === 'now', 'upstream_token_refused', 'not-processed'],
-  [hasStatus(401, 403), 'upstream_auth_failed', 'not-processed'],
-  [hasCode(...quotaCodes), 'upstream_quota_exhausted', 'not-processed'],
-  [hasStatus(429), 'upstream_rate_limited', 'not-processed'],
-  [(facts) => facts.status === 503 && isBusy(facts), 'upstream_unavailable', 'not-processed'],
-  [hasStatus(408, 504), 'upstream_timeout', 'unknown'],
-  // Half an error says nothing: it may belong to a proxy, and the picture may have been made.
-  [({ isCut }) => isCut, 'upstream_outcome_unknown', 'unknown'],
-  [hasStatus(404, 405), 'upstream_misconfigured', 'not-processed'],
-  [(facts) => hasStatus(500, 502, 503)(facts) && facts.hasErrorObject, 'upstream_generation_failed', 'failed'],
-  [hasStatus(413), 'upstream_refused_size', 'refused'],
-  [hasStatus(415), 'upstream_refused_content_type', 'refused'],
-  [hasStatus(422), 'upstream_refused_content', 'refused'],
-  [({ status }) => status > 400, 'upstream_outcome_unknown', 'unknown'],
-];
-
-/** What Azure says where the mistake is the operator's (CONTRACTS §5, rows 8 and 15). */
-const misconfigured =
-  /^Unknown model|^Model not supported with Responses API|^imagegen deployment must be provided|^There was an issue with your request/i;
-
-/** What the body of a 400 says, and the `error` of an answer that calls itself a success. */
-const bodyRules: readonly Rule[] = [
-  // Now and then, to a form like any other (CONTRACTS §3.2).
-  [
-    (facts) => hasCode('unsupportedcontenttype')(facts) && /multipart\/form-data/i.test(facts.message),
-    'upstream_oddity',
-    'not-processed',
-  ],
-  [hasCode('ratelimitexceeded'), 'upstream_rate_limited', 'not-processed'],
-  [({ message }) => misconfigured.test(message), 'upstream_misconfigured', 'not-processed'],
-  [({ status, param }) => status === 400 && param === 'model', 'upstream_misconfigured', 'not-processed'],
-  [hasCode('unknownparameter'), 'upstream_unknown_parameter', 'refused'],
-  [hasCode('unsupportedparameter'), 'upstream_unsupported_parameter', 'refused'],
-  [hasCode(...imageCodes), 'upstream_refused_image', 'refused'],
-  [({ message }) => /unsupported mimetype/i.test(message), 'upstream_refused_image', 'refused'],
-  [hasCode('invalidvalue', 'invalidpayload'), 'upstream_refused_value', 'refused'],
-  [({ status, param }) => status === 400 && param !== undefined, 'upstream_refused_value', 'refused'],
-  [hasStatus(400), 'upstream_refused_request', 'refused'],
-];
-
-const anythingElse: Rule = [() => true, 'upstream_generation_failed', 'failed'];
-
-function hasStatus(...statuses: readonly number[]): Rule[0] {
-  return ({ status }) => statuses.includes(status);
+/** The operator's set-up is wrong for this request; whether for others, too, is not known. */
+function misconfigured(applies: Rule['applies'], hint?: string, isTargetWide = false): Rule {
+  return {
+    applies,
+    kind: 'upstream_misconfigured',
+    outcome: 'not-processed',
+    isTargetWide,
+    ...(hint !== undefined && { hint: () => hint }),
+  };
 }
 
-function hasCode(...wanted: readonly string[]): Rule[0] {
+function refused(applies: Rule['applies'], kind: Rule['kind']): Rule {
+  return { applies, kind, outcome: 'refused' };
+}
+
+const noDeployment: NonNullable<Rule['hint']> = (deployment) =>
+  `no deployment ${deployment === undefined ? 'of this name' : `'${deployment}'`} in this resource; a new one needs up to five minutes`;
+
+const retired = 'the model behind this deployment is retired: deploy a current one, and point the target at it';
+const wrongApiVersion = 'this resource does not know the api-version of the target: set `apiVersion` to a current one';
+const noImageModel =
+  'the deployment runs a model that makes no images: deploy an image model, or put a chat model behind the provider foundry-agent';
+const noImageDeployment = '`imageDeployment` of the target names no deployment that its project can use';
+const wrongPath =
+  'this path does not exist at the resource: check `apiVersion` (edits need 2025-04-01-preview or newer), then `baseURL`';
+
+/** The first rule that applies decides. A blocked resource quotes the content policy, so it comes before that. */
+const rules: readonly Rule[] = [
+  {
+    applies: ({ status, message }) => status === 403 && /temporarily blocked/i.test(message),
+    kind: 'upstream_blocked',
+    outcome: 'not-processed',
+    isTargetWide: true,
+  },
+  refused(hasCode('moderationblocked'), 'moderation_blocked'),
+  refused(hasCode(...contentCodes), 'content_policy_violation'),
+  refused(({ message }) => /\bsafety system\b/i.test(message), 'content_policy_violation'),
+  misconfigured(
+    ({ status = 0 }) => status >= 300 && status < 400,
+    'the address redirects, which is never followed: write the final address into `baseURL`',
+  ),
+  {
+    applies: ({ renewal }) => renewal === 'now',
+    kind: 'upstream_token_refused',
+    outcome: 'not-processed',
+  },
+  {
+    applies: hasStatus(401),
+    kind: 'upstream_auth_failed',
+    outcome: 'not-processed',
+    isTargetWide: true,
+    hint: () =>
+      'Azure does not accept the credential of the target: check that `apiKey` or `auth` is one of this resource',
+  },
+  {
+    applies: hasStatus(403),
+    kind: 'upstream_auth_failed',
+    outcome: 'not-processed',
+    isTargetWide: true,
+    hint: () => 'the resource refuses this network or identity: check its firewall, and the roles of the identity',
+  },
+  {
+    applies: hasCode(...quotaCodes),
+    kind: 'upstream_quota_exhausted',
+    outcome: 'not-processed',
+    isTargetWide: true,
+  },
+  { applies: hasStatus(429), kind: 'upstream_rate_limited', outcome: 'not-processed' },
+  {
+    applies: (facts) => facts.status === 503 && isBusy(facts),
+    kind: 'upstream_unavailable',
+    outcome: 'not-processed',
+  },
+  { applies: hasStatus(408, 504), kind: 'upstream_timeout', outcome: 'unknown' },
+  // Half an error says nothing: it may belong to a proxy, and the image may have been made.
+  { applies: ({ isCut }) => isCut, kind: 'upstream_outcome_unknown', outcome: 'unknown' },
+  {
+    applies: (facts) => facts.status === 404 && hasCode('deploymentnotfound')(facts),
+    kind: 'upstream_misconfigured',
+    outcome: 'not-processed',
+    isTargetWide: true,
+    hint: noDeployment,
+  },
+  misconfigured(hasCode('operationnotsupported'), noImageModel),
+  misconfigured(
+    says(/\bdeprecated and no longer available\b|\bmodel\b.{0,80}\bretired\b/i, 'modeldeprecated'),
+    retired,
+    true,
+  ),
+  misconfigured(
+    says(
+      /\bapi[- ]version\b.{0,80}\b(not supported|not allowed|invalid|unsupported)|\b(unsupported|invalid) api[- ]version\b/i,
+      'invalidapiversionparameter',
+      'unsupportedapiversion',
+    ),
+    wrongApiVersion,
+  ),
+  misconfigured(
+    (facts) => facts.status === 404 && /\bagent\b.{0,200}\bnot found\b/i.test(facts.message),
+    'the project has no agent of this name',
+  ),
+  misconfigured(hasStatus(404, 405), wrongPath),
+  misconfigured(hasStatus(410), retired, true),
+  misconfigured(hasStatus(402), 'the Azure account has to be paid, or its spending limit raised', true),
+  {
+    applies: (facts) => hasStatus(500, 502, 503)(facts) && facts.hasErrorObject,
+    kind: 'upstream_generation_failed',
+    outcome: 'failed',
+  },
+  refused(hasStatus(413), 'upstream_refused_size'),
+  refused(hasStatus(415), 'upstream_refused_content_type'),
+  refused(hasStatus(422), 'upstream_refused_content'),
+  { applies: hasStatus(409), kind: 'upstream_outcome_unknown', outcome: 'unknown' },
+  // A complete refusal that nobody has described: nothing was made here, and another target may well make it.
+  {
+    applies: ({ status = 0, hasErrorObject }) => status > 400 && status < 500 && hasErrorObject,
+    kind: 'upstream_declined',
+    outcome: 'not-processed',
+  },
+  { applies: ({ status = 0 }) => status > 400, kind: 'upstream_outcome_unknown', outcome: 'unknown' },
+  // Now and then, to a form like any other (openai/openai-python#2749).
+  {
+    applies: (facts) => hasCode('unsupportedcontenttype')(facts) && /multipart\/form-data/i.test(facts.message),
+    kind: 'upstream_oddity',
+    outcome: 'not-processed',
+  },
+  misconfigured(says(/^imagegen deployment must be provided/i), noImageDeployment),
+  misconfigured(says(/^There was an issue with your request/i), noImageDeployment),
+  misconfigured(
+    says(/^Model not supported with Responses API/i),
+    'the chat deployment of the target cannot call tools: use another model',
+  ),
+  {
+    applies: (facts) => says(/^Unknown model/i)(facts) || (facts.status === 400 && facts.param === 'model'),
+    kind: 'upstream_misconfigured',
+    outcome: 'not-processed',
+    hint: noDeployment,
+  },
+  refused(hasCode('unknownparameter'), 'upstream_unknown_parameter'),
+  refused(hasCode('unsupportedparameter'), 'upstream_unsupported_parameter'),
+  refused(hasCode(...imageCodes), 'upstream_refused_image'),
+  refused(({ message }) => /unsupported mimetype/i.test(message), 'upstream_refused_image'),
+  refused(hasCode('invalidvalue', 'invalidpayload'), 'upstream_refused_value'),
+  refused(({ status, param }) => status === 400 && param !== undefined, 'upstream_refused_value'),
+  refused(hasStatus(400), 'upstream_refused_request'),
+];
+
+const anythingElse: Rule = { applies: () => true, kind: 'upstream_generation_failed', outcome: 'failed' };
+
+function hasStatus(...statuses: readonly number[]): Rule['applies'] {
+  return ({ status = 0 }) => statuses.includes(status);
+}
+
+function hasCode(...wanted: readonly string[]): Rule['applies'] {
   return ({ codes }) => codes.some((code) => wanted.includes(code));
+}
+
+/** The message matches, or one of the codes is there. */
+function says(pattern: RegExp, ...codes: readonly string[]): Rule['applies'] {
+  return (facts) => pattern.test(facts.message) || hasCode(...codes)(facts);
 }
 
 function isBusy(facts: AzureErrorFacts): boolean {

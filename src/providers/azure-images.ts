@@ -33,7 +33,8 @@ export function azureImages({ id, address, credential, client }: Options): Image
       const { url, body } = paidCall(request, address);
       const answer = await client.post(url, { credential, body, signal, attempt, isStream: request.stream });
       noteRequestId(attempt, answer.headers);
-      if (answer.status < 200 || answer.status > 299) throw await azureAnswerError(answer);
+      if (answer.status < 200 || answer.status > 299)
+        throw await azureAnswerError(answer, undefined, address.deployment);
       return commit(await readAnswer(answer.body, request, call));
     },
   } satisfies ImageProvider;

@@ -5,7 +5,7 @@ import { mostPictures } from '../domain/image-request.ts';
 import type { UpstreamAnswer } from '../upstream/client.ts';
 import { invalidResponse } from '../upstream/paid-call-error.ts';
 import { isFramed, readBounded } from '../upstream/read-bounded.ts';
-import { azureErrorMember, errorInSuccess } from './azure-error.ts';
+import { azureErrorMember, errorInItem } from './azure-error.ts';
 import { parseJson } from './parse-json.ts';
 
 /** A poll's body holds links, never pictures. */
@@ -50,7 +50,7 @@ export function operationEvents(state: Operation): ImageEvent[] {
       error?: unknown;
       url?: unknown;
     };
-    if (error !== undefined && error !== null) throw errorInSuccess(error);
+    if (error !== undefined && error !== null) throw errorInItem(error);
     if (typeof url !== 'string' || !URL.canParse(url)) throw invalidResponse('an item holds no link');
     return { type: 'url', index, url };
   });

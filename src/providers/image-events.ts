@@ -4,7 +4,7 @@ import { mostPictures } from '../domain/image-request.ts';
 import type { JsonPath, JsonShape, ScanToken } from '../json/json-scanner.ts';
 import { invalidResponse, paidCallError } from '../upstream/paid-call-error.ts';
 import { answerSummary } from './answer-summary.ts';
-import { errorInSuccess } from './azure-error.ts';
+import { errorInItem, errorInSuccess } from './azure-error.ts';
 import { PictureCheck } from './picture-check.ts';
 
 /** The parts of an Images API answer that the gateway passes on; content filter results are not among them. */
@@ -103,7 +103,7 @@ type Item = { picture?: PictureCheck; url?: string; revisedPrompt?: string };
 
 function itemMember(path: JsonPath, value: unknown): Item {
   const name = path[2];
-  if (name === 'error' && value !== null) throw errorInSuccess(value);
+  if (name === 'error' && value !== null) throw errorInItem(value);
   if (name === 'url' && typeof value === 'string') return { url: value };
   if (name === 'revised_prompt' && typeof value === 'string') return { revisedPrompt: value };
   return {};

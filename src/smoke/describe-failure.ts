@@ -1,14 +1,17 @@
 import type { GatewayError } from '../domain/gateway-error.ts';
+import { describeUpstream, redactUpstream } from '../telemetry/redact-upstream.ts';
 import { causeFacts, operatorHint } from '../telemetry/wide-record.ts';
+import { smokePrompt } from './draw-once.ts';
 
-/** Why there is no picture, whether it may have been billed all the same, and what can be done. */
+/** Why there is no picture, in Azure's own words, whether it may have been billed all the same, and what can be done. */
 export function describeFailure(error: GatewayError): string {
-  const { kind, message, cause } = error;
+  const { kind, message, cause, upstream } = error;
   const hint = operatorHint(error);
   const facts = cause === undefined ? '' : ` ${JSON.stringify(causeFacts(cause))}`;
   return [
     `No picture: ${message}`,
     `  ${kind}${facts}`,
+    ...(upstream === undefined ? [] : [`  ${describeUpstream(redactUpstream(upstream, smokePrompt))}`]),
     ...(hint === undefined ? [] : [`  ${hint}`]),
     `  ${describeCost(error)}`,
     '',

@@ -12,13 +12,15 @@ export type Drawn = { readonly picture: Buffer; readonly usage: ImageUsage | und
 /** The cheapest quality first. */
 const qualities = ['low', 'standard'] as const;
 
-/** One picture in the cheapest quality that the model has. The prompt is harmless, and says where it comes from. */
+/** Harmless, and says where it comes from. */
+export const smokePrompt = 'A small red circle in the middle of a white square, as a test picture';
+
+/** One picture in the cheapest quality that the model has. */
 export function smokeRequest({ targets }: LogicalModel): ImageRequest {
   const quality = qualities.find((name) =>
     targets.some(({ family }) => family.qualities === 'any' || family.qualities.includes(name)),
   );
-  const prompt = 'A small red circle in the middle of a white square, as a test picture';
-  return { ...plainRequest, prompt, quality, delivery: 'b64_json' };
+  return { ...plainRequest, prompt: smokePrompt, quality, delivery: 'b64_json' };
 }
 
 /** Starts the one call; a failed one is not repeated. Throws a GatewayError for what can be refused at once. */

@@ -2,7 +2,7 @@ import type { Logger } from 'pino';
 import type { GatewayState } from '../domain/gateway-state.ts';
 import type { AttemptRecord, Recorder } from '../domain/recorder.ts';
 import type { RequestRecorder } from '../domain/request-record.ts';
-import { attemptLine } from './attempt-line.ts';
+import { attemptLevel, attemptLine } from './attempt-line.ts';
 import { createMetrics } from './metrics.ts';
 import type { ReloadRecorder } from './reload-metrics.ts';
 import { levelOf, wideRecord } from './wide-record.ts';
@@ -26,7 +26,8 @@ export function createTelemetry(logger: Logger): Telemetry {
     },
     attemptEnded(attempt: AttemptRecord) {
       metrics.attemptEnded(attempt);
-      if (logger.isLevelEnabled('debug')) logger.debug(attemptLine(attempt), 'attempt');
+      const level = attemptLevel(attempt);
+      if (logger.isLevelEnabled(level)) logger[level](attemptLine(attempt), 'attempt');
     },
     metrics: text,
   };

@@ -5,6 +5,7 @@ import type { GenerationReport } from '../domain/generation.ts';
 import type { AttemptEnd } from '../domain/recorder.ts';
 import type { RequestEnd, RequestRecord } from '../domain/request-record.ts';
 import { billFacts } from './bill-facts.ts';
+import { redactUpstream } from './redact-upstream.ts';
 
 // Without this, which dies with the process, nobody can test a guessed prompt against the log.
 const salt = randomBytes(32).toString('base64');
@@ -41,7 +42,7 @@ export function wideRecord(record: RequestRecord, { how, status }: RequestEnd): 
     bytesIn: record.bytesIn,
     bytesOut: record.bytesOut,
     ...(prompt !== undefined && { promptLength: prompt.length, promptHash: keyedHash(prompt) }),
-    ...(record.error !== undefined && { error: errorFacts(record.error) }),
+    ...(record.error !== undefined && { error: errorFacts(record.error, prompt) }),
   };
 }
 
@@ -82,23 +83,29 @@ function keyedHash(prompt: string): string {
   return hash('sha256', `${salt}${prompt}`, 'base64url').slice(0, 16);
 }
 
-function errorFacts(error: unknown): Record<string, unknown> {
+/** @param prompt to be removed from what the upstream says */
+export function errorFacts(error: unknown, prompt: string | undefined): Record<string, unknown> {
   if (!(error instanceof GatewayError)) return unexpected(error);
-  const { kind, outcome, param, cause } = error;
-  return { kind, outcome, param, cause: causeFacts(cause), hint: operatorHint(error) };
+  const { kind, outcome, param, cause, upstream } = error;
+  return {
+    kind,
+    outcome,
+    param,
+    upstream: upstream && redactUpstream(upstream, prompt),
+    cause: causeFacts(cause),
+    hint: operatorHint(error),
+  };
 }
 
 /** What an operator can do about a failure; `undefined`: it is its caller's, or speaks for itself. */
-export function operatorHint({ kind, cause }: GatewayError): string | undefined {
-  return cause instanceof EgressProxyError ? egressProxyHint(cause.code) : operatorHints[kind];
+export function operatorHint({ kind, cause, hint }: GatewayError): string | undefined {
+  return cause instanceof EgressProxyError ? egressProxyHint(cause.code) : (hint ?? operatorHints[kind]);
 }
 
 const operatorHints: Readonly<Partial<Record<ErrorKind, string>>> = {
-  upstream_auth_failed:
-    'check the target’s apiKey, or auth and the roles of its identity, and that the resource allows this network and this model',
+  upstream_auth_failed: 'there is no token for the target: check `auth`, and the identity of this process',
   upstream_token_refused: 'the token was refused and replaced; if this goes on, check auth.entra.scope',
-  upstream_misconfigured:
-    'check baseURL, deployment, agent, imageDeployment and apiVersion of the target; edits need 2025-04-01-preview or newer',
+  upstream_misconfigured: 'check the address and the deployment of the target',
   upstream_quota_exhausted: 'the Azure account has no quota or credit left for this deployment',
   upstream_blocked: 'Azure has blocked the whole resource for its content; ask its support, and use another resource',
   storage_failed: 'check free space and permissions of DATA_DIR',

@@ -124,7 +124,7 @@ export class TokenSource {
     const error = new GatewayError(
       'upstream_auth_failed',
       'The gateway could not sign in to the image service; its operator can see why in the log. Nothing was sent to it and nothing was billed.',
-      { outcome: 'not-processed', cause },
+      { outcome: 'not-processed', isTargetWide: true, cause },
     );
     this.#failure = { error, until: this.#now() + Math.min(longestPauseMs, pauseMs * 2 ** this.#failures) };
     this.#failures += 1;

@@ -81,8 +81,18 @@ describe.each(synchronousProviders)('an answer of $name', (provider) => {
     expect(await rejection(collect(events))).toMatchObject({ kind: 'content_policy_violation', outcome: 'refused' });
   });
 
-  test('200 with an error whose code says nothing of the content: nobody knows what was made', async () => {
-    mockAzure().post(provider.paidPath, { body: { error: { code: 'server_error', message: 'body-canary' } } });
+  test.each([
+    ['a failure of the server', { code: 'server_error' }, 'upstream_generation_failed', 'failed'],
+    ['a user error', { type: 'image_generation_user_error', code: null }, 'upstream_refused_request', 'refused'],
+    ['a limit', { type: 'requests', message: 'Too many.' }, 'upstream_rate_limited', 'not-processed'],
+    ['a status of its own', { status: 401, message: 'No.' }, 'upstream_auth_failed', 'not-processed'],
+  ])('200 with an error that is %s: the same as with its own status', async (_name, error, kind, outcome) => {
+    mockAzure().post(provider.paidPath, { body: { error } });
+    expect(await rejection(startCall(provider).events)).toMatchObject({ kind, outcome });
+  });
+
+  test('200 with an error that says nothing of its kind: nobody knows what was made', async () => {
+    mockAzure().post(provider.paidPath, { body: { error: { code: 'somehow', message: 'body-canary' } } });
     expect(await rejection(startCall(provider).events)).toMatchObject({
       kind: 'upstream_invalid_response',
       outcome: 'unknown',
@@ -152,17 +162,24 @@ describe('a caller', () => {
   test('of an answer with a filtered item behind a picture: it is torn, never ended as if it were complete', async () => {
     mockAzure().post(azureDeployment.paidPath, { body: { data: [{ b64_json: tinyPng }, filtered] } });
     const gateway = await startGateway(oneTarget(azureDeployment.target));
-    await expect(callGateway(gateway.url, { model: 'picture', prompt: 'a cat', n: 2 })).rejects.toThrow();
+    await expect(callGateway(gateway.url, { model: 'picture', prompt: 'a cat' })).rejects.toThrow();
     expect(gateway.log.findLast(({ msg }) => msg === 'request')).toMatchObject({
       end: 'torn',
       error: { kind: 'content_policy_violation' },
     });
   });
 
+  test('of a short response with a filtered item behind an image is told so, where several were asked for', async () => {
+    mockAzure().post(azureDeployment.paidPath, { body: { data: [{ b64_json: tinyPng }, filtered] } });
+    const gateway = await startGateway(oneTarget(azureDeployment.target));
+    const called = await callGateway(gateway.url, { model: 'picture', prompt: 'a cat', n: 2 });
+    expect([called.status, called.json().error.code]).toEqual([400, 'content_policy_violation']);
+  });
+
   test.each([
     ['a paid answer without a picture', { data: [] }, 502, 'upstream_invalid_response', 'false'],
     ['a filtered picture', { data: [filtered] }, 400, 'content_policy_violation', null],
-    ['an error inside a 200', { error: { code: 'server_error' } }, 502, 'upstream_invalid_response', 'false'],
+    ['an error inside a 200', { error: { code: 'somehow' } }, 502, 'upstream_invalid_response', 'false'],
   ])('of %s is told so before the first byte', async (_name, body, status, code, shouldRetry) => {
     mockAzure().post(azureDeployment.paidPath, { body });
     const gateway = await startGateway(oneTarget(azureDeployment.target));

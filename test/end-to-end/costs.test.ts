@@ -68,7 +68,6 @@ describe('prices of tokens', () => {
     ['JSON', { prompt: 'a cat' }, cost],
     ['a stream', { prompt: 'a cat', stream: true }, cost],
     ['a stream with previews, which count', { prompt: 'a cat', stream: true, partial_images: 2 }, cost + 200 * 30e-6],
-    ['two pictures of one call', { prompt: 'a cat', n: 2 }, cost + 4096 * 30e-6],
     ['two pictures of two calls', { prompt: 'a cat', n: 2, stream: true }, 2 * cost],
   ])('%s: in log and metrics, and in no header, because usage comes last', async (_, request, expected) => {
     const gateway = await startPriced();
@@ -77,6 +76,13 @@ describe('prices of tokens', () => {
     expect(costHeader(answer)).toBeNull();
     expect(await loggedCost(gateway)).toEqual({ cost: expect.closeTo(expected, 12), currency: 'EUR' });
     expect(await inAll(gateway)).toEqual({ [total('picture')]: expect.closeTo(expected, 12) });
+  });
+
+  test('two images that came whole before the head was sent: in the header, too', async () => {
+    const gateway = await startPriced();
+    const answer = await callGateway(gateway.url, { prompt: 'a cat', n: 2 });
+    expect(Number(costHeader(answer))).toBeCloseTo(cost + 4096 * 30e-6, 12);
+    expect(await loggedCost(gateway)).toEqual({ cost: Number(costHeader(answer)), currency: 'EUR' });
   });
 
   test('an edit: its pictures have a price of their own', async () => {
@@ -111,7 +117,6 @@ describe('prices of pictures', () => {
     ['the family’s own size and quality', {}, '0.04'],
     ['a size and quality that were asked for', { size: '1792x1024', quality: 'hd' }, '0.12'],
     ['three calls', { n: 3 }, '0.12'],
-    ['pictures that the gateway downloads', { n: 2, response_format: 'b64_json' }, '0.08'],
   ])('%s: in header, log and metrics', async (_, request, expected) => {
     const gateway = await startPriced();
     const answer = await callGateway(gateway.url, { model: 'dall-e-3', prompt: 'a cat', ...request });
@@ -119,6 +124,21 @@ describe('prices of pictures', () => {
     expect(costHeader(answer)).toBe(expected);
     expect(await loggedCost(gateway)).toEqual({ cost: Number(expected), currency: 'EUR' });
     expect(await inAll(gateway)).toEqual({ [total('dall-e-3')]: Number(expected) });
+  });
+
+  test('of which the response may still say that it is another: in no header', async () => {
+    const gateway = await startPriced();
+    const answer = await callGateway(gateway.url, { model: 'dall-e-3', prompt: 'a cat', response_format: 'b64_json' });
+    expect(costHeader(answer)).toBeNull();
+    expect(await loggedCost(gateway)).toEqual({ cost: 0.04, currency: 'EUR' });
+  });
+
+  test('that all cost the same: in the header, before the image has come', async () => {
+    const prices = { 'dall-e-3': { pictures: [{ price: 0.03 }] } };
+    const gateway = await startPriced({ file: { prices } });
+    const answer = await callGateway(gateway.url, { model: 'dall-e-3', prompt: 'a cat', response_format: 'b64_json' });
+    expect(costHeader(answer)).toBe('0.03');
+    expect(await loggedCost(gateway)).toEqual({ cost: 0.03, currency: 'EUR' });
   });
 
   test('a stream of several calls: in no header, because most of them are still to be made', async () => {
@@ -260,8 +280,8 @@ describe('a cost that is not known is never 0:', () => {
   });
 });
 
-test.each(['simulate:500', 'simulate:moderation-blocked', 'simulate:429-seconds', 'simulate:404-deployment'])(
-  'what Azure refuses or fails to make costs nothing: %s',
+test.each(['simulate:500', 'simulate:429-seconds', 'simulate:404-deployment'])(
+  'what Azure fails to make or does not begin costs nothing: %s',
   async (prompt) => {
     const gateway = await startPriced();
     const answer = await callGateway(gateway.url, { prompt });
@@ -271,6 +291,13 @@ test.each(['simulate:500', 'simulate:moderation-blocked', 'simulate:429-seconds'
     expect(await inAll(gateway)).toEqual({});
   },
 );
+
+test('whether a refused prompt is billed nobody says, so its cost is unknown', async () => {
+  const gateway = await startPriced();
+  await callGateway(gateway.url, { prompt: 'simulate:moderation-blocked' });
+  expect(await loggedCost(gateway)).toEqual({ cost: null, costMayBeMore: true });
+  expect(await inAll(gateway)).toEqual({ [uncertain('picture')]: 1 });
+});
 
 describe('several targets', () => {
   const body = (output_tokens: number) =>

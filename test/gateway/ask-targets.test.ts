@@ -278,6 +278,22 @@ describe('several targets', () => {
     }
   });
 
+  test('each call tells what the gateway did for it, also where another one needed nothing', async () => {
+    let rolls = 0;
+    const fake = fakeGateway(
+      [
+        { answers: [good], priority: 0, maxCount: 1, family: 'gpt-image-2' },
+        { answers: [good], priority: 0, maxCount: 1, family: 'dall-e-3' },
+      ],
+      { random: () => (rolls++ % 2 === 0 ? 0 : 0.9) },
+    );
+    const generation = fake.start({ count: 2, style: 'vivid', delivery: undefined });
+    await Array.fromAsync(await generation.answer);
+    expect(new Set(fake.calls.map(({ target }) => target))).toEqual(new Set(['a', 'b']));
+    expect(generation.report.adaptations).toEqual(expect.arrayContaining(['n=fan-out', 'style=removed']));
+    generation.settle('delivered');
+  });
+
   test('several calls that go on at a target which could do it in one stay several calls', async () => {
     const fake = fakeGateway([{ answers: [good, failed, good], maxCount: 1 }, { answers: [good] }]);
     const generation = fake.start({ count: 3 });

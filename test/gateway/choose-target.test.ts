@@ -79,9 +79,9 @@ describe('chooseHealthy', () => {
 
   test('leaves out who asked for a wait, even the last one, and tells the shortest wait', () => {
     const [first, second] = [healthy('first'), healthy('second', { priority: 1 })];
-    first.health.failed(wait(500), now);
+    first.health.start(now).failed(wait(500), now);
     expect(choose([first, second])).toBe('second');
-    second.health.failed(wait(200), now);
+    second.health.start(now).failed(wait(200), now);
     expect(choose([first, second])).toBe(1_200);
     expect(choose([first])).toBe(1_500);
   });
@@ -118,7 +118,7 @@ describe('chooseHealthy', () => {
       fc.property(fc.array(state, { minLength: 1, maxLength: 5 }), dice, (states, random) => {
         const targets = states.map(({ priority, waitMs, isOpen }, index) => {
           const target = healthy(`${index}`, { priority });
-          if (waitMs !== null) target.health.failed(wait(waitMs), now);
+          if (waitMs !== null) target.health.start(now).failed(wait(waitMs), now);
           if (isOpen) target.health.breaker.open(now);
           return target;
         });

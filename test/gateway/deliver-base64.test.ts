@@ -29,7 +29,7 @@ describe('deliverBase64', () => {
       { type: 'url', index: 1, url: 'b', revisedPrompt: 'c' },
       { type: 'done', created: 7 },
     ];
-    const events = await Array.fromAsync(await deliverBase64(asStream(links), echo, signal));
+    const events = await Array.fromAsync(await deliverBase64(asStream(links), echo, signal, () => {}));
     expect(events.filter(({ type }) => type !== 'bytes')).toEqual([
       { type: 'image', index: 0, isPartial: false },
       { type: 'image-end', index: 0 },
@@ -44,7 +44,7 @@ describe('deliverBase64', () => {
     const lost = new GatewayError('upstream_result_unavailable', 'lost', { outcome: 'unknown' });
     const download: ImageDownload = async (url) => (url === 'b' ? Promise.reject(lost) : echo(url, signal));
     const links: ImageEvent[] = ['a', 'b', 'c'].map((url, index) => ({ type: 'url', index, url }));
-    await expect(deliverBase64(asStream(links), download, signal)).rejects.toBe(lost);
+    await expect(deliverBase64(asStream(links), download, signal, () => {})).rejects.toBe(lost);
   });
 
   test('opens every link before it settles', async () => {
@@ -54,7 +54,7 @@ describe('deliverBase64', () => {
       return echo(url, signal);
     };
     const links: ImageEvent[] = ['a', 'b', 'c'].map((url, index) => ({ type: 'url', index, url }));
-    await deliverBase64(asStream<ImageEvent>([...links, { type: 'done' }]), download, signal);
+    await deliverBase64(asStream<ImageEvent>([...links, { type: 'done' }]), download, signal, () => {});
     expect(opened).toEqual(['a', 'b', 'c']);
   });
 
@@ -66,6 +66,9 @@ describe('deliverBase64', () => {
       { type: 'url', index: 1, url: 'b' },
       { type: 'done' },
     ];
-    expect(await pictures(await deliverBase64(asStream(mixed), echo, signal))).toEqual(['cGlj', base64('file of b')]);
+    expect(await pictures(await deliverBase64(asStream(mixed), echo, signal, () => {}))).toEqual([
+      'cGlj',
+      base64('file of b'),
+    ]);
   });
 });

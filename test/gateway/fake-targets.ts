@@ -44,7 +44,8 @@ export const unreachable: Answer = (call) => {
 };
 export const failed = failing('upstream_generation_failed', 'failed');
 export const limited = (ms?: number) => failing('upstream_rate_limited', 'not-processed', ms);
-export const unauthorized = failing('upstream_auth_failed', 'not-processed');
+export const unauthorized: Answer = () =>
+  Promise.reject(new GatewayError('upstream_auth_failed', 'no.', { outcome: 'not-processed', isTargetWide: true }));
 export const odd = failing('upstream_oddity', 'not-processed');
 export const tokenRefused = failing('upstream_token_refused', 'not-processed');
 export const wordsOnly = failing('upstream_no_image', 'failed');
@@ -129,11 +130,14 @@ function fakeTarget(
   { name, index, times, calls }: { name: string; index: number; times: GatewayTimes; calls: FakeCall[] },
 ): Target {
   let next = 0;
+  const known = modelFamily(family);
+  // Whoever asks for nothing gets the links of `good` as they are.
+  const { delivery: _, ...defaults } = known.defaults;
   return {
     name,
     priority: priority ?? index,
     weight: 1,
-    family: { ...modelFamily(family), maxCount, maxStreamedCount: 1 },
+    family: { ...known, defaults, maxCount, maxStreamedCount: 1 },
     upstreamStream: 'never',
     provider: {
       id: 'azure-deployment',

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { callerViews } from '../../src/api/write-error.ts';
 import { type ErrorKind, GatewayError, type Outcome } from '../../src/domain/gateway-error.ts';
-import { isTargetFault, isUselessTarget, repeatAfter } from '../../src/gateway/outcome.ts';
+import { isTargetFault, repeatAfter } from '../../src/gateway/outcome.ts';
 
 const kinds = Object.keys(callerViews) as ErrorKind[];
 const outcomes: (Outcome | undefined)[] = [undefined, 'not-processed', 'failed', 'refused', 'unknown'];
@@ -33,6 +33,7 @@ describe('repeatAfter', () => {
     ['upstream_misconfigured', 'not-processed', 'elsewhere'],
     ['upstream_quota_exhausted', 'not-processed', 'elsewhere'],
     ['upstream_blocked', 'not-processed', 'elsewhere'],
+    ['upstream_declined', 'not-processed', 'elsewhere'],
     ['upstream_oddity', 'not-processed', 'once more'],
     ['upstream_timeout', 'unknown', 'if allowed'],
     ['content_policy_violation', 'refused', 'nowhere'],
@@ -55,10 +56,5 @@ describe('a target', () => {
       else if (outcome === 'refused') expect(isFault).toBe(kind === 'upstream_unavailable');
       else if (outcome === 'failed' || outcome === 'unknown') expect(isFault).toBe(true);
     }
-  });
-
-  test('is useless for exactly the failures that send a request elsewhere', () => {
-    const elsewhere = kinds.filter((kind) => repeatAfter(errorOf(kind, 'not-processed')) === 'elsewhere');
-    expect(kinds.filter((kind) => isUselessTarget(errorOf(kind, 'not-processed')))).toEqual(elsewhere);
   });
 });

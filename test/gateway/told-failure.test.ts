@@ -2,9 +2,11 @@ import { expect, test } from 'vitest';
 import { GatewayError } from '../../src/domain/gateway-error.ts';
 import {
   type Answer,
+  type FakeGateway,
   failed,
   failing,
   fakeGateway,
+  limited,
   refused,
   unauthorized,
   unknown,
@@ -45,12 +47,18 @@ test('targets that are of no use one after the other end the request with the la
   expect(fake.calls.map(({ target }) => target)).toEqual(['a', 'b']);
 });
 
-test('a wait that others are told keeps the name of the parameter that it is about', async () => {
-  const facts = { outcome: 'not-processed', retryAfterMs: 50_000, param: 'n' } as const;
-  const limited: Answer = () => Promise.reject(new GatewayError('upstream_rate_limited', 'Too many.', facts));
-  const fake = fakeGateway([{ answers: [limited] }], { model: { maxRetries: 0 } });
-  for (const prompt of ['first', 'second']) {
-    await expect(fake.start({ prompt }).answer).rejects.toMatchObject({ kind: 'upstream_rate_limited', param: 'n' });
-  }
+test('a wait of a day is told as it is to whoever was refused, and of five minutes at most to the next ones', async () => {
+  const day = 86_400_000;
+  const fake = fakeGateway([{ answers: [limited(day)] }], { model: { maxRetries: 1 } });
+  const [first, next] = [await failureOf(fake, 'first'), await failureOf(fake, 'next')];
+  expect(Math.abs((first.retryAfterMs ?? 0) - day)).toBeLessThan(60_000);
+  expect(next.retryAfterMs).toBeLessThanOrEqual(300_000);
   expect(fake.calls).toHaveLength(1);
 });
+
+async function failureOf(fake: FakeGateway, prompt: string): Promise<GatewayError> {
+  return fake.start({ prompt }).answer.then(
+    () => expect.unreachable(),
+    (error) => error,
+  );
+}

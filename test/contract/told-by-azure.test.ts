@@ -1,0 +1,249 @@
+import { describe, expect, test } from 'vitest';
+import { tinyPng } from '../fixtures/pictures.ts';
+import { callGateway } from '../helpers/call-gateway.ts';
+import { oneTarget, type StartedGateway, startGateway } from '../helpers/start-gateway.ts';
+import { mockAzure, type Reply } from './mock-azure.ts';
+import { azureDeployment, deployment, foundryTool } from './providers.ts';
+
+const prompt = 'a heron that stands on one leg in the morning mist';
+const { paidPath, target } = azureDeployment;
+
+/** What a caller and the log are told of one failed call. */
+async function told(reply: Reply, body: object = {}, models: object = oneTarget(target)) {
+  mockAzure().post(paidPath, reply);
+  const gateway = await startGateway(models);
+  const called = await callGateway(gateway.url, { model: 'picture', prompt, ...body });
+  return { called, logged: loggedError(gateway) };
+}
+
+function loggedError({ log }: StartedGateway) {
+  const line = log.findLast(({ msg }) => msg === 'request');
+  return line?.error as { upstream?: { code?: string; message?: string }; hint?: string } | undefined;
+}
+
+const errorReply = (status: number, error: object, more: object = {}): Reply => ({ status, body: { error, ...more } });
+
+describe('what Azure says about a failure', () => {
+  test('stands in the log with its own code, and never in the response', async () => {
+    const message = 'The quality of the images for this deployment is not available in Sweden.';
+    const { called, logged } = await told(errorReply(400, { code: 'Some_OwnCode', message }));
+    expect(logged?.upstream).toEqual({ status: 400, code: 'Some_OwnCode', message });
+    expect(called.text).not.toMatch(/Sweden|Some_OwnCode/);
+  });
+
+  test('is cut to 500 characters', async () => {
+    const { logged } = await told(errorReply(400, { code: 'x', message: 'word '.repeat(400) }));
+    expect(logged?.upstream?.message).toHaveLength(500);
+  });
+
+  test.each([
+    ['the whole prompt', `No: "${prompt}" is not allowed.`],
+    ['a part of the prompt', 'No: "stands on one leg in the" is not allowed.'],
+    ['the prompt in upper case', `No: ${prompt.toUpperCase()} is not allowed.`],
+    ['the prompt beyond the limit', `${'word '.repeat(97)}${prompt} is not allowed.`],
+  ])('loses %s that it quotes', async (_name, message) => {
+    const { logged } = await told(errorReply(400, { code: 'x', message }));
+    expect(logged?.upstream?.message).toMatch(/^(No|word)/);
+    expect(logged?.upstream?.message?.toLowerCase()).not.toMatch(/heron|one leg|morning|mist/);
+  });
+
+  test.each([
+    ['a key', 'The key 0123456789abcdef0123456789abcdef is not valid.', /0123456789abcdef/],
+    [
+      'a token',
+      'Bearer eyJhbGciOiJSUzI1NiJ9eyJhdWQiOiJodHRwczo.eyJpc3MiOiJodHRwczov.c2lnbmF0dXJl is not valid.',
+      /eyJ|c2ln/,
+    ],
+    ['a signature', 'https://store.example/a.png?sv=2024&sig=abc%2Fd is gone.', /sig=|abc%2F/],
+  ])('loses %s that it quotes', async (_name, message, secret) => {
+    const { logged } = await told(errorReply(401, { code: '401', message }));
+    expect(logged?.upstream?.message).toMatch(/\[redacted\]/);
+    expect(logged?.upstream?.message).not.toMatch(secret);
+  });
+
+  test('keeps the request id that support asks for', async () => {
+    const message = 'Contact us and include the request ID 0f8fad5b-d9cb-469f-a165-70867728950e.';
+    const { logged } = await told(errorReply(500, { code: 'x', message }));
+    expect(logged?.upstream?.message).toBe(message);
+  });
+
+  test.each<[string, Reply]>([
+    [
+      'in the flat form of API Management',
+      { status: 403, body: { statusCode: 403, message: 'Quota of the front door.' } },
+    ],
+    ['as a text in the place of the error', { status: 400, body: { error: 'Quota of the front door.' } }],
+  ])('is found %s', async (_name, reply) => {
+    expect((await told(reply)).logged?.upstream?.message).toBe('Quota of the front door.');
+  });
+
+  test('is a warning where another target has served the request, because its operator has to mend it', async () => {
+    const azure = mockAzure();
+    azure.post(paidPath, errorReply(401, { code: '401', message: 'Access denied due to an old key.' }), {
+      body: { data: [{ b64_json: tinyPng }] },
+    });
+    const { maxRetries: _, ...once } = target;
+    const gateway = await startGateway({ models: { picture: { targets: [once, { ...once, priority: 1 }] } } });
+    expect((await callGateway(gateway.url, { model: 'picture', prompt })).status).toBe(200);
+    const line = gateway.log.find(({ msg, level }) => msg === 'attempt' && level === 40);
+    expect(line).toMatchObject({ target: '1', error: { upstream: { message: 'Access denied due to an old key.' } } });
+  });
+});
+
+describe('the hint names one cause:', () => {
+  test.each<[string, Reply, RegExp]>([
+    [
+      'an unknown deployment',
+      errorReply(404, { code: 'DeploymentNotFound', message: 'It does not exist.' }),
+      new RegExp(`no deployment '${deployment}'`),
+    ],
+    ['an unknown path', errorReply(404, { code: '404', message: 'Resource not found' }), /path does not exist/],
+    ['a retired model', errorReply(410, { code: 'ModelDeprecated', message: 'deprecated' }), /retired/],
+    [
+      'a chat model',
+      errorReply(400, { code: 'OperationNotSupported', message: 'The operation does not work.' }),
+      /makes no images/,
+    ],
+    [
+      'an old api-version',
+      errorReply(400, { code: 'InvalidApiVersionParameter', message: 'Unsupported api-version.' }),
+      /api-version/,
+    ],
+    ['an unpaid account', errorReply(402, { code: 'PaymentRequired', message: 'Pay.' }), /paid/],
+    ['a wrong key', errorReply(401, { code: '401', message: 'Access denied' }), /credential/],
+    ['a redirect', { status: 302, body: '' }, /redirects/],
+  ])('%s', async (_name, reply, hint) => {
+    const { called, logged } = await told(reply);
+    expect(logged?.hint).toMatch(hint);
+    expect(called.status).toBe(502);
+  });
+});
+
+describe('a refusal of the content names its categories to the caller,', () => {
+  const code = 'content_policy_violation';
+  const results = { violence: { filtered: true, severity: 'high' }, hate: { filtered: false, severity: 'safe' } };
+  test.each<[string, object]>([
+    ['from inner_error', { code, inner_error: { content_filter_results: results } }],
+    ['from innererror in the other spelling', { code, innererror: { content_filter_result: results } }],
+    ['from the error itself', { code, content_filter_results: results }],
+    ['from details', { code, details: [{ content_filter_results: results }] }],
+    ['from its text', { code, message: 'Refused by the safety system. safety_violations=[violence].' }],
+    ['from moderation_details', { code, moderation_details: { moderation_stage: 'input', categories: ['violence'] } }],
+  ])('%s, and nothing of how severe they are', async (_name, error) => {
+    const { called } = await told(errorReply(400, error));
+    expect(called.json().error.moderation_details).toMatchObject({ categories: ['violence'] });
+    expect(called.text).not.toMatch(/hate|severity|high|safe\b/);
+  });
+
+  test('and its cost is not known', async () => {
+    mockAzure().post(paidPath, errorReply(400, { code, message: 'No.' }));
+    const gateway = await startGateway({
+      ...oneTarget({ ...target, price: { pictures: [{ price: 1 }] } }),
+      currency: 'USD',
+    });
+    await callGateway(gateway.url, { model: 'picture', prompt });
+    expect(gateway.log.findLast(({ msg }) => msg === 'request')).toMatchObject({ cost: null, costMayBeMore: true });
+  });
+});
+
+describe('a parameter that Azure names', () => {
+  const error = { code: 'invalid_value', message: 'No.', param: 'quality' };
+
+  test('is named to the caller that has sent it', async () => {
+    const { called } = await told(errorReply(400, error), { quality: 'high' });
+    expect(called.json().error).toMatchObject({ param: 'quality', message: expect.stringContaining("'quality'") });
+  });
+
+  test('is not named to a caller that has not: it was a default of its operator', async () => {
+    const models = oneTarget({ ...target, defaults: { quality: 'high' } });
+    const { called } = await told(errorReply(400, error), {}, models);
+    expect(called.json().error).toMatchObject({ param: null, message: expect.not.stringContaining('quality') });
+  });
+});
+
+describe('an error is judged by what it says, wherever it stands:', () => {
+  const errors: [string, object, number, string][] = [
+    ['a user type', { type: 'image_generation_user_error', code: null, message: 'No.' }, 400, 'invalid_request'],
+    [
+      'a user type with a parameter',
+      { type: 'invalid_request_error', param: 'prompt', message: 'No.' },
+      400,
+      'invalid_value',
+    ],
+    ['a status of its own', { status: 400, message: 'No.' }, 400, 'invalid_request'],
+    ['a status as its code', { code: '429', message: 'Try again in 70 seconds.' }, 429, 'rate_limit_exceeded'],
+    ['a limit', { type: 'requests', code: 'rate_limit_exceeded', message: 'Too many.' }, 429, 'rate_limit_exceeded'],
+    ['a filter', { code: 'content_filter', message: 'Filtered.' }, 400, 'content_policy_violation'],
+    ['a failure of the server', { type: 'server_error', message: 'Sorry.' }, 502, 'upstream_generation_failed'],
+    ['a time-out', { code: 'Timeout', message: 'Late.' }, 504, 'upstream_outcome_unknown'],
+  ];
+  const stream = (event: object): Reply => ({
+    headers: { 'content-type': 'text/event-stream' },
+    body: `event: error\ndata: ${JSON.stringify(event)}\n\n`,
+  });
+
+  test.each(errors)('%s in a response of success', async (_name, error, status, code) => {
+    const { called } = await told({ body: { error } });
+    expect([called.status, called.json().error.code]).toEqual([status, code]);
+  });
+
+  test.each(errors)('%s in an event', async (_name, error, status, code) => {
+    const { called } = await told(stream({ type: 'error', error }), { stream: true });
+    expect([called.status, called.json().error.code]).toEqual([status, code]);
+  });
+
+  test.each(errors.slice(0, 4))('%s under a status of 500', async (_name, error, status, code) => {
+    const { called } = await told(errorReply(500, error));
+    expect([called.status, called.json().error.code]).toEqual([status, code]);
+  });
+
+  // What an agent calls a parameter is not what its callers call it.
+  test.each(errors.filter(([name]) => !name.includes('parameter')))(
+    '%s in a response of an agent that has failed',
+    async (_name, error, status, code) => {
+      mockAzure().post(foundryTool.paidPath, { body: { id: 'resp_1', status: 'failed', error, output: [] } });
+      const gateway = await startGateway(oneTarget(foundryTool.target));
+      const called = await callGateway(gateway.url, { model: 'picture', prompt });
+      expect([called.status, called.json().error.code]).toEqual([status, code]);
+    },
+  );
+
+  test.each([
+    [421, 'Misdirected'],
+    [423, 'Locked'],
+    [428, 'PreconditionRequired'],
+    [451, 'Unavailable'],
+  ])('a complete %d that nobody has described has made nothing, and another target is asked', async (status, code) => {
+    const azure = mockAzure();
+    azure.post(paidPath, errorReply(status, { code, message: 'No.' }), { body: { data: [{ b64_json: tinyPng }] } });
+    const { maxRetries: _, ...once } = target;
+    const gateway = await startGateway({ models: { picture: { targets: [once, { ...once, priority: 1 }] } } });
+    const called = await callGateway(gateway.url, { model: 'picture', prompt });
+    expect([called.status, called.headers.get('x-gateway-target')]).toEqual([200, '2']);
+  });
+
+  test('a 409 leaves open what was made', async () => {
+    const { called } = await told(errorReply(409, { code: 'Conflict', message: 'No.' }));
+    expect([called.status, called.json().error.code]).toEqual([502, 'upstream_outcome_unknown']);
+  });
+});
+
+describe('the requests of one caller', () => {
+  test.each<[string, Reply]>([
+    [
+      'a user error in a stream',
+      {
+        body: `data: ${JSON.stringify({ type: 'error', error: { type: 'image_generation_user_error', message: 'No.' } })}\n\n`,
+      },
+    ],
+    ['a wrong model, as a 400 says', errorReply(400, { code: 'invalid_value', param: 'model', message: 'No.' })],
+    ['a chat model, as a 400 says', errorReply(400, { code: 'OperationNotSupported', message: 'No.' })],
+    ['a path that only edits have', errorReply(404, { code: '404', message: 'Resource not found' })],
+    ['a quota, as a 400 says', errorReply(400, { code: 'billing_hard_limit_reached', message: 'No.' })],
+  ])('never open a breaker by %s', async (_name, reply) => {
+    mockAzure().post(paidPath, ...Array.from({ length: 6 }, () => reply));
+    const gateway = await startGateway(oneTarget(target));
+    for (let n = 0; n < 6; n += 1) await callGateway(gateway.url, { model: 'picture', prompt, stream: true });
+    expect(gateway.app.gateway.catalog.models[0]?.targets[0]?.health.breaker.state).toBe('closed');
+  });
+});
