@@ -1,5 +1,5 @@
-import { type Release, releaseOnce } from './release.ts';
-import { overloaded, Slots, slotLimits } from './slots.ts';
+import { type Release, releaseOnce } from '../domain/release.ts';
+import { overloaded, queueLimits, Semaphore } from '../domain/semaphore.ts';
 
 type Limits = {
   /** Requests that are worked on at once. */
@@ -15,19 +15,19 @@ const bytesInTransit = 1024 * 1024;
 /** Keeps the process from taking on more than it can hold: what is too much is refused at the door, at once. */
 export class Admission {
   #limits: Limits;
-  readonly #turns: Slots;
+  readonly #turns: Semaphore;
   #requests = 0;
   #bytes = 0;
 
   constructor(limits: Limits) {
     this.#limits = limits;
-    this.#turns = new Slots(slotLimits(limits.inFlight, limits.queueMs));
+    this.#turns = new Semaphore(queueLimits(limits.inFlight, limits.queueMs));
   }
 
   /** Sets other limits, for whoever comes from now on; what was let in stays in, and counts. */
   resize(limits: Limits): void {
     this.#limits = limits;
-    this.#turns.resize(slotLimits(limits.inFlight, limits.queueMs));
+    this.#turns.resize(queueLimits(limits.inFlight, limits.queueMs));
   }
 
   get heldBytes(): number {
@@ -54,6 +54,6 @@ export class Admission {
 
   /** Resolves when it is a request's turn. Rejects with `overloaded` and with the signal's reason. */
   turn(signal: AbortSignal): Promise<Release> {
-    return this.#turns.enter(signal);
+    return this.#turns.acquire(signal);
   }
 }

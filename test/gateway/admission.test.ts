@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import type { Release } from '../../src/domain/release.ts';
 import { Admission } from '../../src/gateway/admission.ts';
-import type { Release } from '../../src/gateway/release.ts';
 
 const megabyte = 1024 * 1024;
 const never = new AbortController().signal;

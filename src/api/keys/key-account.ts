@@ -1,7 +1,7 @@
 import { GatewayError } from '../../domain/gateway-error.ts';
 import type { KeyHolder, KeyLimits } from '../../domain/key-holder.ts';
+import { type Release, releaseOnce } from '../../domain/release.ts';
 import type { Payment } from '../../gateway/gateway.ts';
-import { type Release, releaseOnce } from '../../gateway/release.ts';
 import type { Limited } from './rate-limit-headers.ts';
 import { RateWindow, type Usage } from './rate-window.ts';
 
