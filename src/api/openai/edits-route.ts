@@ -30,7 +30,7 @@ export function handleEdits(serving: () => Serving, openSpool: OpenSpool) {
       return generation;
     };
     try {
-      const call = await readUpload(request.raw, limits, () =>
+      const call = await readUpload(request.raw, { limits, arrival: request.arrival }, () =>
         readEdit(request, { spool, download, linkBytes: limits.uploadBytes }),
       );
       await answerGeneration(request, reply, call.request, () => start(call));
