@@ -85,9 +85,9 @@ export type AppParts = {
 
 const usualGraceMs = 60_000;
 
-type ServerTimes = Pick<ServerParts, 'interimMs' | 'jsonGraceMs'>;
+type ServerTimes = Pick<ServerParts, 'interimMs' | 'jsonGraceMs' | 'stallMs'>;
 
-const usualServerTimes: ServerTimes = { interimMs: 60_000, jsonGraceMs: 10_000 };
+const usualServerTimes: ServerTimes = { interimMs: 60_000, jsonGraceMs: 10_000, stallMs: 30_000 };
 
 /** Puts the rooms together; nothing listens yet, and nothing is asked of any upstream. */
 export function buildApp(parts: AppParts): App {

@@ -72,6 +72,8 @@ export type ServerParts = {
   readonly interimMs: number;
   /** How long a JSON body may take to arrive, beside a second for each megabyte. */
   readonly jsonGraceMs: number;
+  /** A reader of a hosted picture that takes nothing for so long is given up. */
+  readonly stallMs: number;
   /** The metrics in Prometheus' text format. */
   readonly metrics: () => Promise<string>;
 };
@@ -124,7 +126,7 @@ export function createServer(parts: ServerParts): FastifyInstance {
   }
   healthRoutes(app, parts.lifecycle);
   openApiRoute(app);
-  if (parts.store) filesRoute(app, parts.store);
+  if (parts.store) filesRoute(app, parts.store, parts.stallMs);
   app.register(async (keyed) => {
     // Before the body is read: a stranger's megabytes are not worth receiving.
     keyed.addHook('onRequest', async (request) => {
