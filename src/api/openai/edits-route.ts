@@ -22,7 +22,7 @@ export function handleEdits(serving: () => Serving, openSpool: OpenSpool) {
     const { gateway, uploadLimits: limits, inputDownload: download } = serving();
     const models = request.account?.models;
     checkNamedModel(request, gateway);
-    const spool = openSpool();
+    const spool = openSpool(request.callerId);
     let isStarted = false;
     const start = (call: ImageCall) => {
       const generation = gateway.start(modelOf(request, call.model), call.request, { ...callerOf(request), models });
