@@ -7,8 +7,8 @@ import { releaseAtClose } from './release-at-close.ts';
 const megabyte = 1024 * 1024;
 
 /**
- * Refuses what the process could not hold, before the body is read, and counts bodies while they arrive. What a request
- * needs after that is taken when its generation starts, and belongs to that.
+ * Refuses what the process could not hold, before the body is read, and counts bodies while they arrive. The permits of a
+ * request are acquired when its generation starts, and belong to that.
  */
 export function admitRequests(
   app: FastifyInstance,

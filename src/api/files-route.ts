@@ -30,7 +30,7 @@ const never = new AbortController().signal;
 
 type Asked = {
   readonly image: OpenImage;
-  /** A reader that takes nothing for so long is given up. */
+  /** A reader that takes nothing for so long is dropped. */
   readonly stallMs: number;
 };
 
@@ -61,7 +61,7 @@ async function answer(
   if (range) reply.code(206).header('content-range', `bytes ${part.first}-${part.last}/${length}`);
   reply.header('content-length', part.last - part.first + 1).type(mediaType);
   if (request.method === 'HEAD') return reply.send();
-  // Not by a timeout of the socket: that takes a part that was written late for progress of the reader, and waits twice.
+  // A timeout of the socket would start again once for what was still being written when it began: twice the limit.
   await sendBody(reply, image.read(range), { record: request.record, signal: never, stallMs });
   return undefined;
 }

@@ -1,7 +1,10 @@
 import type { FastifyInstance } from 'fastify';
 import { watchBody } from './watch-body.ts';
 
-/** Answers in place of the handler when a body is too slow, or needs more memory than there is. To be the last of the hooks. */
+/**
+ * Refuses a request whose body is too slow, or needs more memory than there is. To be registered last: nothing may come
+ * between the watch and the parser.
+ */
 export function refuseSlowBodies(app: FastifyInstance, graceMs: number): void {
   // With a callback, not a promise, so that the parser begins to read in the same tick as the watch.
   app.addHook('preParsing', (request, reply, _payload, done) => {

@@ -50,6 +50,7 @@ declare module 'fastify' {
     payImages: ((count: number) => Payment | undefined) | undefined;
     /** Its body, until that has arrived. */
     arrival: Arrival | undefined;
+    /** Takes the permits of a generation. */
     acquire: Caller['acquire'];
   }
 }
@@ -72,7 +73,7 @@ export type ServerParts = {
   readonly interimMs: number;
   /** How long a JSON body may take to arrive, beside a second for each megabyte. */
   readonly jsonGraceMs: number;
-  /** A reader of a hosted picture that takes nothing for so long is given up. */
+  /** A reader of a hosted image that takes nothing for so long is dropped. */
   readonly stallMs: number;
   /** The metrics in Prometheus' text format. */
   readonly metrics: () => Promise<string>;

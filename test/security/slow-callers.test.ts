@@ -113,7 +113,7 @@ describe('slow bodies', () => {
     ['one byte in chunks', `${head(generationsPath, 'application/json', 'transfer-encoding: chunked\r\n')}1\r\n{\r\n`],
     ['one byte of an edit as JSON', `${head(editsPath, 'application/json', 'content-length: 100000000\r\n')}{`],
     ['one byte of a form', `${head(editsPath, form, 'content-length: 100000000\r\n')}-`],
-  ])('520 of one key keep nobody from their picture, not even the same key: %s', async (_, bytes) => {
+  ])('520 of one key keep nobody from their image, not even the same key: %s', async (_, bytes) => {
     const rig = await startRig({ callers });
     const sockets = await attack(rig, bytes);
     for (const key of ['key-of-slow', 'key-of-shop', gatewayKey]) {

@@ -35,8 +35,8 @@ export async function readUpload<T>(
   const receive = (bytes: number) => {
     received += bytes;
     noteBuffer(bytes);
-    arrival?.receive(bytes);
     if (received > limits.uploadBytes) throw tooLarge(limits);
+    arrival?.receive(bytes);
   };
   const onClose = () => {
     if (!raw.readableEnded) fail(new GatewayError('client_gone', 'The caller closed its connection.'));
