@@ -3,7 +3,7 @@ import type { Logger } from 'pino';
 import { filesPath } from './api/files-route.ts';
 import { KeyRing } from './api/keys/key-ring.ts';
 import { createLifecycle, type Lifecycle } from './api/lifecycle.ts';
-import { allowUploads, createServer } from './api/server.ts';
+import { allowUploads, createServer, type ServerParts } from './api/server.ts';
 import type { Serving } from './api/serving.ts';
 import {
   type ModelConfig,
@@ -77,14 +77,17 @@ export type AppParts = {
   /** Proxies whose `x-forwarded-for` is believed. */
   readonly trustedProxies?: readonly string[];
   /** Tests have no time. */
-  readonly times?: Partial<GatewayTimes & { readonly interimMs: number }>;
+  readonly times?: Partial<GatewayTimes & ServerTimes>;
   readonly upstreamTimes?: Partial<UpstreamTimes & TokenTimes>;
   /** The way to tokens, where a target needs one. */
   readonly entra?: EntraTokens | undefined;
 };
 
 const usualGraceMs = 60_000;
-const usualInterimMs = 60_000;
+
+type ServerTimes = Pick<ServerParts, 'interimMs' | 'jsonGraceMs' | 'stallMs'>;
+
+const usualServerTimes: ServerTimes = { interimMs: 60_000, jsonGraceMs: 10_000, stallMs: 30_000 };
 
 /** Puts the rooms together; nothing listens yet, and nothing is asked of any upstream. */
 export function buildApp(parts: AppParts): App {
@@ -98,7 +101,7 @@ export function buildApp(parts: AppParts): App {
   const downloads = createImageDownloads(undefined, egressProxy);
   const credentialsWith = createCredentials(parts.upstreamTimes);
   const targets = new TargetHealths();
-  const admission = new Admission(parts.models.limits);
+  const admission = new Admission(parts.models.limits, () => keyRing.size > 1);
   const running = new RunningWork(parts.models.limits.lingerMs);
   // It is known once the server listens.
   let hosted: Hosting | undefined;
@@ -151,7 +154,7 @@ export function buildApp(parts: AppParts): App {
     openSpool,
     corsOrigins: parts.corsOrigins ?? [],
     trustedProxies: parts.trustedProxies ?? [],
-    interimMs: parts.times?.interimMs ?? usualInterimMs,
+    ...{ ...usualServerTimes, ...parts.times },
     metrics: telemetry.metrics,
   });
   server.addHook('onClose', async () => {

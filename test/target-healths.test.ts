@@ -36,7 +36,7 @@ async function handedOn(before: Entry, after: Entry) {
   const now = performance.now();
   old?.start(now).failed(useless, now);
   old?.start(now).failed(limited, now);
-  await old?.slots.enter(never);
+  await old?.slots.acquire(never);
   const [next] = adopt(healths, { picture: after });
   return { breaker: next?.breaker.state, coolDown: next?.coolDownAt(now)?.error, taken: next?.slots.taken };
 }
@@ -107,7 +107,7 @@ describe('a target', () => {
   test('that is gone for a moment finds the calls that still run when it comes back, but no others', async () => {
     const healths = new TargetHealths();
     const [busy, idle] = adopt(healths, { picture: deploymentTarget, poster: deploymentTarget });
-    await busy?.slots.enter(never);
+    await busy?.slots.acquire(never);
     adopt(healths, { other: v1Target });
     adopt(healths, { other: v1Target });
     const [again, anew] = adopt(healths, { picture: deploymentTarget, poster: deploymentTarget });
@@ -119,8 +119,8 @@ describe('another limit of calls', () => {
   test('holds when it is adopted, not before, and for those who wait already', async () => {
     const healths = new TargetHealths();
     const [health] = adopt(healths, { picture: { ...deploymentTarget, maxConcurrent: 1 } });
-    await health?.slots.enter(never);
-    const waiting = health?.slots.enter(never);
+    await health?.slots.acquire(never);
+    const waiting = health?.slots.acquire(never);
     const config = modelsOf({ picture: { ...deploymentTarget, maxConcurrent: 2 } });
     const next = healths.next(config, usualTimes);
     expect([health?.slots.taken, health?.slots.waiting]).toEqual([1, 1]);

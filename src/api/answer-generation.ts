@@ -8,13 +8,15 @@ import { sendStream } from './send-stream.ts';
 
 /** Starts a generation and answers with its pictures, as JSON or as an event stream. Rejects with its error. */
 export async function answerGeneration(
-  { record }: FastifyRequest,
+  { record, arrival }: FastifyRequest,
   reply: FastifyReply,
   asked: ImageRequest,
   start: () => Generation,
 ): Promise<void> {
   record.prompt = asked.prompt;
   record.count = asked.count;
+  // From here on the generation accounts for the body.
+  arrival?.release();
   const generation = start();
   record.generation = generation.report;
   leaveWithClient(reply, generation);

@@ -12,7 +12,7 @@ export const callerLimits = {
 } as const;
 
 /** Who asks, and within which limits. Throws a GatewayError for a limit that is none. */
-export function callerOf({ headers, callerId, record, account, payImages }: FastifyRequest): Caller {
+export function callerOf({ headers, callerId, record, account, acquire }: FastifyRequest): Caller {
   return {
     id: callerId,
     isRetry: record.clientRetry > 0,
@@ -21,7 +21,7 @@ export function callerOf({ headers, callerId, record, account, payImages }: Fast
     timeoutMs: numberIn(timeoutHeader, headers[timeoutHeader]),
     maxRetries: numberIn(maxRetriesHeader, headers[maxRetriesHeader]),
     models: account?.models,
-    payImages,
+    acquire,
   };
 }
 

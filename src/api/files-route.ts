@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { GatewayError } from '../domain/gateway-error.ts';
 import type { ByteRange, ImageStore, OpenImage } from '../domain/image-store.ts';
 import { refuseOtherMethods } from './refuse-other-methods.ts';
+import { sendBody } from './send-answer.ts';
 
 /** Where hosted pictures are served, and how their links end. */
 export const filesPath = '/v1/images/files';
@@ -10,7 +11,7 @@ export const filesPath = '/v1/images/files';
  * `GET /v1/images/files/{id}`: a hosted picture. The id is the permission: no key is needed, and none is refused, because
  * some clients send theirs to whatever link they get. Ids that are unknown, expired or no ids at all look alike.
  */
-export function filesRoute(app: FastifyInstance, store: ImageStore): void {
+export function filesRoute(app: FastifyInstance, store: ImageStore, stallMs: number): void {
   const url = `${filesPath}/:id`;
   app.route<{ Params: { id: string } }>({
     // Fastify's own HEAD would say that the picture is empty.
@@ -19,16 +20,25 @@ export function filesRoute(app: FastifyInstance, store: ImageStore): void {
     handler: async (request, reply) => {
       const image = await store.open(request.params.id);
       if (image === undefined) throw new GatewayError('unknown_url', 'There is no such picture, or not any more.');
-      return answer(request, reply, image);
+      return answer(request, reply, { image, stallMs });
     },
   });
   refuseOtherMethods(app, url, ['GET', 'HEAD']);
 }
 
-/** A reader that takes nothing for so long is given up. */
-const stallMs = 30_000;
+const never = new AbortController().signal;
 
-function answer(request: FastifyRequest, reply: FastifyReply, image: OpenImage): FastifyReply {
+type Asked = {
+  readonly image: OpenImage;
+  /** A reader that takes nothing for so long is dropped. */
+  readonly stallMs: number;
+};
+
+async function answer(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { image, stallMs }: Asked,
+): Promise<FastifyReply | undefined> {
   const { length, tag, mediaType, expiresAt } = image;
   const etag = `"${tag}"`;
   const range = requestedRange(request, etag, length);
@@ -36,7 +46,6 @@ function answer(request: FastifyRequest, reply: FastifyReply, image: OpenImage):
     reply.header('content-range', `bytes */${length}`);
     throw new GatewayError('range_not_satisfiable', 'The picture has no such bytes.');
   }
-  reply.raw.setTimeout(stallMs, () => reply.raw.destroy());
   const lifetimeS = Math.max(0, Math.floor((expiresAt - Date.now()) / 1000));
   reply.headers({
     etag,
@@ -51,7 +60,10 @@ function answer(request: FastifyRequest, reply: FastifyReply, image: OpenImage):
   const part = range ?? { first: 0, last: length - 1 };
   if (range) reply.code(206).header('content-range', `bytes ${part.first}-${part.last}/${length}`);
   reply.header('content-length', part.last - part.first + 1).type(mediaType);
-  return request.method === 'HEAD' ? reply.send() : reply.send(image.read(range));
+  if (request.method === 'HEAD') return reply.send();
+  // A timeout of the socket would start again once for what was still being written when it began: twice the limit.
+  await sendBody(reply, image.read(range), { record: request.record, signal: never, stallMs });
+  return undefined;
 }
 
 /** `if-none-match` compares weakly (RFC 9110, 13.1.2). */

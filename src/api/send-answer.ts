@@ -1,19 +1,32 @@
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import type { FastifyReply } from 'fastify';
-import type { Generation } from '../domain/generation.ts';
+import type { Generation, Settlement } from '../domain/generation.ts';
 import type { RequestRecord } from '../domain/request-record.ts';
 import { ClosedConnectionError, StalledReaderError, writeBody } from './write-body.ts';
 
-/**
- * Sends head and body of an answer whose outcome is known, and settles its generation. From the first byte on, a failure
- * can only be shown by tearing the connection, unless `chunks` have words for it and note it in `record.error`.
- */
+/** Sends head and body of an answer whose outcome is known, and settles its generation. */
 export async function sendAnswer(
   reply: FastifyReply,
   headers: Readonly<Record<string, string>>,
   chunks: AsyncIterable<Buffer | string>,
   { generation, record }: { readonly generation: Generation; readonly record: RequestRecord },
 ): Promise<void> {
+  reply.headers(headers);
+  const how = await sendBody(reply, chunks, { record, signal: generation.signal });
+  generation.settle(how, record.error);
+}
+
+type Sending = { readonly record: RequestRecord; readonly signal: AbortSignal; readonly stallMs?: number };
+
+/**
+ * Sends the head that `reply` has, and a body. From the first byte on, a failure can only be shown by tearing the connection,
+ * unless `chunks` have words for it and note it in `record.error`.
+ */
+export async function sendBody(
+  reply: FastifyReply,
+  chunks: AsyncIterable<Buffer | string>,
+  { record, ...sending }: Sending,
+): Promise<Settlement> {
   reply.hijack();
   const { raw } = reply;
   // Writing to a connection that has just closed emits an error that nobody needs: `writeBody` reports it.
@@ -22,14 +35,14 @@ export async function sendAnswer(
     // Fastify's hooks do not see an answer that is written past it.
     const closing = reply.server.lifecycle.phase === 'closing' && { connection: 'close' };
     // Node knows numbers as values of every header; its types do not.
-    raw.writeHead(200, { ...reply.getHeaders(), ...closing, ...headers } as OutgoingHttpHeaders);
-    await writeBody(raw, chunks, { written: record, signal: generation.signal });
-    generation.settle(record.error === undefined ? 'delivered' : 'torn', record.error);
+    raw.writeHead(reply.statusCode, { ...reply.getHeaders(), ...closing } as OutgoingHttpHeaders);
+    await writeBody(raw, chunks, { written: record, ...sending });
+    return record.error === undefined ? 'delivered' : 'torn';
   } catch (error) {
     const hasLeft = error instanceof ClosedConnectionError || raw.destroyed;
     if (!hasLeft) record.error = error;
     tear(raw);
-    generation.settle(hasLeft || error instanceof StalledReaderError ? 'abandoned' : 'torn', error);
+    return hasLeft || error instanceof StalledReaderError ? 'abandoned' : 'torn';
   }
 }
 

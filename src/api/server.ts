@@ -4,8 +4,8 @@ import { GatewayError } from '../domain/gateway-error.ts';
 import type { ImageStore } from '../domain/image-store.ts';
 import type { OpenSpool } from '../domain/input-spool.ts';
 import type { RequestRecord, RequestRecorder } from '../domain/request-record.ts';
-import type { Admission } from '../gateway/admission.ts';
-import type { Payment } from '../gateway/gateway.ts';
+import type { Admission, Arrival } from '../gateway/admission.ts';
+import type { Caller } from '../gateway/gateway.ts';
 import { admitRequests } from './admit-requests.ts';
 import { allowOrigins } from './allow-origins.ts';
 import { answerHeaders, costHeaderName } from './answer-headers.ts';
@@ -15,7 +15,7 @@ import { expectContinue } from './expect-continue.ts';
 import { filesRoute } from './files-route.ts';
 import { frameworkError } from './framework-error.ts';
 import { healthRoutes } from './health-routes.ts';
-import type { KeyAccount } from './keys/key-account.ts';
+import type { KeyAccount, Payment } from './keys/key-account.ts';
 import type { KeyRing } from './keys/key-ring.ts';
 import { limitRequests } from './keys/limit-requests.ts';
 import type { Lifecycle } from './lifecycle.ts';
@@ -28,6 +28,7 @@ import { openApiRoute } from './openapi/openapi-route.ts';
 import { recordRequests } from './record-requests.ts';
 import { refuseConnection } from './refuse-connection.ts';
 import { refuseExpectation } from './refuse-expectation.ts';
+import { refuseSlowBodies } from './refuse-slow-bodies.ts';
 import { requestId } from './request-id.ts';
 import type { Serving } from './serving.ts';
 import { routedUrl } from './surfaces.ts';
@@ -47,6 +48,10 @@ declare module 'fastify' {
     /** What the caller may do, and what it has used; `undefined`: no key is asked for. */
     account: KeyAccount | undefined;
     payImages: ((count: number) => Payment | undefined) | undefined;
+    /** Its body, until that has arrived. */
+    arrival: Arrival | undefined;
+    /** Takes the permits of a generation. */
+    acquire: Caller['acquire'];
   }
 }
 
@@ -66,6 +71,10 @@ export type ServerParts = {
   /** Addresses and networks of proxies that may say who calls, which is for the log only. */
   readonly trustedProxies: readonly string[];
   readonly interimMs: number;
+  /** How long a JSON body may take to arrive, beside a second for each megabyte. */
+  readonly jsonGraceMs: number;
+  /** A reader of a hosted image that takes nothing for so long is dropped. */
+  readonly stallMs: number;
   /** The metrics in Prometheus' text format. */
   readonly metrics: () => Promise<string>;
 };
@@ -105,6 +114,8 @@ export function createServer(parts: ServerParts): FastifyInstance {
   app.decorateRequest('callerId', '');
   app.decorateRequest('account', undefined);
   app.decorateRequest('payImages', undefined);
+  app.decorateRequest('arrival', undefined);
+  app.decorateRequest('acquire', undefined);
   recordRequests(app, parts.recorder);
   closeConnectionsWhileClosing(app, parts.lifecycle);
   app.setErrorHandler(answerError);
@@ -116,7 +127,7 @@ export function createServer(parts: ServerParts): FastifyInstance {
   }
   healthRoutes(app, parts.lifecycle);
   openApiRoute(app);
-  if (parts.store) filesRoute(app, parts.store);
+  if (parts.store) filesRoute(app, parts.store, parts.stallMs);
   app.register(async (keyed) => {
     // Before the body is read: a stranger's megabytes are not worth receiving.
     keyed.addHook('onRequest', async (request) => {
@@ -127,14 +138,16 @@ export function createServer(parts: ServerParts): FastifyInstance {
     });
     refuseNewWorkWhileClosing(keyed, parts.lifecycle);
     refusedRoutes(keyed);
+    const mayRejoin = (callerId: string) => parts.serving().gateway.mayRejoin(callerId);
     keyed.register(async (generating) => {
-      limitRequests(generating);
-      admitRequests(generating, parts.admission);
+      limitRequests(generating, mayRejoin);
+      admitRequests(generating, parts.admission, mayRejoin);
+      refuseSlowBodies(generating, parts.jsonGraceMs);
       imagesRoute(generating, 'generations', handleGenerations(parts.serving));
     });
     keyed.register(async (uploading) => {
-      limitRequests(uploading);
-      admitRequests(uploading, parts.admission);
+      limitRequests(uploading, mayRejoin);
+      admitRequests(uploading, parts.admission, mayRejoin);
       acceptUploads(uploading);
       uploading.addHook('onRequest', async ({ raw }) => refuseLongUpload(raw, parts.serving().uploadLimits));
       imagesRoute(uploading, 'edits', handleEdits(parts.serving, parts.openSpool));

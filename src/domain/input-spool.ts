@@ -12,13 +12,13 @@ export type SpooledFile = {
 /** Keeps the uploaded files of one request until it is released. */
 export interface InputSpool {
   /**
-   * Takes in a file while it arrives; one at a time. Rejects with what `bytes` throws, and with the GatewayError
-   * `storage_failed`.
+   * Takes in a file while it arrives; one at a time. Rejects with what `bytes` throws, and with the GatewayErrors
+   * `storage_failed` and `overloaded`.
    */
   put(bytes: AsyncIterable<Buffer>): Promise<SpooledFile>;
   /** Lets go of everything; nothing can be read any more. Never rejects. */
   release(): Promise<void>;
 }
 
-/** A spool for one request. */
-export type OpenSpool = () => InputSpool;
+/** A spool for one request of a consumer. */
+export type OpenSpool = (consumer: string) => InputSpool;

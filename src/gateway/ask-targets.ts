@@ -3,6 +3,7 @@ import type { ImageEvent } from '../domain/image-event.ts';
 import type { ImageRequest } from '../domain/image-request.ts';
 import type { ParameterPolicy } from '../domain/parameter-policy.ts';
 import { pause } from '../domain/pause.ts';
+import { type Release, releaseOnce } from '../domain/release.ts';
 import type { AdaptationName } from './adaptations.ts';
 import { type Delivering, PaidAttempt } from './attempt.ts';
 import { backoffMs, withJitter } from './backoff.ts';
@@ -11,7 +12,6 @@ import { fanOut } from './fan-out.ts';
 import { type FittedRequest, fitRequest } from './fit-request.ts';
 import type { Target } from './model-catalog.ts';
 import { repeatAfter } from './outcome.ts';
-import { type Release, releaseOnce } from './release.ts';
 import type { RetryBudget } from './retry-budget.ts';
 import type { TargetCall } from './target-health.ts';
 import type { GatewayTimes } from './times.ts';
@@ -167,7 +167,7 @@ export class AskTargets {
       // What the others have cost would be lost with a later call that is sent away.
       const isPatient = this.#calls > 0;
       this.#calls += 1;
-      endSlot = await target.health.slots.enter(signal, { isPatient });
+      endSlot = await target.health.slots.acquire(signal, { isPatient });
       const queueMs = performance.now() - queuedAt;
       this.#queueMs += queueMs;
       // The queue may have been left and the signal raised in the same moment.

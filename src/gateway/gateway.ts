@@ -31,16 +31,19 @@ export type Caller = {
   readonly maxRetries?: number | undefined;
   /** The models that it may use; `undefined`: all. */
   readonly models?: ReadonlySet<string> | undefined;
-  /** Takes pictures from those that it may have; `undefined`, also as the result: as many as it likes. */
-  readonly payImages?: ((count: number) => Payment | undefined) | undefined;
+  /** Takes what a new generation of so many images needs; `undefined`: nothing. Throws a GatewayError, and holds nothing then. */
+  readonly acquire?: ((images: number) => Permits) | undefined;
 };
 
-/** Pictures that were taken from those that a caller may have. */
-export type Payment = {
-  /** Rejects with `rate_limited` when there are not so many left. */
-  readonly paid: Promise<void>;
-  /** Nothing was sent for them. */
-  giveBack(): void;
+/**
+ * What a generation holds from its start until it is settled, whoever is connected: its place and its memory in the process,
+ * its part of the consumer's requests at once, and the images of its quota.
+ */
+export type Permits = {
+  /** Rejects with `rate_limited` when the quota has not so many images left; `undefined`: there is none. */
+  readonly granted: Promise<void> | undefined;
+  /** Called once. @param isSent whether a paid call may have been sent; else its images count no longer */
+  release(isSent: boolean): void;
 };
 
 /** The use case: logical models in front, targets behind. There is one for each configuration; what runs is common to all. */
@@ -56,6 +59,8 @@ export interface Gateway {
    * refused before anything is sent. From then on the generation owns the request's inputs.
    */
   start(model: string | undefined, request: ImageRequest, caller: Caller): Generation;
+  /** Whether a request of this caller might take over what it has left a moment ago, and so need no permits. */
+  mayRejoin(callerId: string): boolean;
   /** Ends everything that is running, so that each caller still gets an answer. */
   cancelAll(): void;
 }
@@ -81,7 +86,7 @@ export function createGateway(parts: Parts): Gateway {
     const asked = withDefaults(request, model.defaults);
     const place = hosting();
     const fits = fittingTargets(model, asked, place);
-    const payment = caller.payImages?.(asked.count);
+    const permits = caller.acquire?.(asked.count);
     const generation = startGeneration({
       model,
       request: asked,
@@ -101,7 +106,7 @@ export function createGateway(parts: Parts): Gateway {
         asked: request,
       },
       async turn(signal) {
-        await payment?.paid;
+        await permits?.granted;
         return admission.turn(signal);
       },
       isModelsDeadline: (caller.timeoutMs ?? model.timeoutMs) >= model.timeoutMs,
@@ -111,7 +116,7 @@ export function createGateway(parts: Parts): Gateway {
       onOrphaned: (orphan, giveUp) => registry.add(claim, orphan, giveUp),
       onSettled(settled, failure, mayBeBilled) {
         generations.delete(settled);
-        if (!settled.report.sent) payment?.giveBack();
+        permits?.release(settled.report.sent);
         if (failure instanceof GatewayError && isShared(failure, mayBeBilled)) registry.share(claim, failure);
       },
     });
@@ -143,6 +148,7 @@ export function createGateway(parts: Parts): Gateway {
       void request.edit?.release();
       return taken.generation;
     },
+    mayRejoin: (callerId) => registry.hasAnyFor(callerId),
     cancelAll: () => running.cancelAll(),
   };
 }

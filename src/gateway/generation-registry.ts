@@ -66,6 +66,12 @@ export class GenerationRegistry {
     return unknown && { unknown: unknown.error };
   }
 
+  /** Whether a request of this caller might get something that is in here. */
+  hasAnyFor(caller: string): boolean {
+    const isTheirs = (name: string) => name.startsWith(`${caller} `);
+    return [...this.#orphans.keys(), ...this.#unknown.keys()].some(isTheirs);
+  }
+
   #remove(name: string, generation: Generation): void {
     const waiting = this.#orphans.get(name);
     clearTimeout(waiting?.get(generation));

@@ -4,12 +4,12 @@ import type { Generation, GenerationReport, Settlement } from '../domain/generat
 import type { ImageEvent, ImageFacts } from '../domain/image-event.ts';
 import type { ImageRequest } from '../domain/image-request.ts';
 import type { AttemptEnd, AttemptRecord } from '../domain/recorder.ts';
+import type { Release } from '../domain/release.ts';
 import { type AskParts, AskTargets } from './ask-targets.ts';
 import type { PaidAttempt } from './attempt.ts';
 import { type Interruption, interruptionError } from './interruption.ts';
 import type { LogicalModel, Target } from './model-catalog.ts';
 import { isTargetFault } from './outcome.ts';
-import type { Release } from './release.ts';
 
 type Start = Omit<AskParts, 'delivering' | 'deadline'> & {
   readonly model: LogicalModel;

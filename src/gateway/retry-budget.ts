@@ -1,4 +1,4 @@
-import { type Release, releaseOnce } from './release.ts';
+import { type Release, releaseOnce } from '../domain/release.ts';
 
 /**
  * Bounds the retries of the whole process that are under way, so that they never become a flood of their own: a tenth of

@@ -1,7 +1,7 @@
 import { GatewayError } from '../domain/gateway-error.ts';
+import { queueLimits, Semaphore } from '../domain/semaphore.ts';
 import { Breaker } from './breaker.ts';
 import { isTargetFault } from './outcome.ts';
-import { Slots, slotLimits } from './slots.ts';
 import type { GatewayTimes } from './times.ts';
 
 /**
@@ -21,12 +21,16 @@ export type TargetCall = {
 
 /** What is known about a target at the moment, from the calls of all requests. Times are those of `performance.now()`. */
 export class TargetHealth {
-  readonly slots: Slots;
+  readonly slots: Semaphore;
   readonly breaker: Breaker;
   readonly #maxCoolDownMs: number;
   #coolDown: CoolDown | undefined;
 
-  constructor(maxConcurrent: number, times: GatewayTimes, slots = new Slots(slotLimits(maxConcurrent, times.queueMs))) {
+  constructor(
+    maxConcurrent: number,
+    times: GatewayTimes,
+    slots = new Semaphore(queueLimits(maxConcurrent, times.queueMs)),
+  ) {
     this.slots = slots;
     this.breaker = new Breaker(times);
     this.#maxCoolDownMs = times.maxCoolDownMs;
@@ -34,7 +38,7 @@ export class TargetHealth {
 
   /** From now on so many calls may run at once; those that run go on, and count. */
   limit(maxConcurrent: number, times: GatewayTimes): void {
-    this.slots.resize(slotLimits(maxConcurrent, times.queueMs));
+    this.slots.resize(queueLimits(maxConcurrent, times.queueMs));
   }
 
   /** The wait that is still to be kept, if any. */

@@ -1,39 +1,23 @@
-/** Runs a task in its turn; rejects with the signal's reason when that comes first. */
+import { Semaphore } from '../domain/semaphore.ts';
+
+/** Runs a task when there is a permit for it; rejects with the signal's reason when that comes first. */
 export type InSlot = <T>(task: () => Promise<T>, signal: AbortSignal) => Promise<T>;
 
 /**
- * Lets `count` tasks run at once; others wait for their turn, but no longer than `patienceMs`. Pictures that wait are
- * held back at their upstreams: more of them at a time would not make the disk faster, but cost memory for each. Those
- * that trickle cost little memory, so they may hold the others up for a while only.
+ * Lets `count` tasks run at once. Images that wait are held back at their upstreams: more of them at a time would not make
+ * the disk faster, but cost memory for each. A task that takes longer than `patienceMs` goes on without its permit: an image
+ * that trickles costs little memory, and must not hold up the others.
  */
 export function createArrivalSlots(count: number, patienceMs: number): InSlot {
-  const waiting = new Set<() => void>();
-  let free = count;
-
-  async function turn(signal: AbortSignal): Promise<void> {
-    free -= 1;
-    if (free >= 0) return;
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const abort = () => reject(signal.reason);
-    const timer = setTimeout(resolve, patienceMs);
-    waiting.add(resolve);
-    signal.addEventListener('abort', abort);
-    if (signal.aborted) abort();
-    await promise.finally(() => {
-      clearTimeout(timer);
-      waiting.delete(resolve);
-      signal.removeEventListener('abort', abort);
-    });
-  }
-
+  const semaphore = new Semaphore({ permits: count });
   return async (task, signal) => {
+    const release = await semaphore.acquire(signal);
+    const timer = setTimeout(release, patienceMs);
     try {
-      await turn(signal);
       return await task();
     } finally {
-      free += 1;
-      const [next] = waiting;
-      next?.();
+      clearTimeout(timer);
+      release();
     }
   };
 }

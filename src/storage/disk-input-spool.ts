@@ -4,10 +4,15 @@ import { join } from 'node:path';
 import { noteBuffer } from '../domain/collect-buffers.ts';
 import { GatewayError } from '../domain/gateway-error.ts';
 import type { InputSpool, OpenSpool, SpooledFile } from '../domain/input-spool.ts';
+import { overloaded } from '../domain/semaphore.ts';
+import { type Reservation, SharedBudget } from '../domain/shared-budget.ts';
 import { onDisk } from './storage-failure.ts';
 
 /** So much of one request's files stays in memory; more of it goes to a temporary file. */
 const memoryBytes = 1024 * 1024;
+
+/** All temporary files together may have so much of the disk, and those of one consumer half of it. */
+const maxDiskBytes = 5_000_000_000;
 
 const firstBytes = 16 * 1024;
 const readBytes = 64 * 1024;
@@ -18,8 +23,9 @@ const temporaryName = /^azure-image-gateway-upload-[\w-]{24}$/;
  * Spools with temporary files in a directory. A file loses its name as soon as it is open, so the system removes it with
  * the process, however that ends.
  */
-export function createInputSpools(directory: string): OpenSpool {
-  return () => new DiskInputSpool(directory);
+export function createInputSpools(directory: string, diskBytes = maxDiskBytes): OpenSpool {
+  const disk = new SharedBudget(diskBytes);
+  return (consumer) => new DiskInputSpool(directory, disk.open(consumer));
 }
 
 /**
@@ -36,6 +42,7 @@ export async function prepareSpoolDirectory(directory: string): Promise<void> {
 /** The files of a request stand one behind the other, in memory or in one temporary file. */
 class DiskInputSpool implements InputSpool {
   readonly #directory: string;
+  readonly #disk: Reservation;
   /** Has room for more than `#length` bytes: chunks may be tiny, and an object for each of them would be far larger. */
   #memory: Buffer = Buffer.alloc(0);
   #file: FileHandle | undefined;
@@ -44,8 +51,9 @@ class DiskInputSpool implements InputSpool {
   /** Calls of the file system that have not returned. */
   readonly #running = new Set<Promise<unknown>>();
 
-  constructor(directory: string) {
+  constructor(directory: string, disk: Reservation) {
     this.#directory = directory;
+    this.#disk = disk;
   }
 
   async put(bytes: AsyncIterable<Buffer>): Promise<SpooledFile> {
@@ -53,6 +61,7 @@ class DiskInputSpool implements InputSpool {
     const hash = createHash('sha256');
     for await (const chunk of bytes) {
       hash.update(chunk);
+      if (!this.#isReleased && !this.#hasRoomFor(chunk)) throw overloaded();
       await onDisk(this.#append(chunk), uploadFailure);
     }
     const length = this.#length - start;
@@ -67,6 +76,13 @@ class DiskInputSpool implements InputSpool {
     // The number of a closed file may belong to another one at once, and a call that still runs would reach that.
     await Promise.allSettled(this.#running);
     await this.#file?.close().catch(() => {});
+    this.#disk.release();
+  }
+
+  /** Reserves the disk for a chunk, and for all before it when that is the first one there. */
+  #hasRoomFor(chunk: Buffer): boolean {
+    const length = this.#length + chunk.length;
+    return length <= memoryBytes || this.#disk.grow(length - this.#disk.amount);
   }
 
   async #append(chunk: Buffer): Promise<void> {

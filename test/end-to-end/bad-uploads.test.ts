@@ -942,6 +942,27 @@ describe('temporary files', () => {
     await expectNothingLeft(rig);
   });
 
+  test('more of them than the disk may hold are refused as overload, nothing is sent, and nothing stays', async () => {
+    const rig = await startEdits({ uploadsBytes: 6 * megabyte });
+    const long = padded(await picture(), 4 * megabyte);
+    for (const answer of [
+      await post(rig.url, editForm([file('image', long)])),
+      await postJson(rig.url, { prompt: 'a hat', images: [{ image_url: dataUrl(long) }] }),
+    ]) {
+      expectError(answer, 503, 'overloaded');
+      expect(answer.headers.get('retry-after-ms')).toMatch(/^\d+$/);
+      expect(answer.headers.get('x-should-retry')).toBe(null);
+    }
+    expect(rig.app.gateway.admission.heldBytes).toBe(0);
+    await expectHarmless(rig);
+    // As much as may be there at once fits again and again.
+    for (let round = 0; round < 4; round += 1) {
+      const fitting = padded(await picture(), 2 * megabyte);
+      expect((await post(rig.url, editForm([file('image', fitting)]))).status).toBe(200);
+    }
+    await expectNothingLeft(rig);
+  });
+
   test('a directory that is gone is the gateway’s failure: 507, and nothing is sent', async () => {
     const rig = await startEdits();
     await rm(rig.uploads, { recursive: true });

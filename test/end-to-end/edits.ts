@@ -22,6 +22,8 @@ export type EditsRig = StartedGateway & {
 type Options = {
   readonly store?: ImageStore;
   readonly uploadGraceMs?: number;
+  readonly uploadsBytes?: number;
+  readonly callers?: object;
   /** Keys that are added to each model. */
   readonly modelKeys?: Record<string, unknown>;
   /** Keys that are added to the models file. */

@@ -397,24 +397,6 @@ describe('a limit of requests at once', () => {
     await expect.poll(() => accountOf(gateway, 'shop')?.running, patience).toBe(0);
   });
 
-  test('counts a caller that has left no longer, although its picture is still being made', async () => {
-    const { gateway, held, ask } = await start({
-      callers: caller('shop', { limits: { concurrent: 1 } }),
-      isHeld: true,
-      lingerMs: 10_000,
-    });
-    const socket = openSocket(gateway.url);
-    socket.write(rawCall({ prompt: 'a dog' }, ['authorization: Bearer shop']));
-    await expect.poll(() => held.length, patience).toBe(1);
-    expectLimited(await ask('shop'));
-    socket.destroy();
-    await expect.poll(() => accountOf(gateway, 'shop')?.running, patience).toBe(0);
-    const next = ask('shop');
-    await expect.poll(() => held.length, patience).toBe(2);
-    held[1]?.();
-    expect((await next).status).toBe(200);
-  });
-
   test('holds for pipelined requests, and is free again when their connection breaks', async () => {
     const { gateway, held, ask } = await start({
       callers: caller('shop', { limits: { concurrent: 2 } }),

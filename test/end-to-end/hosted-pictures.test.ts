@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { readdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import sharp from 'sharp';
@@ -7,7 +8,8 @@ import { request } from 'undici';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { startSimulator } from '../../src/simulator/start-simulator.ts';
 import { callGateway } from '../helpers/call-gateway.ts';
-import { gatewayKey, startGateway } from '../helpers/start-gateway.ts';
+import { gatewayKey, type StartedGateway, startGateway } from '../helpers/start-gateway.ts';
+import { openFiles } from './edits.ts';
 import { startProgram } from './program.ts';
 import {
   exchange,
@@ -27,14 +29,32 @@ const filesPath = '/v1/images/files';
 const wanted = { prompt: 'a cat', response_format: 'url' };
 
 /** A gateway that hosts, in front of the simulator, and the link of one picture. */
-async function startHosting(options: { lifetimeMs?: number; publicBaseUrl?: string } = {}, body: object = wanted) {
-  const { publicBaseUrl, ...storeOptions } = options;
+async function startHosting(
+  options: { lifetimeMs?: number; publicBaseUrl?: string; stallMs?: number } = {},
+  body: object = wanted,
+) {
+  const { publicBaseUrl, stallMs, ...storeOptions } = options;
   const { store, directory } = await startStore(storeOptions);
-  const rig = await startRig({ store, ...(publicBaseUrl !== undefined && { publicBaseUrl }) });
+  const rig = await startRig({
+    store,
+    ...(publicBaseUrl !== undefined && { publicBaseUrl }),
+    ...(stallMs !== undefined && { times: { stallMs } }),
+  });
   const answer = await callGateway(rig.url, body);
   expect(answer.status).toBe(200);
   const link = answer.json().data[0]?.url ?? 'about:blank';
   return { rig, directory, answer, link };
+}
+
+/** The lines that were logged about reading links. */
+const fileLines = (rig: StartedGateway) => requestLines(rig).filter(({ method }) => method === 'GET');
+
+/** Head and body of what a connection still brings until it ends. */
+async function restOf(socket: Socket): Promise<string[]> {
+  const chunks: Buffer[] = [];
+  socket.on('data', (chunk) => chunks.push(chunk)).on('end', () => socket.end());
+  if (!socket.closed) await once(socket, 'close');
+  return Buffer.concat(chunks).toString('latin1').split('\r\n\r\n', 2);
 }
 
 /** What lies in the store: whole pictures, and those that are arriving. */
@@ -207,6 +227,38 @@ describe('reading a hosted file', () => {
     socket.destroy();
     const { status, bytes } = await read(link);
     expect([status, bytes.length > 24_000_000]).toEqual([200, true]);
+  });
+
+  test.each([
+    ['all of it', ''],
+    ['a part', 'range: bytes=0-19999999\r\n'],
+  ])('a reader that takes nothing is given up, and the file is closed: %s', async (_, range) => {
+    const big = { prompt: 'simulate:big-24', response_format: 'url' };
+    const { link, rig, directory } = await startHosting({ stallMs: 300 }, big);
+    const socket = openSocket(rig.url);
+    socket.write(`GET ${new URL(link).pathname} HTTP/1.1\r\nhost: x\r\n${range}\r\n`);
+    await expect.poll(() => openFiles(join(directory, 'images')), patience).toHaveLength(1);
+    await expect.poll(() => fileLines(rig).map(({ end }) => end), patience).toEqual(['torn']);
+    await expect.poll(() => openFiles(join(directory, 'images')), patience).toEqual([]);
+    // It learns that what it gets is not all.
+    const [head = '', body = ''] = await restOf(socket);
+    expect(body.length).toBeLessThan(Number(/content-length: (\d+)/.exec(head)?.[1]));
+  });
+
+  test('a reader that takes its time, but goes on, gets all of it', async () => {
+    const { link, rig } = await startHosting({ stallMs: 2_000 }, { prompt: 'simulate:big-24', response_format: 'url' });
+    const socket = openSocket(rig.url);
+    socket.write(`GET ${new URL(link).pathname} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`);
+    let length = 0;
+    let pauses = 0;
+    for await (const chunk of socket) {
+      length += chunk.length;
+      // Together longer than a reader may do nothing.
+      if (length > pauses * 2_000_000) await wait(200);
+      pauses = Math.ceil(length / 2_000_000);
+    }
+    expect(length).toBeGreaterThan(24_000_000);
+    expect(fileLines(rig).map(({ end }) => end)).toEqual(['answered']);
   });
 });
 

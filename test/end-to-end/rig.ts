@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { onTestFinished } from 'vitest';
+import type { AppParts } from '../../src/app.ts';
 import type { ImageStore } from '../../src/domain/image-store.ts';
 import type { RecordedRequest } from '../../src/simulator/ledger.ts';
 import { type Simulator, startSimulator } from '../../src/simulator/start-simulator.ts';
@@ -22,13 +23,17 @@ type RigOptions = {
   readonly store?: ImageStore;
   readonly publicBaseUrl?: string;
   readonly host?: string;
+  readonly callers?: object;
+  readonly limits?: object;
+  readonly times?: AppParts['times'];
 };
 
 /** A gateway with one model of each protocol in front of a simulator; both end with the test. */
-export async function startRig({ timeoutMs, modelKeys, ...hosting }: RigOptions = {}): Promise<Rig> {
+export async function startRig({ timeoutMs, modelKeys, limits, ...hosting }: RigOptions = {}): Promise<Rig> {
   const simulator = await startSimulator({ operationMs: 5, partialMs: 1 });
   onTestFinished(() => simulator.close());
-  const gateway = await startGateway(modelsFile(simulator.origin, timeoutMs, modelKeys), hosting);
+  const models = { ...modelsFile(simulator.origin, timeoutMs, modelKeys), ...(limits && { limits }) };
+  const gateway = await startGateway(models, hosting);
   return Object.defineProperties({ ...gateway } as Rig, {
     log: { get: () => gateway.log },
     simulator: { value: simulator },

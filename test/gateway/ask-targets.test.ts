@@ -220,7 +220,7 @@ describe('several targets', () => {
     const [first] = fake.targets;
     await ask(fake);
     await wait(150);
-    const release = await first?.health.slots.enter(new AbortController().signal);
+    const release = await first?.health.slots.acquire(new AbortController().signal);
     const leaving = fake.start({ prompt: 'leaving', count });
     await wait(5);
     leaving.leave();

@@ -100,7 +100,7 @@ describe('chooseHealthy', () => {
     const [first, second] = targets as [Target, Target, Target];
     expect(choose(targets)).toBe('first');
     expect(choose(targets, [first])).toBe('second');
-    await second.health.slots.enter(new AbortController().signal);
+    await second.health.slots.acquire(new AbortController().signal);
     expect(choose(targets, [first])).toBe('third');
     expect(choose(targets, targets)).toBe('first');
     expect(choose([second])).toBe('second');

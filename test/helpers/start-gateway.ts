@@ -31,6 +31,8 @@ type Options = {
   readonly publicBaseUrl?: string;
   /** Where uploads go; by default where the system has temporary files. */
   readonly uploads?: string;
+  /** How much of the disk they may have together. */
+  readonly uploadsBytes?: number;
   readonly uploadGraceMs?: number;
   readonly corsOrigins?: readonly string[];
   readonly trustedProxies?: readonly string[];
@@ -65,7 +67,7 @@ export async function startGateway(models: object, options: Options = {}): Promi
     logger,
     store,
     publicBaseUrl,
-    openSpool: createInputSpools(uploads),
+    openSpool: createInputSpools(uploads, options.uploadsBytes),
     ...(options.uploadGraceMs !== undefined && { uploadGraceMs: options.uploadGraceMs }),
     ...(options.corsOrigins && { corsOrigins: options.corsOrigins }),
     ...(options.times && { times: options.times }),

@@ -81,6 +81,126 @@ describe('a request that arrives too slowly', () => {
   });
 });
 
+describe('slow bodies', () => {
+  const callers = { slow: { keys: [{ key: 'key-of-slow' }] }, shop: { keys: [{ key: 'key-of-shop' }] } };
+  const head = (path: string, type: string, rest: string) =>
+    `POST ${path} HTTP/1.1\r\nhost: x\r\napi-key: key-of-slow\r\ncontent-type: ${type}\r\n${rest}\r\n`;
+  const form = 'multipart/form-data; boundary=b';
+  const editsPath = '/v1/images/edits';
+
+  /** Opens 520 connections, of which each has sent this much, and waits until the gateway has seen it all. */
+  async function attack(rig: Rig, bytes: string): Promise<Socket[]> {
+    const sockets = Array.from({ length: 520 }, () => openSocket(rig.url));
+    const received = once520(rig);
+    for (const socket of sockets) socket.write(bytes);
+    await received;
+    return sockets;
+  }
+
+  function once520({ app }: Rig): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    let requests = 0;
+    app.server.server.on('request', () => {
+      requests += 1;
+      if (requests === 520) setImmediate(resolve);
+    });
+    return promise;
+  }
+
+  test.each([
+    ['one byte of JSON each', `${head(generationsPath, 'application/json', 'content-length: 100\r\n')}{`],
+    ['one byte of a megabyte', `${head(generationsPath, 'application/json', 'content-length: 1000000\r\n')}{`],
+    ['one byte in chunks', `${head(generationsPath, 'application/json', 'transfer-encoding: chunked\r\n')}1\r\n{\r\n`],
+    ['one byte of an edit as JSON', `${head(editsPath, 'application/json', 'content-length: 100000000\r\n')}{`],
+    ['one byte of a form', `${head(editsPath, form, 'content-length: 100000000\r\n')}-`],
+  ])('520 of one key keep nobody from their image, not even the same key: %s', async (_, bytes) => {
+    const rig = await startRig({ callers });
+    const sockets = await attack(rig, bytes);
+    for (const key of ['key-of-slow', 'key-of-shop', gatewayKey]) {
+      const headers = { authorization: `Bearer ${key}` };
+      expect((await callGateway(rig.url, { prompt: 'a cat' }, { headers })).status).toBe(200);
+    }
+    expect(rig.app.gateway.admission.heldBytes).toBeGreaterThan(0);
+    for (const socket of sockets) socket.destroy();
+    await expect.poll(() => rig.app.gateway.admission.heldBytes, patience).toBe(0);
+  });
+
+  test('that hold half of the memory are refused more of it, and others are served', async () => {
+    const megabyte = 1024 * 1024;
+    const rig = await startRig({ callers, limits: { heldBytes: 20 * megabyte } });
+    const body = Buffer.alloc(900_000, ' ').toString();
+    const bytes = head(generationsPath, 'application/json', 'content-length: 1000000\r\n') + body;
+    const listened = Array.from({ length: 20 }, () => {
+      const socket = openSocket(rig.url);
+      socket.write(bytes);
+      return listen(socket);
+    });
+    const refused = () => listened.filter(({ text }) => text().includes('"code":"overloaded"')).length;
+    await expect.poll(refused, patience).toBeGreaterThanOrEqual(8);
+    expect(rig.app.gateway.admission.heldBytes).toBeLessThanOrEqual(10 * megabyte);
+    const headers = { authorization: 'Bearer key-of-shop' };
+    expect((await callGateway(rig.url, { prompt: 'a cat' }, { headers })).status).toBe(200);
+    expect(rig.simulator.ledger.received).toBe(1);
+  });
+
+  test('may be a thousand of one key, and others are served', async () => {
+    const rig = await startRig({ callers });
+    const bytes = `${head(generationsPath, 'application/json', 'content-length: 100\r\n')}{`;
+    await attack(rig, bytes);
+    await attack(rig, bytes);
+    const ask = async (key: string) => {
+      const answer = await callGateway(rig.url, { prompt: 'a cat' }, { headers: { authorization: `Bearer ${key}` } });
+      return answer.status === 200 ? 200 : answer.json().error.code;
+    };
+    expect([await ask('key-of-slow'), await ask('key-of-shop')]).toEqual(['overloaded', 200]);
+  });
+
+  const json = (rest: string) => head(generationsPath, 'application/json', rest);
+  test.each([
+    ['one byte', `${json('content-length: 100\r\n')}{`, undefined],
+    ['nothing after "continue"', json('content-length: 100\r\nexpect: 100-continue\r\n'), undefined],
+    ['chunks that drip', `${json('transfer-encoding: chunked\r\n')}1\r\n{\r\n`, '1\r\n \r\n'],
+    ['a body that drips', `${json('content-length: 100000\r\n')}{`, ' '],
+  ])('are answered with 408 after their time, and their connection ends: %s', async (_, bytes, drop) => {
+    const rig = await startRig({ callers, times: { jsonGraceMs: 300 } });
+    const socket = openSocket(rig.url);
+    const { text, closed } = listen(socket);
+    socket.write(bytes);
+    const drip = setInterval(() => drop && socket.write(drop), 20);
+    await closed.finally(() => clearInterval(drip));
+    expect(text()).toMatch(/HTTP\/1\.1 408 [\s\S]*\r\nconnection: close\r\n[\s\S]*"code":"request_timeout"/);
+    expect(rig.simulator.ledger.received).toBe(0);
+    await expect.poll(() => rig.app.gateway.admission.heldBytes, patience).toBe(0);
+  });
+
+  test('behind another request on the same connection are answered after that one', async () => {
+    const rig = await startRig({ callers, times: { jsonGraceMs: 300 } });
+    const socket = openSocket(rig.url);
+    const { text, closed } = listen(socket);
+    socket.write(`${rawCall({ prompt: 'a cat' }, ['api-key: key-of-shop'])}${json('content-length: 100\r\n')}{`);
+    await closed;
+    expect(text().match(/HTTP\/1\.1 \d+/g)).toEqual(['HTTP/1.1 200', 'HTTP/1.1 408']);
+    expect(rig.simulator.ledger.received).toBe(1);
+  });
+
+  test('that come in pieces, but in time, are read, and their connection stays', async () => {
+    const rig = await startRig({ callers });
+    const socket = openSocket(rig.url);
+    const { text } = listen(socket);
+    for (const round of [1, 2]) {
+      const call = rawCall({ prompt: 'ein Kätzchen' }, ['api-key: key-of-shop']);
+      for (const [at, byte] of [...Buffer.from(call)].entries()) {
+        socket.write(Buffer.of(byte));
+        if (at % 40 === 0) await new Promise((resolve) => setImmediate(resolve));
+      }
+      await expect.poll(() => text().match(/HTTP\/1\.1 200/g)?.length, patience).toBe(round);
+    }
+    expect(rig.paidPosts('ein Kätzchen')).toHaveLength(2);
+    socket.destroy();
+    await expect.poll(() => rig.app.gateway.admission.heldBytes, patience).toBe(0);
+  });
+});
+
 describe('many connections', () => {
   test('2,000 of them that say nothing, and 200 that drip, keep nobody from their picture', async () => {
     const rig = await startRig();

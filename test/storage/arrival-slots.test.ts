@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { createArrivalSlots } from '../../src/storage/arrival-slots.ts';
 
@@ -31,6 +32,69 @@ test('a task whose signal is aborted while it waits is given up, and its place g
   await expect(waiting).rejects.toThrow('the deadline');
   first.resolve('first');
   expect(await Promise.all([running, last])).toEqual(['first', 'last']);
+});
+
+test('41 tasks of which 25 are given up while they wait are never more than 16 at once', async () => {
+  const inSlot = createArrivalSlots(16, 60_000);
+  const ends: (() => void)[] = [];
+  let running = 0;
+  let most = 0;
+  const start = (abort: AbortController) =>
+    inSlot(async () => {
+      most = Math.max(most, ++running);
+      await new Promise<void>((resolve) => void ends.push(resolve));
+      running -= 1;
+    }, abort.signal).catch(() => {});
+  const aborts = Array.from({ length: 41 }, () => new AbortController());
+  const all = aborts.map(start);
+  const others = aborts.splice(16, 25).map((abort) => {
+    abort.abort(new Error('given up'));
+    return start(new AbortController());
+  });
+  await new Promise((resolve) => setImmediate(resolve));
+  expect([running, most]).toEqual([16, 16]);
+  while (running > 0) {
+    for (const end of ends.splice(0)) end();
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  await Promise.all([...all, ...others]);
+  expect([most, ends.length]).toEqual([16, 0]);
+});
+
+test('whatever is started, given up and ended, never are there more than there may be, and none is forgotten', async () => {
+  const step = fc.record({ do: fc.constantFrom('start', 'start', 'abort', 'end'), who: fc.nat() });
+  const settle = () => new Promise((resolve) => setImmediate(resolve));
+  await fc.assert(
+    fc.asyncProperty(fc.integer({ min: 1, max: 4 }), fc.array(step, { maxLength: 40 }), async (count, steps) => {
+      const inSlot = createArrivalSlots(count, 60_000);
+      const aborts: AbortController[] = [];
+      const ends: (() => void)[] = [];
+      const all: Promise<unknown>[] = [];
+      let running = 0;
+      for (const next of steps) {
+        if (next.do === 'start') {
+          const abort = new AbortController();
+          aborts.push(abort);
+          const task = async () => {
+            running += 1;
+            await new Promise<void>((resolve) => void ends.push(resolve));
+            running -= 1;
+          };
+          all.push(inSlot(task, abort.signal).catch(() => {}));
+        }
+        if (next.do === 'abort') aborts[next.who % Math.max(1, aborts.length)]?.abort(new Error('given up'));
+        if (next.do === 'end') ends.splice(next.who % Math.max(1, ends.length), 1)[0]?.();
+        await settle();
+        expect(running).toBeLessThanOrEqual(count);
+      }
+      while (running > 0) {
+        for (const end of ends.splice(0)) end();
+        await settle();
+      }
+      await Promise.all(all);
+    }),
+    { numRuns: 100 },
+  );
 });
 
 test('a task waits no longer than its patience for others that do not end', async () => {

@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import { readdir, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
-import type { InputSpool } from '../../src/domain/input-spool.ts';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import type { InputSpool, OpenSpool } from '../../src/domain/input-spool.ts';
 import { createInputSpools, prepareSpoolDirectory } from '../../src/storage/disk-input-spool.ts';
 import { openFiles, temporaryDirectory } from '../end-to-end/edits.ts';
 import { asStream } from '../helpers/json-text.ts';
@@ -12,7 +12,7 @@ const megabyte = 1024 * 1024;
 
 async function startSpool(): Promise<{ spool: InputSpool; directory: string }> {
   const directory = await temporaryDirectory();
-  return { spool: createInputSpools(directory)(), directory };
+  return { spool: createInputSpools(directory)('shop'), directory };
 }
 
 /** Bytes that are different everywhere. */
@@ -165,10 +165,49 @@ describe('failures', () => {
   });
 
   test('of the disk are called storage_failed', async () => {
-    const spool = createInputSpools(join(await temporaryDirectory(), 'missing'))();
+    const spool = createInputSpools(join(await temporaryDirectory(), 'missing'))('shop');
     expect((await put(spool, Buffer.alloc(megabyte))).bytes).toBe(megabyte);
     await expect(put(spool, Buffer.alloc(1))).rejects.toMatchObject({ kind: 'storage_failed' });
     await spool.release();
+  });
+});
+
+describe('the disk that all uploads may have together', () => {
+  const full = { kind: 'overloaded' };
+
+  async function startSpools(): Promise<OpenSpool> {
+    const openSpool = createInputSpools(await temporaryDirectory(), 8 * megabyte);
+    return (consumer) => {
+      const spool = openSpool(consumer);
+      onTestFinished(() => spool.release());
+      return spool;
+    };
+  }
+
+  test('is counted from the byte that leaves the memory on, and free again after the release', async () => {
+    const openSpool = await startSpools();
+    const [one, two, three] = [openSpool('shop'), openSpool('batch'), openSpool('studio')];
+    await put(one, Buffer.alloc(megabyte));
+    await put(one, Buffer.alloc(3 * megabyte));
+    await put(two, Buffer.alloc(4 * megabyte));
+    await put(three, Buffer.alloc(megabyte));
+    await expect(put(three, Buffer.alloc(1))).rejects.toMatchObject(full);
+    await two.release();
+    await two.release();
+    const file = await put(openSpool('batch'), Buffer.alloc(2 * megabyte), Buffer.alloc(2 * megabyte));
+    expect(file.bytes).toBe(4 * megabyte);
+    await expect(put(openSpool('studio'), Buffer.alloc(2 * megabyte))).rejects.toMatchObject(full);
+  });
+
+  test('is for one caller at most half of it', async () => {
+    const openSpool = await startSpools();
+    const [one, two] = [openSpool('shop'), openSpool('shop')];
+    await put(one, Buffer.alloc(2 * megabyte));
+    await put(two, Buffer.alloc(2 * megabyte));
+    await expect(put(two, Buffer.alloc(1))).rejects.toMatchObject(full);
+    await put(openSpool('batch'), Buffer.alloc(4 * megabyte));
+    await one.release();
+    expect((await put(two, Buffer.alloc(2 * megabyte))).bytes).toBe(2 * megabyte);
   });
 });
 

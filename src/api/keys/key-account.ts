@@ -1,9 +1,17 @@
 import { GatewayError } from '../../domain/gateway-error.ts';
 import type { KeyHolder, KeyLimits } from '../../domain/key-holder.ts';
-import type { Payment } from '../../gateway/gateway.ts';
-import { type Release, releaseOnce } from '../../gateway/release.ts';
+import type { Release } from '../../domain/release.ts';
+import { Semaphore } from '../../domain/semaphore.ts';
 import type { Limited } from './rate-limit-headers.ts';
 import { RateWindow, type Usage } from './rate-window.ts';
+
+/** Images that were taken from those that a consumer may have. */
+export type Payment = {
+  /** Rejects with `rate_limited` when there are not so many left. */
+  readonly paid: Promise<void>;
+  /** Nothing was sent for them. */
+  giveBack(): void;
+};
 
 /** What one holder may do, and what it has used: shared by all of its keys. */
 export class KeyAccount {
@@ -12,7 +20,7 @@ export class KeyAccount {
   #limits: KeyLimits;
   #requests: RateWindow | undefined;
   #images: RateWindow | undefined;
-  #running = 0;
+  readonly #running = new Semaphore({ permits: Number.POSITIVE_INFINITY });
 
   constructor(holder: KeyHolder) {
     this.name = holder.name;
@@ -25,30 +33,36 @@ export class KeyAccount {
     return this.#models;
   }
 
-  /** How many of its requests are being worked on. */
+  /** How many of its generations run, whether or not anybody waits for them. */
   get running(): number {
-    return this.#running;
+    return this.#running.taken;
   }
 
   /** Takes on what the configuration says now. What was used stays used, unless windows have another length. */
   adjust({ models, limits }: KeyHolder): void {
     this.#models = models && new Set(models);
     this.#limits = limits;
+    this.#running.resize({ permits: limits.concurrent ?? Number.POSITIVE_INFINITY });
     this.#requests = adjusted(this.#requests, limits.requests, limits.windowMs);
     this.#images = adjusted(this.#images, limits.images, limits.windowMs);
   }
 
-  /** Takes one of the requests that may run at once. Throws `rate_limited`. */
-  enter(): Release {
-    const { concurrent } = this.#limits;
-    if (concurrent !== undefined && this.#running >= concurrent) {
-      const message = `This key may have ${counted(concurrent, 'request')} at once, and has so many. ${nothingSent}`;
-      throw new GatewayError('rate_limited', message, { retryAfterMs: 1_000 });
-    }
-    this.#running += 1;
-    return releaseOnce(() => {
-      this.#running -= 1;
-    });
+  /** Takes one of the generations that may run at once. Throws `rate_limited`. */
+  acquire(): Release {
+    const release = this.#running.tryAcquire();
+    if (release === undefined) throw this.tooManyAtOnce();
+    return release;
+  }
+
+  /** Whether no generation more may run at the moment. */
+  get isBusy(): boolean {
+    return this.#running.isFull;
+  }
+
+  tooManyAtOnce(): GatewayError {
+    const { concurrent = 0 } = this.#limits;
+    const message = `This key may have ${counted(concurrent, 'request')} at once, and has so many. ${nothingSent}`;
+    return new GatewayError('rate_limited', message, { retryAfterMs: 1_000 });
   }
 
   /** Counts a request. Rejects with `rate_limited`; `note` learns before that what is used. */

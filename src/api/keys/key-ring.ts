@@ -27,6 +27,11 @@ export class KeyRing {
     return this.#isOpen;
   }
 
+  /** How many holders may call. */
+  get size(): number {
+    return this.#accounts.size;
+  }
+
   /**
    * Puts others in the place of all holders, between two requests. Who stays, by name, keeps what it has used; keys that are
    * gone end at once. A ring that has asked for keys goes on to ask for them, even where none is left.

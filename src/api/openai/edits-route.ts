@@ -22,7 +22,7 @@ export function handleEdits(serving: () => Serving, openSpool: OpenSpool) {
     const { gateway, uploadLimits: limits, inputDownload: download } = serving();
     const models = request.account?.models;
     checkNamedModel(request, gateway);
-    const spool = openSpool();
+    const spool = openSpool(request.callerId);
     let isStarted = false;
     const start = (call: ImageCall) => {
       const generation = gateway.start(modelOf(request, call.model), call.request, { ...callerOf(request), models });
@@ -30,7 +30,7 @@ export function handleEdits(serving: () => Serving, openSpool: OpenSpool) {
       return generation;
     };
     try {
-      const call = await readUpload(request.raw, limits, () =>
+      const call = await readUpload(request.raw, { limits, arrival: request.arrival }, () =>
         readEdit(request, { spool, download, linkBytes: limits.uploadBytes }),
       );
       await answerGeneration(request, reply, call.request, () => start(call));

@@ -1,6 +1,8 @@
 import type { IncomingMessage } from 'node:http';
 import { noteBuffer } from '../../domain/collect-buffers.ts';
 import { GatewayError } from '../../domain/gateway-error.ts';
+import type { Arrival } from '../../gateway/admission.ts';
+import { longestBodyMs, watchBody } from '../watch-body.ts';
 
 /** How much may be uploaded with one request, and how fast it must come. */
 export type UploadLimits = {
@@ -10,43 +12,36 @@ export type UploadLimits = {
   readonly graceMs: number;
 };
 
-const bytesPerSecond = 1_000_000;
-
 /** The longest that a whole upload can take. */
 export function longestUploadMs({ uploadBytes, graceMs }: UploadLimits): number {
-  return graceMs + (uploadBytes / bytesPerSecond) * 1000;
+  return longestBodyMs(uploadBytes, graceMs);
 }
 
 /**
  * Reads a request's body with `read`. Rejects with a GatewayError as soon as the body is too long, too slow, or broken off
  * by its caller, even where `read` does not notice; nobody reads the body any more then.
  */
-export async function readUpload<T>(raw: IncomingMessage, limits: UploadLimits, read: () => Promise<T>): Promise<T> {
+export async function readUpload<T>(
+  raw: IncomingMessage,
+  { limits, arrival }: { readonly limits: UploadLimits; readonly arrival: Arrival | undefined },
+  read: () => Promise<T>,
+): Promise<T> {
   const { promise: failure, reject } = Promise.withResolvers<never>();
-  const startedAt = performance.now();
   let received = 0;
-  const fail = (error: GatewayError) => {
+  const fail = (error: unknown) => {
     raw.unpipe();
     reject(error);
   };
-  const onData = (chunk: Buffer) => {
-    received += chunk.length;
-    noteBuffer(chunk.length);
-    if (received > limits.uploadBytes) fail(tooLarge(limits));
+  const receive = (bytes: number) => {
+    received += bytes;
+    noteBuffer(bytes);
+    if (received > limits.uploadBytes) throw tooLarge(limits);
+    arrival?.receive(bytes);
   };
   const onClose = () => {
     if (!raw.readableEnded) fail(new GatewayError('client_gone', 'The caller closed its connection.'));
   };
-  let timer: NodeJS.Timeout | undefined;
-  const waitOn = () => {
-    if (raw.complete) return;
-    const allowedMs = limits.graceMs + (received / bytesPerSecond) * 1000;
-    const leftMs = allowedMs - (performance.now() - startedAt);
-    if (leftMs <= 0) fail(tooSlow());
-    else timer = setTimeout(waitOn, leftMs);
-  };
-  waitOn();
-  raw.on('data', onData);
+  const endWatch = watchBody(raw, { graceMs: limits.graceMs, receive }, fail);
   raw.on('close', onClose);
   try {
     const upload = await Promise.race([read(), failure]);
@@ -55,8 +50,7 @@ export async function readUpload<T>(raw: IncomingMessage, limits: UploadLimits, 
     raw.resume();
     return upload;
   } finally {
-    clearTimeout(timer);
-    raw.off('data', onData);
+    endWatch();
     raw.off('close', onClose);
   }
 }
@@ -69,8 +63,4 @@ export function refuseLongUpload({ headers }: IncomingMessage, limits: UploadLim
 function tooLarge({ uploadBytes }: UploadLimits): GatewayError {
   const message = `The request's body is longer than ${uploadBytes} bytes, the limit of this gateway ('limits.uploadBytes').`;
   return new GatewayError('request_too_large', message);
-}
-
-function tooSlow(): GatewayError {
-  return new GatewayError('request_timeout', "The request's body took too long to arrive.");
 }

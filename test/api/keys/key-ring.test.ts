@@ -51,12 +51,12 @@ describe('replacing all holders', () => {
     const limits = { requests: 3, images: 10, concurrent: 1 };
     const ring = new KeyRing([holder('shop', ['old'], { limits })]);
     const before = ring.find('old')?.account;
-    before?.enter();
+    before?.acquire();
     await before?.countRequest(() => {});
     await before?.payImages(4, () => {})?.paid;
     ring.replace([holder('batch', ['b']), holder('shop', ['new'], { limits: { ...limits, requests: 5, images: 6 } })]);
     const after = ring.find('new')?.account;
-    expect(() => after?.enter()).toThrow(expect.objectContaining({ kind: 'rate_limited' }));
+    expect(() => after?.acquire()).toThrow(expect.objectContaining({ kind: 'rate_limited' }));
     let left: number | undefined;
     await after?.countRequest(({ remaining }) => {
       left = remaining;

@@ -21,7 +21,7 @@ type Read = {
 /** Reads a body that comes in these chunks; the spool is released with the test. */
 async function read({ chunks, download, linksMs = 60_000, linkBytes = 200_000_000 }: Read) {
   const directory = await temporaryDirectory();
-  const spool = createInputSpools(directory)();
+  const spool = createInputSpools(directory)('shop');
   onTestFinished(() => spool.release());
   const body = Readable.from(chunks, { objectMode: true });
   const { signal } = new AbortController();

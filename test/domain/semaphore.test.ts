@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import type { Release } from '../../src/gateway/release.ts';
-import { Slots } from '../../src/gateway/slots.ts';
+import type { Release } from '../../src/domain/release.ts';
+import { Semaphore } from '../../src/domain/semaphore.ts';
 
 const never = new AbortController().signal;
 
@@ -10,82 +10,82 @@ afterEach(() => void vi.useRealTimers());
 
 describe('slots', () => {
   test('are given at once while there are some, and to those who wait in their order', async () => {
-    const slots = new Slots({ count: 2, queue: 10, queueMs: 1_000 });
+    const semaphore = new Semaphore({ permits: 2, maxWaiting: 10, maxWaitMs: 1_000 });
     const order: number[] = [];
-    const first = await slots.enter(never);
-    await slots.enter(never);
+    const first = await semaphore.acquire(never);
+    await semaphore.acquire(never);
     const enter = async (number: number) => {
-      const release = await slots.enter(never);
+      const release = await semaphore.acquire(never);
       order.push(number);
       return release;
     };
     const [one, two] = [enter(1), enter(2), enter(3)];
-    expect([slots.taken, slots.waiting, slots.isFull]).toEqual([2, 3, true]);
+    expect([semaphore.taken, semaphore.waiting, semaphore.isFull]).toEqual([2, 3, true]);
     first();
     first();
     const release = await one;
-    expect([order, slots.taken, slots.waiting]).toEqual([[1], 2, 2]);
+    expect([order, semaphore.taken, semaphore.waiting]).toEqual([[1], 2, 2]);
     release?.();
     await two;
     expect(order).toEqual([1, 2]);
   });
 
   test('are refused at once when the queue is full, after the longest wait, and to whom has gone', async () => {
-    const slots = new Slots({ count: 1, queue: 1, queueMs: 1_000 });
+    const semaphore = new Semaphore({ permits: 1, maxWaiting: 1, maxWaitMs: 1_000 });
     const gone = new AbortController();
     const reason = new Error('gone');
-    const release = await slots.enter(never);
-    const late = slots.enter(never).catch((error: unknown) => error);
-    await expect(slots.enter(never)).rejects.toMatchObject({ kind: 'overloaded', retryAfterMs: 1_000 });
+    const release = await semaphore.acquire(never);
+    const late = semaphore.acquire(never).catch((error: unknown) => error);
+    await expect(semaphore.acquire(never)).rejects.toMatchObject({ kind: 'overloaded', retryAfterMs: 1_000 });
     vi.advanceTimersByTime(1_000);
     expect(await late).toMatchObject({ kind: 'overloaded' });
-    const leaving = slots.enter(gone.signal).catch((error: unknown) => error);
+    const leaving = semaphore.acquire(gone.signal).catch((error: unknown) => error);
     gone.abort(reason);
     expect(await leaving).toBe(reason);
-    await expect(slots.enter(gone.signal)).rejects.toBe(reason);
+    await expect(semaphore.acquire(gone.signal)).rejects.toBe(reason);
     release();
-    expect([slots.taken, slots.waiting, vi.getTimerCount()]).toEqual([0, 0, 0]);
+    expect([semaphore.taken, semaphore.waiting, vi.getTimerCount()]).toEqual([0, 0, 0]);
   });
 
   test('that are added later are given to those who wait, and those that are taken away only when they are free', async () => {
-    const slots = new Slots({ count: 1, queue: 10, queueMs: 1_000 });
-    const first = await slots.enter(never);
-    const [second, third] = [slots.enter(never), slots.enter(never)];
-    const fourth = slots.enter(never);
-    slots.resize({ count: 3, queue: 10, queueMs: 1_000 });
+    const semaphore = new Semaphore({ permits: 1, maxWaiting: 10, maxWaitMs: 1_000 });
+    const first = await semaphore.acquire(never);
+    const [second, third] = [semaphore.acquire(never), semaphore.acquire(never)];
+    const fourth = semaphore.acquire(never);
+    semaphore.resize({ permits: 3, maxWaiting: 10, maxWaitMs: 1_000 });
     const releases = [first, await second, await third];
-    expect([slots.taken, slots.waiting]).toEqual([3, 1]);
-    slots.resize({ count: 1, queue: 1, queueMs: 500 });
+    expect([semaphore.taken, semaphore.waiting]).toEqual([3, 1]);
+    semaphore.resize({ permits: 1, maxWaiting: 1, maxWaitMs: 500 });
     releases[0]?.();
     releases[1]?.();
-    expect([slots.taken, slots.waiting, slots.isFull]).toEqual([1, 1, true]);
-    await expect(slots.enter(never)).rejects.toMatchObject({ kind: 'overloaded', retryAfterMs: 500 });
+    expect([semaphore.taken, semaphore.waiting, semaphore.isFull]).toEqual([1, 1, true]);
+    await expect(semaphore.acquire(never)).rejects.toMatchObject({ kind: 'overloaded', retryAfterMs: 500 });
     releases[2]?.();
     (await fourth)();
-    expect([slots.taken, slots.waiting, vi.getTimerCount()]).toEqual([0, 0, 0]);
+    expect([semaphore.taken, semaphore.waiting, vi.getTimerCount()]).toEqual([0, 0, 0]);
   });
 
   test('are waited for by the patient for as long as it takes, in their order', async () => {
-    const slots = new Slots({ count: 1, queue: 0, queueMs: 1_000 });
+    const semaphore = new Semaphore({ permits: 1, maxWaiting: 0, maxWaitMs: 1_000 });
     const gone = new AbortController();
-    const first = await slots.enter(never);
-    const second = slots.enter(never, { isPatient: true });
-    const leaving = slots.enter(gone.signal, { isPatient: true }).catch((error: unknown) => error);
-    await expect(slots.enter(never)).rejects.toMatchObject({ kind: 'overloaded' });
+    const first = await semaphore.acquire(never);
+    const second = semaphore.acquire(never, { isPatient: true });
+    const leaving = semaphore.acquire(gone.signal, { isPatient: true }).catch((error: unknown) => error);
+    await expect(semaphore.acquire(never)).rejects.toMatchObject({ kind: 'overloaded' });
     vi.advanceTimersByTime(1_000_000);
     gone.abort('gone');
-    expect([await leaving, slots.waiting]).toEqual(['gone', 1]);
+    expect([await leaving, semaphore.waiting]).toEqual(['gone', 1]);
     first();
     (await second)();
-    expect([slots.taken, slots.waiting]).toEqual([0, 0]);
+    expect([semaphore.taken, semaphore.waiting]).toEqual([0, 0]);
   });
 
   test('that never end have no queue', async () => {
-    const slots = new Slots({ count: Number.POSITIVE_INFINITY, queue: Number.POSITIVE_INFINITY, queueMs: 0 });
-    const releases = await Promise.all(Array.from({ length: 100 }, () => slots.enter(never)));
-    expect([slots.taken, slots.isFull, slots.waiting]).toEqual([100, false, 0]);
+    const semaphore = new Semaphore({ permits: Number.POSITIVE_INFINITY, maxWaitMs: 0 });
+    const releases = await Promise.all(Array.from({ length: 100 }, () => semaphore.acquire(never)));
+    expect([semaphore.taken, semaphore.isFull, semaphore.waiting]).toEqual([100, false, 0]);
     for (const release of releases) release();
-    expect(slots.taken).toBe(0);
+    expect(semaphore.taken).toBe(0);
   });
 });
 
@@ -112,7 +112,7 @@ describe('whatever races', () => {
         fc.integer({ min: 0, max: 4 }),
         fc.array(step, { maxLength: 50 }),
         async (count, queue, steps) => {
-          const slots = new Slots({ count, queue, queueMs: 100 });
+          const semaphore = new Semaphore({ permits: count, maxWaiting: queue, maxWaitMs: 100 });
           const visitors: Visitor[] = [];
           const served: Visitor[] = [];
           const of = (state: Visitor['state']) => visitors.filter((visitor) => visitor.state === state);
@@ -122,7 +122,7 @@ describe('whatever races', () => {
           const enter = () => {
             const visitor: Visitor = { state: 'waits', leave: new AbortController(), release: undefined };
             visitors.push(visitor);
-            slots.enter(visitor.leave.signal).then(
+            semaphore.acquire(visitor.leave.signal).then(
               (release) => {
                 served.push(visitor);
                 visitor.state = 'holds';
@@ -147,20 +147,20 @@ describe('whatever races', () => {
             if (next.do === 'abort') of('waits')[next.who % Math.max(1, of('waits').length)]?.leave.abort(new Error());
             if (next.do === 'wait') vi.advanceTimersByTime(next.ms);
             if (next.do === 'settle') await settle();
-            expect(slots.taken).toBeLessThanOrEqual(count);
-            expect(slots.waiting).toBeLessThanOrEqual(queue);
+            expect(semaphore.taken).toBeLessThanOrEqual(count);
+            expect(semaphore.waiting).toBeLessThanOrEqual(queue);
             expect(of('holds').length).toBeLessThanOrEqual(count);
             // A slot is free only while nobody waits for it.
-            if (slots.waiting > 0) expect(slots.isFull).toBe(true);
+            if (semaphore.waiting > 0) expect(semaphore.isFull).toBe(true);
           }
           await settle();
-          expect(of('holds').length).toBe(slots.taken);
-          expect(of('waits').length).toBe(slots.waiting);
+          expect(of('holds').length).toBe(semaphore.taken);
+          expect(of('waits').length).toBe(semaphore.waiting);
           while (of('holds').length > 0) {
             end(of('holds')[0]);
             await settle();
           }
-          expect([slots.taken, slots.waiting, of('waits').length, vi.getTimerCount()]).toEqual([0, 0, 0, 0]);
+          expect([semaphore.taken, semaphore.waiting, of('waits').length, vi.getTimerCount()]).toEqual([0, 0, 0, 0]);
           const order = served.map((visitor) => visitors.indexOf(visitor));
           expect(order).toEqual(order.toSorted((one, other) => one - other));
         },
