@@ -6,7 +6,9 @@ export type Anomaly =
   /** `operation-location` named a host that is not the configured one; the configured one was asked. */
   | 'foreign_operation_host'
   /** A value beside the pictures was longer than is kept, and was left out of the answer. */
-  | 'value_dropped';
+  | 'value_dropped'
+  /** `usage` held something that is not a whole number, which was left out of the answer. */
+  | 'usage_not_whole';
 
 /**
  * How an attempt ended. `torn`: its answer broke after the caller had got a part of it; `abandoned`: its caller left
