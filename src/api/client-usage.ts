@@ -16,9 +16,9 @@ export function clientUsage(usage: ImageUsage | undefined): ImageUsage | undefin
 }
 
 function hasCounts(value: unknown, names: readonly string[]): boolean {
-  return typeof value === 'object' && value !== null && names.every((name) => isCount((value as ImageUsage)[name]));
-}
-
-function isCount(value: unknown): boolean {
-  return typeof value === 'number';
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    names.every((name) => typeof (value as ImageUsage)[name] === 'number')
+  );
 }

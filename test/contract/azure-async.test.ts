@@ -125,6 +125,11 @@ describe('an operation that ends without pictures', () => {
     ['succeeded, with an item that is null', { status: 'succeeded', result: { data: [null] } }, invalid],
     ['succeeded, with a link that is none', { status: 'succeeded', data: [{ url: 'no link' }] }, invalid],
     ['succeeded, with a script for a link', { status: 'succeeded', data: [{ url: 'javascript:alert(1)' }] }, invalid],
+    [
+      'succeeded, with an error without a bottom',
+      `{"status":"succeeded","data":[{"error":${'['.repeat(9e4)}${']'.repeat(9e4)}}]}`,
+      invalid,
+    ],
     ['succeeded, with empty links', { status: 'succeeded', data: [{ url: '' }, null, { url: null }] }, invalid],
     ['a state that is no JSON', html, invalid],
     ['a state that is empty', '', invalid],
