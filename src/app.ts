@@ -117,6 +117,7 @@ export function buildApp(parts: AppParts): App {
     const upstream = {
       client,
       downloads,
+      openSpool,
       credential: credentialsWith(entra),
       price: (target: TargetConfig) => priceOf(target, models),
       healthOf: healths.of,
@@ -202,6 +203,7 @@ function loopbackUrl({ server }: FastifyInstance): string | undefined {
 type Upstream = {
   readonly client: UpstreamClient;
   readonly downloads: ImageDownloads;
+  readonly openSpool: OpenSpool;
   credential(source: CredentialSource): Credential;
   price(target: TargetConfig): Price | undefined;
   readonly healthOf: ReadonlyMap<TargetConfig, TargetHealth>;
@@ -236,15 +238,15 @@ function createTarget(target: TargetConfig, upstream: Upstream): Target {
   };
 }
 
-function createProvider(target: TargetConfig, { client, ...upstream }: Upstream): ImageProvider {
+function createProvider(target: TargetConfig, { client, openSpool, ...upstream }: Upstream): ImageProvider {
   const credential = upstream.credential(target.credential);
   switch (target.provider) {
     case 'azure-async':
       return azureAsync({ baseURL: target.baseURL, apiVersion: target.apiVersion, credential, client });
     case 'azure-deployment':
-      return azureImages({ id: target.provider, address: deploymentAddress(target), credential, client });
+      return azureImages({ id: target.provider, address: deploymentAddress(target), credential, client, openSpool });
     case 'azure-v1':
-      return azureImages({ id: target.provider, address: v1Address(target), credential, client });
+      return azureImages({ id: target.provider, address: v1Address(target), credential, client, openSpool });
     case 'foundry-agent':
       return foundryAgent({ ...target, imageModel: target.model, credential, client });
   }

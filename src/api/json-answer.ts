@@ -1,4 +1,5 @@
 import type { ImageEvent } from '../domain/image-event.ts';
+import { clientUsage } from './client-usage.ts';
 
 /** Counts the pictures that have been written completely. */
 export type Written = { images: number };
@@ -44,6 +45,6 @@ function summary({ created, usage, facts }: Extract<ImageEvent, { type: 'done' }
     output_format: facts?.outputFormat,
     quality: facts?.quality,
     size: facts?.size,
-    usage,
+    usage: clientUsage(usage),
   };
 }

@@ -2,6 +2,7 @@ import type { GatewayError } from '../domain/gateway-error.ts';
 import type { ImageEnd, ImageEvent, ImageFacts } from '../domain/image-event.ts';
 import { imageHeaderCharacters, imageMediaType } from '../domain/image-header.ts';
 import type { Operation } from '../domain/image-request.ts';
+import { clientUsage } from './client-usage.ts';
 import type { Written } from './json-answer.ts';
 import { errorBody } from './write-error.ts';
 
@@ -86,7 +87,7 @@ export class StreamAnswer {
       ...this.#facts(end.facts ?? summary.facts ?? {}),
       partial_image_index: end.partialIndex,
       revised_prompt: end.revisedPrompt,
-      usage: end.usage ?? summary.usage,
+      usage: clientUsage(end.usage ?? summary.usage),
     };
     yield `",${JSON.stringify(members).slice(1)}\n\n`;
   }

@@ -12,22 +12,66 @@ export function encodeBase64(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buff
  */
 export function decodeBase64(pieces: AsyncIterable<Buffer>, damaged: () => Error): AsyncGenerator<Buffer> {
   let shared: Buffer = Buffer.alloc(0);
-  let isPadded = false;
+  const check = new Base64Check();
   return regroup(pieces, 4, (text) => {
-    const most = (text.length / 4) * 3 + 3;
+    // Only what ends the text is no whole group.
+    if (!check.add(text) || !check.isComplete) throw damaged();
+    const most = (text.length / 4) * 3;
     if (shared.length < most) shared = Buffer.allocUnsafeSlow(most);
-    const length = shared.write(text.toString('latin1'), 'base64');
-    // Node's decoder skips what is not base64, and stops at padding: a part of the file would be missing.
-    // Padding ends the text.
-    if (isPadded) throw damaged();
-    isPadded = text.at(-1) === 0x3d;
-    // One character of a group is too few for a byte.
-    if (text.length % 4 === 1 || length !== decodedLength(text)) throw damaged();
-    return shared.subarray(0, length);
+    return shared.subarray(0, shared.write(text.toString('latin1'), 'base64'));
   });
 }
 
-function decodedLength(text: Buffer): number {
-  const padding = text.at(-1) !== 0x3d ? 0 : text.at(-2) === 0x3d ? 2 : 1;
-  return Math.floor(((text.length - padding) * 3) / 4);
+const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
+const padding = 0x3d;
+const [minus, underscore] = [0x2d, 0x5f];
+
+/** The characters that are decoded at once; what they decode to is of no interest. */
+const windowLength = 64 * 1024;
+const decoded = Buffer.allocUnsafeSlow((windowLength / 4) * 3);
+
+/**
+ * Whether a text that arrives in pieces, cut anywhere, is the one base64 text of its bytes (RFC 4648, section 4): no
+ * line breaks, no URL-safe letters, padded, and without stray bits in its last group.
+ */
+export class Base64Check {
+  #length = 0;
+  #padding = 0;
+  /** The last character that is no padding. */
+  #last = 0;
+
+  /** False when a text with this piece cannot be base64 whatever follows; the check is of no more use then. */
+  add(piece: Buffer): boolean {
+    let end = piece.length;
+    while (end > 0 && piece[end - 1] === padding) end -= 1;
+    if (end > 0) {
+      if (this.#padding > 0 || !isAlphabetic(piece.subarray(0, end))) return false;
+      this.#last = piece[end - 1] as number;
+    }
+    this.#padding += piece.length - end;
+    this.#length += piece.length;
+    return this.#padding <= 2;
+  }
+
+  /** Whether the text may end here. */
+  get isComplete(): boolean {
+    const strayBits = [0, 0b11, 0b1111][this.#padding] as number;
+    return this.#length % 4 === 0 && (alphabet.indexOf(String.fromCharCode(this.#last)) & strayBits) === 0;
+  }
+}
+
+/**
+ * Node's decoder skips what is not base64, so a text of other characters decodes to fewer bytes. That is ten times as fast
+ * as looking at each byte, and a hundred times as fast as a regular expression.
+ */
+function isAlphabetic(text: Buffer): boolean {
+  for (let at = 0; at < text.length; at += windowLength) {
+    const end = Math.min(at + windowLength, text.length);
+    const groupsEnd = end - ((end - at) % 4);
+    const groups = text.toString('latin1', at, groupsEnd);
+    if (decoded.write(groups, 'base64') !== (groups.length / 4) * 3) return false;
+    if (!/^[A-Za-z0-9+/]*$/.test(text.toString('latin1', groupsEnd, end))) return false;
+  }
+  // The decoder takes URL-safe letters for base64.
+  return !text.includes(minus) && !text.includes(underscore);
 }

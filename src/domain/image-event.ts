@@ -6,7 +6,7 @@ export type ImageFacts = {
   readonly outputFormat?: string;
 };
 
-/** Token counts as the upstream reports them: a JSON object that is passed on member by member. */
+/** Token counts as the upstream reports them, by their wire names: whole numbers, and objects of whole numbers. */
 export type ImageUsage = Readonly<Record<string, unknown>>;
 
 /**

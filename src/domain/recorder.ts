@@ -8,7 +8,9 @@ export type Anomaly =
   /** A response of success held fewer images than were asked for. */
   | 'fewer_images'
   /** A value beside the pictures was longer than is kept, and was left out of the answer. */
-  | 'value_dropped';
+  | 'value_dropped'
+  /** `usage` held something that is not a whole number, which was left out of the answer. */
+  | 'usage_not_whole';
 
 /**
  * How an attempt ended. `torn`: its answer broke after the caller had got a part of it; `abandoned`: its caller left

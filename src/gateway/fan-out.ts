@@ -42,6 +42,7 @@ async function* merge(
 class MergedAnswer {
   #pictures = 0;
   #created: number | undefined;
+  #hasLeg = false;
   #usage: ImageUsage | undefined;
   #facts: ImageFacts | undefined;
 
@@ -71,7 +72,8 @@ class MergedAnswer {
 
   #add({ created, usage, facts }: Extract<ImageEvent, { type: 'done' }>): void {
     this.#created ??= created;
-    this.#usage = sumUsage(this.#usage, usage);
+    this.#usage = this.#hasLeg ? sumUsage(this.#usage, usage) : usage;
+    this.#hasLeg = true;
     this.#facts = this.#facts === undefined ? facts : equalFacts(this.#facts, facts ?? {});
   }
 

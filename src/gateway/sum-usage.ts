@@ -1,18 +1,23 @@
 import type { ImageUsage } from '../domain/image-event.ts';
 
-/** The token counts of several calls together: numbers are added, also those inside; anything else is kept once. */
+/**
+ * The token counts of two calls together: whole numbers are added, also those inside. What only one of them tells is left
+ * out: it would pass for the count of both.
+ */
 export function sumUsage(one: ImageUsage | undefined, other: ImageUsage | undefined): ImageUsage | undefined {
-  if (one === undefined || other === undefined) return one ?? other;
-  const names = new Set([...Object.keys(one), ...Object.keys(other)]);
-  return Object.fromEntries([...names].map((name) => [name, sumValues(one[name], other[name])]));
+  const sums = Object.keys(one ?? {})
+    .map((name) => [name, sumValues(one?.[name], other?.[name])])
+    .filter(([, sum]) => sum !== undefined);
+  return sums.length === 0 ? undefined : Object.fromEntries(sums);
 }
 
 function sumValues(one: unknown, other: unknown): unknown {
-  if (typeof one === 'number' && typeof other === 'number') return one + other;
-  if (isObject(one) && isObject(other)) return sumUsage(one, other);
-  return one ?? other;
+  if (typeof one === 'number' && typeof other === 'number') {
+    return Number.isSafeInteger(one + other) ? one + other : undefined;
+  }
+  return isObject(one) && isObject(other) ? sumUsage(one, other) : undefined;
 }
 
 function isObject(value: unknown): value is ImageUsage {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+  return typeof value === 'object' && value !== null;
 }

@@ -4,6 +4,9 @@ import { MalformedJsonError } from './malformed-json-error.ts';
 /** Deeper values are not kept: whoever writes them again would have to climb as deep. */
 const deepestKept = 32;
 
+/** So many pieces of a text are joined: tiny ones take far more memory than their bytes do. */
+const mostPieces = 64;
+
 /**
  * One JSON value of any kind that is read to its end, from chunks that may be cut anywhere, without looking inside.
  * Its text is collected up to `limit` bytes; with a limit of 0 the value is only skipped.
@@ -53,6 +56,7 @@ export class WholeValue {
     this.#length += end - from;
     if (this.isTooLarge) this.#text = [];
     else this.#text.push(chunk.subarray(from, end));
+    if (this.#text.length === mostPieces) this.#text = [Buffer.concat(this.#text)];
     return end;
   }
 

@@ -1,6 +1,7 @@
 import type { ImageEvent } from '../domain/image-event.ts';
 import type { ImageProvider, ProviderCall } from '../domain/image-provider.ts';
 import { type ImageRequest, operations } from '../domain/image-request.ts';
+import type { OpenSpool } from '../domain/input-spool.ts';
 import { scanJson } from '../json/scan-json.ts';
 import type { UpstreamClient } from '../upstream/client.ts';
 import type { Credential } from '../upstream/credential.ts';
@@ -20,10 +21,12 @@ type Options = {
   readonly address: AzureAddress;
   readonly credential: Credential;
   readonly client: UpstreamClient;
+  /** Keeps images out of memory that cannot be handed on yet. */
+  readonly openSpool: OpenSpool;
 };
 
 /** The synchronous Images API of Azure: one POST, answered with the pictures. Both addressings speak it. */
-export function azureImages({ id, address, credential, client }: Options): ImageProvider {
+export function azureImages({ id, address, credential, client, openSpool }: Options): ImageProvider {
   return {
     id,
     operations,
@@ -35,7 +38,7 @@ export function azureImages({ id, address, credential, client }: Options): Image
       noteRequestId(attempt, answer.headers);
       if (answer.status < 200 || answer.status > 299)
         throw await azureAnswerError(answer, undefined, address.deployment);
-      return commit(await readAnswer(answer.body, request, call));
+      return commit(await readAnswer(answer.body, request, call, openSpool));
     },
   } satisfies ImageProvider;
 }
@@ -51,8 +54,9 @@ async function readAnswer(
   body: AsyncIterable<Buffer>,
   { stream, count }: ImageRequest,
   call: ProviderCall,
+  openSpool: OpenSpool,
 ): Promise<AsyncGenerator<ImageEvent>> {
   if (!stream) return imageEvents(scanJson(body, imagesShape), call);
   const { isJson, whole } = await sniffJson(body, call);
-  return isJson ? imageEvents(scanJson(whole, imagesShape), call) : streamEvents(whole, count, call);
+  return isJson ? imageEvents(scanJson(whole, imagesShape), call) : streamEvents(whole, count, call, openSpool);
 }

@@ -5,7 +5,10 @@ import { mostPictures } from '../domain/image-request.ts';
 import type { UpstreamAnswer } from '../upstream/client.ts';
 import { invalidResponse } from '../upstream/paid-call-error.ts';
 import { isFramed, readBounded } from '../upstream/read-bounded.ts';
-import { azureErrorMember, errorInItem } from './azure-error.ts';
+import { azureErrorMember, errorInItem, errorInSuccess } from './azure-error.ts';
+import { memberOf } from './azure-error-facts.ts';
+import { hasContent } from './has-content.ts';
+import { imageLink } from './image-link.ts';
 import { parseJson } from './parse-json.ts';
 
 /** A poll's body holds links, never pictures. */
@@ -40,22 +43,24 @@ export async function readOperation({ headers, body }: UpstreamAnswer): Promise<
   throw endedOperation(state);
 }
 
-/** The links of an operation that has succeeded. Throws a GatewayError when an item has no usable link. */
+/** The links of an operation that has succeeded. Throws a GatewayError when it has none, and for an item that is an error. */
 export function operationEvents(state: Operation): ImageEvent[] {
-  const data = state.result?.data ?? state.data ?? [];
-  if (data.length === 0) throw invalidResponse('the operation has no result');
-  if (data.length > mostPictures) throw invalidResponse('the operation has too many results');
-  const links = data.map((item, index): ImageEvent => {
-    const { error, url } = (typeof item === 'object' && item !== null ? item : {}) as {
-      error?: unknown;
-      url?: unknown;
-    };
-    if (error !== undefined && error !== null) throw errorInItem(error);
-    if (typeof url !== 'string' || !URL.canParse(url)) throw invalidResponse('an item holds no link');
-    return { type: 'url', index, url };
-  });
+  const links = [state.result?.data, state.data].map(linksOf).find(({ length }) => length > 0);
+  if (links === undefined) throw invalidResponse('the operation has no result');
+  if (links.length > mostPictures) throw invalidResponse('the operation has too many results');
   const created = state.result?.created ?? state.created;
-  return [...links, { type: 'done', ...(created !== undefined && created > 0 && { created }) }];
+  return [
+    ...links.map((url, index): ImageEvent => ({ type: 'url', index, url })),
+    { type: 'done', ...(created !== undefined && created > 0 && { created }) },
+  ];
+}
+
+/** The links of a list. Throws what its failed items mean: where none of them holds a link, as if they were the response's own. */
+function linksOf(items: readonly unknown[] = []): string[] {
+  const links = items.flatMap((item) => imageLink(memberOf(item, 'url')) ?? []);
+  const error = items.map((item) => memberOf(item, 'error')).find(hasContent);
+  if (error !== undefined) throw links.length > 0 ? errorInItem(error) : errorInSuccess(error);
+  return links;
 }
 
 function endedOperation({ status, error }: Operation): GatewayError {

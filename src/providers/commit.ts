@@ -1,6 +1,6 @@
 import type { ImageEvent } from '../domain/image-event.ts';
+import { imageHeaderCharacters } from '../domain/image-header.ts';
 import { replay } from '../domain/replay.ts';
-import { PictureCheck } from './picture-check.ts';
 
 /**
  * Waits until an answer's outcome is known: the first bytes of its first picture are an image, or all its links are
@@ -8,16 +8,15 @@ import { PictureCheck } from './picture-check.ts';
  */
 export async function commit(events: AsyncGenerator<ImageEvent>): Promise<AsyncIterable<ImageEvent>> {
   const seen: ImageEvent[] = [];
-  const picture = new PictureCheck();
+  let characters = 0;
   try {
     for (;;) {
       const { value: event, done } = await events.next();
       if (done) break;
       seen.push(event);
-      if (event.type === 'bytes') picture.add(event.chunk);
-      if (event.type !== 'image-end' && !picture.isReady) continue;
-      picture.judge();
-      break;
+      // Whoever gives bytes has checked them: the header as soon as there is enough of it.
+      if (event.type === 'bytes') characters += event.chunk.length;
+      if (event.type === 'image-end' || characters >= imageHeaderCharacters) break;
     }
   } catch (error) {
     await events.return(undefined);

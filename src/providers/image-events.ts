@@ -5,6 +5,9 @@ import type { JsonPath, JsonShape, ScanToken } from '../json/json-scanner.ts';
 import { invalidResponse, paidCallError } from '../upstream/paid-call-error.ts';
 import { answerSummary } from './answer-summary.ts';
 import { errorInItem, errorInSuccess } from './azure-error.ts';
+import { hasContent } from './has-content.ts';
+import { imageLink } from './image-link.ts';
+import { inBatches } from './in-batches.ts';
 import { PictureCheck } from './picture-check.ts';
 
 /** The parts of an Images API answer that the gateway passes on; content filter results are not among them. */
@@ -23,7 +26,7 @@ export const imagesShape: JsonShape = {
 
 /**
  * The events of an Images API answer from the tokens of its body, list by list, in any order of members. Throws a
- * GatewayError for an `error` member, an item without a picture, an answer without items, and a body that is not JSON or
+ * GatewayError for an `error` member, an answer without images, what is no image, and a body that is not JSON or
  * breaks.
  */
 export async function* imageEvents(
@@ -33,17 +36,18 @@ export async function* imageEvents(
   const reader = new AnswerReader(call);
   try {
     for await (const tokens of lists) {
-      for (const token of tokens) {
-        const event = reader.take(token);
-        if (event !== undefined) yield event;
-      }
+      yield* inBatches(
+        tokens,
+        (token) => reader.take(token),
+        ({ type }) => type === 'close',
+      );
     }
-    if (reader.items === 0) throw invalidResponse('the answer holds no picture');
+    reader.end();
   } catch (error) {
     throw paidCallError(error, call.attempt);
   }
-  const summary = answerSummary(reader.members);
-  call.attempt.made = { pictures: reader.items, ...summary };
+  const summary = answerSummary(reader.members, call.recorder);
+  call.attempt.made = { pictures: reader.images, ...summary };
   yield { type: 'done', ...summary };
 }
 
@@ -53,72 +57,99 @@ class AnswerReader {
   /** What stands beside the pictures. */
   readonly members: Record<string, unknown> = {};
   #item: Item = {};
-  /** How many items are complete. */
-  items = 0;
+  /** A text has begun; it is an image once there is a first piece of it. */
+  #isAtText = false;
+  #failedItem: unknown;
+  /** How many images are complete. */
+  images = 0;
 
   constructor({ recorder }: ProviderCall) {
     this.#recorder = recorder;
   }
 
-  /** What a token means to a caller, if anything. Throws a GatewayError. */
-  take(token: ScanToken): ImageEvent | undefined {
+  /** What a token means to a caller. Throws a GatewayError. */
+  *take(token: ScanToken): Generator<ImageEvent> {
     switch (token.type) {
-      case 'piece':
-        this.#item.picture?.add(token.bytes);
-        return { type: 'bytes', chunk: token.bytes };
       case 'text':
-        if (this.#item.picture) throw invalidResponse('an item holds two pictures');
-        this.#item.picture = new PictureCheck();
-        return { type: 'image', index: this.items, isPartial: false };
+        this.#isAtText = true;
+        return;
+      case 'piece':
+        if (this.#isAtText) yield this.#beginImage();
+        this.#item.picture?.add(token.bytes);
+        yield { type: 'bytes', chunk: token.bytes };
+        return;
+      case 'text-end':
+        this.#isAtText = false;
+        return;
       case 'value':
         this.#keep(token.path, token.value);
-        return undefined;
+        return;
       case 'close':
-        return token.path.length === 2 ? this.#endItem() : undefined;
+        if (token.path.length === 2) yield* this.#endItem();
+        return;
       case 'dropped':
         this.#recorder.anomaly('value_dropped');
-        return undefined;
-      case 'text-end':
-        return undefined;
+        return;
     }
   }
 
-  #keep(path: JsonPath, value: unknown): void {
-    if (path.length === 3) this.#item = { ...this.#item, ...itemMember(path, value) };
-    else if (path.length === 2) throw invalidResponse('an item is not an object');
-    else if (path.length === 1) keepMember(this.members, path, value);
+  /** An image that was made is not bought again because of another item that failed. */
+  #refuseBesideFailure(): void {
+    if (this.#failedItem !== undefined) throw errorInItem(this.#failedItem);
   }
 
-  #endItem(): ImageEvent {
-    // An answer that never ends must not be collected.
-    if (this.items === mostPictures) throw invalidResponse('the answer holds too many pictures');
-    const event = endOfItem(this.#item, this.items);
+  #beginImage(): ImageEvent {
+    if (this.#item.picture) throw invalidResponse('an item holds two images');
+    this.#refuseBesideFailure();
+    this.#isAtText = false;
+    this.#item.picture = new PictureCheck();
+    return { type: 'image', index: this.images, isPartial: false };
+  }
+
+  #keep(path: JsonPath, value: unknown): void {
+    if (path.at(-1) === 'error' && hasContent(value)) this.#fail(path, value);
+    else if (path.length === 3) this.#item = { ...this.#item, ...itemMember(path, value) };
+    else if (path.length === 2 && hasContent(value)) throw invalidResponse('an item is not an object');
+    else if (path.length === 1) this.members[String(path[0])] = value;
+  }
+
+  /** What an item without an image failed with is told at the end, where no other item holds one. */
+  #fail(path: JsonPath, error: unknown): void {
+    if (path.length === 1) throw errorInSuccess(error);
+    const meaning = errorInItem(error);
+    if (meaning.outcome === 'refused' || this.images > 0 || this.#item.picture) throw meaning;
+    this.#failedItem ??= error;
+  }
+
+  /** Throws what a response without an image means. */
+  end(): void {
+    if (this.images > 0) return;
+    throw this.#failedItem === undefined
+      ? invalidResponse('the answer holds no picture')
+      : errorInSuccess(this.#failedItem);
+  }
+
+  /** An item without an image says nothing: the next one may have one. */
+  *#endItem(): Generator<ImageEvent> {
+    const { picture, url, revisedPrompt } = this.#item;
     this.#item = {};
-    this.items += 1;
-    return event;
+    const link = picture ? undefined : imageLink(url);
+    if (!picture && link === undefined) return;
+    if (link !== undefined) this.#refuseBesideFailure();
+    // An answer that never ends must not be collected.
+    if (this.images === mostPictures) throw invalidResponse('the answer holds too many pictures');
+    const end = { index: this.images, ...(revisedPrompt !== undefined && { revisedPrompt }) };
+    picture?.judge();
+    yield link === undefined ? { type: 'image-end', ...end } : { type: 'url', url: link, ...end };
+    this.images += 1;
   }
 }
 
-type Item = { picture?: PictureCheck; url?: string; revisedPrompt?: string };
+type Item = { picture?: PictureCheck; url?: unknown; revisedPrompt?: string };
 
 function itemMember(path: JsonPath, value: unknown): Item {
   const name = path[2];
-  if (name === 'error' && value !== null) throw errorInItem(value);
-  if (name === 'url' && typeof value === 'string') return { url: value };
-  if (name === 'revised_prompt' && typeof value === 'string') return { revisedPrompt: value };
+  if (name === 'url' && hasContent(value)) return { url: value };
+  if (name === 'revised_prompt' && typeof value === 'string' && value !== '') return { revisedPrompt: value };
   return {};
-}
-
-function keepMember(answer: Record<string, unknown>, path: JsonPath, value: unknown): void {
-  const name = String(path[0]);
-  if (name === 'error' && value !== null) throw errorInSuccess(value);
-  answer[name] = value;
-}
-
-function endOfItem({ picture, url, revisedPrompt }: Item, index: number): ImageEvent {
-  const prompt = revisedPrompt === undefined ? {} : { revisedPrompt };
-  picture?.judge();
-  if (picture) return { type: 'image-end', index, ...prompt };
-  if (url === undefined || !URL.canParse(url)) throw invalidResponse('an item holds no picture');
-  return { type: 'url', index, url, ...prompt };
 }

@@ -1,22 +1,27 @@
+import { Base64Check } from '../domain/base64.ts';
 import { imageHeaderCharacters, imageMediaType } from '../domain/image-header.ts';
 import { invalidResponse } from '../upstream/paid-call-error.ts';
 
-/** Looks at the beginning of a picture while its base64 passes. */
+/** Checks the base64 of an image while it passes: what is not base64 would break the JSON that it is written into. */
 export class PictureCheck {
+  readonly #base64 = new Base64Check();
   #header: Buffer = Buffer.alloc(0);
 
+  /** Throws `upstream_invalid_response` as soon as this can be no image. To be called before the chunk is handed on. */
   add(chunk: Buffer): void {
-    if (this.isReady) return;
+    if (!this.#base64.add(chunk)) throw invalidResponse('an image is not base64');
+    if (this.#header.length >= imageHeaderCharacters) return;
     this.#header = Buffer.concat([this.#header, chunk.subarray(0, imageHeaderCharacters)]);
+    if (this.#header.length >= imageHeaderCharacters) this.#judgeHeader();
   }
 
-  /** True once there is enough to judge. */
-  get isReady(): boolean {
-    return this.#header.length >= imageHeaderCharacters;
-  }
-
-  /** Throws `upstream_invalid_response` when what has passed is not the beginning of an image. */
+  /** To be called at the end of the image. Throws `upstream_invalid_response` when it cannot end here. */
   judge(): void {
+    if (this.#header.length < imageHeaderCharacters) this.#judgeHeader();
+    if (!this.#base64.isComplete) throw invalidResponse('the base64 of an image is cut, or not padded as it must be');
+  }
+
+  #judgeHeader(): void {
     const bytes = Buffer.from(this.#header.toString('latin1', 0, imageHeaderCharacters), 'base64');
     if (imageMediaType(bytes) === undefined) throw invalidResponse('the bytes are not an image');
   }

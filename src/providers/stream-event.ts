@@ -1,10 +1,14 @@
-import type { ImageEnd, ImageEvent } from '../domain/image-event.ts';
+import type { ImageEnd } from '../domain/image-event.ts';
+import type { Recorder } from '../domain/recorder.ts';
 import { JsonScanner, type JsonShape, type ScanToken } from '../json/json-scanner.ts';
 import { invalidResponse } from '../upstream/paid-call-error.ts';
 import { answerSummary } from './answer-summary.ts';
 import { azureErrorEvent } from './azure-error.ts';
 import { beginsObject } from './begins-object.ts';
+import { hasContent } from './has-content.ts';
+import { imageLink } from './image-link.ts';
 import { PictureCheck } from './picture-check.ts';
+import type { StreamToken } from './undecided-images.ts';
 
 /** The members of an image stream's events; those of error events, in both of their shapes, are among them. */
 const shape: JsonShape = {
@@ -31,97 +35,128 @@ type Kind = 'partial' | 'completed' | 'error' | 'other';
 /** One event of an image stream while its data arrives: a preview, a completed picture, an error, or of no interest. */
 export class StreamEvent {
   readonly #index: number;
+  readonly #recorder: Recorder;
   readonly #scanner = new JsonScanner(shape);
   readonly #members: Record<string, unknown> = {};
   #kind: Kind | undefined;
   #isObject: boolean | undefined;
+  /** A text has begun; it is an image once there is a first piece of it. */
+  #isAtText = false;
   #picture: PictureCheck | undefined;
-  /** Pieces of a picture that came before anything said what it is. */
-  #held: Buffer[] = [];
+  /** The image began before anything said what it is. */
+  #isUndecided = false;
+  /** Why an undecided image is none, which matters only if it is to be one. */
+  #damage: unknown;
 
   /** `index`: of the picture that this event may belong to. `name`: what its `event:` line says, if it has one. */
-  constructor(index: number, name: string) {
+  constructor(index: number, name: string, recorder: Recorder) {
     this.#index = index;
     this.#kind = kindOf(name);
+    this.#recorder = recorder;
   }
 
   get isCompleted(): boolean {
     return this.#kind === 'completed';
   }
 
-  *read(data: Buffer): Generator<ImageEvent> {
+  *read(data: Buffer): Generator<StreamToken> {
     // What is no object (`[DONE]`) is no event of ours.
     this.#isObject ??= beginsObject(data);
     if (!this.#isObject || this.#kind === 'other') return;
     for (const token of this.#scanner.push(data)) yield* this.#take(token);
   }
 
-  /** The event's data is complete. Throws a GatewayError for an error event, and MalformedJsonError. */
-  *end(): Generator<ImageEvent, ImageEnd | undefined> {
-    if (!this.#isObject || this.#kind === 'other') return undefined;
-    for (const token of this.#scanner.end()) yield* this.#take(token);
-    const { error, type: _type, ...flat } = this.#members;
-    if (this.#kind === 'error' || (typeof error === 'object' && error !== null)) throw azureErrorEvent(error ?? flat);
-    if (this.#kind === undefined) return undefined;
-    const end = this.#imageEnd();
-    this.#picture?.judge();
-    yield this.#picture ? end : this.#link();
-    return end;
+  /**
+   * The event's data is complete. Returns what is known of its image, if it has one. Throws a GatewayError for an error
+   * event, and MalformedJsonError.
+   */
+  *end(): Generator<StreamToken, ImageEnd | undefined> {
+    if (!this.#isObject) return undefined;
+    if (this.#kind !== 'other') yield* this.#readEnd();
+    if (this.#isUndecided) yield { type: 'decided', isPartial: this.#isPicture ? !this.isCompleted : undefined };
+    return this.#isPicture ? yield* this.#endImage() : undefined;
   }
 
-  *#take(token: ScanToken): Generator<ImageEvent> {
+  *#readEnd(): Generator<StreamToken> {
+    for (const token of this.#scanner.end()) yield* this.#take(token);
+    const { error, type: _type, ...flat } = this.#members;
+    if (this.#kind === 'error' || hasContent(error)) throw azureErrorEvent(hasContent(error) ? error : flat);
+    if (!this.#isPicture) return;
+    if (this.#damage !== undefined) throw this.#damage;
+    this.#picture?.judge();
+  }
+
+  *#take(token: ScanToken): Generator<StreamToken> {
     if (token.type === 'value') {
       const name = String(token.path[0]);
       this.#members[name] = token.value;
-      if (name === 'type' && this.#kind === undefined) yield* this.#learnKind(String(token.value));
+      if (name === 'type' && typeof token.value === 'string') this.#kind ??= kindOf(token.value);
     } else if (token.type === 'text') {
-      this.#picture = new PictureCheck();
-      if (this.#isPicture) yield this.#image();
-    } else if (token.type === 'piece') {
-      this.#picture?.add(token.bytes);
-      if (this.#isPicture) yield { type: 'bytes', chunk: token.bytes };
-      else this.#held.push(token.bytes);
+      this.#isAtText = true;
+    } else if (token.type === 'piece' && this.#kind !== 'other') {
+      if (this.#isAtText) yield this.#beginImage();
+      this.#check(token.bytes);
+      yield { type: 'bytes', chunk: token.bytes };
+    } else if (token.type === 'dropped') {
+      this.#recorder.anomaly('value_dropped');
     }
   }
 
-  *#learnKind(type: string): Generator<ImageEvent> {
-    this.#kind = kindOf(type);
-    if (!this.#picture || !this.#isPicture) return;
-    yield this.#image();
-    for (const chunk of this.#held) yield { type: 'bytes', chunk };
-    this.#held = [];
+  #beginImage(): StreamToken {
+    if (this.#picture) throw invalidResponse('an event holds two images');
+    this.#isAtText = false;
+    this.#picture = new PictureCheck();
+    this.#isUndecided = !this.#isPicture;
+    return this.#isUndecided
+      ? { type: 'undecided', index: this.#index }
+      : { type: 'image', index: this.#index, isPartial: this.#kind === 'partial' };
+  }
+
+  #check(bytes: Buffer): void {
+    try {
+      if (this.#damage === undefined) this.#picture?.add(bytes);
+    } catch (error) {
+      if (!this.#isUndecided) throw error;
+      this.#damage = error;
+    }
   }
 
   get #isPicture(): boolean {
     return this.#kind === 'partial' || this.#kind === 'completed';
   }
 
-  #image(): ImageEvent {
-    return { type: 'image', index: this.#index, isPartial: this.#kind === 'partial' };
-  }
-
-  /** Base64 is what streams are documented to carry; a link is as good as that. */
-  #link(): ImageEvent {
-    const { url } = this.#members;
-    if (typeof url !== 'string' || !URL.canParse(url)) throw invalidResponse('an event holds no picture');
-    return { type: 'url', index: this.#index, url };
+  *#endImage(): Generator<StreamToken, ImageEnd | undefined> {
+    const end = this.#imageEnd();
+    if (this.#picture) {
+      yield end;
+      return end;
+    }
+    // Base64 is what streams are documented to carry; for a completed image a link is as good as that.
+    const url = this.isCompleted ? imageLink(this.#members.url) : undefined;
+    if (url === undefined) return undefined;
+    yield { type: 'url', index: this.#index, url };
+    return end;
   }
 
   #imageEnd(): ImageEnd {
     const { partial_image_index: partialIndex, created_at: created } = this.#members;
-    const isPartial = this.#kind === 'partial' && typeof partialIndex === 'number';
+    const isNumbered =
+      this.#kind === 'partial' && typeof partialIndex === 'number' && Number.isSafeInteger(partialIndex);
     return {
       type: 'image-end',
       index: this.#index,
-      ...(isPartial && { partialIndex }),
-      ...answerSummary({ ...this.#members, created }),
+      ...(isNumbered && { partialIndex }),
+      ...answerSummary({ ...this.#members, created }, this.#recorder),
     };
   }
 }
 
-/** Generations and edits name their events alike: `image_generation.completed`, `image_edit.completed`. */
+/**
+ * Generations and edits name their events alike: `image_generation.completed`, `image_edit.completed`. An event stream's
+ * own name for every event, `message`, says nothing.
+ */
 function kindOf(type: string): Kind | undefined {
-  if (type === '') return undefined;
+  if (type === '' || type === 'message') return undefined;
   if (type.endsWith('.partial_image')) return 'partial';
   if (type.endsWith('.completed')) return 'completed';
   return type === 'error' || type.endsWith('.failed') ? 'error' : 'other';

@@ -71,6 +71,12 @@ describe('an operation', () => {
     ['created 0', { status: 'succeeded', created: 0, result: { data: [{ url: resultLink }] } }, undefined],
     ['no created', { status: 'succeeded', result: { data: [{ url: resultLink }] } }, undefined],
     ['a result that is null', { status: 'succeeded', result: null, data: [{ url: resultLink }] }, undefined],
+    [
+      'an empty result beside it',
+      { status: 'succeeded', result: { data: [{ url: '' }] }, data: [{ url: resultLink }] },
+      undefined,
+    ],
+    ['empty items beside it', { status: 'succeeded', data: [null, {}, { url: resultLink, error: {} }] }, undefined],
     ['items with a null error', { status: 'succeeded', data: [{ url: resultLink, error: null }] }, undefined],
   ])('that succeeds with %s gives its links and the time', async (_name, body, created) => {
     const done = { type: 'done', ...(created !== undefined && { created }) };
@@ -118,6 +124,13 @@ describe('an operation that ends without pictures', () => {
     ['succeeded, with an item that is empty', { status: 'succeeded', result: { data: [{}] } }, invalid],
     ['succeeded, with an item that is null', { status: 'succeeded', result: { data: [null] } }, invalid],
     ['succeeded, with a link that is none', { status: 'succeeded', data: [{ url: 'no link' }] }, invalid],
+    ['succeeded, with a script for a link', { status: 'succeeded', data: [{ url: 'javascript:alert(1)' }] }, invalid],
+    [
+      'succeeded, with an error without a bottom',
+      `{"status":"succeeded","data":[{"error":${'['.repeat(9e4)}${']'.repeat(9e4)}}]}`,
+      invalid,
+    ],
+    ['succeeded, with empty links', { status: 'succeeded', data: [{ url: '' }, null, { url: null }] }, invalid],
     ['a state that is no JSON', html, invalid],
     ['a state that is empty', '', invalid],
     ['a state of more than 1 MiB', JSON.stringify({ status: 'running', padding: 'a'.repeat(1_100_000) }), invalid],

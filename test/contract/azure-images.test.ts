@@ -122,7 +122,7 @@ describe.each(synchronousProviders)('an answer of $name', (provider) => {
     ['bytes that are no image', { data: [{ b64_json: Buffer.from('<html>not an image</html>').toString('base64') }] }],
     ['a data URL in the place of base64', { data: [{ b64_json: `data:image/png;base64,${tinyPng}` }] }],
     ['a link that is none', { data: [{ url: 'not a link' }] }],
-    ['two pictures in one item', `{"data":[{"b64_json":"","b64_json":"${otherPng}"}]}`],
+    ['two pictures in one item', `{"data":[{"b64_json":"${tinyPng}","b64_json":"${otherPng}"}]}`],
   ])('200 with %s: paid for and lost', async (_name, body) => {
     mockAzure().post(provider.paidPath, { body });
     expect(await rejection(startCall(provider).events)).toMatchObject({

@@ -200,7 +200,7 @@ describe('the answer to an edit', () => {
     const body = {
       created: 5,
       data: [{ b64_json: tinyPng }, { b64_json: otherPng, revised_prompt: 'a hat' }],
-      usage: { total_tokens: 9 },
+      usage: { input_tokens: 4, output_tokens: 5, total_tokens: 9 },
       size: '1024x1024',
       quality: 'high',
     };

@@ -1,3 +1,4 @@
+import { tmpdir } from 'node:os';
 import { onTestFinished } from 'vitest';
 import type { ImageEvent } from '../../src/domain/image-event.ts';
 import type { Attempt, ImageProvider, ProviderCall } from '../../src/domain/image-provider.ts';
@@ -9,6 +10,7 @@ import { deploymentAddress, v1Address } from '../../src/providers/azure-address.
 import { azureAsync } from '../../src/providers/azure-async.ts';
 import { azureImages } from '../../src/providers/azure-images.ts';
 import { foundryAgent } from '../../src/providers/foundry-agent/foundry-agent.ts';
+import { createInputSpools } from '../../src/storage/disk-input-spool.ts';
 import { createUpstreamClient, type UpstreamClient } from '../../src/upstream/client.ts';
 import { keyCredential } from '../../src/upstream/credential.ts';
 import { azureOrigin, type MockedAzure, type Reply } from './mock-azure.ts';
@@ -19,6 +21,8 @@ export const credential = keyCredential(new Secret(upstreamKey));
 
 /** These tests are about one call; what follows a failure has tests of its own. */
 const once = { maxRetries: 0 };
+
+const openSpool = createInputSpools(tmpdir());
 
 /** One way to address Azure, with what is needed to run the provider alone and behind the whole gateway. */
 export type ProviderUnderTest = {
@@ -42,6 +46,7 @@ export const azureDeployment: ProviderUnderTest = {
       }),
       credential,
       client,
+      openSpool,
     }),
   target: {
     ...once,
@@ -62,6 +67,7 @@ export const azureV1: ProviderUnderTest = {
       address: v1Address({ baseURL: `${azureOrigin}/openai/v1`, deployment }),
       credential,
       client,
+      openSpool,
     }),
   target: {
     ...once,
@@ -82,6 +88,7 @@ export const azureV1WithVersion: ProviderUnderTest = {
       address: v1Address({ baseURL: `${azureOrigin}/openai/v1`, deployment, apiVersion: 'preview' }),
       credential,
       client,
+      openSpool,
     }),
   target: { ...azureV1.target, apiVersion: 'preview' },
 };

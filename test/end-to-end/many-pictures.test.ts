@@ -88,16 +88,23 @@ describe('several calls for one request', () => {
     expect(data.every((item) => item.b64_json === tinyPng)).toBe(true);
   });
 
+  const usageOf = (tokens: number) => ({
+    input_tokens: 10 * tokens,
+    output_tokens: tokens,
+    total_tokens: 11 * tokens,
+    input_tokens_details: { text_tokens: 9 * tokens, image_tokens: tokens },
+  });
+
   test('usage is summed, also inside, and facts are told when they are the same for all', async () => {
     const { gateway } = await startWith(
       (response, call) => {
-        const usage = { total_tokens: call, input_tokens_details: { text_tokens: 10 * call } };
+        const usage = usageOf(call);
         response.end(onePicture(call, { usage, size: '1024x1024', quality: call === 1 ? 'low' : 'high' }));
       },
       { capabilities: { maxCount: 1 } },
     );
     const answer = (await callGateway(gateway.url, { prompt: 'a cat', n: 3 })).json();
-    expect(answer.usage).toEqual({ total_tokens: 6, input_tokens_details: { text_tokens: 60 } });
+    expect(answer.usage).toEqual(usageOf(6));
     expect(answer.size).toBe('1024x1024');
     expect(answer).not.toHaveProperty('quality');
   });

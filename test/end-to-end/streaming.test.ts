@@ -16,13 +16,14 @@ const call = (url: string, key: string, body: unknown) =>
 describe('a picture that the upstream sends in two halves', () => {
   const firstHalf = `${tinyPng.slice(0, 88)}${'AAAA'.repeat(64 * 1024)}`;
   const secondHalf = 'BBBB'.repeat(64 * 1024);
+  const usage = { input_tokens: 1, output_tokens: 2, total_tokens: 3 };
 
   test('the caller has all of the first half before the second one is sent', async () => {
     const seen = Promise.withResolvers<void>();
     const upstream = await startUpstream(async (_request, response) => {
       response.write(`{"created":7,"data":[{"b64_json":"${firstHalf}`);
       await seen.promise;
-      response.end(`${secondHalf}"}],"usage":{"total_tokens":3}}`);
+      response.end(`${secondHalf}"}],"usage":${JSON.stringify(usage)}}`);
     });
     const { url } = await startGateway(modelsFile(upstream.origin));
     const { statusCode, body } = await call(url, gatewayKey, { prompt: 'a cat' });
@@ -35,7 +36,7 @@ describe('a picture that the upstream sends in two halves', () => {
     expect(JSON.parse(text)).toEqual({
       created: 7,
       data: [{ b64_json: `${firstHalf}${secondHalf}` }],
-      usage: { total_tokens: 3 },
+      usage,
     });
   });
 

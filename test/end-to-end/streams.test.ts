@@ -342,7 +342,9 @@ describe('several pictures in one stream', () => {
       response.write(partial({ b64_json: tinyPng, created_at: index + 1, ...facts, partial_image_index: 0 }));
     }
     for (const [index, response] of [...calls.entries()].reverse()) {
-      response.end(completed({ b64_json: tinyPng, created_at: index + 1, ...facts, usage: { total_tokens: index } }));
+      response.end(
+        completed({ b64_json: tinyPng, created_at: index + 1, ...facts, usage: { ...usage, total_tokens: index } }),
+      );
       await wait(5);
     }
     const { events } = await answer;
@@ -350,7 +352,7 @@ describe('several pictures in one stream', () => {
       [1, 2, 3, 4].flatMap((call) => [`${call} partial 0`, `${call} completed`]),
     );
     const tokens = events.filter(({ data }) => data.usage).map(({ data }) => data.usage);
-    expect(tokens).toEqual([0, 1, 2, 3].map((total_tokens) => ({ total_tokens })));
+    expect(tokens).toEqual([0, 1, 2, 3].map((total_tokens) => ({ ...usage, total_tokens })));
   });
 
   test('of a deployment that cannot stream: each event tells the usage and facts of its own call', async () => {
@@ -358,15 +360,17 @@ describe('several pictures in one stream', () => {
     const upstream = await startUpstream((_request, response) => {
       calls += 1;
       const data = [{ b64_json: tinyPng }];
-      response.end(JSON.stringify({ created: calls, data, quality: 'low', usage: { total_tokens: 100 * calls } }));
+      response.end(
+        JSON.stringify({ created: calls, data, quality: 'low', usage: { ...usage, total_tokens: 100 * calls } }),
+      );
     });
     const capabilities = { streams: false, maxCount: 1 };
     const { url } = await startGateway(modelsFile(upstream.origin, 60_000, { capabilities }));
     const { events } = await streamGateway(url, { prompt: 'a cat', n: 2 });
     expect(events.map(inWords)).toEqual(['completed', 'completed']);
     expect(events.map(({ data }) => [data.created_at, data.quality, data.usage])).toEqual([
-      [1, 'low', { total_tokens: 100 }],
-      [2, 'low', { total_tokens: 200 }],
+      [1, 'low', { ...usage, total_tokens: 100 }],
+      [2, 'low', { ...usage, total_tokens: 200 }],
     ]);
   });
 

@@ -2,6 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { StreamAnswer } from '../../src/api/stream-answer.ts';
 import { asGatewayError } from '../../src/api/write-error.ts';
+import { GatewayError } from '../../src/domain/gateway-error.ts';
+import type { InputSpool } from '../../src/domain/input-spool.ts';
 import type { Recorder } from '../../src/domain/recorder.ts';
 import { commit } from '../../src/providers/commit.ts';
 import { streamEvents } from '../../src/providers/stream-events.ts';
@@ -15,12 +17,21 @@ const recorder: Recorder = {
 };
 const call = { signal: new AbortController().signal, attempt: { sent: true }, recorder };
 const asked = { size: '1024x1024', quality: 'low' };
+const noSpool = (): InputSpool => {
+  throw new Error('nothing here is large enough for a spool');
+};
 
 type Told = { readonly name: string; readonly data: Record<string, unknown> };
 
 /** An upstream's stream on its whole way: split, mapped, committed, and written as our stream. */
-async function throughTheGateway(chunks: readonly Buffer[], count = 1): Promise<Told[]> {
-  const events = await commit(streamEvents(asStream(chunks), count, call));
+async function throughTheGateway(
+  chunks: readonly Buffer[] | AsyncIterable<Buffer>,
+  count = 1,
+  openSpool = noSpool,
+): Promise<Told[]> {
+  const events = await commit(
+    streamEvents(Array.isArray(chunks) ? asStream(chunks) : (chunks as AsyncIterable<Buffer>), count, call, openSpool),
+  );
   const toError = (error: unknown) => asGatewayError(error, 'id');
   const answer = new StreamAnswer(events, { operation: 'generate', asked, written: { images: 0 }, toError });
   const text = Buffer.concat((await Array.fromAsync(answer.text())).map((piece) => Buffer.from(piece))).toString();
@@ -39,16 +50,18 @@ function readEvent(text: string): Told {
 
 const png = Buffer.from('\x89PNG\r\n\x1a\n\0\0\0\x0d', 'latin1');
 const picture = fc.uint8Array({ maxLength: 200 }).map((rest) => Buffer.concat([png, rest]).toString('base64'));
+const text = fc.string({ minLength: 1 });
+const usage = fc.record({ input_tokens: fc.nat(), output_tokens: fc.nat(), total_tokens: fc.nat() });
 const members = {
   b64_json: picture,
   created_at: fc.integer({ min: 1 }),
-  size: fc.string(),
-  quality: fc.string(),
-  background: fc.string(),
-  output_format: fc.string(),
+  size: text,
+  quality: text,
+  background: text,
+  output_format: text,
 };
 const partials = fc.array(fc.record(members), { maxLength: 3 });
-const completed = fc.record({ ...members, usage: fc.dictionary(fc.string(), fc.jsonValue({ maxDepth: 2 })) });
+const completed = fc.record({ ...members, usage });
 const generation = (kind: string) => `image_generation.${kind}`;
 
 /** One upstream event in a random hand: with or without its name, comments, other line ends, white space in the JSON. */
@@ -162,5 +175,178 @@ describe('an image stream on its way through the gateway', () => {
     ['data that is no JSON', 'event: image_generation.completed\ndata: {nonsense}\n\n'],
   ])('is paid and lost when it holds %s', async (_name, text) => {
     await expect(throughTheGateway([Buffer.from(text)])).rejects.toMatchObject({ kind: 'upstream_invalid_response' });
+  });
+});
+
+describe('an event of an image stream', () => {
+  const base64 = png.toString('base64');
+  const link = 'https://a.example/b';
+  const event = (members: string, name = 'image_generation.completed') => `event: ${name}\ndata: {${members}}\n\n`;
+  const whole = event(`"b64_json":"${base64}"`);
+  const names = (told: readonly Told[]) => told.map(({ name }) => name.replace('image_generation.', ''));
+
+  test.each([
+    ['an empty link', event(`"url":"","b64_json":"${base64}","error":{}`)],
+    ['no type', event(`"type":null,"b64_json":"${base64}"`)],
+    ['an empty picture first', event(`"b64_json":"","error":null,"b64_json":"${base64}"`)],
+    ['the name that every event has', event(`"type":"image_generation.completed","b64_json":"${base64}"`, 'message')],
+  ])('is its picture, whatever says nothing beside it: %s', async (_name, text) => {
+    const [told] = await throughTheGateway([Buffer.from(text)]);
+    expect(told).toMatchObject({ name: 'image_generation.completed', data: { b64_json: base64 } });
+  });
+
+  test.each(['"b64_json":""', '"b64_json":null,"url":""', '"usage":{}'])(
+    'is waited for when a completed one before it has no picture: %s',
+    async (empty) => {
+      const told = await throughTheGateway([Buffer.from(event(empty) + whole)]);
+      expect(names(told)).toEqual(['completed']);
+    },
+  );
+
+  test('is skipped when it is partial and has no base64', async () => {
+    const partial = event(`"b64_json":"","url":"${link}"`, 'image_generation.partial_image');
+    expect(names(await throughTheGateway([Buffer.from(partial + whole)]))).toEqual(['completed']);
+  });
+
+  test.each(['"b64_json":"",', '"b64_json":null,', ''])('is its link when that is all it has: %s', async (empty) => {
+    const events = streamEvents(asStream([Buffer.from(event(`${empty}"url":"${link}"`))]), 1, call, noSpool);
+    expect(await Array.fromAsync(events)).toMatchObject([{ type: 'url', index: 0, url: link }, { type: 'done' }]);
+  });
+
+  test('is paid and lost when its link is none of the web', async () => {
+    const text = event('"url":"javascript:alert(1)"');
+    await expect(throughTheGateway([Buffer.from(text)])).rejects.toMatchObject({ kind: 'upstream_invalid_response' });
+  });
+
+  test.each([
+    ['with its name', event(`"b64_json":"${base64}","b64_json":"${base64}"`)],
+    ['without', `data: {"b64_json":"${base64}","b64_json":"${base64}","type":"image_generation.completed"}\n\n`],
+  ])('is refused when it has two pictures: %s', async (_name, text) => {
+    await expect(throughTheGateway([Buffer.from(text)])).rejects.toMatchObject({ kind: 'upstream_invalid_response' });
+  });
+
+  const damaged = ['\u0001AAA', '-_AA', 'AA', 'AAB=', '=AAA'];
+
+  test.each(damaged)('is paid and lost before the first byte when its base64 is none: %j', async (end) => {
+    for (const text of [
+      event(`"b64_json":"${base64}${end}"`),
+      `data: {"b64_json":"${base64}${end}","type":"image_generation.completed"}\n\n`,
+      event(`"b64_json":"${base64}${end}"`, 'image_generation.partial_image') + whole,
+    ]) {
+      await expect(throughTheGateway([Buffer.from(text)])).rejects.toMatchObject({
+        kind: 'upstream_invalid_response',
+        outcome: 'unknown',
+      });
+    }
+  });
+
+  test.each(damaged)('becomes an error event when its base64 is none behind what was sent: %j', async (end) => {
+    for (const name of ['image_generation.completed', 'image_generation.partial_image']) {
+      const body = Buffer.from(event(`"b64_json":"${base64}${end}"`, name) + whole);
+      const at = body.indexOf(base64) + base64.length;
+      const [told, ...more] = await throughTheGateway([body.subarray(0, at), body.subarray(at)]);
+      expect(told).toMatchObject({ name: 'error', data: { error: { code: 'upstream_invalid_response' } } });
+      expect([told?.data.b64_json, more]).toEqual([base64, []]);
+    }
+  });
+
+  test('of no interest may hold anything under the name of a picture', async () => {
+    const decoy = `data: {"b64_json":"no base64","type":"image_generation.queued"}\n\n`;
+    expect(names(await throughTheGateway([Buffer.from(decoy + whole)]))).toEqual(['completed']);
+  });
+
+  test('has a usage of whole numbers, or none', async () => {
+    const usage = { input_tokens: 1, output_tokens: 2.5, total_tokens: 3.5 };
+    const [told] = await throughTheGateway([
+      Buffer.from(event(`"usage":${JSON.stringify(usage)},"b64_json":"${base64}"`)),
+    ]);
+    expect(told?.data.usage).toBeUndefined();
+  });
+});
+
+describe('an image that stands before the type of its event', () => {
+  const piece = Buffer.alloc(64 * 1024, 'AAAA');
+  const pieces = 256;
+
+  /** 16 MiB of base64, counted as they are asked for. */
+  async function* body(type: string, given: (bytes: number) => void): AsyncGenerator<Buffer> {
+    yield Buffer.from(`data: {"b64_json":"${png.toString('base64')}`);
+    for (let sent = 0; sent < pieces; sent += 1) {
+      given(piece.length);
+      yield piece;
+    }
+    yield Buffer.from(`","partial_image_index":0,"type":"image_generation.${type}"}\n\n`);
+    yield Buffer.from(`data: {"b64_json":"${png.toString('base64')}","type":"image_generation.completed"}\n\n`);
+  }
+
+  /** A spool that counts what has not come to it yet, and what has not left it. */
+  class CountingSpool implements InputSpool {
+    given = 0;
+    mostUnstored = 0;
+    isReleased = false;
+    #chunks: Buffer[] = [];
+
+    async put(bytes: AsyncIterable<Buffer>) {
+      let stored = 0;
+      for await (const chunk of bytes) {
+        this.mostUnstored = Math.max(this.mostUnstored, this.given - stored);
+        this.#chunks.push(Buffer.from(chunk));
+        stored += chunk.length;
+      }
+      return { bytes: stored, sha256: '', open: () => asStream(this.#chunks), read: async () => Buffer.alloc(0) };
+    }
+
+    async release() {
+      this.isReleased = true;
+    }
+  }
+
+  const spooling = (type: string) => {
+    const spool = new CountingSpool();
+    const given = (bytes: number) => {
+      spool.given += bytes;
+    };
+    return { spool, chunks: body(type, given), openSpool: () => spool };
+  };
+
+  test.each(['completed', 'partial_image'])('waits in a spool, not in memory, and is what it is: %s', async (type) => {
+    const { spool, chunks, openSpool } = spooling(type);
+    const told = await throughTheGateway(chunks, 1, openSpool);
+    expect(told[0]).toMatchObject({ name: `image_generation.${type}` });
+    expect(String(told[0]?.data.b64_json)).toHaveLength(png.toString('base64').length + pieces * piece.length);
+    expect(told.map(({ name }) => name).at(-1)).toBe('image_generation.completed');
+    expect(spool.mostUnstored).toBeLessThanOrEqual(4 * piece.length);
+    expect(spool.isReleased).toBe(true);
+  });
+
+  test('is forgotten when it is of no interest', async () => {
+    const { spool, chunks, openSpool } = spooling('queued');
+    expect((await throughTheGateway(chunks, 1, openSpool)).map(({ name }) => name)).toEqual([
+      'image_generation.completed',
+    ]);
+    expect(spool.isReleased).toBe(true);
+  });
+
+  test('is let go of when its stream breaks, and its cause is kept', async () => {
+    const { spool, chunks, openSpool } = spooling('completed');
+    async function* cut() {
+      let left = 20;
+      for await (const chunk of chunks) {
+        if (left === 0) throw new Error('reset');
+        left -= 1;
+        yield chunk;
+      }
+    }
+    await expect(throughTheGateway(cut(), 1, openSpool)).rejects.toMatchObject({ kind: 'upstream_outcome_unknown' });
+    expect(spool.isReleased).toBe(true);
+  });
+
+  test('is paid and lost when there is no room for it', async () => {
+    const { spool, chunks } = spooling('completed');
+    const full = new GatewayError('storage_failed', 'An uploaded file could not be stored.');
+    spool.put = () => Promise.reject(full);
+    const lost = throughTheGateway(chunks, 1, () => spool);
+    await expect(lost).rejects.toMatchObject({ kind: 'storage_failed', outcome: 'unknown', cause: full });
+    expect(spool.isReleased).toBe(true);
   });
 });

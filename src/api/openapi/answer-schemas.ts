@@ -5,7 +5,18 @@ import { type JsonSchema, jsonSchema } from './json-schema.ts';
 
 const base64 = z.string().min(1).meta({ contentEncoding: 'base64', description: 'The file of the picture.' });
 const revisedPrompt = z.string().optional().describe('What the model made of the prompt.');
-const usage = z.looseObject({}).optional().describe('Tokens as Azure counts them; of several calls, their sum.');
+const tokens = z.int().min(0);
+const tokensOfEachKind = z.looseObject({ text_tokens: tokens, image_tokens: tokens }).optional();
+const usage = z
+  .looseObject({
+    input_tokens: tokens,
+    output_tokens: tokens,
+    total_tokens: tokens,
+    input_tokens_details: tokensOfEachKind,
+    output_tokens_details: tokensOfEachKind,
+  })
+  .optional()
+  .describe('Tokens as Azure counts them; of several calls, their sum.');
 const seconds = z.int().describe('Unix seconds.');
 
 const picture = z.union([

@@ -7,6 +7,7 @@ import type { SsePart } from '../../upstream/sse-reader.ts';
 import { answerSummary } from '../answer-summary.ts';
 import { azureErrorEvent } from '../azure-error.ts';
 import { beginsObject } from '../begins-object.ts';
+import { inBatches } from '../in-batches.ts';
 import { PictureCheck } from '../picture-check.ts';
 import { definite, itemShape, ResponseReader, responseShape } from './response-reader.ts';
 import { toolParameter } from './tool-parameter.ts';
@@ -73,13 +74,19 @@ export class ResponseStreamReader {
   }
 
   /** Throws a GatewayError for an error event, and MalformedJsonError. */
-  *read(parts: readonly SsePart[]): Generator<ImageEvent> {
-    for (const part of parts) {
-      if (this.isComplete) return;
-      if (part.type === 'name') this.#event.name = part.name;
-      else if (part.type === 'data') yield* this.#readData(part.bytes);
-      else yield* this.#endEvent();
-    }
+  read(parts: readonly SsePart[]): Generator<ImageEvent> {
+    return inBatches(
+      parts,
+      (part) => this.#takePart(part),
+      ({ type }) => type === 'dispatch',
+    );
+  }
+
+  *#takePart(part: SsePart): Generator<ImageEvent> {
+    if (this.isComplete) return;
+    if (part.type === 'name') this.#event.name = part.name;
+    else if (part.type === 'data') yield* this.#readData(part.bytes);
+    else yield* this.#endEvent();
   }
 
   done(): ImageEvent {

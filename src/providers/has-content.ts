@@ -1,0 +1,11 @@
+/** Nobody nests emptiness deeper; a hostile upstream must not overflow the stack. */
+const deepest = 32;
+
+/**
+ * Whether a JSON value says anything. Brokers send every member, the unused ones as null, as an empty text or as 0: such a
+ * value, and an object or a list of nothing else, is as good as absent.
+ */
+export function hasContent(value: unknown, depth = 0): boolean {
+  if (typeof value !== 'object' || value === null) return Boolean(value);
+  return depth > deepest || Object.values(value).some((member) => hasContent(member, depth + 1));
+}

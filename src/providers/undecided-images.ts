@@ -1,0 +1,91 @@
+import { GatewayError } from '../domain/gateway-error.ts';
+import type { ImageEvent } from '../domain/image-event.ts';
+import type { OpenSpool } from '../domain/input-spool.ts';
+import { replay } from '../domain/replay.ts';
+
+/** What the events of an image stream say, in the order in which they say it. */
+export type StreamToken = ImageEvent | Undecided | Decided;
+
+/** An image begins, as `image` does, but its event has not said yet whether it is a partial one. */
+type Undecided = { readonly type: 'undecided'; readonly index: number };
+
+/** All of that image has passed; `undefined`: it was none that anybody asked for. */
+type Decided = { readonly type: 'decided'; readonly isPartial: boolean | undefined };
+
+/** So much of an undecided image needs no spool. */
+const small = { bytes: 64 * 1024, pieces: 1024 };
+
+/**
+ * The images of a stream once it is known what they are. Members of JSON have no order: an image of tens of megabytes may
+ * stand before the `type` of its event, and waits in a spool until then.
+ */
+export async function* decideImages(
+  tokens: AsyncGenerator<StreamToken>,
+  openSpool: OpenSpool,
+): AsyncGenerator<ImageEvent> {
+  try {
+    for (let next = await tokens.next(); !next.done; next = await tokens.next()) {
+      const token = next.value;
+      if (token.type === 'undecided') yield* heldImage(token, tokens, openSpool);
+      else if (token.type !== 'decided') yield token;
+    }
+  } finally {
+    await tokens.return(undefined);
+  }
+}
+
+/** Of the disk for spools, all upstreams together are one consumer. */
+const upstreamsShare = 'upstream responses';
+
+async function* heldImage(
+  { index }: Undecided,
+  tokens: AsyncGenerator<StreamToken>,
+  openSpool: OpenSpool,
+): AsyncGenerator<ImageEvent> {
+  const image = new ArrivingImage(tokens);
+  const head: Buffer[] = [];
+  for (let bytes = 0; !image.hasEnded && bytes < small.bytes && head.length < small.pieces; ) {
+    const { value } = await image.next();
+    if (value) head.push(value);
+    bytes += value?.length ?? 0;
+  }
+  const spool = image.hasEnded ? undefined : openSpool(upstreamsShare);
+  try {
+    const chunks = spool ? (await stored(spool.put(replay(head, image)))).open() : head;
+    if (image.isPartial === undefined) return;
+    yield { type: 'image', index, isPartial: image.isPartial };
+    for await (const chunk of chunks) yield { type: 'bytes', chunk };
+  } finally {
+    await spool?.release();
+  }
+}
+
+/** The pieces of an undecided image, and what it has turned out to be when it has ended. */
+class ArrivingImage implements AsyncIterator<Buffer, undefined> {
+  readonly #tokens: AsyncIterator<StreamToken>;
+  hasEnded = false;
+  isPartial: boolean | undefined;
+
+  constructor(tokens: AsyncIterator<StreamToken>) {
+    this.#tokens = tokens;
+  }
+
+  async next(): Promise<IteratorResult<Buffer, undefined>> {
+    const { value: token } = await this.#tokens.next();
+    if (token?.type === 'bytes') return { value: token.chunk, done: false };
+    this.hasEnded = true;
+    this.isPartial = token?.type === 'decided' ? token.isPartial : undefined;
+    return { value: undefined, done: true };
+  }
+}
+
+/** It is paid for, unlike what a spool keeps otherwise. */
+async function stored<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (cause) {
+    if (!(cause instanceof GatewayError) || cause.kind !== 'storage_failed') throw cause;
+    const message = 'An image could not be stored by the gateway until it was complete. It was not asked for again.';
+    throw new GatewayError('storage_failed', message, { outcome: 'unknown', cause });
+  }
+}
