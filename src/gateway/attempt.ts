@@ -11,6 +11,7 @@ import { deliverBase64 } from './deliver-base64.ts';
 import { deliverUrl, type Hosting } from './deliver-url.ts';
 import { dropPreviews } from './drop-previews.ts';
 import type { Target } from './model-catalog.ts';
+import { isChatBilled } from './outcome.ts';
 import { readTokens } from './read-tokens.ts';
 
 /** What the pictures of all attempts of a generation become. */
@@ -111,16 +112,15 @@ export class PaidAttempt {
   /** A refusal with a status of success may be one of a picture that was made, and is billed. */
   get #madeNothing(): boolean {
     const { status = 0 } = this.attempt;
-    // What a chat model has written instead of a picture is billed.
-    if (this.#error === 'upstream_no_image') return false;
+    if (this.#error && isChatBilled(this.#error)) return false;
     if (this.#failure === 'refused') return status >= 400;
     return this.#failure === 'not-processed' || this.#failure === 'failed';
   }
 
   /** Size and quality as they were told, else as they were asked for, else what the upstream takes by itself. */
   #factsOf(told: ImageFacts = {}): ImageFacts {
-    const { provider, family } = this.target;
-    const known = provider.decidesItself ? [told] : [told, this.#request, family.defaults];
+    const { family } = this.target;
+    const known = family.agentDecides ? [told] : [told, this.#request, family.defaults];
     return { ...definite('size', known), ...definite('quality', known) };
   }
 
