@@ -114,7 +114,10 @@ export type FoundryAgentTarget = CommonTarget & {
   readonly provider: 'foundry-agent';
   /** `undefined`: the v1 path, which needs none. */
   readonly apiVersion: string | undefined;
-  /** The agent whose tool draws (`undefined`: the one that `baseURL` is the address of), or the chat deployment that is given one. */
+  /**
+   * The agent whose tool draws, or the chat deployment that is given one. Without a name the agent is the one that `baseURL`
+   * is the address of.
+   */
   readonly artist:
     | { readonly agent: string | undefined; readonly version: string | undefined }
     | { readonly chatDeployment: string };

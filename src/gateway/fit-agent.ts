@@ -23,7 +23,7 @@ export const fitAgent: FitRule = (request, _capabilities, policy) => {
   const { prompt, edit, extra, stream } = request;
   const wishes = wishesOf(request);
   const names = [...wishes.keys()];
-  // Without partial images an agent does not stream.
+  // An agent is asked for a stream only where partial images are wanted.
   const [first] = [...names, ...(stream ? ['partial_images'] : [])];
   // The caller knows an edit by its image, and has sent no `action`.
   if (first !== undefined && policy === 'strict') throw decidedByAgent(first === 'action' ? 'image' : first);
@@ -31,7 +31,7 @@ export const fitAgent: FitRule = (request, _capabilities, policy) => {
     members: {
       ...Object.fromEntries(toldMembers.map((member) => [member, undefined])),
       prompt: names.length === 0 ? prompt : `${prompt}\n\n${[...wishes.values()].join(' ')}`,
-      extra: Object.fromEntries(Object.entries(extra).filter(([name]) => !names.includes(name as AgentParameter))),
+      extra: Object.fromEntries(Object.entries(extra).filter(([name]) => !isToolOption(name))),
       // A mask is an option of the tool, but any image can be shown to an agent.
       ...(edit?.mask && { edit: { ...edit, images: [...edit.images, edit.mask], mask: undefined } }),
     },
@@ -41,6 +41,10 @@ export const fitAgent: FitRule = (request, _capabilities, policy) => {
     ],
   };
 };
+
+function isToolOption(name: string): boolean {
+  return furtherToolOptions.some((option) => option === name);
+}
 
 /** What an agent is told, by the parameter that says it elsewhere. `auto` leaves the choice to it, as saying nothing does. */
 function wishesOf(request: ImageRequest): ReadonlyMap<AgentParameter, string> {

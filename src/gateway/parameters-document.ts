@@ -57,7 +57,8 @@ function familySection(families: readonly ModelFamily[]): string {
     const cells = parameterPolicies.map((policy) => cell(samples, (sample) => fateOf(sample, { family, policy })));
     return `| \`${parameter}\` | ${cells.join(' | ')} |`;
   });
-  const prompt = `| \`prompt\` | ${family.promptCharacters} characters | ${family.promptCharacters} characters | sent |`;
+  const longest = `${family.promptCharacters} characters`;
+  const prompt = `| \`prompt\` | ${longest} | ${longest} | ${family.agentDecides ? longest : 'sent'} |`;
   const head = `| Parameter | ${parameterPolicies.map(code).join(' | ')} |\n|---|---|---|---|`;
   return `## ${families.map(({ name }) => name).join(', ')}\n\n${head}\n${lines([prompt, ...rows])}`;
 }

@@ -225,7 +225,14 @@ describe('what a caller asks of an agent', () => {
   );
 
   test.each(['adapt', 'strict', 'pass'])('is not told under %s where it changes nothing', async (parameters) => {
-    const asked = { size: 'auto', quality: 'auto', background: 'auto', output_format: 'png', moderation: 'auto' };
+    const asked = {
+      size: 'auto',
+      quality: 'auto',
+      background: 'auto',
+      output_format: 'png',
+      moderation: 'auto',
+      complexity: 'auto',
+    };
     const { text, called } = await sent(asked, { target: { parameters } });
     expect(JSON.parse(text).input).toBe('a cat');
     expect(called.headers.get('x-gateway-adapted')).toBeNull();
