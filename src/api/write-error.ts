@@ -55,6 +55,7 @@ export const callerViews: Readonly<Record<ErrorKind, CallerView>> = {
   upstream_token_refused: { status: 502, type: serverError, code: 'upstream_auth_failed' },
   upstream_misconfigured: { status: 502, type: serverError, code: 'upstream_misconfigured' },
   upstream_generation_failed: { status: 502, type: serverError, code: 'upstream_generation_failed' },
+  upstream_incomplete: { status: 502, type: serverError, code: 'upstream_generation_failed' },
   upstream_no_image: { status: 502, type: serverError, code: 'upstream_no_image' },
   upstream_outcome_unknown: { status: 502, type: serverError, code: 'upstream_outcome_unknown' },
   upstream_invalid_response: { status: 502, type: serverError, code: 'upstream_invalid_response' },

@@ -35,14 +35,27 @@ export function v1BaseURL(url: string): Checked<string> {
   return { problem: 'must be the resource itself or end in /v1, e.g. https://my-resource.openai.azure.com/openai/v1' };
 }
 
-/** `foundry-agent`: a Foundry project, or for a chat deployment also the resource; `/openai/v1` at the end is taken off. */
+/**
+ * `foundry-agent`: a Foundry project, the address of a published agent, or for a chat deployment also the resource;
+ * `/openai/v1` at the end of a project or a resource is taken off, and `/responses` of any of them.
+ */
 export function agentBaseURL(url: string, hasAgent: boolean): Checked<string> {
   const project = 'https://my-resource.services.ai.azure.com/api/projects/my-project';
+  if (isPublishedAgent(url)) return { ok: url.replace(/\/responses$/, '') };
   const root = url.replace(/\/openai(\/v1)?(\/responses)?$/, '');
   if (/\/api\/projects\/[^/]+$/.test(root)) return { ok: root };
-  if (hasAgent) return { problem: `must be the project of the agent, e.g. ${project}` };
+  if (hasAgent) {
+    return {
+      problem: `must be the project of the agent, e.g. ${project}, or its own address, which ends in /protocols/openai`,
+    };
+  }
   if (root !== url || new URL(url).pathname === '/') return { ok: root };
   return { problem: `must be the resource itself, a project such as ${project}, or end in /openai/v1` };
+}
+
+/** Whether a URL, as the operator may write it, is that of one agent: one that was published, or an application. */
+export function isPublishedAgent(url: string): boolean {
+  return /\/(?:agents\/[^/]+\/endpoint|applications\/[^/]+)\/protocols\/openai(?:\/responses)?\/*$/.test(url);
 }
 
 /** What deployment addressing needs: the URL up to and with the deployment, and the deployment's own name. */

@@ -114,9 +114,12 @@ export type FoundryAgentTarget = CommonTarget & {
   readonly provider: 'foundry-agent';
   /** `undefined`: the v1 path, which needs none. */
   readonly apiVersion: string | undefined;
-  /** The agent whose tool draws, or the chat deployment that is given one. */
+  /**
+   * The agent whose tool draws, or the chat deployment that is given one. Without a name the agent is the one that `baseURL`
+   * is the address of.
+   */
   readonly artist:
-    | { readonly agent: string; readonly version: string | undefined; readonly key: 'agent_reference' | 'agent' }
+    | { readonly agent: string | undefined; readonly version: string | undefined }
     | { readonly chatDeployment: string };
   /** The deployment that draws. */
   readonly imageDeployment: string;

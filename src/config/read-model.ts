@@ -37,10 +37,10 @@ function readShortModel(name: string, entry: JsonObject, path: JsonPath, report:
   const address = readAddress(provider, entry, path, report);
   const isWhole = checkTogether(entry, path, report);
   if (provider === undefined) {
-    check(anyShortModel, entry, path, withoutProvider(path, report));
+    check(anyShortModel, entry, path, withoutProvider(path, report), removed);
     return undefined;
   }
-  const parsed = check(shortModelSchemas[provider], entry, path, report);
+  const parsed = check(shortModelSchemas[provider], entry, path, report, removed);
   if (parsed === undefined || address === undefined || !isWhole) return undefined;
   return buildModel(name, parsed, [buildTarget(parsed, address, 0)]);
 }
@@ -75,11 +75,18 @@ function readTarget(entry: unknown, index: number, path: JsonPath, report: Repor
 function misplacedInModel(key: string): string | undefined {
   return Object.hasOwn(anyProviderSchema.shape, key)
     ? 'in a model with `targets` it belongs into each target'
-    : undefined;
+    : removed(key);
 }
 
 function misplacedInTarget(key: string): string | undefined {
-  return modelKeys.includes(key) ? 'it belongs to the model, beside `targets`' : undefined;
+  return modelKeys.includes(key) ? 'it belongs to the model, beside `targets`' : removed(key);
+}
+
+/** What to do about a key that earlier versions knew. */
+function removed(key: string): string | undefined {
+  return key === 'agentKey'
+    ? 'Azure takes `agent_reference` only, so there is no choice any more: remove it'
+    : undefined;
 }
 
 function reportEqualNames(entries: readonly unknown[], path: JsonPath, report: Report): void {

@@ -5,6 +5,7 @@ import {
   asyncBaseURL,
   type Checked,
   deploymentBaseURL,
+  isPublishedAgent,
   normaliseBaseURL,
   v1BaseURL,
 } from './base-url.ts';
@@ -123,17 +124,27 @@ function credentialProblems({ apiKey, auth }: JsonObject): KeyProblem[] {
 }
 
 function agentProblems(target: JsonObject): KeyProblem[] {
-  const { agent, chatDeployment, background, capabilities, upstreamStream } = target;
-  const needAgent = agent === undefined ? ['agentVersion', 'agentKey'].filter((key) => target[key] !== undefined) : [];
+  const { agent, agentVersion, baseURL, chatDeployment, background, capabilities, upstreamStream } = target;
+  const isPublished = isPublishedAgent(stringOf(baseURL) ?? '');
   const streams = typeof capabilities === 'object' && (capabilities as JsonObject | null)?.streams === true;
   return [
-    ...(agent === undefined && chatDeployment === undefined
+    ...(agent === undefined && chatDeployment === undefined && !isPublished
       ? [['agent', 'is required, unless there is `chatDeployment`'] as const]
       : []),
     ...(agent !== undefined && chatDeployment !== undefined
       ? [['chatDeployment', 'excludes `agent`: give one of the two'] as const]
       : []),
-    ...needAgent.map((key) => [key, 'means nothing without `agent`'] as const),
+    ...(chatDeployment !== undefined && isPublished
+      ? [
+          [
+            'chatDeployment',
+            'excludes the address of a published agent: give that of the project or the resource',
+          ] as const,
+        ]
+      : []),
+    ...(agent === undefined && agentVersion !== undefined
+      ? [['agentVersion', 'means nothing without `agent`'] as const]
+      : []),
     ...(upstreamStream === 'always' && !streams
       ? [['upstreamStream', 'needs `capabilities.streams`: this provider streams only with that'] as const]
       : []),
@@ -150,9 +161,8 @@ function credentialOf({ apiKey, auth }: TargetEntry): CredentialSource {
 
 type AgentEntry = Extract<TargetEntry, { provider: 'foundry-agent' }>;
 
-function artistOf({ agent, agentVersion, agentKey, chatDeployment = '' }: AgentEntry): FoundryAgentTarget['artist'] {
-  if (agent === undefined) return { chatDeployment };
-  return { agent, version: agentVersion, key: agentKey ?? 'agent_reference' };
+function artistOf({ agent, agentVersion, chatDeployment }: AgentEntry): FoundryAgentTarget['artist'] {
+  return chatDeployment === undefined ? { agent, version: agentVersion } : { chatDeployment };
 }
 
 function stringOf(value: unknown): string | undefined {

@@ -59,12 +59,12 @@ const common = {
 };
 
 const agentKeys = {
-  agent: printableName.exactOptional().describe('The agent of the Foundry project whose image tool draws'),
-  agentVersion: printableName.exactOptional().describe('Its version; the newest one when left out'),
-  agentKey: z
-    .enum(['agent_reference', 'agent'])
+  agent: printableName
     .exactOptional()
-    .describe('The member of the request that names the agent; agent_reference when left out'),
+    .describe(
+      'The agent of the Foundry project whose image tool draws; not needed where baseURL is the address of a published agent',
+    ),
+  agentVersion: printableName.exactOptional().describe('Its version; the newest one when left out'),
   chatDeployment: deploymentName
     .exactOptional()
     .describe('Instead of an agent: the deployment of a chat model, which is given the image tool'),

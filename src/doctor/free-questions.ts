@@ -1,3 +1,4 @@
+import { isPublishedAgent } from '../config/base-url.ts';
 import type { TargetConfig } from '../config/models-config.ts';
 
 /**
@@ -31,6 +32,10 @@ export function freeQuestions(target: TargetConfig): FreeQuestions {
     case 'azure-async':
       return { credential: [versioned(`${baseURL}/openai/models`, knownVersion)], parts: [] };
     case 'foundry-agent':
+      // Who may call a published agent need not be allowed to look into its project.
+      if (isPublishedAgent(baseURL)) {
+        return { credential: [versioned(`${baseURL}/models`, target.apiVersion)], parts: [] };
+      }
       if (!isProject(target)) {
         return { credential: [versioned(`${baseURL}/openai/v1/models`, undefined)], parts: [] };
       }
@@ -53,6 +58,7 @@ function projectParts({ artist, imageDeployment }: Agent): { what: string; path:
   if ('chatDeployment' in artist) {
     return [{ what: '`chatDeployment`', path: `deployments/${encodeURIComponent(artist.chatDeployment)}` }, image];
   }
+  if (artist.agent === undefined) return [image];
   const agent = `agents/${encodeURIComponent(artist.agent)}`;
   if (artist.version === undefined) return [{ what: '`agent`', path: agent }, image];
   const version = `${agent}/versions/${encodeURIComponent(artist.version)}`;

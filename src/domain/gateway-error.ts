@@ -60,6 +60,7 @@ export type ErrorKind =
   | 'upstream_quota_exhausted'
   | 'upstream_generation_failed'
   | 'upstream_no_image'
+  | 'upstream_incomplete'
   | 'upstream_outcome_unknown'
   | 'upstream_timeout'
   | 'upstream_invalid_response'

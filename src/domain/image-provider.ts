@@ -36,8 +36,6 @@ export interface ImageProvider {
   readonly capabilities?: Partial<ModelCapabilities>;
   /** Where paid calls go, for `--check`; never shown to callers. */
   readonly address: string;
-  /** The upstream may make pictures of another size or quality than it is asked for. */
-  readonly decidesItself?: boolean;
   /** What the address does not say, for `--check`. */
   readonly remarks?: readonly string[];
   /**

@@ -40,9 +40,11 @@ export type ModelCapabilities = {
   readonly seed: (typeof seedSupport)[number];
   /** Whether parameters that the gateway does not know are forwarded. */
   readonly extraParameters: boolean;
+  /** Whether an agent decides what its images are like: what is asked for can only become words of the prompt. */
+  readonly agentDecides: boolean;
   /** What the upstream does when a parameter is left out, where a document says so: such a value is never sent. */
   readonly defaults: RequestDefaults;
 };
 
 /** What an operator may say otherwise about one target. */
-export type CapabilityOverrides = Partial<Omit<ModelCapabilities, 'defaults' | 'maxInlineImageChars'>>;
+export type CapabilityOverrides = Partial<Omit<ModelCapabilities, 'defaults' | 'maxInlineImageChars' | 'agentDecides'>>;

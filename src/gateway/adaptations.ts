@@ -1,3 +1,5 @@
+import type { furtherToolOptions } from '../domain/image-tool.ts';
+
 type Entry = {
   /** As `x-gateway-adapted` reports it. */
   readonly name: string;
@@ -12,7 +14,7 @@ type Entry = {
 const oldSize = 'a size that older clients send by themselves, and the nearest one that newer models have';
 const qualityName = 'the same step of quality under the name that the family gives it';
 
-/** Everything that the gateway does itself under `adapt`; whatever does not stand here is refused (DESIGN §5). */
+/** Everything that the gateway does itself under `adapt`, but for what it tells an agent; the rest is refused. */
 const table = [
   { name: 'size=256x256>1024x1024', parameter: 'size', from: '256x256', to: '1024x1024', meaning: oldSize },
   { name: 'size=512x512>1024x1024', parameter: 'size', from: '512x512', to: '1024x1024', meaning: oldSize },
@@ -36,11 +38,41 @@ const table = [
   { name: 'delivery=b64_json', parameter: 'response_format', meaning: 'the gateway downloads the pictures' },
   { name: 'stream=completed-only', parameter: 'stream', meaning: 'the gateway makes the one event per picture itself' },
   { name: 'partial_images=removed', parameter: 'partial_images', meaning: 'there are no previews without a stream' },
+  {
+    name: 'partial_images=agent',
+    parameter: 'partial_images',
+    meaning: 'the agent decides how many partial images its stream has',
+  },
 ] as const satisfies readonly Entry[];
 
-export type AdaptationName = (typeof table)[number]['name'];
+/** What an agent is told in the prompt instead of by a parameter; `%` stands for the value. */
+export const agentSentences = {
+  mask: 'The last attached image is a mask: change the first image only where the mask is transparent.',
+  size: 'The size of the image must be %.',
+  quality: 'The quality of the image must be %.',
+  background: 'The background of the image must be %.',
+  output_format: 'The file format of the image must be %.',
+  output_compression: 'The compression level of the image must be % percent.',
+  moderation: 'The moderation level must be %.',
+  input_fidelity: 'The fidelity to the attached images must be %.',
+  complexity: 'The complexity of the image must be %.',
+  frame_count: 'The number of frames must be %.',
+  frame_duration_ms: 'Each frame must last % milliseconds.',
+  svg: 'The SVG options must be %.',
+  action: 'Edit what is attached; do not make an unrelated image.',
+} as const satisfies Readonly<Record<string, string>> & Record<(typeof furtherToolOptions)[number], string>;
+
+export type AgentParameter = keyof typeof agentSentences;
+
+const told = (Object.entries(agentSentences) as [AgentParameter, string][]).map(([parameter, sentence]) => ({
+  name: `${parameter}=prompt` as const,
+  parameter,
+  meaning: `the agent is told in the prompt: “${sentence.replace('%', '…')}”`,
+}));
+
+export type AdaptationName = (typeof table)[number]['name'] | (typeof told)[number]['name'];
 
 export type Adaptation = Entry & { readonly name: AdaptationName };
 
 /** The closed list. */
-export const adaptations: readonly Adaptation[] = table;
+export const adaptations: readonly Adaptation[] = [...table, ...told];

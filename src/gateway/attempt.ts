@@ -13,6 +13,7 @@ import { deliverUrl, type Hosting } from './deliver-url.ts';
 import { dropPreviews } from './drop-previews.ts';
 import { lookAhead } from './look-ahead.ts';
 import type { Target } from './model-catalog.ts';
+import { isChatBilled } from './outcome.ts';
 import { readTokens } from './read-tokens.ts';
 
 /** What the pictures of all attempts of a generation become. */
@@ -131,16 +132,16 @@ export class PaidAttempt {
   /** A refusal with a status of success may be one of an image that was made, and is billed. */
   get #madeNothing(): boolean {
     const { status = 0 } = this.attempt;
-    // What a chat model has written instead of an image is billed, and nobody says that reading a refused prompt is not.
-    if (this.#error && mayBeBilled.includes(this.#error.kind)) return false;
+    // Nobody says that reading a refused prompt costs nothing, and what a chat model has written is billed.
+    if (this.#error && (isChatBilled(this.#error.kind) || isContentRefusal(this.#error.kind))) return false;
     if (this.#failure === 'refused') return status >= 400;
     return this.#failure === 'not-processed' || this.#failure === 'failed';
   }
 
   /** Size and quality as they were told, else as they were asked for, else what the upstream takes by itself. */
   #factsOf(told: ImageFacts = {}): ImageFacts {
-    const { provider, family } = this.target;
-    const known = provider.decidesItself ? [told] : [told, this.#request, family.defaults];
+    const { family } = this.target;
+    const known = family.agentDecides ? [told] : [told, this.#request, family.defaults];
     return { ...definite('size', known), ...definite('quality', known) };
   }
 
@@ -155,11 +156,11 @@ export class PaidAttempt {
   }
 
   async #deliver(answer: AsyncIterable<ImageEvent>): Promise<AsyncIterable<ImageEvent>> {
-    const { signal, wantsPreviews } = this.#delivering;
+    const { signal, wantsPreviews, asked } = this.#delivering;
     const { stream, count } = this.#request;
     const events = await this.#convert(stream && !wantsPreviews ? await dropPreviews(answer) : answer, signal);
     // While the head of the response can still say that images are missing.
-    return !wantsPreviews && count > 1 ? lookAhead(events) : events;
+    return !asked.stream && count > 1 ? lookAhead(events) : events;
   }
 
   async #convert(events: AsyncIterable<ImageEvent>, signal: AbortSignal): Promise<AsyncIterable<ImageEvent>> {
@@ -180,8 +181,9 @@ export class PaidAttempt {
   }
 }
 
-/** Failures of which nobody says that they cost nothing. */
-const mayBeBilled: readonly ErrorKind[] = ['upstream_no_image', 'content_policy_violation', 'moderation_blocked'];
+function isContentRefusal(kind: ErrorKind): boolean {
+  return kind === 'content_policy_violation' || kind === 'moderation_blocked';
+}
 
 /** A parameter that the caller has not sent, but its operator or the gateway, must not be named to it. */
 function namingOwnParameters(error: unknown, asked: ImageRequest): unknown {

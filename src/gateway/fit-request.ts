@@ -3,6 +3,8 @@ import type { ModelCapabilities } from '../domain/model-capabilities.ts';
 import type { ParameterPolicy } from '../domain/parameter-policy.ts';
 import type { AdaptationName } from './adaptations.ts';
 import { refuseExcludedPairs } from './excluded-pairs.ts';
+import { unchanged } from './fit.ts';
+import { fitAgent } from './fit-agent.ts';
 import { checkInputs, checkLength } from './fit-inputs.ts';
 import { fitRules } from './fit-rules.ts';
 import { countLimit, type Legs, refuseFanOut, splitCount } from './split-count.ts';
@@ -34,7 +36,9 @@ export function withDefaults(request: ImageRequest, { delivery, ...others }: Req
  * Compares a request with what the target's family can do, before anything is sent. Throws a GatewayError that names
  * the parameter; nothing is dropped or clamped.
  */
-export function fitRequest(request: ImageRequest, { family, policy }: FitTo): FittedRequest {
+export function fitRequest(request: ImageRequest, { family, policy: configured }: FitTo): FittedRequest {
+  // Nothing can be forwarded to an agent.
+  const policy = family.agentDecides && configured === 'pass' ? 'adapt' : configured;
   if (request.edit) {
     checkInputs(request.edit);
     checkLength(request.edit, family);
@@ -42,10 +46,12 @@ export function fitRequest(request: ImageRequest, { family, policy }: FitTo): Fi
   refuseExcludedPairs(request, family, policy);
   if (policy === 'pass') return { legs: [request], adaptations: [] };
   const fits = fitRules.map((rule) => rule(request, family, policy));
-  const upstream: ImageRequest = Object.assign({}, request, ...fits.map(({ members }) => members));
+  const fitted: ImageRequest = Object.assign({}, request, ...fits.map(({ members }) => members));
+  const agentFit = family.agentDecides ? fitAgent(fitted, family, policy) : unchanged;
+  const upstream = { ...fitted, ...agentFit.members };
   const limit = countLimit(upstream, family);
   if (policy === 'strict') refuseFanOut(upstream, limit);
   const legs = splitCount(upstream, limit);
   const fanOut: readonly AdaptationName[] = legs.length > 1 ? ['n=fan-out'] : [];
-  return { legs, adaptations: [...fits.flatMap(({ adaptations }) => adaptations), ...fanOut] };
+  return { legs, adaptations: [...[...fits, agentFit].flatMap(({ adaptations }) => adaptations), ...fanOut] };
 }

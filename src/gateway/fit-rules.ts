@@ -35,8 +35,9 @@ const fitExtra: FitRule = ({ extra }, { seed, extraParameters }, policy) => {
 };
 
 /** Where the family cannot stream, the gateway makes the events itself once the pictures are there. */
-const fitStream: FitRule = ({ stream, partialImages }, { streams }, policy) => {
-  if (!stream || streams) return unchanged;
+const fitStream: FitRule = ({ stream, partialImages }, { streams, agentDecides }, policy) => {
+  // The image tool refuses a stream without partial images, and nobody can ask an agent for one that is dropped.
+  if (!stream || (streams && !(agentDecides && partialImages === 0))) return unchanged;
   if (policy === 'strict') throw unsupportedParameter('stream');
   return {
     members: { stream: false, partialImages: 0 },

@@ -42,7 +42,7 @@ function adapted(parameter: string, asked: string, values: Values): Sent | undef
   const candidates = adaptations.filter((adaptation) => adaptation.parameter === parameter);
   const replacement = candidates.find(({ from, to }) => from === asked && to !== undefined && takes(values, to));
   if (replacement !== undefined) return { value: replacement.to, adaptation: replacement.name };
-  const removal = candidates.find(({ from }) => from === undefined);
+  const removal = candidates.find(({ name }) => name === `${parameter}=removed`);
   return removal !== undefined && isAbsent(values) ? { value: undefined, adaptation: removal.name } : undefined;
 }
 

@@ -99,7 +99,7 @@ export function createGateway(parts: Parts): Gateway {
       timeoutMs: Math.min(caller.timeoutMs ?? model.timeoutMs, model.timeoutMs),
       delivering: {
         delivery: asked.stream ? 'b64_json' : asked.delivery,
-        wantsPreviews: asked.stream,
+        wantsPreviews: asked.stream && asked.partialImages > 0,
         hosting: place,
         recorder,
         trace: caller.trace,

@@ -1,4 +1,5 @@
 import { operations } from '../domain/image-request.ts';
+import { agentCapabilities } from '../domain/image-tool.ts';
 import type { ModelCapabilities } from '../domain/model-capabilities.ts';
 import { anySizeWithinRule } from './pixel-rule.ts';
 
@@ -26,11 +27,15 @@ const permissive: ModelCapabilities = {
   responseFormats: ['url', 'b64_json'],
   seed: 'undocumented',
   extraParameters: true,
+  agentDecides: false,
   defaults: {},
 };
 
 /** Models that the table does not know: everything is left to the upstream. */
 export const unknownFamily: ModelFamily = { name: 'any other model', ...permissive };
+
+/** The same behind an agent of a Foundry project; others behind one take the values of their own families. */
+export const agentFamily: ModelFamily = { ...unknownFamily, name: 'any model behind an agent', ...agentCapabilities };
 
 /** What the DALL·E models have in common: none of the newer parameters, and png, which cannot be chosen. */
 const dallE: Omit<ModelCapabilities, 'promptCharacters' | 'maxCount' | 'sizes' | 'qualities'> = {
@@ -49,6 +54,7 @@ const dallE: Omit<ModelCapabilities, 'promptCharacters' | 'maxCount' | 'sizes' |
   responseFormats: ['url'],
   seed: 'refused',
   extraParameters: true,
+  agentDecides: false,
   defaults: { size: '1024x1024', quality: 'standard', outputFormat: 'png' },
 };
 

@@ -24,14 +24,18 @@ export function repeatAfter({ kind, outcome }: GatewayError): Repeat {
   if (kind === 'client_gone' || outcome === undefined || outcome === 'refused') return 'nowhere';
   if (outcome === 'unknown') return 'if allowed';
   if (kind === 'deadline_exceeded' || kind === 'overloaded') return 'nowhere';
-  // A chat model that answered with words was paid for them, and others would say the same.
-  if (kind === 'upstream_no_image') return 'nowhere';
+  if (isChatBilled(kind)) return 'nowhere';
   if (kind === 'upstream_oddity' || kind === 'upstream_token_refused') return 'once more';
   return uselessTargets.includes(kind) ? 'elsewhere' : 'anywhere';
 }
 
 /** Whether a failure says something about the target's health, and not about one request or its rate. */
 export function isTargetFault({ kind, outcome }: GatewayError): boolean {
-  if (kind === 'upstream_rate_limited' || kind === 'upstream_no_image' || kind === 'client_gone') return false;
+  if (kind === 'upstream_rate_limited' || isChatBilled(kind) || kind === 'client_gone') return false;
   return outcome === 'failed' || outcome === 'unknown' || kind === 'upstream_unavailable';
+}
+
+/** A chat model was paid for its words, or for work that a limit has cut; others would do the same. */
+export function isChatBilled(kind: ErrorKind): boolean {
+  return kind === 'upstream_no_image' || kind === 'upstream_incomplete';
 }

@@ -2,14 +2,14 @@ import { writeFileSync } from 'node:fs';
 import { parameterPolicies } from '../domain/parameter-policy.ts';
 import { adaptations } from './adaptations.ts';
 import { excludedPairs } from './excluded-pairs.ts';
-import { type ModelFamily, modelFamilies, unknownFamily } from './model-families.ts';
+import { agentFamily, type ModelFamily, modelFamilies, unknownFamily } from './model-families.ts';
 import { type ParameterSample, samplesFor } from './parameter-samples.ts';
 import { pixelRule } from './pixel-rule.ts';
 import { type Fate, fateOf } from './sample-fate.ts';
 
 /** `docs/parameters.md`: what each family does with each parameter under each policy, tried out on samples. */
 export function parametersDocument(): string {
-  const families = [...Map.groupBy([...modelFamilies, unknownFamily], abilities).values()];
+  const families = [...Map.groupBy([...modelFamilies, unknownFamily, agentFamily], abilities).values()];
   return [introduction, adaptationTable(), pairTable(), ...families.map(familySection)].join('\n');
 }
 
@@ -24,6 +24,11 @@ what happens to what the family does not do:
   is refused with a 400 that names the parameter.
 * \`strict\`: everything that the family does not do is refused.
 * \`pass\`: everything is forwarded as it is, and Azure decides. Only what the gateway itself could not answer is refused.
+
+An agent of a Foundry project takes no parameters: its definition decides size, quality and the like. What a caller asks
+for is then told to the agent in the prompt (\`adapt\`, and \`pass\`, as nothing can be forwarded), and reported as
+\`size=prompt\` and so on: a wish, which the agent may or may not grant. \`strict\` refuses it with a 400 that says that the
+agent decides. A mask is sent to it as a further image. A chat deployment in the place of the agent takes all parameters.
 
 Nothing is dropped or clamped silently. Under \`adapt\` and \`strict\` a value that is the family's default anyway is left
 out of the call and not reported, and so is, under \`adapt\`, \`auto\` where the family does not know the word.
@@ -52,7 +57,8 @@ function familySection(families: readonly ModelFamily[]): string {
     const cells = parameterPolicies.map((policy) => cell(samples, (sample) => fateOf(sample, { family, policy })));
     return `| \`${parameter}\` | ${cells.join(' | ')} |`;
   });
-  const prompt = `| \`prompt\` | ${family.promptCharacters} characters | ${family.promptCharacters} characters | sent |`;
+  const longest = `${family.promptCharacters} characters`;
+  const prompt = `| \`prompt\` | ${longest} | ${longest} | ${family.agentDecides ? longest : 'sent'} |`;
   const head = `| Parameter | ${parameterPolicies.map(code).join(' | ')} |\n|---|---|---|---|`;
   return `## ${families.map(({ name }) => name).join(', ')}\n\n${head}\n${lines([prompt, ...rows])}`;
 }

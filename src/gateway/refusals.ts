@@ -7,6 +7,12 @@ export function unsupportedParameter(param: string): GatewayError {
   return new GatewayError('unsupported_parameter', `This model does not support '${param}'.`, { param });
 }
 
+/** Under `strict` nothing is left to an agent. @param param its wire name */
+export function decidedByAgent(param: string): GatewayError {
+  const message = `'${param}' cannot be guaranteed for this model: its agent decides.`;
+  return new GatewayError('unsupported_parameter', message, { param });
+}
+
 /** The family has the parameter, but not this value of it; or it has no such parameter at all. */
 export function unsupportedValue(param: string, value: string, values: Values): GatewayError {
   if (isAbsent(values)) return unsupportedParameter(param);

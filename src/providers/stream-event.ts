@@ -5,6 +5,7 @@ import { invalidResponse } from '../upstream/paid-call-error.ts';
 import { answerSummary } from './answer-summary.ts';
 import { azureErrorEvent } from './azure-error.ts';
 import { beginsObject } from './begins-object.ts';
+import { errorMembers } from './error-members.ts';
 import { hasContent } from './has-content.ts';
 import { imageLink } from './image-link.ts';
 import { PictureCheck } from './picture-check.ts';
@@ -23,10 +24,7 @@ const shape: JsonShape = {
     quality: 'keep',
     background: 'keep',
     output_format: 'keep',
-    error: 'keep',
-    code: 'keep',
-    message: 'keep',
-    param: 'keep',
+    ...errorMembers,
   },
 };
 

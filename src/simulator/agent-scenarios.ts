@@ -51,6 +51,12 @@ export const agentScenarios = [
     reach: 'agent',
     billed: true,
   },
+  {
+    name: 'agent-error-details',
+    does: 'a refusal of the request names its parameter among details only',
+    reach: 'agent',
+    billed: true,
+  },
   { name: 'agent-opaque', does: '400 that says there was an issue', reach: 'agent', billed: false },
   { name: 'agent-late-members', does: 'result first, type and status last', reach: 'agent', billed: true },
   {

@@ -21,6 +21,14 @@ export const integerWithin =
       ? undefined
       : `must be an integer from ${least} to ${most}`;
 
+/** The value is a number within these bounds. */
+export const numberWithin =
+  (least: number, most: number): Rule =>
+  (value) =>
+    typeof value === 'number' && value >= least && value <= most
+      ? undefined
+      : `must be a number from ${least} to ${most}`;
+
 /** The value is a text of so many characters. */
 export const textWithin =
   (least: number, most: number): Rule =>

@@ -1,4 +1,5 @@
 import type { GatewayError } from '../domain/gateway-error.ts';
+import { isChatBilled } from '../gateway/outcome.ts';
 import { describeUpstream, redactUpstream } from '../telemetry/redact-upstream.ts';
 import { causeFacts, operatorHint } from '../telemetry/wide-record.ts';
 import { smokePrompt } from './draw-once.ts';
@@ -19,7 +20,7 @@ export function describeFailure(error: GatewayError): string {
 }
 
 function describeCost({ kind, outcome }: GatewayError): string {
-  if (kind === 'upstream_no_image') return 'No picture was billed, but what the chat model has read and written is.';
+  if (isChatBilled(kind)) return 'No picture was billed, but what the chat model has read and written is.';
   if (outcome === 'unknown') return 'It may have been billed; look at the bill before you try again.';
   return 'Nothing was billed.';
 }

@@ -147,7 +147,7 @@ describe('agentBaseURL', () => {
   });
 
   const notProject =
-    'must be the project of the agent, e.g. https://my-resource.services.ai.azure.com/api/projects/my-project';
+    'must be the project of the agent, e.g. https://my-resource.services.ai.azure.com/api/projects/my-project, or its own address, which ends in /protocols/openai';
   const notResource =
     'must be the resource itself, a project such as https://my-resource.services.ai.azure.com/api/projects/my-project, or end in /openai/v1';
   test.each([

@@ -20,7 +20,7 @@ function targetMessages(target: unknown): string[] {
 }
 
 describe('a target of foundry-agent', () => {
-  test('has an agent, the newest version of it, and the usual key', () => {
+  test('has an agent, and the newest version of it', () => {
     expect(targetOf(agentTarget)).toEqual({
       name: '1',
       priority: 0,
@@ -29,7 +29,7 @@ describe('a target of foundry-agent', () => {
       model: 'gpt-image-2',
       baseURL: 'https://east.example.com/api/projects/posters',
       apiVersion: undefined,
-      artist: { agent: 'painter', version: undefined, key: 'agent_reference' },
+      artist: { agent: 'painter', version: undefined },
       imageDeployment: 'images',
       isBackground: false,
       maxInlineImageChars: undefined,
@@ -43,13 +43,12 @@ describe('a target of foundry-agent', () => {
   test('has everything that it says', () => {
     const says = {
       agentVersion: '7',
-      agentKey: 'agent',
       apiVersion: 'v1',
       background: true,
       maxInlineImageChars: 65_520,
     };
     expect(targetOf({ ...agentTarget, ...says })).toMatchObject({
-      artist: { agent: 'painter', version: '7', key: 'agent' },
+      artist: { agent: 'painter', version: '7' },
       apiVersion: 'v1',
       isBackground: true,
       maxInlineImageChars: 65_520,
@@ -63,6 +62,34 @@ describe('a target of foundry-agent', () => {
         artist: { chatDeployment: 'chat' },
       });
     }
+  });
+
+  describe.each([
+    'https://east.example.com/api/projects/posters/agents/painter/endpoint/protocols/openai',
+    'https://east.example.com/api/projects/posters/applications/painter/protocols/openai',
+  ])('at %s, the address of a published agent,', (baseURL) => {
+    const published = { ...agentless, baseURL };
+
+    test('needs no agent', () => {
+      for (const address of [baseURL, `${baseURL}/`, `${baseURL}/responses`]) {
+        const artist = { agent: undefined, version: undefined };
+        expect(targetOf({ ...published, baseURL: address })).toMatchObject({ baseURL, artist });
+      }
+    });
+
+    test('may name one all the same, and a version of it, but no chat deployment', () => {
+      const agent = { agent: 'painter', agentVersion: '3' };
+      expect(targetOf({ ...published, ...agent })).toMatchObject({
+        baseURL,
+        artist: { agent: 'painter', version: '3' },
+      });
+      expect(targetMessages({ ...published, agentVersion: '3' })).toEqual([
+        'agentVersion: means nothing without `agent`',
+      ]);
+      expect(targetMessages({ ...published, chatDeployment: 'chat' })).toEqual([
+        'chatDeployment: excludes the address of a published agent: give that of the project or the resource',
+      ]);
+    });
   });
 
   test('has the timeout of synchronous targets', () => {
@@ -94,11 +121,7 @@ describe('a target of foundry-agent', () => {
       { ...agentTarget, chatDeployment: 'chat' },
       ['chatDeployment: excludes `agent`: give one of the two'],
     ],
-    [
-      'a version and a key of no agent',
-      { ...chatTarget, agentVersion: '1', agentKey: 'agent' },
-      ['agentVersion: means nothing without `agent`', 'agentKey: means nothing without `agent`'],
-    ],
+    ['a version of no agent', { ...chatTarget, agentVersion: '1' }, ['agentVersion: means nothing without `agent`']],
     ['no image deployment', { ...agentTarget, imageDeployment: undefined }, ['imageDeployment: is required']],
     [
       'an image deployment that no header can hold',
@@ -111,9 +134,11 @@ describe('a target of foundry-agent', () => {
       ['imageDeployment: must be 1 to 128 printable characters without blanks at its ends'],
     ],
     [
-      'an unknown agent key',
-      { ...agentTarget, agentKey: 'agents' },
-      ['agentKey: must be one of agent_reference, agent'],
+      'the agent key of earlier versions',
+      { ...agentTarget, agentKey: 'agent' },
+      [
+        'agentKey: unknown key `agentKey`: Azure takes `agent_reference` only, so there is no choice any more: remove it',
+      ],
     ],
     ['a version that is a number', { ...agentTarget, agentVersion: 7 }, ['agentVersion: must be a string']],
     [
@@ -142,14 +167,14 @@ describe('a target of foundry-agent', () => {
       'no project for its agent',
       { ...agentTarget, baseURL: 'https://east.example.com' },
       [
-        'baseURL: must be the project of the agent, e.g. https://my-resource.services.ai.azure.com/api/projects/my-project',
+        'baseURL: must be the project of the agent, e.g. https://my-resource.services.ai.azure.com/api/projects/my-project, or its own address, which ends in /protocols/openai',
       ],
     ],
     [
       'an address of a deployment',
       { ...agentTarget, baseURL: 'https://east.example.com/openai/deployments/images' },
       [
-        'baseURL: must be the project of the agent, e.g. https://my-resource.services.ai.azure.com/api/projects/my-project',
+        'baseURL: must be the project of the agent, e.g. https://my-resource.services.ai.azure.com/api/projects/my-project, or its own address, which ends in /protocols/openai',
       ],
     ],
     [
@@ -161,24 +186,19 @@ describe('a target of foundry-agent', () => {
     expect(targetMessages(target)).toEqual(messages);
   });
 
-  test.each([
-    'agent',
-    'agentVersion',
-    'agentKey',
-    'chatDeployment',
-    'imageDeployment',
-    'background',
-    'maxInlineImageChars',
-  ])('%s is a key of no other provider, and belongs into a target', (key) => {
-    for (const target of [v1Target, deploymentTarget, asyncTarget]) {
-      expect(targetMessages({ ...target, [key]: 'x' })).toEqual([
-        expect.stringMatching(`^${key}: unknown key \`${key}\``),
+  test.each(['agent', 'agentVersion', 'chatDeployment', 'imageDeployment', 'background', 'maxInlineImageChars'])(
+    '%s is a key of no other provider, and belongs into a target',
+    (key) => {
+      for (const target of [v1Target, deploymentTarget, asyncTarget]) {
+        expect(targetMessages({ ...target, [key]: 'x' })).toEqual([
+          expect.stringMatching(`^${key}: unknown key \`${key}\``),
+        ]);
+      }
+      expect(messagesOf({ models: { poster: { [key]: 'x', targets: [agentTarget] } } })).toEqual([
+        `models.poster.${key}: unknown key \`${key}\`: in a model with \`targets\` it belongs into each target`,
       ]);
-    }
-    expect(messagesOf({ models: { poster: { [key]: 'x', targets: [agentTarget] } } })).toEqual([
-      `models.poster.${key}: unknown key \`${key}\`: in a model with \`targets\` it belongs into each target`,
-    ]);
-  });
+    },
+  );
 
   test('with an unknown provider has its other mistakes reported, too', () => {
     expect(targetMessages({ ...agentTarget, provider: 'foundry', background: 'yes' })).toEqual([

@@ -24,7 +24,7 @@ describe('the JSON Schema', () => {
   test.each([
     ['the short form', { poster: deploymentTarget }],
     ['the long form', { poster: { targets: [deploymentTarget, v1Target, asyncTarget] } }],
-    ['an agent', { poster: { ...agentTarget, agentVersion: '3', agentKey: 'agent', background: true } }],
+    ['an agent', { poster: { ...agentTarget, agentVersion: '3', background: true } }],
     ['a chat deployment', { poster: { targets: [{ ...agentTarget, agent: undefined, chatDeployment: 'chat' }] } }],
     ['tokens in the place of a key', { poster: { ...v1Target, apiKey: undefined, auth: entra } }],
   ])('%s is accepted', (_, models) => {
@@ -38,7 +38,7 @@ describe('the JSON Schema', () => {
     ['a missing api-version', { poster: { ...deploymentTarget, apiVersion: undefined } }],
     ['targets beside flat keys', { poster: { ...v1Target, targets: [v1Target] } }],
     ['an agent without an image deployment', { poster: { ...agentTarget, imageDeployment: undefined } }],
-    ['an agent key that nobody knows', { poster: { ...agentTarget, agentKey: 'agents' } }],
+    ['the agent key of earlier versions', { poster: { ...agentTarget, agentKey: 'agent' } }],
     ['an agent of another provider', { poster: { ...v1Target, agent: 'painter' } }],
     ['auth without a scope', { poster: { ...v1Target, auth: { entra: {} } } }],
     ['no targets', { poster: { targets: [] } }],

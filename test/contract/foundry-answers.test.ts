@@ -102,6 +102,16 @@ describe.each(foundryProviders)('a response of $name', (provider) => {
       responseOf([imageCall(null, { id: 'ig_0', status: 'failed' }), imageCall(tinyPng)]),
       one({}),
     ],
+    [
+      'with empty calls before its picture, and other members that say nothing',
+      responseOf([
+        imageCall('', { id: '' }),
+        imageCall(null, { id: '', error: {} }),
+        imageCall(tinyPng, { id: '', error: '', revised_prompt: '', size: null }),
+      ]),
+      one({}),
+    ],
+    ['with a call of no type', responseOf([imageCall(tinyPng, { type: '' })]), one({})],
     ['that is incomplete behind its picture', responseOf([imageCall(tinyPng)], { status: 'incomplete' }), one({})],
     [
       'that failed behind its picture',
@@ -155,10 +165,13 @@ const refused = { kind: 'content_policy_violation', outcome: 'refused' };
 const ended = { kind: 'upstream_generation_failed', outcome: 'failed' };
 const invalid = { kind: 'upstream_invalid_response', outcome: 'unknown' };
 const badImage = { kind: 'upstream_refused_image', outcome: 'refused', param: 'image' };
+const cancelled = { kind: 'upstream_outcome_unknown', outcome: 'unknown' };
+const incomplete = { kind: 'upstream_incomplete', outcome: 'failed' };
 const wordsOnly = { kind: 'upstream_no_image', outcome: 'failed' };
 
 const failedWith = (code: string, more: object = {}) =>
   responseOf([], { status: 'failed', error: { code, message: 'body-canary', ...more } });
+const refusal = { ...message, content: [{ type: 'refusal', refusal: 'body-canary' }] };
 const failedCall = (error: unknown, status = 'completed') =>
   responseOf([imageCall(null, { status: 'failed', error })], { status });
 
@@ -202,7 +215,7 @@ const ends: readonly (readonly [string, unknown, object])[] = [
   ['failed without a reason', responseOf([], { status: 'failed' }), ended],
   ['failed with a reason that is no object', responseOf([], { status: 'failed', error: 'no' }), ended],
   ['failed with a text beside', responseOf([message], { status: 'failed', error: { code: 'server_error' } }), ended],
-  ['cancelled', responseOf([], { status: 'cancelled' }), ended],
+  ['cancelled', responseOf([], { status: 'cancelled' }), cancelled],
   [
     'incomplete because of the content filter',
     responseOf([message], { status: 'incomplete', incomplete_details: { reason: 'content_filter' } }),
@@ -213,18 +226,39 @@ const ends: readonly (readonly [string, unknown, object])[] = [
       [
         `incomplete because of ${reason}`,
         responseOf([], { status: 'incomplete', incomplete_details: { reason } }),
-        ended,
+        incomplete,
       ] as const,
   ),
-  ['incomplete without a reason', responseOf([], { status: 'incomplete' }), ended],
+  ['incomplete without a reason', responseOf([], { status: 'incomplete' }), incomplete],
+  [
+    'incomplete with a call that failed, or still runs',
+    responseOf([imageCall(null, { status: 'failed', error: { code: 'server_error' } }), imageCall(null)], {
+      status: 'incomplete',
+    }),
+    incomplete,
+  ],
+  ['cancelled with a call that failed', failedCall({ code: 'server_error' }, 'cancelled'), cancelled],
   ['completed with words only', responseOf([message]), wordsOnly],
   ['completed with nothing', responseOf([]), wordsOnly],
   ['completed with an output that is null', responseOf([], { output: null }), wordsOnly],
+  ['completed with a refusal', responseOf([refusal]), refused],
+  ['completed with a refusal behind words', responseOf([message, refusal]), refused],
   [
-    'completed with a refusal',
-    responseOf([{ ...message, content: [{ type: 'refusal', refusal: 'body-canary' }] }]),
+    'completed with words about a refusal',
+    responseOf([{ ...message, content: [{ type: 'output_text', text: 'refusal', refusal: null }] }]),
     wordsOnly,
   ],
+  ['completed with a call that failed without saying why', failedCall(null), ended],
+  ...[undefined, '', {}, [], { code: null, message: '' }].map(
+    (error) =>
+      [`completed with a failed call whose error is ${JSON.stringify(error)}`, failedCall(error), ended] as const,
+  ),
+  [
+    'completed with a call that failed, and a refusal',
+    responseOf([imageCall(null, { status: 'failed' }), refusal]),
+    refused,
+  ],
+  ['failed with an error that says nothing', responseOf([], { status: 'failed', error: { code: null } }), ended],
   [
     'completed with a call that failed by the filter',
     failedCall({ code: 'moderation_blocked' }),
@@ -235,6 +269,7 @@ const ends: readonly (readonly [string, unknown, object])[] = [
   ['completed with a call without a picture', responseOf([imageCall(null)]), invalid],
   ['completed with a picture that is a link', responseOf([imageCall({ url: 'https://a.example' })]), invalid],
   ['completed with an empty picture', responseOf([imageCall('')]), invalid],
+  ['without a status, with an error that is empty', responseOf([], { status: '', error: {} }), invalid],
   [
     'completed with bytes that are no image',
     responseOf([imageCall(Buffer.from('<html>not an image</html>').toString('base64'))]),
@@ -352,7 +387,7 @@ describe('a caller of an agent', () => {
       { body: responseOf([], { status: 'cancelled' }) },
       502,
       'server_error',
-      'upstream_generation_failed',
+      'upstream_outcome_unknown',
       null,
     ],
     [

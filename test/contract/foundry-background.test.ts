@@ -49,13 +49,14 @@ describe('a job in the background', () => {
     expect(await rejection(startCall(foundryBackground).events)).toMatchObject({ outcome: 'failed' });
   });
 
-  test.each(['incomplete', 'failed', 'cancelled'])(
-    'that becomes %s has ended, and is not cancelled',
-    async (status) => {
-      acceptResponse(mockAzure(), { body: pending }, { body: responseOf([], { status }) });
-      expect(await rejection(startCall(foundryBackground).events)).toMatchObject({ outcome: 'failed' });
-    },
-  );
+  test.each([
+    ['incomplete', 'failed'],
+    ['failed', 'failed'],
+    ['cancelled', 'unknown'],
+  ])('that becomes %s has ended, and is not cancelled', async (status, outcome) => {
+    acceptResponse(mockAzure(), { body: pending }, { body: responseOf([], { status }) });
+    expect(await rejection(startCall(foundryBackground).events)).toMatchObject({ outcome });
+  });
 
   test.each<[string, unknown]>([
     ['no id', undefined],

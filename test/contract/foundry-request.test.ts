@@ -25,6 +25,8 @@ import {
 const success = { body: responseOf([imageCall(tinyPng)]) };
 const reference = `"agent_reference":{"type":"agent_reference","name":"${agent}"}`;
 const forced = '"tool_choice":{"type":"image_generation"}';
+const chat = { agent: undefined, chatDeployment: 'chat' };
+const chatTool = foundryToolWith({ artist: { chatDeployment: 'chat' } });
 const tool = (options: string) => `"tools":[{"type":"image_generation","model":"gpt-image-2"${options}}]`;
 
 type Target = {
@@ -61,9 +63,9 @@ async function sentBy(
 
 describe('the body of a generation, byte for byte,', () => {
   test.each<[string, Record<string, unknown>, Target, string]>([
-    ['of an agent', {}, {}, `{${reference},"input":"a cat",${forced}}`],
+    ['of an agent, whose definition holds everything else', {}, {}, `{${reference},"input":"a cat"}`],
     [
-      'of an agent with options of its tool',
+      'of a chat deployment with all options of its tool',
       {
         size: '1536x1024',
         quality: 'high',
@@ -72,64 +74,59 @@ describe('the body of a generation, byte for byte,', () => {
         output_compression: 0,
         moderation: 'low',
       },
-      {},
-      `{${reference},"input":"a cat",${tool(
+      { target: chat },
+      `{"model":"chat","input":"a cat",${tool(
         ',"size":"1536x1024","quality":"high","background":"opaque","output_format":"jpeg","output_compression":0,"moderation":"low"',
       )},${forced}}`,
     ],
     [
-      'of a version of an agent under the other key',
+      'of a version of an agent',
       {},
-      { target: { agentKey: 'agent', agentVersion: '7' } },
-      `{"agent":{"type":"agent_reference","name":"${agent}","version":"7"},"input":"a cat",${forced}}`,
+      { target: { agentVersion: '7' } },
+      `{"agent_reference":{"type":"agent_reference","name":"${agent}","version":"7"},"input":"a cat"}`,
     ],
     [
       'of a chat deployment, which is given the tool',
       {},
-      { target: { agent: undefined, chatDeployment: 'chat' } },
+      { target: chat },
       `{"model":"chat","input":"a cat",${tool('')},${forced}}`,
     ],
     [
       'of a chat deployment with options',
       { quality: 'low' },
-      { target: { agent: undefined, chatDeployment: 'chat', model: 'gpt-image-1' } },
+      { target: { ...chat, model: 'gpt-image-1' } },
       `{"model":"chat","input":"a cat","tools":[{"type":"image_generation","model":"gpt-image-1","quality":"low"}],${forced}}`,
     ],
-    [
-      'in the background',
-      {},
-      { provider: foundryBackground },
-      `{${reference},"input":"a cat",${forced},"background":true}`,
-    ],
+    ['in the background', {}, { provider: foundryBackground }, `{${reference},"input":"a cat","background":true}`],
     [
       'for a user, who is named to the model and not to the tool',
       { user: 'user-1', safety_identifier: 'safe-1' },
       {},
-      `{${reference},"input":"a cat",${forced},"user":"user-1","safety_identifier":"safe-1"}`,
+      `{${reference},"input":"a cat","user":"user-1","safety_identifier":"safe-1"}`,
     ],
     [
       'with nulls, n=1 and what is the default anyway',
       { n: 1, size: null, quality: null, user: null, stream: false, response_format: 'b64_json', partial_images: 0 },
       {},
-      `{${reference},"input":"a cat",${forced}}`,
+      `{${reference},"input":"a cat"}`,
     ],
     [
       'with further parameters of the tool',
       { complexity: 'high', svg: { compact: false } },
-      {},
-      `{${reference},"input":"a cat",${tool(',"complexity":"high","svg":{"compact":false}')},${forced}}`,
+      { target: chat },
+      `{"model":"chat","input":"a cat",${tool(',"complexity":"high","svg":{"compact":false}')},${forced}}`,
     ],
     [
       'of a model whose policy is pass: everything is forwarded, also what the tool does not know',
       { n: 3, style: 'vivid', response_format: 'b64_json', size: '1x1' },
-      { target: { parameters: 'pass' } },
-      `{${reference},"input":"a cat",${tool(',"size":"1x1","n":3,"style":"vivid","response_format":"b64_json"')},${forced}}`,
+      { target: { ...chat, parameters: 'pass' } },
+      `{"model":"chat","input":"a cat",${tool(',"size":"1x1","n":3,"style":"vivid","response_format":"b64_json"')},${forced}}`,
     ],
     [
       'with any characters in its prompt',
       { prompt: '"Kätzchen"\n🐱\u2028' },
       {},
-      `{${reference},"input":"\\"Kätzchen\\"\\n🐱\u2028",${forced}}`,
+      `{${reference},"input":"\\"Kätzchen\\"\\n🐱\u2028"}`,
     ],
   ])('%s', async (_name, body, target, expected) => {
     const { text, asked, status } = await sent(body, target);
@@ -139,34 +136,130 @@ describe('the body of a generation, byte for byte,', () => {
     expect(status).toBe(200);
   });
 
-  test('with previews of a stream', async () => {
+  test.each<[string, Record<string, unknown>, number]>([
+    ['with partial images of a stream', { partial_images: 2 }, 2],
+    ['of a stream without partial images, which the tool refuses: one is asked for, and dropped', {}, 1],
+  ])('of a chat deployment %s', async (_name, asked, partials) => {
     const azure = mockAzure();
     azure.post(foundryTool.paidPath, success);
-    const gateway = await startGateway(oneTarget({ ...foundryTool.target, capabilities: { streams: true } }));
-    await callGateway(gateway.url, { model: 'picture', prompt: 'a cat', stream: true, partial_images: 2 });
+    const target = { ...foundryTool.target, ...chat, capabilities: { streams: true } };
+    const gateway = await startGateway(oneTarget(target));
+    await callGateway(gateway.url, { model: 'picture', prompt: 'a cat', stream: true, ...asked });
     expect(azure.texts[0]).toBe(
-      `{${reference},"input":"a cat",${tool(',"partial_images":2')},${forced},"stream":true}`,
+      `{"model":"chat","input":"a cat",${tool(`,"partial_images":${partials}`)},${forced},"stream":true}`,
     );
   });
 
-  test('of a stream without previews', async () => {
+  test('of an agent that streams has a stream only for who wants partial images: its definition says how many', async () => {
     const azure = mockAzure();
-    azure.post(foundryTool.paidPath, success);
+    azure.post(foundryTool.paidPath, success, success);
     const gateway = await startGateway(oneTarget({ ...foundryTool.target, capabilities: { streams: true } }));
-    await callGateway(gateway.url, { model: 'picture', prompt: 'a cat', stream: true });
-    expect(azure.texts[0]).toBe(`{${reference},"input":"a cat",${forced},"stream":true}`);
+    const ask = (more: object) =>
+      callGateway(gateway.url, { model: 'picture', prompt: 'a cat', stream: true, ...more });
+    const adaptations = [await ask({ partial_images: 2 }), await ask({})].map(({ headers }) =>
+      headers.get('x-gateway-adapted'),
+    );
+    expect(azure.texts).toEqual([`{${reference},"input":"a cat","stream":true}`, `{${reference},"input":"a cat"}`]);
+    expect(adaptations).toEqual(['partial_images=agent', 'stream=completed-only']);
   });
 
   test('asked for as a stream by the operator, for a caller that wants none', async () => {
     const azure = mockAzure();
     azure.post(foundryTool.paidPath, success);
-    const target = { ...foundryTool.target, capabilities: { streams: true }, upstreamStream: 'always' };
+    const target = { ...foundryTool.target, ...chat, capabilities: { streams: true }, upstreamStream: 'always' };
     const gateway = await startGateway(oneTarget(target));
     const called = await callGateway(gateway.url, { model: 'picture', prompt: 'a cat' });
     expect(azure.texts[0]).toBe(
-      `{${reference},"input":"a cat",${tool(',"partial_images":1')},${forced},"stream":true}`,
+      `{"model":"chat","input":"a cat",${tool(',"partial_images":1')},${forced},"stream":true}`,
     );
     expect(called.json().data).toEqual([{ b64_json: tinyPng }]);
+  });
+});
+
+describe('what a caller asks of an agent', () => {
+  const wishes = {
+    size: '1536x1024',
+    quality: 'high',
+    background: 'opaque',
+    output_format: 'jpeg',
+    output_compression: 80,
+    moderation: 'low',
+    complexity: 'low',
+    svg: { compact: false },
+  };
+
+  test.each(['adapt', 'pass'])('is told to it in the prompt under %s, and reported', async (parameters) => {
+    const { text, called } = await sent(wishes, { target: { parameters } });
+    const words = [
+      'The size of the image must be 1536x1024.',
+      'The quality of the image must be high.',
+      'The background of the image must be opaque.',
+      'The file format of the image must be jpeg.',
+      'The compression level of the image must be 80 percent.',
+      'The moderation level must be low.',
+      'The complexity of the image must be low.',
+      'The SVG options must be {"compact":false}.',
+    ].join(' ');
+    expect(JSON.parse(text)).toEqual({
+      agent_reference: { type: 'agent_reference', name: agent },
+      input: `a cat\n\n${words}`,
+    });
+    const names = Object.keys(wishes).map((name) => `${name}=prompt`);
+    expect(called.headers.get('x-gateway-adapted')?.split(/, ?/)).toEqual(names);
+  });
+
+  test.each(Object.entries(wishes))(
+    'is refused under strict: %s is named, and that the agent decides',
+    async (name, value) => {
+      const azure = mockAzure();
+      const gateway = await startGateway(oneTarget({ ...foundryTool.target, parameters: 'strict' }));
+      // A level of compression needs a format that has one.
+      const format = name === 'output_compression' ? { output_format: 'jpeg' } : {};
+      const called = await callGateway(gateway.url, { model: 'picture', prompt: 'a cat', [name]: value, ...format });
+      const { error } = called.json();
+      const param = name === 'output_compression' ? 'output_format' : name;
+      expect([called.status, error.code, error.param]).toEqual([400, 'unsupported_parameter', param]);
+      expect(error.message).toBe(`'${param}' cannot be guaranteed for this model: its agent decides.`);
+      expect(azure.asked).toEqual([]);
+    },
+  );
+
+  test.each(['adapt', 'strict', 'pass'])('is not told under %s where it changes nothing', async (parameters) => {
+    const asked = {
+      size: 'auto',
+      quality: 'auto',
+      background: 'auto',
+      output_format: 'png',
+      moderation: 'auto',
+      complexity: 'auto',
+    };
+    const { text, called } = await sent(asked, { target: { parameters } });
+    expect(JSON.parse(text).input).toBe('a cat');
+    expect(called.headers.get('x-gateway-adapted')).toBeNull();
+  });
+
+  test('is told to each of the calls that make several images', async () => {
+    const azure = mockAzure();
+    azure.post(foundryTool.paidPath, success, success);
+    const gateway = await startGateway(oneTarget(foundryTool.target));
+    const called = await callGateway(gateway.url, { model: 'picture', prompt: 'a cat', n: 2, quality: 'low' });
+    const input = 'a cat\n\nThe quality of the image must be low.';
+    expect(azure.texts.map((text) => JSON.parse(text).input)).toEqual([input, input]);
+    expect(called.headers.get('x-gateway-adapted')?.split(/, ?/).sort()).toEqual(['n=fan-out', 'quality=prompt']);
+  });
+
+  test('is named as the operator’s mistake where Azure complains of the agent’s own tool', async () => {
+    const azure = mockAzure();
+    const error = {
+      message: 'Invalid value',
+      type: 'invalid_request_error',
+      param: 'tools[0].size',
+      code: 'invalid_value',
+    };
+    azure.post(foundryTool.paidPath, { status: 400, body: { error } });
+    const gateway = await startGateway(oneTarget(foundryTool.target));
+    const called = await callGateway(gateway.url, { model: 'picture', prompt: 'a cat', size: '1024x1536' });
+    expect([called.status, called.json().error.code]).toEqual([502, 'upstream_misconfigured']);
   });
 });
 
@@ -184,7 +277,7 @@ describe('the body of an edit, byte for byte,', () => {
       'with one image',
       editInputs([imageInput(png)]),
       {},
-      `{${reference},${message(url(png))},${tool(',"action":"edit"')},${forced}}`,
+      `{"model":"chat",${message(url(png))},${tool(',"action":"edit"')},${forced}}`,
     ],
     [
       'with several images, in their order, a mask and options',
@@ -192,12 +285,12 @@ describe('the body of an edit, byte for byte,', () => {
         mask: imageInput(Buffer.from('mask')),
       }),
       { size: '1024x1024', inputFidelity: 'high', user: 'user-1' },
-      `{${reference},${message(url(jpeg, 'jpeg'), url(png))},${tool(
+      `{"model":"chat",${message(url(jpeg, 'jpeg'), url(png))},${tool(
         `,"size":"1024x1024","input_fidelity":"high","action":"edit","input_image_mask":{"image_url":"${url(Buffer.from('mask'))}"}`,
       )},${forced},"user":"user-1"}`,
     ],
   ])('%s', async (_name, edit, request, expected) => {
-    const { asked, text } = await sentBy(foundryTool, { ...request, edit });
+    const { asked, text } = await sentBy(chatTool, { ...request, edit });
     expect(text).toBe(expected);
     expect(asked.headers['content-length']).toBe(String(Buffer.byteLength(expected)));
     expect(asked.headers['content-type']).toBe('application/json');
@@ -211,19 +304,59 @@ describe('the body of an edit, byte for byte,', () => {
       headers: { authorization: `Bearer ${gatewayKey}`, ...formHeaders },
       body: new Uint8Array(writeForm([...fields({ model: 'picture', prompt: 'a cat' }), ...parts])),
     });
-    return { status: answer.status, body: (await answer.json()) as { data: unknown; error: { param: unknown } } };
+    const adaptations = answer.headers.get('x-gateway-adapted');
+    return {
+      status: answer.status,
+      adaptations,
+      body: (await answer.json()) as { data: unknown; error: { param: unknown } },
+    };
   }
 
-  test('of a caller: its picture, and nothing of its file name', async () => {
+  test('of a caller: its image, and nothing of its file name', async () => {
     const azure = mockAzure();
     azure.post(foundryTool.paidPath, success);
-    const { status, body } = await callEdits({}, { image: png, mask: png });
+    const { status, body } = await callEdits(chat, { image: png, mask: png });
     expect([status, body.data]).toEqual([200, [{ b64_json: tinyPng }]]);
     expect(azure.texts[0]).toBe(
-      `{${reference},${message(url(png))},${tool(
+      `{"model":"chat",${message(url(png))},${tool(
         `,"action":"edit","input_image_mask":{"image_url":"${url(png)}"}`,
       )},${forced}}`,
     );
+  });
+
+  const edits = 'Edit what is attached; do not make an unrelated image.';
+  const masks = 'The last attached image is a mask: change the first image only where the mask is transparent.';
+  test.each<[string, Record<string, Buffer>, string, string]>([
+    ['an image', { image: png }, edits, 'action=prompt'],
+    ['a mask, which is one image more', { image: png, mask: png }, `${masks} ${edits}`, 'mask=prompt,action=prompt'],
+  ])('of an agent, with %s: it is told what to do with it', async (_name, files, words, adapted) => {
+    const azure = mockAzure();
+    azure.post(foundryTool.paidPath, success);
+    const { status, adaptations } = await callEdits({}, files);
+    expect([status, adaptations?.replaceAll(' ', '')]).toEqual([200, adapted]);
+    const [{ content }] = JSON.parse(azure.texts[0] ?? '').input;
+    expect(content).toEqual([
+      { type: 'input_text', text: `a cat\n\n${words}` },
+      ...Object.keys(files).map(() => ({ type: 'input_image', image_url: url(png) })),
+    ]);
+  });
+
+  test.each([
+    ['image', { image: png }],
+    ['mask', { image: png, mask: png }],
+  ])('of an agent is refused under strict, naming %s', async (param, files) => {
+    const azure = mockAzure();
+    const { status, body } = await callEdits({ parameters: 'strict' }, files);
+    expect([status, body.error]).toEqual([
+      400,
+      {
+        message: `'${param}' cannot be guaranteed for this model: its agent decides.`,
+        type: 'invalid_request_error',
+        param,
+        code: 'unsupported_parameter',
+      },
+    ]);
+    expect(azure.asked).toEqual([]);
   });
 
   test.each([
@@ -247,6 +380,13 @@ describe('the body of an edit, byte for byte,', () => {
   });
 });
 
+test('the body of a published agent names no agent, unless the operator does', async () => {
+  const baseURL = `${azureOrigin}/api/projects/p/applications/painter/protocols/openai`;
+  const path = '/api/projects/p/applications/painter/protocols/openai/responses';
+  expect((await sent({}, { target: { baseURL, agent: undefined }, path })).text).toBe('{"input":"a cat"}');
+  expect((await sent({}, { target: { baseURL }, path })).text).toBe(`{${reference},"input":"a cat"}`);
+});
+
 describe('the address', () => {
   test.each<[string, Record<string, unknown>, string]>([
     [
@@ -258,6 +398,20 @@ describe('the address', () => {
       'of a chat deployment in a resource without a project',
       { baseURL: azureOrigin, agent: undefined, chatDeployment: 'chat' },
       '/openai/v1/responses',
+    ],
+    [
+      'of a published agent',
+      { baseURL: `${azureOrigin}/api/projects/p/agents/painter/endpoint/protocols/openai`, agent: undefined },
+      '/api/projects/p/agents/painter/endpoint/protocols/openai/responses',
+    ],
+    [
+      'of an application, with an api-version',
+      {
+        baseURL: `${azureOrigin}/api/projects/p/applications/painter/protocols/openai/responses`,
+        agent: undefined,
+        apiVersion: 'v1',
+      },
+      '/api/projects/p/applications/painter/protocols/openai/responses?api-version=v1',
     ],
     [
       'whose base URL says more than it must',

@@ -111,6 +111,22 @@ describe('a stream', () => {
     expect(call.anomalies).toEqual([]);
   });
 
+  test('has no partial image that is empty, and no event whose error says nothing', async () => {
+    const body =
+      begin +
+      partial(0, { partial_image_b64: '' }) +
+      partial(0, { error: {} }) +
+      done(imageCall('', { id: 'ig_0' })) +
+      end +
+      completed();
+    const events = await collect(await run(body).events);
+    const begun = events.filter((event) => (event as { type: string }).type === 'image');
+    expect(begun).toEqual([
+      { type: 'image', index: 0, isPartial: true },
+      { type: 'image', index: 0, isPartial: false },
+    ]);
+  });
+
   test('that is cut in the bytes of its picture is torn, also behind a preview', async () => {
     const large = Buffer.concat([Buffer.from(tinyPng, 'base64'), Buffer.alloc(1_000)]).toString('base64');
     for (const before of [begin, begin + partial(0)]) {
@@ -122,11 +138,15 @@ describe('a stream', () => {
 
   const refused = { kind: 'content_policy_violation', outcome: 'refused' };
   const ended = { kind: 'upstream_generation_failed', outcome: 'failed' };
+  const incomplete = { kind: 'upstream_incomplete', outcome: 'failed' };
+  const cancelled = { kind: 'upstream_outcome_unknown', outcome: 'unknown' };
   const limited = { kind: 'upstream_rate_limited', outcome: 'not-processed' };
   const unknown = { kind: 'upstream_outcome_unknown', outcome: 'unknown' };
   const invalid = { kind: 'upstream_invalid_response', outcome: 'unknown' };
   const noImage = { kind: 'upstream_no_image', outcome: 'failed' };
   const error = { code: 'content_policy_violation', message: 'body-canary', param: null, sequence_number: 3 };
+  const refusal = { ...message, content: [{ type: 'refusal', refusal: 'body-canary' }] };
+  const details = { moderation_stage: 'output', categories: ['violence'] };
   const failed = (code: string) =>
     event('response.failed', { response: responseOf([], { status: 'failed', error: { code, message: 'no' } }) });
 
@@ -162,12 +182,12 @@ describe('a stream', () => {
         event('response.incomplete', {
           response: responseOf([], { status: 'incomplete', incomplete_details: { reason: 'max_output_tokens' } }),
         }),
-      ended,
+      incomplete,
     ],
     [
       'that is cancelled',
       begin + event('response.cancelled', { response: responseOf([], { status: 'cancelled' }) }),
-      ended,
+      cancelled,
     ],
     [
       'whose item failed',
@@ -175,6 +195,20 @@ describe('a stream', () => {
         done(imageCall(null, { status: 'failed', error: { code: 'image_content_policy_violation' } })) +
         completed(),
       refused,
+    ],
+    ['whose item failed without saying why', begin + done(imageCall(null, { status: 'failed' })) + completed(), ended],
+    [
+      'whose last event has a status of nothing',
+      begin + event('response.failed', { response: { status: null } }),
+      ended,
+    ],
+    ['with a refusal in its item', done(refusal) + completed(), refused],
+    ['with a refusal at its end', begin + completed(refusal), refused],
+    ['with a refusal in events of its own', event('response.refusal.done', { refusal: 'no' }) + completed(), refused],
+    [
+      'with a flat error that tells its details only',
+      begin + event('error', { code: 'moderation_blocked', message: 'no', moderation_details: details }),
+      { kind: 'moderation_blocked', moderation: { stage: 'output', categories: ['violence'] } },
     ],
     ['with words only', done(message) + completed(message), noImage],
     ['that completes with a call without a picture', begin + completed(imageCall(null)), invalid],
@@ -239,11 +273,12 @@ describe('a caller of a stream', () => {
   });
 
   test('gets pictures of several calls one behind the other', async () => {
+    const withPartials = { stream: true, partial_images: 1 };
     const azure = mockAzure();
     azure.post(foundryTool.paidPath, { headers, body: begin + end + completed() });
     azure.post(foundryTool.paidPath, { headers, body: begin + completed(imageCall(tinyPng)) });
     const gateway = await startGateway(oneTarget(target));
-    const called = await callGateway(gateway.url, { model: 'picture', prompt: 'a cat', n: 2, stream: true });
+    const called = await callGateway(gateway.url, { model: 'picture', prompt: 'a cat', n: 2, ...withPartials });
     expect(namesOf(called.text)).toEqual(['image_generation.completed', 'image_generation.completed']);
   });
 

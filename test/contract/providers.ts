@@ -110,7 +110,7 @@ type FoundryOptions = Omit<Parameters<typeof foundryAgent>[0], 'client'>;
 export const foundryOptions: FoundryOptions = {
   baseURL: project,
   apiVersion: undefined,
-  artist: { agent, key: 'agent_reference' },
+  artist: { agent },
   imageDeployment,
   imageModel: 'gpt-image-2',
   isBackground: false,

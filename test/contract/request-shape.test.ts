@@ -61,9 +61,7 @@ function bodyOf(provider: ProviderUnderTest, { prompt, ...options }: { prompt: s
   if (!foundryProviders.includes(provider)) return { ...modelOf(provider), prompt, ...options };
   return {
     agent_reference: { type: 'agent_reference', name: agent },
-    input: prompt,
-    ...(options.size !== undefined && { tools: [{ type: 'image_generation', model: 'gpt-image-2', ...options }] }),
-    tool_choice: { type: 'image_generation' },
+    input: options.size === undefined ? prompt : `${prompt}\n\nThe size of the image must be ${options.size}.`,
     ...(provider === foundryBackground && { background: true }),
   };
 }

@@ -19,7 +19,7 @@ const brokenBody = /^(torn|502 upstream_outcome_unknown, false)$/;
 /** How a response without a picture ends, in whichever way it is asked for. */
 const endings: Record<string, string> = {
   'agent-text-only': words,
-  'agent-refusal': words,
+  'agent-refusal': filtered,
   'agent-failed': failed,
   'agent-failed-rate-limit': '429 rate_limit_exceeded',
   'agent-failed-policy': filtered,
@@ -27,7 +27,7 @@ const endings: Record<string, string> = {
   'agent-call-failed': blocked,
   'agent-incomplete': failed,
   'agent-incomplete-filter': filtered,
-  'agent-cancelled': failed,
+  'agent-cancelled': unknown,
 };
 
 const asJson: Record<string, string | RegExp> = {
@@ -44,6 +44,7 @@ const asJson: Record<string, string | RegExp> = {
   'agent-huge-prompt': good,
   'agent-huge-echo': good,
   'agent-late-members': good,
+  'agent-error-details': good,
   'agent-opaque': misconfigured,
   'agent-in-progress': lost,
   'html-200': lost,
@@ -144,9 +145,14 @@ describe('an agent', () => {
     expectBilledOnce(rig, name);
   });
 
-  test('words instead of a picture are bought once, however many retries there are', async () => {
+  test.each([
+    ['words instead of an image', 'agent-text-only', words],
+    ['a refusal', 'agent-refusal', filtered],
+    ['a response that a limit has cut', 'agent-incomplete', failed],
+    ['a response that was cancelled by nobody here', 'agent-cancelled', unknown],
+  ])('%s: bought once, however many retries there are', async (_name, scenario, expected) => {
     const rig = await startAgents({ targetKeys: { maxRetries: 2 } });
-    expect(await outcome(rig.url, { prompt: 'simulate:agent-text-only' })).toBe(words);
+    expect(await outcome(rig.url, { prompt: `simulate:${scenario}` })).toBe(expected);
     expect(rig.requests('POST')).toHaveLength(1);
   });
 

@@ -209,12 +209,18 @@ describe('an agent', () => {
     expect(await loggedCost(gateway)).toEqual(expected);
   });
 
-  test('that has written instead of drawing: unknown, and never 0', async () => {
+  test.each([
+    ['has written instead of drawing', 'agent-text-only', 502],
+    ['has refused', 'agent-refusal', 400],
+    ['was stopped by a limit', 'agent-incomplete', 502],
+    ['was stopped by the content filter', 'agent-incomplete-filter', 400],
+    ['was cancelled by nobody here', 'agent-cancelled', 502],
+  ])('that %s: unknown, and never 0', async (_name, scenario, status) => {
     const simulator = await startSimulator();
     onTestFinished(() => simulator.close());
     const gateway = await startGateway(artist(simulator.origin, {}));
-    const answer = await callGateway(gateway.url, { prompt: 'simulate:agent-text-only' });
-    expect(answer.status).toBe(502);
+    const answer = await callGateway(gateway.url, { prompt: `simulate:${scenario}` });
+    expect(answer.status).toBe(status);
     expect(await loggedCost(gateway)).toEqual({ cost: null, costMayBeMore: true });
   });
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { callerViews } from '../../src/api/write-error.ts';
 import { type ErrorKind, GatewayError, type Outcome } from '../../src/domain/gateway-error.ts';
-import { isTargetFault, repeatAfter } from '../../src/gateway/outcome.ts';
+import { isChatBilled, isTargetFault, repeatAfter } from '../../src/gateway/outcome.ts';
 
 const kinds = Object.keys(callerViews) as ErrorKind[];
 const outcomes: (Outcome | undefined)[] = [undefined, 'not-processed', 'failed', 'refused', 'unknown'];
@@ -40,6 +40,7 @@ describe('repeatAfter', () => {
     ['deadline_exceeded', 'not-processed', 'nowhere'],
     ['overloaded', 'not-processed', 'nowhere'],
     ['upstream_no_image', 'failed', 'nowhere'],
+    ['upstream_incomplete', 'failed', 'nowhere'],
     ['upstream_token_refused', 'not-processed', 'once more'],
     ['client_gone', 'not-processed', 'nowhere'],
   ] as const)('%s, %s: %s', (kind, outcome, repeat) => {
@@ -51,7 +52,7 @@ describe('a target', () => {
   test('is not to blame for its rate, for what was refused, or for a caller that left', () => {
     for (const { kind, outcome } of all) {
       const isFault = isTargetFault(errorOf(kind, outcome));
-      const isCallers = kind === 'client_gone' || kind === 'upstream_no_image';
+      const isCallers = kind === 'client_gone' || isChatBilled(kind);
       if (isCallers || kind === 'upstream_rate_limited') expect(isFault).toBe(false);
       else if (outcome === 'refused') expect(isFault).toBe(kind === 'upstream_unavailable');
       else if (outcome === 'failed' || outcome === 'unknown') expect(isFault).toBe(true);

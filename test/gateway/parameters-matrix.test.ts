@@ -2,8 +2,14 @@ import { describe, expect, test } from 'vitest';
 import type { Values } from '../../src/domain/model-capabilities.ts';
 import { type ParameterPolicy, parameterPolicies } from '../../src/domain/parameter-policy.ts';
 import { adaptations } from '../../src/gateway/adaptations.ts';
-import { type ModelFamily, modelFamilies, unknownFamily } from '../../src/gateway/model-families.ts';
-import { type ParameterSample, parameterSamples, samplesFor } from '../../src/gateway/parameter-samples.ts';
+import { fitRequest } from '../../src/gateway/fit-request.ts';
+import { agentFamily, type ModelFamily, modelFamilies, unknownFamily } from '../../src/gateway/model-families.ts';
+import {
+  type ParameterSample,
+  parameterSamples,
+  plainRequest,
+  samplesFor,
+} from '../../src/gateway/parameter-samples.ts';
 import { fateOf } from '../../src/gateway/sample-fate.ts';
 
 // What is expected is worked out from the table a second time and in another way: one line per parameter.
@@ -114,10 +120,18 @@ describe('the samples of the matrix', () => {
   });
 
   test('show every adaptation of the closed list', () => {
-    const fates = families.flatMap((family) =>
+    const fates = [...families, agentFamily].flatMap((family) =>
       samplesFor(family).map((sample) => fateOf(sample, { family, policy: 'adapt' })),
     );
     const seen = new Set(fates.flatMap((fate) => (fate.how === 'adapted' ? fate.adaptations : [])));
+    // One sample stands for all further options of the tool, and agents stream only where the operator says so.
+    const options = { complexity: 'low', frame_count: 8, frame_duration_ms: 100, svg: {} };
+    for (const asked of [{ extra: options }, { stream: true, partialImages: 1 }]) {
+      const family = { ...agentFamily, streams: true };
+      for (const name of fitRequest({ ...plainRequest, ...asked }, { family, policy: 'adapt' }).adaptations) {
+        seen.add(name);
+      }
+    }
     // What a response holds is seen only when it has come.
     const planned = adaptations.map(({ name }) => name).filter((name) => name !== 'n=fewer');
     expect([...seen].sort()).toEqual(planned.sort());

@@ -85,6 +85,7 @@ describe('the breaker of a target', () => {
     ['upstream_oddity', 'not-processed'],
     ['upstream_token_refused', 'not-processed'],
     ['upstream_no_image', 'failed'],
+    ['upstream_incomplete', 'failed'],
   ] as const)('stays closed after twenty times %s', (kind, outcome) => {
     const target = health();
     for (let call = 0; call < 20; call += 1) fail(target, error(kind, outcome), 0);

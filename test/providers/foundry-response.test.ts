@@ -15,7 +15,7 @@ const recorder: Recorder = {
   unknownRepeated: () => {},
 };
 const attempt = { sent: true };
-const call = { signal: new AbortController().signal, attempt, recorder };
+const call = { signal: new AbortController().signal, attempt, recorder, parameter: (name: string) => name };
 
 type Read = (chunks: readonly Buffer[]) => AsyncGenerator<ImageEvent>;
 const readJson: Read = (chunks) => asPaid(responseEvents(asStream(chunks), call), attempt);
@@ -125,7 +125,7 @@ function eventsOf(parsed: { output: readonly unknown[]; created_at?: unknown }):
         type: 'image-end',
         index,
         facts: factsOf(item),
-        ...(typeof item.revised_prompt === 'string' && { revisedPrompt: item.revised_prompt }),
+        ...(item.revised_prompt && { revisedPrompt: item.revised_prompt }),
       },
     ]),
     { type: 'done', ...created, ...(alike.length > 0 && { facts: Object.fromEntries(alike) }) },

@@ -35,6 +35,7 @@ test('the models file is valid, and so are the models that are shown alone', () 
   expect(models.map((list) => list.map(({ name }) => name))).toEqual([
     ['azure-image', 'poster'],
     ['artist'],
+    ['poster-artist'],
     ['azure-image'],
   ]);
 });

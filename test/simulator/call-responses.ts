@@ -60,7 +60,7 @@ export async function tokenFor(caller: Caller, resource: string): Promise<string
 
 /** Asks the agent of a project for a picture, with a token. */
 export async function askAgent(caller: Caller, members: Members = {}, path = projectPath): Promise<Answer> {
-  const body = { agent_reference: { type: 'agent_reference', name: 'artist' }, input: 'a cat', tool_choice: tool };
+  const body = { agent_reference: { type: 'agent_reference', name: 'artist' }, input: 'a cat' };
   const authorization = `Bearer ${await tokenFor(caller, 'https://ai.azure.com')}`;
   const headers = { authorization, 'x-ms-oai-image-generation-deployment': 'gpt-image-2-mine' };
   return caller.call('POST', path, { ...body, ...members }, headers);

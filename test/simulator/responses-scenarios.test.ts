@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import sharp from 'sharp';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type ScenarioDescription, scenarios } from '../../src/simulator/scenarios.ts';
-import { dataUrl, looksOf, message, respond, responseIn, resultsOf } from './call-responses.ts';
+import { dataUrl, looksOf, message, respond, responseIn, resultsOf, withTool } from './call-responses.ts';
 import { type Caller, json, openCaller } from './call-simulator.ts';
 
 let caller: Caller;
@@ -89,6 +89,15 @@ describe('scenarios of agents', () => {
     expect([Object.keys(response)[0], Object.keys(response).at(-1)]).toEqual(['output', 'status']);
   });
 
+  test('agent-error-details names the parameter of a refusal in its details, and draws what is right', async () => {
+    const { error } = json(await play('agent-error-details', { user: 7 }));
+    expect([error.param, error.details]).toEqual([
+      null,
+      [{ code: 'ValidationError', message: error.message, param: 'user' }],
+    ]);
+    expect(resultsOf(await responseOf('agent-error-details'))).toHaveLength(1);
+  });
+
   test('agent-opaque says nothing that helps', async () => {
     const answer = await play('agent-opaque');
     const error = { type: 'invalid_request_error', param: null, code: null };
@@ -98,11 +107,11 @@ describe('scenarios of agents', () => {
 
   test.each([
     ['agent-in-progress', { background: true }],
-    ['agent-in-progress', { stream: true }],
+    ['agent-in-progress', { stream: true, ...withTool({ partial_images: 1 }) }],
     ['agent-completed-only', {}],
     ['agent-completed-only', { background: true }],
     ['agent-lost', {}],
-    ['agent-poll-500', { stream: true }],
+    ['agent-poll-500', { stream: true, ...withTool({ partial_images: 1 }) }],
     ['agent-stuck', {}],
   ])('%s means nothing with %j', async (scenario, members) => {
     const answer = await play(scenario, members);

@@ -124,9 +124,9 @@ describe('a stream', () => {
     expect(new Set(partials.map(({ partial_image_b64 }) => partial_image_b64)).size).toBe(3);
   });
 
-  test('of an agent has no partial pictures, as its own tool wants none', async () => {
-    const answer = await askAgent(caller, { stream: true, ...twoPartials });
-    expect(typesIn(answer)).toEqual(usual.filter((type) => type !== partial));
+  test('of an agent has as many partial images as its own tool wants: one', async () => {
+    const answer = await askAgent(caller, { stream: true });
+    expect(typesIn(answer)).toEqual(usual.toSpliced(usual.indexOf(partial), 1));
   });
 
   test('without a forced tool is a message', async () => {
@@ -297,7 +297,7 @@ test('every scenario of streams has been given a test here, and is billed as the
   const ofStreams = table.filter(({ reach }) => reach === 'stream');
   expect(ofStreams.filter(({ name }) => !source.includes(`'${name}`))).toEqual([]);
   const quick = ofStreams.filter(({ name }) => !/stall|reset|big/.test(name));
-  for (const { name } of quick) expect((await stream(name, withTool({}))).status).toBe(200);
+  for (const { name } of quick) expect((await stream(name, withTool({ partial_images: 1 }))).status).toBe(200);
   const billed = quick.filter((row) => row.billed).map(({ name }) => [name, 1]);
   expect(caller.simulator.ledger.counts().billedByScenario).toEqual(Object.fromEntries(billed));
 });

@@ -48,6 +48,13 @@ const redUrl = String(red);
 const showing = (...images: readonly string[]) => ({ input: [message('a hat', ...images)] });
 const masked = (image_url: unknown) => withTool({ input_image_mask: { image_url } });
 
+const agentAlone = {
+  model: undefined,
+  tools: undefined,
+  tool_choice: undefined,
+  agent_reference: { type: 'agent_reference', name: 'artist' },
+};
+
 describe('a chat model', () => {
   test('answers a whole response with the picture and a message', async () => {
     const answer = await respond(caller, 'gpt-image-2-mine', {
@@ -144,7 +151,9 @@ describe('a chat model', () => {
 
   test.each([
     ['n', { n: 1 }, 400, 'unknown_parameter', 'n'],
-    ['temperature', { temperature: 1 }, 400, 'unknown_parameter', 'temperature'],
+    ['a strange temperature', { temperature: 3 }, 400, 'invalid_value', 'temperature'],
+    ['a stream without partial images', { stream: true }, 400, null, 'tools'],
+    ['a stream with none', { stream: true, ...withTool({ partial_images: 0 }) }, 400, null, 'tools'],
     ['prompt', { prompt: 'a cat' }, 400, 'unknown_parameter', 'prompt'],
     ['no model', { model: undefined }, 400, 'missing_required_parameter', 'model'],
     ['a strange model', { model: 'gpt-image-2' }, 404, 'DeploymentNotFound', undefined],
@@ -164,7 +173,7 @@ describe('a chat model', () => {
     ['stream as text', { stream: 'true' }, 400, 'invalid_value', 'stream'],
     ['metadata of numbers', { metadata: { order: 7 } }, 400, 'invalid_value', 'metadata'],
     ['user null', { user: null }, 400, 'invalid_value', 'user'],
-    ['an agent here', { model: undefined, agent: { type: 'agent_reference', name: 'artist' } }, 404, 'not_found', null],
+    ['an agent here', agentAlone, 404, 'not_found', null],
     ['an unknown scenario', { input: 'simulate:flood' }, 400, 'unknown_scenario', 'prompt'],
     ['a scenario of another flow', { input: 'simulate:operation-lost' }, 400, 'scenario_out_of_reach', 'prompt'],
     ['url-item', { input: 'simulate:url-item' }, 400, 'scenario_out_of_reach', 'prompt'],
@@ -195,14 +204,12 @@ describe('a chat model', () => {
     ['action', 'edit', 'invalid_value'],
     ['input_image_mask', { file_id: 'file_1' }, 'invalid_value'],
     ['input_image_mask', { image_url: 'data:image/png;base64,' }, 'invalid_value'],
-  ])('refuses the option %s: %j, of an agent too', async (name, value, code) => {
-    const options = withTool({ [name]: value });
-    for (const answer of [await respond(caller, 'gpt-image-2', options), await askAgent(caller, options)]) {
-      expect([answer.status, json(answer).error]).toEqual([
-        400,
-        expect.objectContaining({ code, param: `tools[0].${name}`, type: 'invalid_request_error' }),
-      ]);
-    }
+  ])('refuses the option %s: %j', async (name, value, code) => {
+    const answer = await respond(caller, 'gpt-image-2', withTool({ [name]: value }));
+    expect([answer.status, json(answer).error]).toEqual([
+      400,
+      expect.objectContaining({ code, param: `tools[0].${name}`, type: 'invalid_request_error' }),
+    ]);
     expect(caller.simulator.ledger.counts().billed).toBe(0);
   });
 
@@ -233,19 +240,56 @@ describe('a chat model', () => {
 describe('an agent', () => {
   test.each(['artist', 'artist-of-mine'])('called %s draws with its own tool', async (name) => {
     const agent = { type: 'agent_reference', name, version: '2' };
-    const options = withTool({ size: '1536x1024', quality: 'high', output_format: 'jpeg' });
-    const response = responseIn(await askAgent(caller, { agent_reference: agent, ...options }));
+    const response = responseIn(await askAgent(caller, { agent_reference: agent }));
     expect(response.output[0]).toMatchObject({ size: '1024x1024', quality: 'low', output_format: 'png' });
     expect(response).toMatchObject({ agent_reference: agent, model: 'gpt-4.1' });
     expect(await looksOf(resultsOf(response)[0])).toBe('png 1024x1024');
     expect(caller.simulator.ledger.counts().billedByDeployment).toEqual({ 'gpt-image-2-mine': 1 });
   });
 
-  test('may be called agent, too', async () => {
-    const agent = { type: 'agent_reference', name: 'artist' };
-    expect((await askAgent(caller, { agent_reference: undefined, agent })).status).toBe(200);
-    expect((await askAgent(caller, { agent })).status).toBe(400);
+  const forbidden = {
+    ...withTool({ size: '1024x1024' }),
+    model: 'gpt-4.1',
+    temperature: 1,
+    top_p: 1,
+    tool_choice: { type: 'image_generation' },
+  };
+  const refusals: [string, Record<string, unknown>, string][] = [
+    [
+      'agent',
+      { agent: { type: 'agent_reference', name: 'artist' } },
+      "The 'agent' property is deprecated. Use 'agent_reference' instead.",
+    ],
+    ...Object.entries(forbidden).map(([name, value]): [string, Record<string, unknown>, string] => [
+      name,
+      { [name]: value },
+      'Not allowed when agent is specified.',
+    ]),
+  ];
+
+  test.each(refusals)('is refused with %s beside it, in both layouts', async (param, members, message) => {
+    const type = 'invalid_request_error';
+    const answer = await askAgent(caller, members);
+    const error = { message, type, param, code: 'invalid_payload' };
+    expect([answer.status, json(answer)]).toEqual([400, { error }]);
+    const detailed = await askAgent(caller, { ...members, input: 'simulate:agent-error-details' });
+    const details = [{ code: 'ValidationError', message, param }];
+    expect([detailed.status, json(detailed)]).toEqual([400, { error: { ...error, param: null, details } }]);
+    expect(caller.simulator.ledger.counts().billed).toBe(0);
   });
+
+  test.each(['agents/artist-of-mine/endpoint', 'applications/artist-of-mine'])(
+    'that is published at %s needs no name, and has no other',
+    async (place) => {
+      const path = `/api/projects/studio/${place}/protocols/openai/responses`;
+      const named = (name: string) => ({ agent_reference: { type: 'agent_reference', name } });
+      const bodies = [{ agent_reference: undefined }, named('artist-of-mine'), named('artist')];
+      const answers = await Promise.all(bodies.map((body) => askAgent(caller, body, path)));
+      expect(answers.map(({ status }) => status)).toEqual([200, 200, 404]);
+      expect((await askAgent(caller, bodies[0], `${path}?api-version=2025-11-15-preview`)).status).toBe(200);
+      expect((await askAgent(caller, bodies[0], `${path}?api-version=new`)).status).toBe(404);
+    },
+  );
 
   test('that nobody made is not found', async () => {
     for (const name of ['art', 'artistic']) {
@@ -256,7 +300,6 @@ describe('an agent', () => {
   });
 
   test.each([
-    ['a model', { model: 'gpt-4.1' }, 'model'],
     ['a name alone', { agent_reference: { name: 'artist' } }, 'agent_reference'],
     ['another member', { agent_reference: { type: 'agent_reference', name: 'artist', id: 1 } }, 'agent_reference'],
   ])('is refused with %s', async (_name, members, param) => {

@@ -1,6 +1,5 @@
 import { GatewayError } from '../../domain/gateway-error.ts';
 import type { ImageEvent } from '../../domain/image-event.ts';
-import type { ProviderCall } from '../../domain/image-provider.ts';
 import { MalformedJsonError } from '../../json/malformed-json-error.ts';
 import type { UpstreamAnswer, UpstreamClient } from '../../upstream/client.ts';
 import type { Credential } from '../../upstream/credential.ts';
@@ -11,6 +10,7 @@ import { retryHint } from '../retry-hint.ts';
 import { asPaid } from './as-paid.ts';
 import { responseEvents } from './response-events.ts';
 import { PendingResponseError } from './response-failure.ts';
+import type { ResponseCall } from './response-reader.ts';
 import type { ResponsesAddress } from './responses-address.ts';
 
 type Upstream = {
@@ -28,7 +28,7 @@ const usableId = /^[A-Za-z0-9][A-Za-z0-9._-]{0,255}$/;
  */
 export async function followResponse(
   { headers, body }: UpstreamAnswer,
-  call: ProviderCall,
+  call: ResponseCall,
   { address, credential, client }: Upstream,
 ): Promise<AsyncIterable<ImageEvent>> {
   const { signal, attempt } = call;
@@ -66,7 +66,7 @@ type Read = { readonly events: AsyncIterable<ImageEvent> } | { readonly id: unkn
  * The pictures of a response that has ended well, the id of one that has not ended. Rejects with a GatewayError for one that
  * has ended otherwise, and with what breaks the body.
  */
-async function readResponse(body: AsyncIterable<Buffer>, call: ProviderCall): Promise<Read> {
+async function readResponse(body: AsyncIterable<Buffer>, call: ResponseCall): Promise<Read> {
   try {
     return { events: asPaid(await commit(responseEvents(body, call)), call.attempt) };
   } catch (error) {

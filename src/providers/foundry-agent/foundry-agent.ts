@@ -1,7 +1,7 @@
 import type { ImageEvent } from '../../domain/image-event.ts';
-import type { ImageProvider, ProviderCall } from '../../domain/image-provider.ts';
+import type { ImageProvider } from '../../domain/image-provider.ts';
 import { operations } from '../../domain/image-request.ts';
-import type { ModelCapabilities } from '../../domain/model-capabilities.ts';
+import { agentCapabilities, toolCapabilities } from '../../domain/image-tool.ts';
 import type { AnswerBody } from '../../upstream/answer-body.ts';
 import type { UpstreamClient } from '../../upstream/client.ts';
 import type { Credential } from '../../upstream/credential.ts';
@@ -13,9 +13,10 @@ import { asPaid } from './as-paid.ts';
 import { followResponse } from './follow-response.ts';
 import { type Artist, responseBody } from './response-body.ts';
 import { responseEvents } from './response-events.ts';
+import type { ResponseCall } from './response-reader.ts';
 import { responseStream } from './response-stream.ts';
 import { responsesAddress } from './responses-address.ts';
-import { toolParameter } from './tool-parameter.ts';
+import { agentParameter, toolParameter } from './tool-parameter.ts';
 
 type Options = {
   /** The Foundry project, or the resource; without a trailing slash. */
@@ -34,20 +35,12 @@ type Options = {
   readonly client: UpstreamClient;
 };
 
-/** What the image tool has no words for, and streaming, which is documented in contradictory ways (CONTRACTS §3.4, §7). */
-const capabilities: Partial<ModelCapabilities> = {
-  maxCount: 1,
-  maxStreamedCount: 1,
-  streams: false,
-  styles: [],
-  seed: 'refused',
-  markup: false,
-  responseFormats: [],
-};
-
 /** The image generation tool of the Responses API: of an agent in Foundry Agent Service, or of a chat deployment. */
 export function foundryAgent(options: Options): ImageProvider {
-  const { baseURL, apiVersion, imageDeployment, maxInlineImageChars, credential, client } = options;
+  const { baseURL, apiVersion, artist, imageDeployment, maxInlineImageChars, credential, client } = options;
+  const isAgent = 'agent' in artist;
+  const capabilities = isAgent ? agentCapabilities : toolCapabilities;
+  const parameter = isAgent ? agentParameter : toolParameter;
   const address = responsesAddress(baseURL, apiVersion);
   const headers = { 'x-ms-oai-image-generation-deployment': imageDeployment };
   return {
@@ -56,15 +49,14 @@ export function foundryAgent(options: Options): ImageProvider {
     capabilities: { ...capabilities, ...(maxInlineImageChars !== undefined && { maxInlineImageChars }) },
     address: address.responses.href,
     remarks: remarksOf(options),
-    // What an agent's own tool prescribes comes first.
-    decidesItself: 'agent' in options.artist,
-    async generate(request, call) {
-      const { signal, attempt } = call;
+    async generate(request, providerCall) {
+      const { signal, attempt } = providerCall;
+      const call = { ...providerCall, parameter };
       const body = responseBody(request, options);
       const post = { credential, headers, body, signal, attempt, isStream: request.stream };
       const answer = await client.post(address.responses, post);
       noteRequestId(attempt, answer.headers);
-      if (answer.status < 200 || answer.status > 299) throw await azureAnswerError(answer, toolParameter);
+      if (answer.status < 200 || answer.status > 299) throw await azureAnswerError(answer, parameter);
       if (options.isBackground && !request.stream) return followResponse(answer, call, { address, credential, client });
       const events = request.stream ? await streamedEvents(answer.body, call) : responseEvents(answer.body, call);
       return commit(asPaid(events, attempt));
@@ -75,13 +67,16 @@ export function foundryAgent(options: Options): ImageProvider {
 function remarksOf({ artist, imageDeployment, isBackground }: Options): readonly string[] {
   const who =
     'agent' in artist
-      ? [`agent ${artist.agent}`, ...(artist.version === undefined ? [] : [`version ${artist.version}`])]
+      ? [
+          artist.agent === undefined ? 'published agent' : `agent ${artist.agent}`,
+          ...(artist.version === undefined ? [] : [`version ${artist.version}`]),
+        ]
       : [`chat deployment ${artist.chatDeployment}`];
   return [...who, `draws with ${imageDeployment}`, ...(isBackground ? ['in the background'] : [])];
 }
 
 /** Who asks for a stream may get JSON all the same, whatever its content type says. */
-async function streamedEvents(body: AnswerBody, call: ProviderCall): Promise<AsyncGenerator<ImageEvent>> {
+async function streamedEvents(body: AnswerBody, call: ResponseCall): Promise<AsyncGenerator<ImageEvent>> {
   const { isJson, whole } = await sniffJson(body, call);
   return isJson ? responseEvents(whole, call) : responseStream(whole, call, () => body.destroy());
 }

@@ -1,14 +1,15 @@
 import { GatewayError } from '../../domain/gateway-error.ts';
 import type { EditInputs } from '../../domain/image-input.ts';
 import type { ImageRequest } from '../../domain/image-request.ts';
+import { furtherToolOptions } from '../../domain/image-tool.ts';
 import { jsonWithPictures, type Place } from '../../upstream/json-with-pictures.ts';
 import type { PaidBody } from '../../upstream/paid-body.ts';
 import { pictureParameters } from '../images-body.ts';
 
 /** Who is asked to make the picture with its tool. */
 export type Artist =
-  /** An agent of the project; `key` is the member that names it, over which the documents differ. */
-  | { readonly agent: string; readonly version?: string | undefined; readonly key: 'agent_reference' | 'agent' }
+  /** An agent, whose definition holds the tool and its options; `undefined`: the one whose own address is called. */
+  | { readonly agent: string | undefined; readonly version?: string | undefined }
   /** A deployment of a chat model, which is given the tool. */
   | { readonly chatDeployment: string };
 
@@ -21,39 +22,35 @@ type Options = {
 
 const imageTool = 'image_generation';
 
-/** Parameters beside the gateway's own that the tool is documented to have (CONTRACTS §3.4). */
-const furtherOptions = ['complexity', 'frame_count', 'frame_duration_ms', 'svg'];
-
 /**
- * The request for one picture in the words of the Responses API (CONTRACTS §3.4). Throws a GatewayError for a parameter
- * that the tool is not known to have: a caller must not make another tool of it.
+ * The request for one picture in the words of the Responses API. With an agent that refuses `tools`, `tool_choice` and
+ * `model`, so its request has none. Throws a GatewayError for a parameter that the tool is not known to have: a caller
+ * must not make another tool of it.
  */
 export function responseBody(request: ImageRequest, { artist, imageModel, isBackground }: Options): PaidBody {
   const { safety_identifier, ...extra } = request.extra;
-  const unknown = Object.keys(extra).find((name) => !furtherOptions.includes(name));
+  const known: readonly string[] = 'agent' in artist ? [] : furtherToolOptions;
+  const unknown = Object.keys(extra).find((name) => !known.includes(name));
   if (unknown !== undefined) throw unsupported(unknown);
-  return jsonWithPictures((place) => {
-    const options = toolOptions(request, extra, place);
-    const tool = { type: imageTool, model: imageModel, ...options };
-    // An agent has its tool, which only needs words for what the caller asked for.
-    const needsTool = !('agent' in artist) || Object.values(options).some((value) => value !== undefined);
-    return {
-      ...artistMembers(artist),
-      input: request.edit === undefined ? request.prompt : [editMessage(request.prompt, request.edit, place)],
-      ...(needsTool && { tools: [tool] }),
+  return jsonWithPictures((place) => ({
+    ...artistMembers(artist),
+    input: request.edit === undefined ? request.prompt : [editMessage(request.prompt, request.edit, place)],
+    ...('chatDeployment' in artist && {
+      tools: [{ type: imageTool, model: imageModel, ...toolOptions(request, extra, place) }],
       tool_choice: { type: imageTool },
-      user: request.user,
-      safety_identifier,
-      stream: request.stream || undefined,
-      // A stream needs no job beside it.
-      background: (isBackground && !request.stream) || undefined,
-    };
-  });
+    }),
+    user: request.user,
+    safety_identifier,
+    stream: request.stream || undefined,
+    // A stream needs no job beside it.
+    background: (isBackground && !request.stream) || undefined,
+  }));
 }
 
 function artistMembers(artist: Artist): Record<string, unknown> {
   if ('chatDeployment' in artist) return { model: artist.chatDeployment };
-  return { [artist.key]: { type: 'agent_reference', name: artist.agent, version: artist.version } };
+  const { agent, version } = artist;
+  return agent === undefined ? {} : { agent_reference: { type: 'agent_reference', name: agent, version } };
 }
 
 function toolOptions(
@@ -66,7 +63,8 @@ function toolOptions(
     ...extra,
     ...pictureParameters(request),
     input_fidelity: request.inputFidelity,
-    partial_images: request.partialImages || undefined,
+    // The tool refuses a stream without partial images; those that the caller does not want are dropped.
+    partial_images: request.stream ? Math.max(request.partialImages, 1) : undefined,
     // The tool knows none of these three: they are here only where the operator wants everything to be forwarded.
     n: request.count === 1 ? undefined : request.count,
     style: request.style,

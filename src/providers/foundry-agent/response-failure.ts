@@ -1,8 +1,8 @@
 import { GatewayError } from '../../domain/gateway-error.ts';
 import { invalidResponse } from '../../upstream/paid-call-error.ts';
 import { azureErrorMember, errorInSuccess } from '../azure-error.ts';
-import { memberOf } from '../azure-error-facts.ts';
-import { toolParameter } from './tool-parameter.ts';
+import { memberOf, type ParameterNames } from '../azure-error-facts.ts';
+import { hasContent } from '../has-content.ts';
 
 /** A response in the background that has not ended. */
 export class PendingResponseError extends Error {
@@ -19,32 +19,50 @@ export class PendingResponseError extends Error {
 export type EmptyResponse = {
   /** The response's own members. */
   readonly members: Readonly<Record<string, unknown>>;
-  /** Whether its image tool was called at all. */
-  readonly hasCall: boolean;
-  /** Why that failed, if it says so. */
+  /** What became of the calls of its image tool. */
+  readonly call: 'none' | 'made' | 'failed';
+  /** Why one of them failed, if it says so. */
   readonly callError: unknown;
+  /** Whether the chat model has refused, in a part that is made for it. */
+  readonly isRefused: boolean;
+  /** What callers call a parameter. */
+  readonly parameter: ParameterNames;
 };
 
-/** Why a response has no picture: a GatewayError, or a PendingResponseError (CONTRACTS §3.4, §5 rows 22, 28, 29, 32, 33). */
-export function responseFailure({ members, hasCall, callError }: EmptyResponse): Error {
+/** Why a response has no picture: a GatewayError, or a PendingResponseError. */
+export function responseFailure({ members, call, callError, isRefused, parameter }: EmptyResponse): Error {
   const { id, status, error, incomplete_details: details } = members;
   // A call that has failed may be made again as long as the chat model works.
   if (status === 'queued' || status === 'in_progress') return new PendingResponseError(id);
-  if (isPresent(callError)) return azureErrorMember(callError, toolParameter);
+  const callFailure = hasContent(callError) ? azureErrorMember(callError, parameter) : undefined;
+  if (callFailure?.outcome === 'refused') return callFailure;
   switch (status) {
     case 'failed':
-      return azureErrorMember(isPresent(error) ? error : {}, toolParameter);
+      return callFailure ?? failure(error, parameter);
     case 'incomplete':
-      return azureErrorMember({
-        code: memberOf(details, 'reason') === 'content_filter' ? 'content_filter' : 'incomplete',
-      });
+      return memberOf(details, 'reason') === 'content_filter' ? contentRefused() : incomplete();
     case 'cancelled':
-      return azureErrorMember({ code: 'cancelled' });
+      return cancelled();
     case 'completed':
-      return hasCall ? invalidResponse('the image call holds no picture') : textOnly();
+      if (isRefused) return contentRefused();
+      if (call === 'none') return textOnly();
+      return (
+        callFailure ?? (call === 'failed' ? failure({}, parameter) : invalidResponse('an image call holds no picture'))
+      );
     default:
-      return isPresent(error) ? errorInSuccess(error) : invalidResponse('the response has an unknown status');
+      return (
+        callFailure ??
+        (hasContent(error) ? errorInSuccess(error) : invalidResponse('the response has an unknown status'))
+      );
   }
+}
+
+function failure(error: unknown, parameter: ParameterNames): GatewayError {
+  return azureErrorMember(hasContent(error) ? error : {}, parameter);
+}
+
+function contentRefused(): GatewayError {
+  return azureErrorMember({ code: 'content_policy_violation' });
 }
 
 /** The chat model was paid, but it has drawn nothing; the same prompt would hardly make it. */
@@ -56,6 +74,20 @@ function textOnly(): GatewayError {
   );
 }
 
-function isPresent(value: unknown): boolean {
-  return value !== undefined && value !== null;
+/** The limit that has cut this response would cut the next one, too, and the chat model's tokens are billed each time. */
+function incomplete(): GatewayError {
+  return new GatewayError(
+    'upstream_incomplete',
+    'The image service reached one of its limits before the image was complete. Its work may be billed; it was not asked for again.',
+    { outcome: 'failed' },
+  );
+}
+
+/** Nobody here has cancelled it: the image may have been made. */
+function cancelled(): GatewayError {
+  return new GatewayError(
+    'upstream_outcome_unknown',
+    'The image service cancelled the request by itself. The image may have been made and billed; it was not asked for again.',
+    { outcome: 'unknown' },
+  );
 }

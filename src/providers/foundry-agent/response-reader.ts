@@ -1,19 +1,28 @@
 import { equalFacts } from '../../domain/equal-facts.ts';
 import type { ImageEvent, ImageFacts } from '../../domain/image-event.ts';
-import type { Made } from '../../domain/image-provider.ts';
+import type { Made, ProviderCall } from '../../domain/image-provider.ts';
 import { mostPictures } from '../../domain/image-request.ts';
-import type { Recorder } from '../../domain/recorder.ts';
 import type { JsonShape, ScanToken } from '../../json/json-scanner.ts';
 import { invalidResponse } from '../../upstream/paid-call-error.ts';
 import { answerSummary } from '../answer-summary.ts';
+import type { ParameterNames } from '../azure-error-facts.ts';
+import { hasContent } from '../has-content.ts';
 import { PictureCheck } from '../picture-check.ts';
-import { responseFailure } from './response-failure.ts';
+import { type EmptyResponse, responseFailure } from './response-failure.ts';
 
-/** The parts of an output item that matter; messages and the calls of other tools have none of them. */
+/** The call whose response is read. */
+export type ResponseCall = ProviderCall & {
+  /** What callers call a parameter that the response complains of. */
+  readonly parameter: ParameterNames;
+};
+
+/** The parts of an output item that matter; of messages it is whether the chat model refuses. */
 export const itemShape: JsonShape = {
   members: {
     id: 'keep',
     type: 'keep',
+    status: 'keep',
+    content: { items: { members: { type: 'keep' } } },
     result: 'stream',
     error: 'keep',
     revised_prompt: 'keep',
@@ -40,20 +49,23 @@ const imageCall = 'image_generation_call';
 
 /** Takes the pictures out of the tokens of a response. Paths are those of {@link responseShape}. */
 export class ResponseReader {
-  readonly #recorder: Recorder;
+  readonly #call: ResponseCall;
   #members: Record<string, unknown> = {};
   #item: Record<string, unknown> = {};
   #picture: PictureCheck | undefined;
-  #hasCall = false;
+  /** A result has begun, of which nothing has come yet: an empty one is none. */
+  #isResultAhead = false;
+  #toolCall: EmptyResponse['call'] = 'none';
   #callError: unknown;
+  #isRefused = false;
   #facts: ImageFacts = {};
   readonly #taken = new Set<unknown>();
   #repeats = false;
   /** How many pictures are complete. */
   pictures = 0;
 
-  constructor(recorder: Recorder) {
-    this.#recorder = recorder;
+  constructor(call: ResponseCall) {
+    this.#call = call;
   }
 
   /** Tokens of another event follow, which may repeat what earlier ones have said. */
@@ -65,7 +77,12 @@ export class ResponseReader {
 
   /** The image tool was called: what it has made may be billed, even if it does not come. */
   noteCall(): void {
-    this.#hasCall = true;
+    if (this.#toolCall === 'none') this.#toolCall = 'made';
+  }
+
+  /** The chat model has refused, in a part that is made for it. */
+  noteRefusal(): void {
+    this.#isRefused = true;
   }
 
   /** True between the beginning and the end of a picture. */
@@ -76,26 +93,31 @@ export class ResponseReader {
   /** Throws a GatewayError for what is no picture, and for too many of them. */
   *take(token: ScanToken): Generator<ImageEvent> {
     if (token.type === 'piece') {
-      this.#picture?.add(token.bytes);
-      if (this.#picture) yield { type: 'bytes', chunk: token.bytes };
-    } else if (token.type === 'text') {
-      yield* this.#beginPicture();
+      yield* this.#takePiece(token.bytes);
+    } else if (token.type === 'text' || token.type === 'text-end') {
+      this.#isResultAhead = token.type === 'text';
     } else if (token.type === 'value') {
       const [member, , name] = token.path;
       if (token.path.length === 1) this.#members[String(member)] = token.value;
       else if (token.path.length === 3) this.#item[String(name)] = token.value;
+      else if (token.value === 'refusal') this.noteRefusal();
     } else if (token.type === 'close' && token.path.length === 2) {
       yield* this.#endItem();
     } else if (token.type === 'dropped') {
-      this.#recorder.anomaly('value_dropped');
+      this.#call.recorder.anomaly('value_dropped');
     }
   }
 
   /** The response has ended, as far as it came. Throws what it means when it holds no picture. @param status if it says none */
   done(status?: string): ImageEvent {
     if (this.pictures === 0) {
-      const members = { status, ...this.#members };
-      throw responseFailure({ members, hasCall: this.#hasCall, callError: this.#callError });
+      throw responseFailure({
+        members: { ...this.#members, status: this.#members.status || status },
+        call: this.#toolCall,
+        callError: this.#callError,
+        isRefused: this.#isRefused,
+        parameter: this.#call.parameter,
+      });
     }
     const { created } = answerSummary({ created: this.#members.created_at });
     const hasFacts = Object.keys(this.#facts).length > 0;
@@ -107,11 +129,18 @@ export class ResponseReader {
     return { pictures: this.pictures, facts: this.#facts };
   }
 
+  *#takePiece(chunk: Buffer): Generator<ImageEvent> {
+    if (this.#isResultAhead) yield* this.#beginPicture();
+    this.#isResultAhead = false;
+    this.#picture?.add(chunk);
+    if (this.#picture) yield { type: 'bytes', chunk };
+  }
+
   *#beginPicture(): Generator<ImageEvent> {
-    const { id, type = imageCall } = this.#item;
+    const { id, type } = this.#item;
     // What has no id is new only as long as nothing has been taken from another event.
-    const isTaken = id === undefined ? this.#repeats : this.#taken.has(id);
-    if (type !== imageCall || isTaken) return;
+    const isTaken = hasContent(id) ? this.#taken.has(id) : this.#repeats;
+    if ((hasContent(type) && type !== imageCall) || isTaken) return;
     if (this.#picture) throw invalidResponse('an image call holds two pictures');
     // An answer that never ends must not be collected.
     if (this.pictures === mostPictures) throw invalidResponse('the answer holds too many pictures');
@@ -120,12 +149,13 @@ export class ResponseReader {
   }
 
   *#endItem(): Generator<ImageEvent> {
-    const { id, type, error, revised_prompt: revisedPrompt } = this.#item;
+    const { id, type, status, error, revised_prompt: revisedPrompt } = this.#item;
     const { facts = {} } = answerSummary(definite(this.#item));
     const { created } = answerSummary({ created: this.#members.created_at });
     this.#item = {};
-    if (type === imageCall) this.#hasCall = true;
-    if (type === imageCall && error !== null) this.#callError ??= error;
+    if (type === imageCall) this.noteCall();
+    if (type === imageCall && status === 'failed') this.#toolCall = 'failed';
+    if (type === imageCall && hasContent(error)) this.#callError ??= error;
     if (!this.#picture) return;
     this.#picture.judge();
     this.#picture = undefined;
@@ -133,12 +163,12 @@ export class ResponseReader {
       type: 'image-end',
       index: this.pictures,
       facts,
-      ...(typeof revisedPrompt === 'string' && { revisedPrompt }),
+      ...(typeof revisedPrompt === 'string' && revisedPrompt !== '' && { revisedPrompt }),
       ...(created && { created }),
     };
     this.#facts = this.pictures === 0 ? facts : equalFacts(this.#facts, facts);
     this.pictures += 1;
-    if (id !== undefined) this.#taken.add(id);
+    if (hasContent(id)) this.#taken.add(id);
   }
 }
 

@@ -1,16 +1,16 @@
 import type { ImageEvent } from '../../domain/image-event.ts';
 import type { Made } from '../../domain/image-provider.ts';
-import type { Recorder } from '../../domain/recorder.ts';
 import { JsonScanner, type JsonShape, type ScanToken } from '../../json/json-scanner.ts';
 import { invalidResponse } from '../../upstream/paid-call-error.ts';
 import type { SsePart } from '../../upstream/sse-reader.ts';
 import { answerSummary } from '../answer-summary.ts';
 import { azureErrorEvent } from '../azure-error.ts';
 import { beginsObject } from '../begins-object.ts';
+import { errorMembers } from '../error-members.ts';
+import { hasContent } from '../has-content.ts';
 import { inBatches } from '../in-batches.ts';
 import { PictureCheck } from '../picture-check.ts';
-import { definite, itemShape, ResponseReader, responseShape } from './response-reader.ts';
-import { toolParameter } from './tool-parameter.ts';
+import { definite, itemShape, type ResponseCall, ResponseReader, responseShape } from './response-reader.ts';
 
 /** The members of all events that matter: previews, finished items, whole responses, errors. */
 const eventShape: JsonShape = {
@@ -24,10 +24,7 @@ const eventShape: JsonShape = {
     output_format: 'keep',
     item: itemShape,
     response: responseShape,
-    error: 'keep',
-    code: 'keep',
-    message: 'keep',
-    param: 'keep',
+    ...errorMembers,
   },
 };
 
@@ -40,6 +37,7 @@ const lastEvents: readonly string[] = [
 
 const callEvents = 'response.image_generation_call.';
 const previewEvent = `${callEvents}partial_image`;
+const refusalEvents = 'response.refusal.';
 const itemEvent = 'response.output_item.done';
 
 /** An event while its data arrives. */
@@ -50,17 +48,21 @@ type OpenEvent = {
   isObject?: boolean | undefined;
   scanner?: JsonScanner;
   preview?: PictureCheck;
+  /** A preview has begun, of which nothing has come yet: an empty one is none. */
+  isPreviewAhead?: boolean;
 };
 
 /** Reads the events of a streamed response. What an event says about itself may come after its picture. */
 export class ResponseStreamReader {
+  readonly #call: ResponseCall;
   readonly #response: ResponseReader;
   #event: OpenEvent = { name: '', members: {} };
   /** The event that was the last one. */
   #end: string | undefined;
 
-  constructor(recorder: Recorder) {
-    this.#response = new ResponseReader(recorder);
+  constructor(call: ResponseCall) {
+    this.#call = call;
+    this.#response = new ResponseReader(call);
   }
 
   /** True once the stream has said all that it has to say. */
@@ -118,26 +120,22 @@ export class ResponseStreamReader {
     this.#event = { name: '', members: {} };
     if (!event.isObject) return;
     const { type: _type, error, ...flat } = event.members;
-    if (type === 'error' || (error !== undefined && error !== null))
-      throw azureErrorEvent(error ?? flat, toolParameter);
+    if (type === 'error' || hasContent(error))
+      throw azureErrorEvent(hasContent(error) ? error : flat, this.#call.parameter);
     if (String(type).startsWith(callEvents)) this.#response.noteCall();
+    if (String(type).startsWith(refusalEvents)) this.#response.noteRefusal();
     this.#end = lastEvents.find((last) => last === type);
   }
 
   *#take(token: ScanToken): Generator<ImageEvent> {
     if (!('path' in token)) {
-      if (token.type === 'piece' && this.#event.preview) {
-        this.#event.preview.add(token.bytes);
-        yield { type: 'bytes', chunk: token.bytes };
-      } else {
-        yield* this.#response.take(token);
-      }
+      yield* this.#takeText(token);
       return;
     }
     const [member, ...rest] = token.path;
     if (member === 'response') yield* this.#response.take({ ...token, path: rest });
     else if (member === 'item') yield* this.#takeItem(token, rest);
-    else if (token.type === 'text') yield* this.#beginPreview();
+    else if (token.type === 'text') this.#event.isPreviewAhead = this.#mayBe(previewEvent);
     else if (token.type === 'value') this.#event.members[String(member)] = token.value;
   }
 
@@ -148,8 +146,19 @@ export class ResponseStreamReader {
     yield* this.#response.take({ ...token, path: ['output', 0, ...rest] } as ScanToken);
   }
 
+  /** A piece of a text, or its end. */
+  *#takeText(token: Extract<ScanToken, { type: 'piece' | 'text-end' }>): Generator<ImageEvent> {
+    if (token.type === 'piece' && this.#event.isPreviewAhead) yield* this.#beginPreview();
+    this.#event.isPreviewAhead = false;
+    if (token.type === 'text-end' || !this.#event.preview) {
+      yield* this.#response.take(token);
+      return;
+    }
+    this.#event.preview.add(token.bytes);
+    yield { type: 'bytes', chunk: token.bytes };
+  }
+
   *#beginPreview(): Generator<ImageEvent> {
-    if (!this.#mayBe(previewEvent)) return;
     if (this.#event.preview) throw invalidResponse('an event holds two pictures');
     this.#event.preview = new PictureCheck();
     yield { type: 'image', index: this.#response.pictures, isPartial: true };
@@ -157,7 +166,7 @@ export class ResponseStreamReader {
 
   /** By its data, or else by its `event:` line; empty as long as neither has said anything. */
   get #type(): unknown {
-    return this.#event.members.type ?? this.#event.name;
+    return this.#event.members.type || this.#event.name;
   }
 
   #mayBe(type: string): boolean {

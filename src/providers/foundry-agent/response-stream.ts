@@ -1,7 +1,7 @@
 import type { ImageEvent } from '../../domain/image-event.ts';
-import type { ProviderCall } from '../../domain/image-provider.ts';
 import { unfinishedStream } from '../../upstream/paid-call-error.ts';
 import { SseReader } from '../../upstream/sse-reader.ts';
+import type { ResponseCall } from './response-reader.ts';
 import { ResponseStreamReader } from './response-stream-reader.ts';
 
 /** After its picture the chat model usually says a few words, which nobody waits for longer. */
@@ -14,11 +14,11 @@ const lastWordsMs = 5_000;
  */
 export async function* responseStream(
   body: AsyncIterable<Buffer>,
-  { recorder, attempt }: ProviderCall,
+  call: ResponseCall,
   giveUp: () => void,
 ): AsyncGenerator<ImageEvent> {
   const sse = new SseReader();
-  const stream = new ResponseStreamReader(recorder);
+  const stream = new ResponseStreamReader(call);
   let silence: NodeJS.Timeout | undefined;
   try {
     for await (const chunk of body) {
@@ -35,6 +35,6 @@ export async function* responseStream(
     clearTimeout(silence);
   }
   const done = stream.done();
-  attempt.made = stream.made;
+  call.attempt.made = stream.made;
   yield done;
 }

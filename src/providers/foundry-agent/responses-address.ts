@@ -5,10 +5,16 @@ export type ResponsesAddress = {
   cancel(id: string): URL;
 };
 
-/** @param baseURL the project or the resource, without a trailing slash; earlier documents give an api-version */
+/**
+ * @param baseURL the project, the resource, or the address of a published agent, without a trailing slash
+ * @param apiVersion earlier documents give one
+ */
 export function responsesAddress(baseURL: string, apiVersion: string | undefined): ResponsesAddress {
+  const root = baseURL.endsWith('/protocols/openai')
+    ? baseURL
+    : `${baseURL}/openai${apiVersion === undefined ? '/v1' : ''}`;
   const urlOf = (rest: string) => {
-    const url = new URL(`${baseURL}/openai/${apiVersion === undefined ? 'v1/' : ''}responses${rest}`);
+    const url = new URL(`${root}/responses${rest}`);
     if (apiVersion !== undefined) url.searchParams.set('api-version', apiVersion);
     return url;
   };

@@ -2,7 +2,18 @@
 const topLevel = ['user', 'safety_identifier'];
 
 /** What the operator has chosen; Azure's other surfaces say `model` when they do not accept such a thing. */
-const operators = ['model', 'tools', 'tool_choice', 'agent', 'agent_reference', 'store', 'background', 'stream'];
+const operators = [
+  'model',
+  'tools',
+  'tool_choice',
+  'temperature',
+  'top_p',
+  'agent',
+  'agent_reference',
+  'store',
+  'background',
+  'stream',
+];
 
 /**
  * The caller's name for a parameter that the Responses API complains of; `model` for what only the operator can change,
@@ -17,4 +28,9 @@ export function toolParameter(name: string): string | undefined {
   if (/^input\b/.test(name)) return 'prompt';
   if (operators.some((own) => name === own || name.startsWith(`${own}.`) || name.startsWith(`${own}[`))) return 'model';
   return topLevel.find((own) => name === own);
+}
+
+/** The same of an agent, whose tool the operator has defined: no caller has set an option of it. */
+export function agentParameter(name: string): string | undefined {
+  return name.startsWith('tools') ? 'model' : toolParameter(name);
 }

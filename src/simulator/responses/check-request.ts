@@ -1,8 +1,8 @@
 import type { PlainAnswer } from '../azure-errors.ts';
 import { checkMembers } from '../check-parameters.ts';
-import { flag, oneOf, type Rule, type Rules, textWithin } from '../parameter-rules.ts';
+import { flag, numberWithin, oneOf, type Rule, type Rules, textWithin } from '../parameter-rules.ts';
 import { isObject, type RequestBody } from '../request-body.ts';
-import { invalidMember } from './response-errors.ts';
+import { deprecatedAgent, invalidMember } from './response-errors.ts';
 
 const anything: Rule = () => undefined;
 const reference: Rule = (value) => {
@@ -27,7 +27,8 @@ const toolChoice: Rule = (value, body) =>
 // What stands in `input` and `tools` is checked elsewhere.
 const rules: Rules = {
   model: textWithin(1, 200),
-  agent: reference,
+  temperature: numberWithin(0, 2),
+  top_p: numberWithin(0, 1),
   agent_reference: reference,
   input: anything,
   tools: anything,
@@ -44,9 +45,10 @@ const rules: Rules = {
 
 /** Says why the Responses API would refuse the members of this body, or undefined (CONTRACTS §3.4). */
 export function checkRequest(body: RequestBody): PlainAnswer | undefined {
+  const { agent, background, store, stream } = body;
+  if (agent !== undefined) return deprecatedAgent();
   const refused = checkMembers(body, rules);
   if (refused !== undefined) return refused;
-  const { background, store, stream } = body;
   // CONTRACTS §3.4: what runs in background has to be stored; a stream of it is not established.
   if (background === true && store === false) return invalidMember('store', 'must be true with background');
   if (background === true && stream === true) return invalidMember('stream', 'must be false with background');

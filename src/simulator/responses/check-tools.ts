@@ -3,15 +3,16 @@ import { checkMembers } from '../check-parameters.ts';
 import type { Family } from '../families.ts';
 import { integerWithin, oneOf, type Rule, type Rules, rulesOf, wantsNoInputFidelity } from '../parameter-rules.ts';
 import { isObject, type RequestBody } from '../request-body.ts';
-import { invalidMember } from './response-errors.ts';
+import { invalidMember, streamWithoutPartials } from './response-errors.ts';
 
-/** The tool that all agents of the simulator have; it wins over the tools of a request (CONTRACTS §3.4). */
+/** The tool that all agents of the simulator have. */
 export const agentTool: RequestBody = {
   type: 'image_generation',
   size: '1024x1024',
   quality: 'low',
   output_format: 'png',
   background: 'opaque',
+  partial_images: 1,
 };
 
 const mask: Rule = (value) =>
@@ -32,13 +33,15 @@ function toolRulesOf(family: Family): Rules {
   };
 }
 
-/** The options of the request's one tool, or why Azure would refuse them; an agent needs none. */
-export function readTool(tools: unknown, family: Family, isOptional: boolean): { tool: RequestBody } | PlainAnswer {
-  if (tools === undefined) return isOptional ? { tool: agentTool } : missingParameter('tools');
+/** The options of the request's one tool, or why Azure would refuse them. */
+export function readTool({ tools, stream }: RequestBody, family: Family): { tool: RequestBody } | PlainAnswer {
+  if (tools === undefined) return missingParameter('tools');
   const [tool] = Array.isArray(tools) ? tools : [];
   if (!Array.isArray(tools) || tools.length !== 1 || !isObject(tool) || tool.type !== 'image_generation') {
     return invalidMember('tools', 'must hold one tool of type image_generation');
   }
   if (tool.input_fidelity !== undefined && wantsNoInputFidelity(family)) return invalidInputFidelityModel(family.name);
-  return checkMembers(tool, toolRulesOf(family), (name) => `tools[0].${name}`) ?? { tool };
+  const refused = checkMembers(tool, toolRulesOf(family), (name) => `tools[0].${name}`);
+  if (refused !== undefined) return refused;
+  return stream === true && !Number(tool.partial_images) ? streamWithoutPartials() : { tool };
 }

@@ -10,7 +10,7 @@ import { readRequest } from './read-request.ts';
 import { responseBody } from './response-body.ts';
 import type { ResponseJob } from './response-job.ts';
 import { outcomeOf } from './response-outcome.ts';
-import { projectOf, type ResponsePlace } from './response-places.ts';
+import { projectOf, publishedAgentOf, type ResponsePlace } from './response-places.ts';
 import type { ResponseShelf } from './response-shelf.ts';
 import { responseSteps } from './response-steps.ts';
 
@@ -23,7 +23,11 @@ export async function createResponse(
   reply: FastifyReply,
 ): Promise<FastifyReply> {
   const deployment = request.headers['x-ms-oai-image-generation-deployment'];
-  const order = await readRequest(objectBody(request), { isInProject, deployment });
+  const order = await readRequest(objectBody(request), {
+    isInProject,
+    published: publishedAgentOf(request),
+    deployment,
+  });
   if ('status' in order) return sendPlain(reply, order);
   const { image, inBackground, isStored } = order;
   const apiVersion = String(apiVersionOf(request) ?? 'v1');

@@ -11,21 +11,31 @@ export type ResponsePlace = {
   serves(apiVersion: unknown): boolean;
 };
 
-/** The three paths: of a resource, of a project, and of a project as earlier documents have it. */
+/** Of a resource, of a project, of a project as earlier documents have it, and of a published agent, in two spellings. */
 export const responsePlaces: readonly ResponsePlace[] = [
   { path: '/openai/v1/responses', isInProject: false, serves: isV1Version },
   { path: '/api/projects/:project/openai/v1/responses', isInProject: true, serves: isV1Version },
-  {
-    path: '/api/projects/:project/openai/responses',
+  { path: '/api/projects/:project/openai/responses', isInProject: true, serves: isAnyVersion },
+  ...['agents/:agent/endpoint', 'applications/:agent'].map((agent) => ({
+    path: `/api/projects/:project/${agent}/protocols/openai/responses`,
     isInProject: true,
-    serves: (version) => typeof version === 'string' && /^(?:v1|\d{4}-\d{2}-\d{2}(?:-preview)?)$/.test(version),
-  },
+    serves: (version: unknown) => version === undefined || isAnyVersion(version),
+  })),
 ];
+
+function isAnyVersion(version: unknown): boolean {
+  return typeof version === 'string' && /^(?:v1|\d{4}-\d{2}-\d{2}(?:-preview)?)$/.test(version);
+}
 
 /** Makes the check of the api-version. */
 export function requireVersion({ serves }: ResponsePlace) {
   return async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> =>
     serves(apiVersionOf(request)) ? undefined : sendPlain(reply, resourceNotFound());
+}
+
+/** The agent whose own address the path is; undefined where it is a project's or a resource's. */
+export function publishedAgentOf({ params }: FastifyRequest): string | undefined {
+  return (params as { agent?: string }).agent;
 }
 
 /** The project that the path names; undefined where it names none. */

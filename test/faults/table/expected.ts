@@ -63,6 +63,8 @@ export const expected = {
   },
   /** The chat model was paid for its words, and no picture is billed. */
   noImage: { status: 502, code: 'upstream_no_image', end: 'failed', ...final, ...notBilled },
+  /** A limit has cut the chat model's work, and would cut it again. */
+  incomplete: { status: 502, code: 'upstream_generation_failed', end: 'failed', ...final, ...notBilled },
   contentRefused: { status: 400, code: 'content_policy_violation', end: 'refused', ...notBilled },
   moderationBlocked: { status: 400, code: 'moderation_blocked', end: 'refused', ...notBilled },
   imageRefused: { status: 400, code: 'invalid_image_file', param: 'image', end: 'refused', ...notBilled },

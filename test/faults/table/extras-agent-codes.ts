@@ -35,11 +35,12 @@ const incomplete = (reason: unknown): Readonly<Record<string, unknown>> =>
   responseOf([], { status: 'incomplete', incomplete_details: reason });
 
 const endings: readonly Fault[] = [
+  responded('its call failed, without a word', responseOf([imageCall(null, { status: 'failed' })]), expected.failed),
   responded('failed, without a word', responseOf([], { status: 'failed' }), expected.failed),
-  responded('incomplete, its tokens are used up', incomplete({ reason: 'max_output_tokens' }), expected.failed),
+  responded('incomplete, its tokens are used up', incomplete({ reason: 'max_output_tokens' }), expected.incomplete),
   responded('incomplete, filtered', incomplete({ reason: 'content_filter' }), expected.contentRefused),
-  responded('incomplete, without a reason', incomplete(null), expected.failed),
-  responded('cancelled', responseOf([], { status: 'cancelled' }), expected.failed),
+  responded('incomplete, without a reason', incomplete(null), expected.incomplete),
+  responded('cancelled', responseOf([], { status: 'cancelled' }), expected.unknown),
 ];
 
 /** Azure's own error object, where a response should be. */

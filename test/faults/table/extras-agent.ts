@@ -39,7 +39,11 @@ const image = JSON.stringify(tinyPng);
 
 const withoutPicture: readonly Fault[] = [
   responded('words only', responseOf([words]), noImage),
-  responded('a refusal in words', responseOf([{ ...words, content: [{ type: 'refusal', refusal: 'no' }] }]), noImage),
+  responded(
+    'a typed refusal',
+    responseOf([{ ...words, content: [{ type: 'refusal', refusal: 'no' }] }]),
+    expected.contentRefused,
+  ),
   responded('nothing at all', responseOf([]), noImage),
   responded('no output', responseOf(null), noImage),
   responded(

@@ -1,6 +1,6 @@
 import { imageCall, responseOf, words } from '../agent-wire.ts';
 import { errorReply, jsonReply, reply } from '../http-text.ts';
-import { event, isAgent, type Mode, type Places, succeeded } from '../modes.ts';
+import { event, isAgent, type Mode, type Places, succeeded, variants } from '../modes.ts';
 import { expected } from './expected.ts';
 import type { Fault } from './fault.ts';
 import { atEnd, atPost } from './playing.ts';
@@ -26,10 +26,13 @@ export const refusals: readonly Fault[] = [
     number: 29,
     name: 'other 400',
     play: (mode) => {
-      const param = isAgent(mode) ? 'tools[0].size' : 'size';
+      const param = isAgent(mode) ? 'input' : 'size';
       return { post: errorReply(400, { code: 'invalid_value', param, type: 'invalid_request_error' }) };
     },
     told: expected.valueRefused,
+    exceptions: Object.fromEntries(
+      variants.map((mode) => [mode, { told: { ...expected.valueRefused, param: 'prompt' } }]),
+    ),
   },
   {
     number: 29,
