@@ -30,6 +30,7 @@ const table = [
     meaning: 'the lowest quality of a family that knows no `low`',
   },
   { name: 'style=removed', parameter: 'style', meaning: 'the family has no styles' },
+  { name: 'seed=removed', parameter: 'seed', meaning: 'the family has no seed' },
   { name: 'n=fan-out', parameter: 'n', meaning: 'several calls make what one call cannot' },
   { name: 'delivery=url', parameter: 'response_format', meaning: 'the gateway hosts the pictures' },
   { name: 'delivery=b64_json', parameter: 'response_format', meaning: 'the gateway downloads the pictures' },
