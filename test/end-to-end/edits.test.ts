@@ -154,6 +154,7 @@ describe('a form', () => {
     ['stream', 'TRUE', 200],
     ['stream', '1', 400],
     ['stream', 'yes', 400],
+    ['output_compression', '100', 200],
     ['output_compression', '101', 400],
     ['response_format', 'b64_json', 200],
   ])('with the text %s=%j: %i', async (name, text, status) => {
