@@ -100,7 +100,7 @@ export const editRequest: JsonSchema = {
   type: 'object',
   properties: {
     ...inJson,
-    images: { ...images, description: 'The pictures, or one.' },
+    images: { ...images, description: 'The images, or one.' },
     image: { ...images, description: 'The same, as some clients call it; not beside `images`.' },
     mask: { ...overlay, description: 'Its transparent pixels say where the first picture may change.' },
     markup: { ...overlay, description: 'A drawing over the first picture, for models that know it.' },

@@ -111,7 +111,8 @@ async function addParameter(parameters: Map<string, unknown>, part: MultipartFil
   const text = await readText(part);
   // Not a parameter but a word about them all (https://www.rfc-editor.org/rfc/rfc7578#section-4.6).
   if (name === '_charset_') return checkCharset(`;charset=${text}`);
-  parameters.set(name, mimetype.startsWith('application/json') ? jsonValue(name, text) : typed(name, text));
+  const isJson = mimetype.startsWith('application/json') && text !== '';
+  parameters.set(name, isJson ? jsonValue(name, text) : typed(name, text));
 }
 
 async function readText({ fieldname: name, file }: MultipartFile): Promise<string> {
