@@ -25,6 +25,7 @@ import { handleGenerations } from './openai/generations-route.ts';
 import { imagesRoute, refusedRoutes } from './openai/images-routes.ts';
 import { modelsRoutes } from './openai/models-routes.ts';
 import { openApiRoute } from './openapi/openapi-route.ts';
+import { jsonBodyReader } from './read-json-body.ts';
 import { recordRequests } from './record-requests.ts';
 import { refuseConnection } from './refuse-connection.ts';
 import { refuseExpectation } from './refuse-expectation.ts';
@@ -32,7 +33,8 @@ import { refuseSlowBodies } from './refuse-slow-bodies.ts';
 import { requestId } from './request-id.ts';
 import type { Serving } from './serving.ts';
 import { routedUrl } from './surfaces.ts';
-import { formLimits, isFormFile } from './uploads/form-rules.ts';
+import { checkCharset } from './text-encoding.ts';
+import { formOptions } from './uploads/form-rules.ts';
 import { longestUploadMs, refuseLongUpload } from './uploads/watch-upload.ts';
 import { asGatewayError, writeError } from './write-error.ts';
 
@@ -181,14 +183,16 @@ function refuseUnknownUrls(app: FastifyInstance): void {
 /** Fastify would hand other content types to the handler unparsed; here only JSON gets as far as a handler. */
 function acceptJsonOnly(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser('application/json', { parseAs: 'string' }, app.getDefaultJsonParser('error', 'error'));
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, jsonBodyReader(app));
 }
 
 /** Bodies of edits are read by their route, while they arrive. */
 function acceptUploads(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser('application/json', (_request, _body, done) => done(null));
-  app.register(multipart, { limits: formLimits, isPartAFile: isFormFile });
+  app.addContentTypeParser('application/json', async ({ headers }: FastifyRequest) =>
+    checkCharset(headers['content-type']),
+  );
+  app.register(multipart, formOptions);
 }
 
 function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {

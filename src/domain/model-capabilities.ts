@@ -1,4 +1,4 @@
-import type { Delivery, Operation, RequestDefaults } from './image-request.ts';
+import type { Delivery, ImageRequest, Operation, RequestDefaults } from './image-request.ts';
 
 /**
  * The values that a parameter takes. `any`: the upstream decides. An empty list: there is no such parameter.
@@ -42,8 +42,8 @@ export type ModelCapabilities = {
   readonly extraParameters: boolean;
   /** Whether an agent decides what its images are like: what is asked for can only become words of the prompt. */
   readonly agentDecides: boolean;
-  /** What the upstream does when a parameter is left out, where a document says so: such a value is never sent. */
-  readonly defaults: RequestDefaults;
+  /** What the upstream does when a parameter is left out, also where it cannot do anything else: never sent. */
+  readonly defaults: RequestDefaults & Partial<Pick<ImageRequest, 'inputFidelity'>>;
 };
 
 /** What an operator may say otherwise about one target. */

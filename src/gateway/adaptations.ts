@@ -32,6 +32,7 @@ const table = [
     meaning: 'the lowest quality of a family that knows no `low`',
   },
   { name: 'style=removed', parameter: 'style', meaning: 'the family has no styles' },
+  { name: 'seed=removed', parameter: 'seed', meaning: 'the family has no seed' },
   { name: 'n=fan-out', parameter: 'n', meaning: 'several calls make what one call cannot' },
   { name: 'n=fewer', parameter: 'n', meaning: 'the image service made fewer images than were asked for' },
   { name: 'delivery=url', parameter: 'response_format', meaning: 'the gateway hosts the pictures' },

@@ -1,6 +1,6 @@
 import { GatewayError } from '../domain/gateway-error.ts';
 import type { ImageEvent } from '../domain/image-event.ts';
-import type { ImageRequest } from '../domain/image-request.ts';
+import type { ImageRequest, RequestDefaults } from '../domain/image-request.ts';
 import type { ParameterPolicy } from '../domain/parameter-policy.ts';
 import { pause } from '../domain/pause.ts';
 import { type Release, releaseOnce } from '../domain/release.ts';
@@ -22,6 +22,8 @@ export type AskParts = {
   /** The targets that can serve the request, and what it becomes at each; never empty. */
   readonly fits: ReadonlyMap<Target, FittedRequest>;
   readonly policy: ParameterPolicy;
+  /** What fills in the parameters that the caller has left out. */
+  readonly defaults: RequestDefaults;
   readonly deliversPart: boolean;
   readonly delivering: Delivering;
   /** How many further paid calls may follow failed ones, over all pieces and targets. */
@@ -129,9 +131,9 @@ export class AskTargets {
 
   /** Throws what a target has against a piece that does not fit. */
   #fit(piece: ImageRequest, target: Target): FittedRequest {
-    const { request, fits, policy } = this.#parts;
+    const { request, fits, policy, defaults } = this.#parts;
     const known = piece === request ? fits.get(target) : undefined;
-    return known ?? fitRequest(piece, { family: target.family, policy });
+    return known ?? fitRequest(piece, { family: target.family, policy, defaults });
   }
 
   /** Lets go of everything that the calls hold, once the generation is settled. */

@@ -1,7 +1,7 @@
 import type { ImageRequest } from '../domain/image-request.ts';
 import type { ModelCapabilities } from '../domain/model-capabilities.ts';
 import type { ParameterPolicy } from '../domain/parameter-policy.ts';
-import { excludedPair } from './refusals.ts';
+import { takes } from './allowed-values.ts';
 
 /** Two parameters that exclude each other, at least with some values. */
 export type ExcludedPair = {
@@ -45,9 +45,12 @@ export const excludedPairs: readonly ExcludedPair[] = [
   {
     names: ['output_compression', 'output_format'],
     policies: fitting,
-    reason: "'png', also where it is the default, has no compression level",
-    isIn: ({ outputCompression, outputFormat }, { defaults }) =>
-      outputCompression !== undefined && (outputFormat ?? defaults.outputFormat) === 'png',
+    reason: "the format has no compression level, and neither has 'png' where it is the default",
+    isIn: ({ outputCompression, outputFormat }, { defaults, outputFormats, compressionFormats }) => {
+      const format = outputFormat ?? defaults.outputFormat;
+      if (outputCompression === undefined || format === undefined) return false;
+      return format === 'png' || (takes(outputFormats, format) && !takes(compressionFormats, format));
+    },
   },
   {
     names: ['style', 'output_format'],
@@ -75,12 +78,11 @@ export const excludedPairs: readonly ExcludedPair[] = [
   },
 ];
 
-/** Throws a GatewayError that names both parameters of the first pair that the policy refuses. */
-export function refuseExcludedPairs(
+/** The pairs of a request that a policy refuses. */
+export function conflictsIn(
   request: ImageRequest,
   capabilities: ModelCapabilities,
   policy: ParameterPolicy,
-): void {
-  const found = excludedPairs.find(({ policies, isIn }) => policies.includes(policy) && isIn(request, capabilities));
-  if (found !== undefined) throw excludedPair(found.names, found.reason);
+): readonly ExcludedPair[] {
+  return excludedPairs.filter(({ policies, isIn }) => policies.includes(policy) && isIn(request, capabilities));
 }

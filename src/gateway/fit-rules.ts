@@ -1,5 +1,5 @@
 import { GatewayError } from '../domain/gateway-error.ts';
-import { takes } from './allowed-values.ts';
+import { isAbsent } from './allowed-values.ts';
 import { type FitRule, unchanged } from './fit.ts';
 import { fitInputs } from './fit-inputs.ts';
 import { fitValues } from './fit-values.ts';
@@ -11,27 +11,19 @@ const fitPrompt: FitRule = ({ prompt }, { promptCharacters }) => {
   throw new GatewayError('invalid_value', message, { param: 'prompt' });
 };
 
-const fitCompression: FitRule = ({ outputCompression, outputFormat }, { compressionFormats, defaults }) => {
-  if (outputCompression === undefined) return unchanged;
-  if (compressionFormats.length === 0) throw unsupportedParameter('output_compression');
-  const format = outputFormat ?? defaults.outputFormat;
-  if (format !== undefined && !takes(compressionFormats, format)) {
-    const message = `'output_compression' cannot be combined with 'output_format' '${format}' for this model.`;
-    throw new GatewayError('invalid_value', message, { param: 'output_compression' });
-  }
-  return outputCompression === defaults.outputCompression
-    ? { members: { outputCompression: undefined }, adaptations: [] }
-    : unchanged;
+const fitCompression: FitRule = ({ outputCompression }, { compressionFormats }) => {
+  if (outputCompression !== undefined && isAbsent(compressionFormats)) throw unsupportedParameter('output_compression');
+  return unchanged;
 };
 
 /** `seed` and whatever the gateway has no name for. */
 const fitExtra: FitRule = ({ extra }, { seed, extraParameters }, policy) => {
   const { seed: asked, ...others } = extra;
-  const isSeedRefused = seed === 'refused' || (seed === 'undocumented' && policy === 'strict');
-  if (asked !== undefined && isSeedRefused) throw unsupportedParameter('seed');
   const [other] = Object.keys(others);
   if (other !== undefined && !extraParameters) throw unsupportedParameter(other);
-  return unchanged;
+  if (asked === undefined || seed === 'supported') return unchanged;
+  if (policy === 'strict') throw unsupportedParameter('seed');
+  return seed === 'undocumented' ? unchanged : { members: { extra: others }, adaptations: ['seed=removed'] };
 };
 
 /** Where the family cannot stream, the gateway makes the events itself once the pictures are there. */
@@ -55,7 +47,7 @@ const fitDelivery: FitRule = ({ delivery, stream }, { responseFormats, defaults,
   const members = { delivery: canBeTold ? needed : undefined };
   if (delivery === undefined || responseFormats.includes(delivery)) return { members, adaptations: [] };
   if (policy === 'strict') throw unsupportedValue('response_format', delivery, responseFormats);
-  return { members, adaptations: delivery === defaults.delivery ? [] : [`delivery=${delivery}`] };
+  return { members, adaptations: [`delivery=${delivery}`] };
 };
 
 /** Everything but the number of pictures, in the order in which problems are named. */

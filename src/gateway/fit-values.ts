@@ -25,9 +25,6 @@ export const fitValues: readonly FitRule[] = valueParameters.map(
       const asked = request[member];
       if (asked === undefined) return { members: {}, adaptations: [] };
       const values = capabilities[capability];
-      // To leave the choice to the model is what leaving the parameter out does, and what some clients always send.
-      if (asked === 'auto' && !takes(values, asked) && policy !== 'strict')
-        return { members: { [member]: undefined }, adaptations: [] };
       const sent: Sent | undefined = takes(values, asked)
         ? { value: asked }
         : adapted(wireNames[member], asked, values);
@@ -46,7 +43,7 @@ function adapted(parameter: string, asked: string, values: Values): Sent | undef
   return removal !== undefined && isAbsent(values) ? { value: undefined, adaptation: removal.name } : undefined;
 }
 
-/** A value that the upstream uses by itself is left out. */
+/** A replacement that the upstream uses by itself is left out. */
 function toFit(member: (typeof valueParameters)[number]['member'], sent: Sent, { defaults }: ModelCapabilities): Fit {
   const value = sent.value === (defaults as Partial<ImageRequest>)[member] ? undefined : sent.value;
   return { members: { [member]: value }, adaptations: sent.adaptation === undefined ? [] : [sent.adaptation] };

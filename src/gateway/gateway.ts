@@ -1,13 +1,13 @@
 import { GatewayError } from '../domain/gateway-error.ts';
 import type { Generation } from '../domain/generation.ts';
-import { type ImageRequest, operationOf } from '../domain/image-request.ts';
+import { type Delivery, type ImageRequest, operationOf, type RequestDefaults } from '../domain/image-request.ts';
 import type { Recorder } from '../domain/recorder.ts';
 import type { Trace } from '../domain/trace.ts';
 import type { Admission } from './admission.ts';
 import { targetsFor } from './choose-target.ts';
 import type { Hosting } from './deliver-url.ts';
 import { fingerprint } from './fingerprint.ts';
-import { type FittedRequest, fitRequest, withDefaults } from './fit-request.ts';
+import { type FittedRequest, fitRequest } from './fit-request.ts';
 import { startGeneration } from './generation.ts';
 import type { Claim } from './generation-registry.ts';
 import { shuttingDown } from './interruption.ts';
@@ -83,23 +83,24 @@ export function createGateway(parts: Parts): Gateway {
   const { generations, registry, budget } = running;
 
   function begin(model: LogicalModel, request: ImageRequest, caller: Caller, claim: Claim): Generation {
-    const asked = withDefaults(request, model.defaults);
     const place = hosting();
-    const fits = fittingTargets(model, asked, place);
-    const permits = caller.acquire?.(asked.count);
+    const defaults = possibleDefaults(model, place);
+    const fits = fittingTargets(model, request, defaults, place);
+    const permits = caller.acquire?.(request.count);
     const generation = startGeneration({
       model,
-      request: asked,
+      request,
       fits,
       requestId: caller.requestId,
       policy: model.parameters,
+      defaults,
       deliversPart: model.partialSuccess === 'deliver',
       maxRetries: Math.min(caller.maxRetries ?? model.maxRetries, model.maxRetries),
       retriesUnknown: model.onUnknownOutcome === 'retry',
       timeoutMs: Math.min(caller.timeoutMs ?? model.timeoutMs, model.timeoutMs),
       delivering: {
-        delivery: asked.stream ? 'b64_json' : asked.delivery,
-        wantsPreviews: asked.stream && asked.partialImages > 0,
+        delivery: request.stream ? 'b64_json' : deliveryOf(fits),
+        wantsPreviews: request.stream && request.partialImages > 0,
         hosting: place,
         recorder,
         trace: caller.trace,
@@ -170,6 +171,7 @@ function claimOf({ name }: LogicalModel, request: ImageRequest, { id }: Caller):
 function fittingTargets(
   model: LogicalModel,
   request: ImageRequest,
+  defaults: RequestDefaults,
   place: Hosting | undefined,
 ): ReadonlyMap<Target, FittedRequest> {
   const refusals: unknown[] = [];
@@ -177,7 +179,7 @@ function fittingTargets(
   const able = targetsFor(operationOf(request), model);
   for (const target of able.toSorted((one, other) => one.priority - other.priority)) {
     try {
-      const fitted = fitRequest(request, { family: target.family, policy: model.parameters });
+      const fitted = fitRequest(request, { family: target.family, policy: model.parameters, defaults });
       if (fitted.adaptations.includes('delivery=url') && place === undefined) throw hostingUnavailable();
       fits.set(target, fitted);
     } catch (error) {
@@ -186,6 +188,18 @@ function fittingTargets(
   }
   if (fits.size === 0) throw refusals[0];
   return fits;
+}
+
+/** Without hosting, links are no default where a target gives none: nobody has asked for them. */
+function possibleDefaults({ defaults, targets }: LogicalModel, place: Hosting | undefined): RequestDefaults {
+  const { delivery, ...others } = defaults;
+  const needsHosting = delivery === 'url' && targets.some(({ family }) => !family.responseFormats.includes('url'));
+  return needsHosting && place === undefined ? others : defaults;
+}
+
+/** One for all targets, so that it does not depend on which of them answers. */
+function deliveryOf(fits: ReadonlyMap<Target, FittedRequest>): Delivery | undefined {
+  return [...fits.values()].find(({ delivery }) => delivery !== undefined)?.delivery;
 }
 
 /** Failures that callers' clients repeat by themselves, although a picture of the request may have been made. */

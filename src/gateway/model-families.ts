@@ -55,7 +55,13 @@ const dallE: Omit<ModelCapabilities, 'promptCharacters' | 'maxCount' | 'sizes' |
   seed: 'refused',
   extraParameters: true,
   agentDecides: false,
-  defaults: { size: '1024x1024', quality: 'standard', outputFormat: 'png' },
+  defaults: {
+    size: '1024x1024',
+    quality: 'standard',
+    background: 'opaque',
+    outputFormat: 'png',
+    outputCompression: 100,
+  },
 };
 
 const standardSizes = ['auto', '1024x1024', '1536x1024', '1024x1536'];
@@ -73,6 +79,8 @@ const laterGptImage: ModelCapabilities = {
   qualities: finerQualities,
   styles: [],
   responseFormats: [],
+  // Neither Azure nor OpenAI documents it for any of them, and both refuse parameters that they do not know.
+  seed: 'refused',
   defaults: { delivery: 'b64_json' },
 };
 
@@ -128,8 +136,14 @@ export const modelFamilies: readonly ModelFamily[] = [
   { name: 'gpt-image-1', ...gptImage },
   { name: 'gpt-image-1-mini', ...gptImage, inputFidelities: ['low'] },
   { name: 'gpt-image-1.5', ...gptImage },
-  // Always at the high one, which cannot be chosen.
-  { name: 'gpt-image-2', ...gptImage, sizes: freeSizes, inputFidelities: [] },
+  {
+    name: 'gpt-image-2',
+    ...gptImage,
+    sizes: freeSizes,
+    // Always high: Azure refuses the parameter whatever its value is.
+    inputFidelities: [],
+    defaults: { ...gptImage.defaults, inputFidelity: 'high' },
+  },
   { name: 'gpt-image-2.5', ...gptImage, sizes: freeSizes, qualities: finerQualities, markup: true },
   { name: 'gpt-image-2.6', ...laterGptImage },
   { name: 'gpt-image', ...laterGptImage },

@@ -30,8 +30,11 @@ for is then told to the agent in the prompt (\`adapt\`, and \`pass\`, as nothing
 \`size=prompt\` and so on: a wish, which the agent may or may not grant. \`strict\` refuses it with a 400 that says that the
 agent decides. A mask is sent to it as a further image. A chat deployment in the place of the agent takes all parameters.
 
-Nothing is dropped or clamped silently. Under \`adapt\` and \`strict\` a value that is the family's default anyway is left
-out of the call and not reported, and so is, under \`adapt\`, \`auto\` where the family does not know the word.
+Nothing is dropped or clamped silently. Under \`adapt\` and \`strict\` a value that is what the family does anyway is left out
+of the call before anything else is looked at, so it conflicts with nothing, and it is not reported. That is the family's
+default (\`response_format: b64_json\` of GPT image models), what it cannot do otherwise (\`input_fidelity: high\` of gpt-image-2,
+\`output_compression: 100\` with \`png\`), and \`auto\` where the family does not know the word.
+The operator's \`defaults\` yield to what the caller says; see [configuration.md](configuration.md#defaults).
 \`response_format\` is sent only where it is understood; what comes otherwise is converted.
 What a single deployment can do otherwise is said by \`capabilities\` of its target, for example
 \`"capabilities": { "outputFormats": ["png", "jpeg", "webp"], "compressionFormats": ["jpeg", "webp"] }\`. There a list holds
@@ -48,7 +51,7 @@ function pairTable(): string {
   const rows = excludedPairs.map(
     ({ names, policies, reason }) => `| ${names.map(code).join(' and ')} | ${policies.join(', ')} | ${reason} |`,
   );
-  return `## Pairs that are refused\n\nThey are looked for before anything else, and the error names both.\n\n| Pair | Under | Why |\n|---|---|---|\n${lines(rows)}`;
+  return `## Pairs that are refused\n\nThey are looked for before the parameters one by one, and the error names both. A value that is left out is in no pair.\n\n| Pair | Under | Why |\n|---|---|---|\n${lines(rows)}`;
 }
 
 function familySection(families: readonly ModelFamily[]): string {

@@ -22,9 +22,11 @@ import { WholeValue } from './whole-value.ts';
 /**
  * What to take out of a JSON value. `keep`: parse it and hand it over whole. `stream`: a base64 text, handed over in
  * pieces as they arrive; `stream-ascii`: the same for a text of printable ASCII, such as a URL. Members that are not
- * named are skipped without being stored, unless `others` says what to do with them.
+ * named are skipped without being stored, unless `others` says what to do with them. `either`: the first of these shapes that
+ * the value's first byte can begin.
  */
-export type JsonShape = 'keep' | 'stream' | 'stream-ascii' | ObjectShape | ArrayShape;
+export type JsonShape = SingleShape | { readonly either: readonly SingleShape[] };
+type SingleShape = 'keep' | 'stream' | 'stream-ascii' | ObjectShape | ArrayShape;
 type ObjectShape = { readonly members: Readonly<Record<string, JsonShape>>; readonly others?: JsonShape };
 type ArrayShape = { readonly items: JsonShape };
 
@@ -165,7 +167,7 @@ export class JsonScanner {
   }
 
   #beginValue(byte: number, at: number): number {
-    const shape = this.#shapeOfNextValue();
+    const shape = shapeBegunBy(byte, this.#shapeOfNextValue());
     const path = shape === undefined ? [] : this.#pathOfNextValue();
     if ((shape === 'stream' || shape === 'stream-ascii') && byte === quote) {
       this.#tokens.push({ type: 'text', path });
@@ -281,6 +283,17 @@ export class JsonScanner {
   #pushPiece(bytes: Buffer): void {
     if (bytes.length > 0) this.#tokens.push({ type: 'piece', bytes });
   }
+}
+
+function shapeBegunBy(byte: number, shape: JsonShape | undefined): SingleShape | undefined {
+  if (typeof shape !== 'object' || !('either' in shape)) return shape;
+  return shape.either.find((one) => byte === firstByte(one)) ?? 'keep';
+}
+
+function firstByte(shape: SingleShape): number | undefined {
+  if (shape === 'stream' || shape === 'stream-ascii') return quote;
+  if (shape === 'keep') return undefined;
+  return 'items' in shape ? openArray : openObject;
 }
 
 function joined(beginning: Buffer, byte: number): Buffer {

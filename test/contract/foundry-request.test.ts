@@ -447,7 +447,6 @@ describe('the address', () => {
 
 describe('what the tool has no words for', () => {
   test.each<[string, Record<string, unknown>, string]>([
-    ['a seed', { seed: 7 }, 'seed'],
     ['previews without a stream', { partial_images: 1 }, 'partial_images'],
     ['a parameter that the tool is not known to have', { flag: false }, 'flag'],
     ['an action of the tool', { action: 'generate' }, 'action'],

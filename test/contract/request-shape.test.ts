@@ -182,7 +182,7 @@ describe.each(synchronousProviders)('the body of $name for gpt-image', (provider
   });
 
   test('parameters that the gateway does not know are forwarded as they are, falsy values among them', async () => {
-    const extra = { complexity: 'high', seed: 0, flag: false, note: '', nested: { list: [1, null, 'two'] } };
+    const extra = { complexity: 'high', steps: 0, flag: false, note: '', nested: { list: [1, null, 'two'] } };
     const { paid } = await send(provider, { prompt: 'a cat', ...extra });
     expect(paid.body).toEqual({ ...modelOf(provider), prompt: 'a cat', ...extra });
   });
@@ -346,7 +346,7 @@ describe('the calls of azure-async', () => {
 describe('requests that are refused before anything is sent', () => {
   test.each([
     { name: 'a quality that DALL·E 2 lacks', provider: azureAsyncFlow, body: { quality: 'hd' }, param: 'quality' },
-    { name: 'an unknown parameter on DALL·E 2', provider: azureAsyncFlow, body: { seed: 7 }, param: 'seed' },
+    { name: 'an unknown parameter on DALL·E 2', provider: azureAsyncFlow, body: { mood: 'dark' }, param: 'mood' },
     { name: 'links of gpt-image', provider: azureV1, body: { response_format: 'url' }, param: 'response_format' },
     { name: 'previews without a stream', provider: azureV1, body: { partial_images: 1 }, param: 'partial_images' },
     {

@@ -135,7 +135,7 @@ describe('a body whose member is wrong', () => {
     ['a parameter name with a line break', { prompt: 'a', 'a\r\nx-evil: 1': 1 }, 'invalid_value', null, null],
     ['an empty parameter name', { prompt: 'a', '': 1 }, 'invalid_value', null, null],
     ['a parameter name of another script', { prompt: 'a', größe: 1 }, 'invalid_value', null, null],
-    ['a stranger for dall-e-2', { prompt: 'a', seed: 1 }, 'unsupported_parameter', 'seed', 'dall-e-2'],
+    ['a stranger for dall-e-2', { prompt: 'a', mood: 1 }, 'unsupported_parameter', 'mood', 'dall-e-2'],
     ['a number as model', { prompt: 'a', model: 5 }, 'invalid_value', 'model', null],
     ['an empty model', { prompt: 'a', model: '' }, 'invalid_value', 'model', null],
   ])('%s is a 400 that names it', async (_, body, code, param, model) => {

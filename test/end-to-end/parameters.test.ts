@@ -72,13 +72,13 @@ describe('parameters: strict', () => {
     ['b64_json of the legacy model', { model: 'dall-e-2', response_format: 'b64_json' }, ['response_format']],
     ['a stream of dall-e-3', { model: 'dall-e-3', stream: true }, ['stream']],
     ['a seed', { seed: 7 }, ['seed']],
-    ['a style beside output_format', { style: 'vivid', output_format: 'png' }, ['style', 'output_format']],
+    ['a style beside output_format', { style: 'vivid', output_format: 'jpeg' }, ['style', 'output_format']],
     [
       'response_format beside background',
-      { response_format: 'b64_json', background: 'opaque' },
+      { response_format: 'url', background: 'opaque' },
       ['response_format', 'background'],
     ],
-    ['response_format beside seed', { response_format: 'b64_json', seed: 7 }, ['response_format', 'seed']],
+    ['response_format beside seed', { response_format: 'url', seed: 7 }, ['response_format', 'seed']],
   ])('%s is a 400 that names %3$o, and nothing is sent', async (_, body, names) => {
     const { status, body: answer, sent } = await ask({ body, modelKeys, hosts: true });
     expect([status, answer.error.param]).toEqual([400, names[0]]);
@@ -89,15 +89,50 @@ describe('parameters: strict', () => {
 
 describe('seed', () => {
   // The simulator's GPT image refuses it like Azure's: what matters here is that it was asked.
-  test.each(['adapt', 'pass'])('of gpt-image is forwarded under %s', async (parameters) => {
-    const { status, body, sent } = await ask({ body: { seed: 7 }, modelKeys: { parameters } });
+  test('is forwarded under pass', async () => {
+    const { status, body, sent } = await ask({ body: { seed: 7 }, modelKeys: { parameters: 'pass' } });
     expect([status, body.error.code, body.error.param]).toEqual([400, 'unknown_parameter', 'seed']);
     expect(sent).toEqual([{ seed: 7 }]);
   });
 
-  test.each(['dall-e-2', 'dall-e-3'])('of %s is refused, and nothing is sent', async (model) => {
-    const { status, body, sent } = await ask({ body: { model, seed: 7 } });
-    expect([status, body.error.code, body.error.param, sent]).toEqual([400, 'unsupported_parameter', 'seed', []]);
+  test.each([
+    ['picture', 7],
+    ['picture', 'qwertyui'],
+    ['dall-e-2', 7],
+    ['dall-e-3', 'qwertyui'],
+  ])('is removed where the model %s has none, and reported: %j', async (model, seed) => {
+    const { status, adapted, sent } = await ask({ body: { model, seed } });
+    expect([status, adapted]).toEqual([200, 'seed=removed']);
+    expect(sent[0]).not.toHaveProperty('seed');
+  });
+});
+
+describe('what the model does anyway', () => {
+  test.each(['adapt', 'strict'])('is left out of a generation under %s, and not reported', async (parameters) => {
+    const body = { output_format: 'png', output_compression: 100, n: 1, stream: false, partial_images: 0 };
+    const { status, adapted, sent } = await ask({ body, modelKeys: { parameters } });
+    expect([status, adapted, sent]).toEqual([200, null, [{}]]);
+  });
+});
+
+describe("the operator's defaults", () => {
+  const modelKeys = { defaults: { output_format: 'jpeg', quality: 'medium', response_format: 'url' } };
+
+  test.each<[string, Sent, Sent]>([
+    ['transparency', { background: 'transparent' }, { background: 'transparent', quality: 'medium' }],
+    ['a stream', { stream: true, quality: 'low' }, { stream: true, quality: 'low', output_format: 'jpeg' }],
+    ['nothing', {}, { output_format: 'jpeg', quality: 'medium' }],
+  ])('yield to a caller that asks for %s, and links to a gateway that hosts none', async (_, body, sent) => {
+    const rig = await startRig({ modelKeys });
+    const answer = await callGateway(rig.url, { prompt: 'a cat', ...body });
+    expect([answer.status, rig.paidPosts()[0]?.body]).toEqual([200, { prompt: 'a cat', ...sent }]);
+    expect(answer.headers.get('x-gateway-adapted')).toBeNull();
+  });
+
+  test('are no excuse for what the caller itself combines', async () => {
+    const body = { background: 'transparent', output_format: 'jpeg' };
+    const { status, body: answer, sent } = await ask({ body, modelKeys });
+    expect([status, answer.error.param, sent]).toEqual([400, 'background', []]);
   });
 });
 

@@ -76,7 +76,13 @@ function tryFit(request: ImageRequest, fitTo: FitTo): Result {
 }
 
 function isReported(member: string, names: readonly AdaptationName[]): boolean {
-  return adaptations.some(({ name, parameter }) => parameter === wireName[member] && names.includes(name));
+  const parameter = wireName[member] ?? member;
+  return adaptations.some((adaptation) => adaptation.parameter === parameter && names.includes(adaptation.name));
+}
+
+/** The parameters that the gateway has no name for stand among the others. */
+function flat({ extra, ...members }: ImageRequest): Readonly<Record<string, unknown>> {
+  return { ...members, ...extra };
 }
 
 /** The members that were asked for, that a leg lacks, and of which nobody was told. */
@@ -85,13 +91,16 @@ function vanished(
   { family }: FitTo,
   { legs, adaptations: names }: ReturnType<typeof fitRequest>,
 ) {
-  const defaults: Readonly<Record<string, unknown>> = family.defaults;
+  const { outputFormat = family.defaults.outputFormat } = request;
+  // A PNG always has all of its quality.
+  const lossless = outputFormat === 'png' ? { outputCompression: 100 } : {};
+  const defaults: Readonly<Record<string, unknown>> = { ...family.defaults, ...lossless };
   return (
-    Object.entries(request)
+    Object.entries(flat(request))
       // `auto` says the same as leaving the parameter out.
       .filter(([, value]) => value !== undefined && value !== 'auto')
       .filter(([member, value]) => member !== 'count' && defaults[member] !== value)
-      .filter(([member, value]) => legs.some((leg) => leg[member as keyof ImageRequest] !== value))
+      .filter(([member, value]) => legs.some((leg) => flat(leg)[member] !== value))
       .filter(([member]) => !isReported(member, names))
   );
 }
@@ -131,7 +140,7 @@ test('pass changes nothing, and refuses only what no policy can answer', () => {
         (request.stream && request.delivery === 'url') || (!request.stream && request.partialImages > 0);
       const result = tryFit(request, { family, policy: 'pass' });
       if (isImpossible) expect(result).toBeInstanceOf(GatewayError);
-      else expect(result).toEqual({ legs: [request], adaptations: [] });
+      else expect(result).toEqual({ legs: [request], adaptations: [], delivery: request.delivery });
     }),
     runs,
   );
@@ -155,7 +164,7 @@ test('what goes upstream under adapt needs no further adaptation', () => {
       const result = tryFit(request, { family, policy: 'adapt' });
       if (result instanceof GatewayError) return;
       for (const leg of result.legs) {
-        expect(tryFit(leg, { family, policy: 'adapt' })).toEqual({ legs: [leg], adaptations: [] });
+        expect(tryFit(leg, { family, policy: 'adapt' })).toMatchObject({ legs: [leg], adaptations: [] });
       }
     }),
     runs,

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { GatewayError } from '../../src/domain/gateway-error.ts';
-import type { ImageRequest } from '../../src/domain/image-request.ts';
+import type { ImageRequest, RequestDefaults } from '../../src/domain/image-request.ts';
 import { type ParameterPolicy, parameterPolicies } from '../../src/domain/parameter-policy.ts';
-import { fitRequest, withDefaults } from '../../src/gateway/fit-request.ts';
+import { fitRequest } from '../../src/gateway/fit-request.ts';
 import { modelFamily } from '../../src/gateway/model-families.ts';
 import { plainRequest } from '../../src/gateway/parameter-samples.ts';
 
@@ -49,11 +49,14 @@ describe('adapt', () => {
     ['dall-e-2', { delivery: 'b64_json' }, {}, ['delivery=b64_json']],
     ['dall-e-3', { delivery: 'url' }, { delivery: 'url' }, []],
     ['some-new-model', { delivery: 'url', style: 'vivid' }, { delivery: 'url', style: 'vivid' }, []],
-    ['gpt-image-1', { extra: { seed: 0 } }, { extra: { seed: 0 } }, []],
+    ['gpt-image-1', { extra: { seed: 0, complexity: 'low' } }, { extra: { complexity: 'low' } }, ['seed=removed']],
+    ['dall-e-3', { extra: { seed: 'abcdefgh' } }, {}, ['seed=removed']],
+    ['some-new-model', { extra: { seed: 0 } }, { extra: { seed: 0 } }, []],
     ['dall-e-3', { style: 'vivid', quality: 'standard', size: '1024x1024' }, {}, []],
     ['gpt-image-2', { stream: true, partialImages: 2 }, { stream: true, partialImages: 2 }, []],
   ])('%s asked for %j sends %j and reports %j', (model, asked, sent, adaptations) => {
-    expect(fitFor(model, asked)).toEqual({ legs: [{ ...plainRequest, ...sent }], adaptations });
+    const { legs, adaptations: reported } = fitFor(model, asked);
+    expect([legs, reported]).toEqual([[{ ...plainRequest, ...sent }], adaptations]);
   });
 
   test.each<[string, Partial<ImageRequest>, string]>([
@@ -71,7 +74,6 @@ describe('adapt', () => {
     ['gpt-image-2', { background: 'transparent', outputFormat: 'jpeg' }, 'background'],
     ['gpt-image-2', { outputCompression: 80 }, 'output_compression'],
     ['gpt-image-2', { outputCompression: 80, outputFormat: 'png' }, 'output_compression'],
-    ['dall-e-3', { extra: { seed: 7 } }, 'seed'],
     ['dall-e-2', { extra: { complexity: 'low' } }, 'complexity'],
   ])('%s asked for %j is refused, naming %s', (model, asked, param) => {
     const error = refusal(model, asked);
@@ -100,9 +102,9 @@ describe('adapt', () => {
 
 describe('strict', () => {
   test.each<[string, Partial<ImageRequest>, string, string]>([
-    ['dall-e-3', { style: 'vivid', outputFormat: 'png' }, 'style', 'output_format'],
-    ['gpt-image-2', { delivery: 'url', outputFormat: 'png' }, 'response_format', 'output_format'],
-    ['gpt-image-2', { delivery: 'b64_json', background: 'auto' }, 'response_format', 'background'],
+    ['gpt-image-2', { style: 'vivid', outputFormat: 'jpeg' }, 'style', 'output_format'],
+    ['gpt-image-2', { delivery: 'url', outputFormat: 'jpeg' }, 'response_format', 'output_format'],
+    ['gpt-image-2', { delivery: 'url', background: 'opaque' }, 'response_format', 'background'],
     ['some-new-model', { delivery: 'url', extra: { seed: 0 } }, 'response_format', 'seed'],
     ['gpt-image-2', { background: 'transparent', outputFormat: 'jpeg' }, 'background', 'output_format'],
     ['gpt-image-2', { outputCompression: 80, outputFormat: 'png' }, 'output_compression', 'output_format'],
@@ -118,8 +120,9 @@ describe('strict', () => {
     ['gpt-image-2', { quality: 'hd' }, 'quality'],
     ['gpt-image-2', { style: 'vivid' }, 'style'],
     ['gpt-image-2', { delivery: 'url' }, 'response_format'],
-    ['gpt-image-2', { delivery: 'b64_json' }, 'response_format'],
+    ['dall-e-2', { delivery: 'b64_json' }, 'response_format'],
     ['gpt-image-2', { extra: { seed: 1 } }, 'seed'],
+    ['dall-e-3', { extra: { seed: 'abcdefgh' } }, 'seed'],
     ['dall-e-3', { stream: true }, 'stream'],
     ['dall-e-3', { count: 2 }, 'n'],
     ['gpt-image-2', { count: 2, stream: true }, 'n'],
@@ -152,14 +155,100 @@ describe('overrides of a target', () => {
   });
 });
 
-describe('withDefaults', () => {
-  test('fills in what the caller left out, and nothing else', () => {
-    const asked = withDefaults({ ...plainRequest, size: '1024x1024' }, { size: '512x512', quality: 'medium' });
-    expect(asked).toEqual({ ...plainRequest, size: '1024x1024', quality: 'medium' });
+describe.each(['adapt', 'strict'] as const)('what a family does anyway, under %s', (policy) => {
+  test.each<[string, Partial<ImageRequest>]>([
+    ['gpt-image-1', { outputCompression: 100 }],
+    ['gpt-image-1', { outputCompression: 100, outputFormat: 'png' }],
+    ['gpt-image-1', { moderation: 'auto', background: 'auto', size: 'auto', delivery: 'b64_json' }],
+    ['gpt-image-1', { delivery: 'b64_json', outputFormat: 'png', stream: true }],
+    ['gpt-image-2', { inputFidelity: 'high' }],
+    ['dall-e-3', { outputCompression: 100, outputFormat: 'png', style: 'vivid', background: 'opaque' }],
+    ['dall-e-3', { size: 'auto', quality: 'auto', background: 'auto', moderation: 'auto' }],
+    ['dall-e-2', { delivery: 'url', outputFormat: 'png', outputCompression: 100 }],
+    ['flux', { quality: 'auto', background: 'auto', moderation: 'auto' }],
+  ])('%s asked for %j: it is left out, conflicts with nothing, and is not reported', (model, asked) => {
+    const { stream = false } = asked;
+    const { legs, adaptations } = fitFor(model, asked, policy);
+    expect([legs, adaptations]).toEqual([[{ ...plainRequest, stream }], []]);
   });
 
-  test('leaves a default of response_format out of streams, which carry base64', () => {
-    expect(withDefaults({ ...plainRequest, stream: true }, { delivery: 'url' }).delivery).toBeUndefined();
-    expect(withDefaults(plainRequest, { delivery: 'url' }).delivery).toBe('url');
+  test('leaves the format of a PNG that has all of its quality', () => {
+    const { legs } = fitFor('some-new-model', { outputCompression: 100, outputFormat: 'png' }, policy);
+    expect(legs).toEqual([{ ...plainRequest, outputFormat: 'png' }]);
+  });
+
+  test.each<[string, Partial<ImageRequest>, string]>([
+    ['gpt-image-1', { outputCompression: 99 }, 'output_compression'],
+    ['gpt-image-1', { outputCompression: 0, outputFormat: 'png' }, 'output_compression'],
+    ['gpt-image-2', { inputFidelity: 'low' }, 'input_fidelity'],
+    ['gpt-image-1-mini', { inputFidelity: 'high' }, 'input_fidelity'],
+    ['dall-e-2', { stream: true, delivery: 'url' }, 'stream'],
+    ['dall-e-3', { background: 'transparent' }, 'background'],
+  ])('%s asked for %j does something else, and refuses it by name', (model, asked, param) => {
+    expect(refusal(model, asked, policy).param).toBe(param);
+  });
+});
+
+describe("the operator's defaults", () => {
+  const fitWith = (
+    defaults: RequestDefaults,
+    asked: Partial<ImageRequest>,
+    { model = 'gpt-image-2', policy = 'adapt' }: { model?: string; policy?: ParameterPolicy } = {},
+  ) => fitRequest({ ...plainRequest, ...asked }, { family: modelFamily(model), policy, defaults });
+
+  test('fill in what the caller left out, and nothing else', () => {
+    const { legs } = fitWith({ size: '1536x1024', quality: 'medium' }, { size: '1024x1024' });
+    expect(legs).toEqual([{ ...plainRequest, size: '1024x1024', quality: 'medium' }]);
+  });
+
+  test.each(parameterPolicies)('yield to what the caller says where they exclude it, under %s', (policy) => {
+    const defaults = { quality: 'medium', outputFormat: 'jpeg' };
+    const { legs } = fitWith(defaults, { background: 'transparent' }, { policy });
+    expect(legs).toEqual([{ ...plainRequest, background: 'transparent', quality: 'medium' }]);
+  });
+
+  test.each<[RequestDefaults, Partial<ImageRequest>, Partial<ImageRequest>]>([
+    [{ background: 'transparent' }, { outputFormat: 'jpeg' }, { outputFormat: 'jpeg' }],
+    [{ outputCompression: 80 }, { outputFormat: 'png' }, {}],
+    [{ outputFormat: 'jpeg', outputCompression: 80 }, { outputFormat: 'png' }, {}],
+    [{ outputFormat: 'jpeg', outputCompression: 80 }, { background: 'transparent' }, { background: 'transparent' }],
+    [{ delivery: 'url' }, { stream: true }, { stream: true }],
+  ])('%j and a caller that asks for %j send %j', (defaults, asked, sent) => {
+    const { legs, adaptations, delivery } = fitWith(defaults, asked);
+    expect([legs, adaptations, delivery]).toEqual([[{ ...plainRequest, ...sent }], [], undefined]);
+  });
+
+  test('yield as well where only a strict model refuses the pair', () => {
+    const asked = { outputFormat: 'jpeg' };
+    expect(fitWith({ delivery: 'url' }, asked, { policy: 'strict' }).legs).toEqual([{ ...plainRequest, ...asked }]);
+    expect(fitWith({ delivery: 'url' }, asked).adaptations).toEqual(['delivery=url']);
+  });
+
+  test('make possible what only goes with them', () => {
+    const { legs } = fitWith({ outputFormat: 'jpeg', quality: 'nonsense' }, { outputCompression: 80 });
+    expect(legs).toEqual([{ ...plainRequest, outputFormat: 'jpeg', outputCompression: 80 }]);
+  });
+
+  test.each(['adapt', 'strict'] as const)('that the family does not do are not sent under %s', (policy) => {
+    const defaults = { quality: 'max', moderation: 'low', size: '1000x1000' };
+    expect(fitWith(defaults, {}, { model: 'dall-e-3', policy }).legs).toEqual([plainRequest]);
+  });
+
+  test('of which the first excludes another one: the first yields', () => {
+    const { legs } = fitWith({ background: 'transparent', outputFormat: 'jpeg' }, {});
+    expect(legs).toEqual([{ ...plainRequest, outputFormat: 'jpeg' }]);
+  });
+
+  test('do not stand in for what the caller itself asks for in vain', () => {
+    const fit = () => fitWith({ outputFormat: 'png' }, { outputCompression: 80 });
+    expect(fit).toThrow(expect.objectContaining({ param: 'output_compression' }));
+    expect(() => fitWith({ quality: 'low' }, { background: 'transparent', outputFormat: 'jpeg' })).toThrow(
+      expect.objectContaining({ param: 'background' }),
+    );
+  });
+
+  test('say how images are delivered where the caller does not', () => {
+    expect(fitWith({ delivery: 'url' }, {})).toMatchObject({ adaptations: ['delivery=url'], delivery: 'url' });
+    expect(fitWith({ delivery: 'url' }, { delivery: 'b64_json' })).toMatchObject({ delivery: 'b64_json' });
   });
 });

@@ -39,8 +39,8 @@ const has = (values: Values, value: string) =>
 
 function listed(param: string, values: Values, fallback: string | undefined) {
   return ({ sample: { value }, isAdapted }: Cell) => {
-    if (has(values, value)) return value === fallback ? byDefault : sent;
-    if (isAdapted && value === 'auto') return byDefault;
+    if (value === fallback || (value === 'auto' && !has(values, value))) return byDefault;
+    if (has(values, value)) return sent;
     const other = ['size', 'quality'].includes(param) ? replacements[value] : undefined;
     if (isAdapted && other !== undefined && has(values, other)) return adapted(`${param}=${value}>${other}`);
     return isAdapted && param === 'style' && values.length === 0 ? adapted('style=removed') : refused(param);
@@ -62,10 +62,9 @@ const expectations: Readonly<Record<string, (cell: Cell) => unknown>> = {
     return sample.request.outputCompression === family.defaults.outputCompression ? byDefault : sent;
   },
   response_format: ({ sample: { value }, family, isAdapted }) => {
-    const isDefault = value === family.defaults.delivery;
-    if (family.responseFormats.some((format) => format === value)) return isDefault ? byDefault : sent;
-    if (!isAdapted) return refused('response_format');
-    return isDefault ? byDefault : adapted(`delivery=${value}`);
+    if (value === family.defaults.delivery) return byDefault;
+    if (family.responseFormats.some((format) => format === value)) return sent;
+    return isAdapted ? adapted(`delivery=${value}`) : refused('response_format');
   },
   stream: ({ sample, family, isAdapted }) => {
     const limit = family.streams ? family.maxStreamedCount : family.maxCount;
@@ -80,12 +79,15 @@ const expectations: Readonly<Record<string, (cell: Cell) => unknown>> = {
     return isAdapted ? adapted('stream=completed-only', 'partial_images=removed') : refused('stream');
   },
   user: () => sent,
-  input_fidelity: (cell) => listed('input_fidelity', cell.family.inputFidelities, undefined)(cell),
+  input_fidelity: (cell) =>
+    listed('input_fidelity', cell.family.inputFidelities, cell.family.defaults.inputFidelity)(cell),
   image: ({ sample, family }) => (Number(sample.value) > family.maxInputs ? refused('image') : sent),
   mask: () => sent,
   markup: ({ family }) => (family.markup ? sent : refused('markup')),
-  seed: ({ family: { seed }, isAdapted }) =>
-    seed === 'supported' || (isAdapted && seed === 'undocumented') ? sent : refused('seed'),
+  seed: ({ family: { seed }, isAdapted }) => {
+    if (seed === 'supported' || (isAdapted && seed === 'undocumented')) return sent;
+    return isAdapted ? adapted('seed=removed') : refused('seed');
+  },
   'other parameters': ({ family }) => (family.extraParameters ? sent : refused('complexity')),
 };
 

@@ -8,7 +8,6 @@ import { answerGeneration } from '../answer-generation.ts';
 import { callerOf } from '../caller-of.ts';
 import { modelInPath, modelOf } from '../model-of.ts';
 import type { Serving } from '../serving.ts';
-import { checkBoundary } from '../uploads/form-rules.ts';
 import { readForm } from '../uploads/read-form.ts';
 import { readJsonEdit } from '../uploads/read-json-edit.ts';
 import { editInputs } from '../uploads/upload.ts';
@@ -54,10 +53,8 @@ type Sources = {
 
 async function readEdit(request: FastifyRequest, sources: Sources): Promise<ImageCall> {
   const { spool } = sources;
-  const contentType = request.headers['content-type'] ?? '';
   const release = () => spool.release();
   if (request.isMultipart()) {
-    checkBoundary(contentType);
     const form = await readForm(request, spool);
     return parseParameters(form.parameters, editInputs(form, 'image', { release }));
   }

@@ -44,6 +44,8 @@ export function parseParameters(sent: Readonly<Record<string, unknown>>, edit: E
   const parsed = imageParameters.safeParse(given);
   if (!parsed.success) throw invalidParameter(parsed.error, given);
   const known = parsed.data;
+  const extra = extraParameters(given);
+  checkCharacters(given);
   const request: ImageRequest = {
     edit,
     prompt: known.prompt,
@@ -60,7 +62,7 @@ export function parseParameters(sent: Readonly<Record<string, unknown>>, edit: E
     delivery: known.response_format,
     stream: known.stream,
     partialImages: known.partial_images,
-    extra: extraParameters(given),
+    extra,
   };
   return { model: known.model, request };
 }
@@ -76,11 +78,32 @@ function extraParameters(given: Readonly<Record<string, unknown>>): Record<strin
   return Object.fromEntries(extra);
 }
 
+/** Half of a surrogate pair, which JSON can escape, has no form in UTF-8: another character would be sent in its place. */
+function checkCharacters(given: Readonly<Record<string, unknown>>): void {
+  const found = Object.entries(given).find(([, value]) => hasLoneSurrogate(value));
+  if (found === undefined) return;
+  const [param] = found;
+  throw new GatewayError('invalid_value', `'${param}' holds half of a surrogate pair.`, { param });
+}
+
+function hasLoneSurrogate(value: unknown): boolean {
+  if (typeof value === 'string') return !value.isWellFormed();
+  if (typeof value !== 'object' || value === null) return false;
+  return Object.entries(value).some(([name, member]) => !name.isWellFormed() || hasLoneSurrogate(member));
+}
+
+/** How forms write the members of a parameter that is an object. */
+const bracketedName = /^(?=.{1,64}$)[A-Za-z0-9_.-]+(?:\[[A-Za-z0-9_.-]*\])+$/;
+
 /** Names go into JSON and forms as they are. */
 export const parameterName = /^(?!__proto__$)[A-Za-z0-9_.-]{1,64}$/;
 
 function checkName(name: string): void {
   if (parameterName.test(name)) return;
+  if (bracketedName.test(name)) {
+    const message = `'${name}' is not supported: members of a parameter cannot be sent on in this form.`;
+    throw new GatewayError('unsupported_parameter', message, { param: name });
+  }
   throw new GatewayError(
     'invalid_value',
     'The name of a parameter is too long, or holds other characters than names do.',

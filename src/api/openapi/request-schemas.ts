@@ -59,30 +59,54 @@ export const generationRequest: JsonSchema = {
   ...names,
 };
 
-const reference: JsonSchema = {
+const url: JsonSchema = {
+  type: 'string',
+  description: 'A data URL in base64, or an https URL where `imageUrls` of the models file is `download`.',
+};
+
+const idle: Readonly<Record<string, JsonSchema>> = {
+  type: { enum: ['image_url', 'input_image'], description: 'Says what it is anyway, as some clients do.' },
+  detail: { enum: ['auto'], description: 'The same.' },
+};
+
+const urlObject: JsonSchema = {
   type: 'object',
-  properties: {
-    image_url: {
-      type: 'string',
-      description: 'A data URL in base64, or an https URL where `imageUrls` of the models file is `download`.',
-    },
-  },
-  required: ['image_url'],
+  properties: { url, ...idle },
+  required: ['url'],
   additionalProperties: false,
 };
 
+const reference: JsonSchema = {
+  anyOf: [
+    url,
+    {
+      type: 'object',
+      properties: { image_url: { anyOf: [url, urlObject] }, ...idle },
+      required: ['image_url'],
+      additionalProperties: false,
+    },
+    urlObject,
+  ],
+};
+
 const overlay: JsonSchema = { anyOf: [reference, { type: 'null' }] };
+
+const images: JsonSchema = {
+  anyOf: [reference, { type: 'array', items: reference, maxItems: mostInputs }, { type: 'null' }],
+};
 
 /** The JSON body of `…/images/edits`. */
 export const editRequest: JsonSchema = {
   type: 'object',
   properties: {
     ...inJson,
-    images: { type: 'array', items: reference, minItems: 1, maxItems: mostInputs },
+    images: { ...images, description: 'The images, or one.' },
+    image: { ...images, description: 'The same, as some clients call it; not beside `images`.' },
     mask: { ...overlay, description: 'Its transparent pixels say where the first picture may change.' },
     markup: { ...overlay, description: 'A drawing over the first picture, for models that know it.' },
   },
-  required: [...parameters.required, 'images'],
+  required: parameters.required,
+  anyOf: [{ required: ['images'] }, { required: ['image'] }],
   additionalProperties: { type: ['string', 'number', 'boolean', 'null'] },
   ...names,
 };

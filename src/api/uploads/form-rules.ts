@@ -1,26 +1,34 @@
 import { GatewayError } from '../../domain/gateway-error.ts';
 import { largestInput } from './upload.ts';
 
-/** The limits of an edit's form (RELIABILITY §4.2). A prompt of 32,000 characters can have 128,000 bytes. */
-export const formLimits = {
-  // One more than allowed, so that the file that is too long can be named.
-  fileSize: largestInput + 1,
-  files: 18,
-  fields: 32,
-  parts: 50,
-  fieldSize: 128 * 1024,
-  headerPairs: 64,
-  headerSize: 16 * 1024,
+const mostParts = 50;
+
+/** How forms are parsed. Fields come as bytes, like files: the parser's own decoding replaces what is not UTF-8. */
+export const formOptions = {
+  isPartAFile: () => true,
+  limits: {
+    // One more than allowed, so that the file that is too long can be named.
+    fileSize: largestInput + 1,
+    files: mostParts,
+    parts: mostParts,
+    headerPairs: 64,
+    headerSize: 16 * 1024,
+  },
 };
+
+export const mostFiles = 18;
+export const mostFields = 32;
+
+/** In bytes: a prompt of 32,000 characters can have 128,000. */
+export const longestField = 128 * 1024;
 
 /** RFC 2046, 5.1.1: 70 characters; some clients are known to take more. */
 const longestBoundary = 200;
 
 const messages: Readonly<Record<string, [kind: 'request_too_large' | 'invalid_request', message: string]>> = {
   FST_REQ_FILE_TOO_LARGE: ['request_too_large', `A file of the form is longer than ${largestInput} bytes.`],
-  FST_FILES_LIMIT: ['request_too_large', `The form has more than ${formLimits.files} files.`],
-  FST_FIELDS_LIMIT: ['request_too_large', `The form has more than ${formLimits.fields} fields.`],
-  FST_PARTS_LIMIT: ['request_too_large', `The form has more than ${formLimits.parts} parts.`],
+  FST_FILES_LIMIT: ['request_too_large', `The form has more than ${mostParts} parts.`],
+  FST_PARTS_LIMIT: ['request_too_large', `The form has more than ${mostParts} parts.`],
   FST_PROTO_VIOLATION: ['invalid_request', 'The form has a field whose name is not allowed.'],
 };
 
@@ -32,19 +40,15 @@ export function formError(error: unknown): GatewayError {
   return new GatewayError(kind, message, { cause: error });
 }
 
-/** Throws a GatewayError for a content type without a usable boundary. */
-export function checkBoundary(contentType: string): void {
+/** What separates the parts of a form. Throws a GatewayError for a content type without a usable boundary. */
+export function boundaryOf(contentType = ''): string {
   const [, quoted, plain] = /boundary=(?:"([^"]*)"|([^;\s]*))/i.exec(contentType) ?? [];
   const boundary = quoted ?? plain ?? '';
-  if (boundary.length > 0 && boundary.length <= longestBoundary) return;
+  if (boundary.length > 0 && boundary.length <= longestBoundary) return boundary;
   throw new GatewayError('invalid_request', 'The content type of the form has no boundary, or a very long one.');
 }
 
 /** A part is a file by its name, whatever its headers say: some callers leave the filename out, some the type. */
-export function isFormFile(
-  name: string | undefined,
-  _contentType: string | undefined,
-  filename: string | undefined,
-): boolean {
+export function isFormFile(name: string | undefined, filename: string | undefined): boolean {
   return filename !== undefined || name === undefined || /^(?:image|mask|markup)(?:\[\d*\])?$/.test(name);
 }

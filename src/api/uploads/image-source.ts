@@ -13,13 +13,14 @@ const longestLink = 8 * 1024;
 /** Long enough for the head of any data URL, up to its comma. */
 const longestHead = 256;
 
-/** Reads an `image_url` while it arrives: a data URL goes to the spool, anything else is a link. */
+/** Reads an image's URL while it arrives: a data URL goes to the spool, anything else is a link. `undefined`: it is empty. */
 export async function imageSource(
   name: string,
   pieces: AsyncGenerator<Buffer>,
   spool: InputSpool,
-): Promise<ImageSource> {
+): Promise<ImageSource | undefined> {
   const head = await readHead(pieces);
+  if (head.length === 0) return undefined;
   const text = head.toString('latin1');
   if (!/^data:/i.test(text)) return { link: await readLink(name, head, pieces), name };
   const comma = text.indexOf(',');
@@ -52,7 +53,7 @@ async function readLink(name: string, head: Buffer, pieces: AsyncGenerator<Buffe
   for await (const piece of pieces) {
     if (link.length <= longestLink) link += piece.toString('latin1');
   }
-  if (link.length > longestLink || !/^https:\/\//i.test(link)) {
+  if (link.length > longestLink || !/^https:\/\/[ -~]*$/i.test(link)) {
     throw new GatewayError('invalid_value', `'${name}' must be a data URL or an https URL.`, { param: name });
   }
   return link;

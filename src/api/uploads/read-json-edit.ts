@@ -7,16 +7,31 @@ import type { JsonPath, JsonShape, ScanToken } from '../../json/json-scanner.ts'
 import { MalformedJsonError } from '../../json/malformed-json-error.ts';
 import { scanWholeJson } from '../../json/scan-json.ts';
 import { UnusableTextError } from '../../json/unescape-text.ts';
+import { utf8Only } from '../text-encoding.ts';
 import { type ImageSource, imageSource } from './image-source.ts';
 import { receiveInput, type Upload } from './upload.ts';
 
-const reference: JsonShape = { members: { image_url: 'stream-ascii' }, others: 'keep' };
+const url = 'stream-ascii';
 
-/** OpenAI's EditImageBodyJsonParam; the pictures in it are never held as text. */
+/** OpenAI's ImageRefParam, and what other clients send: the URL in a member `url` here or within, as in a chat. */
+const reference = {
+  members: { image_url: { either: [url, { members: { url }, others: 'keep' }] }, url },
+  others: 'keep',
+} as const satisfies JsonShape;
+const one: JsonShape = { either: [url, reference] };
+const several: JsonShape = { either: [url, reference, { items: one }] };
+
+/** OpenAI's EditImageBodyJsonParam in the shapes in which clients send it; the images in it are never held as text. */
 const shape: JsonShape = {
-  members: { images: { items: reference }, mask: reference, markup: reference },
+  members: { image: several, images: several, mask: one, markup: one },
   others: 'keep',
 };
+
+/** Members of a reference that say what it is anyway. */
+const idleMembers: ReadonlyMap<unknown, readonly unknown[]> = new Map([
+  ['type', ['image_url', 'input_image']],
+  ['detail', ['auto']],
+]);
 
 /** A legal prompt can be this long when every character of it is escaped. */
 const longestValue = 256 * 1024;
@@ -45,10 +60,11 @@ export async function readJsonEdit(body: Readable, sources: Sources): Promise<Up
   const { spool, download, signal, linksMs = usualLinksMs, linkBytes } = sources;
   const edit = new JsonEdit();
   // The request must outlive its reader: destroyed with it, it would lose its connection, and the answer with that.
-  const tokens = scanWholeJson(body.iterator({ destroyOnReturn: false }), shape, longestValue);
+  const tokens = scanWholeJson(utf8Only(body.iterator({ destroyOnReturn: false })), shape, longestValue);
   try {
     for (let next = await tokens.next(); !next.done; next = await tokens.next()) {
       const token = next.value;
+      if ('path' in token) edit.refuseRepeated(token.path);
       if (token.type === 'text') edit.addImage(token.path, await readSource(nameOf(token.path), pieces(tokens), spool));
       else if (token.type === 'value') edit.addValue(token.path, token.value);
       else if (token.type === 'dropped') edit.refuseLarge(token.path);
@@ -74,7 +90,11 @@ export async function readJsonEdit(body: Readable, sources: Sources): Promise<Up
 }
 
 /** Escapes may stand for characters that neither base64 nor a URL has. */
-async function readSource(name: string, text: AsyncGenerator<Buffer>, spool: InputSpool): Promise<ImageSource> {
+async function readSource(
+  name: string,
+  text: AsyncGenerator<Buffer>,
+  spool: InputSpool,
+): Promise<ImageSource | undefined> {
   try {
     return await imageSource(name, text, spool);
   } catch (error) {
@@ -92,28 +112,40 @@ async function* pieces(tokens: AsyncIterator<ScanToken>): AsyncGenerator<Buffer>
 
 /** What a body has told so far. */
 class JsonEdit {
+  readonly #seen = new Set<string>();
   readonly #parameters = new Map<string, unknown>();
-  readonly #images: ImageSource[] = [];
-  readonly #overlays = new Map<string, ImageSource>();
+  /** By the places in the body that hold them, of which each holds one. */
+  readonly #sources = new Map<string, { readonly path: JsonPath; readonly source: ImageSource }>();
   #sawBody = false;
   #characters = 0;
 
-  addImage(path: JsonPath, source: ImageSource): void {
+  /** A value at a path where there has been one, because its member, or one around it, is repeated. */
+  refuseRepeated(path: JsonPath): void {
+    const place = JSON.stringify(path);
+    if (this.#seen.has(place)) throw invalid(nameOf(path), 'is given twice');
+    this.#seen.add(place);
+  }
+
+  /** An empty text in the place of an image says that there is none. */
+  addImage(path: JsonPath, source: ImageSource | undefined): void {
     const name = nameOf(path);
-    const isImage = path[0] === 'images';
-    if (isImage && path[1] !== this.#images.length) throw invalid(name, 'is given twice');
-    if (isImage && this.#images.length === mostInputs)
-      throw invalid('images', `may have ${mostInputs} pictures at most`);
-    if (!isImage && this.#overlays.has(String(path[0]))) throw invalid(name, 'is given twice');
-    if (isImage) this.#images.push(source);
-    else this.#overlays.set(String(path[0]), source);
+    if (source === undefined && path.length > 1) throw invalid(name, 'is empty');
+    if (source === undefined) return;
+    const place = placeOf(path);
+    const [root] = place;
+    const others = [...this.#sources.values()];
+    if (this.#sources.has(nameOf(place))) throw invalid(name, 'is a second URL of the same image');
+    if (isList(root) && others.some(({ path: [other] }) => isList(other) && other !== root))
+      throw invalid('image', "cannot be combined with 'images'");
+    if (isList(root) && this.#in(root).length === mostInputs)
+      throw invalid(String(root), `may have ${mostInputs} images at most`);
+    this.#sources.set(nameOf(place), { path, source });
   }
 
   addValue(path: JsonPath, value: unknown): void {
-    if (value === null && path.length === 1 && isPicture(path)) return;
+    if (isIdle(path, value)) return;
     checkPlace(path);
     const name = nameOf(path);
-    if (this.#parameters.has(name)) throw invalid(name, 'is given twice');
     if (typeof value === 'object' && value !== null) throw invalid(name, 'must not be an object or a list');
     this.#characters += name.length + String(value).length;
     if (this.#parameters.size === mostParameters || this.#characters > mostCharacters) throw tooManyParameters();
@@ -126,26 +158,31 @@ class JsonEdit {
     throw invalid(nameOf(path), 'is too long, or nested too deeply');
   }
 
-  /** An object has ended: the body, or a reference, which must have had a picture. */
+  /** An object or a list has ended: the body, a list of images, or a reference, which must have had one. */
   close(path: JsonPath): void {
+    const [root] = path;
     if (path.length === 0) this.#sawBody = true;
-    else if (path[0] === 'images' && path.length === 1) return;
-    else if (path[0] === 'images' && path[1] !== this.#images.length - 1) throw withoutPicture(path);
-    else if (path[0] !== 'images' && !this.#overlays.has(String(path[0]))) throw withoutPicture(path);
+    else if (path.length === 1 && isList(root)) return;
+    else if (!this.#sources.has(nameOf(placeOf(path)))) throw withoutImage(path);
   }
 
   async finish(fetch: (source: Extract<ImageSource, { link: string }>) => Promise<ImageInput>): Promise<Upload> {
     if (!this.#sawBody) throw new GatewayError('invalid_value', "The request's body must be a JSON object.");
     const inputOf = async (source: ImageSource) => ('link' in source ? await fetch(source) : source.input);
     const images: ImageInput[] = [];
-    for (const source of this.#images) images.push(await inputOf(source));
-    const [mask, markup] = [this.#overlays.get('mask'), this.#overlays.get('markup')];
+    for (const source of [...this.#in('image'), ...this.#in('images')]) images.push(await inputOf(source));
+    const [[mask], [markup]] = [this.#in('mask'), this.#in('markup')];
     return {
       parameters: Object.fromEntries(this.#parameters),
       images,
       mask: mask && (await inputOf(mask)),
       markup: markup && (await inputOf(markup)),
     };
+  }
+
+  /** The images below a member of the body, in order. */
+  #in(root: JsonPath[number] | undefined): ImageSource[] {
+    return [...this.#sources.values()].filter(({ path }) => path[0] === root).map(({ source }) => source);
   }
 }
 
@@ -161,17 +198,29 @@ async function* fetched(name: string, download: ReturnType<ImageDownload>): Asyn
   }
 }
 
-function isPicture([first]: JsonPath): boolean {
-  return first === 'images' || first === 'mask' || first === 'markup';
+function isImage([root]: JsonPath): boolean {
+  return isList(root) || root === 'mask' || root === 'markup';
+}
+
+function isList(root: JsonPath[number] | undefined): boolean {
+  return root === 'image' || root === 'images';
+}
+
+/** The place of the image that a path below it belongs to: `images[0]`, `mask`. */
+function placeOf([root, index]: JsonPath): JsonPath {
+  return [root, index].filter((part) => part === root || typeof part === 'number') as JsonPath;
+}
+
+/** Whether a value says nothing: there is no image, or its reference is what it is anyway. */
+function isIdle(path: JsonPath, value: unknown): boolean {
+  if (!isImage(path)) return false;
+  return path.length === 1 ? value === null : (idleMembers.get(path.at(-1))?.includes(value) ?? false);
 }
 
 /** Throws where a plain value cannot stand. */
 function checkPlace(path: JsonPath): void {
   if (path.length === 0) throw new GatewayError('invalid_value', "The request's body must be a JSON object.");
-  if (isPicture(path)) throw unusableReference(nameOf(path), path);
-  if (path[0] === 'image') {
-    throw invalid('image', "is for multipart forms; in JSON it is 'images'", 'unknown_parameter');
-  }
+  if (isImage(path)) throw unusableReference(nameOf(path), path);
 }
 
 function tooManyParameters(): GatewayError {
@@ -197,14 +246,17 @@ function unusableReference(name: string, path: JsonPath): GatewayError {
     const message = `'${name}' is not supported: Azure's Images API knows no files. Send the picture as a data URL.`;
     return new GatewayError('unsupported_parameter', message, { param: name });
   }
-  if (member === 'image_url') return invalid(name, 'must be a string');
-  if (path[0] === 'images' && path.length === 1) return invalid(name, "must be a list of objects with 'image_url'");
-  if (typeof member === 'number' || path.length === 1) return invalid(name, "must be an object with 'image_url'");
+  if (member === 'url') return invalid(name, 'must be a string');
+  if (member === 'image_url') return invalid(name, "must be a string, or an object with 'url'");
+  if (path.length === 1 && isList(path[0]))
+    return invalid(name, "must be a list of URLs, or of objects with 'image_url'");
+  if (typeof member === 'number' || path.length === 1)
+    return invalid(name, "must be a URL, or an object with 'image_url'");
   return invalid(name, 'is not known', 'unknown_parameter');
 }
 
-function withoutPicture(path: JsonPath): GatewayError {
-  const param = `${nameOf(path)}.image_url`;
+function withoutImage(path: JsonPath): GatewayError {
+  const param = `${nameOf(path)}.${path.at(-1) === 'image_url' ? 'url' : 'image_url'}`;
   return new GatewayError('missing_required_parameter', `'${param}' is missing.`, { param });
 }
 

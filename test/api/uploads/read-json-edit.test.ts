@@ -56,6 +56,29 @@ test('a body in any handwriting, cut anywhere, gives the same parameters and pic
   );
 });
 
+test('images in all their shapes, cut anywhere, give the same pictures', async () => {
+  const [one, mask] = [await picture(), await overlay()];
+  const [url, over] = [dataUrl(one), dataUrl(mask)];
+  const body = {
+    image: [url, { url, type: 'image_url' }, { image_url: { url } }],
+    mask: over,
+    markup: '',
+    prompt: 'a',
+  };
+  await fc.assert(
+    fc.asyncProperty(handwriting, async (hand) => {
+      const upload = await (await read({ chunks: cut(Buffer.from(writeJson(body, hand)), hand) })).upload;
+      expect(upload.images.map((input) => input.sha256)).toEqual(Array(3).fill(sha256(one)));
+      expect([upload.mask?.sha256, upload.markup, upload.parameters]).toEqual([
+        sha256(mask),
+        undefined,
+        { prompt: 'a' },
+      ]);
+    }),
+    { numRuns: 30 },
+  );
+});
+
 test('any JSON at all is read, or refused with a reason', async () => {
   const wild = fc.oneof(
     fc.json(),
