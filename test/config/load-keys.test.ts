@@ -17,6 +17,8 @@ const parseFile = (file: unknown, variables = {}) =>
   parseKeys(JSON.stringify(file, null, 1), { variables, models, others: holdersOf([new Secret('env')]), now });
 const messagesOf = (file: unknown) =>
   problemsIn(() => parseFile(file)).map(({ path, message }) => `${path}: ${message}`);
+/** What a key of `GATEWAY_API_KEYS` is called. */
+const nameOf = (key: string) => `GATEWAY_API_KEYS#${hash('sha256', key, 'hex').slice(0, 8)}`;
 const shop = (entry: object) => ({ callers: { shop: entry } });
 
 describe('a keys file', () => {
@@ -125,7 +127,7 @@ describe('a keys file', () => {
     [
       'a key of the environment',
       shop({ keys: [{ key: 'env' }] }),
-      ['callers.shop.keys[0]: the same key as GATEWAY_API_KEYS#1'],
+      [`callers.shop.keys[0]: the same key as ${nameOf('env')}`],
     ],
     [
       'three valid keys',
@@ -157,11 +159,13 @@ describe('a keys file', () => {
       shop({ keys, limits: { windowMs: 1000, concurrent: 1 } }),
       ['callers.shop.limits.windowMs: means nothing without `requests` or `images`'],
     ],
-    ...['', 'a b', 'a/b', '.a', 'GATEWAY_API_KEYS#1', 'ä', 'x'.repeat(65)].map((name): [string, unknown, string[]] => [
-      `the name ${name}`,
-      { callers: { [name]: { keys } } },
-      [expect.stringMatching(/: the name must be 1 to 64 letters, digits/)],
-    ]),
+    ...['', 'a b', 'a/b', '.a', 'GATEWAY_API_KEYS#0ac5aa4a', 'ä', 'x'.repeat(65)].map(
+      (name): [string, unknown, string[]] => [
+        `the name ${name}`,
+        { callers: { [name]: { keys } } },
+        [expect.stringMatching(/: the name must be 1 to 64 letters, digits/)],
+      ],
+    ),
     ...['soon', '2026-13-01', '2026-02-30', '2026-06-01T12:00:00', '1767225600', ''].map(
       (expires): [string, unknown, string[]] => [
         `the time ${expires}`,
@@ -230,14 +234,20 @@ describe('loadKeys', () => {
     const secrets = ['a', 'b', 'a'].map((key) => new Secret(key));
     for (const file of [undefined, 'config/keys.json']) {
       const { holders } = loadKeys(environment(file, secrets), {}, models);
-      expect(holders.map(({ name }) => name)).toEqual(['GATEWAY_API_KEYS#1', 'GATEWAY_API_KEYS#2']);
+      expect(holders.map(({ name }) => name)).toEqual([nameOf('a'), nameOf('b')]);
       expect(loadKeys(environment(file), {}, models)).toEqual({ holders: [], warnings: [] });
     }
   });
 
+  test('a key of the environment keeps its name when an earlier one is removed', () => {
+    const namesOf = (...list: string[]) => holdersOf(list.map((key) => new Secret(key))).map(({ name }) => name);
+    expect(namesOf('a', 'b')[1]).toBe(namesOf('b')[0]);
+    expect(namesOf('a')).not.toEqual(namesOf('b'));
+  });
+
   test('with the example file has its callers beside the keys of the environment', () => {
     const { holders } = loadKeys(environment('config/keys.example.json', [new Secret('a')]), {}, models);
-    expect(holders.map(({ name }) => name)).toEqual(['GATEWAY_API_KEYS#1', 'web-shop', 'batch']);
+    expect(holders.map(({ name }) => name)).toEqual([nameOf('a'), 'web-shop', 'batch']);
   });
 
   test('with a file that is not there says which variable names it', () => {

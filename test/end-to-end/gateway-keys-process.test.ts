@@ -53,7 +53,7 @@ test('--check shows who may call, and warns, without a key', async () => {
   expect(await program.exited).toBe(0);
   const { stdout } = program.output;
   expect(stdout).toContain(`Who may call:
-  GATEWAY_API_KEYS#1: a key; all models
+  GATEWAY_API_KEYS#5830abaf: a key; all models
   shop: a key until 2020-01-31T00:00:00.000Z, a key; models picture; 5 requests in 60 s
 `);
   expect(stdout).toContain('callers.shop.keys[0].expires (line 7): this time is over');
