@@ -1,4 +1,4 @@
-import { BlockList, isIP, isIPv4 } from 'node:net';
+import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import { config } from 'dotenv';
 import { Secret } from '../domain/secret.ts';
@@ -6,7 +6,7 @@ import { ConfigError, type Problem } from './config-error.ts';
 import { deepFreeze } from './frozen.ts';
 import type { Variables } from './interpolate.ts';
 import { hasKeys, usualKeysFile } from './keys-file.ts';
-import { isNetwork } from './network.ts';
+import { isLoopback, isNetwork } from './network.ts';
 
 const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 
@@ -184,13 +184,4 @@ function readBoolean(text: string): boolean | undefined {
 
 function isHost(host: string): boolean {
   return isIP(host) !== 0 || /^[A-Za-z0-9._-]+$/.test(host);
-}
-
-const loopback = new BlockList();
-loopback.addSubnet('127.0.0.0', 8);
-loopback.addAddress('::1', 'ipv6');
-
-function isLoopback(host: string): boolean {
-  if (host.toLowerCase() === 'localhost') return true;
-  return isIP(host) !== 0 && loopback.check(host, isIPv4(host) ? 'ipv4' : 'ipv6');
 }

@@ -28,12 +28,13 @@ test('every key of the keys file is described, and the example is that of config
 
 test('the models file is valid, and so are the models that are shown alone', () => {
   const texts = jsonIn('docs/configuration.md').filter((text) => !isKeysFile(text));
-  const variables = { AZURE_OPENAI_API_KEY: 'key', EAST_KEY: 'key', WEST_KEY: 'key' };
+  const variables = { AZURE_OPENAI_API_KEY: 'key', EAST_KEY: 'key', WEST_KEY: 'key', FRONT_DOOR_KEY: 'key' };
   const models = texts.map(
     (text) => parseModels(text.startsWith('{') ? text : `{"models":{${text}}}`, variables).models,
   );
   expect(models.map((list) => list.map(({ name }) => name))).toEqual([
     ['azure-image', 'poster'],
+    ['azure-image'],
     ['artist'],
     ['azure-image'],
   ]);
