@@ -6,15 +6,21 @@ import { startSimulator } from './simulator/start-simulator.ts';
 
 // The gateway in front of a simulated Azure, in one process: everything works, and nothing costs money.
 
+/** Short enough to type, so it is known by its hash alone, in `config/keys.demo.json`: a short key of the environment is refused. */
 const key = 'demo-key';
 
 try {
-  const variables: Variables = { LOG_PRETTY: 'true', ...loadDotEnv(), GATEWAY_API_KEYS: key, KEYS_FILE: '' };
+  const variables: Variables = {
+    LOG_PRETTY: 'true',
+    ...loadDotEnv(),
+    GATEWAY_API_KEYS: '',
+    KEYS_FILE: 'config/keys.demo.json',
+  };
   // The simulator listens where the gateway does: a container publishes both, so that picture links work outside.
   const { host } = readEnvironment(variables);
   const { port } = new URL(variables.SIMULATOR_URL || 'http://127.0.0.1:8867');
   const simulator = await startSimulator({ host, port: Number(port) });
-  const azure = simulator.origin.replace('//0.0.0.0', '//127.0.0.1');
+  const azure = simulator.origin.replace('//0.0.0.0', '//127.0.0.1').replace('//[::]', '//[::1]');
   const configuration = readConfiguration({
     ...variables,
     MODELS_FILE: 'config/models.demo.json',

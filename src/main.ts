@@ -3,7 +3,7 @@ import { describeKeys } from './config/describe-keys.ts';
 import { environmentReader, loadDotEnv } from './config/environment.ts';
 import { describeStartFailure } from './describe-start-failure.ts';
 import { describeModels } from './gateway/describe-models.ts';
-import { buildGateway, readConfiguration, runGateway } from './run-gateway.ts';
+import { buildGateway, readConfiguration, runGateway, warningsOf } from './run-gateway.ts';
 
 try {
   const readAgain = environmentReader();
@@ -12,8 +12,9 @@ try {
     const { app } = await buildGateway(configuration);
     const { egressProxy } = configuration.models;
     const way = egressProxy ? ` Calls by https go through the proxy ${egressProxy.origin}.` : '';
-    const { holders, warnings } = configuration.keys;
-    const parts = [describeModels(app.gateway.catalog), describeKeys(holders), ...warnings.map((line) => `${line}\n`)];
+    const warnings = warningsOf(configuration).map((warning) => `Warning: ${warning}\n`);
+    const parts = [describeModels(app.gateway.catalog), describeKeys(configuration.keys.holders)];
+    if (warnings.length > 0) parts.push(warnings.join(''));
     process.stdout.write(`The configuration is valid.${way}\n\n${parts.join('\n')}`);
   } else {
     await runGateway(configuration, readAgain);
