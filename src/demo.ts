@@ -1,6 +1,6 @@
 import { loadDotEnv, readEnvironment } from './config/environment.ts';
 import type { Variables } from './config/interpolate.ts';
-import { describeStartFailure } from './describe-start-failure.ts';
+import { dependingOn, describeStartFailure } from './describe-start-failure.ts';
 import { readConfiguration, runGateway } from './run-gateway.ts';
 import { startSimulator } from './simulator/start-simulator.ts';
 
@@ -19,7 +19,7 @@ try {
   // The simulator listens where the gateway does: a container publishes both, so that picture links work outside.
   const { host } = readEnvironment(variables);
   const { port } = new URL(variables.SIMULATOR_URL || 'http://127.0.0.1:8867');
-  const simulator = await startSimulator({ host, port: Number(port) });
+  const simulator = await dependingOn('SIMULATOR_URL', () => startSimulator({ host, port: Number(port) }));
   const azure = simulator.origin.replace('//0.0.0.0', '//127.0.0.1').replace('//[::]', '//[::1]');
   const configuration = readConfiguration({
     ...variables,

@@ -16,12 +16,15 @@ import { type KeysConfig, loadKeys } from './config/load-keys.ts';
 import { loadModels } from './config/load-models.ts';
 import { type ModelsConfig, needsTokens } from './config/models-config.ts';
 import { checkTlsVerification } from './config/tls-verification.ts';
+import { dependingOn } from './describe-start-failure.ts';
 import { isSameProxy } from './domain/egress-proxy.ts';
 import type { ImageStore } from './domain/image-store.ts';
 import { contentOf, createReload, type Prepare } from './reload.ts';
 import { reviewTarget } from './review-target.ts';
+import { claimDirectory } from './storage/claim-directory.ts';
 import { createDiskImageStore } from './storage/disk-image-store.ts';
 import { createInputSpools, prepareSpoolDirectory } from './storage/disk-input-spool.ts';
+import { prepareDirectory } from './storage/prepare-directory.ts';
 import { createLogOutput, type LogOutput } from './telemetry/log-output.ts';
 import { createLogger } from './telemetry/logger.ts';
 import { type EntraTokens, loadEntra } from './upstream/entra.ts';
@@ -124,11 +127,12 @@ export async function entraFor(models: ModelsConfig): Promise<EntraTokens | unde
  */
 export async function runGateway(configuration: Configuration, readVariables?: () => Variables): Promise<string> {
   const { host, port, metricsPort, dataDir } = configuration.environment;
-  const store = dataDir === undefined ? undefined : await createDiskImageStore({ directory: dataDir });
-  await prepareSpoolDirectory(uploadsDirectory(configuration.environment));
+  const store = dataDir === undefined ? undefined : await dependingOn('DATA_DIR', () => openStore(dataDir));
+  const uploads = uploadsDirectory(configuration.environment);
+  await dependingOn(dataDir === undefined ? 'TMPDIR' : 'DATA_DIR', () => prepareSpoolDirectory(uploads));
   const log = createLogOutput();
   const { app, logger } = await buildGateway(configuration, { store, log });
-  const url = await app.server.listen({ host, port });
+  const url = await dependingOn('PORT', () => app.server.listen({ host, port }));
   const metricsUrl = metricsPort === undefined ? undefined : await serveMetrics(app, { host, port: metricsPort });
   endWithSignals({ app, logger, log }, { skip: readVariables ? ['SIGHUP'] : [] });
   app.lifecycle.phase = 'ready';
@@ -150,6 +154,13 @@ export async function runGateway(configuration: Configuration, readVariables?: (
   return url;
 }
 
+/** The pictures of two processes in one directory would be links that only one of them knows, and double its limit. */
+async function openStore(directory: string): Promise<ImageStore> {
+  await prepareDirectory(directory);
+  await claimDirectory(directory);
+  return createDiskImageStore({ directory });
+}
+
 /** A start leaves a lot behind: at rest the process is 15 MB smaller without. Takes 50 ms, and Node's `--expose-gc`. */
 function forgetStart(): void {
   globalThis.gc?.({ type: 'major', flavor: 'last-resort' });
@@ -158,7 +169,7 @@ function forgetStart(): void {
 /** Until the end of the process: the last figures are of interest, too. */
 async function serveMetrics(app: App, at: { readonly host: string; readonly port: number }): Promise<string> {
   try {
-    const server = await startMetricsServer(app.metrics, at);
+    const server = await dependingOn('METRICS_PORT', () => startMetricsServer(app.metrics, at));
     return `http://${at.host.includes(':') ? `[${at.host}]` : at.host}:${(server.address() as AddressInfo).port}/metrics`;
   } catch (error) {
     // The process is to end with its start.

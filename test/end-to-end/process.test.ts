@@ -1,6 +1,8 @@
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { join } from 'node:path';
 import { Agent, request } from 'undici';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { startSimulator } from '../../src/simulator/start-simulator.ts';
@@ -73,6 +75,40 @@ describe('a start that cannot succeed', () => {
     const program = await startProgram({ models: modelsFile('https://one.openai.azure.com'), env });
     expect(await program.exited).toBe(1);
     expect(program.output.stderr).toMatch(/in use.*METRICS_PORT/);
+  });
+
+  test.each([
+    ['0.0.0.1', /^0\.0\.0\.1 is not an address of this machine: set HOST/],
+    ['no-such-host.invalid', /^The name in HOST has no address here/],
+  ])('HOST %s, where nobody can listen: it says so', async (HOST, sentence) => {
+    const env = { HOST, GATEWAY_API_KEYS: 'a-key-that-is-long' };
+    const program = await startProgram({ models: modelsFile('https://one.openai.azure.com'), env });
+    expect(await failedStart(program)).toMatch(sentence);
+  });
+
+  test('a DATA_DIR that cannot be there: it says so in one sentence', async () => {
+    const env = { DATA_DIR: '/dev/null/pictures' };
+    const program = await startProgram({ models: modelsFile('https://one.openai.azure.com'), env });
+    expect(await failedStart(program)).toBe(
+      'DATA_DIR cannot be used (/dev/null/pictures): a part of the path is not a directory.\n',
+    );
+  });
+
+  test('a DATA_DIR that another gateway uses: it says so, and starts when that one has ended, however it did', async () => {
+    const models = modelsFile('https://one.openai.azure.com');
+    const first = await startProgram({ models });
+    await first.listening();
+    const env = { DATA_DIR: join(first.directory, 'data') };
+    expect(await failedStart(await startProgram({ models, env }))).toBe(
+      'DATA_DIR cannot be used: another gateway that runs uses it, and each needs a directory of its own.\n',
+    );
+    first.child.kill('SIGKILL');
+    await first.exited.catch(() => {});
+    const second = await startProgram({ models, env });
+    await second.listening();
+    second.child.kill('SIGINT');
+    expect(await second.exited).toBe(0);
+    expect(existsSync(join(env.DATA_DIR, 'azure-image-gateway.sock'))).toBe(false);
   });
 
   test('every wrong variable is named at once, none with its value', async () => {
