@@ -16,7 +16,7 @@ try {
     GATEWAY_API_KEYS: '',
     KEYS_FILE: 'config/keys.demo.json',
   };
-  // The simulator listens where the gateway does: a container publishes both, so that picture links work outside.
+  // The simulator listens where the gateway does: a container publishes both, so that its scenarios can be read outside.
   const { host } = readEnvironment(variables);
   const { port } = new URL(variables.SIMULATOR_URL || 'http://127.0.0.1:8867');
   const simulator = await dependingOn('SIMULATOR_URL', () => startSimulator({ host, port: Number(port) }));

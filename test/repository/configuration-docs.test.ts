@@ -44,7 +44,7 @@ test('the prices in docs/observability.md are valid', () => {
   const [text = ''] = jsonIn('docs/observability.md');
   const model = { provider: 'azure-v1', model: 'gpt-image-2', baseURL: 'https://a.test', apiKey: 'key' };
   const { currency, prices } = parseModels(text.replace('{', `{ "models": ${JSON.stringify({ picture: model })},`), {});
-  expect([currency, [...prices.keys()]]).toEqual(['EUR', ['gpt-image-2', 'dall-e-3']]);
+  expect([currency, [...prices.keys()]]).toEqual(['EUR', ['gpt-image-2', 'gpt-image-2.5-flare']]);
 });
 
 /** The names of all members that a JSON Schema allows. */
