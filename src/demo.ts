@@ -6,7 +6,7 @@ import { startSimulator } from './simulator/start-simulator.ts';
 
 // The gateway in front of a simulated Azure, in one process: everything works, and nothing costs money.
 
-/** Short enough to type, so it is known by its hash alone, in `config/keys.demo.json`: a short key of the environment is refused. */
+// Known by its hash, in config/keys.demo.json: a key of the environment that is so short is refused in a container.
 const key = 'demo-key';
 
 try {

@@ -34,8 +34,9 @@ function whyNotListening({ code, address, port, variable = 'PORT' }: Failure): s
 }
 
 function whyNotUsable({ code = '', path, syscall, variable }: Failure): string | undefined {
+  if (variable === undefined) return undefined;
   if (syscall === 'getaddrinfo') return 'The name in HOST has no address here: set HOST to an address of this machine.';
-  if (variable === undefined || !Object.hasOwn(directoryProblems, code)) return undefined;
+  if (!Object.hasOwn(directoryProblems, code)) return undefined;
   return `${variable} cannot be used${path === undefined ? '' : ` (${path})`}: ${directoryProblems[code]}.`;
 }
 

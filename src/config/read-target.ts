@@ -62,7 +62,7 @@ function meantAddress(provider: ProviderName, text: string, target: JsonObject):
     const address = addressAt(provider, likely, target);
     if (address === undefined || 'problem' in address) return '';
   }
-  const [, version] = /[?&]api-version=(\d{4}-\d\d-\d\d(?:-preview)?)(?:&|$)/.exec(text) ?? [];
+  const [, version] = /[?&]api-version=(\d{4}-\d\d-\d\d(?:-preview)?|preview)(?:[&#]|$)/.exec(text) ?? [];
   return `, did you mean \`${likely}\`${version === undefined ? '' : ` with the \`apiVersion\` ${version}`}?`;
 }
 

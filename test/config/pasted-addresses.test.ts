@@ -49,6 +49,11 @@ describe('an address of Azure that cannot work for its provider is refused with 
     expect(message).not.toContain('canary');
   });
 
+  test('with its query of the v1 API: the api-version is told', () => {
+    const [message] = baseURLMessages(v1Target, `${east}/openai/v1/images/generations?api-version=preview`);
+    expect(message).toMatch(/`https:\/\/east\.services\.ai\.azure\.com\/openai\/v1` with the `apiVersion` preview\?$/);
+  });
+
   test.each(['key=canary&api-version=canary', 'x-api-version=2025-04-01-preview', ''])(
     'with the query "%s": none is told',
     (query) => {
