@@ -1,20 +1,26 @@
 import { loadDotEnv, readEnvironment } from './config/environment.ts';
 import type { Variables } from './config/interpolate.ts';
-import { describeStartFailure } from './describe-start-failure.ts';
+import { dependingOn, describeStartFailure } from './describe-start-failure.ts';
 import { readConfiguration, runGateway } from './run-gateway.ts';
 import { startSimulator } from './simulator/start-simulator.ts';
 
 // The gateway in front of a simulated Azure, in one process: everything works, and nothing costs money.
 
+// Known by its hash, in config/keys.demo.json: a key of the environment that is so short is refused in a container.
 const key = 'demo-key';
 
 try {
-  const variables: Variables = { LOG_PRETTY: 'true', ...loadDotEnv(), GATEWAY_API_KEYS: key, KEYS_FILE: '' };
-  // The simulator listens where the gateway does: a container publishes both, so that picture links work outside.
+  const variables: Variables = {
+    LOG_PRETTY: 'true',
+    ...loadDotEnv(),
+    GATEWAY_API_KEYS: '',
+    KEYS_FILE: 'config/keys.demo.json',
+  };
+  // The simulator listens where the gateway does: a container publishes both, so that its scenarios can be read outside.
   const { host } = readEnvironment(variables);
   const { port } = new URL(variables.SIMULATOR_URL || 'http://127.0.0.1:8867');
-  const simulator = await startSimulator({ host, port: Number(port) });
-  const azure = simulator.origin.replace('//0.0.0.0', '//127.0.0.1');
+  const simulator = await dependingOn('SIMULATOR_URL', () => startSimulator({ host, port: Number(port) }));
+  const azure = simulator.origin.replace('//0.0.0.0', '//127.0.0.1').replace('//[::]', '//[::1]');
   const configuration = readConfiguration({
     ...variables,
     MODELS_FILE: 'config/models.demo.json',

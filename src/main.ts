@@ -1,24 +1,40 @@
 import './hang-up.ts';
+import { type Command, type CommandLine, readCommandLine } from './config/command-line.ts';
 import { describeKeys } from './config/describe-keys.ts';
 import { environmentReader, loadDotEnv } from './config/environment.ts';
 import { describeStartFailure } from './describe-start-failure.ts';
 import { describeModels } from './gateway/describe-models.ts';
-import { buildGateway, readConfiguration, runGateway } from './run-gateway.ts';
+import { buildGateway, type Configuration, readConfiguration, runGateway, warningsOf } from './run-gateway.ts';
 
-try {
-  const readAgain = environmentReader();
-  const configuration = readConfiguration(loadDotEnv());
-  if (process.argv.includes('--check')) {
-    const { app } = await buildGateway(configuration);
-    const { egressProxy } = configuration.models;
-    const way = egressProxy ? ` Calls by https go through the proxy ${egressProxy.origin}.` : '';
-    const { holders, warnings } = configuration.keys;
-    const parts = [describeModels(app.gateway.catalog), describeKeys(holders), ...warnings.map((line) => `${line}\n`)];
-    process.stdout.write(`The configuration is valid.${way}\n\n${parts.join('\n')}`);
-  } else {
-    await runGateway(configuration, readAgain);
+const command: Command = {
+  usage: 'npm start [-- OPTIONS]',
+  about: 'Starts the gateway, by .env or the environment, and the files in config/.',
+  options: {
+    check: { meaning: 'checks the configuration, shows what it means, and starts nothing (npm run check-config)' },
+  },
+};
+
+const commandLine = readCommandLine(command);
+if (commandLine) await main(commandLine);
+
+async function main({ values }: CommandLine): Promise<void> {
+  try {
+    const readAgain = environmentReader();
+    const configuration = readConfiguration(loadDotEnv());
+    if (values.check) await check(configuration);
+    else await runGateway(configuration, readAgain);
+  } catch (error) {
+    process.stderr.write(describeStartFailure(error));
+    process.exitCode = 1;
   }
-} catch (error) {
-  process.stderr.write(describeStartFailure(error));
-  process.exitCode = 1;
+}
+
+async function check(configuration: Configuration): Promise<void> {
+  const { app } = await buildGateway(configuration);
+  const { egressProxy } = configuration.models;
+  const way = egressProxy ? ` Calls by https go through the proxy ${egressProxy.origin}.` : '';
+  const warnings = warningsOf(configuration).map((warning) => `Warning: ${warning}\n`);
+  const parts = [describeModels(app.gateway.catalog), describeKeys(configuration.keys.holders)];
+  if (warnings.length > 0) parts.push(warnings.join(''));
+  process.stdout.write(`The configuration is valid.${way}\n\n${parts.join('\n')}`);
 }

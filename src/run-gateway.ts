@@ -8,7 +8,7 @@ import { drain } from './api/drain.ts';
 import { startMetricsServer } from './api/metrics-server.ts';
 import { type App, buildApp } from './app.ts';
 import { ConfigError } from './config/config-error.ts';
-import { dotEnvFile, type Environment, readEnvironment } from './config/environment.ts';
+import { dotEnvFile, type Environment, modelsFileOf, readEnvironment } from './config/environment.ts';
 import { checkIdentity } from './config/identity.ts';
 import { changedVariables, type Variables } from './config/interpolate.ts';
 import { hasKeys } from './config/keys-file.ts';
@@ -16,11 +16,15 @@ import { type KeysConfig, loadKeys } from './config/load-keys.ts';
 import { loadModels } from './config/load-models.ts';
 import { type ModelsConfig, needsTokens } from './config/models-config.ts';
 import { checkTlsVerification } from './config/tls-verification.ts';
+import { dependingOn } from './describe-start-failure.ts';
 import { isSameProxy } from './domain/egress-proxy.ts';
 import type { ImageStore } from './domain/image-store.ts';
 import { contentOf, createReload, type Prepare } from './reload.ts';
+import { reviewTarget } from './review-target.ts';
+import { claimDirectory } from './storage/claim-directory.ts';
 import { createDiskImageStore } from './storage/disk-image-store.ts';
 import { createInputSpools, prepareSpoolDirectory } from './storage/disk-input-spool.ts';
+import { prepareDirectory } from './storage/prepare-directory.ts';
 import { createLogOutput, type LogOutput } from './telemetry/log-output.ts';
 import { createLogger } from './telemetry/logger.ts';
 import { type EntraTokens, loadEntra } from './upstream/entra.ts';
@@ -43,25 +47,48 @@ const leadMs = 5_000;
 
 /**
  * Throws a ConfigError with every problem of the environment, of the models file, of the keys file, or of the identity
- * that it needs.
+ * that it needs; an AggregateError of several such.
  */
 export function readConfiguration(variables: Variables): Configuration {
-  const environment = readEnvironment(variables);
-  checkTlsVerification(variables);
-  const files = [...configFiles(environment), dotEnvFile()];
+  const failures: unknown[] = [];
+  const environment = attempt(failures, () => readEnvironment(variables));
+  attempt(failures, () => checkTlsVerification(variables));
+  const files = [
+    ...configFiles(environment ?? { modelsFile: modelsFileOf(variables), keysFile: undefined }),
+    dotEnvFile(),
+  ];
   const content = contentOf(files);
-  return { environment, ...readFiles(environment, variables), variables, files, content };
+  const models = attempt(failures, () => readModels(modelsFileOf(variables), variables));
+  const keys = environment && models && attempt(failures, () => loadKeys(environment, variables, models));
+  if (environment === undefined || models === undefined || keys === undefined || failures.length > 0) {
+    throw failures.length === 1 ? failures[0] : new AggregateError(failures);
+  }
+  return { environment, models, keys, variables, files, content };
 }
 
-function configFiles({ modelsFile, keysFile }: Environment): string[] {
+/** Takes note of a failure, so that what is wrong elsewhere is reported with it. */
+function attempt<T>(failures: unknown[], read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    failures.push(error);
+    return undefined;
+  }
+}
+
+/** What the operator should see to although it is allowed, one line each. */
+export function warningsOf({ environment, models, keys }: Configuration): readonly string[] {
+  return [...environment.warnings, ...models.warnings, ...keys.warnings];
+}
+
+function configFiles({ modelsFile, keysFile }: Pick<Environment, 'modelsFile' | 'keysFile'>): string[] {
   return keysFile === undefined ? [modelsFile] : [modelsFile, keysFile];
 }
 
-/** Keys name models: both are read together. */
-function readFiles(environment: Environment, variables: Variables): Pick<Configuration, 'models' | 'keys'> {
-  const models = loadModels(environment.modelsFile, variables);
+function readModels(file: string, variables: Variables): ModelsConfig {
+  const models = loadModels(file, variables, reviewTarget);
   if (needsTokens(models)) checkIdentity(variables);
-  return { models, keys: loadKeys(environment, variables, models) };
+  return models;
 }
 
 type Built = { readonly app: App; readonly logger: Logger };
@@ -100,16 +127,17 @@ export async function entraFor(models: ModelsConfig): Promise<EntraTokens | unde
  */
 export async function runGateway(configuration: Configuration, readVariables?: () => Variables): Promise<string> {
   const { host, port, metricsPort, dataDir } = configuration.environment;
-  const store = dataDir === undefined ? undefined : await createDiskImageStore({ directory: dataDir });
-  await prepareSpoolDirectory(uploadsDirectory(configuration.environment));
+  const store = dataDir === undefined ? undefined : await dependingOn('DATA_DIR', () => openStore(dataDir));
+  const uploads = uploadsDirectory(configuration.environment);
+  await dependingOn(dataDir === undefined ? 'TMPDIR' : 'DATA_DIR', () => prepareSpoolDirectory(uploads));
   const log = createLogOutput();
   const { app, logger } = await buildGateway(configuration, { store, log });
-  const url = await app.server.listen({ host, port });
+  const url = await dependingOn('PORT', () => app.server.listen({ host, port }));
   const metricsUrl = metricsPort === undefined ? undefined : await serveMetrics(app, { host, port: metricsPort });
   endWithSignals({ app, logger, log }, { skip: readVariables ? ['SIGHUP'] : [] });
   app.lifecycle.phase = 'ready';
   logger.info({ host, url, metricsUrl, models: app.gateway.catalog.names }, 'listening');
-  for (const warning of configuration.keys.warnings) logger.warn(warning);
+  for (const warning of warningsOf(configuration)) logger.warn(warning);
   if (app.keyRing.isOpen) {
     const reason = 'GATEWAY_API_KEYS is not set, and there is no keys file';
     logger.warn(`${reason}: every program on this machine may call, and all callers are one`);
@@ -126,6 +154,13 @@ export async function runGateway(configuration: Configuration, readVariables?: (
   return url;
 }
 
+/** The pictures of two processes in one directory would be links that only one of them knows, and double its limit. */
+async function openStore(directory: string): Promise<ImageStore> {
+  await prepareDirectory(directory);
+  await claimDirectory(directory);
+  return createDiskImageStore({ directory });
+}
+
 /** A start leaves a lot behind: at rest the process is 15 MB smaller without. Takes 50 ms, and Node's `--expose-gc`. */
 function forgetStart(): void {
   globalThis.gc?.({ type: 'major', flavor: 'last-resort' });
@@ -134,7 +169,7 @@ function forgetStart(): void {
 /** Until the end of the process: the last figures are of interest, too. */
 async function serveMetrics(app: App, at: { readonly host: string; readonly port: number }): Promise<string> {
   try {
-    const server = await startMetricsServer(app.metrics, at);
+    const server = await dependingOn('METRICS_PORT', () => startMetricsServer(app.metrics, at));
     return `http://${at.host.includes(':') ? `[${at.host}]` : at.host}:${(server.address() as AddressInfo).port}/metrics`;
   } catch (error) {
     // The process is to end with its start.
@@ -146,9 +181,12 @@ async function serveMetrics(app: App, at: { readonly host: string; readonly port
 /** What the models file and the keys file decide: all of it together, because keys name models. */
 function filesPart(app: App, logger: Logger, start: Configuration): Prepare {
   const { environment } = start;
-  let told = start.keys.warnings;
+  let told = warningsOf(start);
   return async (variables) => {
-    const { models, keys } = readFiles(environment, variables);
+    const models = readModels(environment.modelsFile, variables);
+    // Keys name models: both are read together.
+    const keys = loadKeys(environment, variables, models);
+    const warnings = warningsOf({ ...start, models, keys });
     if (keys.holders.length === 0 && !app.keyRing.isOpen) throw nobodyLeft(environment);
     // The usual keys file need not exist.
     const texts = configFiles(environment)
@@ -159,8 +197,8 @@ function filesPart(app: App, logger: Logger, start: Configuration): Prepare {
     return () => {
       swap();
       app.keyRing.replace(keys.holders);
-      for (const warning of keys.warnings) if (!told.includes(warning)) logger.warn(warning);
-      told = keys.warnings;
+      for (const warning of warnings) if (!told.includes(warning)) logger.warn(warning);
+      told = warnings;
       if (others.length > 0) logger.warn({ variables: others }, 'changed in .env: in force after the next start');
       if (!isSameProxy(start.models.egressProxy, models.egressProxy)) {
         logger.warn('egressProxy has changed: in force after the next start');

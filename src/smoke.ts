@@ -1,5 +1,5 @@
-import { parseArgs } from 'node:util';
 import type { App } from './app.ts';
+import { type Command, type CommandLine, readCommandLine } from './config/command-line.ts';
 import { loadDotEnv } from './config/environment.ts';
 import { describeStartFailure } from './describe-start-failure.ts';
 import { GatewayError } from './domain/gateway-error.ts';
@@ -14,26 +14,34 @@ import { openPictureFile, type PictureFile } from './smoke/picture-file.ts';
 
 const interruptedCode = 130;
 
-try {
-  const { values, positionals } = parseArgs({
-    options: { yes: { type: 'boolean', default: false } },
-    allowPositionals: true,
-  });
-  const configuration = readConfiguration(loadDotEnv());
-  const { app } = await buildGateway(configuration);
-  process.exitCode = await smoke(app, positionals, values.yes);
-  await app.server.close();
-} catch (error) {
-  process.stderr.write(describeStartFailure(error));
-  process.exitCode = 1;
-}
+const command: Command = {
+  usage: 'npm run smoke -- MODEL [--yes]',
+  about: 'Makes one real picture with a model, in its lowest quality, after a question. Azure bills it.',
+  options: { yes: { meaning: 'makes it without a question' } },
+  maxWords: 1,
+};
+
+const commandLine = readCommandLine(command);
+if (commandLine) await main(commandLine);
 // Identities that do not answer are asked on and on by their package, and would keep the process alive.
 process.stdout.write('', () => process.exit());
 
-async function smoke({ gateway }: App, [name, ...others]: readonly string[], isAgreed: boolean): Promise<number> {
+async function main({ values, words: [name] }: CommandLine): Promise<void> {
+  try {
+    const configuration = readConfiguration(loadDotEnv());
+    const { app } = await buildGateway(configuration);
+    process.exitCode = await smoke(app, name, values.yes === true);
+    await app.server.close();
+  } catch (error) {
+    process.stderr.write(describeStartFailure(error));
+    process.exitCode = 1;
+  }
+}
+
+async function smoke({ gateway }: App, name: string | undefined, isAgreed: boolean): Promise<number> {
   const { catalog } = gateway;
-  const usage = `npm run smoke -- MODEL [--yes], where MODEL is one of: ${catalog.names.join(', ')}\n`;
-  if (name === undefined || others.length > 0 || !catalog.names.includes(name)) return refuse(usage);
+  const usage = `${command.usage}, where MODEL is one of: ${catalog.names.join(', ')}\n`;
+  if (name === undefined || !catalog.names.includes(name)) return refuse(usage);
   if (!isAgreed && !process.stdin.isTTY) {
     return refuse(
       'There is no terminal to ask at. With --yes the picture is made, and paid for, without a question.\n',

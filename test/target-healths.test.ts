@@ -62,6 +62,8 @@ describe('a target', () => {
 
   test.each<[string, Entry, Entry]>([
     ['key', deploymentTarget, { apiKey: 'other-key' }],
+    ['further header', deploymentTarget, { headers: { 'x-front-door': 'one' } }],
+    ['value of a further header', { ...agentTarget, headers: { 'x-a': 'one' } }, { headers: { 'x-a': 'two' } }],
     ['api-version', deploymentTarget, { apiVersion: '2025-05-01' }],
     ['family', deploymentTarget, { model: 'gpt-image-1' }],
     ['capabilities', deploymentTarget, { capabilities: { maxCount: 2 } }],

@@ -1,4 +1,6 @@
+import { isLoopback } from './network.ts';
 import { printableName } from './printable-name.ts';
+import type { ProviderName } from './target-schema.ts';
 
 /** A usable part of a target's address, or what is wrong with it in words that repeat none of it. */
 export type Checked<T> = { readonly ok: T } | { readonly problem: string };
@@ -15,6 +17,11 @@ export function normaliseBaseURL(text: string): Checked<string> {
     return { problem: 'must be a full http or https URL such as https://my-resource.openai.azure.com' };
   }
   if (url.username !== '' || url.password !== '') return { problem: 'must not hold a user name or password' };
+  if (url.protocol === 'http:' && !isLoopback(bareHost(url))) {
+    return {
+      problem: 'must begin with https: by http everybody on the way could read the key (only loopback may be http)',
+    };
+  }
   if (text.includes('?')) return { problem: 'must not have a query; the api-version belongs into `apiVersion`' };
   if (text.includes('#')) return { problem: 'must not have a fragment' };
   return { ok: `${url.origin}${url.pathname}`.replace(/\/+$/, '') };
@@ -22,7 +29,7 @@ export function normaliseBaseURL(text: string): Checked<string> {
 
 /** `azure-async`: the resource root, where `/openai` at the end is taken off because the protocol adds it. */
 export function asyncBaseURL(url: string): Checked<string> {
-  if (endsWithV1(url) || deploymentIn(url) !== undefined) {
+  if (endsWithV1(url) || deploymentIn(url) !== undefined || endsLikeRequest(url)) {
     return { problem: 'must be the resource itself: azure-async adds the path /openai/…' };
   }
   return { ok: url.replace(/\/openai$/, '') };
@@ -58,6 +65,51 @@ export function isPublishedAgent(url: string): boolean {
   return /\/(?:agents\/[^/]+\/endpoint|applications\/[^/]+)\/protocols\/openai(?:\/responses)?\/*$/.test(url);
 }
 
+/** What follows the origin at a resource of Azure, which has no other paths. A front door may have any before these. */
+const azurePaths: Readonly<Record<ProviderName, RegExp>> = {
+  'azure-async': /^\/$/i,
+  'azure-deployment': /^\/openai\/deployments\/[^/]+$/i,
+  'azure-v1': /^(\/api\/projects\/[^/]+)?\/openai\/v1$/i,
+  'foundry-agent': /^\/(api\/projects\/.+)?$/i,
+};
+
+/** Refuses the address of a target at a resource of Azure where nothing can answer. */
+export function checkAzurePath(provider: ProviderName, url: string): Checked<string> {
+  const { hostname, pathname } = new URL(url);
+  if (!azureHost.test(hostname) || azurePaths[provider].test(pathname)) return { ok: url };
+  return { problem: `has a path at which Azure has nothing for the provider ${provider}` };
+}
+
+/**
+ * What somebody meant who has copied the address of a request, a project or another provider. All of it for resources of
+ * Azure; of a front door's address only the end, because keys may stand in its path.
+ */
+export function likelyBaseURL(provider: ProviderName, text: string): string | undefined {
+  const url = URL.parse(text);
+  if (url === null || !/^https?:$/.test(url.protocol) || url.username + url.password !== '') return undefined;
+  const isAzure = azureHost.test(url.hostname);
+  const end = likelyPath(provider, url.pathname, isAzure);
+  if (isAzure) return `https://${url.host}${end}`;
+  return end === '' ? undefined : `…${end}`;
+}
+
+function likelyPath(provider: ProviderName, path: string, isAzure: boolean): string {
+  const [project = ''] = /\/api\/projects\/[^/]+/.exec(path) ?? [];
+  const [, deployment] = /\/deployments\/([^/]+)/.exec(path) ?? [];
+  switch (provider) {
+    case 'azure-async':
+      return '';
+    case 'azure-deployment':
+      if (deployment === undefined || project !== '') return '';
+      return isAzure ? `/openai/deployments/${deployment}` : '/deployments/{name}';
+    case 'azure-v1':
+      if (isAzure) return path.includes('/v1') ? `${project}/openai/v1` : '/openai/v1';
+      return path.includes('/v1/') ? '/v1' : '';
+    case 'foundry-agent':
+      return isAzure || project === '' ? project : '/api/projects/{name}';
+  }
+}
+
 /** What deployment addressing needs: the URL up to and with the deployment, and the deployment's own name. */
 export type DeploymentAddress = { readonly baseURL: string; readonly deployment: string };
 
@@ -67,7 +119,11 @@ export function deploymentBaseURL(url: string, deployment: string | undefined): 
   if (found !== undefined) return readDeployment(found, deployment);
   if (url.includes('/deployments/'))
     return { problem: 'must end with /deployments/{name}, nothing may follow the name' };
-  if (endsWithV1(url)) return { problem: 'must not end in /v1: that address is for the provider azure-v1' };
+  if (endsWithV1(url) || url.includes('/openai/v1/')) {
+    return { problem: 'must not end in /v1: that address is for the provider azure-v1' };
+  }
+  if (endsLikeRequest(url))
+    return { problem: 'must not end like a request: the gateway adds what follows the deployment' };
   if (deployment === undefined) {
     return { problem: 'names no deployment: end it with /deployments/{name}, or add the key `deployment`' };
   }
@@ -99,6 +155,19 @@ function deploymentsOf(url: string): string {
 
 function endsWithV1(url: string): boolean {
   return url.endsWith('/v1');
+}
+
+/** The end of an address that somebody has copied from a request, or the project of an agent. */
+function endsLikeRequest(url: string): boolean {
+  return /\/(images\/(generations|edits|variations)(:submit)?|chat\/completions|responses|api\/projects\/[^/]+(\/openai)?)$/.test(
+    url,
+  );
+}
+
+const azureHost = /\.(openai|cognitiveservices|services\.ai)\.azure\.(com|us|cn)$/;
+
+function bareHost({ hostname }: URL): string {
+  return hostname.replace(/^\[(.*)\]$/, '$1');
 }
 
 function decode(text: string): string | undefined {

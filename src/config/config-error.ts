@@ -27,3 +27,8 @@ export function printProblem(problem: Problem): string {
   const line = problem.line === undefined ? '' : ` (line ${problem.line})`;
   return `  ${problem.path}${line}: ${problem.message}`;
 }
+
+/** What an operator should see to although it is allowed, one line each. */
+export function printWarnings(subject: string, warnings: readonly Problem[]): string[] {
+  return warnings.map((warning) => `${subject}: ${printProblem(warning).trim()}`);
+}

@@ -1,12 +1,14 @@
-import { BlockList, isIP, isIPv4 } from 'node:net';
+import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import { config } from 'dotenv';
 import { Secret } from '../domain/secret.ts';
-import { ConfigError, type Problem } from './config-error.ts';
+import { ConfigError, type Problem, printWarnings } from './config-error.ts';
 import { deepFreeze } from './frozen.ts';
 import type { Variables } from './interpolate.ts';
 import { hasKeys, usualKeysFile } from './keys-file.ts';
-import { isNetwork } from './network.ts';
+import { isLoopback, isNetwork } from './network.ts';
+import { isShortKey, shortKeyProblem } from './short-key.ts';
+import { unreadVariables } from './unread-variables.ts';
 
 const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 
@@ -35,7 +37,16 @@ export type Environment = {
   readonly metricsPort: number | undefined;
   readonly logLevel: LogLevel;
   readonly logPretty: boolean;
+  /** What the operator should see to although it is allowed, one line each. */
+  readonly warnings: readonly string[];
 };
+
+const usualModelsFile = 'config/models.json';
+
+/** The file that the variables name, which can be read even when others of them are wrong. */
+export function modelsFileOf({ MODELS_FILE }: Variables): string {
+  return (MODELS_FILE ?? '').trim() || usualModelsFile;
+}
 
 /**
  * Adds the working directory's `.env`, if there is one, to the process environment. Variables that exist already win.
@@ -78,7 +89,9 @@ function withDotEnv(processEnv: NodeJS.ProcessEnv): Variables {
  */
 export function readEnvironment(variables: Variables): Environment {
   const problems: Problem[] = [];
+  const warnings: Problem[] = [];
   const report = (path: string, message: string) => problems.push({ path, message });
+  const warn = (path: string, message: string) => warnings.push({ path, message });
   const read = (name: string) => (variables[name] ?? '').trim() || undefined;
 
   const host = (read('HOST') ?? '127.0.0.1').replace(/^\[(.*)\]$/, '$1');
@@ -97,6 +110,8 @@ export function readEnvironment(variables: Variables): Environment {
 
   if (!isHost(host)) report('HOST', 'must be an address or a host name, without scheme and port');
   else if (gatewayApiKeys.length === 0 && !hasKeys(keysFile) && !isLoopback(host)) report('HOST', needsKeys);
+  for (const problem of unreadVariables(variables)) problems.push(problem);
+  checkKeys(gatewayApiKeys, { report, onShortKey: isLoopback(host) ? warn : report });
   if (port === undefined) report('PORT', 'must be a whole number from 0 to 65535');
   if (metricsText !== undefined && metricsPort === undefined)
     report('METRICS_PORT', 'must be a whole number from 0 to 65535');
@@ -119,11 +134,10 @@ export function readEnvironment(variables: Variables): Environment {
   ) {
     throw new ConfigError('the environment', problems);
   }
-  const modelsFile = read('MODELS_FILE') ?? 'config/models.json';
   return deepFreeze({
     host,
     port,
-    modelsFile,
+    modelsFile: modelsFileOf(variables),
     keysFile,
     dataDir,
     publicBaseUrl,
@@ -133,6 +147,7 @@ export function readEnvironment(variables: Variables): Environment {
     metricsPort,
     logLevel,
     logPretty,
+    warnings: printWarnings('the environment', warnings),
   });
 }
 
@@ -152,6 +167,18 @@ function readBaseUrl(text: string | undefined): string | undefined | null {
 function readPort(text: string): number | undefined {
   const port = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN;
   return port <= 65_535 ? port : undefined;
+}
+
+type Tell = (path: string, message: string) => void;
+
+/** A key with a blank cannot be shown in a header as it is; one that is short can be guessed. */
+function checkKeys(keys: readonly Secret[], { report, onShortKey }: { report: Tell; onShortKey: Tell }): void {
+  for (const [index, key] of keys.entries()) {
+    const text = key.expose();
+    const name = `key ${index + 1} of ${keys.length}`;
+    if (!/^[!-~]+$/.test(text)) report('GATEWAY_API_KEYS', `${name} must be visible ASCII characters without blanks`);
+    else if (isShortKey(text)) onShortKey('GATEWAY_API_KEYS', `${name} ${shortKeyProblem}`);
+  }
 }
 
 function readKeys(text: string): Secret[] {
@@ -184,13 +211,4 @@ function readBoolean(text: string): boolean | undefined {
 
 function isHost(host: string): boolean {
   return isIP(host) !== 0 || /^[A-Za-z0-9._-]+$/.test(host);
-}
-
-const loopback = new BlockList();
-loopback.addSubnet('127.0.0.0', 8);
-loopback.addAddress('::1', 'ipv6');
-
-function isLoopback(host: string): boolean {
-  if (host.toLowerCase() === 'localhost') return true;
-  return isIP(host) !== 0 && loopback.check(host, isIPv4(host) ? 'ipv4' : 'ipv6');
 }

@@ -10,6 +10,11 @@ export function changedVariables(before: Variables, now: Variables, text: string
   return [...names].filter((name) => !referred.has(name) && read(before, name) !== read(now, name));
 }
 
+/** Whether a string of the file takes anything from a variable: a default that is in use stands in the file. */
+export function isFromVariable(text: string, variables: Variables): boolean {
+  return [...text.matchAll(reference)].some(([, name = '']) => read(variables, name) !== '');
+}
+
 /** A value with its variables filled in. A string with a problem becomes `undefined`. */
 export type Interpolated = { readonly value: unknown; readonly problems: readonly PathProblem[] };
 

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { KeyHolder } from '../domain/key-holder.ts';
-import { printProblem } from './config-error.ts';
+import { printWarnings } from './config-error.ts';
 import { check } from './describe-issue.ts';
 import type { Environment } from './environment.ts';
 import { holdersOf } from './environment-keys.ts';
@@ -9,6 +9,7 @@ import type { Report } from './json-path.ts';
 import { hasKeys } from './keys-file.ts';
 import { keysFileSchema } from './keys-schema.ts';
 import type { ModelsConfig } from './models-config.ts';
+import { isLoopback } from './network.ts';
 import { KeyReader } from './read-caller.ts';
 import { parseConfigText, readConfigText } from './read-config-file.ts';
 import { isObject } from './read-model.ts';
@@ -27,13 +28,15 @@ type Known = Pick<ModelsConfig, 'models' | 'aliases'>;
  * @throws ConfigError with every problem of the file
  */
 export function loadKeys(
-  { gatewayApiKeys, keysFile }: Pick<Environment, 'gatewayApiKeys' | 'keysFile'>,
+  { gatewayApiKeys, keysFile, host }: Pick<Environment, 'gatewayApiKeys' | 'keysFile' | 'host'>,
   variables: Variables,
   models: Known,
 ): KeysConfig {
   const holders = holdersOf(gatewayApiKeys);
   if (!hasKeys(keysFile)) return { holders, warnings: [] };
-  const file = parseKeys(readConfigText(keysFile, 'KEYS_FILE'), { variables, models, others: holders, file: keysFile });
+  const isPublic = !isLoopback(host);
+  const text = readConfigText(keysFile, 'KEYS_FILE');
+  const file = parseKeys(text, { variables, models, others: holders, file: keysFile, isPublic });
   return { holders: [...holders, ...file.holders], warnings: file.warnings };
 }
 
@@ -44,6 +47,8 @@ type Context = {
   readonly others?: readonly KeyHolder[];
   /** What the text is called in an error. */
   readonly file?: string;
+  /** Whether the gateway listens beyond loopback. */
+  readonly isPublic?: boolean;
   /** The time of day, in milliseconds since 1970. */
   readonly now?: number;
 };
@@ -51,13 +56,13 @@ type Context = {
 /** Checks the text of a keys file. Throws a ConfigError with every problem that was found. */
 export function parseKeys(
   text: string,
-  { variables, models, others = [], file = 'the keys file', now = Date.now() }: Context,
+  { variables, models, others = [], file = 'the keys file', isPublic = false, now = Date.now() }: Context,
 ): KeysConfig {
   const { config, warnings } = parseConfigText({ text, file, variables }, (value, report, warn) => {
-    const reader = new KeyReader({ models, others, now, report, warn });
+    const reader = new KeyReader({ models, others, isPublic, now, report, warn });
     return readCallers(value, reader, report);
   });
-  return { holders: config, warnings: warnings.map((warning) => `${file}: ${printProblem(warning).trim()}`) };
+  return { holders: config, warnings: printWarnings(file, warnings) };
 }
 
 function readCallers(value: unknown, reader: KeyReader, report: Report): KeyHolder[] | undefined {

@@ -1,30 +1,37 @@
 import { z } from 'zod';
 import { checkAliases, checkDefaultModel } from './check-references.ts';
+import { printWarnings } from './config-error.ts';
 import { check } from './describe-issue.ts';
-import { frozenMap } from './frozen.ts';
+import { deepFreeze, frozenMap } from './frozen.ts';
 import type { Variables } from './interpolate.ts';
-import type { Report } from './json-path.ts';
+import type { JsonPath, Report } from './json-path.ts';
+import { warnOfLiteralSecrets } from './literal-secrets.ts';
 import { usualHeldBytes } from './memory-limit.ts';
 import { fileSchema } from './model-schema.ts';
-import type { ModelConfig, ModelsConfig } from './models-config.ts';
+import type { ModelConfig, ModelsConfig, TargetConfig } from './models-config.ts';
 import { parseConfigText, readConfigText } from './read-config-file.ts';
 import { readEgressProxy } from './read-egress-proxy.ts';
 import { isObject, readModel } from './read-model.ts';
+import type { JsonObject } from './read-target.ts';
 
 const fileKeys = fileSchema(z.unknown());
 
 // Time to write the last answers after the slowest request has its outcome.
 const drainMarginMs = 10_000;
 
+/** Looks at a valid target for what its operator should see to although it is allowed. */
+export type ReviewTarget = (target: TargetConfig, warn: (key: string, message: string) => void) => void;
+
 /**
  * Reads and checks the models file.
  *
  * @param file path, relative to the working directory or absolute
  * @param variables what `${NAME}` in the file refers to
+ * @param review adds to the warnings what can be told by the family of a target's model
  * @throws ConfigError with every problem that was found
  */
-export function loadModels(file: string, variables: Variables): ModelsConfig {
-  return parseModels(readConfigText(file, 'MODELS_FILE'), variables, file);
+export function loadModels(file: string, variables: Variables, review?: ReviewTarget): ModelsConfig {
+  return parseModels(readConfigText(file, 'MODELS_FILE'), variables, file, review);
 }
 
 /**
@@ -33,11 +40,34 @@ export function loadModels(file: string, variables: Variables): ModelsConfig {
  * @param file what the text is called in an error
  * @throws ConfigError with every problem that was found
  */
-export function parseModels(text: string, variables: Variables, file = 'the models file'): ModelsConfig {
-  return parseConfigText({ text, file, variables }, readFile).config;
+export function parseModels(
+  text: string,
+  variables: Variables,
+  file = 'the models file',
+  review: ReviewTarget = () => {},
+): ModelsConfig {
+  const { config, warnings } = parseConfigText({ text, file, variables }, (value, report, warn, written) => {
+    const parsed = readFile(value, report);
+    warnOfLiteralSecrets(written, variables, warn);
+    for (const { target, place } of parsed ? placedTargets(value, parsed.models) : []) {
+      review(target, (key, message) => warn([...place, key], message));
+    }
+    return parsed;
+  });
+  return deepFreeze({ ...config, warnings: printWarnings(file, warnings) });
 }
 
-function readFile(value: unknown, report: Report): ModelsConfig | undefined {
+/** The targets of a valid file, with their places in it. */
+function placedTargets(value: unknown, models: readonly ModelConfig[]) {
+  const entries = (value as { models: Readonly<Record<string, JsonObject>> }).models;
+  return models.flatMap(({ name, targets }) => {
+    const isLong = 'targets' in (entries[name] ?? {});
+    const placeOf = (index: number): JsonPath => ['models', name, ...(isLong ? ['targets', index] : [])];
+    return targets.map((target, index) => ({ target, place: placeOf(index) }));
+  });
+}
+
+function readFile(value: unknown, report: Report): Omit<ModelsConfig, 'warnings'> | undefined {
   if (!isObject(value)) {
     report([], 'the file must hold an object');
     return undefined;
@@ -60,7 +90,7 @@ function checkReferences(value: Readonly<Record<string, unknown>>, report: Repor
   checkDefaultModel(value.defaultModel, [...models, ...Object.keys(aliases)], report);
 }
 
-function build(file: z.output<typeof fileKeys>, models: readonly ModelConfig[]): ModelsConfig {
+function build(file: z.output<typeof fileKeys>, models: readonly ModelConfig[]): Omit<ModelsConfig, 'warnings'> {
   const aliases = frozenMap(Object.entries(file.aliases ?? {}));
   const longest = Math.max(...models.map((model) => model.timeoutMs));
   const { defaultModel, imageUrls, limits = {} } = file;

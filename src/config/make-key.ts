@@ -1,12 +1,19 @@
 import { randomBytes } from 'node:crypto';
-import { parseArgs } from 'node:util';
 import { hashOfKey } from '../domain/key-holder.ts';
+import { readCommandLine } from './command-line.ts';
 import { callerName, callerNameRule } from './keys-schema.ts';
 
 // Run as a program (`npm run key -- --name NAME`) this file shows a new key, once.
 if (import.meta.main) {
-  const { values } = parseArgs({ options: { name: { type: 'string' } } });
-  const { name = '' } = values;
+  const commandLine = readCommandLine({
+    usage: 'npm run key -- --name NAME',
+    about: 'Makes a new key for a caller, and shows it this once.',
+    options: { name: { value: 'NAME', meaning: 'whose key it is' } },
+  });
+  if (commandLine) showKey(String(commandLine.values.name ?? ''));
+}
+
+function showKey(name: string): void {
   if (callerName.test(name)) {
     process.stdout.write(introduction(name, makeKey()));
   } else {

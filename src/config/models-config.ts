@@ -25,6 +25,8 @@ export type ModelsConfig = {
   readonly drainMs: number;
   /** Through which calls by https leave the network. */
   readonly egressProxy?: EgressProxy;
+  /** What the operator should see to although it is allowed, one line each. */
+  readonly warnings: readonly string[];
 };
 
 /** What the process takes on. */

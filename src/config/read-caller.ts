@@ -12,12 +12,15 @@ import type { JsonPath, Report } from './json-path.ts';
 import { formatPath } from './json-path.ts';
 import { callerName, callerNameRule, callerSchema } from './keys-schema.ts';
 import type { ModelsConfig } from './models-config.ts';
+import { isShortKey, shortKeyProblem } from './short-key.ts';
 import { suggest } from './suggest.ts';
 
 type Context = {
   readonly models: Pick<ModelsConfig, 'models' | 'aliases'>;
   /** Whose keys stand elsewhere. */
   readonly others: readonly KeyHolder[];
+  /** Whether the gateway listens beyond loopback. */
+  readonly isPublic: boolean;
   readonly now: number;
   readonly report: Report;
   readonly warn: Report;
@@ -65,13 +68,14 @@ export class KeyReader {
   }
 
   #readKey(entry: KeyEntry, path: JsonPath): GatewayKey | undefined {
-    const { now, report, warn } = this.#context;
+    const { isPublic, now, report, warn } = this.#context;
     if ((entry.sha256 === undefined) === (entry.key === undefined)) {
       report(path, entry.key === undefined ? 'needs `sha256`' : 'must not have both `sha256` and `key`');
       return undefined;
     }
     if (entry.key !== undefined) {
       warn([...path, 'key'], 'this is the key itself; its `sha256` in its place would be no secret');
+      if (isShortKey(entry.key)) (isPublic ? report : warn)([...path, 'key'], `the key ${shortKeyProblem}`);
     }
     const sha256 = entry.sha256?.toLowerCase() ?? hashOfKey(entry.key ?? '');
     const earlier = this.#places.get(sha256);

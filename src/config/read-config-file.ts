@@ -31,12 +31,13 @@ export type ConfigFile<T> = { readonly config: T; readonly warnings: readonly Pr
  * Reads JSON with comments whose strings may refer to variables.
  *
  * @param file what the text is called in an error
- * @param read turns the filled-in value into the configuration; `undefined` when it has reported a problem
+ * @param read turns the filled-in value into the configuration; `undefined` when it has reported a problem. Its last
+ *   argument is the value as it is written, with its references
  * @throws ConfigError with every problem that was found
  */
 export function parseConfigText<T>(
   { text, file, variables }: { readonly text: string; readonly file: string; readonly variables: Variables },
-  read: (value: unknown, report: Report, warn: Report) => T | undefined,
+  read: (value: unknown, report: Report, warn: Report, written: unknown) => T | undefined,
 ): ConfigFile<T> {
   const document = readJson(text, file);
   const { value, problems: unfilled } = interpolate(document.value, variables);
@@ -46,6 +47,7 @@ export function parseConfigText<T>(
     value,
     (path, message) => found.push({ path, message }),
     (path, message) => warnings.push({ path, message }),
+    document.value,
   );
   // A value with a missing variable has its problem; what else is said about it would only be noise.
   const meaningful = found.filter(({ path }) => !unfilled.some((problem) => samePath(problem.path, path)));

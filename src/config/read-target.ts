@@ -4,14 +4,17 @@ import {
   agentBaseURL,
   asyncBaseURL,
   type Checked,
+  checkAzurePath,
   deploymentBaseURL,
   isPublishedAgent,
+  likelyBaseURL,
   normaliseBaseURL,
   v1BaseURL,
 } from './base-url.ts';
 import type { JsonPath, Report } from './json-path.ts';
 import type { FoundryAgentTarget, TargetConfig } from './models-config.ts';
 import { suggest } from './suggest.ts';
+import { checkHeaders, secretHeaders } from './target-headers.ts';
 import { deploymentName, isProviderName, type ProviderName, providerNames, type TargetEntry } from './target-schema.ts';
 
 /** A JSON object, before anything is known about its members. */
@@ -45,9 +48,23 @@ export function readAddress(
   const url = normaliseBaseURL(target.baseURL);
   const address = 'problem' in url || provider === undefined ? url : addressAt(provider, url.ok, target);
   if (address === undefined) return undefined;
-  if ('problem' in address) report([...path, 'baseURL'], address.problem);
-  else if (typeof address.ok !== 'string') return address.ok;
+  if ('problem' in address) {
+    const meant = provider === undefined ? '' : meantAddress(provider, target.baseURL, target);
+    report([...path, 'baseURL'], `${address.problem}${meant}`);
+  } else if (typeof address.ok !== 'string') return address.ok;
   return undefined;
+}
+
+/** The address that was probably meant, for the end of a message; empty where it would not do, either. */
+function meantAddress(provider: ProviderName, text: string, target: JsonObject): string {
+  const likely = likelyBaseURL(provider, text);
+  if (likely === undefined) return '';
+  if (likely.startsWith('https:')) {
+    const address = addressAt(provider, likely, target);
+    if (address === undefined || 'problem' in address) return '';
+  }
+  const [, version] = /[?&]api-version=(\d{4}-\d\d-\d\d(?:-preview)?|preview)(?:[&#]|$)/.exec(text) ?? [];
+  return `, did you mean \`${likely}\`${version === undefined ? '' : ` with the \`apiVersion\` ${version}`}?`;
 }
 
 /** Puts the parts of a valid target together. @param position counted from 0, for a target without a name */
@@ -98,7 +115,8 @@ export function checkTogether(target: JsonObject, path: JsonPath, report: Report
     ...(target.provider === 'foundry-agent' ? agentProblems(target) : []),
   ];
   for (const [key, message] of problems) report([...path, key], message);
-  return problems.length === 0;
+  const areHeadersWhole = checkHeaders(target.headers, [...path, 'headers'], report);
+  return problems.length === 0 && areHeadersWhole;
 }
 
 /** The name of a target without a name of its own. @param position counted from 0 */
@@ -107,6 +125,13 @@ export function positionName(position: number): string {
 }
 
 function addressAt(provider: ProviderName, url: string, target: JsonObject): Checked<TargetAddress> | undefined {
+  const address = addressBelow(provider, url, target);
+  if (address === undefined || 'problem' in address) return address;
+  const checked = checkAzurePath(provider, address.ok.baseURL);
+  return 'problem' in checked ? checked : address;
+}
+
+function addressBelow(provider: ProviderName, url: string, target: JsonObject): Checked<TargetAddress> | undefined {
   const { deployment, model } = target;
   if (provider === 'azure-async') return withDeployment(asyncBaseURL(url), '');
   if (provider === 'foundry-agent') return withDeployment(agentBaseURL(url, target.agent !== undefined), '');
@@ -154,9 +179,10 @@ function agentProblems(target: JsonObject): KeyProblem[] {
   ];
 }
 
-function credentialOf({ apiKey, auth }: TargetEntry): CredentialSource {
+function credentialOf({ apiKey, auth, headers }: TargetEntry): CredentialSource {
+  const further = headers && { headers: secretHeaders(headers) };
   // One of the two is there: checkTogether has seen to that.
-  return auth === undefined ? { apiKey: new Secret(apiKey ?? '') } : { scope: auth.entra.scope };
+  return { ...(auth ? { scope: auth.entra.scope } : { apiKey: new Secret(apiKey ?? '') }), ...further };
 }
 
 type AgentEntry = Extract<TargetEntry, { provider: 'foundry-agent' }>;

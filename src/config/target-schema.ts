@@ -45,6 +45,10 @@ const common = {
     })
     .exactOptional()
     .describe('Instead of apiKey: tokens of Microsoft Entra ID, by the identity that the process has'),
+  headers: z
+    .record(z.string(), z.string())
+    .exactOptional()
+    .describe('Further headers of all calls to the target, such as the key of a front door; best taken from variables'),
   maxConcurrent: z.int().min(1).max(10_000).exactOptional().describe('Calls that may run at once at this target'),
   downloadOrigins: z
     .array(z.string().refine(isOrigin, 'must be an origin such as https://files.example.com, without a path'))

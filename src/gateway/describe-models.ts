@@ -15,7 +15,7 @@ function describeModel({ name, timeoutMs, targets }: LogicalModel, { aliases, de
   return `${name} (${remarks.join('; ')})\n${targets.map(describeTarget).join('')}`;
 }
 
-function describeTarget({ name, priority, weight, provider }: Target): string {
+function describeTarget({ name, family, priority, weight, provider }: Target): string {
   const remarks = provider.remarks === undefined ? '' : ` (${provider.remarks.join(', ')})`;
-  return `  target ${name}: ${provider.id}, priority ${priority}, weight ${weight}\n    POST ${provider.address}${remarks}\n`;
+  return `  target ${name}: ${provider.id}, family ${family.name}, priority ${priority}, weight ${weight}\n    POST ${provider.address}${remarks}\n`;
 }

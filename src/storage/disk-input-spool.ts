@@ -1,11 +1,12 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { type FileHandle, mkdir, open, readdir, unlink } from 'node:fs/promises';
+import { type FileHandle, open, readdir, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { noteBuffer } from '../domain/collect-buffers.ts';
 import { GatewayError } from '../domain/gateway-error.ts';
 import type { InputSpool, OpenSpool, SpooledFile } from '../domain/input-spool.ts';
 import { overloaded } from '../domain/semaphore.ts';
 import { type Reservation, SharedBudget } from '../domain/shared-budget.ts';
+import { prepareDirectory } from './prepare-directory.ts';
 import { onDisk } from './storage-failure.ts';
 
 /** So much of one request's files stays in memory; more of it goes to a temporary file. */
@@ -33,7 +34,7 @@ export function createInputSpools(directory: string, diskBytes = maxDiskBytes): 
  * not lost their names yet. Rejects with the disk's error.
  */
 export async function prepareSpoolDirectory(directory: string): Promise<void> {
-  await mkdir(directory, { recursive: true, mode: 0o700 });
+  await prepareDirectory(directory);
   for (const name of await readdir(directory)) {
     if (temporaryName.test(name)) await unlink(join(directory, name)).catch(() => {});
   }

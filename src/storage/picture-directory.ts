@@ -1,7 +1,8 @@
-import { lstat, mkdir, open, readdir, rename, unlink } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { lstat, readdir, rename, unlink } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
 import type { StoredImage } from '../domain/image-store.ts';
 import { isPictureId, parsePictureName, pictureName } from './picture-name.ts';
+import { prepareDirectory, syncDirectory } from './prepare-directory.ts';
 
 /** No request lives for an hour, so a file that nobody wrote to for so long has no writer. */
 const abandonedMs = 60 * 60_000;
@@ -35,8 +36,8 @@ export async function openPictureDirectory(directory: string): Promise<PictureDi
   const root = resolve(directory);
   const images = join(root, 'images');
   const arriving = join(root, 'arriving');
-  await createDurably(images);
-  await createDurably(arriving);
+  await prepareDirectory(images);
+  await prepareDirectory(arriving);
   const path = (image: StoredImage) => join(images, pictureName(image));
   const arrivingPath = (id: string) => join(arriving, id);
 
@@ -86,20 +87,4 @@ async function removeAbandoned(arriving: string, now: number): Promise<void> {
 /** Removes a file; nothing is said when that fails, because the failure that led here says more. */
 async function removeQuietly(path: string): Promise<void> {
   await unlink(path).catch(() => {});
-}
-
-async function createDurably(directory: string): Promise<void> {
-  const first = await mkdir(directory, { recursive: true, mode: 0o700 });
-  if (first === undefined) return;
-  // A new directory is safe from power loss when the one that lists it is synced.
-  for (let at = dirname(directory); at.length >= dirname(first).length; at = dirname(at)) await syncDirectory(at);
-}
-
-async function syncDirectory(path: string): Promise<void> {
-  const directory = await open(path, 'r');
-  try {
-    await directory.sync();
-  } finally {
-    await directory.close();
-  }
 }

@@ -34,3 +34,14 @@ export function tokenCredential(tokens: TokenSource): Credential {
     },
   };
 }
+
+/** The same credential with further headers, so that they go wherever it goes and nowhere else. */
+export function withHeaders(credential: Credential, headers: Readonly<Record<string, Secret>>): Credential {
+  const further = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, value.expose()]));
+  return {
+    async show(signal) {
+      const shown = await credential.show(signal);
+      return { ...shown, header: { ...further, ...shown.header } };
+    },
+  };
+}

@@ -11,12 +11,15 @@ describe('normaliseBaseURL', () => {
   test.each([
     ['https://east.example.com', 'https://east.example.com'],
     ['https://east.example.com///', 'https://east.example.com'],
-    ['HTTP://East.Example.com:80/a//', 'http://east.example.com/a'],
+    ['HTTPS://East.Example.com:443/a//', 'https://east.example.com/a'],
+    ['http://localhost:80', 'http://localhost'],
+    ['http://127.1:8867/', 'http://127.0.0.1:8867'],
     ['http://[::1]:8867/', 'http://[::1]:8867'],
   ])('%s becomes %s', (text, expected) => {
     expect(normaliseBaseURL(text)).toEqual({ ok: expected });
   });
 
+  const readable = 'must begin with https: by http everybody on the way could read the key (only loopback may be http)';
   const notFull = 'must be a full http or https URL such as https://my-resource.openai.azure.com';
   test.each([
     ['', notFull],
@@ -31,6 +34,10 @@ describe('normaliseBaseURL', () => {
     ['https://east.example.com?', 'must not have a query; the api-version belongs into `apiVersion`'],
     ['https://east.example.com/a?api-version=1', 'must not have a query; the api-version belongs into `apiVersion`'],
     ['https://east.example.com/#', 'must not have a fragment'],
+    ['http://east.openai.azure.com', readable],
+    ['HTTP://10.0.0.7:8080/openai', readable],
+    ['http://localhost.example.com', readable],
+    ['http://[::2]', readable],
   ])('%j is refused', (text, problem) => {
     expect(normaliseBaseURL(text)).toEqual({ problem });
   });
@@ -46,7 +53,11 @@ describe('asyncBaseURL', () => {
     expect(asyncBaseURL(url)).toEqual({ ok: expected });
   });
 
-  test.each(['https://a.example/openai/v1', 'https://a.example/openai/deployments/x'])('%s is refused', (url) => {
+  test.each([
+    'https://a.example/openai/v1',
+    'https://a.example/openai/deployments/x',
+    'https://a.example/openai/images/generations:submit',
+  ])('%s is refused', (url) => {
     expect(asyncBaseURL(url)).toEqual({ problem: 'must be the resource itself: azure-async adds the path /openai/…' });
   });
 });
@@ -120,6 +131,24 @@ describe('deploymentBaseURL', () => {
       'https://a.example/openai/v1',
       'images',
       'must not end in /v1: that address is for the provider azure-v1',
+    ],
+    [
+      'a request to v1',
+      'https://a.example/openai/v1/images/generations',
+      'images',
+      'must not end in /v1: that address is for the provider azure-v1',
+    ],
+    [
+      'a request below a front door',
+      'https://gate.example/team/images/edits',
+      'images',
+      'must not end like a request: the gateway adds what follows the deployment',
+    ],
+    [
+      'a project',
+      'https://gate.example/api/projects/posters',
+      'images',
+      'must not end like a request: the gateway adds what follows the deployment',
     ],
     ['a broken escape', 'https://a.example/deployments/%zz', undefined, 'holds an unusable deployment name'],
     ['a hidden character', 'https://a.example/deployments/a%00', undefined, 'holds an unusable deployment name'],

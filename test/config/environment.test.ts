@@ -26,6 +26,7 @@ describe('readEnvironment', () => {
       trustedProxies: [],
       logLevel: 'info',
       logPretty: false,
+      warnings: [],
     });
     expect(Object.isFrozen(environment)).toBe(true);
     expect(Object.isFrozen(environment.gatewayApiKeys)).toBe(true);
@@ -124,14 +125,14 @@ describe('readEnvironment', () => {
       HOST: '0.0.0.0',
       PORT: '0',
       MODELS_FILE: '/etc/models.json',
-      GATEWAY_API_KEYS: ' first, ,second ,',
+      GATEWAY_API_KEYS: ' first-key-of-them, ,second-key-of-them ,',
       LOG_LEVEL: 'silent',
       LOG_PRETTY: 'TRUE',
     });
     expect(environment).toMatchObject({ host: '0.0.0.0', port: 0, modelsFile: '/etc/models.json' });
     expect(environment).toMatchObject({ logLevel: 'silent', logPretty: true });
-    expect(environment.gatewayApiKeys.map((key) => key.expose())).toEqual(['first', 'second']);
-    expect(inspect(environment)).not.toContain('second');
+    expect(environment.gatewayApiKeys.map((key) => key.expose())).toEqual(['first-key-of-them', 'second-key-of-them']);
+    expect(inspect(environment)).not.toContain('second-key');
   });
 
   test.each([
@@ -171,6 +172,60 @@ describe('readEnvironment', () => {
 
   test.each(['-1', '65536', '80.5', '1e3', '0x50', 'http', '999999'])('port %s is refused', (port) => {
     expect(messagesOf({ PORT: port })).toEqual(['PORT: must be a whole number from 0 to 65535']);
+  });
+
+  describe('a key of GATEWAY_API_KEYS', () => {
+    const short = 'key 1 of 2 has fewer than 16 characters and can be guessed: `npm run key` makes a good one';
+    const GATEWAY_API_KEYS = 'canary,a-key-that-is-long';
+
+    test('with fewer than 16 characters is refused beyond loopback, and warned of on it', () => {
+      expect(messagesOf({ HOST: '0.0.0.0', GATEWAY_API_KEYS })).toEqual([`GATEWAY_API_KEYS: ${short}`]);
+      expect(readEnvironment({ HOST: '::1', GATEWAY_API_KEYS }).warnings).toEqual([
+        `the environment: GATEWAY_API_KEYS: ${short}`,
+      ]);
+    });
+
+    test.each(['x', 'change-me', 'exactly-15-chars'.slice(0, 15)])('%s is refused on a public address', (key) => {
+      expect(messagesOf({ HOST: '10.0.0.7', GATEWAY_API_KEYS: key })).toHaveLength(1);
+    });
+
+    test('with 16 characters is taken everywhere', () => {
+      expect(readEnvironment({ HOST: '0.0.0.0', GATEWAY_API_KEYS: 'x'.repeat(16) }).warnings).toEqual([]);
+    });
+
+    test.each(['two words of a key', 'a-key-with-a\ttab-in-it', 'ein-schlüssel-mit-umlaut'])(
+      'that no header can hold is refused everywhere: %j',
+      (key) => {
+        const problem = 'GATEWAY_API_KEYS: key 2 of 2 must be visible ASCII characters without blanks';
+        expect(messagesOf({ GATEWAY_API_KEYS: `a-key-that-is-long,${key}` })).toEqual([problem]);
+      },
+    );
+  });
+
+  describe('a variable that nobody reads', () => {
+    test.each([
+      ['GATEWAY_API_KEY', 'GATEWAY_API_KEYS'],
+      ['GATEWAY_KEY', 'GATEWAY_API_KEYS'],
+      ['GATEWAY_KEYS', 'GATEWAY_API_KEYS'],
+      ['GATEWAY_APIKEYS', 'GATEWAY_API_KEYS'],
+      ['GATEWAY_TOKEN', 'GATEWAY_API_KEYS'],
+      ['GATEWAY_API_KYES', 'GATEWAY_API_KEYS'],
+      ['GATEWAY_PORT', 'PORT'],
+      ['GATEWAY_KEYS_FILE', 'KEYS_FILE'],
+    ])('%s is refused with %s', (name, meant) => {
+      expect(messagesOf({ [name]: '1' })).toEqual([`${name}: nobody reads this variable, did you mean \`${meant}\`?`]);
+      expect(messagesOf({ [name]: ' ' })).toEqual([]);
+    });
+
+    test.each([
+      ['GATEWAY_PORT', 'tcp://10.0.0.1:8866'],
+      ['GATEWAY_SERVICE_HOST', '10.0.0.1'],
+      ['GATEWAY_PORT_8866_TCP_ADDR', '10.0.0.1'],
+      ['GATEWAY_ROOT', '/srv'],
+      ['OPENAI_API_KEY', 'key'],
+    ])('%s=%s is none of ours', (name, value) => {
+      expect(messagesOf({ [name]: value })).toEqual([]);
+    });
   });
 
   test('several mistakes are reported together, without any value', () => {

@@ -55,6 +55,7 @@ describe('a valid file', () => {
       uploadBytes: 200_000_000,
       limits: { inFlight: 200, heldBytes: 536_870_912, queueMs: 15_000, lingerMs: 15_000 },
       imageUrls: 'refuse',
+      warnings: [expect.stringContaining('models.poster.apiKey')],
     });
     expect(keyOf(config)).toBe('literal-key');
     expect(inspect(config, { depth: 9 })).not.toContain('literal-key');

@@ -86,18 +86,10 @@ describe('the files in config/', () => {
 
   test('models.demo.json needs no variable and talks to the simulator only', () => {
     const config = loadModels('config/models.demo.json', {});
-    expect(config.models.map(({ name }) => name)).toEqual([
-      'azure-image',
-      'azure-image-v1',
-      'artist',
-      'dall-e-3',
-      'dall-e-2',
-    ]);
+    expect(config.models.map(({ name }) => name)).toEqual(['azure-image', 'azure-image-v1', 'artist']);
     expect(config.models.flatMap(({ targets }) => targets.map(({ baseURL }) => baseURL))).toEqual([
       'http://127.0.0.1:8867/openai/deployments/gpt-image-2',
       'http://127.0.0.1:8867/openai/v1',
-      'http://127.0.0.1:8867',
-      'http://127.0.0.1:8867/openai/deployments/dall-e-3',
       'http://127.0.0.1:8867',
     ]);
   });

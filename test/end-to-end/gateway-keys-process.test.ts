@@ -28,9 +28,10 @@ async function statusWith(url: string, key: string): Promise<number> {
 test('keys of the environment and of the file are valid beside each other, beyond loopback too', async () => {
   const { key, sha256 } = makeKey();
   const KEYS_FILE = await keysFile({ shop: { keys: [{ sha256 }, { key: canary }] } });
-  const program = await startProgram({ models, env: { KEYS_FILE, HOST: '0.0.0.0' } });
+  const env = { KEYS_FILE, HOST: '0.0.0.0', GATEWAY_API_KEYS: 'a-key-of-the-environment' };
+  const program = await startProgram({ models, env });
   const url = (await program.listening()).replace('0.0.0.0', '127.0.0.1');
-  const statuses = [key, canary, 'program-key', sha256, 'nothing'].map((shown) => statusWith(url, shown));
+  const statuses = [key, canary, env.GATEWAY_API_KEYS, sha256, 'nothing'].map((shown) => statusWith(url, shown));
   expect(await Promise.all(statuses)).toEqual([200, 200, 200, 401, 401]);
   await expect.poll(() => program.output.stdout).toContain(`${KEYS_FILE}: callers.shop.keys[1].key (line 9)`);
   expect(program.output.stdout).not.toContain(canary);
@@ -53,7 +54,7 @@ test('--check shows who may call, and warns, without a key', async () => {
   expect(await program.exited).toBe(0);
   const { stdout } = program.output;
   expect(stdout).toContain(`Who may call:
-  GATEWAY_API_KEYS#1: a key; all models
+  GATEWAY_API_KEYS#5830abaf: a key; all models
   shop: a key until 2020-01-31T00:00:00.000Z, a key; models picture; 5 requests in 60 s
 `);
   expect(stdout).toContain('callers.shop.keys[0].expires (line 7): this time is over');

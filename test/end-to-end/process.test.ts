@@ -1,9 +1,12 @@
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { join } from 'node:path';
 import { Agent, request } from 'undici';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { startSimulator } from '../../src/simulator/start-simulator.ts';
+import { v1Target } from '../config/example-models.ts';
 import { type Program, startProgram } from './program.ts';
 import { exchange, generationsPath, modelsFile, openSocket, rawCall, startUpstream, tinyPng } from './rig.ts';
 
@@ -74,11 +77,78 @@ describe('a start that cannot succeed', () => {
     expect(program.output.stderr).toMatch(/in use.*METRICS_PORT/);
   });
 
+  test.each([
+    ['0.0.0.1', /^0\.0\.0\.1 is not an address of this machine: set HOST/],
+    ['no-such-host.invalid', /^The name in HOST has no address here/],
+  ])('HOST %s, where nobody can listen: it says so', async (HOST, sentence) => {
+    const env = { HOST, GATEWAY_API_KEYS: 'a-key-that-is-long' };
+    const program = await startProgram({ models: modelsFile('https://one.openai.azure.com'), env });
+    expect(await failedStart(program)).toMatch(sentence);
+  });
+
+  test('a DATA_DIR that cannot be there: it says so in one sentence', async () => {
+    const env = { DATA_DIR: '/dev/null/pictures' };
+    const program = await startProgram({ models: modelsFile('https://one.openai.azure.com'), env });
+    expect(await failedStart(program)).toBe(
+      'DATA_DIR cannot be used (/dev/null/pictures): a part of the path is not a directory.\n',
+    );
+  });
+
+  test('a DATA_DIR that another gateway uses: it says so, and starts when that one has ended, however it did', async () => {
+    const models = modelsFile('https://one.openai.azure.com');
+    const first = await startProgram({ models });
+    await first.listening();
+    const env = { DATA_DIR: join(first.directory, 'data') };
+    expect(await failedStart(await startProgram({ models, env }))).toBe(
+      'DATA_DIR cannot be used: another gateway that runs uses it, and each needs a directory of its own.\n',
+    );
+    first.child.kill('SIGKILL');
+    await first.exited.catch(() => {});
+    const second = await startProgram({ models, env });
+    await second.listening();
+    second.child.kill('SIGINT');
+    expect(await second.exited).toBe(0);
+    expect(existsSync(join(env.DATA_DIR, 'azure-image-gateway.sock'))).toBe(false);
+  });
+
   test('every wrong variable is named at once, none with its value', async () => {
     const env = { PORT: 'port-canary', LOG_LEVEL: 'level-canary', LOG_PRETTY: 'pretty-canary' };
     const said = await failedStart(await startProgram({ models: modelsFile('https://one.openai.azure.com'), env }));
     for (const name of Object.keys(env)) expect(said).toContain(name);
   });
+});
+
+describe('what is allowed, but should be seen to', () => {
+  const models = { models: { picture: { ...v1Target, model: 'my-deployment', apiKey: canary } } };
+  const warned = [
+    'models.picture.apiKey (line 1): this secret',
+    'models.picture.model (line 1): no family',
+    'key 1 of 1',
+  ];
+
+  test('stands at the end of what --check prints, which ends well', async () => {
+    const program = await startProgram({ models, arguments: ['--check'] });
+    expect(await program.exited).toBe(0);
+    expect(program.output.stdout).toContain('target 1: azure-v1, family any other model, priority 0');
+    for (const words of warned)
+      expect(program.output.stdout).toMatch(new RegExp(`^Warning: .*${words.replaceAll(/[()[\]]/g, '.')}`, 'm'));
+  });
+
+  test('is in the log of the start', async () => {
+    const program = await startProgram({ models });
+    await program.listening();
+    await expect.poll(() => program.output.stdout, patience).toContain(warned.at(-1));
+    for (const words of warned) expect(program.output.stdout).toContain(words);
+    expect(program.output.stdout).not.toContain(canary);
+  });
+});
+
+test('problems of the environment and of the models file are told at once', async () => {
+  const env = { PORT: 'canary', GATEWAY_API_KEY: canary, NODE_TLS_REJECT_UNAUTHORIZED: '0' };
+  const program = await startProgram({ models: await shippedModels(), env, arguments: ['--check'] });
+  const said = await failedStart(program);
+  for (const name of [...Object.keys(env), 'AZURE_OPENAI_ENDPOINT']) expect(said).toContain(name);
+  expect(said).toContain('did you mean `GATEWAY_API_KEYS`?');
 });
 
 /** A port on which somebody listens already. */
@@ -300,22 +370,26 @@ describe('the demo', () => {
   // Everything that .env could say is said here, so that a developer's own .env changes nothing.
   const env = { HOST: '127.0.0.1', PORT: '0', LOG_PRETTY: 'false', SIMULATOR_URL: 'http://127.0.0.1:0' };
 
-  test('prints an address and a key with which a picture can be made, and ends with SIGINT', async () => {
-    const program = await startProgram({ entry: 'src/demo.ts', env });
-    await expect.poll(() => program.output.stdout, patience).toContain('Ctrl-C');
-    const [, url = '', key = ''] =
-      /The gateway listens on (http:\S+); the key is ([\w-]+)\./.exec(program.output.stdout) ?? [];
-    const answer = await request(`${url.replace('localhost', '127.0.0.1')}${generationsPath}`, {
-      method: 'POST',
-      headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
-      body: '{"model":"dall-e-2","prompt":"a cat","size":"256x256","response_format":"b64_json"}',
-    });
-    expect(answer.statusCode).toBe(200);
-    const { data } = (await answer.body.json()) as { data: { b64_json: string }[] };
-    expect(data[0]?.b64_json.slice(0, 8)).toBe('iVBORw0K');
-    program.child.kill('SIGINT');
-    expect(await program.exited).toBe(0);
-  });
+  // In a container it listens on all addresses.
+  test.each(['127.0.0.1', '0.0.0.0'])(
+    'on %s prints an address and a key that work, and ends with SIGINT',
+    async (HOST) => {
+      const program = await startProgram({ entry: 'src/demo.ts', env: { ...env, HOST } });
+      await expect.poll(() => program.output.stdout, patience).toContain('Ctrl-C');
+      const [, url = '', key = ''] =
+        /The gateway listens on (http:\S+); the key is ([\w-]+)\./.exec(program.output.stdout) ?? [];
+      const answer = await request(`${url.replace('localhost', '127.0.0.1')}${generationsPath}`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+        body: '{"model":"dall-e-2","prompt":"a cat","size":"256x256","response_format":"b64_json"}',
+      });
+      expect(answer.statusCode).toBe(200);
+      const { data } = (await answer.body.json()) as { data: { b64_json: string }[] };
+      expect(data[0]?.b64_json.slice(0, 8)).toBe('iVBORw0K');
+      program.child.kill('SIGINT');
+      expect(await program.exited).toBe(0);
+    },
+  );
 
   test('when the port of its simulator is taken, names that port and not the gateway’s', async () => {
     const port = await occupyPort();

@@ -48,7 +48,8 @@ export async function startProgram(start: Start): Promise<Program> {
     await writeFile(join(directory, path), content);
   }
   const entry = fileURLToPath(new URL(`../../${start.entry ?? 'dist/main.js'}`, import.meta.url));
-  const env = { PORT: '0', MODELS_FILE: modelsFile, GATEWAY_API_KEYS: 'program-key', ...start.env };
+  const usual = { PORT: '0', MODELS_FILE: modelsFile, DATA_DIR: join(directory, 'data') };
+  const env = { ...usual, GATEWAY_API_KEYS: 'program-key', ...start.env };
   const nodeOptions = [...startOptions, ...(start.nodeOptions ?? [])];
   const child = spawn(process.execPath, [...nodeOptions, entry, ...(start.arguments ?? [])], {
     cwd: start.entry === 'src/demo.ts' ? fileURLToPath(new URL('../..', import.meta.url)) : directory,

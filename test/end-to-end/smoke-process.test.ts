@@ -71,15 +71,12 @@ describe('npm run smoke', () => {
     expect([ledger.requests, await pictures(program)]).toEqual([[], []]);
   });
 
-  test.each([[[]], [['nobody']], [['picture', 'dall-e-3']]])(
-    'without one known model (%j) it names them',
-    async (words) => {
-      const { origin, ledger } = await simulate();
-      const { code, stderr } = await ended(await smoke(modelsFile(origin), ...words, '--yes'));
-      expect([code, stderr]).toEqual([1, expect.stringContaining('picture, studio/poster, dall-e-3, dall-e-2')]);
-      expect(ledger.requests).toEqual([]);
-    },
-  );
+  test.each([[[]], [['nobody']]])('without one known model (%j) it names them', async (words) => {
+    const { origin, ledger } = await simulate();
+    const { code, stderr } = await ended(await smoke(modelsFile(origin), ...words, '--yes'));
+    expect([code, stderr]).toEqual([1, expect.stringContaining('picture, studio/poster, dall-e-3, dall-e-2')]);
+    expect(ledger.requests).toEqual([]);
+  });
 
   test('does not repeat a call whose outcome is unknown, whatever the model says', async () => {
     const upstream = await startUpstream((_request, response) => void response.destroy());

@@ -79,11 +79,13 @@ export class SecretWatch {
   }
 }
 
+/** Every `apiKey`, and the values of all `headers`. */
 function apiKeysIn(value: unknown): string[] {
   if (typeof value !== 'object' || value === null) return [];
-  return Object.entries(value).flatMap(([name, member]) =>
-    name === 'apiKey' && typeof member === 'string' ? [member] : apiKeysIn(member),
-  );
+  return Object.entries(value).flatMap(([name, member]) => {
+    if (name === 'headers') return Object.values(member as object).map(String);
+    return name === 'apiKey' && typeof member === 'string' ? [member] : apiKeysIn(member);
+  });
 }
 
 function presentedIn(headers: Readonly<Record<string, string | string[] | undefined>>): string[] {

@@ -28,12 +28,13 @@ test('every key of the keys file is described, and the example is that of config
 
 test('the models file is valid, and so are the models that are shown alone', () => {
   const texts = jsonIn('docs/configuration.md').filter((text) => !isKeysFile(text));
-  const variables = { AZURE_OPENAI_API_KEY: 'key', EAST_KEY: 'key', WEST_KEY: 'key' };
+  const variables = { AZURE_OPENAI_API_KEY: 'key', EAST_KEY: 'key', WEST_KEY: 'key', FRONT_DOOR_KEY: 'key' };
   const models = texts.map(
     (text) => parseModels(text.startsWith('{') ? text : `{"models":{${text}}}`, variables).models,
   );
   expect(models.map((list) => list.map(({ name }) => name))).toEqual([
     ['azure-image', 'poster'],
+    ['azure-image'],
     ['artist'],
     ['poster-artist'],
     ['azure-image'],
@@ -44,7 +45,7 @@ test('the prices in docs/observability.md are valid', () => {
   const [text = ''] = jsonIn('docs/observability.md');
   const model = { provider: 'azure-v1', model: 'gpt-image-2', baseURL: 'https://a.test', apiKey: 'key' };
   const { currency, prices } = parseModels(text.replace('{', `{ "models": ${JSON.stringify({ picture: model })},`), {});
-  expect([currency, [...prices.keys()]]).toEqual(['EUR', ['gpt-image-2', 'dall-e-3']]);
+  expect([currency, [...prices.keys()]]).toEqual(['EUR', ['gpt-image-2', 'gpt-image-2.5-flare']]);
 });
 
 /** The names of all members that a JSON Schema allows. */

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { parse } from 'dotenv';
 import { expect, test } from 'vitest';
 import { readEnvironment } from '../../src/config/environment.ts';
+import { environmentNames } from '../../src/config/unread-variables.ts';
 
 const example = readFileSync('.env.example', 'utf8');
 
@@ -21,6 +22,10 @@ function referencedNames(): string[] {
 test('.env.example names exactly the variables that are read', () => {
   const read = new Set([...readNames(), ...referencedNames()]);
   expect(Object.keys(parse(example)).sort()).toEqual([...read].sort());
+});
+
+test('the variables that suggestions know are those that are read', () => {
+  expect([...environmentNames].sort()).toEqual([...new Set(readNames())].sort());
 });
 
 test('docs/configuration.md describes every variable', () => {

@@ -18,7 +18,7 @@ export function resultOf(command: string): Expect | undefined {
 /** By what commands look like; the first that fits counts. */
 const results: readonly (readonly [RegExp, Expect])[] = [
   [/^cp \.env\.example \.env$/, (_, { directory, simulator }) => fillIn(join(directory, '.env'), simulator)],
-  [/--check$/, (_, { stdout, simulator }) => expectCheck(stdout, simulator)],
+  [/--check$|^npm run check-config$/, (_, { stdout, simulator }) => expectCheck(stdout, simulator)],
   [/^npm run doctor$/, (_, { stdout, simulator }) => expectReport(stdout, simulator)],
   [/^npm run smoke/, (_, { directory }) => expectSmoke(directory)],
   [/^npm run key -- --name web-shop$/, (_, { stdout }) => expectKey(stdout, 'web-shop')],

@@ -51,7 +51,7 @@ describe('a gateway that may write to its volume only', () => {
     expect(edited.status).toBe(200);
     await edited.arrayBuffer();
 
-    expect((await readdir(volume)).sort()).toEqual(['arriving', 'images', 'uploads']);
+    expect((await readdir(volume)).sort()).toEqual(['arriving', 'azure-image-gateway.sock', 'images', 'uploads']);
     program.child.kill('SIGINT');
     expect(await program.exited).toBe(0);
     expect(program.output.stderr).toBe('');
