@@ -28,6 +28,7 @@ import { openApiRoute } from './openapi/openapi-route.ts';
 import { recordRequests } from './record-requests.ts';
 import { refuseConnection } from './refuse-connection.ts';
 import { refuseExpectation } from './refuse-expectation.ts';
+import { refuseHost } from './refuse-host.ts';
 import { requestId } from './request-id.ts';
 import type { Serving } from './serving.ts';
 import { routedUrl } from './surfaces.ts';
@@ -93,7 +94,8 @@ export function createServer(parts: ServerParts): FastifyInstance {
     return503OnClosing: false,
     clientErrorHandler: refuseConnection,
     rewriteUrl: ({ url = '/' }) => routedUrl(url),
-    frameworkErrors: (error, request, reply) => answerError(error, request, reply),
+    // A URL that cannot be decoded gets no further than here.
+    frameworkErrors: (error, request, reply) => answerError(refuseHost(request, reply) ?? error, request, reply),
     routerOptions: { ignoreTrailingSlash: true, ignoreDuplicateSlashes: true, maxParamLength: 1024 },
   });
 
