@@ -22,6 +22,7 @@ export type ErrorKind =
   | 'invalid_api_key'
   | 'not_permitted'
   | 'model_not_found'
+  | 'deployment_not_found'
   | 'unknown_url'
   | 'method_not_allowed'
   | 'request_timeout'
