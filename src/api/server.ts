@@ -29,6 +29,7 @@ import { recordRequests } from './record-requests.ts';
 import { refuseConnection } from './refuse-connection.ts';
 import { refuseExpectation } from './refuse-expectation.ts';
 import { refuseHost } from './refuse-host.ts';
+import { refuseWebPages } from './refuse-web-pages.ts';
 import { requestId } from './request-id.ts';
 import type { Serving } from './serving.ts';
 import { routedUrl } from './surfaces.ts';
@@ -113,6 +114,7 @@ export function createServer(parts: ServerParts): FastifyInstance {
   app.setErrorHandler(answerError);
   refuseUnknownUrls(app);
   expectContinue(app);
+  refuseWebPages(app, () => parts.keyRing.isOpen, parts.corsOrigins);
 
   if (parts.corsOrigins.length > 0) {
     allowOrigins(app, parts.corsOrigins, () => costHeaderName(parts.serving().currency));

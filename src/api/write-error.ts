@@ -22,6 +22,7 @@ export const callerViews: Readonly<Record<ErrorKind, CallerView>> = {
   invalid_request: { status: 400, type: invalidRequest, code: 'invalid_request' },
   invalid_api_key: { status: 401, type: invalidRequest, code: 'invalid_api_key' },
   not_permitted: { status: 403, type: invalidRequest, code: 'unsupported_operation' },
+  forbidden_origin: { status: 403, type: invalidRequest, code: 'forbidden_origin' },
   model_not_found: { status: 404, type: invalidRequest, code: 'model_not_found' },
   // The code that Azure's clients know.
   deployment_not_found: { status: 404, type: invalidRequest, code: 'DeploymentNotFound' },

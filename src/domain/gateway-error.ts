@@ -21,6 +21,7 @@ export type ErrorKind =
   | 'invalid_request'
   | 'invalid_api_key'
   | 'not_permitted'
+  | 'forbidden_origin'
   | 'model_not_found'
   | 'deployment_not_found'
   | 'unknown_url'
