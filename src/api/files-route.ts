@@ -1,29 +1,44 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { GatewayError } from '../domain/gateway-error.ts';
-import type { ByteRange, ImageStore, OpenImage } from '../domain/image-store.ts';
+import { imageExtension } from '../domain/image-header.ts';
+import type { ByteRange, ImageStore, OpenImage, StoredImage } from '../domain/image-store.ts';
 import { refuseOtherMethods } from './refuse-other-methods.ts';
 import { sendBody } from './send-answer.ts';
 
-/** Where hosted pictures are served, and how their links end. */
-export const filesPath = '/v1/images/files';
+const filesPath = '/v1/images/files';
+
+export const filesRouteUrl = `${filesPath}/:id`;
+
+/** The path of a hosted image. It ends as the name of its file would: some programs tell the type of a link by that. */
+export function filePath({ id, mediaType }: StoredImage): string {
+  return `${filesPath}/${id}.${imageExtension(mediaType)}`;
+}
 
 /**
- * `GET /v1/images/files/{id}`: a hosted picture. The id is the permission: no key is needed, and none is refused, because
- * some clients send theirs to whatever link they get. Ids that are unknown, expired or no ids at all look alike.
+ * `GET /v1/images/files/{id}`, with or without the extension: a hosted picture. The id is the permission: no key is needed,
+ * and none is refused, because some clients send theirs to whatever link they get. Ids that are unknown, expired or no ids
+ * at all look alike.
  */
 export function filesRoute(app: FastifyInstance, store: ImageStore, stallMs: number): void {
-  const url = `${filesPath}/:id`;
   app.route<{ Params: { id: string } }>({
     // Fastify's own HEAD would say that the picture is empty.
     method: ['GET', 'HEAD'],
-    url,
+    url: filesRouteUrl,
     handler: async (request, reply) => {
-      const image = await store.open(request.params.id);
+      const image = await openFile(store, request.params.id);
       if (image === undefined) throw new GatewayError('unknown_url', 'There is no such picture, or not any more.');
       return answer(request, reply, { image, stallMs });
     },
   });
-  refuseOtherMethods(app, url, ['GET', 'HEAD']);
+  refuseOtherMethods(app, filesRouteUrl, ['GET', 'HEAD']);
+}
+
+/** The id alone finds an image; an extension of another type is as wrong as another id. */
+async function openFile(store: ImageStore, name: string): Promise<OpenImage | undefined> {
+  const [, id = '', extension] = /^([^.]*)(?:\.(.*))?$/.exec(name) ?? [];
+  const image = await store.open(id);
+  if (image === undefined || extension === undefined) return image;
+  return extension.replace(/^jpeg$/, 'jpg') === imageExtension(image.mediaType) ? image : undefined;
 }
 
 const never = new AbortController().signal;

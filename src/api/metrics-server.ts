@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
+import { isLoopbackHost } from './loopback-host.ts';
 
 /** A scrape is short and rare. */
 const limits = {
@@ -10,14 +11,19 @@ const limits = {
 };
 const mostConnections = 20;
 
-/** Serves the metrics, and nothing else, on a port of their own; no key is asked for. Rejects when it cannot listen. */
+/**
+ * Serves the metrics, and nothing else, on a port of their own; no key is asked for. On loopback it answers to loopback
+ * names only: a web page could read it by a name of its own that leads there. Rejects when it cannot listen.
+ */
 export async function startMetricsServer(
   metrics: () => Promise<string>,
   at: { readonly host: string; readonly port: number },
 ): Promise<Server> {
+  const isLocal = isLoopbackHost(at.host.includes(':') ? `[${at.host}]` : at.host);
   const server = createServer(limits, async (request, response) => {
-    const { method = '', url = '' } = request;
+    const { method = '', url = '', headers } = request;
     request.resume();
+    if (isLocal && !isLoopbackHost(headers.host)) return response.writeHead(403).end();
     const isFound = /^\/metrics\/?(\?|$)/.test(url);
     const isRead = method === 'GET' || method === 'HEAD';
     if (!isFound || !isRead)

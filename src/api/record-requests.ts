@@ -1,11 +1,11 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { GatewayError } from '../domain/gateway-error.ts';
 import type { RequestEnd, RequestRecord, RequestRecorder } from '../domain/request-record.ts';
 import { readTraceparent } from '../domain/trace.ts';
 import { callerAddress } from './caller-address.ts';
 import { noteRequest } from './refuse-connection.ts';
+import { isEnding, refuseHost } from './refuse-host.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -17,6 +17,7 @@ declare module 'fastify' {
 export function recordRequests(app: FastifyInstance, recorder: RequestRecorder): void {
   app.decorateRequest('record', null as unknown as RequestRecord);
   app.addHook('onRequest', async (request, reply) => {
+    if (isEnding(request.raw)) return void reply.hijack();
     reply.header('x-request-id', request.id);
     const record = newRecord(request);
     request.record = record;
@@ -26,17 +27,10 @@ export function recordRequests(app: FastifyInstance, recorder: RequestRecorder):
       record.bytesIn = newBytesOf(request.raw.socket);
       recorder.requestEnded(record, requestEnd(reply.raw, record));
     });
-    requireOneHost(request.raw);
+    // Here and now: pipelined requests come in before the next hook runs.
+    const error = refuseHost(request, reply);
+    if (error) throw error;
   });
-}
-
-/** None is refused by Node itself, but without a body; two are not (RFC 9112, 3.2). */
-function requireOneHost({ httpVersion, headers, rawHeaders }: IncomingMessage): void {
-  if (httpVersion === '1.1' && headers.host === undefined) {
-    throw new GatewayError('invalid_request', 'The request has no host header.');
-  }
-  const hosts = rawHeaders.filter((text, at) => at % 2 === 0 && text.length === 4 && text.toLowerCase() === 'host');
-  if (hosts.length > 1) throw new GatewayError('invalid_request', 'The request has more than one host header.');
 }
 
 /** `record.error` is set before we tear a connection; without it, the other side has closed it. 499 is nginx's word. */

@@ -1,6 +1,5 @@
 import multipart from '@fastify/multipart';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
-import { GatewayError } from '../domain/gateway-error.ts';
 import type { ImageStore } from '../domain/image-store.ts';
 import type { OpenSpool } from '../domain/input-spool.ts';
 import type { RequestRecord, RequestRecorder } from '../domain/request-record.ts';
@@ -20,6 +19,7 @@ import type { KeyRing } from './keys/key-ring.ts';
 import { limitRequests } from './keys/limit-requests.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import { metricsRoute } from './metrics-route.ts';
+import { unknownDeployment } from './model-of.ts';
 import { handleEdits } from './openai/edits-route.ts';
 import { handleGenerations } from './openai/generations-route.ts';
 import { imagesRoute, refusedRoutes } from './openai/images-routes.ts';
@@ -29,11 +29,14 @@ import { jsonBodyReader } from './read-json-body.ts';
 import { recordRequests } from './record-requests.ts';
 import { refuseConnection } from './refuse-connection.ts';
 import { refuseExpectation } from './refuse-expectation.ts';
+import { refuseHost } from './refuse-host.ts';
 import { refuseSlowBodies } from './refuse-slow-bodies.ts';
+import { refuseWebPages } from './refuse-web-pages.ts';
 import { requestId } from './request-id.ts';
 import type { Serving } from './serving.ts';
 import { routedUrl } from './surfaces.ts';
 import { checkCharset } from './text-encoding.ts';
+import { unknownUrl } from './unknown-url.ts';
 import { formOptions } from './uploads/form-rules.ts';
 import { longestUploadMs, refuseLongUpload } from './uploads/watch-upload.ts';
 import { asGatewayError, writeError } from './write-error.ts';
@@ -104,7 +107,8 @@ export function createServer(parts: ServerParts): FastifyInstance {
     return503OnClosing: false,
     clientErrorHandler: refuseConnection,
     rewriteUrl: ({ url = '/' }) => routedUrl(url),
-    frameworkErrors: (error, request, reply) => answerError(error, request, reply),
+    // A URL that cannot be decoded gets no further than here.
+    frameworkErrors: (error, request, reply) => answerError(refuseHost(request, reply) ?? error, request, reply),
     routerOptions: { ignoreTrailingSlash: true, ignoreDuplicateSlashes: true, maxParamLength: 1024 },
   });
 
@@ -123,6 +127,7 @@ export function createServer(parts: ServerParts): FastifyInstance {
   app.setErrorHandler(answerError);
   refuseUnknownUrls(app);
   expectContinue(app);
+  refuseWebPages(app, () => parts.keyRing.isOpen, parts.corsOrigins);
 
   if (parts.corsOrigins.length > 0) {
     allowOrigins(app, parts.corsOrigins, () => costHeaderName(parts.serving().currency));
@@ -171,11 +176,11 @@ function requestTimeout({ uploadLimits }: Serving): number {
 
 /** Before the body is read: Fastify would parse it first, and might complain about that. */
 function refuseUnknownUrls(app: FastifyInstance): void {
-  const refuse = () => {
-    throw new GatewayError('unknown_url', 'There is nothing at this URL.');
+  const refuse = ({ method, originalUrl }: FastifyRequest) => {
+    throw unknownUrl(method, originalUrl);
   };
   app.addHook('preParsing', async (request) => {
-    if (request.is404) refuse();
+    if (request.is404) refuse(request);
   });
   app.setNotFoundHandler(refuse);
 }
@@ -196,7 +201,7 @@ function acceptUploads(app: FastifyInstance): void {
 }
 
 function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const foreseen = frameworkError(error, jsonBodyBytes) ?? error;
+  const foreseen = unknownDeployment(error, request) ?? frameworkError(error, jsonBodyBytes) ?? error;
   // A URL that cannot be decoded is refused before any hook has run.
   const { record } = request as { record?: RequestRecord };
   if (record) record.error = foreseen;

@@ -22,7 +22,10 @@ export const callerViews: Readonly<Record<ErrorKind, CallerView>> = {
   invalid_request: { status: 400, type: invalidRequest, code: 'invalid_request' },
   invalid_api_key: { status: 401, type: invalidRequest, code: 'invalid_api_key' },
   not_permitted: { status: 403, type: invalidRequest, code: 'unsupported_operation' },
+  forbidden_origin: { status: 403, type: invalidRequest, code: 'forbidden_origin' },
   model_not_found: { status: 404, type: invalidRequest, code: 'model_not_found' },
+  // The code that Azure's clients know.
+  deployment_not_found: { status: 404, type: invalidRequest, code: 'DeploymentNotFound' },
   unknown_url: { status: 404, type: invalidRequest, code: 'unknown_url' },
   method_not_allowed: { status: 405, type: invalidRequest, code: 'method_not_allowed' },
   request_timeout: { status: 408, type: invalidRequest, code: 'request_timeout' },

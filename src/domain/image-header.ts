@@ -17,3 +17,8 @@ export function imageMediaType(header: Buffer): string | undefined {
   if (text.startsWith('<svg') || text.startsWith('<?xml')) return 'image/svg+xml';
   return undefined;
 }
+
+/** How the name of a file of this media type ends. */
+export function imageExtension(mediaType: string): string {
+  return mediaType.replace(/^image\/|\+xml$/g, '').replace('jpeg', 'jpg');
+}

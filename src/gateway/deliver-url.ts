@@ -7,7 +7,7 @@ import type { StoredImage } from '../domain/image-store.ts';
 export type Hosting = {
   put(bytes: AsyncIterable<Buffer>, signal: AbortSignal): Promise<StoredImage>;
   /** The absolute URL of a stored picture. */
-  urlOf(id: string): string;
+  urlOf(image: StoredImage): string;
 };
 
 /**
@@ -30,8 +30,8 @@ export async function deliverUrl(
       if (event.type === 'url' || event.type === 'done') answer.push(event);
       if (event.type !== 'image') continue;
       onConverted();
-      const { id } = await hosting.put(decodeBase64(pictureBytes(rest, end), damaged), signal);
-      answer.push({ type: 'url', index: event.index, url: hosting.urlOf(id), ...end.take() });
+      const image = await hosting.put(decodeBase64(pictureBytes(rest, end), damaged), signal);
+      answer.push({ type: 'url', index: event.index, url: hosting.urlOf(image), ...end.take() });
     }
   } finally {
     await rest.return?.();

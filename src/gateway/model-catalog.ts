@@ -2,6 +2,7 @@ import { GatewayError } from '../domain/gateway-error.ts';
 import type { ImageDownload } from '../domain/image-download.ts';
 import type { ImageProvider } from '../domain/image-provider.ts';
 import type { RequestDefaults } from '../domain/image-request.ts';
+import { nearestWord } from '../domain/nearest-word.ts';
 import type { ParameterPolicy } from '../domain/parameter-policy.ts';
 import type { Price } from '../domain/price.ts';
 import type { ModelFamily } from './model-families.ts';
@@ -54,8 +55,8 @@ export interface ModelCatalog extends Models {
   /** Those of them that lead to one of these models. @param allowed names of models; `undefined`: all */
   namesOf(allowed: ReadonlySet<string> | undefined): readonly string[];
   /**
-   * The model of that name or alias, or the default one without a name. Throws `model_not_found`. A model that is not
-   * allowed looks like one that does not exist.
+   * The model of that name or alias, or the default one without a name. Throws `model_not_found`, with the nearest name
+   * that is allowed. A model that is not allowed looks like one that does not exist.
    */
   find(name: string | undefined, allowed?: ReadonlySet<string>): LogicalModel;
 }
@@ -65,12 +66,13 @@ export function createModelCatalog({ models, aliases, defaultModel }: Models): M
   const names = [...byName.keys(), ...aliases.keys()];
   const isAllowed = (name: string, allowed: ReadonlySet<string> | undefined) =>
     allowed === undefined || allowed.has(aliases.get(name) ?? name);
+  const namesOf = (allowed: ReadonlySet<string> | undefined) => names.filter((name) => isAllowed(name, allowed));
   return {
     models,
     aliases,
     defaultModel,
     names,
-    namesOf: (allowed) => names.filter((name) => isAllowed(name, allowed)),
+    namesOf,
     find(asked, allowed) {
       const usual = defaultModel !== undefined && isAllowed(defaultModel, allowed) ? defaultModel : undefined;
       const name = asked ?? usual;
@@ -81,7 +83,10 @@ export function createModelCatalog({ models, aliases, defaultModel }: Models): M
       }
       const model = byName.get(aliases.get(name) ?? name);
       if (model !== undefined && isAllowed(name, allowed)) return model;
-      throw new GatewayError('model_not_found', `The model '${shortened(name)}' does not exist.`, { param: 'model' });
+      const near = nearestWord(name, namesOf(allowed));
+      const suggestion = near === undefined ? '' : ` Did you mean '${near}'?`;
+      const message = `The model '${shortened(name)}' does not exist.${suggestion}`;
+      throw new GatewayError('model_not_found', message, { param: 'model' });
     },
   };
 }

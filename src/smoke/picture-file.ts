@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { copyFile, type FileHandle, open, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { imageHeaderBytes, imageMediaType } from '../domain/image-header.ts';
+import { imageExtension, imageHeaderBytes, imageMediaType } from '../domain/image-header.ts';
 
 /** A file for a picture that has not been paid for yet: that it can be written is known before. */
 export interface PictureFile {
@@ -25,7 +25,7 @@ export async function openPictureFile(directory: string, model: string, now: Dat
       await file.writeFile(bytes);
       await file.close();
       const type = imageMediaType(bytes.subarray(0, imageHeaderBytes));
-      const final = `${name}.${type?.replace(/^image\/|\+xml$/g, '').replace('jpeg', 'jpg') ?? 'bin'}`;
+      const final = `${name}.${type === undefined ? 'bin' : imageExtension(type)}`;
       await copyFile(part, final, constants.COPYFILE_EXCL);
       await unlink(part);
       return final;

@@ -3,8 +3,8 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { startMetricsServer } from '../../src/api/metrics-server.ts';
 import { asker } from '../helpers/ask-gateway.ts';
 
-async function start(metrics = async () => 'one 1\n') {
-  const server = await startMetricsServer(metrics, { host: '127.0.0.1', port: 0 });
+async function start(metrics = async () => 'one 1\n', host = '127.0.0.1') {
+  const server = await startMetricsServer(metrics, { host, port: 0 });
   onTestFinished(() => {
     server.closeAllConnections();
     server.close();
@@ -38,6 +38,24 @@ describe('the port of the metrics', () => {
     const { status, text } = await ask({ method, path, ...body });
     expect(status).toBe(expected);
     expect(text).toBe('');
+  });
+
+  test('on loopback, tells nothing to a name that leads there', async () => {
+    const ask = await start();
+    for (const [host, status] of [
+      ['localhost:9090', 200],
+      ['[::1]:9090', 200],
+      ['evil.example:9090', 403],
+      ['127.0.0.1.evil.example', 403],
+      ['', 403],
+    ] as const) {
+      expect([host, (await ask({ path: '/metrics', headers: { host } })).status]).toEqual([host, status]);
+    }
+  });
+
+  test('elsewhere, is served by any name', async () => {
+    const ask = await start(undefined, '0.0.0.0');
+    expect((await ask({ path: '/metrics', headers: { host: 'gateway.example' } })).status).toBe(200);
   });
 
   test('says so when there are none to be had, and goes on', async () => {

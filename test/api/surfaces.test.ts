@@ -87,6 +87,84 @@ describe('a name in a path', () => {
   });
 });
 
+describe('a base URL that is nearly right', () => {
+  const resources = [...operations.map((operation) => `/images/${operation}`), '/models', '/models/picture'];
+
+  test.each([
+    ['', '/v1'],
+    ['/v1/v1', '/v1'],
+    ['/v1/v1/v1/v1', '/v1'],
+    ['/api', '/v1'],
+    ['/api/v1', '/v1'],
+    ['/api/v1/v1', '/v1'],
+    ['/v1/api/v1', '/v1'],
+    ['/openai/openai', '/openai'],
+    ['/openai/openai/v1', '/openai/v1'],
+    ['/openai/v1/v1', '/v1'],
+    ['/openai/v1/openai', '/openai'],
+    ['/v1/openai/v1', '/openai/v1'],
+    ['/api/openai/v1', '/openai/v1'],
+  ])('%j leads to %s', (base, root) => {
+    for (const resource of resources) {
+      expect(routedUrl(`${base}${resource}?a=/v1/images/`)).toBe(`${root}${resource}?a=/v1/images/`);
+      expect(routedUrl(`http://gateway/${base}/${resource}/`)).toBe(`${root}${resource}`);
+      expect(routedUrl(`/m/poster${base}${resource}`)).toBe(`/m/poster${root}${resource}`);
+      expect(routedUrl(`/m/studio/poster${base}${resource}`)).toBe(`/m/studio%2Fposter${root}${resource}`);
+    }
+  });
+
+  test.each([
+    ['/deployments/picture', '/v1/deployments/picture'],
+    ['/api/v1/deployments/picture', '/v1/deployments/picture'],
+    ['/v1/v1/deployments/picture', '/v1/deployments/picture'],
+    ['/openai/v1/deployments/picture', '/v1/deployments/picture'],
+    ['/openai/openai/deployments/picture', '/openai/deployments/picture'],
+    ['/openai/v1/openai/deployments/picture', '/openai/deployments/picture'],
+    ['/v1/openai/deployments/picture', '/openai/deployments/picture'],
+    ['/openai/deployments/picture/v1', '/openai/deployments/picture'],
+    ['/openai/deployments/picture/v1/v1', '/openai/deployments/picture'],
+    ['/openai/deployments/picture/api/v1', '/openai/deployments/picture'],
+    ['/openai/deployments/picture/openai/v1', '/openai/deployments/picture'],
+    ['/v1/deployments/picture/v1', '/v1/deployments/picture'],
+    ['/openai/deployments/studio/poster/v1', '/openai/deployments/studio%2Fposter'],
+    ['/openai/deployments/v1/v1', '/openai/deployments/v1'],
+  ])('%s leads to %s', (base, root) => {
+    for (const resource of resources.slice(0, 3)) {
+      expect(routedUrl(`${base}${resource}?a=/v1/images/`)).toBe(`${root}${resource}?a=/v1/images/`);
+      expect(routedUrl(`/m/poster${base}${resource}`)).toBe(`/m/poster${root}${resource}`);
+    }
+  });
+
+  test.each([
+    ['/openai/deployments/picture', '/openai'],
+    ['/openai/deployments/picture/v1', '/openai'],
+    ['/openai/deployments/studio%2Fposter/v1', '/openai'],
+    ['/v1/deployments/picture', '/v1'],
+    ['/deployments/picture/v1', '/v1'],
+  ])('%s has the models of %s', (base, root) => {
+    for (const resource of ['/models', '/models/a%2Fb', '/models/a/b']) {
+      expect(routedUrl(`${base}${resource}`)).toBe(`${root}${resource}`);
+    }
+  });
+
+  test.each([
+    '/v1/images/generations/images/generations',
+    '/v1/images/generations/v1/images/generations',
+    '/v1/images/generations/openai/deployments/picture/images/edits',
+    '/openai/deployments/picture/images/generations/images/generations',
+    '/openai/deployments/picture/images/generations/v1/images/edits',
+    '/openai/deployments/picture/openai/deployments/poster/images/generations',
+    '/openai/deployments/images/generations',
+    '/v2/images/generations',
+    '/image/generations',
+    '/v1/v1',
+    '/api',
+    '/v1/v1/v1/v1/v1/v1/images/generations',
+  ])('%s, of which nothing tells what is meant, stays as it is', (path) => {
+    expect(routedUrl(path)).toBe(path);
+  });
+});
+
 describe('what is on no surface', () => {
   test.each([
     '/',
@@ -129,7 +207,7 @@ test.each([':submit', '%3Asubmit', '%3asubmit', '%3Asubmit/', '%3aSUBMIT'])(
 
 // Escapes are a part of a request only where they are valid; others are refused by the router.
 const segment = fc.constantFrom(
-  ...['', 'm', 'v1', 'openai', 'deployments', 'images', 'models', 'generations', 'edits', 'picture', '..', '.'],
+  ...['', 'm', 'v1', 'api', 'openai', 'deployments', 'images', 'models', 'generations', 'edits', 'picture', '..', '.'],
   ...['a%2Fb', '%3Asubmit', '%3asubmit', '%25', '%252F', 'http:', '?', '?x=/', '#', '*', 'é', '\\'],
 );
 const anyPath = fc.array(segment, { maxLength: 12 }).map((segments) => `/${segments.join('/')}`);
@@ -163,6 +241,9 @@ test.each([
   ['slashes', '/'.repeat(16_000)],
   ['prefixes', '/m/'.repeat(5_000)],
   ['roots', '/m/a'.concat('/v1/'.repeat(4_000))],
+  ['models', '/m/a'.concat('/models'.repeat(2_000))],
+  ['roots without an end', '/api/v1'.repeat(2_000)],
+  ['roots behind a deployment', '/openai/deployments/a'.concat('/v1'.repeat(5_000), '/images/edits')],
   ['Azure roots', '/m/a'.concat('/openai/deployments/'.repeat(800))],
   ['operations', `/openai/deployments/a${'/images/'.repeat(2_000)}`],
   ['nearly operations', `/openai/deployments/a${'/images'.repeat(2_000)}`],

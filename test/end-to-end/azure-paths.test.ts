@@ -71,6 +71,25 @@ describe.each(operations)('images/%s', (operation) => {
     expect(new Set(queries)).toEqual(new Set(['{"api-version":"2025-04-01-preview"}', '{}']));
   });
 
+  test('below base URLs that are nearly right, are answered, and logged by the route that they stand for', async () => {
+    const rig = await startRig();
+    const ask = asker(rig.url);
+    const slips = [
+      ['', '/v1'],
+      ['/v1/v1', '/v1'],
+      ['/api/v1', '/v1'],
+      ['/m/picture', '/m/:model/v1'],
+      ['/openai/deployments/picture/v1', '/openai/deployments/:deployment'],
+      ['/openai/openai/deployments/studio/poster', '/openai/deployments/:deployment'],
+      ['/deployments/picture', '/v1/deployments/:deployment'],
+    ] as const;
+    for (const [root] of slips) expect([root, (await ask(paidCall(operation, root))).status]).toEqual([root, 200]);
+    expect(rig.simulator.ledger.counts()).toMatchObject({ billed: slips.length });
+    await expect.poll(() => requestLines(rig).length).toBe(slips.length);
+    const routes = requestLines(rig).map(({ route }) => route);
+    expect(routes).toEqual(slips.map(([, root]) => `${root}/images/${operation}`));
+  });
+
   test('below trailing and double slashes, or asked for by a whole URL, are answered at once', async () => {
     const rig = await startRig();
     const ask = asker(rig.url);
@@ -128,7 +147,8 @@ describe.each(operations)('the model of images/%s', (operation) => {
         'by%20path/x',
       ]) {
         const reply = await ask(named({ [place]: unknown, ...Object.fromEntries(weaker) }));
-        expect([place, unknown, ...codeOf(reply)]).toEqual([place, unknown, 404, 'model_not_found']);
+        const code = place === 'path' ? 'DeploymentNotFound' : 'model_not_found';
+        expect([place, unknown, ...codeOf(reply)]).toEqual([place, unknown, 404, code]);
         expect(errorOf(reply)).toMatchObject({ param: 'model', message: expect.stringContaining(`'${unknown}'`) });
       }
     }
@@ -169,8 +189,8 @@ test('property: any name in a path is found, encoded or with its slashes as they
   const names = fc
     .array(character, { minLength: 1, maxLength: 12 })
     .map((parts) => parts.join(''))
-    // Spare slashes vanish, and behind /m/ these two begin the surface.
-    .filter((name) => !/^\/|\/$|\/\/|\/(?:v1|openai)\//.test(name));
+    // Spare slashes vanish, behind /m/ the roots begin the surface, and behind a deployment they belong to the client.
+    .filter((name) => !/^\/|\/$|\/\/|\/(?:v1|openai|deployments)(?:\/|$)/.test(name));
   const places = fc.constantFrom(
     (name: string) => `/openai/deployments/${name}/images/generations`,
     (name: string) => `/v1/deployments/${name}/images/edits`,
@@ -220,6 +240,17 @@ describe('models', () => {
         const reply = await ask({ path: `${root}/models/${encodeURIComponent(name)}`, headers: key });
         expect([name, reply.status, JSON.parse(reply.text).id]).toEqual([name, 200, name]);
       }
+    }
+  });
+
+  test('are listed below base URLs that are nearly right, too', async () => {
+    const { url } = await startRig();
+    const ask = asker(url);
+    for (const base of ['', '/v1/v1', '/api/v1', '/m/picture', '/openai/deployments/picture/v1']) {
+      const list = await ask({ path: `${base}/models`, headers: key });
+      expect([base, list.status, JSON.parse(list.text).data?.length]).toEqual([base, 200, 5]);
+      const one = await ask({ path: `${base}/models/studio/poster`, headers: key });
+      expect([base, one.status, JSON.parse(one.text).id]).toEqual([base, 200, 'studio/poster']);
     }
   });
 
@@ -286,6 +317,47 @@ describe('what is not offered', () => {
             method === 'HEAD' ? '' : 'method_not_allowed',
           );
         }
+      }
+    }
+  });
+});
+
+describe('a path that is not served', () => {
+  test('is a 404 that names the nearest one, before key, body and type are looked at', async () => {
+    const rig = await startRig();
+    const ask = asker(rig.url);
+    for (const headers of [json, {}, { ...key, 'content-type': 'text/plain' }]) {
+      const path = '/v1/images/generations/images/generations?api-key=canary';
+      const reply = await ask({ method: 'POST', path, headers, body: '{' });
+      expect(codeOf(reply)).toEqual([404, 'unknown_url']);
+      expect(errorOf(reply).message).toBe(
+        'Unknown URL: POST /v1/images/generations/images/generations. Did you mean /v1/images/generations?',
+      );
+    }
+    await expect.poll(() => requestLines(rig).length).toBe(3);
+    expect(new Set(requestLines(rig).map(({ route }) => route))).toEqual(new Set(['unknown']));
+  });
+
+  test('is shown as it came, without a host and its password', async () => {
+    const ask = asker((await startRig()).url);
+    for (const path of [
+      '/openai/deployments//images/edits',
+      'http://user:canary@gateway/openai/deployments//images/edits',
+    ]) {
+      const { message } = errorOf(await ask({ method: 'POST', path, headers: key }));
+      expect(message).toMatch(
+        /^Unknown URL: POST \/openai\/deployments\/\/images\/edits\. Did you mean .*\/v1\/images\/edits\?$/,
+      );
+    }
+  });
+
+  test('of a chat is told that images are served here', async () => {
+    const ask = asker((await startRig()).url);
+    for (const root of ['', '/v1', '/openai', '/openai/v1', '/openai/deployments/picture', '/m/picture/v1']) {
+      for (const end of ['chat/completions', 'completions', 'responses', 'responses/resp_1', 'embeddings']) {
+        const reply = await ask({ method: 'POST', path: `${root}/${end}?api-version=v1`, headers: json, body: '{}' });
+        expect([root, end, ...codeOf(reply)]).toEqual([root, end, 404, 'unknown_url']);
+        expect(errorOf(reply).message).toContain('This gateway serves images only: use /v1/images/generations');
       }
     }
   });

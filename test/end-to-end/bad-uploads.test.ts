@@ -437,7 +437,7 @@ const smallLimit = { fileKeys: { limits: { uploadBytes: 1_000_000 } } };
 test('a model that only the path names is looked up before the upload is read', async () => {
   const rig = await startEdits();
   for (const [name, status, code] of [
-    ['nobody', 404, 'model_not_found'],
+    ['nobody', 404, 'DeploymentNotFound'],
     ['dall-e-3', 400, 'unsupported_operation'],
   ] as const) {
     const socket = openSocket(rig.url);

@@ -203,7 +203,8 @@ describe('the models that a key may use', () => {
       const { status, text } = await ask({ method: 'POST', ...call });
       const unknown = await ask({ method: 'POST', ...(calls('dall-e-9')[index] as typeof call) });
       expect([status, text.replaceAll('dall-e-2', 'dall-e-9')]).toEqual([404, unknown.text]);
-      expect(JSON.parse(text)).toMatchObject({ error: { code: 'model_not_found', param: 'model' } });
+      const code = call.path.includes('/deployments/') ? 'DeploymentNotFound' : 'model_not_found';
+      expect(JSON.parse(text)).toMatchObject({ error: { code, param: 'model' } });
     }
     expect(upstream.received).toBe(0);
     expect((await ask({ method: 'POST', ...json('/v1/images/generations', { model: 'gpt-image-1' }) })).status).toBe(

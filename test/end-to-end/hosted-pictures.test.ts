@@ -57,6 +57,16 @@ async function restOf(socket: Socket): Promise<string[]> {
   return Buffer.concat(chunks).toString('latin1').split('\r\n\r\n', 2);
 }
 
+/** The name of a link without its extension. */
+function idOf(link: string): string {
+  return (
+    new URL(link).pathname
+      .split('/')
+      .at(-1)
+      ?.replace(/\.\w+$/, '') ?? ''
+  );
+}
+
 /** What lies in the store: whole pictures, and those that are arriving. */
 async function filesIn(directory: string): Promise<{ images: string[]; arriving: string[] }> {
   const [images = [], arriving = []] = await Promise.all(
@@ -68,7 +78,7 @@ async function filesIn(directory: string): Promise<{ images: string[]; arriving:
 describe('a link from gpt-image', () => {
   test('its file is the picture that the upstream made, and needs no credentials', async () => {
     const { rig, link, answer } = await startHosting({}, { ...wanted, size: '1536x1024' });
-    expect(link).toMatch(new RegExp(`^${rig.url}${filesPath}/[\\w-]{24}$`));
+    expect(link).toMatch(new RegExp(`^${rig.url}${filesPath}/[\\w-]{24}\\.png$`));
     expect(Object.keys(answer.json().data[0] ?? {})).toEqual(['url']);
     expect(answer.json().usage).toMatchObject({ total_tokens: expect.any(Number) });
     expect(answer.headers.get('x-gateway-adapted')).toBe('delivery=url');
@@ -109,6 +119,32 @@ describe('a link from gpt-image', () => {
     expect(headers['cache-control']).toMatch(/^private, max-age=(86400|863\d\d), immutable$/);
     expect((await sharp(Buffer.from(bytes)).metadata()).format).toBe(format);
   });
+
+  test.each([
+    ['png', ['png']],
+    ['jpeg', ['jpg', 'jpeg']],
+  ])(
+    'a link of a %s ends so; it is found without an ending, too, and not with that of another type',
+    async (format, endings) => {
+      const { rig, link } = await startHosting({}, { ...wanted, output_format: format });
+      const id = idOf(link);
+      expect(link).toBe(`${rig.url}${filesPath}/${id}.${endings[0]}`);
+      for (const name of [id, ...endings.map((ending) => `${id}.${ending}`)]) {
+        for (const method of ['GET', 'HEAD'] as const) {
+          const { statusCode, headers, body } = await request(`${rig.url}${filesPath}/${name}`, { method });
+          await body.dump();
+          expect([name, method, statusCode, headers['content-type']]).toEqual([name, method, 200, `image/${format}`]);
+        }
+        const part = await fetch(`${rig.url}${filesPath}/${name}`, { headers: { range: 'bytes=1-3' } });
+        expect([name, part.status, (await part.arrayBuffer()).byteLength]).toEqual([name, 206, 3]);
+      }
+      const wrong = ['', 'webp', 'gif', 'svg', 'html', 'PNG', 'png.png', 'png%2F', format === 'png' ? 'jpg' : 'png'];
+      for (const ending of wrong) {
+        const { status } = await fetch(`${rig.url}${filesPath}/${id}.${ending}`);
+        expect([ending, status]).toEqual([ending, 404]);
+      }
+    },
+  );
 
   test('each picture of several has its own link', async () => {
     const { answer } = await startHosting({}, { ...wanted, n: 3 });
@@ -334,7 +370,7 @@ describe('ids that are none', () => {
     await writeFile(join(directory, 'secret'), canary);
     await writeFile(join(directory, 'images', guessed), canary);
     await symlink(join(directory, 'secret'), join(directory, 'images', 'link'));
-    const id = link.split('/').at(-1) ?? '';
+    const id = idOf(link);
     const [record = ''] = (await filesIn(directory)).images.filter((name) => name.startsWith(id));
     const altered = [
       `${id.slice(0, -1)}${id.endsWith('A') ? 'B' : 'A'}`,
@@ -414,7 +450,7 @@ describe('the address of a link', () => {
     });
     const text = await body.text();
     expect(JSON.parse(text).data[0].url).toMatch(
-      /^https:\/\/pictures\.example\/gateway\/v1\/images\/files\/[\w-]{24}$/,
+      /^https:\/\/pictures\.example\/gateway\/v1\/images\/files\/[\w-]{24}\.png$/,
     );
     expect(text).not.toContain('evil');
   });

@@ -304,6 +304,16 @@ describe('real answers are as documented', () => {
     expectDocumented(call, answer);
   });
 
+  test('a web page, at a gateway without keys', async () => {
+    const gateway = await startGateway(modelsFile('https://one.openai.azure.com'), { keys: [] });
+    const headers = { ...json, origin: 'https://evil.example' };
+    for (const call of [post('{}', { headers }), { path: '/v1/models', headers }, { path: '/openapi.json', headers }]) {
+      const answer = await ask(gateway, call);
+      expect(answer.status).toBe(403);
+      expectDocumented(call, answer);
+    }
+  });
+
   test('readiness and closing', async () => {
     const rig = await startRig();
     rig.app.lifecycle.phase = 'closing';

@@ -20,7 +20,7 @@ function memory(): Hosting & { readonly files: Buffer[] } {
       const id = String(files.push(file) - 1);
       return { id, mediaType: 'image/png', length: file.length, tag: id, expiresAt: 0 };
     },
-    urlOf: (id) => `https://gateway.example/${id}`,
+    urlOf: ({ id }) => `https://gateway.example/${id}`,
   };
 }
 

@@ -1,5 +1,6 @@
+import { once } from 'node:events';
 import { describe, expect, test } from 'vitest';
-import { exchange, generationsPath, requestLines, startRig } from '../end-to-end/rig.ts';
+import { exchange, generationsPath, openSocket, requestLines, startRig } from '../end-to-end/rig.ts';
 import { gatewayKey } from '../helpers/start-gateway.ts';
 
 // Two readers of one connection must agree where a request ends: whatever a proxy may read otherwise is refused, and the
@@ -89,17 +90,63 @@ describe('a request whose end is in doubt', () => {
     expect(rig.simulator.ledger.received).toBe(3);
   });
 
-  test('two hosts are one too many', async () => {
+  const hosts: readonly (readonly [string, readonly string[]])[] = [
+    ['two hosts', ['host: x', 'Host: y']],
+    ['two equal hosts', ['host: x', 'HOST: x']],
+    ['two hosts, one of them empty', ['host: x', 'host:']],
+    ['two hosts with a header between them', ['host: x', 'accept: */*', 'host: y']],
+    ['two hosts in one header', ['host: x, y']],
+    ['a host with a path', ['host: x/v1']],
+    ['a host with a user', ['host: user@x']],
+    ['a host with a blank inside', ['host: x y']],
+    ['a host with a port that is none', ['host: x:y']],
+    ['no host', []],
+  ];
+
+  test.each(hosts)('%s: a 400 that ends the connection, whatever follows in it', async (_, lines) => {
     const rig = await startRig();
-    for (const [one, other] of [
-      ['x', 'y'],
-      ['x', 'x'],
-      ['x', ''],
-    ]) {
-      const lines = [`host: ${one}`, `Host: ${other}`, `api-key: ${gatewayKey}`, 'connection: close'];
-      const text = await exchange(rig.url, `${['GET /v1/models HTTP/1.1', ...lines].join('\r\n')}\r\n\r\n`);
-      expect(text).toMatch(/^HTTP\/1\.1 400 [\s\S]*"code":"invalid_request"/);
+    const paid = request([`content-length: ${body.length}`], body).replace(smuggled, '');
+    const headers = [...lines, `api-key: ${gatewayKey}`];
+    const targets = ['GET /v1/models', 'GET /nothing', 'GET /%zz', 'HEAD /healthz', `POST ${generationsPath}`];
+    for (const target of targets) {
+      // No `connection: close` is asked for: it is the gateway that ends the connection.
+      const text = await exchange(
+        rig.url,
+        `${[`${target} HTTP/1.1`, ...headers].join('\r\n')}\r\n\r\n${paid}${smuggled}`,
+      );
+      expect(text).toMatch(/^HTTP\/1\.1 400 /);
+      expect(text).toMatch(/\r\nconnection: close\r\n/i);
+      if (!target.startsWith('HEAD')) expect(text).toContain('"code":"invalid_request"');
+      expect(answersIn(text)).toBe(1);
     }
+    expect(rig.simulator.ledger.received).toBe(0);
+    await expect.poll(() => rig.app.gateway.inFlight).toBe(0);
+    expect(requestLines(rig).filter(({ status }) => status !== 400)).toEqual([]);
+  });
+
+  test('two hosts end the connection also before the body has come, and for bytes that come later', async () => {
+    const rig = await startRig();
+    const socket = openSocket(rig.url);
+    let text = '';
+    socket.on('data', (chunk) => {
+      text += chunk;
+      // Now that the answer is there: another request on the same connection.
+      socket.write(smuggled);
+    });
+    socket.on('end', () => socket.end());
+    socket.write(`POST ${generationsPath} HTTP/1.1\r\nhost: x\r\nhost: y\r\napi-key: ${gatewayKey}\r\n\r\n`);
+    await once(socket, 'close');
+    expect(text).toMatch(/^HTTP\/1\.1 400 /);
+    expect(answersIn(text)).toBe(1);
+    expect(requestLines(rig).map(({ status }) => status)).toEqual([400]);
+  });
+
+  test('a request that is worked on is answered before two hosts behind it end the connection', async () => {
+    const rig = await startRig();
+    const good = request([`content-length: ${body.length}`], body).replace(smuggled, '');
+    const text = await exchange(rig.url, `${good}GET /v1/models HTTP/1.1\r\nhost: x\r\nhost: y\r\n\r\n${good}`);
+    expect(text.match(/HTTP\/1\.1 \d\d\d /g)).toEqual(['HTTP/1.1 200 ', 'HTTP/1.1 400 ']);
+    expect(rig.simulator.ledger.received).toBe(1);
   });
 
   test('a body of a GET, or behind HEAD, is a body and no request', async () => {

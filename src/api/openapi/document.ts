@@ -9,8 +9,11 @@ import { responses } from './responses.ts';
 const description = `${manifest.description}.
 
 The same operations are served on OpenAI’s paths, on those of Azure’s SDKs, and below \`/m/{model}\` for clients that cannot
-name a model. Failures have OpenAI’s error shape, with a closed set of codes. A path that is not listed is answered 404
-(\`unknown_url\`), a method that is not listed 405 (\`method_not_allowed\`). A gateway without keys asks for none.`;
+name a model. Base URLs that are nearly right (\`/images/…\` without \`/v1\`, \`/v1/v1/…\`, \`/api/v1/…\`,
+\`/openai/deployments/{deployment}/v1/…\`) are served like the paths that they stand for. Failures have OpenAI’s error
+shape, with a closed set of codes. Any other path is answered 404 (\`unknown_url\`), with the nearest one that is served, and
+a method that is not listed 405 (\`method_not_allowed\`). A gateway without keys asks for none, and answers 403
+(\`forbidden_origin\`) to hosts other than loopback and to web pages of other origins.`;
 
 const schemaLink = (name: string) => ({ schema: { $ref: `#/components/schemas/${name}` } });
 

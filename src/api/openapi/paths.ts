@@ -1,4 +1,4 @@
-import { filesPath } from '../files-route.ts';
+import { filesRouteUrl } from '../files-route.ts';
 import { imagesRoots, modelsRoots } from '../surfaces.ts';
 import { requestParameters } from './headers.ts';
 import type { JsonSchema } from './json-schema.ts';
@@ -127,12 +127,12 @@ export const paths: Readonly<Record<string, JsonSchema>> = Object.fromEntries([
   ...imagesPaths,
   ...submitPaths,
   ...modelsPaths,
-  path(`${filesPath}/:id`, {
+  path(filesRouteUrl, {
     get: {
       ...open,
       operationId: 'retrieveHostedImage',
       tags: ['images'],
-      summary: 'A hosted picture: its id is the permission; it has a life of 24 hours',
+      summary: 'A hosted picture: its id is the permission; it has a life of 24 hours. The extension may be left out',
       responses: fileAnswers(),
     },
   }),
@@ -152,7 +152,7 @@ export const paths: Readonly<Record<string, JsonSchema>> = Object.fromEntries([
       operationId: 'getMetrics',
       tags: ['operation'],
       summary: 'The metrics, for keys that may use every model',
-      responses: keyedAnswers('Metrics', [403]),
+      responses: keyedAnswers('Metrics'),
     },
   }),
   path(openApiPath, {
@@ -161,7 +161,7 @@ export const paths: Readonly<Record<string, JsonSchema>> = Object.fromEntries([
       operationId: 'getOpenApi',
       tags: ['operation'],
       summary: 'This document',
-      responses: openAnswers('OpenApi'),
+      responses: openAnswers('OpenApi', [403]),
     },
   }),
 ]);

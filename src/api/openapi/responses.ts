@@ -66,7 +66,7 @@ export const responses: Readonly<Record<string, JsonSchema>> = {
 
 /** What any request may be answered that is hardly HTTP, or that the gateway itself fails at. */
 const ofAnything = [400, 408, 417, 431, 500];
-const ofKeyed = [...ofAnything, 401, 503];
+const ofKeyed = [...ofAnything, 401, 403, 503];
 
 const errors = (statuses: readonly number[]) =>
   Object.fromEntries(statuses.toSorted().map((status) => [status, responseLink(errorName(status))]));
@@ -81,7 +81,7 @@ export function keyedAnswers(name: string, further: readonly number[] = []): Jso
   return { 200: responseLink(name), ...errors([...ofKeyed, ...further]) };
 }
 
-const ofOtherRoutes = [403, 405, 416];
+const ofOtherRoutes = [405, 416];
 
 /** What a call for pictures is answered: everything but what other routes alone say. */
 export function pictureAnswers(name: string): JsonSchema {

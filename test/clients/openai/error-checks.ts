@@ -9,7 +9,7 @@ type Facts = { status: number; code: string; type: string; param?: string };
 
 /** Checks that each failure is the SDK's class for it, with what the gateway says about it. */
 export function errorChecks(sdk: Sdk) {
-  const { package: errors, connect } = sdk;
+  const { package: errors, connect, unknownModel } = sdk;
 
   async function expectFailure(
     type: new (...parameters: never[]) => Error,
@@ -56,7 +56,7 @@ export function errorChecks(sdk: Sdk) {
       'a model that does not exist': () =>
         expectFailure(
           errors.NotFoundError,
-          { status: 404, code: 'model_not_found', type: 'invalid_request_error', param: 'model' },
+          { status: 404, code: unknownModel, type: 'invalid_request_error', param: 'model' },
           (client) => generate(client, 'a cat', 'nobody'),
           { received: 0 },
         ),

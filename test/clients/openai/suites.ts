@@ -16,7 +16,8 @@ type Major = keyof typeof packages;
 export function openaiSuite(major: Major): Suite {
   const { OpenAI } = packages[major];
   const connect = (url: string, apiKey = gatewayKey) => new OpenAI({ baseURL: `${url}/v1`, apiKey });
-  const sdk: Sdk = { package: packages[major], connect, streams: major > 4 };
+  const unknownModel = 'model_not_found';
+  const sdk: Sdk = { package: packages[major], connect, streams: major > 4, unknownModel };
   return { ...imageChecks(sdk), addresses: { ...nameChecks(sdk), ...modelElsewhereChecks(packages[major]) } };
 }
 
@@ -25,7 +26,8 @@ export function azureOpenaiSuite(major: Major): Suite {
   const { AzureOpenAI } = packages[major];
   const connect = (url: string, apiKey = gatewayKey) =>
     new AzureOpenAI({ endpoint: url, apiKey, apiVersion: '2025-04-01-preview' });
-  const sdk: Sdk = { package: packages[major], connect, streams: major > 4 };
+  const unknownModel = 'DeploymentNotFound';
+  const sdk: Sdk = { package: packages[major], connect, streams: major > 4, unknownModel };
   return { ...imageChecks(sdk), addresses: { ...nameChecks(sdk), ...azureAddressChecks(packages[major]) } };
 }
 

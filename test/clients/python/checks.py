@@ -126,8 +126,9 @@ def check_errors():
     expect_failure(
         openai.BadRequestError, 400, "invalid_value", lambda: generate(model="picture", prompt=prompt, n=11), "n"
     )
+    unknown = "model_not_found" if sys.argv[1] == "OpenAI" else "DeploymentNotFound"
     expect_failure(
-        openai.NotFoundError, 404, "model_not_found", lambda: generate(model="nobody", prompt=prompt), "model"
+        openai.NotFoundError, 404, unknown, lambda: generate(model="nobody", prompt=prompt), "model"
     )
     wrong = connect("wrong").images.generate
     expect_failure(

@@ -81,7 +81,7 @@ export const proActionsSuite: Suite = {
     async 'a deployment that does not exist'() {
       const answer = await viaAzure(await startRig(), 'nobody', {});
       expect(answer.status).toBe(404);
-      expect(await answer.json()).toMatchObject({ error: { code: 'model_not_found' } });
+      expect(await answer.json()).toMatchObject({ error: { code: 'DeploymentNotFound' } });
     },
     async 'a hub target that does not exist'() {
       const answer = await viaHub(await startRig(), 'nobody', {});
