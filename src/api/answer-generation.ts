@@ -13,7 +13,7 @@ export async function answerGeneration(
   asked: ImageRequest,
   start: () => Generation,
 ): Promise<void> {
-  record.prompt = asked.prompt;
+  record.request = asked;
   record.count = asked.count;
   // From here on the generation accounts for the body.
   arrival?.release();

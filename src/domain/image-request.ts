@@ -79,3 +79,13 @@ export function parameterNames(request: ImageRequest): ReadonlySet<string> {
   if (edit?.markup) names.push('markup');
   return new Set(names);
 }
+
+/** Every text that a caller has written into its request. */
+export function callerTexts({ prompt, user, extra }: ImageRequest): readonly string[] {
+  return [prompt, ...textsIn([user, extra])];
+}
+
+function textsIn(value: unknown): string[] {
+  if (typeof value === 'string') return [value];
+  return typeof value === 'object' && value !== null ? Object.values(value).flatMap(textsIn) : [];
+}

@@ -1,5 +1,6 @@
 import type { Bill, Tokens } from './bill.ts';
 import type { GatewayError, Outcome } from './gateway-error.ts';
+import type { ImageRequest } from './image-request.ts';
 
 /** Oddities of an upstream that cost nobody a picture, but that an operator wants to know of. */
 export type Anomaly =
@@ -33,8 +34,8 @@ export type AttemptRecord = {
   /** Of the upstream's answer, if there was one. */
   readonly status: number | undefined;
   readonly error: GatewayError | undefined;
-  /** Never logged: it is removed from what the upstream says about a failure. */
-  readonly prompt: string;
+  /** Never logged: its texts are removed from what the upstream says about a failure. */
+  readonly request: ImageRequest;
   /** How many images were asked for, and how many were made, where that is known. */
   readonly count: number;
   readonly images: number | undefined;

@@ -1,4 +1,5 @@
 import type { GenerationReport } from './generation.ts';
+import type { ImageRequest } from './image-request.ts';
 import type { Trace } from './trace.ts';
 
 /** Everything about one HTTP request to the gateway that is worth a log line or a counter. */
@@ -16,8 +17,8 @@ export type RequestRecord = {
   readonly clientRetry: number;
   /** The caller's own trace, if it has one. */
   readonly trace?: Trace | undefined;
-  /** Never logged: its length and a keyed hash are. */
-  prompt?: string;
+  /** Never logged: the length of its prompt and a keyed hash of that are. */
+  request?: ImageRequest;
   /** How many pictures were asked for, and how many were written completely. */
   count?: number;
   images: number;

@@ -242,7 +242,7 @@ function attemptRecord(
     model: model.name,
     target: target.name,
     provider: target.provider.id,
-    prompt: request.prompt,
+    request,
     count: paid.request.count,
     images: attempt.made?.pictures,
     end,

@@ -12,7 +12,7 @@ export function describeFailure(error: GatewayError): string {
   return [
     `No picture: ${message}`,
     `  ${kind}${facts}`,
-    ...(upstream === undefined ? [] : [`  ${describeUpstream(redactUpstream(upstream, smokePrompt))}`]),
+    ...(upstream === undefined ? [] : [`  ${describeUpstream(redactUpstream(upstream, [smokePrompt]))}`]),
     ...(hint === undefined ? [] : [`  ${hint}`]),
     `  ${describeCost(error)}`,
     '',

@@ -12,10 +12,10 @@ export function attemptLevel({ error }: AttemptRecord): 'debug' | 'warn' {
 
 /** The log line of one paid call. */
 export function attemptLine(attempt: AttemptRecord): Record<string, unknown> {
-  const { end, queueMs, upstreamMs, bill, error, prompt, ...facts } = attempt;
+  const { end, queueMs, upstreamMs, bill, error, request, ...facts } = attempt;
   return {
     ...facts,
-    ...(error && { error: errorFacts(error, prompt) }),
+    ...(error && { error: errorFacts(error, request) }),
     outcome: end,
     queueMs: Math.round(queueMs),
     upstreamMs: Math.round(upstreamMs),

@@ -2,6 +2,7 @@ import { hash, randomBytes } from 'node:crypto';
 import { EgressProxyError, egressProxyHint } from '../domain/egress-proxy.ts';
 import { type ErrorKind, GatewayError } from '../domain/gateway-error.ts';
 import type { GenerationReport } from '../domain/generation.ts';
+import { callerTexts, type ImageRequest } from '../domain/image-request.ts';
 import type { AttemptEnd } from '../domain/recorder.ts';
 import type { RequestEnd, RequestRecord } from '../domain/request-record.ts';
 import { billFacts } from './bill-facts.ts';
@@ -12,7 +13,8 @@ const salt = randomBytes(32).toString('base64');
 
 /** The one log line of a request: facts only. Of the prompt it has the length and a keyed hash, to tell equal ones. */
 export function wideRecord(record: RequestRecord, { how, status }: RequestEnd): Record<string, unknown> {
-  const { generation, prompt } = record;
+  const { generation } = record;
+  const prompt = record.request?.prompt;
   const now = performance.now();
   return {
     requestId: record.requestId,
@@ -42,7 +44,7 @@ export function wideRecord(record: RequestRecord, { how, status }: RequestEnd): 
     bytesIn: record.bytesIn,
     bytesOut: record.bytesOut,
     ...(prompt !== undefined && { promptLength: prompt.length, promptHash: keyedHash(prompt) }),
-    ...(record.error !== undefined && { error: errorFacts(record.error, prompt) }),
+    ...(record.error !== undefined && { error: errorFacts(record.error, record.request) }),
   };
 }
 
@@ -83,15 +85,15 @@ function keyedHash(prompt: string): string {
   return hash('sha256', `${salt}${prompt}`, 'base64url').slice(0, 16);
 }
 
-/** @param prompt to be removed from what the upstream says */
-export function errorFacts(error: unknown, prompt: string | undefined): Record<string, unknown> {
+/** @param request its texts are removed from what the upstream says */
+export function errorFacts(error: unknown, request: ImageRequest | undefined): Record<string, unknown> {
   if (!(error instanceof GatewayError)) return unexpected(error);
   const { kind, outcome, param, cause, upstream } = error;
   return {
     kind,
     outcome,
     param,
-    upstream: upstream && redactUpstream(upstream, prompt),
+    upstream: upstream && redactUpstream(upstream, request ? callerTexts(request) : []),
     cause: causeFacts(cause),
     hint: operatorHint(error),
   };

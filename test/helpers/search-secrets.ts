@@ -48,7 +48,7 @@ export class SecretWatch {
     server.addHook('onRequest', (request, reply, done) => {
       for (const key of presentedIn(request.headers)) this.#credentials.add(key);
       keepErrorBodies(reply.raw, this.#errorBodies);
-      reply.raw.once('close', () => this.#prompts.add(request.record?.prompt ?? ''));
+      reply.raw.once('close', () => this.#prompts.add(request.record?.request?.prompt ?? ''));
       done();
     });
   }

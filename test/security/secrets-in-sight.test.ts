@@ -47,7 +47,7 @@ describe('the search for secrets', () => {
     const watch = new SecretWatch([gatewayKey], { models: { one: { apiKey: 'azure-key-canary' } } });
     watch.listenTo(server);
     server.get('/', (request, reply) => {
-      Object.assign(request, { record: { prompt: 'a secret wish' } });
+      Object.assign(request, { record: { request: { prompt: 'a secret wish' } } });
       return reply.code(400).send({ error: request.headers['x-echo'] });
     });
     const ask = (headers: Record<string, string>) => server.inject({ url: '/', headers });
@@ -82,8 +82,19 @@ const canaries = {
 
 const wasSeen = new RegExp(Object.values(canaries).join('|'));
 
+/** What Azure says in its own words is for the log, the rest is not. */
+const { said: _said, ...ofOthers } = canaries;
+const wasLogged = new RegExp(Object.values(ofOthers).join('|'));
+
 describe('an upstream that says everything that it was told', () => {
-  const echo = { message: JSON.stringify(canaries), code: canaries.said, param: canaries.said, type: canaries.said };
+  // A cookie and the like never reach Azure.
+  const { prompt, user, extra, said } = canaries;
+  const echo = {
+    message: JSON.stringify({ prompt, user, extra, said }),
+    code: canaries.said,
+    param: canaries.said,
+    type: canaries.said,
+  };
   const answers: readonly (readonly [string, number, unknown])[] = [
     ['a success', 200, { created: 1, data: [{ b64_json: tinyPng, revised_prompt: canaries.revised }], error: null }],
     ['a link', 200, { created: 1, data: [{ url: `https://a.example/${canaries.said}.png?sig=${canaries.said}` }] }],
@@ -129,6 +140,7 @@ describe('an upstream that says everything that it was told', () => {
       ['model', 'v1'],
       ['prompt', canaries.prompt],
       ['user', canaries.user],
+      ['metadata', canaries.extra],
     ] as const) {
       form.append(name, value);
     }
@@ -136,8 +148,7 @@ describe('an upstream that says everything that it was told', () => {
     const key = { authorization: `Bearer ${gatewayKey}` };
     await (await fetch(`${gateway.url}/v1/images/edits`, { method: 'POST', headers: key, body: form })).text();
     await expect.poll(() => gateway.app.gateway.inFlight).toBe(0);
-    const ownWords = gateway.logText().replaceAll('saidcanary', '');
-    expect(ownWords).not.toMatch(wasSeen);
+    expect(gateway.logText()).not.toMatch(wasLogged);
     expect(gateway.log.length).toBeGreaterThan(20);
   });
 });

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { GatewayError } from '../../src/domain/gateway-error.ts';
 import type { RequestRecord } from '../../src/domain/request-record.ts';
+import { plainRequest } from '../../src/gateway/parameter-samples.ts';
 import { levelOf, wideRecord } from '../../src/telemetry/wide-record.ts';
 
 const record: RequestRecord = {
@@ -18,7 +19,7 @@ const answered = { how: 'answered', status: 200 } as const;
 describe('the log line of a request', () => {
   test('tells equal prompts by length and hash, and never has their text', () => {
     const [one, same, other] = ['a secret prompt', 'a secret prompt', 'another secret!'].map((prompt) =>
-      wideRecord({ ...record, prompt }, answered),
+      wideRecord({ ...record, request: { ...plainRequest, prompt } }, answered),
     );
     expect(one?.promptLength).toBe(15);
     expect(one?.promptHash).toBe(same?.promptHash);
