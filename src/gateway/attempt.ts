@@ -21,6 +21,8 @@ export type Delivering = {
   readonly wantsPreviews: boolean;
   readonly hosting: Hosting | undefined;
   readonly signal: AbortSignal;
+  /** When free steps after a paid call are tried for the last time, as of `performance.now()`. */
+  readonly retryUntil: number;
   readonly recorder: Recorder;
   /** The trace that the calls are a part of. */
   readonly trace?: Trace | undefined;
@@ -125,8 +127,9 @@ export class PaidAttempt {
   }
 
   async #run(): Promise<AsyncIterable<ImageEvent>> {
-    const { signal, recorder } = this.#delivering;
-    const answer = await this.target.provider.generate(this.#request, { signal, attempt: this.attempt, recorder });
+    const { signal, retryUntil, recorder } = this.#delivering;
+    const call = { signal, retryUntil, attempt: this.attempt, recorder };
+    const answer = await this.target.provider.generate(this.#request, call);
     try {
       return await this.#deliver(answer);
     } catch (error) {
@@ -135,10 +138,13 @@ export class PaidAttempt {
   }
 
   async #deliver(answer: AsyncIterable<ImageEvent>): Promise<AsyncIterable<ImageEvent>> {
-    const { delivery, wantsPreviews, hosting, signal } = this.#delivering;
+    const { delivery, wantsPreviews, hosting, signal, retryUntil } = this.#delivering;
     const events = this.#request.stream && !wantsPreviews ? await dropPreviews(answer) : answer;
-    if (delivery === 'b64_json') return deliverBase64(events, this.target.download, signal);
-    if (delivery === 'url' && hosting) return asStream(await deliverUrl(events, hosting, signal));
+    if (delivery === 'b64_json') {
+      return deliverBase64(events, (url) => this.target.download(url, signal, retryUntil), signal);
+    }
+    if (delivery === 'url' && hosting)
+      return asStream(await deliverUrl(events, hosting, { signal, until: retryUntil }));
     return events;
   }
 }

@@ -1,11 +1,12 @@
 import { decodeBase64 } from '../domain/base64.ts';
+import type { Retrying } from '../domain/free-step.ts';
 import { GatewayError } from '../domain/gateway-error.ts';
 import type { ImageEvent } from '../domain/image-event.ts';
 import type { StoredImage } from '../domain/image-store.ts';
 
 /** Where pictures are hosted, and under which address. */
 export type Hosting = {
-  put(bytes: AsyncIterable<Buffer>, signal: AbortSignal): Promise<StoredImage>;
+  put(bytes: AsyncIterable<Buffer>, retrying: Retrying): Promise<StoredImage>;
   /** The absolute URL of a stored picture. */
   urlOf(id: string): string;
 };
@@ -17,7 +18,7 @@ export type Hosting = {
 export async function deliverUrl(
   events: AsyncIterable<ImageEvent>,
   hosting: Hosting,
-  signal: AbortSignal,
+  retrying: Retrying,
 ): Promise<ImageEvent[]> {
   const answer: ImageEvent[] = [];
   const rest = events[Symbol.asyncIterator]();
@@ -27,7 +28,7 @@ export async function deliverUrl(
       const event = next.value;
       if (event.type === 'url' || event.type === 'done') answer.push(event);
       if (event.type !== 'image') continue;
-      const { id } = await hosting.put(decodeBase64(pictureBytes(rest, end), damaged), signal);
+      const { id } = await hosting.put(decodeBase64(pictureBytes(rest, end), damaged), retrying);
       answer.push({ type: 'url', index: event.index, url: hosting.urlOf(id), ...end.take() });
     }
   } finally {

@@ -6,7 +6,7 @@ import { deliverUrl, type Hosting } from '../../src/gateway/deliver-url.ts';
 import { dropPreviews } from '../../src/gateway/drop-previews.ts';
 import { asStream, cut, handwriting } from '../helpers/json-text.ts';
 
-const { signal } = new AbortController();
+const retrying = { signal: new AbortController().signal, until: 0 };
 
 /** Keeps pictures in memory, under the numbers in which they came. */
 function memory(): Hosting & { readonly files: Buffer[] } {
@@ -38,7 +38,7 @@ describe('deliverUrl', () => {
   test('hosts every picture, and gives its link with what stood beside it', async () => {
     const store = memory();
     const events: ImageEvent[] = [...picture(0, 'aa'), ...picture(1, 'b'), { type: 'done' }];
-    const answer = await deliverUrl(asStream(events), store, signal);
+    const answer = await deliverUrl(asStream(events), store, retrying);
     expect(store.files.map(String)).toEqual(['aa', 'b']);
     expect(answer).toEqual([
       { type: 'url', index: 0, url: 'https://gateway.example/0' },
@@ -49,7 +49,7 @@ describe('deliverUrl', () => {
 
   test('leaves links of the upstream as they are', async () => {
     const link: ImageEvent = { type: 'url', index: 0, url: 'https://blob.example/1' };
-    expect(await deliverUrl(asStream<ImageEvent>([link, { type: 'done' }]), memory(), signal)).toEqual([
+    expect(await deliverUrl(asStream<ImageEvent>([link, { type: 'done' }]), memory(), retrying)).toEqual([
       link,
       { type: 'done' },
     ]);
@@ -65,7 +65,7 @@ describe('deliverUrl', () => {
       }
     }
     const full: Hosting = { put: () => Promise.reject(new Error('the disk is full')), urlOf: () => '' };
-    await expect(deliverUrl(upstream(), full, signal)).rejects.toThrow('the disk is full');
+    await expect(deliverUrl(upstream(), full, retrying)).rejects.toThrow('the disk is full');
     expect(isClosed).toBe(true);
   });
 
@@ -74,7 +74,7 @@ describe('deliverUrl', () => {
       yield* picture(0, 'aa').slice(0, 2);
       throw new Error('cut');
     }
-    await expect(deliverUrl(upstream(), memory(), signal)).rejects.toThrow('cut');
+    await expect(deliverUrl(upstream(), memory(), retrying)).rejects.toThrow('cut');
   });
 });
 
