@@ -346,7 +346,7 @@ describe('a caller of azure-async', () => {
   });
 
   test('is told of a lost operation that it may have been billed', async () => {
-    acceptOperation(mockAzure(), { status: 404, headers: { 'retry-after': '60' }, body: html });
+    acceptOperation(mockAzure(), { status: 404, headers: { 'retry-after-ms': '60000' }, body: html });
     const called = await call({ timeoutMs: 5_000 });
     expect([called.status, called.json().error.code, called.headers.get('x-should-retry')]).toEqual([
       502,
