@@ -1,8 +1,11 @@
+import { once } from 'node:events';
+import https from 'node:https';
+import type { Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { type Dispatcher, Pool } from 'undici';
-import { expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { exchange } from '../../src/upstream/exchange.ts';
-import { serveHttp } from '../helpers/loopback-server.ts';
+import { certificate, serveHttp, serveRaw } from '../helpers/loopback-server.ts';
 
 const { signal } = new AbortController();
 const call = { path: '/', method: 'POST', signal } as const;
@@ -39,4 +42,42 @@ test('errors have stacks again after two answers that end in one tick', async ()
   for (const handler of handlers) handler.onResponseEnd?.(controller, {});
   await new Promise((resolve) => process.nextTick(resolve));
   expect([stackTraceLimit > 0, Error.stackTraceLimit]).toEqual([true, stackTraceLimit]);
+});
+
+describe('a POST whose caller leaves while it connects', () => {
+  /** A server that lets TLS wait until it is told to go on; that resolves when the connection has ended. */
+  async function serveSlowTls() {
+    const held = Promise.withResolvers<Socket>();
+    const received: (string | undefined)[] = [];
+    const server = https.createServer(certificate, ({ url }, response) => {
+      received.push(url);
+      response.end();
+    });
+    server.on('tlsClientError', () => {});
+    const port = await serveRaw((socket) => held.resolve(socket.pause()));
+    const goOn = async () => {
+      const socket = await held.promise;
+      server.emit('connection', socket);
+      await once(socket, 'close');
+    };
+    return { origin: `https://localhost:${port}`, isHeld: held.promise, goOn, received };
+  }
+
+  test('is not sent when the connection is there after that, nor called sent', async () => {
+    const { origin, isHeld, goOn, received } = await serveSlowTls();
+    const pool = new Pool(origin, { pipelining: 0, allowH2: false, connect: { ca: certificate.cert } });
+    onTestFinished(() => pool.destroy());
+    const abort = new AbortController();
+    let isSent = false;
+    const onSent = () => {
+      isSent = true;
+    };
+    const paid = exchange(pool, { ...call, path: '/paid', origin, body: 'paid', onSent, signal: abort.signal });
+    await isHeld;
+    const reason = new Error('the caller has left');
+    abort.abort(reason);
+    await expect(paid).rejects.toBe(reason);
+    await goOn();
+    expect([received, isSent]).toEqual([[], false]);
+  });
 });
