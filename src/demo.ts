@@ -11,8 +11,9 @@ const key = 'demo-key';
 try {
   const variables: Variables = { LOG_PRETTY: 'true', ...loadDotEnv(), GATEWAY_API_KEYS: key, KEYS_FILE: '' };
   // The simulator listens where the gateway does: a container publishes both, so that picture links work outside.
-  const { host } = readEnvironment(variables);
-  const { port } = new URL(variables.SIMULATOR_URL || 'http://127.0.0.1:8867');
+  const { host, port: gatewayPort } = readEnvironment(variables);
+  // With PORT=0 several demos can run at once, so the simulator takes a free port, too.
+  const { port } = new URL(variables.SIMULATOR_URL || `http://127.0.0.1:${gatewayPort === 0 ? 0 : 8867}`);
   const simulator = await startSimulator({ host, port: Number(port) });
   const azure = simulator.origin.replace('//0.0.0.0', '//127.0.0.1');
   const configuration = readConfiguration({

@@ -364,6 +364,23 @@ describe('the demo', () => {
     expect(await program.exited).toBe(0);
   });
 
+  test('on a free port takes one for its simulator, too, and shows what images cost', async () => {
+    const program = await startProgram({ entry: 'src/demo.ts', env: { ...env, SIMULATOR_URL: '' } });
+    await expect.poll(() => program.output.stdout, patience).toContain('Ctrl-C');
+    const { stdout } = program.output;
+    const [, url = ''] = /The gateway listens on (http:\S+);/.exec(stdout) ?? [];
+    const [, simulator = ''] = /the whole list: (http:\S+)/.exec(stdout) ?? [];
+    expect([new URL(url).port, new URL(simulator).port]).not.toContain('8867');
+    expect((await request(simulator)).statusCode).toBe(200);
+    const answer = await request(`${url.replace('localhost', '127.0.0.1')}${generationsPath}`, {
+      method: 'POST',
+      headers: { authorization: 'Bearer demo-key', 'content-type': 'application/json' },
+      body: '{"model":"dall-e-3","prompt":"a cat"}',
+    });
+    await answer.body.dump();
+    expect([answer.statusCode, answer.headers['x-gateway-cost-usd']]).toEqual([200, '0.04']);
+  });
+
   test('when the port of its simulator is taken, names that port and not the gateway’s', async () => {
     const port = await occupyPort();
     const program = await startProgram({
