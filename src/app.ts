@@ -189,7 +189,7 @@ export function buildApp(parts: AppParts): App {
 /** Pictures can be hosted when there is a place for them, and an address that callers can use. */
 function hostingAt(baseUrl: string | undefined, store: ImageStore | undefined): Hosting | undefined {
   if (baseUrl === undefined || store === undefined) return undefined;
-  return { put: (bytes, signal) => store.put(bytes, signal), urlOf: (image) => `${baseUrl}${filePath(image)}` };
+  return { put: (bytes, retrying) => store.put(bytes, retrying), urlOf: (image) => `${baseUrl}${filePath(image)}` };
 }
 
 /** Where a server that listens on loopback only can be reached; the headers of a request are not asked for that. */

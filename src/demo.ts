@@ -17,8 +17,9 @@ try {
     KEYS_FILE: 'config/keys.demo.json',
   };
   // The simulator listens where the gateway does: a container publishes both, so that its scenarios can be read outside.
-  const { host } = readEnvironment(variables);
-  const { port } = new URL(variables.SIMULATOR_URL || 'http://127.0.0.1:8867');
+  const { host, port: gatewayPort } = readEnvironment(variables);
+  // With PORT=0 several demos can run at once, so the simulator takes a free port, too.
+  const { port } = new URL(variables.SIMULATOR_URL || `http://127.0.0.1:${gatewayPort === 0 ? 0 : 8867}`);
   const simulator = await dependingOn('SIMULATOR_URL', () => startSimulator({ host, port: Number(port) }));
   const azure = simulator.origin.replace('//0.0.0.0', '//127.0.0.1').replace('//[::]', '//[::1]');
   const configuration = readConfiguration({

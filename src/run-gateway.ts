@@ -222,16 +222,35 @@ function endWithSignals(
   { app, logger, log }: Built & { readonly log: LogOutput },
   { skip }: { skip: 'SIGHUP'[] },
 ): void {
-  // The library ends the process at once on a second signal.
   closeWithGrace({ delay: false, logger: false, skip }, async ({ signal, err }) => {
     const { drainMs } = app.models;
     // The drain has a limit of its own. Should it not come to an end all the same:
     setTimeout(() => process.exit(1), leadMs + drainMs + leadMs).unref();
+    const hurry = hurryAtSecondSignal();
+    hurry.addEventListener('abort', () =>
+      logger.warn({ signal: hurry.reason }, 'second signal: ending what is running'),
+    );
     if (err) logger.fatal({ stack: err.stack }, 'unexpected error, shutting down');
     else logger.info({ signal }, 'draining');
     // Ctrl-C at a terminal has no load balancer to wait for.
-    await drain(app, { leadMs: signal === 'SIGTERM' ? leadMs : 0, limitMs: drainMs });
+    await drain(app, { leadMs: signal === 'SIGTERM' ? leadMs : 0, limitMs: drainMs, hurry });
     logger.info('closed');
     await log.end();
+    if (hurry.aborted) process.exit(1);
   });
+}
+
+/**
+ * Aborted by the second signal that ends the process; a third one ends it at once. The library would do that at the
+ * second one: callers whose images may be billed would see a reset, and many clients would buy them again.
+ */
+function hurryAtSecondSignal(): AbortSignal {
+  const hurry = new AbortController();
+  for (const name of ['SIGTERM', 'SIGINT']) {
+    process.removeAllListeners(name).on(name, () => {
+      if (hurry.signal.aborted) process.exit(1);
+      hurry.abort(name);
+    });
+  }
+  return hurry.signal;
 }

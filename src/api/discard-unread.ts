@@ -12,12 +12,18 @@ export function discardUnread(response: ServerResponse): void {
   const { req: request } = response;
   if (request.complete || request.destroyed) return;
   const { socket } = request;
+  // With this Node ends a connection that is not kept, as soon as the response is on its way. Here it only says that no more
+  // comes, so that what the caller still sends can be read.
+  socket.destroySoon = () => void socket.end();
   response.once('finish', () => {
-    if (socket.destroyed || request.complete) return;
+    if (socket.destroyed) return;
+    if (request.complete) {
+      Reflect.deleteProperty(socket, 'destroySoon');
+      if (socket.writableEnded) socket.destroySoon();
+      return;
+    }
     const end = performance.now() + lingerMs;
     const lastByte = socket.bytesRead + lingerBytes;
-    // Where the connection is not kept alive, Node has just ended it, and would destroy it when the answer is on its way.
-    socket.off('finish', socket.destroy);
     // Whoever has read the body until now is still attached; a listener of `readable` would hold back the flow.
     request.unpipe();
     request.removeAllListeners('readable');
@@ -28,6 +34,7 @@ export function discardUnread(response: ServerResponse): void {
       if (!request.complete && !socket.destroyed && !isLate) return;
       clearInterval(timer);
       if (!request.complete || socket.writableEnded) socket.destroy();
+      else Reflect.deleteProperty(socket, 'destroySoon');
     };
     const timer = setInterval(check, 50);
     // Comes with the end of the body. Of a connection that ends before, Node does not tell the request any more.

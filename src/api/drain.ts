@@ -8,6 +8,8 @@ type Limits = {
   readonly leadMs: number;
   /** How long running requests may take after that. */
   readonly limitMs: number;
+  /** Ends both at once. */
+  readonly hurry?: AbortSignal;
 };
 
 const sweepMs = 200;
@@ -19,21 +21,25 @@ const lastAnswersMs = 1_000;
  */
 export async function drain(
   { server, gateway, lifecycle }: { server: FastifyInstance; gateway: Gateway; lifecycle: Lifecycle },
-  { leadMs, limitMs }: Limits,
+  { leadMs, limitMs, hurry = AbortSignal.any([]) }: Limits,
 ): Promise<void> {
   lifecycle.phase = 'draining';
-  await wait(leadMs);
+  await wait(leadMs, undefined, { signal: hurry }).catch(() => {});
   lifecycle.phase = 'closing';
   // Node closes connections that are idle now, but not those that fall idle later: they would hold the server open.
   const sweep = setInterval(() => server.server.closeIdleConnections(), sweepMs);
-  const limit = setTimeout(() => {
+  const endAll = () => {
     gateway.cancelAll();
     setTimeout(() => server.server.closeAllConnections(), lastAnswersMs);
-  }, limitMs);
+  };
+  const limit = setTimeout(endAll, limitMs);
+  if (hurry.aborted) endAll();
+  hurry.addEventListener('abort', endAll);
   try {
     await server.close();
   } finally {
     clearInterval(sweep);
     clearTimeout(limit);
+    hurry.removeEventListener('abort', endAll);
   }
 }

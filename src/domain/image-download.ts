@@ -5,7 +5,9 @@
 export type DownloadedImage = { readonly mediaType: string; readonly bytes: AsyncIterable<Buffer> };
 
 /**
- * Fetches a result picture from a link that an upstream gave, without credentials, from allowed hosts only.
- * Settles when the first bytes are known to be an image; rejects with a GatewayError (`upstream_result_unavailable`).
+ * Fetches an image from a link, without credentials, from allowed hosts only. Settles when the first bytes are known to
+ * be an image; rejects with a GatewayError (`upstream_result_unavailable`), and with the signal's reason.
+ *
+ * @param until when the last try may begin, as of `performance.now()`; by default only the signal ends the tries
  */
-export type ImageDownload = (url: string, signal: AbortSignal) => Promise<DownloadedImage>;
+export type ImageDownload = (url: string, signal: AbortSignal, until?: number) => Promise<DownloadedImage>;

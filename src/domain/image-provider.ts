@@ -22,6 +22,8 @@ export type Made = { readonly pictures: number; readonly usage?: ImageUsage; rea
 export type ProviderCall = {
   /** Ends with the generation: deadline, lost caller, shutdown. Its reason is a GatewayError. */
   readonly signal: AbortSignal;
+  /** When free steps after the paid call are tried for the last time, as of `performance.now()`; by default never. */
+  readonly retryUntil?: number;
   readonly attempt: Attempt;
   readonly recorder: Recorder;
 };

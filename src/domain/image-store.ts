@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+import type { Retrying } from './free-step.ts';
 
 /** A picture that the gateway hosts. */
 export type StoredImage = {
@@ -26,9 +27,10 @@ export interface ImageStore {
   /**
    * Stores a picture while it arrives. Resolves once it is durable; rejects with a GatewayError when its bytes are no
    * image (`upstream_invalid_response`) or when it cannot be stored (`storage_failed`), with what `bytes` throws, and
-   * with the signal's reason while it waits for its turn. Nothing is left behind then.
+   * with the signal's reason while it waits. What fails in passing is retried; by default nothing is. A rejection leaves
+   * nothing behind.
    */
-  put(bytes: AsyncIterable<Buffer>, signal?: AbortSignal): Promise<StoredImage>;
+  put(bytes: AsyncIterable<Buffer>, retrying?: Retrying): Promise<StoredImage>;
   /** `undefined` for ids that are unknown, expired, or no ids at all. */
   open(id: string): Promise<OpenImage | undefined>;
   close(): Promise<void>;

@@ -24,6 +24,8 @@ export type Delivering = {
   readonly wantsPreviews: boolean;
   readonly hosting: Hosting | undefined;
   readonly signal: AbortSignal;
+  /** When free steps after a paid call are tried for the last time, as of `performance.now()`. */
+  readonly retryUntil: number;
   readonly recorder: Recorder;
   /** The trace that the calls are a part of. */
   readonly trace?: Trace | undefined;
@@ -146,8 +148,9 @@ export class PaidAttempt {
   }
 
   async #run(): Promise<AsyncIterable<ImageEvent>> {
-    const { signal, recorder } = this.#delivering;
-    const answer = await this.target.provider.generate(this.#request, { signal, attempt: this.attempt, recorder });
+    const { signal, retryUntil, recorder } = this.#delivering;
+    const call = { signal, retryUntil, attempt: this.attempt, recorder };
+    const answer = await this.target.provider.generate(this.#request, call);
     try {
       return await this.#deliver(answer);
     } catch (error) {
@@ -156,26 +159,27 @@ export class PaidAttempt {
   }
 
   async #deliver(answer: AsyncIterable<ImageEvent>): Promise<AsyncIterable<ImageEvent>> {
-    const { signal, wantsPreviews, asked } = this.#delivering;
+    const { wantsPreviews, asked } = this.#delivering;
     const { stream, count } = this.#request;
-    const events = await this.#convert(stream && !wantsPreviews ? await dropPreviews(answer) : answer, signal);
+    const events = await this.#convert(stream && !wantsPreviews ? await dropPreviews(answer) : answer);
     // While the head of the response can still say that images are missing.
     return !asked.stream && count > 1 ? lookAhead(events) : events;
   }
 
-  async #convert(events: AsyncIterable<ImageEvent>, signal: AbortSignal): Promise<AsyncIterable<ImageEvent>> {
-    const { delivery = this.target.family.defaults.delivery, hosting } = this.#delivering;
-    if (delivery === 'b64_json') {
-      return deliverBase64(events, this.target.download, signal, () => {
+  async #convert(events: AsyncIterable<ImageEvent>): Promise<AsyncIterable<ImageEvent>> {
+    const { delivery, hosting, signal, retryUntil } = this.#delivering;
+    if ((delivery ?? this.target.family.defaults.delivery) === 'b64_json') {
+      return deliverBase64(events, (url) => {
         this.#adaptation = 'delivery=b64_json';
+        return this.target.download(url, signal, retryUntil);
       });
     }
-    if (this.#delivering.delivery === 'url' && hosting) {
-      return asStream(
-        await deliverUrl(events, hosting, signal, () => {
-          this.#adaptation = 'delivery=url';
-        }),
-      );
+    if (delivery === 'url' && hosting) {
+      const host = async (bytes: AsyncIterable<Buffer>) => {
+        this.#adaptation = 'delivery=url';
+        return hosting.urlOf(await hosting.put(bytes, { signal, until: retryUntil }));
+      };
+      return asStream(await deliverUrl(events, host));
     }
     return events;
   }

@@ -1,5 +1,5 @@
 import { encodeBase64 } from '../domain/base64.ts';
-import type { DownloadedImage, ImageDownload } from '../domain/image-download.ts';
+import type { DownloadedImage } from '../domain/image-download.ts';
 import type { ImageEvent } from '../domain/image-event.ts';
 import { replay } from '../domain/replay.ts';
 
@@ -8,19 +8,12 @@ type LinkEvent = Extract<ImageEvent, { type: 'url' }>;
 /**
  * Turns links into images. Links that stand before the first image, which is all of them in practice, are opened
  * and their first bytes checked before the promise settles, so that a lost result is still an ordinary error.
- * @param onConverted called for each link
  */
 export async function deliverBase64(
   events: AsyncIterable<ImageEvent>,
-  download: ImageDownload,
-  signal: AbortSignal,
-  onConverted: () => void,
+  download: (url: string) => Promise<DownloadedImage>,
 ): Promise<AsyncIterable<ImageEvent>> {
   const rest = events[Symbol.asyncIterator]();
-  const open = (link: LinkEvent) => {
-    onConverted();
-    return download(link.url, signal);
-  };
   const head: ImageEvent[] = [];
   for (;;) {
     const { value: event, done } = await rest.next();
@@ -30,9 +23,9 @@ export async function deliverBase64(
   }
   const opened = new Map<LinkEvent, DownloadedImage>();
   await Promise.all(
-    head.filter((event) => event.type === 'url').map(async (link) => opened.set(link, await open(link))),
+    head.filter((event) => event.type === 'url').map(async (link) => opened.set(link, await download(link.url))),
   );
-  return convert(replay(head, rest), async (link) => opened.get(link) ?? (await open(link)));
+  return convert(replay(head, rest), async (link) => opened.get(link) ?? (await download(link.url)));
 }
 
 /** No generator: every piece of every image passes here, and a generator would cost it several turns more. */

@@ -1,11 +1,12 @@
 import { decodeBase64 } from '../domain/base64.ts';
+import type { Retrying } from '../domain/free-step.ts';
 import { GatewayError } from '../domain/gateway-error.ts';
 import type { ImageEvent } from '../domain/image-event.ts';
 import type { StoredImage } from '../domain/image-store.ts';
 
 /** Where pictures are hosted, and under which address. */
 export type Hosting = {
-  put(bytes: AsyncIterable<Buffer>, signal: AbortSignal): Promise<StoredImage>;
+  put(bytes: AsyncIterable<Buffer>, retrying: Retrying): Promise<StoredImage>;
   /** The absolute URL of a stored picture. */
   urlOf(image: StoredImage): string;
 };
@@ -13,13 +14,11 @@ export type Hosting = {
 /**
  * Turns pictures into links by hosting them while they arrive. Settles when every picture is stored, so that no link is
  * given for a picture that might be lost; previews are skipped. Rejects with what the events or the store throw.
- * @param onConverted called for each image that is hosted
+ * @param host stores an image, and gives its link
  */
 export async function deliverUrl(
   events: AsyncIterable<ImageEvent>,
-  hosting: Hosting,
-  signal: AbortSignal,
-  onConverted: () => void,
+  host: (bytes: AsyncIterable<Buffer>) => Promise<string>,
 ): Promise<ImageEvent[]> {
   const answer: ImageEvent[] = [];
   const rest = events[Symbol.asyncIterator]();
@@ -29,9 +28,8 @@ export async function deliverUrl(
       const event = next.value;
       if (event.type === 'url' || event.type === 'done') answer.push(event);
       if (event.type !== 'image') continue;
-      onConverted();
-      const image = await hosting.put(decodeBase64(pictureBytes(rest, end), damaged), signal);
-      answer.push({ type: 'url', index: event.index, url: hosting.urlOf(image), ...end.take() });
+      const url = await host(decodeBase64(pictureBytes(rest, end), damaged));
+      answer.push({ type: 'url', index: event.index, url, ...end.take() });
     }
   } finally {
     await rest.return?.();

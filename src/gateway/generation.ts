@@ -16,7 +16,7 @@ type Start = Omit<AskParts, 'delivering' | 'deadline'> & {
   /** For the log. */
   readonly requestId: string | undefined;
   readonly timeoutMs: number;
-  readonly delivering: Omit<AskParts['delivering'], 'signal'>;
+  readonly delivering: Omit<AskParts['delivering'], 'signal' | 'retryUntil'>;
   /** Waits for the process to have room; rejects with `overloaded`. */
   readonly turn: (signal: AbortSignal) => Promise<Release>;
   /** Called when the caller has left a generation that may be billed already. */
@@ -31,7 +31,10 @@ export function startGeneration(start: Start): Generation {
   const interrupt = new AbortController();
   const { signal } = interrupt;
   const begin = performance.now();
-  const asking = new AskTargets({ ...start, deadline: begin + timeoutMs, delivering: { ...delivering, signal } });
+  const deadline = begin + timeoutMs;
+  // Free steps end a moment earlier, so that their own failure is told, and not only that the time is over.
+  const retryUntil = deadline - Math.min(1_000, timeoutMs / 10);
+  const asking = new AskTargets({ ...start, deadline, delivering: { ...delivering, signal, retryUntil } });
   let turnMs = 0;
   let knownAt: number | undefined;
   let endTurn: Release | undefined;
@@ -78,12 +81,12 @@ export function startGeneration(start: Start): Generation {
   function isLost(): boolean {
     return isAnswered && !isRead && signal.aborted;
   }
-  const deadline = setTimeout(() => cancel('deadline'), timeoutMs);
+  const timer = setTimeout(() => cancel('deadline'), timeoutMs);
 
   function end(how: Settlement, failure?: unknown, tornBy?: unknown): void {
     if (isSettled) return;
     isSettled = true;
-    clearTimeout(deadline);
+    clearTimeout(timer);
     const mayBeBilled = asking.attempts.some(({ isOpen }) => isOpen);
     const wasEnded = signal.aborted;
     const torn = new Set<Target>();

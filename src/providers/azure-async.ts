@@ -1,19 +1,18 @@
 import { Readable } from 'node:stream';
-import type { GatewayError } from '../domain/gateway-error.ts';
 import type { ImageProvider, ProviderCall } from '../domain/image-provider.ts';
 import type { UpstreamAnswer, UpstreamClient } from '../upstream/client.ts';
 import type { Credential } from '../upstream/credential.ts';
 import { jsonBody, type PaidBody } from '../upstream/paid-body.ts';
 import { invalidResponse } from '../upstream/paid-call-error.ts';
 import { readBounded } from '../upstream/read-bounded.ts';
+import { retryHint } from '../upstream/retry-hint.ts';
 import { azureAnswerError, errorBodyLimits, errorInSuccess } from './azure-error.ts';
 import { memberOf } from './azure-error-facts.ts';
 import { operationEvents, readOperation } from './azure-operation.ts';
 import { imagesBody } from './images-body.ts';
-import { operationUrl } from './operation-url.ts';
+import { operationUrl, operationUrlOf } from './operation-url.ts';
 import { parseJson } from './parse-json.ts';
 import { pollUntilEnded } from './poll-until-ended.ts';
-import { retryHint } from './retry-hint.ts';
 import { noteRequestId } from './upstream-request-id.ts';
 
 type Options = {
@@ -35,11 +34,25 @@ export function azureAsync({ baseURL, apiVersion, credential, client }: Options)
     noteRequestId(call.attempt, answer.headers);
     if (answer.status < 200 || answer.status > 299) throw await azureAnswerError(answer);
     const location = operationUrl(answer.headers['operation-location'], baseURL);
-    if ('refused' in location) throw await submitError(answer, location.refused);
+    const firstHintMs = retryHint(answer.headers);
+    if ('refused' in location) return { url: await urlInBody(answer, location.refused), firstHintMs };
     // The body only repeats what the header says.
     answer.body.destroy();
     if (location.isForeignHost) call.recorder.anomaly('foreign_operation_host');
-    return { url: location.url, firstHintMs: retryHint(answer.headers) };
+    return { url: location.url, firstHintMs };
+  }
+
+  /**
+   * Where to poll a job of which only the body says which one it is. Rejects when it says that there is none, and when
+   * it cannot be followed: then it may run, and be billed.
+   */
+  async function urlInBody({ body }: UpstreamAnswer, cause: string): Promise<URL> {
+    const state = parseJson((await readBounded(body, errorBodyLimits)).text);
+    const error = memberOf(state, 'error') ?? undefined;
+    if (error !== undefined) throw errorInSuccess(error);
+    const url = operationUrlOf(memberOf(state, 'id'), baseURL, apiVersion);
+    if (url === undefined) throw invalidResponse(cause);
+    return url;
   }
 
   return {
@@ -54,17 +67,11 @@ export function azureAsync({ baseURL, apiVersion, credential, client }: Options)
         read: readOperation,
         firstHintMs,
         signal: call.signal,
+        until: call.retryUntil,
       });
       const events = operationEvents(operation);
       call.attempt.made = { pictures: events.filter(({ type }) => type === 'url').length };
       return Readable.from(events);
     },
   } satisfies ImageProvider;
-}
-
-/** A job that cannot be followed: refused or failed if its body says so; otherwise it may run, and be billed. */
-async function submitError({ body }: UpstreamAnswer, cause: string): Promise<GatewayError> {
-  const { text } = await readBounded(body, errorBodyLimits);
-  const error = memberOf(parseJson(text), 'error') ?? undefined;
-  return error === undefined ? invalidResponse(cause) : errorInSuccess(error);
 }

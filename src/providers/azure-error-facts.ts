@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { ModerationDetails, UpstreamMessage } from '../domain/gateway-error.ts';
 import type { Renewal } from '../upstream/credential.ts';
-import { retryHint } from './retry-hint.ts';
+import { retryHint } from '../upstream/retry-hint.ts';
 
 /** What an Azure response says about a failure. Codes are lower case letters only: Azure spells each in several ways. */
 export type AzureErrorFacts = {

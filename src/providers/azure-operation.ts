@@ -4,7 +4,7 @@ import type { ImageEvent } from '../domain/image-event.ts';
 import { mostPictures } from '../domain/image-request.ts';
 import type { UpstreamAnswer } from '../upstream/client.ts';
 import { invalidResponse } from '../upstream/paid-call-error.ts';
-import { isFramed, readBounded } from '../upstream/read-bounded.ts';
+import { readBounded } from '../upstream/read-bounded.ts';
 import { azureErrorMember, errorInItem, errorInSuccess } from './azure-error.ts';
 import { memberOf } from './azure-error-facts.ts';
 import { hasContent } from './has-content.ts';
@@ -29,15 +29,13 @@ export type Operation = z.infer<typeof operation>;
 
 /**
  * The last state of an operation that has ended well, and `undefined` while it runs. Rejects with a GatewayError when it
- * has ended otherwise, and with another error when the answer may not be complete.
+ * has ended otherwise, and with another error when this is no state of an operation, such as a page of a proxy.
  */
-export async function readOperation({ headers, body }: UpstreamAnswer): Promise<Operation | undefined> {
+export async function readOperation({ body }: UpstreamAnswer): Promise<Operation | undefined> {
   const { text, end } = await readBounded(body, pollLimits);
-  if (end === 'too long') throw invalidResponse('the answer to a poll is too long');
-  const value = end === 'complete' ? parseJson(text) : undefined;
-  if (end === 'broken' || (value === undefined && !isFramed(headers))) throw new Error('the answer to a poll was cut');
-  const { success, data: state, error } = operation.safeParse(value);
-  if (!success) throw invalidResponse(error);
+  if (end !== 'complete') throw new Error(`the response to a poll is ${end}`);
+  const { success, data: state, error } = operation.safeParse(parseJson(text));
+  if (!success) throw error;
   if (state.status === 'notRunning' || state.status === 'running') return undefined;
   if (state.status === 'succeeded') return state;
   throw endedOperation(state);
@@ -66,9 +64,11 @@ function linksOf(items: readonly unknown[] = []): string[] {
 function endedOperation({ status, error }: Operation): GatewayError {
   if (status === 'failed') return azureErrorMember(error);
   if (status === 'canceled') {
-    return new GatewayError('upstream_generation_failed', 'The image service gave up before the picture was made.', {
-      outcome: 'failed',
-    });
+    return new GatewayError(
+      'upstream_outcome_unknown',
+      'The image service gave up before the image was made. It may have been billed; it was not made again.',
+      { outcome: 'unknown', cause: 'the operation was canceled' },
+    );
   }
   return invalidResponse(status === 'deleted' ? 'the operation was deleted' : 'the operation has an unknown status');
 }

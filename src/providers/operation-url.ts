@@ -1,6 +1,16 @@
 /** What an `operation-location` header leads to: where to poll, or why it cannot be followed. */
 export type OperationUrl = { readonly url: URL; readonly isForeignHost: boolean } | { readonly refused: string };
 
+const operationId = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
+
+/** The URL to poll where only the body of the submit's response names the operation; `undefined`: that is no id. */
+export function operationUrlOf(id: unknown, resource: string, apiVersion: string): URL | undefined {
+  if (typeof id !== 'string' || !operationId.test(id)) return undefined;
+  const url = new URL(`${resource}/openai/operations/images/${id}`);
+  url.searchParams.set('api-version', apiVersion);
+  return url;
+}
+
 /**
  * The URL to poll: path and query of the header on the configured origin, so that the key never goes anywhere else.
  * The path must lie below the resource's own `/openai/`, however Azure's versions name what comes after it, and end in
@@ -14,7 +24,7 @@ export function operationUrl(header: string | string[] | undefined, resource: st
   const root = `${base.pathname.replace(/\/$/, '')}/openai/`;
   const id = located.pathname.slice(located.pathname.lastIndexOf('/') + 1);
   const isBelowRoot = located.pathname.startsWith(root) && !/%|\/\//.test(located.pathname.slice(root.length - 1));
-  if (!isBelowRoot || !/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/.test(id)) {
+  if (!isBelowRoot || !operationId.test(id)) {
     return { refused: 'operation-location names another path' };
   }
   const url = new URL(base.origin);

@@ -1,46 +1,49 @@
 import { GatewayError } from '../domain/gateway-error.ts';
 import { pause } from '../domain/pause.ts';
 import type { UpstreamAnswer } from '../upstream/client.ts';
+import { retryHint } from '../upstream/retry-hint.ts';
 import { pollPause } from './poll-pause.ts';
-import { retryHint } from './retry-hint.ts';
 
 /** So long one poll may take, until what it says about the job is known. */
 const pollMs = 15_000;
-
-/** A job may not be known everywhere at once: so long, a 404 is believed to be that. */
-const freshMs = 5_000;
 
 type Polling<T> = {
   /** One GET of the job. */
   readonly poll: (signal: AbortSignal) => Promise<UpstreamAnswer>;
   /**
-   * What an answer with status 200 says: the result of a job that has ended well, `undefined` while it runs. Throws a
+   * What a response with status 200 says: the result of a job that has ended well, `undefined` while it runs. Throws a
    * GatewayError for any other end; anything else that it throws says nothing about the job.
    */
   readonly read: (answer: UpstreamAnswer) => Promise<T | undefined>;
   /** What the submit's answer said about when to ask first. */
   readonly firstHintMs: number | undefined;
   readonly signal: AbortSignal;
+  /** When the last poll may begin, as of `performance.now()`; by default only the signal ends the polls. */
+  readonly until?: number | undefined;
 };
 
 /**
- * Asks until a job has ended well. Rejects with a GatewayError when it has ended otherwise, when it is lost, and with the
- * signal's reason. A poll that fails is never a reason to submit again.
+ * Polls until a job has ended well. Rejects with a GatewayError when it has ended otherwise, and with the signal's reason.
+ * A poll that fails is no end, whatever its status: the job is paid for, polls are free, and a proxy or a replica in
+ * between may not know it for a while. Nor is it ever a reason to submit again.
  */
 export async function pollUntilEnded<T>(polling: Polling<T>): Promise<T> {
-  const { firstHintMs, signal } = polling;
+  const { firstHintMs, signal, until = Number.POSITIVE_INFINITY } = polling;
   const begin = performance.now();
   let hintMs = firstHintMs;
+  let lost: GatewayError | undefined;
   for (;;) {
-    await pause(pollPause({ elapsedMs: performance.now() - begin, hintMs, random: Math.random() }), signal);
+    const pauseMs = pollPause({ elapsedMs: performance.now() - begin, hintMs, random: Math.random() });
+    if (lost && performance.now() + pauseMs >= until) throw lost;
+    await pause(pauseMs, signal);
     const limit = new AbortController();
     const timer = setTimeout(() => limit.abort(), pollMs);
     try {
       const answer = await orNothing(polling.poll(AbortSignal.any([signal, limit.signal])), signal);
       hintMs = answer && retryHint(answer.headers);
-      const isFresh = performance.now() - begin < freshMs;
-      const result = answer && (await readAnswer(answer, polling, isFresh));
-      if (result !== undefined) return result;
+      const said = answer && (await readAnswer(answer, polling));
+      if (said?.result !== undefined) return said.result;
+      lost = said?.unusable === undefined ? undefined : lostJob(said.unusable);
     } finally {
       // A picture that has begun to arrive may take longer.
       clearTimeout(timer);
@@ -58,33 +61,30 @@ async function orNothing<T>(poll: Promise<T>, signal: AbortSignal): Promise<T | 
   }
 }
 
-async function readAnswer<T>(
-  answer: UpstreamAnswer,
-  { read, signal }: Polling<T>,
-  isFresh: boolean,
-): Promise<T | undefined> {
-  if (answer.status !== 200) {
+/** `unusable`: why this is no response of the service to a poll; a busy one is. */
+type Said<T> = { readonly result?: T | undefined; readonly unusable?: unknown };
+
+async function readAnswer<T>(answer: UpstreamAnswer, { read, signal }: Polling<T>): Promise<Said<T>> {
+  const { status } = answer;
+  if (status !== 200) {
     answer.body.destroy();
-    if (isPassing(answer) || (isFresh && answer.status === 404)) return undefined;
-    throw lostJob(answer.status);
+    const isBusy = status === 408 || status === 429 || status >= 500;
+    return isBusy ? {} : { unusable: `a poll was answered with status ${status}` };
   }
   try {
-    return await read(answer);
+    return { result: await read(answer) };
   } catch (error) {
     signal.throwIfAborted();
     if (error instanceof GatewayError) throw error;
-    return undefined;
+    return { unusable: error };
   }
 }
 
-function isPassing({ status, renewal = 'never' }: UpstreamAnswer): boolean {
-  return status === 408 || status === 429 || status >= 500 || renewal !== 'never';
-}
-
-function lostJob(status: number): GatewayError {
+/** No other poll can follow. */
+function lostJob(cause: unknown): GatewayError {
   return new GatewayError(
     'upstream_outcome_unknown',
     'The image service took the request, but does not say what became of it. The picture may have been made and billed.',
-    { outcome: 'unknown', cause: `a poll was answered with status ${status}` },
+    { outcome: 'unknown', cause },
   );
 }

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { textPath } from './caption-text.ts';
 
 /** What a composition is made from: the picture's size in pixels, and the words its shapes and colours derive from. */
 export type CompositionOrder = {
@@ -74,7 +75,10 @@ function caption(order: CompositionOrder): string {
   const panel = `<rect x="${width * 0.05}" y="${top}" width="${width * 0.9}" height="${panelHeight}" rx="${fontSize}" fill="#ffffffd8"/>`;
   const texts = lines.map((line, row) => {
     const baseline = top + fontSize * (1.5 + row * 1.3);
-    return `<text x="${width / 2}" y="${baseline}" text-anchor="middle">${escapeXml(line)}</text>`;
+    const path = textPath(line, { x: width / 2, baseline, fontSize });
+    return path === undefined
+      ? `<text x="${width / 2}" y="${baseline}" text-anchor="middle">${escapeXml(line)}</text>`
+      : `<path d="${path}"/>`;
   });
   return `${panel}<g font-family="DejaVu Sans, Helvetica, Arial, sans-serif" font-size="${fontSize}" fill="#243042">${texts.join('')}</g>`;
 }

@@ -8,7 +8,7 @@ import { openPictureDirectory, type PictureDirectory } from './picture-directory
 import { createPictureIndex, type PictureIndex } from './picture-index.ts';
 import { isPictureId } from './picture-name.ts';
 import { receivePicture } from './receive-picture.ts';
-import { onDisk, storageFailure } from './storage-failure.ts';
+import { onDisk, retryOnDisk, storageFailure } from './storage-failure.ts';
 
 export type DiskImageStoreOptions = {
   /** Created, for this user only, when it does not exist. One process at a time uses it. */
@@ -25,7 +25,7 @@ export type DiskImageStoreOptions = {
 
 const sweepEveryMs = 5 * 60_000;
 
-const never = new AbortController().signal;
+const once = { signal: new AbortController().signal, until: 0 };
 
 const arrivalsAtOnce = 16;
 const arrivalPatienceMs = 10_000;
@@ -50,13 +50,14 @@ export async function createDiskImageStore({
   const stopSweeping = sweepRegularly(files, index, now);
 
   return {
-    async put(bytes, signal = never) {
+    async put(bytes, retrying = once) {
       const id = randomBytes(18).toString('base64url');
       try {
-        const received = await inSlot(() => receivePicture(bytes, files.arrivingPath(id), maxPictureBytes), signal);
+        const arriving = { path: files.arrivingPath(id), maxBytes: maxPictureBytes, retrying };
+        const received = await inSlot(() => receivePicture(bytes, arriving), retrying.signal);
         if (received.length > maxBytes) throw storageFailure('the picture is longer than the whole store');
         const image = { id, ...received, expiresAt: Math.round(now() + lifetimeMs) };
-        await onDisk(files.commit(image));
+        await onDisk(files.commit(image, (rename) => retryOnDisk(rename, retrying)));
         index.add(image);
         // Only now: a picture that could not be stored has cost no other its place.
         await removeAll(files, index.takeExcess(now()));

@@ -20,8 +20,11 @@ export interface PictureDirectory {
   /** Where a picture may be written while it arrives. */
   arrivingPath(id: string): string;
   path(image: StoredImage): string;
-  /** Makes what was written to `arrivingPath` the picture; rejects with the disk's error and leaves neither file then. */
-  commit(image: StoredImage): Promise<void>;
+  /**
+   * Makes what was written to `arrivingPath` the picture; rejects with the disk's error and leaves neither file then.
+   * `retrying` runs what may be repeated.
+   */
+  commit(image: StoredImage, retrying: (step: () => Promise<void>) => Promise<void>): Promise<void>;
   /** Removes the files of a picture, wherever they are. Never rejects: what cannot be removed is met again at the next start. */
   remove(image: StoredImage): Promise<void>;
   removeArriving(id: string): Promise<void>;
@@ -44,9 +47,9 @@ export async function openPictureDirectory(directory: string): Promise<PictureDi
   return {
     arrivingPath,
     path,
-    async commit(image) {
+    async commit(image, retrying) {
       try {
-        await rename(arrivingPath(image.id), path(image));
+        await retrying(() => rename(arrivingPath(image.id), path(image)));
         await syncDirectory(images);
       } catch (error) {
         await removeQuietly(path(image));

@@ -1,13 +1,16 @@
 import { createHash } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
+import type { Retrying } from '../domain/free-step.ts';
 import { GatewayError } from '../domain/gateway-error.ts';
 import { imageHeaderBytes, imageMediaType } from '../domain/image-header.ts';
 import type { StoredImage } from '../domain/image-store.ts';
 import { isHostable } from './picture-name.ts';
-import { onDisk } from './storage-failure.ts';
+import { onDisk, retryOnDisk } from './storage-failure.ts';
 
 /** What the bytes themselves tell. */
 export type ReceivedPicture = Pick<StoredImage, 'mediaType' | 'length' | 'tag'>;
+
+type Arriving = { readonly path: string; readonly maxBytes: number; readonly retrying: Retrying };
 
 /**
  * Writes a picture to a new file at `path` while it arrives, one chunk at a time, until it is durable there. Rejects as
@@ -15,19 +18,20 @@ export type ReceivedPicture = Pick<StoredImage, 'mediaType' | 'length' | 'tag'>;
  */
 export async function receivePicture(
   bytes: AsyncIterable<Buffer>,
-  path: string,
-  maxBytes: number,
+  { path, maxBytes, retrying }: Arriving,
 ): Promise<ReceivedPicture> {
   const hash = createHash('sha256');
   let length = 0;
+  let written = 0;
   let header: Buffer = Buffer.alloc(0);
   let picture: { readonly mediaType: string; readonly file: FileHandle } | undefined;
 
   const write = async (chunk: Buffer) => {
-    picture ??= { mediaType: hostableType(chunk), file: await onDisk(open(path, 'wx', 0o600)) };
+    picture ??= { mediaType: hostableType(chunk), file: await retryOnDisk(() => open(path, 'wx', 0o600), retrying) };
+    const { file } = picture;
+    await retryOnDisk(() => writeAt(file, chunk, written), retrying);
+    written += chunk.length;
     hash.update(chunk);
-    // appendFile, unlike write, goes on after a partial write.
-    await onDisk(picture.file.appendFile(chunk));
     return picture;
   };
 
@@ -42,11 +46,21 @@ export async function receivePicture(
       }
     }
     const { mediaType, file } = picture ?? (await write(header));
+    // Not retried: after a failed sync the next one may succeed although bytes are lost.
+    // https://wiki.postgresql.org/wiki/Fsync_Errors
     await onDisk(file.sync());
     return { mediaType, length, tag: hash.digest('base64url') };
   } finally {
     // Whether the bytes are safe was settled by sync; a failing close adds nothing and must not hide the first error.
     await picture?.file.close().catch(() => {});
+  }
+}
+
+/** All of a chunk at its place, so that it can be written again after a failure. */
+async function writeAt(file: FileHandle, chunk: Buffer, position: number): Promise<void> {
+  for (let done = 0; done < chunk.length; ) {
+    const { bytesWritten } = await file.write(chunk, done, chunk.length - done, position + done);
+    done += bytesWritten;
   }
 }
 

@@ -1,3 +1,4 @@
+import { pauseBeforeRetry, type Retrying } from '../domain/free-step.ts';
 import { GatewayError } from '../domain/gateway-error.ts';
 
 /** Names whatever goes wrong with the disk; by default that of a picture, which is paid for by then. */
@@ -5,7 +6,23 @@ export async function onDisk<T>(work: Promise<T>, failure = storageFailure): Pro
   try {
     return await work;
   } catch (cause) {
-    throw failure(cause);
+    throw cause instanceof GatewayError ? cause : failure(cause);
+  }
+}
+
+/** What may pass: a full disk, too many open files, a disk in a network that does not answer for a moment. */
+const passing = new Set(['ENOSPC', 'EDQUOT', 'EIO', 'EMFILE', 'ENFILE', 'EAGAIN', 'EBUSY', 'ETIMEDOUT', 'ESTALE']);
+
+/** Runs a step of storing an image until it succeeds, fails for good, or has no time left. It must be repeatable. */
+export async function retryOnDisk<T>(step: () => Promise<T>, retrying: Retrying): Promise<T> {
+  for (let failures = 1; ; failures += 1) {
+    try {
+      return await step();
+    } catch (error) {
+      const failure = storageFailure(error);
+      if (!passing.has(String((error as NodeJS.ErrnoException).code))) throw failure;
+      await pauseBeforeRetry(failure, { ...retrying, failures });
+    }
   }
 }
 

@@ -72,7 +72,6 @@ class Handler implements Dispatcher.DispatchHandler {
   onResponseEnd(): void {
     this.#ignoreSignal();
     this.#body?.end();
-    omitStacksInThisTick();
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
@@ -95,17 +94,4 @@ class Handler implements Dispatcher.DispatchHandler {
   #ignoreSignal(): void {
     this.#parts.signal.removeEventListener('abort', this.#onAbort);
   }
-}
-
-/**
- * undici ends a connection that is not kept with an error that nobody sees. Node writes its stack down all the same,
- * which takes a tenth of a small answer's time.
- */
-function omitStacksInThisTick(): void {
-  const { stackTraceLimit } = Error;
-  if (stackTraceLimit === 0) return;
-  Error.stackTraceLimit = 0;
-  process.nextTick(() => {
-    Error.stackTraceLimit = stackTraceLimit;
-  });
 }

@@ -29,10 +29,10 @@ function run(azure: MockedAzure, ...polls: readonly Reply[]) {
   return startCall(azureAsyncFlow);
 }
 
-/** Runs the flow with this `operation-location`, which leads to these polls. */
+/** Runs the flow with this `operation-location`, and nothing else that names the operation, which leads to these polls. */
 function runAt(azure: MockedAzure, location: string | undefined, path?: string, provider = azureAsyncFlow) {
   const headers = { ...soon, ...(location !== undefined && { 'operation-location': location }) };
-  azure.post(provider.paidPath, { ...accepted, headers });
+  azure.post(provider.paidPath, { ...accepted, headers, body: { status: 'notRunning' } });
   if (path !== undefined) azure.get(path, succeeded);
   return startCall(provider);
 }
@@ -114,11 +114,9 @@ describe('an operation that ends without pictures', () => {
     ],
     ['failed, for another reason', { status: 'failed', error: { code: 'InternalError', message: 'no' } }, failed],
     ['failed, without a reason', { status: 'failed' }, failed],
-    ['canceled', { status: 'canceled' }, failed],
+    ['canceled', { status: 'canceled' }, lost],
     ['deleted', { status: 'deleted' }, invalid],
     ['a status that nobody knows', { status: 'paused' }, invalid],
-    ['no status', { id: '4b755937' }, invalid],
-    ['a status that is no text', { status: 7 }, invalid],
     ['succeeded, without a result', { status: 'succeeded' }, invalid],
     ['succeeded, with an empty result', { status: 'succeeded', result: { data: [] } }, invalid],
     ['succeeded, with an item that is empty', { status: 'succeeded', result: { data: [{}] } }, invalid],
@@ -131,9 +129,6 @@ describe('an operation that ends without pictures', () => {
       invalid,
     ],
     ['succeeded, with empty links', { status: 'succeeded', data: [{ url: '' }, null, { url: null }] }, invalid],
-    ['a state that is no JSON', html, invalid],
-    ['a state that is empty', '', invalid],
-    ['a state of more than 1 MiB', JSON.stringify({ status: 'running', padding: 'a'.repeat(1_100_000) }), invalid],
   ])('%s: rejects, and nothing is submitted again', async (_name, body, expected) => {
     const azure = mockAzure();
     const call = run(azure, { body: operations.running }, { body });
@@ -158,12 +153,31 @@ describe('a poll that fails', () => {
     expect(paidCalls(azure)).toBe(1);
   });
 
-  test.each([401, 403, 400, 410, 307, 204])(
-    'with %i: the operation is lost, and may have been paid',
-    async (status) => {
+  const location = { location: 'https://elsewhere.example.com/openai/operations/images/1' };
+  const unusable: [string, Reply][] = [
+    ...[401, 403, 404, 400, 410, 307, 204].map((status): [string, Reply] => [
+      String(status),
+      { status, headers: location, body: '' },
+    ]),
+    ['a page of a proxy', { body: html }],
+    ['nothing', { body: '' }],
+    ['no status', { body: { id: '4b755937' } }],
+    ['a status that is no text', { body: { status: 7 } }],
+    ['more than 1 MiB', { body: JSON.stringify({ status: 'running', padding: 'a'.repeat(1_100_000) }) }],
+  ];
+
+  test.each(unusable)('with %s, twice: is paid for, and polled on', async (_name, reply) => {
+    const azure = mockAzure();
+    expect(await collect(await run(azure, reply, reply, succeeded).events)).toEqual(events);
+    expect(paidCalls(azure)).toBe(1);
+  });
+
+  test.each(unusable)(
+    'with %s, and no time is left: the operation is lost, and may have been paid',
+    async (_, reply) => {
       const azure = mockAzure();
-      const headers = { location: 'https://elsewhere.example.com/openai/operations/images/1' };
-      expect(await rejection(run(azure, { status, headers, body: '' }).events)).toMatchObject(lost);
+      acceptOperation(azure, reply);
+      expect(await rejection(startCall(azureAsyncFlow, { retryUntil: 0 }).events)).toMatchObject(lost);
       expect(azure.asked).toHaveLength(2);
     },
   );
@@ -250,6 +264,35 @@ describe('operation-location', () => {
     expect(azure.asked).toHaveLength(1);
   });
 
+  describe('that leads nowhere, while the body has an id', () => {
+    const submit = (azure: MockedAzure, body: Reply['body'], location?: string) => {
+      const headers = { ...soon, ...(location !== undefined && { 'operation-location': location }) };
+      azure.post(paidPath, { ...accepted, headers, body });
+    };
+
+    test.each([
+      ['missing', undefined],
+      ['empty', ''],
+      ['at another path', `${azureOrigin}/admin/operations/images/${id}`],
+    ])('(%s): the operation of that id is polled on the configured origin', async (_name, location) => {
+      const azure = mockAzure();
+      submit(azure, { id, status: 'notRunning' }, location);
+      azure.get(`/openai/operations/images/${id}?api-version=2023-06-01-preview`, succeeded);
+      expect(await collect(await startCall(azureAsyncFlow).events)).toEqual(events);
+      expect(paidCalls(azure)).toBe(1);
+    });
+
+    test.each(['', '../../admin', 'a/b', 'a?b', '.hidden', 'a%2Fb', 'a'.repeat(129), 7, null, { id }])(
+      'which is %j: its outcome is unknown, and nothing is polled',
+      async (odd) => {
+        const azure = mockAzure();
+        submit(azure, { id: odd, status: 'notRunning' });
+        expect(await rejection(startCall(azureAsyncFlow).events)).toMatchObject(invalid);
+        expect(azure.asked).toHaveLength(1);
+      },
+    );
+  });
+
   describe('of a resource behind a path', () => {
     const behindPath: ProviderUnderTest = {
       ...azureAsyncFlow,
@@ -304,7 +347,7 @@ describe('a caller of azure-async', () => {
       null,
     ],
     ['failed', { status: 'failed' }, 502, 'server_error', 'upstream_generation_failed', 'false'],
-    ['canceled', { status: 'canceled' }, 502, 'server_error', 'upstream_generation_failed', 'false'],
+    ['canceled', { status: 'canceled' }, 502, 'server_error', 'upstream_outcome_unknown', 'false'],
     ['deleted', { status: 'deleted' }, 502, 'server_error', 'upstream_invalid_response', 'false'],
     ['of an unknown status', { status: 'canary' }, 502, 'server_error', 'upstream_invalid_response', 'false'],
     ['without a result', { status: 'succeeded' }, 502, 'server_error', 'upstream_invalid_response', 'false'],
@@ -316,8 +359,8 @@ describe('a caller of azure-async', () => {
   });
 
   test('is told of a lost operation that it may have been billed', async () => {
-    acceptOperation(mockAzure(), { status: 401, body: html });
-    const called = await call();
+    acceptOperation(mockAzure(), { status: 404, headers: { 'retry-after-ms': '60000' }, body: html });
+    const called = await call({ timeoutMs: 5_000 });
     expect([called.status, called.json().error.code, called.headers.get('x-should-retry')]).toEqual([
       502,
       'upstream_outcome_unknown',

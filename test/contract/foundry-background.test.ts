@@ -106,13 +106,13 @@ describe('a poll of it', () => {
     expect(azure.asked.filter(({ method }) => method === 'POST')).toHaveLength(1);
   });
 
-  test.each([400, 401, 403, 410, 307])(
-    'that is answered with %i: it is lost, and may have been paid',
+  test.each([400, 401, 403, 404, 410, 307])(
+    'that is answered with %i when no time is left: it is lost, and may have been paid',
     async (status) => {
       const azure = mockAzure();
       acceptResponse(azure, { status, headers: { location: 'https://elsewhere.example.com/' } });
       azure.post(cancelPath, { status });
-      expect(await rejection(startCall(foundryBackground).events)).toMatchObject(lost);
+      expect(await rejection(startCall(foundryBackground, { retryUntil: 0 }).events)).toMatchObject(lost);
       // It runs on for nobody.
       await expect.poll(() => azure.asked.map(({ path }) => path)).toEqual([paidPath, responsePath, cancelPath]);
     },

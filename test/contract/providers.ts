@@ -224,7 +224,8 @@ export function startCall(
   {
     request = {},
     signal = new AbortController().signal,
-  }: { request?: Partial<ImageRequest>; signal?: AbortSignal } = {},
+    retryUntil = Number.POSITIVE_INFINITY,
+  }: { request?: Partial<ImageRequest>; signal?: AbortSignal; retryUntil?: number } = {},
 ): Started {
   const client = createUpstreamClient();
   onTestFinished(() => client.close());
@@ -236,7 +237,7 @@ export function startCall(
     retryArrived: () => {},
     unknownRepeated: () => {},
   };
-  const events = create(client).generate({ ...emptyRequest, ...request }, { signal, attempt, recorder });
+  const events = create(client).generate({ ...emptyRequest, ...request }, { signal, retryUntil, attempt, recorder });
   // A test that looks at something else first must not fail for an unhandled rejection.
   events.catch(() => {});
   return { attempt, anomalies, events };

@@ -250,15 +250,62 @@ describe('the end of the process', () => {
     expect(program.output.stderr).toBe('');
   });
 
-  test('a second signal: it ends at once, whatever is running', async () => {
-    const { program, url, upstream } = await startHeldProgram();
-    const call = sendCall(url, { prompt: 'a cat' });
-    await expect.poll(() => upstream.received, patience).toBe(1);
-    program.child.kill('SIGINT');
-    await expect.poll(() => program.output.stdout, patience).toContain('"draining"');
-    program.child.kill('SIGINT');
-    expect(await program.exited).toBe(1);
-    await call.closed;
+  describe.each(['SIGINT', 'SIGTERM'] as const)('a second %s', (signal) => {
+    const endTwice = async (program: Program) => {
+      program.child.kill(signal);
+      await expect.poll(() => program.output.stdout, patience).toContain('"draining"');
+      program.child.kill(signal);
+    };
+
+    test('tells a caller whose call runs that its outcome is unknown, and not to repeat it, and ends', async () => {
+      const { program, url, upstream } = await startHeldProgram();
+      const call = sendCall(url, { prompt: 'a cat' });
+      await expect.poll(() => upstream.received, patience).toBe(1);
+      await endTwice(program);
+      await call.closed;
+      expect(call.text()).toMatch(/^HTTP\/1\.1 502 /);
+      expect(call.text()).toMatch(/\r\nx-should-retry: false\r\n/);
+      expect(call.text()).toContain('"code":"upstream_outcome_unknown"');
+      expect(await program.exited).toBe(1);
+      await expect.poll(() => upstream.connections, patience).toBe(0);
+    });
+
+    test('tells a caller whose stream has begun in an error event', async () => {
+      const upstream = await startUpstream((_request, response) => {
+        response.writeHead(200, { 'content-type': 'text/event-stream' });
+        const type = 'image_generation.partial_image';
+        const event = { type, b64_json: tinyPng, created_at: 1, partial_image_index: 0 };
+        response.write(`event: ${type}\ndata: ${JSON.stringify(event)}\n\n`);
+      });
+      const program = await startProgram({ models: modelsFile(upstream.origin) });
+      const call = sendCall(await program.listening(), { prompt: 'a cat', stream: true, partial_images: 1 });
+      await expect.poll(call.text, patience).toContain('partial_image');
+      await endTwice(program);
+      await call.closed;
+      expect(call.text()).toMatch(/event: error\ndata: \{"error":.*"code":"upstream_outcome_unknown"/);
+      expect(await program.exited).toBe(1);
+    });
+
+    test('tells a caller whose call has not been sent that it can go elsewhere', async () => {
+      const upstream = await startUpstream(() => {});
+      const models = { ...modelsFile(upstream.origin), limits: { inFlight: 1 } };
+      const program = await startProgram({ models });
+      const url = await program.listening();
+      const first = sendCall(url, { prompt: 'a cat' });
+      await expect.poll(() => upstream.received, patience).toBe(1);
+      const queued = sendCall(url, { prompt: 'a dog' });
+      const inFlight = async () =>
+        (await (await request(`${url}/metrics`, { headers: { 'api-key': 'program-key' } })).body.text()).match(
+          /^gateway_requests_in_flight (\d+)$/m,
+        )?.[1];
+      await expect.poll(inFlight, patience).toBe('3');
+      await endTwice(program);
+      await Promise.all([first.closed, queued.closed]);
+      expect(first.text()).toMatch(/^HTTP\/1\.1 502 /);
+      expect(queued.text()).toMatch(/^HTTP\/1\.1 503 /);
+      expect(queued.text()).not.toContain('x-should-retry');
+      expect(await program.exited).toBe(1);
+    });
   });
 
   test('SIGTERM: not ready any more but still serving, then the running request finishes and the exit is clean', async () => {
@@ -390,6 +437,23 @@ describe('the demo', () => {
       expect(await program.exited).toBe(0);
     },
   );
+
+  test('on a free port takes one for its simulator, too, and shows what images cost', async () => {
+    const program = await startProgram({ entry: 'src/demo.ts', env: { ...env, SIMULATOR_URL: '' } });
+    await expect.poll(() => program.output.stdout, patience).toContain('Ctrl-C');
+    const { stdout } = program.output;
+    const [, url = ''] = /The gateway listens on (http:\S+);/.exec(stdout) ?? [];
+    const [, simulator = ''] = /the whole list: (http:\S+)/.exec(stdout) ?? [];
+    expect([new URL(url).port, new URL(simulator).port]).not.toContain('8867');
+    expect((await request(simulator)).statusCode).toBe(200);
+    const answer = await request(`${url.replace('localhost', '127.0.0.1')}${generationsPath}`, {
+      method: 'POST',
+      headers: { authorization: 'Bearer demo-key', 'content-type': 'application/json' },
+      body: '{"model":"dall-e-3","prompt":"a cat"}',
+    });
+    await answer.body.dump();
+    expect([answer.statusCode, answer.headers['x-gateway-cost-usd']]).toEqual([200, '0.04']);
+  });
 
   test('when the port of its simulator is taken, names that port and not the gateway’s', async () => {
     const port = await occupyPort();

@@ -257,7 +257,7 @@ describe('the synchronous flow as a stream', () => {
   });
 
   test('a cut download is torn, or an error when nothing was sent yet', async () => {
-    const rig = await startRig();
+    const rig = await startRig({ timeoutMs: 2_000 });
     const request = { model: 'dall-e-2', prompt: 'simulate:download-truncated', response_format: 'b64_json' };
     expect(await outcome(rig.url, request)).toMatch(/^(torn|502 upstream_result_unavailable, false)$/);
     expect(rig.paidPosts()).toHaveLength(1);

@@ -1,12 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import { GatewayError } from '../../src/domain/gateway-error.ts';
-import type { ImageDownload } from '../../src/domain/image-download.ts';
+import type { DownloadedImage } from '../../src/domain/image-download.ts';
 import type { ImageEvent } from '../../src/domain/image-event.ts';
 import { deliverBase64 } from '../../src/gateway/deliver-base64.ts';
 import { asStream } from '../helpers/json-text.ts';
 
-const { signal } = new AbortController();
-const echo: ImageDownload = async (url) => ({
+type Download = (url: string) => Promise<DownloadedImage>;
+
+const echo: Download = async (url) => ({
   mediaType: 'image/png',
   bytes: asStream([Buffer.from(`file of ${url}`)]),
 });
@@ -29,7 +30,7 @@ describe('deliverBase64', () => {
       { type: 'url', index: 1, url: 'b', revisedPrompt: 'c' },
       { type: 'done', created: 7 },
     ];
-    const events = await Array.fromAsync(await deliverBase64(asStream(links), echo, signal, () => {}));
+    const events = await Array.fromAsync(await deliverBase64(asStream(links), echo));
     expect(events.filter(({ type }) => type !== 'bytes')).toEqual([
       { type: 'image', index: 0, isPartial: false },
       { type: 'image-end', index: 0 },
@@ -42,19 +43,19 @@ describe('deliverBase64', () => {
 
   test('rejects before the first event when one of the links cannot be opened', async () => {
     const lost = new GatewayError('upstream_result_unavailable', 'lost', { outcome: 'unknown' });
-    const download: ImageDownload = async (url) => (url === 'b' ? Promise.reject(lost) : echo(url, signal));
+    const download: Download = async (url) => (url === 'b' ? Promise.reject(lost) : echo(url));
     const links: ImageEvent[] = ['a', 'b', 'c'].map((url, index) => ({ type: 'url', index, url }));
-    await expect(deliverBase64(asStream(links), download, signal, () => {})).rejects.toBe(lost);
+    await expect(deliverBase64(asStream(links), download)).rejects.toBe(lost);
   });
 
   test('opens every link before it settles', async () => {
     const opened: string[] = [];
-    const download: ImageDownload = async (url) => {
+    const download: Download = async (url) => {
       opened.push(url);
-      return echo(url, signal);
+      return echo(url);
     };
     const links: ImageEvent[] = ['a', 'b', 'c'].map((url, index) => ({ type: 'url', index, url }));
-    await deliverBase64(asStream<ImageEvent>([...links, { type: 'done' }]), download, signal, () => {});
+    await deliverBase64(asStream<ImageEvent>([...links, { type: 'done' }]), download);
     expect(opened).toEqual(['a', 'b', 'c']);
   });
 
@@ -66,9 +67,6 @@ describe('deliverBase64', () => {
       { type: 'url', index: 1, url: 'b' },
       { type: 'done' },
     ];
-    expect(await pictures(await deliverBase64(asStream(mixed), echo, signal, () => {}))).toEqual([
-      'cGlj',
-      base64('file of b'),
-    ]);
+    expect(await pictures(await deliverBase64(asStream(mixed), echo))).toEqual(['cGlj', base64('file of b')]);
   });
 });

@@ -2,25 +2,20 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { decodeBase64 } from '../../src/domain/base64.ts';
 import type { ImageEvent } from '../../src/domain/image-event.ts';
-import { deliverUrl, type Hosting } from '../../src/gateway/deliver-url.ts';
+import { deliverUrl } from '../../src/gateway/deliver-url.ts';
 import { dropPreviews } from '../../src/gateway/drop-previews.ts';
 import { asStream, cut, handwriting } from '../helpers/json-text.ts';
 
-const { signal } = new AbortController();
-
-/** Keeps pictures in memory, under the numbers in which they came. */
-function memory(): Hosting & { readonly files: Buffer[] } {
+/** Keeps images in memory, under the numbers in which they came. */
+function memory() {
   const files: Buffer[] = [];
   return {
     files,
-    async put(bytes) {
+    async host(bytes: AsyncIterable<Buffer>): Promise<string> {
       const parts: Buffer[] = [];
       for await (const part of bytes) parts.push(Buffer.from(part));
-      const file = Buffer.concat(parts);
-      const id = String(files.push(file) - 1);
-      return { id, mediaType: 'image/png', length: file.length, tag: id, expiresAt: 0 };
+      return `https://gateway.example/${files.push(Buffer.concat(parts)) - 1}`;
     },
-    urlOf: ({ id }) => `https://gateway.example/${id}`,
   };
 }
 
@@ -38,7 +33,7 @@ describe('deliverUrl', () => {
   test('hosts every picture, and gives its link with what stood beside it', async () => {
     const store = memory();
     const events: ImageEvent[] = [...picture(0, 'aa'), ...picture(1, 'b'), { type: 'done' }];
-    const answer = await deliverUrl(asStream(events), store, signal, () => {});
+    const answer = await deliverUrl(asStream(events), store.host);
     expect(store.files.map(String)).toEqual(['aa', 'b']);
     expect(answer).toEqual([
       { type: 'url', index: 0, url: 'https://gateway.example/0' },
@@ -49,7 +44,7 @@ describe('deliverUrl', () => {
 
   test('leaves links of the upstream as they are', async () => {
     const link: ImageEvent = { type: 'url', index: 0, url: 'https://blob.example/1' };
-    expect(await deliverUrl(asStream<ImageEvent>([link, { type: 'done' }]), memory(), signal, () => {})).toEqual([
+    expect(await deliverUrl(asStream<ImageEvent>([link, { type: 'done' }]), memory().host)).toEqual([
       link,
       { type: 'done' },
     ]);
@@ -64,8 +59,8 @@ describe('deliverUrl', () => {
         isClosed = true;
       }
     }
-    const full: Hosting = { put: () => Promise.reject(new Error('the disk is full')), urlOf: () => '' };
-    await expect(deliverUrl(upstream(), full, signal, () => {})).rejects.toThrow('the disk is full');
+    const full = () => Promise.reject(new Error('the disk is full'));
+    await expect(deliverUrl(upstream(), full)).rejects.toThrow('the disk is full');
     expect(isClosed).toBe(true);
   });
 
@@ -74,7 +69,7 @@ describe('deliverUrl', () => {
       yield* picture(0, 'aa').slice(0, 2);
       throw new Error('cut');
     }
-    await expect(deliverUrl(upstream(), memory(), signal, () => {})).rejects.toThrow('cut');
+    await expect(deliverUrl(upstream(), memory().host)).rejects.toThrow('cut');
   });
 });
 

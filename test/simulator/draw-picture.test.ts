@@ -2,6 +2,7 @@ import { crc32 } from 'node:zlib';
 import sharp from 'sharp';
 import { describe, expect, test } from 'vitest';
 import { drawPicture, type PictureOrder } from '../../src/simulator/draw-picture.ts';
+import { composePicture } from '../../src/simulator/picture-composition.ts';
 
 const order: PictureOrder = {
   prompt: 'a cat',
@@ -74,5 +75,14 @@ describe('a drawn picture', () => {
   test('of 64 megabytes repeats one piece instead of holding it 64 times', async () => {
     const { pieces } = await drawPicture({ ...order, paddingMegabytes: 64 });
     expect(new Set(pieces.map((piece) => `${piece.buffer.byteLength}:${piece.byteOffset}`)).size).toBeLessThan(5);
+  });
+
+  test('shows its prompt without any font of the system: as paths, and no text', () => {
+    const captioned = composePicture({ ...order, prompt: 'A cute cate, fünf & mehr' });
+    expect(captioned).not.toContain('<text');
+    const shapes = (picture: string) => picture.match(/<path/g)?.length ?? 0;
+    expect(shapes(captioned)).toBeGreaterThan(3);
+    // What the font lacks is left to the system.
+    expect(composePicture({ ...order, prompt: '猫' })).toContain('<text');
   });
 });

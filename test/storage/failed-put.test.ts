@@ -2,9 +2,15 @@ import { existsSync } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, expect, test, vi } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { GatewayError } from '../../src/domain/gateway-error.ts';
 import { chunks, filesIn, openStore, png } from './store-directory.ts';
+
+// The pauses between tries, a hundredth as long.
+vi.mock('../../src/domain/pause.ts', async (importActual) => {
+  const { pause } = await importActual<typeof import('../../src/domain/pause.ts')>();
+  return { pause: (ms: number, signal: AbortSignal) => pause(ms / 100, signal) };
+});
 
 type Disk = typeof import('node:fs/promises');
 
@@ -46,13 +52,13 @@ const faults: Record<string, () => void> = {
   'no file can be opened any more': rejectOpen('EMFILE'),
   'the disk is full half-way': () =>
     spoilOpened('file', (file) => {
-      const { appendFile } = file;
+      const write = file.write.bind(file) as (...call: unknown[]) => Promise<never>;
       let calls = 0;
-      file.appendFile = async (...call) => {
+      file.write = (async (...call: unknown[]) => {
         calls += 1;
         if (calls === 2) throw diskError('ENOSPC');
-        return appendFile.apply(file, call);
-      };
+        return write(...call);
+      }) as typeof file.write;
     }),
   'the bytes cannot be synced': () =>
     spoilOpened('file', (file) => {
@@ -89,6 +95,73 @@ test.for(Object.keys(faults))(
     expect(await store.open((await store.put(chunks(png()))).id)).toBeDefined();
   },
 );
+
+describe('a fault that passes', () => {
+  const retrying = () => ({ signal: new AbortController().signal, until: Number.POSITIVE_INFINITY });
+  const bytes = Buffer.concat([png(), Buffer.alloc(5_000, 7)]);
+
+  /** Fails the first three times, in the middle of what it is to write if it writes. */
+  const spoilThrice = (write: (...call: unknown[]) => Promise<unknown>) => {
+    let calls = 0;
+    return async (...call: unknown[]) => {
+      calls += 1;
+      const [chunk, offset, length, position] = call;
+      if (calls <= 3 && Buffer.isBuffer(chunk)) await write(chunk, offset, Math.floor(Number(length) / 2), position);
+      if (calls <= 3) throw diskError('ENOSPC');
+      return write(...call);
+    };
+  };
+  const passing: Record<string, () => void> = {
+    'of opening the file': () => {
+      const opening = spoilThrice(async () => undefined);
+      fault.open = async (path, flags, mode) => {
+        if (flags === 'wx') await opening();
+        return real.open(path, flags, mode);
+      };
+    },
+    'of writing to it': () =>
+      spoilOpened('file', (file) => {
+        file.write = spoilThrice(file.write.bind(file) as never) as never;
+      }),
+    'of renaming it': () => {
+      fault.rename = spoilThrice(real.rename as never) as never;
+    },
+  };
+
+  test.for(Object.keys(passing))('%s costs no image: it is stored whole when there is room again', async (name) => {
+    const store = await openStore();
+    passing[name]?.();
+    const { id } = await store.put(chunks(bytes), retrying());
+    const image = await store.open(id);
+    expect(Buffer.concat(await Array.fromAsync(image?.read() ?? []))).toEqual(bytes);
+    expect(await filesIn(store.directory)).toHaveLength(1);
+  });
+
+  test('is waited for until no time is left, and the image is lost to the disk then', async () => {
+    const store = await openStore();
+    let tries = 0;
+    fault.open = (path, flags, mode) => {
+      if (flags !== 'wx') return real.open(path, flags, mode);
+      tries += 1;
+      return Promise.reject(diskError('ENOSPC'));
+    };
+    const put = store.put(chunks(bytes), { ...retrying(), until: performance.now() + 1_000 });
+    await expect(put).rejects.toMatchObject({ ...storageFailed, cause: { code: 'ENOSPC' } });
+    expect(tries).toBeGreaterThan(1);
+    expect(await filesIn(store.directory)).toEqual([]);
+  });
+
+  test('is not waited for when the caller is gone', async () => {
+    const store = await openStore();
+    rejectOpen('ENOSPC')();
+    const abort = new AbortController();
+    const put = store.put(chunks(bytes), { ...retrying(), signal: abort.signal });
+    const reason = new Error('gone');
+    abort.abort(reason);
+    await expect(put).rejects.toBe(reason);
+    expect(await filesIn(store.directory)).toEqual([]);
+  });
+});
 
 test.skipIf(!existsSync('/dev/full'))('a device that is really full fails as storage', async () => {
   const store = await openStore();

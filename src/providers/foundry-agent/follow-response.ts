@@ -1,12 +1,11 @@
 import { GatewayError } from '../../domain/gateway-error.ts';
 import type { ImageEvent } from '../../domain/image-event.ts';
-import { MalformedJsonError } from '../../json/malformed-json-error.ts';
 import type { UpstreamAnswer, UpstreamClient } from '../../upstream/client.ts';
 import type { Credential } from '../../upstream/credential.ts';
 import { invalidResponse, paidCallError } from '../../upstream/paid-call-error.ts';
+import { retryHint } from '../../upstream/retry-hint.ts';
 import { commit } from '../commit.ts';
 import { pollUntilEnded } from '../poll-until-ended.ts';
-import { retryHint } from '../retry-hint.ts';
 import { asPaid } from './as-paid.ts';
 import { responseEvents } from './response-events.ts';
 import { PendingResponseError } from './response-failure.ts';
@@ -46,12 +45,13 @@ export async function followResponse(
         const response = await readResponse(answer.body, call).catch((error) => {
           // The signal's reason is one, too, and says nothing about the job.
           hasEnded = error instanceof GatewayError && !signal.aborted;
-          throw error instanceof MalformedJsonError && !error.isCut ? invalidResponse(error) : error;
+          throw error;
         });
         return 'events' in response ? response.events : undefined;
       },
       firstHintMs: retryHint(headers),
       signal,
+      until: call.retryUntil,
     });
   } catch (error) {
     // It would run on and be billed, for nobody.

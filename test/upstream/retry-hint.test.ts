@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { retryHint } from '../../src/providers/retry-hint.ts';
+import { retryHint } from '../../src/upstream/retry-hint.ts';
 
 const now = Date.parse('2026-11-21T10:00:00Z');
 
