@@ -8,8 +8,11 @@ const readLength = 4 * maxLength;
 /** What stands in a caller's text, too, for so many characters is taken for a quotation of it. */
 const quotedLength = 12;
 
-/** What may be a key, a token or a signature; OpenAI's keys can be short. */
-const longWords = /\bsk-[\w-]+|[\w+/=-]{28,}(?:\.[\w-]{10,})*/g;
+/** More than this is not searched for quotations: the message is removed instead. */
+const callerLimits = { texts: 1_000, characters: 200_000 };
+
+/** What may be a key, a token or a signature. */
+const longWords = /\bsk-[\w-]+|[\w+/=-]{28,}(?:\.[\w-]{10,})*|\b[A-Za-z\d]{20,27}\b/g;
 
 /** A request id, which Azure's support asks for, or a name such as that of a header. */
 const noSecret = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$|^(?!sk-)\D+$/i;
@@ -36,31 +39,62 @@ export function describeUpstream({ status, code, message }: UpstreamMessage): st
 }
 
 function redact(text: string, callerTexts: readonly string[]): string {
-  const clean = callerTexts
-    .reduce(withoutQuotations, text.slice(0, readLength))
+  const clean = withoutQuotations(text.slice(0, readLength), callerTexts)
     .replace(controls, ' ')
     .replace(queries, '?[redacted]')
     .replace(longWords, (word) => (noSecret.test(word) ? word : '[redacted]'));
   return clean.length > maxLength ? `${clean.slice(0, maxLength - 1)}…` : clean;
 }
 
-/** Upstreams may quote a part, and in upper or lower case. A short text may also be a part of a word. */
-function withoutQuotations(text: string, callerText: string): string {
-  const [lower, source] = [text.toLowerCase(), callerText.trim().toLowerCase()];
-  // Some letters have another length in lower case: positions would not match, so that nothing can be kept.
-  if (lower.length !== text.length) return '[removed]';
-  const length = Math.min(quotedLength, source.length);
-  let clean = '';
-  let kept = 0;
-  for (let at = 0; length > 0 && at + length <= text.length; at += 1) {
-    if (!source.includes(lower.slice(at, at + length))) continue;
-    if (length < quotedLength && isInWord(lower, at, at + length)) continue;
-    if (at > kept || at === 0) clean += `${text.slice(kept, at)}[removed]`;
-    kept = at + length;
+/** Upstreams may quote a part of a text, in upper or lower case, escaped as in JSON, or in one line. */
+function withoutQuotations(text: string, callerTexts: readonly string[]): string {
+  const characters = callerTexts.reduce((sum, { length }) => sum + length, 0);
+  const lower = text.toLowerCase();
+  // Some letters have another length in lower case: positions would not match.
+  const isSearchable = lower.length === text.length && characters <= callerLimits.characters;
+  if (!isSearchable || callerTexts.length > callerLimits.texts) return '[removed]';
+  const quoted = new Uint8Array(text.length);
+  const windows = windowsOf(lower);
+  for (const source of new Set(callerTexts.flatMap(spellings))) {
+    if (source.length < quotedLength) markWords(lower, source, quoted);
+    else markQuotations(source, windows, quoted);
   }
-  return clean + text.slice(kept);
+  return removeMarked(text, quoted);
 }
 
-function isInWord(text: string, start: number, end: number): boolean {
-  return /[\p{L}\p{N}]/u.test(`${text[start - 1] ?? ''}${text[end] ?? ''}`);
+function spellings(callerText: string): string[] {
+  const lower = callerText.trim().toLowerCase();
+  return [lower, JSON.stringify(lower).slice(1, -1), lower.replace(/\s+/g, ' ')];
+}
+
+/** Where each piece of a text stands that is long enough to be a quotation. */
+function windowsOf(text: string): ReadonlyMap<string, readonly number[]> {
+  const starts = Array.from({ length: Math.max(0, text.length - quotedLength + 1) }, (_, start) => start);
+  return Map.groupBy(starts, (start) => text.slice(start, start + quotedLength));
+}
+
+function markQuotations(source: string, windows: ReadonlyMap<string, readonly number[]>, quoted: Uint8Array): void {
+  for (let at = 0; at + quotedLength <= source.length; at += 1) {
+    for (const start of windows.get(source.slice(at, at + quotedLength)) ?? []) {
+      quoted.fill(1, start, start + quotedLength);
+    }
+  }
+}
+
+/** A short text may also be a part of a word, where it is no quotation. */
+function markWords(text: string, word: string, quoted: Uint8Array): void {
+  if (word === '') return;
+  for (let at = text.indexOf(word); at >= 0; at = text.indexOf(word, at + 1)) {
+    const around = `${text[at - 1] ?? ''}${text[at + word.length] ?? ''}`;
+    if (!/[\p{L}\p{N}]/u.test(around)) quoted.fill(1, at, at + word.length);
+  }
+}
+
+function removeMarked(text: string, quoted: Uint8Array): string {
+  let clean = '';
+  for (let at = 0; at < text.length; at += 1) {
+    if (quoted[at] === 0) clean += text[at];
+    else if (quoted[at - 1] !== 1) clean += '[removed]';
+  }
+  return clean;
 }

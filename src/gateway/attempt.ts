@@ -1,6 +1,6 @@
 import type { Bill, Tokens } from '../domain/bill.ts';
 import { type Cost, costOfPictures } from '../domain/cost.ts';
-import { type ErrorKind, GatewayError } from '../domain/gateway-error.ts';
+import { GatewayError } from '../domain/gateway-error.ts';
 import type { ImageEvent, ImageFacts } from '../domain/image-event.ts';
 import type { Attempt } from '../domain/image-provider.ts';
 import { type Delivery, type ImageRequest, parameterNames } from '../domain/image-request.ts';
@@ -13,7 +13,7 @@ import { deliverUrl, type Hosting } from './deliver-url.ts';
 import { dropPreviews } from './drop-previews.ts';
 import { lookAhead } from './look-ahead.ts';
 import type { Target } from './model-catalog.ts';
-import { isChatBilled } from './outcome.ts';
+import { isChatBilled, isContentRefusal } from './outcome.ts';
 import { readTokens } from './read-tokens.ts';
 
 /** What the pictures of all attempts of a generation become. */
@@ -186,10 +186,6 @@ export class PaidAttempt {
   }
 }
 
-function isContentRefusal(kind: ErrorKind): boolean {
-  return kind === 'content_policy_violation' || kind === 'moderation_blocked';
-}
-
 /** A parameter that the caller has not sent, but its operator or the gateway, must not be named to it. */
 function namingOwnParameters(error: unknown, asked: ImageRequest): unknown {
   if (!(error instanceof GatewayError) || error.param === undefined) return error;
@@ -217,7 +213,7 @@ function afterCommitment(error: unknown): unknown {
   return new GatewayError(
     'upstream_outcome_unknown',
     'The image service failed after it had begun to answer. The picture may be billed; it was not asked for again.',
-    { outcome: 'unknown', cause: error },
+    { outcome: 'unknown', cause: error, upstream: error.upstream, hint: error.hint },
   );
 }
 

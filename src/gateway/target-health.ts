@@ -63,15 +63,11 @@ export class TargetHealth {
         }),
       failed: (error, at) =>
         once(() => {
+          if (!(error instanceof GatewayError)) return this.#endUndecided(trial, at);
           this.#endTrial(trial);
-          if (error instanceof GatewayError) this.#judge(error, at);
-          else this.breaker.undecided(at);
+          this.#judge(error, at);
         }),
-      release: (at) =>
-        once(() => {
-          this.#endTrial(trial);
-          this.breaker.undecided(at);
-        }),
+      release: (at) => once(() => this.#endUndecided(trial, at)),
     };
   }
 
@@ -84,6 +80,12 @@ export class TargetHealth {
     if (error === undefined || until > now || askedUntil <= now) return undefined;
     this.#coolDown = { until: now + this.#maxCoolDownMs, askedUntil, error };
     return this.#coolDown;
+  }
+
+  /** The call says nothing about the target: the next one tries it, alone again where this one was to do that. */
+  #endUndecided(trial: CoolDown | undefined, now: number): void {
+    if (trial !== undefined && this.#coolDown === trial) this.#coolDown = { ...trial, until: now };
+    this.breaker.undecided(now);
   }
 
   /** A wait that was asked for meanwhile is kept. */

@@ -15,7 +15,7 @@ const quotaCodes = [
   'projectspendlimitexceeded',
   'billinghardlimitreached',
 ];
-/** What the Responses API says about pictures that it cannot read (CONTRACTS §5, row 13). */
+/** What the Responses API says about pictures that it cannot read. */
 const imageCodes = [
   'invalidimagefile',
   'invalidimage',
@@ -111,7 +111,8 @@ export const rules: readonly Rule[] = [
   },
   refused(hasCode('moderationblocked'), 'moderation_blocked'),
   refused(hasCode(...contentCodes), 'content_policy_violation'),
-  refused(({ message }) => /\bsafety system\b/i.test(message), 'content_policy_violation'),
+  // A safety system that is out of order refuses nothing.
+  refused(({ status = 0, message }) => status < 500 && /\bsafety system\b/i.test(message), 'content_policy_violation'),
   misconfigured(
     ({ status = 0 }) => status >= 300 && status < 400,
     'the address redirects, which is never followed: write the final address into `baseURL`',
@@ -159,16 +160,12 @@ export const rules: readonly Rule[] = [
     hint: noDeployment,
   },
   misconfigured(hasCode('operationnotsupported'), noImageModel),
+  misconfigured(hasCode('modeldeprecated'), retired, true),
+  misconfigured(saysOfItself(/\bdeprecated and no longer available\b|\bmodel\b.{0,80}\bretired\b/i), retired),
+  misconfigured(hasCode('invalidapiversionparameter', 'unsupportedapiversion'), wrongApiVersion),
   misconfigured(
-    says(/\bdeprecated and no longer available\b|\bmodel\b.{0,80}\bretired\b/i, 'modeldeprecated'),
-    retired,
-    true,
-  ),
-  misconfigured(
-    says(
+    saysOfItself(
       /\bapi[- ]version\b.{0,80}\b(not supported|not allowed|invalid|unsupported)|\b(unsupported|invalid) api[- ]version\b/i,
-      'invalidapiversionparameter',
-      'unsupportedapiversion',
     ),
     wrongApiVersion,
   ),
@@ -201,14 +198,16 @@ export const rules: readonly Rule[] = [
     kind: 'upstream_oddity',
     outcome: 'not-processed',
   },
-  misconfigured(says(/^imagegen deployment must be provided/i), noImageDeployment),
-  misconfigured(says(/^There was an issue with your request/i), noImageDeployment),
+  misconfigured(
+    says(/^(imagegen deployment must be provided|There was an issue with your request)/i),
+    noImageDeployment,
+  ),
   misconfigured(
     says(/^Model not supported with Responses API/i),
     'the chat deployment of the target cannot call tools: use another model',
   ),
   {
-    applies: says(/^Unknown model|\bmodel '.{0,100}' does not exist\b/i),
+    applies: says(/^Unknown model|^The model '.{0,100}' does not exist\b/i),
     kind: 'upstream_misconfigured',
     outcome: 'not-processed',
     hint: noDeployment,
@@ -234,9 +233,14 @@ function hasCode(...wanted: readonly string[]): Rule['applies'] {
   return ({ codes }) => codes.some((code) => wanted.includes(code));
 }
 
-/** The message matches, or one of the codes is there. */
-function says(pattern: RegExp, ...codes: readonly string[]): Rule['applies'] {
-  return (facts) => pattern.test(facts.message) || hasCode(...codes)(facts);
+function says(pattern: RegExp): Rule['applies'] {
+  return ({ message }) => pattern.test(message);
+}
+
+/** A refusal that is about no parameter says so: a message about one may quote what the caller has written. */
+function saysOfItself(pattern: RegExp): Rule['applies'] {
+  return ({ status = 0, param, message }) =>
+    status >= 400 && status < 500 && param === undefined && pattern.test(message);
 }
 
 function isBusy(facts: AzureErrorFacts): boolean {

@@ -34,11 +34,19 @@ export type Operation = z.infer<typeof operation>;
 export async function readOperation({ body }: UpstreamAnswer): Promise<Operation | undefined> {
   const { text, end } = await readBounded(body, pollLimits);
   if (end !== 'complete') throw new Error(`the response to a poll is ${end}`);
-  const { success, data: state, error } = operation.safeParse(parseJson(text));
-  if (!success) throw error;
+  const value = parseJson(text);
+  const { success, data: state, error } = operation.safeParse(value);
+  if (!success) throw refusalIn(value) ?? error;
   if (state.status === 'notRunning' || state.status === 'running') return undefined;
   if (state.status === 'succeeded') return state;
   throw endedOperation(state);
+}
+
+/** A refusal ends a job also where no state stands beside it; any other error may be one of the poll alone. */
+function refusalIn(value: unknown): GatewayError | undefined {
+  const error = memberOf(value, 'error');
+  const meaning = hasContent(error) ? azureErrorMember(error) : undefined;
+  return meaning?.outcome === 'refused' ? meaning : undefined;
 }
 
 /** The links of an operation that has succeeded. Throws a GatewayError when it has none, and for an item that is an error. */

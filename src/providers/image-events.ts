@@ -59,7 +59,7 @@ class AnswerReader {
   #item: Item = {};
   /** A text has begun; it is an image once there is a first piece of it. */
   #isAtText = false;
-  #failedItem: unknown;
+  #failure: unknown;
   /** How many images are complete. */
   images = 0;
 
@@ -93,9 +93,9 @@ class AnswerReader {
     }
   }
 
-  /** An image that was made is not bought again because of another item that failed. */
+  /** An image that was made is not bought again because of a failure beside it. */
   #refuseBesideFailure(): void {
-    if (this.#failedItem !== undefined) throw errorInItem(this.#failedItem);
+    if (this.#failure !== undefined) throw errorInItem(this.#failure);
   }
 
   #beginImage(): ImageEvent {
@@ -107,26 +107,23 @@ class AnswerReader {
   }
 
   #keep(path: JsonPath, value: unknown): void {
-    if (path.at(-1) === 'error' && hasContent(value)) this.#fail(path, value);
+    if (path.at(-1) === 'error' && hasContent(value)) this.#fail(value);
     else if (path.length === 3) this.#item = { ...this.#item, ...itemMember(path, value) };
     else if (path.length === 2 && hasContent(value)) throw invalidResponse('an item is not an object');
     else if (path.length === 1) this.members[String(path[0])] = value;
   }
 
-  /** What an item without an image failed with is told at the end, where no other item holds one. */
-  #fail(path: JsonPath, error: unknown): void {
-    if (path.length === 1) throw errorInSuccess(error);
+  /** What the response, or an item of it, failed with is told at the end, where there is no image beside it. */
+  #fail(error: unknown): void {
     const meaning = errorInItem(error);
     if (meaning.outcome === 'refused' || this.images > 0 || this.#item.picture) throw meaning;
-    this.#failedItem ??= error;
+    this.#failure ??= error;
   }
 
   /** Throws what a response without an image means. */
   end(): void {
     if (this.images > 0) return;
-    throw this.#failedItem === undefined
-      ? invalidResponse('the answer holds no picture')
-      : errorInSuccess(this.#failedItem);
+    throw this.#failure === undefined ? invalidResponse('the answer holds no picture') : errorInSuccess(this.#failure);
   }
 
   /** An item without an image says nothing: the next one may have one. */

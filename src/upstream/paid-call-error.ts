@@ -41,6 +41,6 @@ export function invalidResponse(cause: unknown): GatewayError {
   return new GatewayError(
     'upstream_invalid_response',
     'The image service answered, but not with a picture. It may have been billed; it was not asked for again.',
-    { outcome: 'unknown', cause },
+    { outcome: 'unknown', cause, ...(cause instanceof GatewayError && { upstream: cause.upstream, hint: cause.hint }) },
   );
 }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { tinyPng } from '../fixtures/pictures.ts';
 import { callGateway } from '../helpers/call-gateway.ts';
-import { oneTarget, type StartedGateway, startGateway } from '../helpers/start-gateway.ts';
+import { gatewayKey, oneTarget, type StartedGateway, startGateway } from '../helpers/start-gateway.ts';
 import { mockAzure, type Reply } from './mock-azure.ts';
 import { azureDeployment, deployment, foundryTool } from './providers.ts';
 
@@ -40,6 +40,7 @@ describe('what Azure says about a failure', () => {
     ['the whole prompt', `No: "${prompt}" is not allowed.`],
     ['a part of the prompt', 'No: "stands on one leg in the" is not allowed.'],
     ['the prompt in upper case', `No: ${prompt.toUpperCase()} is not allowed.`],
+    ['the prompt as JSON has it', `No: ${JSON.stringify('a heron that\nstands on one leg')} is not allowed.`],
     ['the prompt beyond the limit', `${'word '.repeat(97)}${prompt} is not allowed.`],
   ])('loses %s that it quotes', async (_name, message) => {
     const { logged } = await told(errorReply(400, { code: 'x', message }));
@@ -146,6 +147,16 @@ describe('a refusal of the content names its categories to the caller,', () => {
   });
 });
 
+test('fewer images than asked for are reported, logged and counted', async () => {
+  mockAzure().post(paidPath, { body: { data: [{ b64_json: tinyPng }] } });
+  const gateway = await startGateway(oneTarget(target));
+  const called = await callGateway(gateway.url, { model: 'picture', prompt, n: 3 });
+  expect(called.headers.get('x-gateway-adapted')).toBe('n=fewer');
+  expect(gateway.log.findLast(({ msg }) => msg === 'request')).toMatchObject({ count: 3, images: 1 });
+  const metrics = await fetch(`${gateway.url}/metrics`, { headers: { authorization: `Bearer ${gatewayKey}` } });
+  expect(await metrics.text()).toContain('gateway_upstream_anomalies_total{kind="fewer_images"} 1');
+});
+
 describe('a parameter that Azure names', () => {
   const error = { code: 'invalid_value', message: 'No.', param: 'quality' };
 
@@ -225,6 +236,57 @@ describe('an error is judged by what it says, wherever it stands:', () => {
   test('a 409 leaves open what was made', async () => {
     const { called } = await told(errorReply(409, { code: 'Conflict', message: 'No.' }));
     expect([called.status, called.json().error.code]).toEqual([502, 'upstream_outcome_unknown']);
+  });
+});
+
+describe('an error beside an image', () => {
+  const image = { b64_json: tinyPng };
+  const error = { code: 'server_error', message: 'Azure words.' };
+  test.each<[string, object]>([
+    ['before it', { error, data: [image] }],
+    ['behind a link', { data: [{ url: 'https://a.blob.core.windows.net/a.png' }], error }],
+    ['that is a limit', { error: { code: '429', message: 'Too many.' }, data: [image] }],
+    ['in another item', { data: [{ error }, image] }],
+  ])('%s leaves open what is billed, and buys nothing again', async (_name, body) => {
+    const azure = mockAzure();
+    azure.post(paidPath, { body });
+    const { maxRetries: _, ...once } = target;
+    const gateway = await startGateway(oneTarget(once));
+    const called = await callGateway(gateway.url, { model: 'picture', prompt });
+    expect([called.status, called.json().error.code]).toEqual([502, 'upstream_invalid_response']);
+    expect(azure.asked).toHaveLength(1);
+    expect(loggedError(gateway)?.upstream?.message).toMatch(/Azure words|Too many/);
+  });
+
+  test('behind it tears the response, and buys nothing again', async () => {
+    const azure = mockAzure();
+    azure.post(paidPath, { body: { data: [image], error } });
+    const gateway = await startGateway(oneTarget(target));
+    await expect(callGateway(gateway.url, { model: 'picture', prompt })).rejects.toThrow();
+    expect(azure.asked).toHaveLength(1);
+  });
+
+  test('in one event leaves open what is billed', async () => {
+    const event = { type: 'image_generation.completed', b64_json: tinyPng, error };
+    const { called } = await told({ body: `data: ${JSON.stringify(event)}\n\n` }, { stream: true });
+    expect([called.status, called.json().error.code]).toEqual([502, 'upstream_invalid_response']);
+  });
+});
+
+describe('a text that quotes the caller', () => {
+  const quoted = "Failed for prompt 'a fashion model who is retired, api version 3 is not supported'.";
+  test.each<[string, Reply, number]>([
+    ['in a refusal of a parameter', errorReply(400, { code: 'invalid_value', param: 'prompt', message: quoted }), 400],
+    ['in a failure', errorReply(500, { code: 'server_error', message: quoted }), 502],
+  ])('%s does not make it a mistake of the operator', async (_name, reply, status) => {
+    const { called } = await told(reply);
+    expect(called.status).toBe(status);
+    expect(called.json().error.code).not.toBe('upstream_misconfigured');
+  });
+
+  test('a safety system that is out of order refuses nothing', async () => {
+    const { called } = await told(errorReply(500, { code: 'server_error', message: 'The safety system is down.' }));
+    expect(called.json().error.code).toBe('upstream_generation_failed');
   });
 });
 

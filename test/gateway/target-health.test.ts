@@ -49,12 +49,20 @@ describe('the wait that a target asked for', () => {
   test.each<[string, (trial: ReturnType<TargetHealth['start']>) => void]>([
     ['succeeds', (trial) => trial.succeeded()],
     ['is refused for its content', (trial) => trial.failed(error('content_policy_violation', 'refused'), 300_001)],
-    ['is released without a word', (trial) => trial.release(300_001)],
   ])('is over when the call that tries the target early %s', (_end, end) => {
     const target = health();
     fail(target, error('upstream_rate_limited', 'not-processed', 86_400_000), 0);
     end(target.start(300_000));
     expect(target.coolDownAt(300_002)).toBeUndefined();
+  });
+
+  test('is tried by the next call alone when the first one ends without a word', () => {
+    const target = health();
+    fail(target, error('upstream_rate_limited', 'not-processed', 86_400_000), 0);
+    target.start(300_000).release(300_001);
+    expect(target.coolDownAt(300_002)).toBeUndefined();
+    target.start(300_002);
+    expect(target.coolDownAt(300_003)?.until).toBe(600_002);
   });
 
   test('does not open the breaker, however often it is told', () => {

@@ -42,7 +42,7 @@ export async function followResponse(
     return await pollUntilEnded({
       poll: (limited) => client.get(address.response(id), { credential, signal: limited }),
       async read(answer) {
-        const response = await readResponse(answer.body, call).catch((error) => {
+        const response = await readResponse(answer.body, { ...call, isPolled: true }).catch((error) => {
           // The signal's reason is one, too, and says nothing about the job.
           hasEnded = error instanceof GatewayError && !signal.aborted;
           throw error;

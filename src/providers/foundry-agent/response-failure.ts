@@ -27,10 +27,13 @@ export type EmptyResponse = {
   readonly isRefused: boolean;
   /** What callers call a parameter. */
   readonly parameter: ParameterNames;
+  /** Whether it came from a poll, whose own failure says nothing about the response. */
+  readonly isPolled: boolean;
 };
 
 /** Why a response has no picture: a GatewayError, or a PendingResponseError. */
-export function responseFailure({ members, call, callError, isRefused, parameter }: EmptyResponse): Error {
+export function responseFailure(response: EmptyResponse): Error {
+  const { members, call, callError, isRefused, parameter, isPolled } = response;
   const { id, status, error, incomplete_details: details } = members;
   // A call that has failed may be made again as long as the chat model works.
   if (status === 'queued' || status === 'in_progress') return new PendingResponseError(id);
@@ -49,11 +52,12 @@ export function responseFailure({ members, call, callError, isRefused, parameter
       return (
         callFailure ?? (call === 'failed' ? failure({}, parameter) : invalidResponse('an image call holds no picture'))
       );
-    default:
-      return (
-        callFailure ??
-        (hasContent(error) ? errorInSuccess(error) : invalidResponse('the response has an unknown status'))
-      );
+    default: {
+      const stated = hasContent(error) ? errorInSuccess(error) : invalidResponse('the response has an unknown status');
+      const meaning = callFailure ?? stated;
+      const isOfPoll = isPolled && !hasContent(status) && meaning.outcome !== 'refused';
+      return isOfPoll ? new PendingResponseError(id) : meaning;
+    }
   }
 }
 

@@ -14,6 +14,7 @@ import { type EmptyResponse, responseFailure } from './response-failure.ts';
 export type ResponseCall = ProviderCall & {
   /** What callers call a parameter that the response complains of. */
   readonly parameter: ParameterNames;
+  readonly isPolled?: boolean;
 };
 
 /** The parts of an output item that matter; of messages it is whether the chat model refuses. */
@@ -117,6 +118,7 @@ export class ResponseReader {
         callError: this.#callError,
         isRefused: this.#isRefused,
         parameter: this.#call.parameter,
+        isPolled: this.#call.isPolled ?? false,
       });
     }
     const { created } = answerSummary({ created: this.#members.created_at });
