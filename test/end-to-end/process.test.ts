@@ -446,13 +446,22 @@ describe('the demo', () => {
     const [, simulator = ''] = /the whole list: (http:\S+)/.exec(stdout) ?? [];
     expect([new URL(url).port, new URL(simulator).port]).not.toContain('8867');
     expect((await request(simulator)).statusCode).toBe(200);
-    const answer = await request(`${url.replace('localhost', '127.0.0.1')}${generationsPath}`, {
-      method: 'POST',
-      headers: { authorization: 'Bearer demo-key', 'content-type': 'application/json' },
-      body: '{"model":"dall-e-3","prompt":"a cat"}',
-    });
-    await answer.body.dump();
-    expect([answer.statusCode, answer.headers['x-gateway-cost-usd']]).toEqual([200, '0.04']);
+    const costs: unknown[] = [];
+    for (const model of ['azure-image', 'azure-image-v1', 'artist', 'dall-e-3']) {
+      const answer = await request(`${url.replace('localhost', '127.0.0.1')}${generationsPath}`, {
+        method: 'POST',
+        headers: { authorization: 'Bearer demo-key', 'content-type': 'application/json' },
+        body: JSON.stringify({ model, prompt: 'a cat' }),
+      });
+      await answer.body.dump();
+      costs.push([answer.statusCode, answer.headers['x-gateway-cost-usd']]);
+    }
+    expect(costs).toEqual([
+      [200, '0.04'],
+      [200, '0.08'],
+      [200, '0.04'],
+      [200, '0.04'],
+    ]);
   });
 
   test('when the port of its simulator is taken, names that port and not the gateway’s', async () => {
