@@ -473,4 +473,12 @@ describe('the demo', () => {
     expect(await program.exited).toBe(1);
     expect(program.output.stderr).toContain(String(port));
   });
+
+  test('with a SIMULATOR_URL that is none, names the variable', async () => {
+    const program = await startProgram({ entry: 'src/demo.ts', env: { ...env, SIMULATOR_URL: '8867' } });
+    expect(await program.exited).toBe(1);
+    expect(program.output.stderr).toBe(
+      'The gateway could not start: SIMULATOR_URL must be an address, such as http://127.0.0.1:8867\n',
+    );
+  });
 });
