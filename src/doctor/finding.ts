@@ -5,7 +5,7 @@ export type Step = (typeof steps)[number];
 
 /**
  * What was found. `unknown`: no call that is free can tell. `not asked`: it does not apply, or an earlier step has failed.
- * A hint is one sentence for whoever runs the gateway; it holds no secret and nothing that a server has said.
+ * A hint is one sentence for whoever runs the gateway, with what Azure says; it holds no secret.
  */
 export type Finding =
   | { readonly state: 'ok' | 'not asked' }

@@ -1,3 +1,5 @@
+import type { UpstreamMessage } from '../domain/gateway-error.ts';
+import { describeUpstream, redactUpstream } from '../domain/redact-upstream.ts';
 import { type Finding, failed, notAsked, ok, unknown } from './finding.ts';
 
 /** What is known of an answer to a free question. */
@@ -9,6 +11,8 @@ export type AnswerFacts = {
   readonly clockAheadMs: number | undefined;
   /** Whether Azure says that the whole resource is blocked for its content. */
   readonly isBlocked: boolean;
+  /** What an error says in its own words. */
+  readonly words?: UpstreamMessage | undefined;
 };
 
 /** Who asks, and where. */
@@ -19,8 +23,18 @@ export type Judged = { readonly answer: Finding; readonly credential: Finding };
 /** Entra's tokens are taken as new or expired when clocks differ by more than this. */
 const clockToleranceMs = 5 * 60_000;
 
-/** What an answer says about the way there, and about the credential that was shown. */
+/** What an answer says about the way there, and about the credential that was shown; in Azure's own words, too. */
 export function judgeAnswer(facts: AnswerFacts, asked: AskedAs): Judged {
+  const { answer, credential } = judge(facts, asked);
+  return { answer: quoting(answer, facts), credential: quoting(credential, facts) };
+}
+
+function quoting(finding: Finding, { words }: AnswerFacts): Finding {
+  if (words === undefined || !('hint' in finding)) return finding;
+  return { ...finding, hint: `${finding.hint} (${describeUpstream(redactUpstream(words, []))})` };
+}
+
+function judge(facts: AnswerFacts, asked: AskedAs): Judged {
   const { status, body } = facts;
   if (status >= 300 && status < 400) return broken(redirected);
   if (status === 407) return broken('a proxy wants credentials before it lets calls through: set `egressProxy`');
@@ -38,12 +52,13 @@ export function judgeAnswer(facts: AnswerFacts, asked: AskedAs): Judged {
 /** What the answer to a question after an agent or a deployment says. */
 export function judgePart(facts: AnswerFacts, what: string): Finding {
   if (facts.status === 200 && facts.body === 'json') return ok;
-  if (facts.status === 404) {
-    return failed(
-      `the project does not know the ${what} of this target: check its name; a new one needs up to five minutes`,
-    );
-  }
-  return unknown(`the project does not tell whether the ${what} of this target exists (${facts.status})`);
+  const finding =
+    facts.status === 404
+      ? failed(
+          `the project does not know the ${what} of this target: check its name; a new one needs up to five minutes`,
+        )
+      : unknown(`the project does not tell whether the ${what} of this target exists (${facts.status})`);
+  return quoting(finding, facts);
 }
 
 /** Why there was no token, by the codes that the log has, too. */

@@ -167,10 +167,11 @@ export class PaidAttempt {
   }
 
   async #convert(events: AsyncIterable<ImageEvent>): Promise<AsyncIterable<ImageEvent>> {
-    const { delivery, hosting, signal, retryUntil } = this.#delivering;
+    const { delivery, hosting, signal, retryUntil, asked } = this.#delivering;
     if ((delivery ?? this.target.family.defaults.delivery) === 'b64_json') {
       return deliverBase64(events, (url) => {
-        this.#adaptation = 'delivery=b64_json';
+        // That a stream carries base64 goes without saying.
+        if (!asked.stream) this.#adaptation = 'delivery=b64_json';
         return this.target.download(url, signal, retryUntil);
       });
     }

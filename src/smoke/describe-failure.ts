@@ -1,6 +1,6 @@
 import type { GatewayError } from '../domain/gateway-error.ts';
+import { describeUpstream, redactUpstream } from '../domain/redact-upstream.ts';
 import { isChatBilled } from '../gateway/outcome.ts';
-import { describeUpstream, redactUpstream } from '../telemetry/redact-upstream.ts';
 import { causeFacts, operatorHint } from '../telemetry/wide-record.ts';
 import { smokePrompt } from './draw-once.ts';
 

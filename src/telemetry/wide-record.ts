@@ -4,9 +4,9 @@ import { type ErrorKind, GatewayError } from '../domain/gateway-error.ts';
 import type { GenerationReport } from '../domain/generation.ts';
 import { callerTexts, type ImageRequest } from '../domain/image-request.ts';
 import type { AttemptEnd } from '../domain/recorder.ts';
+import { redactUpstream } from '../domain/redact-upstream.ts';
 import type { RequestEnd, RequestRecord } from '../domain/request-record.ts';
 import { billFacts } from './bill-facts.ts';
-import { redactUpstream } from './redact-upstream.ts';
 
 // Without this, which dies with the process, nobody can test a guessed prompt against the log.
 const salt = randomBytes(32).toString('base64');

@@ -68,6 +68,17 @@ describe('what an answer says', () => {
     ['500', { status: 500 }, key, 'failed', 'not asked', /Azure has trouble.*500/],
     ['503 without JSON', { status: 503, body: 'anything else' }, key, 'failed', 'not asked', /Azure has trouble.*503/],
     ['400', { status: 400 }, key, 'ok', 'unknown', /400/],
+    [
+      '401 in words of its own',
+      {
+        status: 401,
+        words: { status: 401, code: '401', message: 'Access denied to a0123456789b0123456789c012345678.' },
+      },
+      key,
+      'ok',
+      'failed',
+      /\(Azure says: 401 "Access denied to \[redacted\]\."\)$/,
+    ],
   ])('%s', (_, facts, asked, answer, credential, hint) => {
     const judged = judgeAnswer({ ...json, ...facts }, asked);
     expect([judged.answer.state, judged.credential.state]).toEqual([answer, credential]);

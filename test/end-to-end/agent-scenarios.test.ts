@@ -131,7 +131,8 @@ describe('an agent', () => {
   });
 
   test.each(Object.entries(inBackground))('in the background, %s: the caller gets %s', async (name, expected) => {
-    const rig = await startAgents();
+    // A lost job is asked for until the deadline.
+    const rig = await startAgents(name === 'agent-lost' ? { timeoutMs: 2_000 } : {});
     expect(await outcome(rig.url, { model: 'later', prompt: `simulate:${name}` })).toBe(expected);
     expectBilledOnce(rig, name);
     expect(rig.simulator.ledger.counts().cancelled).toBe(0);

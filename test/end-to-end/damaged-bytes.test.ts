@@ -34,9 +34,9 @@ async function startAnswering(pieces: (isStream: boolean, isAgent: boolean) => r
       isStream = false;
       return callGateway(gateway.url, { prompt: 'a cat', ...members });
     },
-    stream: () => {
+    stream: (members: object = {}) => {
       isStream = true;
-      return streamGateway(gateway.url, { prompt: 'a cat' });
+      return streamGateway(gateway.url, { prompt: 'a cat', ...members });
     },
   };
 }
@@ -113,7 +113,7 @@ test('a stream whose events say last what they are: large images pass, each as w
   const event = (type: string) =>
     `data: {"b64_json":"${base64}","partial_image_index":0,"type":"image_generation.${type}"}\n\n`;
   const rig = await startAnswering(() => [event('partial_image'), event('completed')]);
-  const { events } = await rig.stream();
+  const { events } = await rig.stream({ partial_images: 1 });
   expect(events.map(inWords)).toEqual(['partial 0', 'completed']);
   expect(events.every(({ data }) => data.b64_json === base64)).toBe(true);
 });

@@ -237,7 +237,8 @@ describe('the log line of a request', () => {
     const times = { queueMs: expect.any(Number), upstreamMs: expect.any(Number) };
     expect(lines()).toMatchObject([
       {
-        ...{ ...common, ...times, outcome: 'failed', status: 500, error: 'upstream_generation_failed' },
+        ...{ ...common, ...times, outcome: 'failed', status: 500 },
+        error: { kind: 'upstream_generation_failed', upstream: { status: 500, code: 'InternalServerError' } },
         ...{ upstreamRequestId: 'azure-1', cost: 0 },
       },
       { ...common, ...times, outcome: 'delivered', status: 200, cost: null },

@@ -55,7 +55,7 @@ const everywhere: Record<string, string> = {
   'filter-200-task': filtered,
   'filter-200-image': filtered,
   'moderation-blocked': '400 moderation_blocked',
-  'error-in-200': lost,
+  'error-in-200': failed,
   'reset-before-headers': unknown,
 };
 

@@ -44,6 +44,9 @@ async function startRig() {
   return { azure, stranger, ...gateway };
 }
 
+/** What is paid for is polled and fetched until the deadline. */
+const brief = { headers: { 'x-gateway-timeout-ms': '1000' } };
+
 /** Every status with a place, and every place with a status. */
 function redirectsTo(places: readonly string[]): [number, string][] {
   const most = Math.max(places.length, redirects.length);
@@ -91,12 +94,12 @@ describe('a redirect', () => {
         else begin(response, azure.origin);
       };
       const before = azure.asked.length;
-      const answer = await callGateway(url, { model, prompt: another() });
-      expect(answer.status).toBe(502);
+      const answer = await callGateway(url, { model, prompt: another() }, brief);
+      expect(answer.status).toBeGreaterThanOrEqual(502);
       expect(answer.json().error.code).toMatch(refusedOrUnknown);
       // A job in the background is cancelled; that is a call to the configured origin, too.
       const polls = azure.asked.slice(before).filter(({ method }) => method === 'GET');
-      expect(polls.map(({ headers }) => headers['api-key'])).toEqual([azureKey]);
+      expect(new Set(polls.map(({ headers }) => headers['api-key']))).toEqual(new Set([azureKey]));
     }
     expect(stranger.connections).toBe(0);
   });
@@ -109,7 +112,8 @@ describe('a redirect', () => {
         else if (request.method === 'GET') succeed(response, `${azure.origin}/a.png`);
         else begin(response, azure.origin);
       };
-      const answer = await callGateway(url, { model: 'async', prompt: another(), response_format: 'b64_json' });
+      const body = { model: 'async', prompt: another(), response_format: 'b64_json' };
+      const answer = await callGateway(url, body, brief);
       expect([answer.status, answer.json().error.code]).toEqual([502, 'upstream_result_unavailable']);
     }
     const downloads = azure.asked.filter(({ path }) => path.endsWith('.png'));
@@ -159,12 +163,13 @@ describe('operation-location', () => {
     '/openai/operations/images/',
     '?x=1',
     '',
-  ])('leads to %j of the configured origin: nothing is asked there', async (path) => {
+  ])('leads to %j of the configured origin: nothing is asked there, but for the job by its id', async (path) => {
     const { azure, url } = await startRig();
     azure.answer = (_request, response) => begin(response, azure.origin, `${azure.origin}${path}`);
-    const answer = await callGateway(url, { model: 'async', prompt: another() });
-    expect([answer.status, answer.json().error.code]).toEqual([502, 'upstream_invalid_response']);
-    expect(azure.asked).toHaveLength(1);
+    const answer = await callGateway(url, { model: 'async', prompt: another() }, brief);
+    expect([answer.status, answer.json().error.code]).toEqual([502, 'upstream_outcome_unknown']);
+    const polled = azure.asked.filter(({ method }) => method === 'GET').map(({ path: asked }) => asked);
+    expect(new Set(polled)).toEqual(new Set(['/openai/operations/images/resp_1?api-version=2023-06-01-preview']));
   });
 });
 

@@ -41,6 +41,7 @@ export function foundryAgent(options: Options): ImageProvider {
   const isAgent = 'agent' in artist;
   const capabilities = isAgent ? agentCapabilities : toolCapabilities;
   const parameter = isAgent ? agentParameter : toolParameter;
+  const chatDeployment = 'chatDeployment' in artist ? artist.chatDeployment : undefined;
   const address = responsesAddress(baseURL, apiVersion);
   const headers = { 'x-ms-oai-image-generation-deployment': imageDeployment };
   return {
@@ -56,7 +57,7 @@ export function foundryAgent(options: Options): ImageProvider {
       const post = { credential, headers, body, signal, attempt, isStream: request.stream };
       const answer = await client.post(address.responses, post);
       noteRequestId(attempt, answer.headers);
-      if (answer.status < 200 || answer.status > 299) throw await azureAnswerError(answer, parameter);
+      if (answer.status < 200 || answer.status > 299) throw await azureAnswerError(answer, parameter, chatDeployment);
       if (options.isBackground && !request.stream) return followResponse(answer, call, { address, credential, client });
       const events = request.stream ? await streamedEvents(answer.body, call) : responseEvents(answer.body, call);
       return commit(asPaid(events, attempt));
