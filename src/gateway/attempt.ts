@@ -1,6 +1,6 @@
 import type { Bill, Tokens } from '../domain/bill.ts';
 import { type Cost, costOfPictures } from '../domain/cost.ts';
-import { type ErrorKind, GatewayError } from '../domain/gateway-error.ts';
+import { GatewayError } from '../domain/gateway-error.ts';
 import type { ImageEvent, ImageFacts } from '../domain/image-event.ts';
 import type { Attempt } from '../domain/image-provider.ts';
 import { type Delivery, type ImageRequest, parameterNames } from '../domain/image-request.ts';
@@ -13,7 +13,7 @@ import { deliverUrl, type Hosting } from './deliver-url.ts';
 import { dropPreviews } from './drop-previews.ts';
 import { lookAhead } from './look-ahead.ts';
 import type { Target } from './model-catalog.ts';
-import { isChatBilled } from './outcome.ts';
+import { isChatBilled, isContentRefusal } from './outcome.ts';
 import { readTokens } from './read-tokens.ts';
 
 /** What the pictures of all attempts of a generation become. */
@@ -134,7 +134,6 @@ export class PaidAttempt {
   /** A refusal with a status of success may be one of an image that was made, and is billed. */
   get #madeNothing(): boolean {
     const { status = 0 } = this.attempt;
-    // Nobody says that reading a refused prompt costs nothing, and what a chat model has written is billed.
     if (this.#error && (isChatBilled(this.#error.kind) || isContentRefusal(this.#error.kind))) return false;
     if (this.#failure === 'refused') return status >= 400;
     return this.#failure === 'not-processed' || this.#failure === 'failed';
@@ -184,10 +183,6 @@ export class PaidAttempt {
     }
     return events;
   }
-}
-
-function isContentRefusal(kind: ErrorKind): boolean {
-  return kind === 'content_policy_violation' || kind === 'moderation_blocked';
 }
 
 /** A parameter that the caller has not sent, but its operator or the gateway, must not be named to it. */

@@ -39,3 +39,8 @@ export function isTargetFault({ kind, outcome }: GatewayError): boolean {
 export function isChatBilled(kind: ErrorKind): boolean {
   return kind === 'upstream_no_image' || kind === 'upstream_incomplete';
 }
+
+/** Nobody says that reading a refused prompt costs nothing. */
+export function isContentRefusal(kind: ErrorKind): boolean {
+  return kind === 'content_policy_violation' || kind === 'moderation_blocked';
+}

@@ -1,6 +1,6 @@
 import type { GatewayError } from '../domain/gateway-error.ts';
 import { describeUpstream, redactUpstream } from '../domain/redact-upstream.ts';
-import { isChatBilled } from '../gateway/outcome.ts';
+import { isChatBilled, isContentRefusal } from '../gateway/outcome.ts';
 import { causeFacts, operatorHint } from '../telemetry/wide-record.ts';
 import { smokePrompt } from './draw-once.ts';
 
@@ -21,6 +21,7 @@ export function describeFailure(error: GatewayError): string {
 
 function describeCost({ kind, outcome }: GatewayError): string {
   if (isChatBilled(kind)) return 'No picture was billed, but what the chat model has read and written is.';
+  if (isContentRefusal(kind)) return 'No picture was billed; Azure does not say whether it bills the refused prompt.';
   if (outcome === 'unknown') return 'It may have been billed; look at the bill before you try again.';
   return 'Nothing was billed.';
 }
