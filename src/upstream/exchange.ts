@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Dispatcher } from 'undici';
 import { type AnswerBody, ArrivingBody } from './answer-body.ts';
+import { omitStacksInThisTick } from './omit-stacks.ts';
 
 /** The head of an upstream's answer, and its body while that arrives. */
 export type Answer = {
@@ -72,6 +73,7 @@ class Handler implements Dispatcher.DispatchHandler {
   onResponseEnd(): void {
     this.#ignoreSignal();
     this.#body?.end();
+    omitStacksInThisTick();
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
