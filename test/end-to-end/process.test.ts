@@ -161,6 +161,17 @@ async function occupyPort(): Promise<number> {
 }
 
 describe('--check', () => {
+  test('takes a variable that the models file reads for no misspelt one of the gateway', async () => {
+    const target = { ...v1Target, headers: { 'cf-aig-authorization': `$\{GATEWAY_TOKEN}` } };
+    const check = (env: Record<string, string>) =>
+      startProgram({ models: { models: { picture: target } }, arguments: ['--check'], env });
+    const program = await check({ GATEWAY_TOKEN: canary });
+    expect([await program.exited, program.output.stderr]).toEqual([0, '']);
+    const said = await failedStart(await check({ GATEWAY_TOKEN: canary, GATEWAY_KEY: canary }));
+    expect(said).toContain('GATEWAY_KEY: nobody reads this variable');
+    expect(said).not.toContain('GATEWAY_TOKEN');
+  });
+
   test('prints models, other names, targets and addresses, no key, and ends well', async () => {
     const { aliases, models } = modelsFile('https://one.openai.azure.com') as ReturnType<typeof Object>;
     const secret = Object.fromEntries(
