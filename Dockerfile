@@ -20,7 +20,7 @@ COPY config config
 COPY src src
 RUN chmod -R a+rX .
 
-# The gateway as one file, with nothing of the simulator in it.
+# The gateway, bundled, with nothing of the simulator in it.
 FROM all-packages AS build
 COPY build.ts ./
 COPY src src

@@ -19,8 +19,9 @@ try {
   // The simulator listens where the gateway does: a container publishes both, so that its scenarios can be read outside.
   const { host, port: gatewayPort } = readEnvironment(variables);
   // With PORT=0 several demos can run at once, so the simulator takes a free port, too.
-  const { port } = new URL(variables.SIMULATOR_URL || `http://127.0.0.1:${gatewayPort === 0 ? 0 : 8867}`);
-  const simulator = await dependingOn('SIMULATOR_URL', () => startSimulator({ host, port: Number(port) }));
+  const address = URL.parse(variables.SIMULATOR_URL || `http://127.0.0.1:${gatewayPort === 0 ? 0 : 8867}`);
+  if (!address) throw new Error('SIMULATOR_URL must be an address, such as http://127.0.0.1:8867');
+  const simulator = await dependingOn('SIMULATOR_URL', () => startSimulator({ host, port: Number(address.port) }));
   const azure = simulator.origin.replace('//0.0.0.0', '//127.0.0.1').replace('//[::]', '//[::1]');
   const configuration = readConfiguration({
     ...variables,

@@ -27,7 +27,7 @@ export function describeStartFailure(error: unknown): string {
 
 function whyNotListening({ code, address, port, variable = 'PORT' }: Failure): string | undefined {
   const place = `${address}:${port}`;
-  if (code === 'EADDRINUSE') return `${place} is in use: set ${variable} to a free port.`;
+  if (code === 'EADDRINUSE') return `${place} is in use: name a free port in ${variable}.`;
   if (code === 'EACCES') return `There is no permission to listen on ${place}: set ${variable} to a port above 1023.`;
   if (code === 'EADDRNOTAVAIL') return `${address} is not an address of this machine: set HOST to one that is.`;
   return undefined;

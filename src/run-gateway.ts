@@ -8,9 +8,9 @@ import { drain } from './api/drain.ts';
 import { startMetricsServer } from './api/metrics-server.ts';
 import { type App, buildApp } from './app.ts';
 import { ConfigError } from './config/config-error.ts';
-import { dotEnvFile, type Environment, modelsFileOf, readEnvironment } from './config/environment.ts';
+import { dotEnvFile, type Environment, keysFileOf, modelsFileOf, readEnvironment } from './config/environment.ts';
 import { checkIdentity } from './config/identity.ts';
-import { changedVariables, type Variables } from './config/interpolate.ts';
+import { changedVariables, referredNames, type Variables } from './config/interpolate.ts';
 import { hasKeys } from './config/keys-file.ts';
 import { type KeysConfig, loadKeys } from './config/load-keys.ts';
 import { loadModels } from './config/load-models.ts';
@@ -51,12 +51,12 @@ const leadMs = 5_000;
  */
 export function readConfiguration(variables: Variables): Configuration {
   const failures: unknown[] = [];
-  const environment = attempt(failures, () => readEnvironment(variables));
+  const configs = configFiles({ modelsFile: modelsFileOf(variables), keysFile: keysFileOf(variables) });
+  const environment = attempt(failures, () =>
+    readEnvironment(variables, referredNames(configs.map(textOf).join('\n'))),
+  );
   attempt(failures, () => checkTlsVerification(variables));
-  const files = [
-    ...configFiles(environment ?? { modelsFile: modelsFileOf(variables), keysFile: undefined }),
-    dotEnvFile(),
-  ];
+  const files = [...configs, dotEnvFile()];
   const content = contentOf(files);
   const models = attempt(failures, () => readModels(modelsFileOf(variables), variables));
   const keys = environment && models && attempt(failures, () => loadKeys(environment, variables, models));
@@ -83,6 +83,15 @@ export function warningsOf({ environment, models, keys }: Configuration): readon
 
 function configFiles({ modelsFile, keysFile }: Pick<Environment, 'modelsFile' | 'keysFile'>): string[] {
   return keysFile === undefined ? [modelsFile] : [modelsFile, keysFile];
+}
+
+/** A file that cannot be read is a problem of whoever has to read it. */
+function textOf(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return '';
+  }
 }
 
 function readModels(file: string, variables: Variables): ModelsConfig {

@@ -12,8 +12,8 @@ async function told(variable: string, facts: object): Promise<string> {
 const listen = { syscall: 'listen', address: '127.0.0.1', port: 80 };
 
 test.each([
-  ['PORT', { ...listen, code: 'EADDRINUSE' }, '127.0.0.1:80 is in use: set PORT to a free port.\n'],
-  ['METRICS_PORT', { ...listen, code: 'EADDRINUSE' }, '127.0.0.1:80 is in use: set METRICS_PORT to a free port.\n'],
+  ['PORT', { ...listen, code: 'EADDRINUSE' }, '127.0.0.1:80 is in use: name a free port in PORT.\n'],
+  ['METRICS_PORT', { ...listen, code: 'EADDRINUSE' }, '127.0.0.1:80 is in use: name a free port in METRICS_PORT.\n'],
   [
     'PORT',
     { ...listen, code: 'EACCES' },

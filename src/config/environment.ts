@@ -48,6 +48,11 @@ export function modelsFileOf({ MODELS_FILE }: Variables): string {
   return (MODELS_FILE ?? '').trim() || usualModelsFile;
 }
 
+/** The same of the keys file; empty: there shall be none. */
+export function keysFileOf({ KEYS_FILE }: Variables): string | undefined {
+  return (KEYS_FILE ?? usualKeysFile).trim() || undefined;
+}
+
 /**
  * Adds the working directory's `.env`, if there is one, to the process environment. Variables that exist already win.
  *
@@ -85,9 +90,10 @@ function withDotEnv(processEnv: NodeJS.ProcessEnv): Variables {
 /**
  * Reads the gateway's variables; an empty one counts as unset.
  *
+ * @param referred the variables that the files of the configuration read
  * @throws ConfigError with every problem that was found
  */
-export function readEnvironment(variables: Variables): Environment {
+export function readEnvironment(variables: Variables, referred: ReadonlySet<string> = new Set()): Environment {
   const problems: Problem[] = [];
   const warnings: Problem[] = [];
   const report = (path: string, message: string) => problems.push({ path, message });
@@ -104,13 +110,13 @@ export function readEnvironment(variables: Variables): Environment {
   const corsOrigins = readList(read('CORS_ORIGINS') ?? '').map((text) => originOf(text) ?? text);
   const trustedProxies = readList(read('TRUST_PROXY') ?? '');
   const publicBaseUrl = readBaseUrl(read('PUBLIC_BASE_URL'));
-  // Here an empty value says something: that there shall be no directory, and no file.
+  // Here an empty value says something: that there shall be no directory.
   const dataDir = (variables.DATA_DIR ?? 'data').trim() || undefined;
-  const keysFile = (variables.KEYS_FILE ?? usualKeysFile).trim() || undefined;
+  const keysFile = keysFileOf(variables);
 
   if (!isHost(host)) report('HOST', 'must be an address or a host name, without scheme and port');
   else if (gatewayApiKeys.length === 0 && !hasKeys(keysFile) && !isLoopback(host)) report('HOST', needsKeys);
-  for (const problem of unreadVariables(variables)) problems.push(problem);
+  for (const problem of unreadVariables(variables, referred)) problems.push(problem);
   checkKeys(gatewayApiKeys, { report, onShortKey: isLoopback(host) ? warn : report });
   if (port === undefined) report('PORT', 'must be a whole number from 0 to 65535');
   if (metricsText !== undefined && metricsPort === undefined)

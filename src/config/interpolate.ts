@@ -5,9 +5,14 @@ export type Variables = Readonly<Record<string, string | undefined>>;
 
 /** The names of variables that have other values now, without those that a file with this text refers to. */
 export function changedVariables(before: Variables, now: Variables, text: string): string[] {
-  const referred = new Set([...text.matchAll(reference)].map(([, name]) => name));
+  const referred = referredNames(text);
   const names = new Set([...Object.keys(before), ...Object.keys(now)]);
   return [...names].filter((name) => !referred.has(name) && read(before, name) !== read(now, name));
+}
+
+/** The names of the variables to which a file with this text refers. */
+export function referredNames(text: string): ReadonlySet<string> {
+  return new Set([...text.matchAll(reference)].map(([, name = '']) => name));
 }
 
 /** Whether a string of the file takes anything from a variable: a default that is in use stands in the file. */

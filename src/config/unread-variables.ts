@@ -21,10 +21,12 @@ export const environmentNames: readonly string[] = [
 /**
  * Variables that nobody reads although their names say that they are meant for the gateway. One that is passed over may
  * be the only key, so the start stops.
+ * @param referred those that the files of the configuration read
  */
-export function unreadVariables(variables: Variables): Problem[] {
+export function unreadVariables(variables: Variables, referred: ReadonlySet<string>): Problem[] {
   return Object.entries(variables).flatMap(([name, value = '']) => {
-    const isMeant = name.startsWith('GATEWAY_') && !environmentNames.includes(name) && value.trim() !== '';
+    const isRead = environmentNames.includes(name) || referred.has(name);
+    const isMeant = name.startsWith('GATEWAY_') && !isRead && value.trim() !== '';
     // Kubernetes gives every pod such variables for a service with the name `gateway`.
     if (!isMeant || value.startsWith('tcp://')) return [];
     const meant = nearestName(name);

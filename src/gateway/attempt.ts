@@ -134,7 +134,6 @@ export class PaidAttempt {
   /** A refusal with a status of success may be one of an image that was made, and is billed. */
   get #madeNothing(): boolean {
     const { status = 0 } = this.attempt;
-    // Nobody says that reading a refused prompt costs nothing, and what a chat model has written is billed.
     if (this.#error && (isChatBilled(this.#error.kind) || isContentRefusal(this.#error.kind))) return false;
     if (this.#failure === 'refused') return status >= 400;
     return this.#failure === 'not-processed' || this.#failure === 'failed';

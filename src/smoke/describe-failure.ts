@@ -21,7 +21,7 @@ export function describeFailure(error: GatewayError): string {
 
 function describeCost({ kind, outcome }: GatewayError): string {
   if (isChatBilled(kind)) return 'No picture was billed, but what the chat model has read and written is.';
-  if (isContentRefusal(kind)) return 'Azure does not say whether a refused prompt is billed; look at the bill.';
+  if (isContentRefusal(kind)) return 'No picture was billed; Azure does not say whether it bills the refused prompt.';
   if (outcome === 'unknown') return 'It may have been billed; look at the bill before you try again.';
   return 'Nothing was billed.';
 }

@@ -161,6 +161,17 @@ async function occupyPort(): Promise<number> {
 }
 
 describe('--check', () => {
+  test('takes a variable that the models file reads for no misspelt one of the gateway', async () => {
+    const target = { ...v1Target, headers: { 'cf-aig-authorization': `$\{GATEWAY_TOKEN}` } };
+    const check = (env: Record<string, string>) =>
+      startProgram({ models: { models: { picture: target } }, arguments: ['--check'], env });
+    const program = await check({ GATEWAY_TOKEN: canary });
+    expect([await program.exited, program.output.stderr]).toEqual([0, '']);
+    const said = await failedStart(await check({ GATEWAY_TOKEN: canary, GATEWAY_KEY: canary }));
+    expect(said).toContain('GATEWAY_KEY: nobody reads this variable');
+    expect(said).not.toContain('GATEWAY_TOKEN');
+  });
+
   test('prints models, other names, targets and addresses, no key, and ends well', async () => {
     const { aliases, models } = modelsFile('https://one.openai.azure.com') as ReturnType<typeof Object>;
     const secret = Object.fromEntries(
@@ -446,14 +457,22 @@ describe('the demo', () => {
     const [, simulator = ''] = /the whole list: (http:\S+)/.exec(stdout) ?? [];
     expect([new URL(url).port, new URL(simulator).port]).not.toContain('8867');
     expect((await request(simulator)).statusCode).toBe(200);
-    const answer = await request(`${url.replace('localhost', '127.0.0.1')}${generationsPath}`, {
-      method: 'POST',
-      headers: { authorization: 'Bearer demo-key', 'content-type': 'application/json' },
-      body: '{"prompt":"a cat","response_format":"url"}',
-    });
-    await answer.body.dump();
-    expect(answer.statusCode).toBe(200);
-    expect(Number(answer.headers['x-gateway-cost-usd'])).toBeGreaterThan(0);
+    const costs: unknown[] = [];
+    for (const model of ['azure-image', 'azure-image-v1', 'artist', 'dall-e-3']) {
+      const answer = await request(`${url.replace('localhost', '127.0.0.1')}${generationsPath}`, {
+        method: 'POST',
+        headers: { authorization: 'Bearer demo-key', 'content-type': 'application/json' },
+        body: JSON.stringify({ model, prompt: 'a cat' }),
+      });
+      await answer.body.dump();
+      costs.push([answer.statusCode, answer.headers['x-gateway-cost-usd']]);
+    }
+    expect(costs).toEqual([
+      [200, '0.04'],
+      [200, '0.08'],
+      [200, '0.04'],
+      [200, '0.04'],
+    ]);
   });
 
   test('when the port of its simulator is taken, names that port and not the gateway’s', async () => {
@@ -464,5 +483,13 @@ describe('the demo', () => {
     });
     expect(await program.exited).toBe(1);
     expect(program.output.stderr).toContain(String(port));
+  });
+
+  test('with a SIMULATOR_URL that is none, names the variable', async () => {
+    const program = await startProgram({ entry: 'src/demo.ts', env: { ...env, SIMULATOR_URL: '8867' } });
+    expect(await program.exited).toBe(1);
+    expect(program.output.stderr).toBe(
+      'The gateway could not start: SIMULATOR_URL must be an address, such as http://127.0.0.1:8867\n',
+    );
   });
 });

@@ -25,7 +25,7 @@ describe('docs/security.md', () => {
 describe('each compose file of docs/container.md', () => {
   const files = [...container.matchAll(/^```yaml\n(.*?)^```/gms)].map(([, text = '']) => text);
   const gateways = files.map((text) => /^ {2}gateway:\n(?: {4,}.*\n)+/m.exec(text)?.[0] ?? '');
-  const given: Record<string, string> = { AZURE_OPENAI_API_KEY: 'k', GATEWAY_KEY: 'a-key-that-is-long' };
+  const given: Record<string, string> = { AZURE_OPENAI_API_KEY: 'k', CONNECTOR_KEY: 'a-key-that-is-long' };
   const environmentOf = (gateway: string) =>
     Object.fromEntries(
       [...gateway.matchAll(/^ {6}([A-Z_]+): (.*)$/gm)].map(([, name = '', value = '']) => [
