@@ -123,7 +123,7 @@ export function readEnvironment(variables: Variables, referred: ReadonlySet<stri
     report('METRICS_PORT', 'must be a whole number from 0 to 65535');
   if (port && metricsPort === port) report('METRICS_PORT', 'must not be the PORT');
   for (const origin of corsOrigins.filter((text) => originOf(text) === undefined))
-    report('CORS_ORIGINS', `${JSON.stringify(origin)} ${notAnOrigin}`);
+    report('CORS_ORIGINS', `${JSON.stringify(origin.replace(/:[^:/@]*@/, ':*****@'))} ${notAnOrigin}`);
   for (const proxy of trustedProxies.filter((text) => !isNetwork(text)))
     report('TRUST_PROXY', `${JSON.stringify(proxy)} is neither an address nor a network such as 10.0.0.0/8`);
   if (logLevel === undefined) report('LOG_LEVEL', `must be one of ${logLevels.join(', ')}`);

@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { ModerationDetails, UpstreamMessage } from '../domain/gateway-error.ts';
 import type { Renewal } from '../upstream/credential.ts';
 import { retryHint } from '../upstream/retry-hint.ts';
+import { parseJson } from './parse-json.ts';
 
 /** What an Azure response says about a failure. Codes are lower case letters only: Azure spells each in several ways. */
 export type AzureErrorFacts = {
@@ -40,13 +41,13 @@ export type ParameterNames = (name: string) => string | undefined;
 
 export function readAzureErrorFacts(answer: ErrorAnswer): AzureErrorFacts {
   const { status, headers, value, text, isCut, renewal, parameter = (name) => name } = answer;
-  const error = memberOf(value, 'error');
-  const inner = memberOf(error, 'inner_error') ?? memberOf(error, 'innererror');
+  const error = unwrapped(memberOf(value, 'error'));
+  const inner = innerErrors(error);
   const [code, type] = [memberOf(error, 'code'), memberOf(error, 'type')];
   const ownMessage = [memberOf(error, 'message'), error, memberOf(value, 'message')].find(isText);
   // API Management answers with a flat object; only its 429 is known well enough to be believed.
   const message = isText(memberOf(error, 'message')) || status === 429 ? (ownMessage ?? '') : '';
-  const codes = [code, type, memberOf(inner, 'code')].filter(isText).map(plainCode);
+  const codes = [code, type, ...inner.map((one) => memberOf(one, 'code'))].filter(isText).map(plainCode);
   const param = parameterName(memberOf(error, 'param') ?? paramOfDetails(error));
   return {
     status: decisiveStatus(status, codes, [...statusNames.map((name) => memberOf(error, name)), code]),
@@ -62,6 +63,25 @@ export function readAzureErrorFacts(answer: ErrorAnswer): AzureErrorFacts {
   };
 }
 
+/** Brokers wrap errors in one another, in lists and in texts. */
+function unwrapped(error: unknown, depth = 3): unknown {
+  if (depth === 0) return error;
+  if (Array.isArray(error)) return unwrapped(error[0], depth - 1);
+  if (typeof error === 'string' && error.startsWith('{')) {
+    const value = parseJson(error);
+    return value === undefined ? error : unwrapped(memberOf(value, 'error') ?? value, depth - 1);
+  }
+  const within = memberOf(error, 'error');
+  const saysItself = ['code', 'type', 'message'].some((name) => isText(memberOf(error, name)));
+  return saysItself || within === undefined || within === null ? error : unwrapped(within, depth - 1);
+}
+
+/** Azure explains an error by another one inside, and that one by a further one. */
+function innerErrors(error: unknown, depth = 3): unknown[] {
+  const inner = memberOf(error, 'inner_error') ?? memberOf(error, 'innererror');
+  return inner === undefined || depth === 0 ? [] : [inner, ...innerErrors(inner, depth - 1)];
+}
+
 function isText(value: unknown): value is string {
   return typeof value === 'string' && value !== '';
 }
@@ -69,10 +89,13 @@ function isText(value: unknown): value is string {
 /** Members in which an error without an HTTP status of its own is seen to carry one. */
 const statusNames = ['status', 'status_code', 'statusCode'];
 
+/** What OpenAI and Azure call errors of the caller, whatever the code beside it says. */
+const userTypes = ['invalidrequesterror', 'imagegenerationusererror'];
+
 /** The status that errors of a class have elsewhere, by what Azure and OpenAI call the class. */
 const statusOfClass: ReadonlyMap<string, number> = new Map(
   Object.entries({
-    400: ['invalidrequesterror', 'imagegenerationusererror', 'badrequest', 'invalidrequest', 'validationerror'],
+    400: [...userTypes, 'badrequest', 'badrequesterror', 'usererror', 'invalidrequest', 'validationerror'],
     401: ['authenticationerror', 'unauthorized', 'invalidapikey'],
     403: ['permissionerror', 'permissiondenied', 'forbidden'],
     404: ['deploymentnotfound'],
@@ -96,12 +119,17 @@ function decisiveStatus(
   if (status !== undefined && status >= 300 && status < 500) return status;
   const inner = told.map(errorStatus).find((found) => found !== undefined);
   const byClass = codes.map((code) => statusOfClass.get(code)).find((found) => found !== undefined);
-  const said = inner ?? byClass;
+  const isCallers = codes.some((code) => userTypes.includes(code) || callersCode.test(code));
+  const found = inner ?? byClass;
+  const said = isCallers && (found === undefined || found >= 500) ? 400 : found;
   return status === undefined || (said !== undefined && said < 500) ? (said ?? status) : status;
 }
 
+/** How codes begin that are about a parameter: `invalid_size`, `string_above_max_length`. */
+const callersCode = /^(invalid|unsupported|missing|(string|integer|array|decimal)(above|below))/;
+
 function errorStatus(value: unknown): number | undefined {
-  const number = typeof value === 'string' && /^\d{3}$/.test(value) ? Number(value) : value;
+  const number = typeof value === 'string' && /^\d{3}\b/.test(value) ? Number(value.slice(0, 3)) : value;
   return typeof number === 'number' && number >= 400 && number < 600 ? number : undefined;
 }
 
@@ -124,11 +152,11 @@ function parameterName(value: unknown): string | undefined {
 }
 
 /** What the safety system says it has found, wherever it says so; only what it acted on, and never how severe it was. */
-function moderationOf(error: unknown, inner: unknown, message: string): ModerationDetails | undefined {
+function moderationOf(error: unknown, inner: readonly unknown[], message: string): ModerationDetails | undefined {
   const details = memberOf(error, 'moderation_details');
   const stage = memberOf(details, 'moderation_stage');
   const listed = memberOf(details, 'categories');
-  const places = [inner, error, ...listOf(memberOf(error, 'details'))];
+  const places = [...inner, error, ...listOf(memberOf(error, 'details'))];
   const categories = [
     ...listOf(listed),
     ...places.flatMap(filteredCategories),

@@ -112,7 +112,10 @@ export const rules: readonly Rule[] = [
   refused(hasCode('moderationblocked'), 'moderation_blocked'),
   refused(hasCode(...contentCodes), 'content_policy_violation'),
   // A safety system that is out of order refuses nothing.
-  refused(({ status = 0, message }) => status < 500 && /\bsafety system\b/i.test(message), 'content_policy_violation'),
+  refused(
+    ({ status = 0, message }) => status < 500 && status !== 429 && /\bsafety system\b/i.test(message),
+    'content_policy_violation',
+  ),
   misconfigured(
     ({ status = 0 }) => status >= 300 && status < 400,
     'the address redirects, which is never followed: write the final address into `baseURL`',
@@ -218,7 +221,8 @@ export const rules: readonly Rule[] = [
   refused(hasCode(...imageCodes), 'upstream_refused_image'),
   refused(({ message }) => /unsupported mimetype/i.test(message), 'upstream_refused_image'),
   refused(hasCode('invalidvalue', 'invalidpayload'), 'upstream_refused_value'),
-  refused(({ status, param }) => status === 400 && param !== undefined, 'upstream_refused_value'),
+  // Without a status it stands in a response that has failed, or in an event.
+  refused(({ status = 400, param }) => status === 400 && param !== undefined, 'upstream_refused_value'),
   refused(hasStatus(400), 'upstream_refused_request'),
 ];
 

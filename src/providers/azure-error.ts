@@ -2,7 +2,7 @@ import { type ErrorKind, GatewayError } from '../domain/gateway-error.ts';
 import type { UpstreamAnswer } from '../upstream/client.ts';
 import { invalidResponse } from '../upstream/paid-call-error.ts';
 import { isFramed, readBounded } from '../upstream/read-bounded.ts';
-import { type AzureErrorFacts, memberOf, type ParameterNames, readAzureErrorFacts } from './azure-error-facts.ts';
+import { type AzureErrorFacts, type ParameterNames, readAzureErrorFacts } from './azure-error-facts.ts';
 import { anythingElse, messages, rules } from './azure-error-rules.ts';
 import { parseJson } from './parse-json.ts';
 
@@ -35,10 +35,11 @@ export function azureErrorMember(error: unknown, parameter?: ParameterNames): Ga
   return meaningOf(factsOfMember(error, parameter));
 }
 
-/** The meaning of an error event in a stream. One that says nothing at all leaves open what was made. */
+/** The meaning of an error event in a stream. One of no known kind leaves open what was made. */
 export function azureErrorEvent(error: unknown, parameter?: ParameterNames): GatewayError {
-  const saysSomething = ['code', 'message', 'type'].some((name) => typeof memberOf(error, name) === 'string');
-  return saysSomething ? azureErrorMember(error, parameter) : invalidResponse('an error event says nothing');
+  const facts = factsOfMember(error, parameter);
+  const meaning = meaningOf(facts);
+  return meaning.outcome === 'refused' || facts.status !== undefined ? meaning : invalidResponse(meaning);
 }
 
 /**
@@ -46,9 +47,7 @@ export function azureErrorEvent(error: unknown, parameter?: ParameterNames): Gat
  * none leaves open what was made and billed besides.
  */
 export function errorInSuccess(error: unknown): GatewayError {
-  const facts = factsOfMember(error);
-  const meaning = meaningOf(facts);
-  return meaning.outcome === 'refused' || facts.status !== undefined ? meaning : invalidResponse(meaning);
+  return azureErrorEvent(error);
 }
 
 /** The meaning of an `error` of one item among others, which may hold images: none of them is bought again. */

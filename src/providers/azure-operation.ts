@@ -52,7 +52,9 @@ function refusalIn(value: unknown): GatewayError | undefined {
 /** The links of an operation that has succeeded. Throws a GatewayError when it has none, and for an item that is an error. */
 export function operationEvents(state: Operation): ImageEvent[] {
   const links = [state.result?.data, state.data].map(linksOf).find(({ length }) => length > 0);
-  if (links === undefined) throw invalidResponse('the operation has no result');
+  if (links === undefined) {
+    throw hasContent(state.error) ? errorInSuccess(state.error) : invalidResponse('the operation has no result');
+  }
   if (links.length > mostPictures) throw invalidResponse('the operation has too many results');
   const created = state.result?.created ?? state.created;
   return [

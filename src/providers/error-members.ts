@@ -3,6 +3,7 @@ export const errorMembers = {
   error: 'keep',
   status: 'keep',
   status_code: 'keep',
+  statusCode: 'keep',
   code: 'keep',
   message: 'keep',
   param: 'keep',

@@ -77,7 +77,7 @@ export class StreamEvent {
 
   *#readEnd(): Generator<StreamToken> {
     for (const token of this.#scanner.end()) yield* this.#take(token);
-    const { error, type: _type, ...flat } = this.#members;
+    const { error, ...flat } = this.#members;
     if (hasContent(error) && (this.#picture || imageLink(this.#members.url))) throw errorInItem(error);
     if (this.#kind === 'error' || hasContent(error)) throw azureErrorEvent(hasContent(error) ? error : flat);
     if (!this.#isPicture) return;

@@ -187,6 +187,20 @@ describe('an error is judged by what it says, wherever it stands:', () => {
     ['a filter', { code: 'content_filter', message: 'Filtered.' }, 400, 'content_policy_violation'],
     ['a failure of the server', { type: 'server_error', message: 'Sorry.' }, 502, 'upstream_generation_failed'],
     ['a time-out', { code: 'Timeout', message: 'Late.' }, 504, 'upstream_outcome_unknown'],
+    ['a code about a parameter', { code: 'string_above_max_length', message: 'No.' }, 400, 'invalid_request'],
+    [
+      'a user type beside the code of a server',
+      { type: 'image_generation_user_error', code: 'server_error' },
+      400,
+      'invalid_request',
+    ],
+    ['an error in an error', { error: { type: 'invalid_request_error', message: 'No.' } }, 400, 'invalid_request'],
+    [
+      'a refusal two errors deep',
+      { message: 'No.', innererror: { innererror: { code: 'content_filter' } } },
+      400,
+      'content_policy_violation',
+    ],
   ];
   const stream = (event: object): Reply => ({
     headers: { 'content-type': 'text/event-stream' },
@@ -196,6 +210,25 @@ describe('an error is judged by what it says, wherever it stands:', () => {
   test.each(errors)('%s in a response of success', async (_name, error, status, code) => {
     const { called } = await told({ body: { error } });
     expect([called.status, called.json().error.code]).toEqual([status, code]);
+  });
+
+  test.each([
+    ['its status in another spelling', { type: 'error', statusCode: 400, message: 'No.' }],
+    ['its class as its type', { type: 'invalid_request_error', message: 'No.' }],
+    ['its status in words', { type: 'error', status: '400 Bad Request', message: 'No.' }],
+  ])('a flat event with %s', async (_name, event) => {
+    const { called } = await told(stream(event), { stream: true });
+    expect([called.status, called.json().error.code]).toEqual([400, 'invalid_request']);
+  });
+
+  test('an event of no known kind leaves open what was made, and buys nothing again', async () => {
+    const azure = mockAzure();
+    azure.post(paidPath, stream({ type: 'error', code: 'somehow', message: 'No.' }));
+    const { maxRetries: _, ...once } = target;
+    const gateway = await startGateway(oneTarget(once));
+    const called = await callGateway(gateway.url, { model: 'picture', prompt, stream: true });
+    expect([called.status, called.json().error.code]).toEqual([502, 'upstream_invalid_response']);
+    expect(azure.asked).toHaveLength(1);
   });
 
   test.each(errors)('%s in an event', async (_name, error, status, code) => {

@@ -43,7 +43,7 @@ export function responseFailure(response: EmptyResponse): Error {
     case 'failed':
       return callFailure ?? failure(error, parameter);
     case 'incomplete':
-      return memberOf(details, 'reason') === 'content_filter' ? contentRefused() : incomplete();
+      return /^content_?filter$/i.test(String(memberOf(details, 'reason'))) ? contentRefused() : incomplete();
     case 'cancelled':
       return cancelled();
     case 'completed':
@@ -54,7 +54,8 @@ export function responseFailure(response: EmptyResponse): Error {
       );
     default: {
       const stated = hasContent(error) ? errorInSuccess(error) : invalidResponse('the response has an unknown status');
-      const meaning = callFailure ?? stated;
+      const isUnknown = hasContent(status) && stated.outcome !== 'refused';
+      const meaning = isUnknown ? invalidResponse(stated) : (callFailure ?? stated);
       const isOfPoll = isPolled && !hasContent(status) && meaning.outcome !== 'refused';
       return isOfPoll ? new PendingResponseError(id) : meaning;
     }

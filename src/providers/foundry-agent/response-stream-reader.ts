@@ -119,7 +119,7 @@ export class ResponseStreamReader {
     if (event.preview) yield this.#endPreview(event.preview);
     this.#event = { name: '', members: {} };
     if (!event.isObject) return;
-    const { type: _type, error, ...flat } = event.members;
+    const { error, ...flat } = event.members;
     if (type === 'error' || hasContent(error))
       throw azureErrorEvent(hasContent(error) ? error : flat, this.#call.parameter);
     if (String(type).startsWith(callEvents)) this.#response.noteCall();
