@@ -80,7 +80,8 @@ export class ResponseStreamReader {
     return inBatches(
       parts,
       (part) => this.#takePart(part),
-      ({ type }) => type === 'dispatch',
+      // A picture that is complete counts as made: what breaks its event behind it must not take it along.
+      ({ type }) => type === 'dispatch' || type === 'image-end',
     );
   }
 
