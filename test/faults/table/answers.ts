@@ -17,7 +17,7 @@ import {
 import { fin, type Step, write } from '../script.ts';
 import { expected } from './expected.ts';
 import type { Fault } from './fault.ts';
-import { atEnd, instead, json, lostJob } from './playing.ts';
+import { atEnd, instead, json, lasting, lostJobs } from './playing.ts';
 
 const eventStream = { 'content-type': 'text/event-stream' };
 const noPicture = Buffer.from('upstream-text-canary and no image').toString('base64');
@@ -37,14 +37,14 @@ export const uselessAnswers: readonly Fault[] = [
       return { post: reply(200, eventStream, `event: ${name}\ndata: ${data}\n\n`) };
     },
     told: expected.invalid,
-    exceptions: lostJob,
+    exceptions: lostJobs,
   },
   {
     number: 32,
     name: '200, empty',
     play: instead(() => reply(200, json, '')),
     told: expected.invalid,
-    exceptions: lostJob,
+    exceptions: lostJobs,
   },
   {
     number: 32,
@@ -57,14 +57,14 @@ export const uselessAnswers: readonly Fault[] = [
     name: 'HTML as 200',
     play: instead(() => reply(200, { 'content-type': 'text/html' }, '<h1>upstream-text-canary</h1>')),
     told: expected.invalid,
-    exceptions: lostJob,
+    exceptions: lostJobs,
   },
   {
     number: 34,
     name: 'base64 that is no image',
     play: (mode) => ({ result: reply(200, carrierOf(mode).headers, carrierOf(mode, noPicture).body) }),
     told: expected.invalid,
-    exceptions: { C: { told: expected.resultLost } },
+    exceptions: { C: { told: expected.resultLost, timeoutMs: lasting } },
   },
 ];
 

@@ -105,6 +105,7 @@ const cuts: readonly Fault[] = [
   streamed('JSON cut in the last event', () => events(opening, item, `${last.slice(0, 300)}\n\n`), done),
   streamed('silence behind the item', () => [begun(opening, preview, item)], done),
   streamed('no end behind the last event', () => [begun(good)], done),
+  streamed('JSON cut behind the picture of the only event', () => events(`${last.slice(0, -10)}\n\n`), done),
 ];
 
 const orders: readonly Fault[] = [

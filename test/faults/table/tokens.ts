@@ -4,7 +4,7 @@ import { errorReply, jsonReply } from '../http-text.ts';
 import { shows, startTokenDesk } from '../token-desk.ts';
 import { type Expected, expected } from './expected.ts';
 import type { Fault } from './fault.ts';
-import { atPost, hurriedJob } from './playing.ts';
+import { atPost, lasting } from './playing.ts';
 
 const refusal = () => errorReply(401, { code: '401' });
 const soon = { 'retry-after-ms': '1' };
@@ -90,18 +90,18 @@ const onPolls: readonly Fault[] = [
     name: '401 on polls for every token',
     tokens: startTokenDesk,
     play: () => ({ poll: refusal() }),
-    timeoutMs: hurriedJob,
-    told: expected.late,
-    exceptions: { 'agent-background': { told: expected.lateJob } },
+    timeoutMs: lasting,
+    told: expected.unknown,
+    exceptions: { 'agent-background': { told: expected.unknownJob } },
   },
   {
     ...pollsNeedAnother,
     name: '401 on a poll, then no token at all',
     tokens: () =>
       startTokenDesk((index) => (index > 0 ? Promise.reject(new Error('upstream-text-canary')) : undefined)),
-    timeoutMs: hurriedJob,
-    told: expected.late,
-    exceptions: { 'agent-background': { told: expected.lateJob } },
+    timeoutMs: lasting,
+    told: expected.unknown,
+    exceptions: { 'agent-background': { told: expected.unknownJob } },
   },
 ];
 
