@@ -70,7 +70,10 @@ const errors: readonly Fault[] = [
   ...spelled('error event', flatError),
   ...spelled('nested error event', nestedError),
   ...spelled('response.failed', failed),
+  streamed('an error beside a preview', () => events(opening, besidePreview), expected.failed),
 ];
+
+const besidePreview = previewEvent(tinyPng, { error: { code: 'server_error', message: 'upstream-text-canary' } });
 
 const ends: readonly Fault[] = [
   streamed('EOF behind the opening', () => events(opening), unknown),
