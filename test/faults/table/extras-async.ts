@@ -69,7 +69,7 @@ const lateIn = { timeoutMs: hurriedJob, told: expected.late };
 const isUnknown = { timeoutMs: lasting, told: expected.unknown };
 
 const html = { ...soon, 'content-type': 'text/html' };
-const tooLong = (headers = {}) => jsonReply(200, { status: 'running', text: 'a'.repeat(10_000_000) }, headers);
+const ofLength = (length: number) => ({ status: 'running', text: 'a'.repeat(length) });
 
 const polls: readonly Fault[] = [
   polled('operation failed', state('failed', { error: { code: 'server_error', message: 'upstream-text-canary' } }), {
@@ -98,8 +98,8 @@ const polls: readonly Fault[] = [
   polled('401 on polls, then good', () => errorReply(401, { code: '401' }), notYet),
   polled('HTML on polls, then good', () => reply(200, html, '<h1>upstream-text-canary</h1>'), notYet),
   polled('malformed polls, then good', () => reply(200, soon, '{"status":'), notYet),
-  polled('a poll of 10 MB', () => tooLong(), isUnknown),
-  polled('a poll of 10 MB, then good', () => tooLong(soon), notYet),
+  polled('polls of 2 MB', () => jsonReply(200, ofLength(2_000_000)), isUnknown),
+  polled('a poll of 10 MB, then good', () => jsonReply(200, ofLength(10_000_000), soon), { ...notYet, times: 1 }),
 ];
 
 const isLost = { timeoutMs: lasting, told: expected.resultLost };

@@ -28,10 +28,10 @@ export const second = 1_000;
 export const hurried = 1_500;
 
 /** The same, where a job is to be started and polled meanwhile. */
-export const hurriedJob = 2_500;
+export const hurriedJob = 4_000;
 
 /** The same, where free steps are retried for as long as the last of them has time to end. */
-export const lasting = 5_000;
+export const lasting = 8_000;
 
 /** A job whose polls say nothing about it, until there is no time for another one. */
 export const lostJob: { readonly 'agent-background': Exception } = {
