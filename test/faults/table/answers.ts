@@ -9,6 +9,7 @@ import {
   imagesText,
   isAgent,
   isStreamed,
+  later,
   type Mode,
   type Places,
   submitHeaders,
@@ -31,7 +32,7 @@ export const uselessAnswers: readonly Fault[] = [
     name: 'malformed JSON',
     play: (mode) => {
       const text = '{"created":1,"data":[{b64_json}],"output":[{b64_json}]}';
-      if (!isStreamed(mode)) return instead(() => reply(200, json, text))(mode);
+      if (!isStreamed(mode)) return instead(() => reply(200, { ...json, ...later }, text))(mode);
       const [name, data] =
         mode === 'D' ? ['image_generation.completed', text] : ['response.completed', `{"response":${text}}`];
       return { post: reply(200, eventStream, `event: ${name}\ndata: ${data}\n\n`) };
@@ -42,7 +43,7 @@ export const uselessAnswers: readonly Fault[] = [
   {
     number: 32,
     name: '200, empty',
-    play: instead(() => reply(200, json, '')),
+    play: instead(() => reply(200, { ...json, ...later }, '')),
     told: expected.invalid,
     exceptions: lostJobs,
   },
@@ -55,7 +56,7 @@ export const uselessAnswers: readonly Fault[] = [
   {
     number: 33,
     name: 'HTML as 200',
-    play: instead(() => reply(200, { 'content-type': 'text/html' }, '<h1>upstream-text-canary</h1>')),
+    play: instead(() => reply(200, { 'content-type': 'text/html', ...later }, '<h1>upstream-text-canary</h1>')),
     told: expected.invalid,
     exceptions: lostJobs,
   },

@@ -1,5 +1,5 @@
 import { chunk, head, reply } from '../http-text.ts';
-import { type Carrier, carrierOf } from '../modes.ts';
+import { type Carrier, carrierOf, later } from '../modes.ts';
 import { drip, fin, reset, type Step, write } from '../script.ts';
 import { type Expected, expected } from './expected.ts';
 import type { Fault } from './fault.ts';
@@ -78,7 +78,7 @@ export const bodyFaults: readonly Fault[] = [
     name: 'JSON cut with a correct length',
     play: (mode) => {
       const { headers, body, early } = carrierOf(mode === 'C' ? 'A' : mode);
-      return atEnd(mode, reply(200, headers, body.subarray(0, early)));
+      return atEnd(mode, reply(200, { ...headers, ...later }, body.subarray(0, early)));
     },
     told: expected.unknown,
     exceptions: lostJobs,

@@ -1,7 +1,7 @@
 import { tinyPng } from '../../fixtures/pictures.ts';
 import { drawn, imageCall, pending, responseId, responseOf } from '../agent-wire.ts';
 import { errorReply, head, jsonReply, reply } from '../http-text.ts';
-import { carrierOf, queued } from '../modes.ts';
+import { carrierOf, later, queued } from '../modes.ts';
 import { drip, fin, reset, type Step, wait, write } from '../script.ts';
 import { type Expected, expected } from './expected.ts';
 import type { Fault } from './fault.ts';
@@ -78,7 +78,7 @@ const passing = (name: string, steps: () => readonly Step[]): readonly Fault[] =
 /** Polls that are answered by something else than the service: for ever, they leave open what became of the job. */
 const foreign = (name: string, steps: (headers: Record<string, string>) => readonly Step[]): readonly Fault[] => [
   then(name, () => steps(soon)),
-  polled(`${name}, always`, () => steps({}), { timeoutMs: lasting, told: unknownJob }),
+  polled(`${name}, always`, () => steps(later), { timeoutMs: lasting, told: unknownJob }),
 ];
 
 const html = { 'content-type': 'text/html' };

@@ -1,5 +1,5 @@
 import { errorReply, head, jsonReply, reply } from '../http-text.ts';
-import { carrierOf, submitHeaders, succeeded } from '../modes.ts';
+import { carrierOf, later, submitHeaders, succeeded } from '../modes.ts';
 import { fin, reset, type Step, write } from '../script.ts';
 import { expected } from './expected.ts';
 import type { Fault } from './fault.ts';
@@ -80,7 +80,7 @@ const polls: readonly Fault[] = [
   polled('operation of an unknown status', state('upstream-text-canary'), { told: expected.invalid }),
   polled('operation that never ends', state('running'), lateIn),
   polled('404 on polls, then good', () => errorReply(404, { code: '404' }, soon), notYet),
-  polled('404 on polls, always', () => errorReply(404, { code: '404' }), isUnknown),
+  polled('404 on polls, always', () => errorReply(404, { code: '404' }, later), isUnknown),
   polled('429 on polls, then good', () => errorReply(429, { code: '429' }, soon), notYet),
   polled('429 on polls, always', () => errorReply(429, { code: '429' }, soon), lateIn),
   polled('500 on polls, then good', () => reply(500, soon, ''), notYet),
@@ -92,13 +92,13 @@ const polls: readonly Fault[] = [
     times: 2,
     told: expected.done,
   }),
-  polled('302 on polls', (host) => reply(302, { location: `https://${host}/elsewhere` }, ''), isUnknown),
+  polled('302 on polls', (host) => reply(302, { ...later, location: `https://${host}/elsewhere` }, ''), isUnknown),
   polled('302 on polls, then good', (host) => reply(302, { location: `https://${host}/elsewhere` }, ''), notYet),
-  polled('401 on polls', () => errorReply(401, { code: '401' }), isUnknown),
+  polled('401 on polls', () => errorReply(401, { code: '401' }, later), isUnknown),
   polled('401 on polls, then good', () => errorReply(401, { code: '401' }), notYet),
   polled('HTML on polls, then good', () => reply(200, html, '<h1>upstream-text-canary</h1>'), notYet),
   polled('malformed polls, then good', () => reply(200, soon, '{"status":'), notYet),
-  polled('polls of 2 MB', () => jsonReply(200, ofLength(2_000_000)), isUnknown),
+  polled('polls of 2 MB', () => jsonReply(200, ofLength(2_000_000), later), isUnknown),
   polled('a poll of 10 MB, then good', () => jsonReply(200, ofLength(10_000_000), soon), { ...notYet, times: 1 }),
 ];
 
