@@ -15,6 +15,9 @@ const maxBytes = 64 * 1024 * 1024;
 /** A server that needs long for each first byte would never be waited for by tries that are all equally short. */
 const longestSilenceMs = 120_000;
 
+/** A first try that begins with less time left is made all the same, until the request's deadline: what it is for is paid. */
+const shortestTryMs = 1_000;
+
 type Options = Retrying & {
   readonly agent: Dispatcher;
   readonly url: URL;
@@ -139,7 +142,8 @@ export class ImageFetch {
   async #get<T>(headers: Record<string, string | undefined>, read: (answer: Answer) => Promise<T>): Promise<T> {
     const { agent, url, signal, until } = this.#options;
     const limit = new AbortController();
-    const limitMs = Math.min(this.#silenceMs, until - performance.now());
+    const shortestMs = this.#failures === 0 ? shortestTryMs : 0;
+    const limitMs = Math.min(this.#silenceMs, Math.max(shortestMs, until - performance.now()));
     const timer = setTimeout(() => limit.abort(new SilenceError('no byte came')), limitMs);
     let body: Answer['body'] | undefined;
     try {

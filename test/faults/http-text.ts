@@ -32,6 +32,6 @@ const json = { 'content-type': 'application/json' };
 export const jsonReply = (status: number, body: unknown, headers: Headers = {}): Step[] =>
   reply(status, { ...json, ...headers }, JSON.stringify(body));
 
-/** An error object as Azure has it. Its text is nothing that a caller or a log may see. */
+/** An error object as Azure has it. Its text is for the operator, and nothing that a caller may see. */
 export const errorReply = (status: number, error: Record<string, unknown>, headers: Headers = {}): Step[] =>
   jsonReply(status, { error: { message: 'upstream-text-canary', ...error } }, headers);

@@ -75,7 +75,7 @@ export function carrierOf(mode: Mode, picture: string = tinyPng): Carrier {
   }
   const text = textOf(mode, picture);
   const at = text.indexOf(picture);
-  const headers = isStreamed(mode) ? eventStream : json;
+  const headers = isStreamed(mode) ? eventStream : { ...json, ...(mode === 'agent-background' && later) };
   return { headers, body: Buffer.from(text), early: at + 8, late: at + 60 };
 }
 
@@ -128,6 +128,9 @@ export const succeeded = (host: string): unknown => ({
 });
 
 const soon = { 'retry-after-ms': '1' };
+
+/** The last poll before the deadline begins long before it, so that its response is never too late. */
+export const later = { 'retry-after-ms': '2500' };
 
 /** An agent's job has been taken. */
 export const queued = (members: Readonly<Record<string, unknown>> = {}): readonly Step[] =>

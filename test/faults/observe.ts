@@ -58,6 +58,6 @@ export async function observe(
     () => readMetrics(gateway.url),
     ({ calls }) => calls > 0,
   );
-  const leaks = leaksIn(gateway.logText(), metrics.text, answer.text);
+  const leaks = leaksIn(gateway, metrics.text, answer.text);
   return { gateway, upstreams, answer, elapsedMs, rest, metrics, leaks };
 }

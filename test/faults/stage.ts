@@ -51,7 +51,7 @@ export async function becomes<T>(read: () => T, wanted: T, ms = 3_000): Promise<
 /** Nothing of the prompt anywhere, and nobody is alarmed by a caller that leaves. */
 async function expectQuiet({ gateway }: Stage): Promise<void> {
   const { text } = await readMetrics(gateway.url);
-  expect(leaksIn(gateway.logText(), text)).toEqual([]);
+  expect(leaksIn(gateway, text)).toEqual([]);
   expect(gateway.log.filter(({ level }) => Number(level) >= 50)).toEqual([]);
 }
 

@@ -290,6 +290,18 @@ describe('a response as a stream', () => {
     );
   });
 
+  test.each([
+    ['more images than there may be', 11, '}'],
+    ['JSON that is cut', 1, ''],
+  ])('that arrives at once and ends with %s gives the images that are complete', async (_name, count, end) => {
+    const result = png.toString('base64');
+    const output = Array.from({ length: count }, (_, id) => ({ id, type: 'image_generation_call', result }));
+    const event = JSON.stringify({ type: 'response.completed', response: { status: 'completed', output } });
+    const told = await collect(readStream([Buffer.from(`data: ${event.slice(0, -1)}${end}\n\n`)]));
+    expect(told.filter((one) => (one as ImageEvent).type === 'image-end')).toHaveLength(Math.min(count, 10));
+    expect(told.at(-1)).toMatchObject({ type: 'done' });
+  });
+
   test('of any bytes is read or refused, and never breaks otherwise', async () => {
     const piece = fc.oneof(
       fc.uint8Array({ maxLength: 40 }).map((bytes) => Buffer.from(bytes).toString('latin1')),

@@ -149,6 +149,15 @@ describe('the download of a result picture', () => {
     expect(ranges.length).toBeGreaterThan(1);
   });
 
+  test('is tried once also when it begins shortly before the end, or behind it: the deadline ends it', async () => {
+    const slow: RequestListener = (_request, response) => void setTimeout(() => response.end(png), 100);
+    for (const leftMs of [20, -20]) {
+      const { ranges, open } = await serveInTurn(slow);
+      expect(await bytesOf((await open(undefined, undefined, performance.now() + leftMs)).bytes)).toEqual(png);
+      expect(ranges).toHaveLength(1);
+    }
+  });
+
   test('waits as long as a 429 says', async () => {
     let saidAt = 0;
     let waited = 0;

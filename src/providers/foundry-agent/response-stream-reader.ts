@@ -80,7 +80,8 @@ export class ResponseStreamReader {
     return inBatches(
       parts,
       (part) => this.#takePart(part),
-      ({ type }) => type === 'dispatch',
+      // A picture that is complete counts as made: what breaks its event behind it must not take it along.
+      ({ type }) => type === 'dispatch' || type === 'image-end',
     );
   }
 
@@ -116,12 +117,13 @@ export class ResponseStreamReader {
     const event = this.#event;
     for (const token of event.scanner?.end() ?? []) yield* this.#take(token);
     const type = this.#type;
-    if (event.preview) yield this.#endPreview(event.preview);
+    const preview = event.preview && this.#endPreview(event.preview);
     this.#event = { name: '', members: {} };
     if (!event.isObject) return;
     const { error, ...flat } = event.members;
     if (type === 'error' || hasContent(error))
       throw azureErrorEvent(hasContent(error) ? error : flat, this.#call.parameter);
+    if (preview) yield preview;
     if (String(type).startsWith(callEvents)) this.#response.noteCall();
     if (String(type).startsWith(refusalEvents)) this.#response.noteRefusal();
     this.#end = lastEvents.find((last) => last === type);

@@ -9,6 +9,7 @@ import {
   imagesText,
   isAgent,
   isStreamed,
+  later,
   type Mode,
   type Places,
   submitHeaders,
@@ -17,7 +18,7 @@ import {
 import { fin, type Step, write } from '../script.ts';
 import { expected } from './expected.ts';
 import type { Fault } from './fault.ts';
-import { atEnd, instead, json, lostJob } from './playing.ts';
+import { atEnd, instead, json, lasting, lostJobs } from './playing.ts';
 
 const eventStream = { 'content-type': 'text/event-stream' };
 const noPicture = Buffer.from('upstream-text-canary and no image').toString('base64');
@@ -31,20 +32,20 @@ export const uselessAnswers: readonly Fault[] = [
     name: 'malformed JSON',
     play: (mode) => {
       const text = '{"created":1,"data":[{b64_json}],"output":[{b64_json}]}';
-      if (!isStreamed(mode)) return instead(() => reply(200, json, text))(mode);
+      if (!isStreamed(mode)) return instead(() => reply(200, { ...json, ...later }, text))(mode);
       const [name, data] =
         mode === 'D' ? ['image_generation.completed', text] : ['response.completed', `{"response":${text}}`];
       return { post: reply(200, eventStream, `event: ${name}\ndata: ${data}\n\n`) };
     },
     told: expected.invalid,
-    exceptions: lostJob,
+    exceptions: lostJobs,
   },
   {
     number: 32,
     name: '200, empty',
-    play: instead(() => reply(200, json, '')),
+    play: instead(() => reply(200, { ...json, ...later }, '')),
     told: expected.invalid,
-    exceptions: lostJob,
+    exceptions: lostJobs,
   },
   {
     number: 32,
@@ -55,16 +56,16 @@ export const uselessAnswers: readonly Fault[] = [
   {
     number: 33,
     name: 'HTML as 200',
-    play: instead(() => reply(200, { 'content-type': 'text/html' }, '<h1>upstream-text-canary</h1>')),
+    play: instead(() => reply(200, { 'content-type': 'text/html', ...later }, '<h1>upstream-text-canary</h1>')),
     told: expected.invalid,
-    exceptions: lostJob,
+    exceptions: lostJobs,
   },
   {
     number: 34,
     name: 'base64 that is no image',
     play: (mode) => ({ result: reply(200, carrierOf(mode).headers, carrierOf(mode, noPicture).body) }),
     told: expected.invalid,
-    exceptions: { C: { told: expected.resultLost } },
+    exceptions: { C: { told: expected.resultLost, timeoutMs: lasting } },
   },
 ];
 

@@ -1,9 +1,9 @@
 import { chunk, head, reply } from '../http-text.ts';
-import { type Carrier, carrierOf } from '../modes.ts';
+import { type Carrier, carrierOf, later } from '../modes.ts';
 import { drip, fin, reset, type Step, write } from '../script.ts';
 import { type Expected, expected } from './expected.ts';
 import type { Fault } from './fault.ts';
-import { atEnd, hurried, hurriedJob, noticed, onCarrier, pollsForEver } from './playing.ts';
+import { atEnd, hurried, hurriedJob, lasting, lostJob, lostJobs, noticed, onCarrier } from './playing.ts';
 
 type Framing = 'length' | 'chunked' | 'close';
 
@@ -25,29 +25,35 @@ function inBody(
   steps: (carrier: Carrier, until: number) => Step[],
   how: {
     readonly told: Expected;
-    readonly toldInC?: Expected;
     readonly lateInC?: Expected;
     readonly timeoutMs?: number;
   },
 ): Fault[] {
-  const { told, toldInC = told, lateInC = expected.torn, timeoutMs } = how;
+  const { told, lateInC = expected.torn, timeoutMs } = how;
   const common = { number, ...(timeoutMs !== undefined && { timeoutMs }) };
-  // What travels in a GET is late only behind its job.
-  const job = timeoutMs !== undefined && { timeoutMs: hurriedJob };
+  // What travels in a GET is late only behind its job, and else retried until the deadline.
+  const isLate = timeoutMs !== undefined;
+  const job = { timeoutMs: isLate ? hurriedJob : lasting };
   return [
     {
       ...common,
       name,
       play: onCarrier((carrier) => steps(carrier, carrier.early)),
       told,
-      exceptions: { ...pollsForEver, C: { told: toldInC, ...job } },
+      exceptions: {
+        ...(isLate ? { 'agent-background': { told: expected.lateJob, ...job } } : lostJob),
+        C: { told: expected.resultLost, timeoutMs: lasting },
+      },
     },
     {
       ...common,
       name: `${name}, in the middle of the picture`,
       play: onCarrier((carrier) => steps(carrier, carrier.late)),
       told: expected.torn,
-      exceptions: { C: { told: lateInC, ...job }, 'agent-background': { told: expected.torn, ...job } },
+      exceptions: {
+        C: { told: lateInC, ...job },
+        'agent-background': { told: expected.torn, ...(isLate && job) },
+      },
     },
   ];
 }
@@ -55,19 +61,15 @@ function inBody(
 export const bodyFaults: readonly Fault[] = [
   ...inBody(11, 'reset in the body', (carrier, until) => [begin(carrier, until, 'length'), noticed, reset], {
     told: expected.unknown,
-    toldInC: expected.resultLost,
   }),
   ...inBody(12, 'FIN in a body of known length', (carrier, until) => [begin(carrier, until, 'length'), fin], {
     told: expected.unknown,
-    toldInC: expected.resultLost,
   }),
   ...inBody(13, 'FIN in a chunked body', (carrier, until) => [begin(carrier, until, 'chunked'), fin], {
     told: expected.unknown,
-    toldInC: expected.resultLost,
   }),
   ...inBody(14, 'close-delimited cut', (carrier, until) => [begin(carrier, until, 'close'), fin], {
     told: expected.unknown,
-    toldInC: expected.resultLost,
     // Nothing in a file of unknown length says where it ends.
     lateInC: expected.doneCut,
   }),
@@ -76,10 +78,10 @@ export const bodyFaults: readonly Fault[] = [
     name: 'JSON cut with a correct length',
     play: (mode) => {
       const { headers, body, early } = carrierOf(mode === 'C' ? 'A' : mode);
-      return atEnd(mode, reply(200, headers, body.subarray(0, early)));
+      return atEnd(mode, reply(200, { ...headers, ...later }, body.subarray(0, early)));
     },
     told: expected.unknown,
-    exceptions: { ...pollsForEver, C: { told: expected.invalid } },
+    exceptions: lostJobs,
   },
   ...inBody(15, 'hang in the body', (carrier, until) => [begin(carrier, until, 'length')], {
     timeoutMs: hurried,
@@ -88,7 +90,7 @@ export const bodyFaults: readonly Fault[] = [
   ...inBody(
     16,
     'a byte now and then',
-    (carrier, until) => [begin(carrier, until, 'length'), ...drip(carrier.body.subarray(until, until + 12), 500)],
+    (carrier, until) => [begin(carrier, until, 'length'), ...drip(carrier.body.subarray(until, until + 7), 1_000)],
     { timeoutMs: hurried, told: expected.late },
   ),
 ];

@@ -47,11 +47,12 @@ export const expected = {
   /** A job may run on, for nobody: it is ended. */
   lateJob: { ...lost, status: 504, code: 'upstream_outcome_unknown', cancels: 1 },
   unknownJob: { ...lost, code: 'upstream_outcome_unknown', cancels: 1 },
-  invalidJob: { ...lost, code: 'upstream_invalid_response', cancels: 1 },
   invalid: { ...lost, code: 'upstream_invalid_response' },
   resultLost: { ...lost, code: 'upstream_result_unavailable' },
   misconfigured: { ...useless, status: 502, code: 'upstream_misconfigured' },
   authFailed: { ...useless, status: 502, code: 'upstream_auth_failed' },
+  /** A refusal that nobody has described: another target may make the image. */
+  declined: { ...useless, status: 502, code: 'upstream_unavailable' },
   blocked: { ...useless, status: 503, code: 'upstream_unavailable' },
   quota: { ...useless, status: 429, code: 'insufficient_quota' },
   oddTwice: {
@@ -67,8 +68,8 @@ export const expected = {
   incomplete: { status: 502, code: 'upstream_generation_failed', end: 'failed', ...final, ...notBilled },
   contentRefused: { status: 400, code: 'content_policy_violation', end: 'refused', ...notBilled },
   moderationBlocked: { status: 400, code: 'moderation_blocked', end: 'refused', ...notBilled },
-  imageRefused: { status: 400, code: 'invalid_image_file', param: 'image', end: 'refused', ...notBilled },
-  valueRefused: { status: 400, code: 'invalid_value', param: 'size', end: 'refused', ...notBilled },
+  imageRefused: { status: 400, code: 'invalid_image_file', end: 'refused', ...notBilled },
+  valueRefused: { status: 400, code: 'invalid_value', end: 'refused', ...notBilled },
   /** Ours: torn, or in an event stream ended with an `error` event. */
   torn: { status: 200, code: 'upstream_outcome_unknown', end: 'torn', ...billed },
   done: { status: 200, picture: 'whole', end: 'delivered', ...billed },

@@ -53,7 +53,9 @@ const bare = (name: string, code: string, told: Expected): Fault => ({
 
 const errors: readonly Fault[] = [
   bare('content', 'contentFilter', expected.contentRefused),
-  bare('anything else', 'server_error', expected.invalid),
+  bare('the service’s', 'server_error', expected.failed),
+  bare('the load’s', 'rate_limit_exceeded', expected.limited),
+  bare('anything else', 'upstream-text-canary', expected.invalid),
 ];
 
 /** CONTRACTS §5, rows 8 and 15: the operator's mistakes at the POST. */

@@ -1,17 +1,17 @@
 import { tinyPng } from '../../fixtures/pictures.ts';
 import { drawn, imageCall, pending, responseId, responseOf } from '../agent-wire.ts';
 import { errorReply, head, jsonReply, reply } from '../http-text.ts';
-import { carrierOf, queued } from '../modes.ts';
+import { carrierOf, later, queued } from '../modes.ts';
 import { drip, fin, reset, type Step, wait, write } from '../script.ts';
 import { type Expected, expected } from './expected.ts';
 import type { Fault } from './fault.ts';
-import { hurried, hurriedJob, json, noticed } from './playing.ts';
+import { hurried, hurriedJob, json, lasting, noticed } from './playing.ts';
 
 /** What only a job of an agent can meet: between its POST and its polls. */
 const only = { modes: ['agent-background'] } as const;
 
 const soon = { 'retry-after-ms': '1' };
-const { done, failed, invalid, invalidJob, lateJob, unknown, unknownJob } = expected;
+const { done, failed, invalid, lateJob, unknown, unknownJob } = expected;
 
 /** The POST is answered like this. */
 const taken = (name: string, steps: () => readonly Step[], told: Expected, rest: Partial<Fault> = {}): Fault => ({
@@ -75,7 +75,13 @@ const passing = (name: string, steps: () => readonly Step[]): readonly Fault[] =
   always(name, steps),
 ];
 
-const html = { ...soon, 'content-type': 'text/html' };
+/** Polls that are answered by something else than the service: for ever, they leave open what became of the job. */
+const foreign = (name: string, steps: (headers: Record<string, string>) => readonly Step[]): readonly Fault[] => [
+  then(name, () => steps(soon)),
+  polled(`${name}, always`, () => steps(later), { timeoutMs: lasting, told: unknownJob }),
+];
+
+const html = { 'content-type': 'text/html' };
 const early = (): Buffer => {
   const { body, early: at } = carrierOf('agent-background');
   return body.subarray(0, at);
@@ -90,12 +96,21 @@ const passingPolls: readonly Fault[] = [
   ...passing('408', () => reply(408, soon, '')),
   ...passing('429', () => errorReply(429, { code: '429' }, soon)),
   ...passing('500', () => errorReply(500, { code: 'server_error' }, soon)),
-  ...passing('502 as HTML', () => reply(502, html, '<h1>upstream-text-canary</h1>')),
+  ...passing('502 as HTML', () => reply(502, { ...html, ...soon }, '<h1>upstream-text-canary</h1>')),
   ...passing('503 busy', () => errorReply(503, { code: 'busy' }, soon)),
   ...passing('a reset', () => [reset]),
-  ...passing('a cut state', () => reply(200, { ...json, ...soon }, '{"id":"resp_one","status":"in_pro')),
   then('FIN before the picture', () => [write(Buffer.concat([Buffer.from(head(200, json)), early()])), fin]),
-  then('404', () => errorReply(404, { code: 'not_found' }, soon)),
+];
+
+const foreignPolls: readonly Fault[] = [
+  ...foreign('a cut state', (headers) => reply(200, { ...json, ...headers }, '{"id":"resp_one","status":"in_pro')),
+  ...foreign('404', (headers) => errorReply(404, { code: 'not_found' }, headers)),
+  ...foreign('302', (headers) => reply(302, { ...headers, location: '/elsewhere' }, '')),
+  ...foreign('401 with a static key', (headers) => errorReply(401, { code: '401' }, headers)),
+  ...foreign('403', (headers) => errorReply(403, { code: 'AuthorizationFailed' }, headers)),
+  ...foreign('204', (headers) => reply(204, headers, '')),
+  ...foreign('HTML', (headers) => reply(200, { ...html, ...headers }, '<h1>upstream-text-canary</h1>')),
+  ...foreign('empty', (headers) => reply(200, { ...json, ...headers }, '')),
 ];
 
 const finalPolls: readonly Fault[] = [
@@ -108,15 +123,6 @@ const finalPolls: readonly Fault[] = [
     timeoutMs: hurriedJob,
     told: { ...lateJob, polls: 1 },
   }),
-  polled('404, always', () => errorReply(404, { code: 'not_found' }), { told: unknownJob }),
-  polled('302', (host) => reply(302, { location: `https://${host}/elsewhere` }, ''), {
-    told: { ...unknownJob, polls: 1 },
-  }),
-  polled('401 with a static key', () => errorReply(401, { code: '401' }), { told: { ...unknownJob, polls: 1 } }),
-  polled('403', () => errorReply(403, { code: 'AuthorizationFailed' }), { told: { ...unknownJob, polls: 1 } }),
-  polled('204', () => reply(204, {}, ''), { told: { ...unknownJob, polls: 1 } }),
-  polled('HTML', () => reply(200, html, '<h1>upstream-text-canary</h1>'), { told: { ...invalidJob, polls: 1 } }),
-  polled('empty', () => reply(200, json, ''), { told: { ...invalidJob, polls: 1 } }),
   polled('another id, also a hostile one', () => jsonReply(200, { ...drawn(tinyPng), id: '../x' }), { told: done }),
   polled('pending, with a hostile id, then good', () => jsonReply(200, pending('queued', { id: '../x' }), soon), {
     times: 2,
@@ -128,4 +134,4 @@ const finalPolls: readonly Fault[] = [
   polled('the end is late', () => [wait(700), ...jsonReply(200, drawn(tinyPng))], { told: { ...done, polls: 1 } }),
 ];
 
-export const agentJobExtras: readonly Fault[] = [...starts, ...ids, ...passingPolls, ...finalPolls];
+export const agentJobExtras: readonly Fault[] = [...starts, ...ids, ...passingPolls, ...foreignPolls, ...finalPolls];

@@ -70,7 +70,10 @@ const errors: readonly Fault[] = [
   ...spelled('error event', flatError),
   ...spelled('nested error event', nestedError),
   ...spelled('response.failed', failed),
+  streamed('an error beside a preview', () => events(opening, besidePreview), expected.failed),
 ];
+
+const besidePreview = previewEvent(tinyPng, { error: { code: 'server_error', message: 'upstream-text-canary' } });
 
 const ends: readonly Fault[] = [
   streamed('EOF behind the opening', () => events(opening), unknown),
@@ -105,6 +108,7 @@ const cuts: readonly Fault[] = [
   streamed('JSON cut in the last event', () => events(opening, item, `${last.slice(0, 300)}\n\n`), done),
   streamed('silence behind the item', () => [begun(opening, preview, item)], done),
   streamed('no end behind the last event', () => [begun(good)], done),
+  streamed('JSON cut behind the picture of the only event', () => events(`${last.slice(0, -10)}\n\n`), done),
 ];
 
 const orders: readonly Fault[] = [

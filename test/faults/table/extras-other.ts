@@ -2,9 +2,9 @@ import { tinyPng } from '../../fixtures/pictures.ts';
 import { errorReply, head, jsonReply, reply } from '../http-text.ts';
 import { carrierOf, variants } from '../modes.ts';
 import { fin, reset, type Step, write } from '../script.ts';
-import { expected } from './expected.ts';
+import { type Expected, expected } from './expected.ts';
 import type { Fault } from './fault.ts';
-import { atPost, hurried, json, noticed, pollsForEver } from './playing.ts';
+import { atPost, hurried, json, lostJob, noticed } from './playing.ts';
 
 /** Silence that is longer than a body may be silent, well within the deadline. */
 const idle: Fault = {
@@ -17,7 +17,7 @@ const idle: Fault = {
     return { result: [write(head(200, { ...headers, ...length }) + body.toString('latin1', 0, early))] };
   },
   told: expected.unknown,
-  exceptions: pollsForEver,
+  exceptions: lostJob,
 };
 
 const filtered = { error: { code: 'contentFilter', message: 'upstream-text-canary' } };
@@ -29,6 +29,25 @@ const filteredLate: Fault = {
   play: () => ({ post: jsonReply(200, { created: 1, data: [{ b64_json: tinyPng }, filtered] }) }),
   told: expected.torn,
 };
+
+const errorOf = (code: string, members: object = {}) => ({ code, message: 'upstream-text-canary', ...members });
+const callersError = errorOf('invalid_value', { type: 'image_generation_user_error', param: 'prompt' });
+
+/** A success that is none: it is judged as the same error with its own status. */
+const inSuccess = (name: string, body: object, told: Expected): Fault => ({
+  name: `200, but ${name}`,
+  modes: ['A', 'B', 'D', 'E', 'F'],
+  play: () => ({ post: jsonReply(200, { created: 1, ...body }) }),
+  told,
+});
+
+const errorsInSuccess: readonly Fault[] = [
+  inSuccess('an error of the service', { error: errorOf('server_error') }, expected.failed),
+  inSuccess('an error of the load', { error: errorOf('rate_limit_exceeded') }, expected.limited),
+  inSuccess('an error of its caller', { error: callersError }, { ...expected.valueRefused, param: 'prompt' }),
+  inSuccess('an error that nobody knows', { error: errorOf('upstream-text-canary') }, expected.invalid),
+  inSuccess('nothing but a failed item', { data: [{ error: errorOf('server_error') }] }, expected.failed),
+];
 
 const broken = (name: string, steps: () => Step[]): Fault => ({
   name: `a 500 with an error object that ${name}`,
@@ -79,4 +98,11 @@ const deafBeyondDeadline: Fault = {
   },
 };
 
-export const otherExtras: readonly Fault[] = [idle, filteredLate, ...brokenErrors, manyHeaders, deafBeyondDeadline];
+export const otherExtras: readonly Fault[] = [
+  idle,
+  filteredLate,
+  ...errorsInSuccess,
+  ...brokenErrors,
+  manyHeaders,
+  deafBeyondDeadline,
+];

@@ -34,6 +34,16 @@ const errorEvents: readonly Fault[] = [
     () => events(failure('rate_limit_exceeded')),
     expected.limited,
   ),
+  streamed(
+    'error event of a caller’s mistake',
+    () =>
+      events(
+        event('error', {
+          error: { type: 'image_generation_user_error', message: 'upstream-text-canary', param: 'prompt' },
+        }),
+      ),
+    { ...expected.valueRefused, param: 'prompt' },
+  ),
   streamed('error event, flat', () => events(event('error', { code: 'server_error', message: 'x' })), expected.failed),
   streamed('error event after a preview', () => events(partialEvent(tinyPng), failure('server_error')), {
     ...expected.torn,

@@ -28,16 +28,20 @@ export const second = 1_000;
 export const hurried = 1_500;
 
 /** The same, where a job is to be started and polled meanwhile. */
-export const hurriedJob = 2_500;
+export const hurriedJob = 4_000;
 
-/** Polls that break before their picture can be judged are made again, until time is over. */
-export const pollsForEver: { readonly 'agent-background': Exception } = {
-  'agent-background': { told: expected.lateJob, timeoutMs: hurriedJob },
+/** The same, where free steps are retried for as long as the last of them has time to end. */
+export const lasting = 8_000;
+
+/** A job whose polls say nothing about it, until there is no time for another one. */
+export const lostJob: { readonly 'agent-background': Exception } = {
+  'agent-background': { told: expected.unknownJob, timeoutMs: lasting },
 };
 
-/** A poll whose answer says nothing about the job, and never will. */
-export const lostJob: { readonly 'agent-background': Exception } = {
-  'agent-background': { told: expected.invalidJob },
+/** The same in all modes whose jobs are polled. */
+export const lostJobs: Readonly<Partial<Record<Mode, Exception>>> = {
+  ...lostJob,
+  C: { told: expected.unknown, timeoutMs: lasting },
 };
 
 /** What has been sent is read before the connection is gone: a reset takes along what is still unread. */

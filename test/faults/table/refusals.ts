@@ -25,14 +25,23 @@ export const refusals: readonly Fault[] = [
   {
     number: 29,
     name: 'other 400',
-    play: (mode) => {
-      const param = isAgent(mode) ? 'input' : 'size';
-      return { post: errorReply(400, { code: 'invalid_value', param, type: 'invalid_request_error' }) };
-    },
+    play: (mode) => valueRefused(isAgent(mode) ? 'input' : 'prompt'),
+    told: { ...expected.valueRefused, param: 'prompt' },
+  },
+  {
+    number: 29,
+    name: 'other 400, for what its caller did not send',
+    play: (mode) => valueRefused(isAgent(mode) ? 'tools[0].size' : 'size'),
     told: expected.valueRefused,
-    exceptions: Object.fromEntries(
-      variants.map((mode) => [mode, { told: { ...expected.valueRefused, param: 'prompt' } }]),
-    ),
+    // The options of an agent's tool are the operator's.
+    exceptions: Object.fromEntries(variants.map((mode) => [mode, { told: expected.misconfigured }])),
+  },
+  {
+    number: 29,
+    name: '400, for an image that cannot be read',
+    play: atPost(() => errorReply(400, { code: 'invalid_image_file' })),
+    told: expected.imageRefused,
+    exceptions: { E: { told: { ...expected.imageRefused, param: 'image' } } },
   },
   {
     number: 29,
@@ -65,6 +74,10 @@ export const refusals: readonly Fault[] = [
 ];
 
 const filtered = { code: 'contentFilter', message: 'upstream-text-canary' };
+
+const valueRefused = (param: string): Partial<Places> => ({
+  post: errorReply(400, { code: 'invalid_value', param, type: 'invalid_request_error' }),
+});
 
 type Refusal = { readonly error: unknown } | { readonly created: number; readonly data: readonly unknown[] };
 

@@ -1,12 +1,13 @@
 import type { AccessToken } from '../../../src/upstream/token-source.ts';
 import { pending } from '../agent-wire.ts';
 import { errorReply, jsonReply } from '../http-text.ts';
+import { later } from '../modes.ts';
 import { shows, startTokenDesk } from '../token-desk.ts';
 import { type Expected, expected } from './expected.ts';
 import type { Fault } from './fault.ts';
-import { atPost, hurriedJob } from './playing.ts';
+import { atPost, lasting } from './playing.ts';
 
-const refusal = () => errorReply(401, { code: '401' });
+const refusal = (headers = {}) => errorReply(401, { code: '401' }, headers);
 const soon = { 'retry-after-ms': '1' };
 
 /** In two calls, each is refused, and each is made again with the one new token. */
@@ -32,7 +33,7 @@ export const tokenFaults: readonly Fault[] = [
     number: 25,
     name: '401 for every token',
     tokens: startTokenDesk,
-    play: atPost(refusal),
+    play: atPost(() => refusal()),
     told: { ...expected.authFailed, attempts: 2, received: 2 },
   },
 ];
@@ -89,19 +90,20 @@ const onPolls: readonly Fault[] = [
     ...polled,
     name: '401 on polls for every token',
     tokens: startTokenDesk,
-    play: () => ({ poll: refusal() }),
-    timeoutMs: hurriedJob,
-    told: expected.late,
-    exceptions: { 'agent-background': { told: expected.lateJob } },
+    play: () => ({ poll: refusal(later) }),
+    timeoutMs: lasting,
+    told: expected.unknown,
+    exceptions: { 'agent-background': { told: expected.unknownJob } },
   },
   {
     ...pollsNeedAnother,
+    play: (_mode, _host, _index, { headers }) => (shows(headers.authorization, 1) ? { poll: refusal(later) } : {}),
     name: '401 on a poll, then no token at all',
     tokens: () =>
       startTokenDesk((index) => (index > 0 ? Promise.reject(new Error('upstream-text-canary')) : undefined)),
-    timeoutMs: hurriedJob,
-    told: expected.late,
-    exceptions: { 'agent-background': { told: expected.lateJob } },
+    timeoutMs: lasting,
+    told: expected.unknown,
+    exceptions: { 'agent-background': { told: expected.unknownJob } },
   },
 ];
 

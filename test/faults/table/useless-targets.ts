@@ -24,6 +24,30 @@ export const uselessFaults: readonly Fault[] = [
     told: expected.misconfigured,
   },
   {
+    number: 26,
+    name: '400 OperationNotSupported',
+    play: atPost(() => errorReply(400, { code: 'OperationNotSupported' })),
+    told: expected.misconfigured,
+  },
+  {
+    number: 26,
+    name: '402',
+    play: atPost(() => errorReply(402, { code: 'PaymentRequired' })),
+    told: expected.misconfigured,
+  },
+  {
+    number: 26,
+    name: '410, the model is retired',
+    play: atPost(() => errorReply(410, { code: 'ModelDeprecated' })),
+    told: expected.misconfigured,
+  },
+  {
+    number: 27,
+    name: '423, which nobody has described',
+    play: atPost(() => errorReply(423, { code: 'Locked' })),
+    told: expected.declined,
+  },
+  {
     number: 27,
     name: '403, the resource is blocked',
     play: atPost(() =>
