@@ -204,6 +204,11 @@ describe('a stream', () => {
     ],
     ['with a refusal in its item', done(refusal) + completed(), refused],
     ['with a refusal at its end', begin + completed(refusal), refused],
+    [
+      'with a refusal in a part of its own',
+      event('response.content_part.done', { part: { type: 'refusal', refusal: 'body-canary' } }) + completed(),
+      refused,
+    ],
     ['with a refusal in events of its own', event('response.refusal.done', { refusal: 'no' }) + completed(), refused],
     [
       'with a flat error that tells its details only',

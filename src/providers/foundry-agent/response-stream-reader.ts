@@ -23,6 +23,7 @@ const eventShape: JsonShape = {
     background: 'keep',
     output_format: 'keep',
     item: itemShape,
+    part: { members: { type: 'keep' } },
     response: responseShape,
     ...errorMembers,
   },
@@ -125,7 +126,8 @@ export class ResponseStreamReader {
       throw azureErrorEvent(hasContent(error) ? error : flat, this.#call.parameter);
     if (preview) yield preview;
     if (String(type).startsWith(callEvents)) this.#response.noteCall();
-    if (String(type).startsWith(refusalEvents)) this.#response.noteRefusal();
+    // Of a content part only its type is kept.
+    if (String(type).startsWith(refusalEvents) || event.members.part === 'refusal') this.#response.noteRefusal();
     this.#end = lastEvents.find((last) => last === type);
   }
 
