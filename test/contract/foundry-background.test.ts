@@ -118,18 +118,31 @@ describe('a poll of it', () => {
     },
   );
 
-  test('that breaks behind the beginning of its picture tears the picture, which is not asked for again', async () => {
+  describe('that breaks behind the beginning of its image', () => {
     const large = Buffer.concat([Buffer.from(tinyPng, 'base64'), Buffer.alloc(200_000)]).toString('base64');
-    const azure = mockAzure();
-    const body = JSON.stringify(responseOf([imageCall(large)])).slice(0, 100_000);
-    acceptResponse(azure, { body, isFramed: false });
-    const call = startCall(foundryBackground);
-    const failure = await call.events.then(
-      (events) => rejection(collect(events)),
-      (error) => error,
-    );
-    expect(failure).toMatchObject(lost);
-    expect(azure.asked).toHaveLength(2);
+    const whole = JSON.stringify(responseOf([imageCall(large)]));
+    const cutAt = (length: number): Reply => ({ body: whole.slice(0, length), isFramed: false });
+
+    test('is read again, and goes on where it was cut', async () => {
+      const azure = mockAzure();
+      acceptResponse(azure, cutAt(100_000), cutAt(90_000), cutAt(200_000), { body: whole });
+      const events = await collect(await startCall(foundryBackground).events);
+      const image = [{ type: 'image' }, { type: 'bytes', base64: large }, { type: 'image-end' }];
+      expect(events).toMatchObject([...image, { type: 'done' }]);
+      expect(azure.asked).toHaveLength(5);
+    });
+
+    test('tears the image where no time is left, and the image is not bought again', async () => {
+      const azure = mockAzure();
+      acceptResponse(azure, cutAt(100_000));
+      const call = startCall(foundryBackground, { retryUntil: 0 });
+      const failure = await call.events.then(
+        (events) => rejection(collect(events)),
+        (error) => error,
+      );
+      expect(failure).toMatchObject(lost);
+      expect(azure.asked).toHaveLength(2);
+    });
   });
 });
 

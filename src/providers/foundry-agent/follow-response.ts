@@ -7,6 +7,7 @@ import { retryHint } from '../../upstream/retry-hint.ts';
 import { commit } from '../commit.ts';
 import { pollUntilEnded } from '../poll-until-ended.ts';
 import { asPaid } from './as-paid.ts';
+import { continueEvents } from './continue-events.ts';
 import { responseEvents } from './response-events.ts';
 import { PendingResponseError } from './response-failure.ts';
 import type { ResponseCall } from './response-reader.ts';
@@ -34,12 +35,12 @@ export async function followResponse(
   const first = await readResponse(body, call).catch((error) => {
     throw paidCallError(error, attempt);
   });
-  if ('events' in first) return first.events;
+  if ('events' in first) return asPaid(first.events, attempt);
   const { id } = first;
   if (typeof id !== 'string' || !usableId.test(id)) throw invalidResponse('the response has no usable id');
   let hasEnded = false;
-  try {
-    return await pollUntilEnded({
+  const readJob = () =>
+    pollUntilEnded({
       poll: (limited) => client.get(address.response(id), { credential, signal: limited }),
       async read(answer) {
         const response = await readResponse(answer.body, { ...call, isPolled: true }).catch((error) => {
@@ -53,6 +54,9 @@ export async function followResponse(
       signal,
       until: call.retryUntil,
     });
+  try {
+    const { retryUntil = Number.POSITIVE_INFINITY } = call;
+    return asPaid(continueEvents(await readJob(), readJob, retryUntil), attempt);
   } catch (error) {
     // It would run on and be billed, for nobody.
     if (!hasEnded) client.cancel(address.cancel(id), credential);
@@ -68,7 +72,7 @@ type Read = { readonly events: AsyncIterable<ImageEvent> } | { readonly id: unkn
  */
 async function readResponse(body: AsyncIterable<Buffer>, call: ResponseCall): Promise<Read> {
   try {
-    return { events: asPaid(await commit(responseEvents(body, call)), call.attempt) };
+    return { events: await commit(responseEvents(body, call)) };
   } catch (error) {
     if (error instanceof PendingResponseError) return { id: error.responseId };
     throw error;
