@@ -57,7 +57,7 @@ export function responseFailure(response: EmptyResponse): Error {
       const isUnknown = hasContent(status) && stated.outcome !== 'refused';
       const meaning = isUnknown ? invalidResponse(stated) : (callFailure ?? stated);
       const isOfPoll = isPolled && !hasContent(status) && meaning.outcome !== 'refused';
-      return isOfPoll ? new PendingResponseError(id) : meaning;
+      return isOfPoll ? new Error('the response to a poll says nothing about the job') : meaning;
     }
   }
 }

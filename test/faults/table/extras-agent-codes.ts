@@ -4,7 +4,7 @@ import { variants } from '../modes.ts';
 import { type Expected, expected } from './expected.ts';
 import { responded } from './extras-agent.ts';
 import type { Fault } from './fault.ts';
-import { atEnd } from './playing.ts';
+import { atEnd, lostJob } from './playing.ts';
 
 const errorOf = (code: string) => ({ code, message: 'upstream-text-canary' });
 
@@ -53,9 +53,9 @@ const bare = (name: string, code: string, told: Expected): Fault => ({
 
 const errors: readonly Fault[] = [
   bare('content', 'contentFilter', expected.contentRefused),
-  bare('the service’s', 'server_error', expected.failed),
-  bare('the load’s', 'rate_limit_exceeded', expected.limited),
-  bare('anything else', 'upstream-text-canary', expected.invalid),
+  { ...bare('the service’s', 'server_error', expected.failed), exceptions: lostJob },
+  { ...bare('the load’s', 'rate_limit_exceeded', expected.limited), exceptions: lostJob },
+  { ...bare('anything else', 'upstream-text-canary', expected.invalid), exceptions: lostJob },
 ];
 
 /** CONTRACTS §5, rows 8 and 15: the operator's mistakes at the POST. */

@@ -4,7 +4,7 @@ import { jsonReply, reply } from '../http-text.ts';
 import { type Mode, variants } from '../modes.ts';
 import { type Expected, expected } from './expected.ts';
 import type { Fault } from './fault.ts';
-import { atEnd, json } from './playing.ts';
+import { atEnd, json, lostJob } from './playing.ts';
 
 const eventStream = { 'content-type': 'text/event-stream' };
 
@@ -104,11 +104,11 @@ const states: readonly Fault[] = [
     modes: ['agent-stream'],
   },
   asJson('an unknown status', JSON.stringify(responseOf([], { status: 'upstream-text-canary' })), invalid),
-  asJson('no status', JSON.stringify(responseOf([], { status: undefined })), invalid),
+  { ...asJson('no status', JSON.stringify(responseOf([], { status: undefined })), invalid), exceptions: lostJob },
   asJson('a status that is a number', JSON.stringify(responseOf([words], { status: 5 })), invalid),
-  asJson('an array', '[]', invalid),
+  { ...asJson('an array', '[]', invalid), exceptions: lostJob },
   // What begins like a word is read as events, of which there is none.
-  { ...asJson('null', 'null', invalid), exceptions: { 'agent-stream': { told: expected.unknown } } },
+  { ...asJson('null', 'null', invalid), exceptions: { ...lostJob, 'agent-stream': { told: expected.unknown } } },
 ];
 
 export const agentExtras: readonly Fault[] = [...withoutPicture, ...several, ...spellings, ...states];

@@ -13,8 +13,9 @@ const idle: Fault = {
   upstreamTimes: { bodyIdleMs: 300 },
   play: (mode) => {
     const { headers, body, early } = carrierOf(mode);
-    const length = { 'content-length': String(body.length) };
-    return { result: [write(head(200, { ...headers, ...length }) + body.toString('latin1', 0, early))] };
+    // Polls so far apart that the last one has time to end.
+    const more = { 'content-length': String(body.length), 'retry-after-ms': '4000' };
+    return { result: [write(head(200, { ...headers, ...more }) + body.toString('latin1', 0, early))] };
   },
   told: expected.unknown,
   exceptions: lostJob,
