@@ -7,6 +7,7 @@ import { Agent, request } from 'undici';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { startSimulator } from '../../src/simulator/start-simulator.ts';
 import { v1Target } from '../config/example-models.ts';
+import { temporaryDirectory } from './edits.ts';
 import { type Program, startProgram } from './program.ts';
 import { exchange, generationsPath, modelsFile, openSocket, rawCall, startUpstream, tinyPng } from './rig.ts';
 
@@ -109,6 +110,14 @@ describe('a start that cannot succeed', () => {
     second.child.kill('SIGINT');
     expect(await second.exited).toBe(0);
     expect(existsSync(join(env.DATA_DIR, 'azure-image-gateway.sock'))).toBe(false);
+  });
+
+  test('a DATA_DIR that cannot be claimed: it starts, and says so in its log', async () => {
+    const parent = await temporaryDirectory();
+    const env = { DATA_DIR: join(parent, 'x'.repeat(120)), TMPDIR: join(parent, 'missing') };
+    const program = await startProgram({ models: modelsFile('https://one.openai.azure.com'), env });
+    await program.listening();
+    await expect.poll(() => program.output.stdout, patience).toContain('DATA_DIR cannot be claimed (ENOENT)');
   });
 
   test('every wrong variable is named at once, none with its value', async () => {
