@@ -78,8 +78,12 @@ function attempt<T>(failures: unknown[], read: () => T): T | undefined {
 
 /** What the operator should see to although it is allowed, one line each. */
 export function warningsOf({ environment, models, keys }: Configuration): readonly string[] {
-  return [...environment.warnings, ...models.warnings, ...keys.warnings];
+  const isOpenToPages = keys.holders.length === 0 && environment.corsOrigins.includes('*');
+  return [...environment.warnings, ...(isOpenToPages ? [openToPages] : []), ...models.warnings, ...keys.warnings];
 }
+
+const openToPages =
+  'the environment: CORS_ORIGINS: without gateway keys, * lets every web page that is opened on this machine ask for images: list the origins, or set GATEWAY_API_KEYS';
 
 function configFiles({ modelsFile, keysFile }: Pick<Environment, 'modelsFile' | 'keysFile'>): string[] {
   return keysFile === undefined ? [modelsFile] : [modelsFile, keysFile];

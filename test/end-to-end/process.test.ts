@@ -152,6 +152,27 @@ describe('what is allowed, but should be seen to', () => {
   });
 });
 
+describe('every origin of web pages', () => {
+  const start = (keys: string, origins: string) =>
+    startProgram({
+      models: modelsFile('https://one.openai.azure.com'),
+      env: { GATEWAY_API_KEYS: keys, CORS_ORIGINS: origins },
+      arguments: ['--check'],
+    });
+  const warning = 'Warning: the environment: CORS_ORIGINS: without gateway keys';
+
+  test.each([
+    ['', '*', true],
+    ['', 'https://app.example.com, *', true],
+    ['', 'https://app.example.com', false],
+    ['program-key', '*', false],
+  ])('with the keys "%s", "%s" is warned of: %s', async (keys, origins, isWarned) => {
+    const program = await start(keys, origins);
+    expect(await program.exited).toBe(0);
+    expect(program.output.stdout.includes(warning)).toBe(isWarned);
+  });
+});
+
 test('problems of the environment and of the models file are told at once', async () => {
   const env = { PORT: 'canary', GATEWAY_API_KEY: canary, NODE_TLS_REJECT_UNAUTHORIZED: '0' };
   const program = await startProgram({ models: await shippedModels(), env, arguments: ['--check'] });
