@@ -78,8 +78,12 @@ function attempt<T>(failures: unknown[], read: () => T): T | undefined {
 
 /** What the operator should see to although it is allowed, one line each. */
 export function warningsOf({ environment, models, keys }: Configuration): readonly string[] {
-  return [...environment.warnings, ...models.warnings, ...keys.warnings];
+  const isOpenToPages = keys.holders.length === 0 && environment.corsOrigins.includes('*');
+  return [...environment.warnings, ...(isOpenToPages ? [openToPages] : []), ...models.warnings, ...keys.warnings];
 }
+
+const openToPages =
+  'the environment: CORS_ORIGINS: without gateway keys, * lets every web page that is opened on this machine ask for images: list the origins, or set GATEWAY_API_KEYS';
 
 function configFiles({ modelsFile, keysFile }: Pick<Environment, 'modelsFile' | 'keysFile'>): string[] {
   return keysFile === undefined ? [modelsFile] : [modelsFile, keysFile];
@@ -136,17 +140,20 @@ export async function entraFor(models: ModelsConfig): Promise<EntraTokens | unde
  */
 export async function runGateway(configuration: Configuration, readVariables?: () => Variables): Promise<string> {
   const { host, port, metricsPort, dataDir } = configuration.environment;
-  const store = dataDir === undefined ? undefined : await dependingOn('DATA_DIR', () => openStore(dataDir));
+  const opened = dataDir === undefined ? undefined : await dependingOn('DATA_DIR', () => openStore(dataDir));
   const uploads = uploadsDirectory(configuration.environment);
   await dependingOn(dataDir === undefined ? 'TMPDIR' : 'DATA_DIR', () => prepareSpoolDirectory(uploads));
   const log = createLogOutput();
-  const { app, logger } = await buildGateway(configuration, { store, log });
+  const { app, logger } = await buildGateway(configuration, { store: opened?.store, log });
   const url = await dependingOn('PORT', () => app.server.listen({ host, port }));
   const metricsUrl = metricsPort === undefined ? undefined : await serveMetrics(app, { host, port: metricsPort });
   endWithSignals({ app, logger, log }, { skip: readVariables ? ['SIGHUP'] : [] });
   app.lifecycle.phase = 'ready';
   logger.info({ host, url, metricsUrl, models: app.gateway.catalog.names }, 'listening');
   for (const warning of warningsOf(configuration)) logger.warn(warning);
+  if (opened?.unclaimed) {
+    logger.warn(`DATA_DIR cannot be claimed (${opened.unclaimed}): nothing keeps a second gateway out of it`);
+  }
   if (app.keyRing.isOpen) {
     const reason = 'GATEWAY_API_KEYS is not set, and there is no keys file';
     logger.warn(`${reason}: every program on this machine may call, and all callers are one`);
@@ -163,11 +170,14 @@ export async function runGateway(configuration: Configuration, readVariables?: (
   return url;
 }
 
+/** The code of the system says why the directory could not be claimed. */
+type OpenedStore = { readonly store: ImageStore; readonly unclaimed: string | undefined };
+
 /** The pictures of two processes in one directory would be links that only one of them knows, and double its limit. */
-async function openStore(directory: string): Promise<ImageStore> {
+async function openStore(directory: string): Promise<OpenedStore> {
   await prepareDirectory(directory);
-  await claimDirectory(directory);
-  return createDiskImageStore({ directory });
+  const unclaimed = await claimDirectory(directory);
+  return { store: await createDiskImageStore({ directory }), unclaimed };
 }
 
 /** A start leaves a lot behind: at rest the process is 15 MB smaller without. Takes 50 ms, and Node's `--expose-gc`. */

@@ -40,12 +40,19 @@ export function notUtf8(): GatewayError {
 }
 
 /** Throws a GatewayError for a content type that declares another charset than UTF-8, of which ASCII is a part. */
-export function checkCharset(contentType = ''): void {
+export function checkCharset(contentType?: string): void {
+  const problem = charsetProblem(contentType);
+  if (problem) throw problem;
+}
+
+/** The error of {@link checkCharset}. */
+export function charsetProblem(contentType = ''): GatewayError | undefined {
   const declared = contentType.matchAll(/;\s*charset\s*=\s*(?:["']([^"']*)["']|([^;\s]*))/gi);
   for (const [, quoted, plain = ''] of declared) {
     const charset = quoted ?? plain;
     if (/^(?:utf[-_]?8|(?:us-)?ascii)?$/i.test(charset)) continue;
     const shown = /^[A-Za-z0-9_.:-]{1,40}$/.test(charset) ? ` '${charset}'` : '';
-    throw new GatewayError('unsupported_content_type', `The charset${shown} is not supported: text must be UTF-8.`);
+    return new GatewayError('unsupported_content_type', `The charset${shown} is not supported: text must be UTF-8.`);
   }
+  return undefined;
 }

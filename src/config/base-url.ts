@@ -48,7 +48,7 @@ export function v1BaseURL(url: string): Checked<string> {
  */
 export function agentBaseURL(url: string, hasAgent: boolean): Checked<string> {
   const project = 'https://my-resource.services.ai.azure.com/api/projects/my-project';
-  if (isPublishedAgent(url)) return { ok: url.replace(/\/responses$/, '') };
+  if (isPublishedAgent(url)) return { ok: withoutResponses(url) };
   const root = url.replace(/\/openai(\/v1)?(\/responses)?$/, '');
   if (/\/api\/projects\/[^/]+$/.test(root)) return { ok: root };
   if (hasAgent) {
@@ -63,6 +63,10 @@ export function agentBaseURL(url: string, hasAgent: boolean): Checked<string> {
 /** Whether a URL, as the operator may write it, is that of one agent: one that was published, or an application. */
 export function isPublishedAgent(url: string): boolean {
   return /\/(?:agents\/[^/]+\/endpoint|applications\/[^/]+)\/protocols\/openai(?:\/responses)?\/*$/.test(url);
+}
+
+function withoutResponses(url: string): string {
+  return url.replace(/(?:\/responses)?\/*$/, '');
 }
 
 /** What follows the origin at a resource of Azure, which has no other paths. A front door may have any before these. */
@@ -106,6 +110,7 @@ function likelyPath(provider: ProviderName, path: string, isAzure: boolean): str
       if (isAzure) return path.includes('/v1') ? `${project}/openai/v1` : '/openai/v1';
       return path.includes('/v1/') ? '/v1' : '';
     case 'foundry-agent':
+      if (isPublishedAgent(path)) return isAzure ? withoutResponses(path) : '/protocols/openai';
       return isAzure || project === '' ? project : '/api/projects/{name}';
   }
 }

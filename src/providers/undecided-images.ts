@@ -51,10 +51,12 @@ async function* heldImage(
   }
   const spool = image.hasEnded ? undefined : openSpool(upstreamsShare);
   try {
-    const chunks = spool ? (await stored(spool.put(replay(head, image)))).open() : head;
+    const file = await spool?.put(replay(head, image));
     if (image.isPartial === undefined) return;
     yield { type: 'image', index, isPartial: image.isPartial };
-    for await (const chunk of chunks) yield { type: 'bytes', chunk };
+    for await (const chunk of file?.open() ?? head) yield { type: 'bytes', chunk };
+  } catch (error) {
+    throw isOfStorage(error) ? lost(error) : error;
   } finally {
     await spool?.release();
   }
@@ -79,13 +81,13 @@ class ArrivingImage implements AsyncIterator<Buffer, undefined> {
   }
 }
 
-/** It is paid for, unlike what a spool keeps otherwise. */
-async function stored<T>(work: Promise<T>): Promise<T> {
-  try {
-    return await work;
-  } catch (cause) {
-    if (!(cause instanceof GatewayError) || cause.kind !== 'storage_failed') throw cause;
-    const message = 'An image could not be stored by the gateway until it was complete. It was not asked for again.';
-    throw new GatewayError('storage_failed', message, { outcome: 'unknown', cause });
-  }
+/** Errors of the stream that fills a spool are errors of the upstream or of the call, and tell their own outcome. */
+function isOfStorage(error: unknown): boolean {
+  return !(error instanceof GatewayError) || error.kind === 'storage_failed' || error.kind === 'overloaded';
+}
+
+/** A spool's own error says that nothing was sent, which holds for uploads only: the image is paid for. */
+function lost(cause: unknown): GatewayError {
+  const message = 'An image could not be stored by the gateway until it was complete. It was not asked for again.';
+  return new GatewayError('storage_failed', message, { outcome: 'unknown', cause });
 }

@@ -1,39 +1,67 @@
+import { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
-import { unlink } from 'node:fs/promises';
+import { symlink, unlink } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+
+const socketName = 'azure-image-gateway.sock';
+const longestSocketPath = 103;
+const inUse = 'EADDRINUSE';
 
 /**
  * Claims a directory for the life of this process. Rejects with the code `EBUSY` when a process that runs has claimed it.
+ * Resolves with the system's code where no claim is possible, as on some network file systems.
  *
  * The claim is a socket that listens in the directory: it ends with its process however that ends, and unlike a process id
- * it means the same in every container of the machine. Where there can be no socket, as on some network file systems, the
- * directory is taken as it is.
+ * it means the same in every container of the machine.
  */
-export async function claimDirectory(directory: string): Promise<void> {
-  const path = join(resolve(directory), 'azure-image-gateway.sock');
-  const isOurs = (await listen(path)) || (await replaceAbandoned(path));
-  if (!isOurs) throw Object.assign(new Error('another process has claimed the directory'), { code: 'EBUSY' });
+export async function claimDirectory(directory: string): Promise<string | undefined> {
+  const absolute = resolve(directory);
+  const path = join(absolute, socketName);
+  const isLong = Buffer.byteLength(path) > longestSocketPath;
+  const failure = isLong ? await claimThroughLink(absolute) : await claim(path);
+  if (failure === undefined) process.once('exit', () => rmSync(path, { force: true }));
+  return failure;
 }
 
-/** False: there is such a socket already. */
-function listen(path: string): Promise<boolean> {
+/** A path of the system may be as long as it likes, but not that of a socket: macOS takes 103 bytes, Linux 107. */
+async function claimThroughLink(directory: string): Promise<string | undefined> {
+  const link = join(tmpdir(), `aig-${randomBytes(8).toString('hex')}`);
+  try {
+    await symlink(directory, link);
+    return await claim(join(link, socketName));
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === undefined || code === 'EBUSY') throw error;
+    return code;
+  } finally {
+    await unlink(link).catch(() => {});
+  }
+}
+
+/** Resolves with the system's code where there can be no socket. */
+async function claim(path: string): Promise<string | undefined> {
+  let code = await listen(path);
+  // A process that was killed leaves its socket behind, on which nobody listens.
+  if (code === inUse && (await isAbandoned(path))) {
+    await unlink(path).catch(() => {});
+    code = await listen(path);
+  }
+  if (code === inUse) throw Object.assign(new Error('another process has claimed the directory'), { code: 'EBUSY' });
+  return code;
+}
+
+/** Resolves with the system's code when it fails. */
+function listen(path: string): Promise<string | undefined> {
   return new Promise((done) => {
     const server = createServer((socket) => socket.destroy());
-    server.once('error', (error: NodeJS.ErrnoException) => done(error.code !== 'EADDRINUSE'));
+    server.once('error', ({ code = 'unknown' }: NodeJS.ErrnoException) => done(code));
     server.listen(path, () => {
       server.unref();
-      process.once('exit', () => rmSync(path, { force: true }));
-      done(true);
+      done(undefined);
     });
   });
-}
-
-/** A process that was killed leaves its socket behind, on which nobody listens. */
-async function replaceAbandoned(path: string): Promise<boolean> {
-  if (!(await isAbandoned(path))) return false;
-  await unlink(path).catch(() => {});
-  return listen(path);
 }
 
 function isAbandoned(path: string): Promise<boolean> {

@@ -3,6 +3,8 @@ import { agentTarget, asyncTarget, deploymentTarget, messagesOf, v1Target } from
 
 const east = 'https://east.services.ai.azure.com';
 const project = `${east}/api/projects/posters`;
+const published = `${project}/agents/painter/endpoint/protocols/openai`;
+const application = `${project}/applications/painter/protocols/openai`;
 const deployment = { ...deploymentTarget, deployment: 'images' };
 const chat = { ...agentTarget, agent: undefined, chatDeployment: 'chat' };
 const withoutVersion = { ...deployment, apiVersion: undefined };
@@ -33,6 +35,8 @@ describe('an address of Azure that cannot work for its provider is refused with 
     ['a submit', asyncTarget, `${east}/openai/images/generations:submit`, east],
     ['a v1 address', asyncTarget, `${east}/openai/v1`, east],
     ['a part of a project', agentTarget, `${project}/deployments`, project],
+    ['a published agent with its query', agentTarget, `${published}/responses?api-version=v1`, published],
+    ['a published application with its query', agentTarget, `${application}?api-version=v1`, application],
     ['a deployment', chat, `${east}/openai/deployments/chat/chat/completions`, east],
     ['http', v1Target, 'http://east.openai.azure.com', 'https://east.openai.azure.com/openai/v1'],
   ])('%s', (_, target, baseURL, meant) => {
@@ -70,6 +74,12 @@ describe('the address of a front door', () => {
     ['a request', deployment, `${gate}/openai/deployments/images/images/generations`, '…/deployments/{name}'],
     ['a v1 request', v1Target, `${gate}/openai/v1/images/generations`, '…/v1'],
     ['a part of a project', agentTarget, `${gate}/api/projects/posters/deployments`, '…/api/projects/{name}'],
+    [
+      'a published agent',
+      agentTarget,
+      `${gate}/api/projects/posters/agents/painter/endpoint/protocols/openai/responses?api-version=v1`,
+      '…/protocols/openai',
+    ],
   ])('that is %s: the end is told, but not the path, in which a key may stand', (_, target, baseURL, meant) => {
     const [message] = baseURLMessages(target, baseURL);
     expect(message).toContain(`, did you mean \`${meant}\`?`);

@@ -7,6 +7,7 @@ import { Agent, request } from 'undici';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { startSimulator } from '../../src/simulator/start-simulator.ts';
 import { v1Target } from '../config/example-models.ts';
+import { temporaryDirectory } from './edits.ts';
 import { type Program, startProgram } from './program.ts';
 import { exchange, generationsPath, modelsFile, openSocket, rawCall, startUpstream, tinyPng } from './rig.ts';
 
@@ -111,6 +112,14 @@ describe('a start that cannot succeed', () => {
     expect(existsSync(join(env.DATA_DIR, 'azure-image-gateway.sock'))).toBe(false);
   });
 
+  test('a DATA_DIR that cannot be claimed: it starts, and says so in its log', async () => {
+    const parent = await temporaryDirectory();
+    const env = { DATA_DIR: join(parent, 'x'.repeat(120)), TMPDIR: join(parent, 'missing') };
+    const program = await startProgram({ models: modelsFile('https://one.openai.azure.com'), env });
+    await program.listening();
+    await expect.poll(() => program.output.stdout, patience).toContain('DATA_DIR cannot be claimed (ENOENT)');
+  });
+
   test('every wrong variable is named at once, none with its value', async () => {
     const env = { PORT: 'port-canary', LOG_LEVEL: 'level-canary', LOG_PRETTY: 'pretty-canary' };
     const said = await failedStart(await startProgram({ models: modelsFile('https://one.openai.azure.com'), env }));
@@ -140,6 +149,27 @@ describe('what is allowed, but should be seen to', () => {
     await expect.poll(() => program.output.stdout, patience).toContain(warned.at(-1));
     for (const words of warned) expect(program.output.stdout).toContain(words);
     expect(program.output.stdout).not.toContain(canary);
+  });
+});
+
+describe('every origin of web pages', () => {
+  const start = (keys: string, origins: string) =>
+    startProgram({
+      models: modelsFile('https://one.openai.azure.com'),
+      env: { GATEWAY_API_KEYS: keys, CORS_ORIGINS: origins },
+      arguments: ['--check'],
+    });
+  const warning = 'Warning: the environment: CORS_ORIGINS: without gateway keys';
+
+  test.each([
+    ['', '*', true],
+    ['', 'https://app.example.com, *', true],
+    ['', 'https://app.example.com', false],
+    ['program-key', '*', false],
+  ])('with the keys "%s", "%s" is warned of: %s', async (keys, origins, isWarned) => {
+    const program = await start(keys, origins);
+    expect(await program.exited).toBe(0);
+    expect(program.output.stdout.includes(warning)).toBe(isWarned);
   });
 });
 

@@ -316,3 +316,44 @@ describe('a response as a stream', () => {
     );
   });
 });
+
+describe('a streamed response that breaks within the event of an image', () => {
+  const base64 = Buffer.concat([png, Buffer.alloc(30)]).toString('base64');
+  const item = (id: string) => `"item":{"type":"image_generation_call","id":"${id}","result":"${base64}"}`;
+  /** It is JSON only when its members end with a brace. */
+  const event = (members: string) => `data: {"type":"response.output_item.done",${members}\n\n`;
+  const error = '"error":{"code":"x","message":"m"}';
+  const image = (index: number) => [
+    { type: 'image', index, isPartial: false },
+    { type: 'bytes', base64 },
+    { type: 'image-end', index, facts: {} },
+  ];
+  /** In one piece, and cut behind the image, so that its beginning has been handed on by then. */
+  const ways = (body: string) => {
+    const at = body.lastIndexOf(base64) + base64.length;
+    return [[Buffer.from(body)], [Buffer.from(body.slice(0, at)), Buffer.from(body.slice(at))]];
+  };
+
+  test('keeps an image whose event also holds an error', async () => {
+    for (const members of [`${item('a')},${error}`, `${error},${item('a')}`]) {
+      for (const chunks of ways(event(`${members}}`))) {
+        expect(await collect(readStream(chunks))).toEqual([...image(0), { type: 'done' }]);
+      }
+    }
+  });
+
+  test('keeps a complete image whose event is cut behind it', async () => {
+    for (const chunks of ways(event(item('a')))) {
+      expect(await collect(readStream(chunks))).toEqual([...image(0), { type: 'done' }]);
+    }
+  });
+
+  test.each<[string, string]>([
+    ['the only image', ''],
+    ['a second image', event(`${item('a')}}`)],
+  ])('never ends cleanly after an image that was only begun: %s', async (_, before) => {
+    const begun = `${before}${event(item('b'))}`;
+    const body = begun.slice(0, begun.lastIndexOf(base64) + 20);
+    await expect(collect(readStream([Buffer.from(body)]))).rejects.toMatchObject({ outcome: 'unknown' });
+  });
+});

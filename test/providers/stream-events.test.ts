@@ -3,10 +3,12 @@ import { describe, expect, test } from 'vitest';
 import { StreamAnswer } from '../../src/api/stream-answer.ts';
 import { asGatewayError } from '../../src/api/write-error.ts';
 import { GatewayError } from '../../src/domain/gateway-error.ts';
-import type { InputSpool } from '../../src/domain/input-spool.ts';
+import type { InputSpool, OpenSpool } from '../../src/domain/input-spool.ts';
 import type { Recorder } from '../../src/domain/recorder.ts';
 import { commit } from '../../src/providers/commit.ts';
 import { streamEvents } from '../../src/providers/stream-events.ts';
+import { createInputSpools } from '../../src/storage/disk-input-spool.ts';
+import { temporaryDirectory } from '../end-to-end/edits.ts';
 import { asStream, cut, type Handwriting, handwriting, writeJson } from '../helpers/json-text.ts';
 
 const recorder: Recorder = {
@@ -16,6 +18,7 @@ const recorder: Recorder = {
   unknownRepeated: () => {},
 };
 const call = { signal: new AbortController().signal, attempt: { sent: true }, recorder };
+const megabyte = 1024 * 1024;
 const asked = { size: '1024x1024', quality: 'low' };
 const noSpool = (): InputSpool => {
   throw new Error('nothing here is large enough for a spool');
@@ -27,7 +30,7 @@ type Told = { readonly name: string; readonly data: Record<string, unknown> };
 async function throughTheGateway(
   chunks: readonly Buffer[] | AsyncIterable<Buffer>,
   count = 1,
-  openSpool = noSpool,
+  openSpool: OpenSpool = noSpool,
 ): Promise<Told[]> {
   const events = await commit(
     streamEvents(Array.isArray(chunks) ? asStream(chunks) : (chunks as AsyncIterable<Buffer>), count, call, openSpool),
@@ -341,7 +344,47 @@ describe('an image that stands before the type of its event', () => {
     expect(spool.isReleased).toBe(true);
   });
 
-  test('is paid and lost when there is no room for it', async () => {
+  test('is paid and lost when the disk for spools is full', async () => {
+    const { chunks } = spooling('completed');
+    const openSpool = createInputSpools(await temporaryDirectory(), 2 * megabyte);
+    const lost = throughTheGateway(chunks, 1, openSpool);
+    await expect(lost).rejects.toMatchObject({
+      kind: 'storage_failed',
+      outcome: 'unknown',
+      message: expect.not.stringContaining('Nothing was sent'),
+      cause: { kind: 'overloaded' },
+    });
+  });
+
+  test('is paid and lost when it cannot be read again', async () => {
+    const { spool, chunks } = spooling('completed');
+    const put = spool.put.bind(spool);
+    const broken = new Error('EIO');
+    // biome-ignore lint/correctness/useYield: it fails before its first chunk
+    const open = async function* (): AsyncGenerator<Buffer> {
+      throw broken;
+    };
+    spool.put = async (bytes) => ({ ...(await put(bytes)), open });
+    const lost = throughTheGateway(chunks, 1, () => spool);
+    await expect(lost).rejects.toMatchObject({ kind: 'storage_failed', outcome: 'unknown', cause: broken });
+    expect(spool.isReleased).toBe(true);
+  });
+
+  test('keeps the error of its stream, also while it is in a spool', async () => {
+    const { spool, chunks } = spooling('completed');
+    const gone = new GatewayError('client_gone', 'The client has gone.');
+    async function* left() {
+      let pieces = 0;
+      for await (const chunk of chunks) {
+        pieces += 1;
+        if (pieces === 20) throw gone;
+        yield chunk;
+      }
+    }
+    await expect(throughTheGateway(left(), 1, () => spool)).rejects.toBe(gone);
+  });
+
+  test('is paid and lost when it cannot be stored', async () => {
     const { spool, chunks } = spooling('completed');
     const full = new GatewayError('storage_failed', 'An uploaded file could not be stored.');
     spool.put = () => Promise.reject(full);

@@ -1,6 +1,6 @@
-import { writeFile } from 'node:fs/promises';
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { claimDirectory } from '../../src/storage/claim-directory.ts';
 import { storeDirectory } from './store-directory.ts';
 
@@ -18,7 +18,20 @@ test('what a process that was killed has left behind is no claim', async () => {
   await expect(claimDirectory(directory)).rejects.toMatchObject({ code: 'EBUSY' });
 });
 
-test('where there can be no socket, because its path would be too long, the directory is taken as it is', async () => {
+test('a directory whose path is too long for a socket is claimed once, too', async () => {
   const directory = join(await storeDirectory(), 'x'.repeat(120));
-  await expect(claimDirectory(directory)).resolves.toBeUndefined();
+  await mkdir(directory);
+  const temporary = await storeDirectory();
+  vi.stubEnv('TMPDIR', temporary);
+  onTestFinished(() => void vi.unstubAllEnvs());
+  expect(await claimDirectory(directory)).toBeUndefined();
+  await expect(claimDirectory(directory)).rejects.toMatchObject({ code: 'EBUSY' });
+  expect(await readdir(directory)).toEqual(['azure-image-gateway.sock']);
+  expect(await readdir(temporary)).toEqual([]);
+});
+
+test.each([['short'], ['x'.repeat(120)]])('where there can be no socket, it is told why: %s', async (name) => {
+  // Not even the directory is there.
+  const directory = join(await storeDirectory(), name);
+  expect(await claimDirectory(directory)).toMatch(/^E[A-Z]+$/);
 });

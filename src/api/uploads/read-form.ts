@@ -4,7 +4,7 @@ import { GatewayError } from '../../domain/gateway-error.ts';
 import { type ImageInput, mostInputs } from '../../domain/image-input.ts';
 import type { InputSpool } from '../../domain/input-spool.ts';
 import { replay } from '../../domain/replay.ts';
-import { checkCharset, decodeUtf8 } from '../text-encoding.ts';
+import { charsetProblem, checkCharset, decodeUtf8 } from '../text-encoding.ts';
 import { boundaryOf, formError, isFormFile, longestField, mostFields, mostFiles } from './form-rules.ts';
 import { watchPartHeads } from './part-heads.ts';
 import { receiveInput, type Upload } from './upload.ts';
@@ -18,16 +18,19 @@ type Received = { readonly name: string; readonly index: number | undefined; rea
 export async function readForm(request: FastifyRequest, spool: InputSpool): Promise<Upload> {
   const { raw, headers } = request;
   checkCharset(headers['content-type']);
-  const heads: Buffer[] = [];
-  const watch = watchPartHeads(boundaryOf(headers['content-type']), (head) => heads.push(head));
+  // The first one only: a form may have any number of heads that the parser never shows.
+  let problem: GatewayError | undefined;
+  const watch = watchPartHeads(boundaryOf(headers['content-type']), (head) => {
+    problem ??= headProblem(head);
+  });
   const parameters = new Map<string, unknown>();
   const files: Received[] = [];
-  // Before the parser's own listener, so that a part's head is there when the part is.
+  // Before the parser's own listener, so that a part's head is checked when the part comes.
   raw.on('data', watch);
   try {
     // Every part comes as a file.
     for await (const part of request.parts() as AsyncIterable<MultipartFile>) {
-      for (const head of heads.splice(0)) checkHead(head);
+      if (problem) throw problem;
       if (isFormFile(part.fieldname, part.filename)) await addFile(files, part, spool);
       else await addParameter(parameters, part);
     }
@@ -45,15 +48,15 @@ export async function readForm(request: FastifyRequest, spool: InputSpool): Prom
   };
 }
 
-/** Throws a GatewayError where the head of a part is not UTF-8, or declares another charset for a field. */
-function checkHead(head: Buffer): void {
+/** What is wrong with the head of a part: it is not UTF-8, or declares another charset for a field. */
+function headProblem(head: Buffer): GatewayError | undefined {
   const text = head.toString('latin1');
   const [, quoted, plain] = /;\s*name=(?:"([^"]*)"|([^;\s]*))/i.exec(text) ?? [];
   const name = quoted ?? plain;
-  if (decodeUtf8(head) === undefined) throw notUtf8In(name);
+  if (decodeUtf8(head) === undefined) return notUtf8In(name);
   const [, type] = /^content-type:(.*(?:\r\n[ \t].*)*)/im.exec(text) ?? [];
   const [filename] = /;\s*filename\*?=/i.exec(text) ?? [];
-  if (!isFormFile(name, filename)) checkCharset(type);
+  return isFormFile(name, filename) ? undefined : charsetProblem(type);
 }
 
 async function addFile(files: Received[], part: MultipartFile, spool: InputSpool): Promise<void> {

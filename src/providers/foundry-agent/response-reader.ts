@@ -86,11 +86,6 @@ export class ResponseReader {
     this.#isRefused = true;
   }
 
-  /** True between the beginning and the end of a picture. */
-  get isInPicture(): boolean {
-    return this.#picture !== undefined;
-  }
-
   /** Throws a GatewayError for what is no picture, and for too many of them. */
   *take(token: ScanToken): Generator<ImageEvent> {
     if (token.type === 'piece') {

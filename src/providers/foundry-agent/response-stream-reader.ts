@@ -45,6 +45,8 @@ const itemEvent = 'response.output_item.done';
 type OpenEvent = {
   name: string;
   readonly members: Record<string, unknown>;
+  /** How many images were complete when it began. */
+  readonly picturesBefore: number;
   /** `undefined` as long as its data is blank. */
   isObject?: boolean | undefined;
   scanner?: JsonScanner;
@@ -57,7 +59,7 @@ type OpenEvent = {
 export class ResponseStreamReader {
   readonly #call: ResponseCall;
   readonly #response: ResponseReader;
-  #event: OpenEvent = { name: '', members: {} };
+  #event: OpenEvent = { name: '', members: {}, picturesBefore: 0 };
   /** The event that was the last one. */
   #end: string | undefined;
 
@@ -71,12 +73,7 @@ export class ResponseStreamReader {
     return this.#end !== undefined;
   }
 
-  /** Whether there is a picture, and none has begun behind it. */
-  get isSettled(): boolean {
-    return this.#response.pictures > 0 && !this.#response.isInPicture && !this.#event.preview;
-  }
-
-  /** Throws a GatewayError for an error event, and MalformedJsonError. */
+  /** Throws a GatewayError for an error event that brings no image, and MalformedJsonError. */
   read(parts: readonly SsePart[]): Generator<ImageEvent> {
     return inBatches(
       parts,
@@ -119,10 +116,11 @@ export class ResponseStreamReader {
     for (const token of event.scanner?.end() ?? []) yield* this.#take(token);
     const type = this.#type;
     const preview = event.preview && this.#endPreview(event.preview);
-    this.#event = { name: '', members: {} };
+    this.#event = { name: '', members: {}, picturesBefore: this.#response.pictures };
     if (!event.isObject) return;
     const { error, ...flat } = event.members;
-    if (type === 'error' || hasContent(error))
+    const hasPicture = this.#response.pictures > event.picturesBefore;
+    if (!hasPicture && (type === 'error' || hasContent(error)))
       throw azureErrorEvent(hasContent(error) ? error : flat, this.#call.parameter);
     if (preview) yield preview;
     if (String(type).startsWith(callEvents)) this.#response.noteCall();

@@ -19,22 +19,44 @@ export async function* responseStream(
 ): AsyncGenerator<ImageEvent> {
   const sse = new SseReader();
   const stream = new ResponseStreamReader(call);
+  const handedOn = new HandedOn();
   let silence: NodeJS.Timeout | undefined;
   try {
     for await (const chunk of body) {
       clearTimeout(silence);
-      yield* stream.read(sse.push(chunk));
+      yield* handedOn.pass(stream.read(sse.push(chunk)));
       if (stream.isComplete) break;
-      if (stream.isSettled) silence = setTimeout(giveUp, lastWordsMs);
+      if (handedOn.isSettled) silence = setTimeout(giveUp, lastWordsMs);
     }
-    if (!stream.isComplete) yield* stream.read(sse.end());
+    if (!stream.isComplete) yield* handedOn.pass(stream.read(sse.end()));
     if (!stream.isComplete) throw unfinishedStream();
   } catch (error) {
-    if (!stream.isSettled) throw error;
+    if (!handedOn.isSettled) throw error;
   } finally {
     clearTimeout(silence);
   }
   const done = stream.done();
   call.attempt.made = stream.made;
   yield done;
+}
+
+/** Knows what has left the reader: an event that breaks takes back what it has brought, although the reader counts it. */
+class HandedOn {
+  #images = 0;
+  #begun: { readonly isPartial: boolean } | undefined;
+
+  /** Whether there is an image, and none has begun behind it. */
+  get isSettled(): boolean {
+    return this.#images > 0 && this.#begun === undefined;
+  }
+
+  *pass(events: Iterable<ImageEvent>): Generator<ImageEvent> {
+    for (const event of events) {
+      if (event.type === 'image') this.#begun = event;
+      yield event;
+      if (event.type !== 'image-end') continue;
+      if (!this.#begun?.isPartial) this.#images += 1;
+      this.#begun = undefined;
+    }
+  }
 }

@@ -31,3 +31,13 @@ test('the heads of all parts are shown, wherever the form is cut, and nothing el
     ),
   );
 });
+
+test('what follows the closing delimiter is not searched, wherever it is cut', () => {
+  const form = Buffer.from(`--${boundary}\r\na: b\r\n\r\nc\r\n--${boundary}--\r\n--${boundary}\r\n\r\n`);
+  for (let at = 1; at < form.length; at += 1) {
+    const shown: string[] = [];
+    const watch = watchPartHeads(boundary, (bytes) => shown.push(bytes.toString().trim()));
+    for (const piece of [form.subarray(0, at), form.subarray(at)]) watch(piece);
+    expect(shown).toEqual(['a: b']);
+  }
+});
