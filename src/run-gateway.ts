@@ -20,6 +20,7 @@ import { dependingOn } from './describe-start-failure.ts';
 import { isSameProxy } from './domain/egress-proxy.ts';
 import type { ImageStore } from './domain/image-store.ts';
 import { contentOf, createReload, type Prepare } from './reload.ts';
+import { reviewDefaults } from './review-defaults.ts';
 import { reviewTarget } from './review-target.ts';
 import { claimDirectory } from './storage/claim-directory.ts';
 import { createDiskImageStore } from './storage/disk-image-store.ts';
@@ -99,7 +100,7 @@ function textOf(file: string): string {
 }
 
 function readModels(file: string, variables: Variables): ModelsConfig {
-  const models = loadModels(file, variables, reviewTarget);
+  const models = loadModels(file, variables, { target: reviewTarget, defaults: reviewDefaults });
   if (needsTokens(models)) checkIdentity(variables);
   return models;
 }

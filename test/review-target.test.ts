@@ -8,7 +8,7 @@ const variables = { KEY: 'from-the-environment' };
 
 function warningsOf(target: object, file: object = {}): readonly string[] {
   const text = JSON.stringify({ ...file, models: { poster: { ...target } } });
-  return parseModels(text, variables, 'models.json', reviewTarget).warnings;
+  return parseModels(text, variables, 'models.json', { target: reviewTarget, defaults: () => {} }).warnings;
 }
 
 const review = (target: object, change: object) => warningsOf({ ...target, apiKey: '${KEY}', ...change });

@@ -19,18 +19,24 @@ const fileKeys = fileSchema(z.unknown());
 // Time to write the last answers after the slowest request has its outcome.
 const drainMarginMs = 10_000;
 
-/** Looks at a valid target for what its operator should see to although it is allowed. */
-export type ReviewTarget = (target: TargetConfig, warn: (key: string, message: string) => void) => void;
+type Warn = (key: string, message: string) => void;
+
+/** Looks at what is valid for what its operator should see to although it is allowed. */
+export type Review = {
+  target(target: TargetConfig, warn: Warn): void;
+  /** `warn` takes a key of the model's defaults. */
+  defaults(model: ModelConfig, warn: Warn): void;
+};
 
 /**
  * Reads and checks the models file.
  *
  * @param file path, relative to the working directory or absolute
  * @param variables what `${NAME}` in the file refers to
- * @param review adds to the warnings what can be told by the family of a target's model
+ * @param review adds to the warnings what can be told by the families of the targets' models
  * @throws ConfigError with every problem that was found
  */
-export function loadModels(file: string, variables: Variables, review?: ReviewTarget): ModelsConfig {
+export function loadModels(file: string, variables: Variables, review?: Review): ModelsConfig {
   return parseModels(readConfigText(file, 'MODELS_FILE'), variables, file, review);
 }
 
@@ -44,17 +50,24 @@ export function parseModels(
   text: string,
   variables: Variables,
   file = 'the models file',
-  review: ReviewTarget = () => {},
+  review?: Review,
 ): ModelsConfig {
   const { config, warnings } = parseConfigText({ text, file, variables }, (value, report, warn, written) => {
     const parsed = readFile(value, report);
     warnOfLiteralSecrets(written, variables, warn);
-    for (const { target, place } of parsed ? placedTargets(value, parsed.models) : []) {
-      review(target, (key, message) => warn([...place, key], message));
-    }
+    if (parsed && review) reviewModels(value, parsed.models, review, warn);
     return parsed;
   });
   return deepFreeze({ ...config, warnings: printWarnings(file, warnings) });
+}
+
+function reviewModels(value: unknown, models: readonly ModelConfig[], review: Review, warn: Report): void {
+  for (const { target, place } of placedTargets(value, models)) {
+    review.target(target, (key, message) => warn([...place, key], message));
+  }
+  for (const model of models) {
+    review.defaults(model, (key, message) => warn(['models', model.name, 'defaults', key], message));
+  }
 }
 
 /** The targets of a valid file, with their places in it. */

@@ -253,6 +253,23 @@ describe('an event of an image stream', () => {
     }
   });
 
+  test.each([
+    ['behind its type', event(`"b64_json":"${base64}","b64_json":"${base64}"`)],
+    [
+      'before its type',
+      `data: {"b64_json":"${base64}","b64_json":"${base64}","type":"image_generation.completed"}\n\n`,
+    ],
+    [
+      'around its type',
+      `data: {"b64_json":"${base64}","type":"image_generation.completed","b64_json":"${base64}"}\n\n`,
+    ],
+  ])('with two images is paid and lost: %s', async (_, text) => {
+    await expect(throughTheGateway([Buffer.from(text)])).rejects.toMatchObject({
+      kind: 'upstream_invalid_response',
+      outcome: 'unknown',
+    });
+  });
+
   test('of no interest may hold anything under the name of a picture', async () => {
     const decoy = `data: {"b64_json":"no base64","type":"image_generation.queued"}\n\n`;
     expect(names(await throughTheGateway([Buffer.from(decoy + whole)]))).toEqual(['completed']);
