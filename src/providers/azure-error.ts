@@ -35,19 +35,14 @@ export function azureErrorMember(error: unknown, parameter?: ParameterNames): Ga
   return meaningOf(factsOfMember(error, parameter));
 }
 
-/** The meaning of an error event in a stream. One of no known kind leaves open what was made. */
-export function azureErrorEvent(error: unknown, parameter?: ParameterNames): GatewayError {
+/**
+ * The meaning of an `error` in a stream or a response that began as a success: as the same error with its own status. One
+ * of no known kind and without a status leaves open what was made and billed besides.
+ */
+export function errorInSuccess(error: unknown, parameter?: ParameterNames): GatewayError {
   const facts = factsOfMember(error, parameter);
   const meaning = meaningOf(facts);
   return meaning.outcome === 'refused' || facts.status !== undefined ? meaning : invalidResponse(meaning);
-}
-
-/**
- * The meaning of an `error` in a response that calls itself a success: as the same error with its own status. One that has
- * none leaves open what was made and billed besides.
- */
-export function errorInSuccess(error: unknown): GatewayError {
-  return azureErrorEvent(error);
 }
 
 /** The meaning of an `error` of one item among others, which may hold images: none of them is bought again. */

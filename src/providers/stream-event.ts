@@ -3,7 +3,7 @@ import type { Recorder } from '../domain/recorder.ts';
 import { JsonScanner, type JsonShape, type ScanToken } from '../json/json-scanner.ts';
 import { invalidResponse } from '../upstream/paid-call-error.ts';
 import { answerSummary } from './answer-summary.ts';
-import { azureErrorEvent, errorInItem } from './azure-error.ts';
+import { errorInItem, errorInSuccess } from './azure-error.ts';
 import { beginsObject } from './begins-object.ts';
 import { errorMembers } from './error-members.ts';
 import { hasContent } from './has-content.ts';
@@ -79,7 +79,7 @@ export class StreamEvent {
     for (const token of this.#scanner.end()) yield* this.#take(token);
     const { error, ...flat } = this.#members;
     if (hasContent(error) && (this.#picture || imageLink(this.#members.url))) throw errorInItem(error);
-    if (this.#kind === 'error' || hasContent(error)) throw azureErrorEvent(hasContent(error) ? error : flat);
+    if (this.#kind === 'error' || hasContent(error)) throw errorInSuccess(hasContent(error) ? error : flat);
     if (!this.#isPicture) return;
     if (this.#damage !== undefined) throw this.#damage;
     this.#picture?.judge();

@@ -4,7 +4,7 @@ import { JsonScanner, type JsonShape, type ScanToken } from '../../json/json-sca
 import { invalidResponse } from '../../upstream/paid-call-error.ts';
 import type { SsePart } from '../../upstream/sse-reader.ts';
 import { answerSummary } from '../answer-summary.ts';
-import { azureErrorEvent } from '../azure-error.ts';
+import { errorInSuccess } from '../azure-error.ts';
 import { beginsObject } from '../begins-object.ts';
 import { errorMembers } from '../error-members.ts';
 import { hasContent } from '../has-content.ts';
@@ -121,7 +121,7 @@ export class ResponseStreamReader {
     const { error, ...flat } = event.members;
     const hasPicture = this.#response.pictures > event.picturesBefore;
     if (!hasPicture && (type === 'error' || hasContent(error)))
-      throw azureErrorEvent(hasContent(error) ? error : flat, this.#call.parameter);
+      throw errorInSuccess(hasContent(error) ? error : flat, this.#call.parameter);
     if (preview) yield preview;
     if (String(type).startsWith(callEvents)) this.#response.noteCall();
     // Of a content part only its type is kept.
