@@ -76,9 +76,9 @@ export class TargetHealth {
    * has ended, or for as long again.
    */
   #startTrial(now: number): CoolDown | undefined {
-    const { until, askedUntil, error } = this.#coolDown ?? { until: 0, askedUntil: 0 };
-    if (error === undefined || until > now || askedUntil <= now) return undefined;
-    this.#coolDown = { until: now + this.#maxCoolDownMs, askedUntil, error };
+    const coolDown = this.#coolDown;
+    if (coolDown === undefined || coolDown.until > now || coolDown.askedUntil <= now) return undefined;
+    this.#coolDown = { ...coolDown, until: now + this.#maxCoolDownMs };
     return this.#coolDown;
   }
 
