@@ -18,6 +18,7 @@ WORKDIR /app
 COPY package.json ./
 COPY config config
 COPY src src
+COPY simulator simulator
 RUN chmod -R a+rX .
 
 # The gateway, bundled, with nothing of the simulator in it.
@@ -42,7 +43,7 @@ FROM runtime AS demo
 EXPOSE 8867
 COPY --from=all-packages /app/node_modules node_modules
 COPY --from=sources /app ./
-CMD ["node", "--expose-gc", "--max-semi-space-size=8", "--max-old-space-size=1024", "src/demo.ts"]
+CMD ["node", "--expose-gc", "--max-semi-space-size=8", "--max-old-space-size=1024", "src/cli/demo.ts"]
 
 # Node handles SIGTERM as process 1 itself, so no init process stands before it.
 FROM runtime AS gateway

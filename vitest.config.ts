@@ -6,11 +6,11 @@ const fixedSeed = 'test/helpers/fixed-seed.ts';
 const testTimeout = process.argv.includes('--coverage') ? 60_000 : 20_000;
 
 const decisive = [
-  'src/gateway/outcome.ts',
-  'src/gateway/backoff.ts',
-  'src/gateway/retry-budget.ts',
-  'src/gateway/ask-targets.ts',
-  'src/api/authenticate.ts',
+  'src/targets/outcome.ts',
+  'src/generations/backoff.ts',
+  'src/targets/retry-budget.ts',
+  'src/generations/ask-targets.ts',
+  'src/http/authenticate.ts',
   'src/upstream/guarded-connector.ts',
 ];
 

@@ -1,10 +1,10 @@
-import './hang-up.ts';
-import { type Command, type CommandLine, readCommandLine } from './config/command-line.ts';
-import { describeKeys } from './config/describe-keys.ts';
+import './cli/hang-up.ts';
+import { type Command, type CommandLine, readCommandLine } from './cli/command-line.ts';
+import { describeKeys } from './cli/describe-keys.ts';
+import { describeModels } from './cli/describe-models.ts';
+import { describeStartFailure } from './cli/describe-start-failure.ts';
+import { buildGateway, type Configuration, readConfiguration, runGateway, warningsOf } from './cli/run-gateway.ts';
 import { environmentReader, loadDotEnv } from './config/environment.ts';
-import { describeStartFailure } from './describe-start-failure.ts';
-import { describeModels } from './gateway/describe-models.ts';
-import { buildGateway, type Configuration, readConfiguration, runGateway, warningsOf } from './run-gateway.ts';
 
 const command: Command = {
   usage: 'npm start [-- OPTIONS]',

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
-import { readOperation } from '../../src/providers/azure-operation.ts';
-import { pollUntilEnded } from '../../src/providers/poll-until-ended.ts';
+import { pollUntilEnded } from '../../src/providers/azure/poll-until-ended.ts';
+import { readOperation } from '../../src/providers/azure-async/azure-operation.ts';
 import { atMost, type Figure, type Goal } from '../figure.ts';
 import { VirtualClock } from '../measures/virtual-clock.ts';
 import type { Part } from '../part.ts';

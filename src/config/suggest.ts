@@ -1,4 +1,4 @@
-import { nearestWord } from '../domain/nearest-word.ts';
+import { nearestWord } from '../codec/nearest-word.ts';
 import { printName } from './json-path.ts';
 
 /** `, did you mean \`baseURL\`?` when one of the known words is near, otherwise an empty string. */

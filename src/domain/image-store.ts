@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream';
-import type { Retrying } from './free-step.ts';
+import type { Retrying } from './retrying.ts';
 
 /** A picture that the gateway hosts. */
 export type StoredImage = {

@@ -1,4 +1,4 @@
-import { Semaphore } from '../domain/semaphore.ts';
+import { Semaphore } from '../concurrency/semaphore.ts';
 
 /** Runs a task when there is a permit for it; rejects with the signal's reason when that comes first. */
 export type InSlot = <T>(task: () => Promise<T>, signal: AbortSignal) => Promise<T>;

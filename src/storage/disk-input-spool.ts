@@ -1,11 +1,11 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { type FileHandle, open, readdir, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { noteBuffer } from '../domain/collect-buffers.ts';
+import { noteBuffer } from '../codec/collect-buffers.ts';
+import { overloaded } from '../concurrency/semaphore.ts';
+import { type Reservation, SharedBudget } from '../concurrency/shared-budget.ts';
 import { GatewayError } from '../domain/gateway-error.ts';
 import type { InputSpool, OpenSpool, SpooledFile } from '../domain/input-spool.ts';
-import { overloaded } from '../domain/semaphore.ts';
-import { type Reservation, SharedBudget } from '../domain/shared-budget.ts';
 import { prepareDirectory } from './prepare-directory.ts';
 import { onDisk } from './storage-failure.ts';
 

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
-import type { Retrying } from '../domain/free-step.ts';
+import { imageHeaderBytes, imageMediaType } from '../codec/image-header.ts';
 import { GatewayError } from '../domain/gateway-error.ts';
-import { imageHeaderBytes, imageMediaType } from '../domain/image-header.ts';
 import type { StoredImage } from '../domain/image-store.ts';
+import type { Retrying } from '../domain/retrying.ts';
 import { isHostable } from './picture-name.ts';
 import { onDisk, retryOnDisk } from './storage-failure.ts';
 

@@ -1,5 +1,6 @@
-import { pauseBeforeRetry, type Retrying } from '../domain/free-step.ts';
+import { pauseBeforeRetry } from '../concurrency/free-step.ts';
 import { GatewayError } from '../domain/gateway-error.ts';
+import type { Retrying } from '../domain/retrying.ts';
 
 /** Names whatever goes wrong with the disk; by default that of a picture, which is paid for by then. */
 export async function onDisk<T>(work: Promise<T>, failure = storageFailure): Promise<T> {

@@ -1,5 +1,5 @@
 import type { Dispatcher } from 'undici';
-import { noteBuffer } from '../domain/collect-buffers.ts';
+import { noteBuffer } from '../codec/collect-buffers.ts';
 
 /** The bytes of an upstream's answer while they arrive. They are read once, by one reader. */
 export interface AnswerBody extends AsyncIterable<Buffer> {

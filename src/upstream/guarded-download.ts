@@ -1,7 +1,7 @@
 import { Agent, type buildConnector } from 'undici';
 import type { EgressProxy } from '../domain/egress-proxy.ts';
-import type { Retrying } from '../domain/free-step.ts';
 import type { DownloadedImage, ImageDownload } from '../domain/image-download.ts';
+import type { Retrying } from '../domain/retrying.ts';
 import { agentDefaults } from './client.ts';
 import { type DownloadAddress, downloadAddress, publicAddress } from './download-address.ts';
 import { egressConnector } from './egress-connector.ts';

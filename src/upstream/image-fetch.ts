@@ -1,10 +1,11 @@
 import { crc32 } from 'node:zlib';
 import type { Dispatcher } from 'undici';
-import { pauseBeforeRetry, type Retrying } from '../domain/free-step.ts';
+import { imageHeaderBytes, imageMediaType } from '../codec/image-header.ts';
+import { pauseBeforeRetry } from '../concurrency/free-step.ts';
+import { replay } from '../concurrency/replay.ts';
 import { GatewayError } from '../domain/gateway-error.ts';
 import type { DownloadedImage } from '../domain/image-download.ts';
-import { imageHeaderBytes, imageMediaType } from '../domain/image-header.ts';
-import { replay } from '../domain/replay.ts';
+import type { Retrying } from '../domain/retrying.ts';
 import { target } from './client.ts';
 import { type Answer, exchange } from './exchange.ts';
 import { ForbiddenAddressError } from './guarded-connector.ts';

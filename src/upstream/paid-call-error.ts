@@ -1,8 +1,8 @@
+import { MalformedJsonError } from '../codec/malformed-json-error.ts';
+import { OversizedEventError } from '../codec/sse-reader.ts';
 import { EgressProxyError } from '../domain/egress-proxy.ts';
 import { GatewayError } from '../domain/gateway-error.ts';
 import type { Attempt } from '../domain/image-provider.ts';
-import { MalformedJsonError } from '../json/malformed-json-error.ts';
-import { OversizedEventError } from './sse-reader.ts';
 
 /**
  * What a broken paid call means: decided by whether a byte was sent, never by the error's code. An answer that is not

@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { expect, onTestFinished } from 'vitest';
-import type { RecordedRequest } from '../../src/simulator/ledger.ts';
-import { type Simulator, startSimulator } from '../../src/simulator/start-simulator.ts';
+import type { RecordedRequest } from '../../simulator/ledger.ts';
+import { type Simulator, startSimulator } from '../../simulator/start-simulator.ts';
 import { createDiskImageStore } from '../../src/storage/disk-image-store.ts';
 import { gatewayKey, startGateway } from '../helpers/start-gateway.ts';
 import { temporaryDirectory } from '../helpers/temporary-directory.ts';

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { expect } from 'vitest';
-import type { FormRecord } from '../../src/simulator/receive-form.ts';
+import type { FormRecord } from '../../simulator/receive-form.ts';
 import type { Rig } from './rig.ts';
 
 const hash = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
+import { keysSchemaText, modelsSchemaText } from '../../scripts/write-config-schemas.ts';
 import { loadModels } from '../../src/config/load-models.ts';
-import { keysSchemaText, modelsSchemaText } from '../../src/config/models-schema.ts';
 import { agentTarget, asyncTarget, deploymentTarget, entra, v1Target } from './example-models.ts';
 
 const schemaText = readFileSync('config/models.schema.json', 'utf8');

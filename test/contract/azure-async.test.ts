@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { azureAsync } from '../../src/providers/azure-async.ts';
+import { azureAsync } from '../../src/providers/azure-async/azure-async.ts';
 import { operations, resultLink } from '../fixtures/azure-answers.ts';
 import { callGateway } from '../helpers/call-gateway.ts';
 import { oneTarget, startGateway } from '../helpers/start-gateway.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { Secret } from '../../src/domain/secret.ts';
-import { azureAsync } from '../../src/providers/azure-async.ts';
+import { azureAsync } from '../../src/providers/azure-async/azure-async.ts';
 import { tokenCredential } from '../../src/upstream/credential.ts';
 import { type AcquireToken, TokenSource } from '../../src/upstream/token-source.ts';
 import { operations } from '../fixtures/azure-answers.ts';

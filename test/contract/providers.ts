@@ -5,10 +5,10 @@ import type { Attempt, ImageProvider, ProviderCall } from '../../src/domain/imag
 import type { ImageRequest } from '../../src/domain/image-request.ts';
 import type { Anomaly } from '../../src/domain/recorder.ts';
 import { Secret } from '../../src/domain/secret.ts';
-import { plainRequest } from '../../src/gateway/parameter-samples.ts';
-import { deploymentAddress, v1Address } from '../../src/providers/azure-address.ts';
-import { azureAsync } from '../../src/providers/azure-async.ts';
-import { azureImages } from '../../src/providers/azure-images.ts';
+import { plainRequest } from '../../src/parameters/parameter-samples.ts';
+import { azureAsync } from '../../src/providers/azure-async/azure-async.ts';
+import { deploymentAddress, v1Address } from '../../src/providers/azure-images/azure-address.ts';
+import { azureImages } from '../../src/providers/azure-images/azure-images.ts';
 import { foundryAgent } from '../../src/providers/foundry-agent/foundry-agent.ts';
 import { createInputSpools } from '../../src/storage/disk-input-spool.ts';
 import { createUpstreamClient, type UpstreamClient } from '../../src/upstream/client.ts';

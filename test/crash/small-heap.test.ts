@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test } from 'vitest';
-import { startSimulator } from '../../src/simulator/start-simulator.ts';
+import { startSimulator } from '../../simulator/start-simulator.ts';
 import { startProgram } from '../end-to-end/program.ts';
 import { modelsFile } from '../end-to-end/rig.ts';
 import { modes } from './held-azure.ts';

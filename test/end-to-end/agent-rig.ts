@@ -1,6 +1,6 @@
 import { onTestFinished } from 'vitest';
-import type { RecordedRequest } from '../../src/simulator/ledger.ts';
-import { type Simulator, startSimulator } from '../../src/simulator/start-simulator.ts';
+import type { RecordedRequest } from '../../simulator/ledger.ts';
+import { type Simulator, startSimulator } from '../../simulator/start-simulator.ts';
 import { type StartedGateway, startGateway } from '../helpers/start-gateway.ts';
 
 export type AgentRig = {

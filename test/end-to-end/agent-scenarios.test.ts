@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { type ScenarioDescription, scenarios } from '../../src/simulator/scenarios.ts';
+import { type ScenarioDescription, scenarios } from '../../simulator/scenarios.ts';
 import { callGateway } from '../helpers/call-gateway.ts';
 import { type AgentRig, startAgents } from './agent-rig.ts';
 import { eventText } from './events.ts';

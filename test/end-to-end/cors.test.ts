@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { openApiDocument } from '../../src/api/openapi/document.ts';
+import { openApiDocument } from '../../src/http/openapi/document.ts';
 import { tinyPng } from '../fixtures/pictures.ts';
 import { asker, type Question, type Reply } from '../helpers/ask-gateway.ts';
 import { gatewayKey, startGateway } from '../helpers/start-gateway.ts';

@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { type Simulator, startSimulator } from '../../src/simulator/start-simulator.ts';
+import { type Simulator, startSimulator } from '../../simulator/start-simulator.ts';
 import { callGateway } from '../helpers/call-gateway.ts';
 import { type StartedGateway, startGateway } from '../helpers/start-gateway.ts';
 import { askForm, pngOf } from './priced-edit.ts';

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { request } from 'undici';
 import { expect, onTestFinished, test } from 'vitest';
-import { makeKey } from '../../src/config/make-key.ts';
+import { makeKey } from '../../src/cli/key.ts';
 import { startProgram } from './program.ts';
 import { modelsFile } from './rig.ts';
 

@@ -1,5 +1,5 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { startSimulator } from '../../src/simulator/start-simulator.ts';
+import { startSimulator } from '../../simulator/start-simulator.ts';
 import { callGateway } from '../helpers/call-gateway.ts';
 import { startProgram } from './program.ts';
 import { modelsFile } from './rig.ts';

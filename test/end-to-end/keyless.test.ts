@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import OpenAI from 'openai';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { type Simulator, type SimulatorOptions, startSimulator } from '../../src/simulator/start-simulator.ts';
+import { type Simulator, type SimulatorOptions, startSimulator } from '../../simulator/start-simulator.ts';
 import { type EntraTokens, loadEntra } from '../../src/upstream/entra.ts';
 import { callGateway } from '../helpers/call-gateway.ts';
 import { gatewayKey, type StartedGateway, startGateway } from '../helpers/start-gateway.ts';

@@ -2,7 +2,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { request } from 'undici';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { freePort } from '../../bench/contestants/free-port.ts';
-import { startSimulator } from '../../src/simulator/start-simulator.ts';
+import { startSimulator } from '../../simulator/start-simulator.ts';
 import { openPipe } from '../helpers/open-pipe.ts';
 import { type Program, startProgram } from './program.ts';
 import { generationsPath, modelsFile } from './rig.ts';
@@ -72,7 +72,7 @@ describe('a log that cannot be written: it is told once, pictures are made, and 
   test('not even the introduction of the demo', async () => {
     const stdout = (await openFull()).fd;
     const env = { HOST: '127.0.0.1', SIMULATOR_URL: 'http://127.0.0.1:0' };
-    const { program, url } = await startReady({ entry: 'src/demo.ts', stdout, env });
+    const { program, url } = await startReady({ entry: 'src/cli/demo.ts', stdout, env });
     expect(await makePicture(url, 'demo-key')).toBe(200);
     expect(await interrupt(program)).toBe(0);
     expect(program.output.stderr).toMatch(/^The log cannot be written.*ENOSPC.*\n$/);

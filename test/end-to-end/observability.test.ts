@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { startSimulator } from '../../src/simulator/start-simulator.ts';
+import { startSimulator } from '../../simulator/start-simulator.ts';
 import { callGateway } from '../helpers/call-gateway.ts';
 import { gatewayKey, startGateway } from '../helpers/start-gateway.ts';
 import { askForm, pngOf } from './priced-edit.ts';

@@ -9,7 +9,7 @@ import OpenAI, {
 import type { ImageGenerateParamsNonStreaming } from 'openai/resources/images';
 import sharp from 'sharp';
 import { describe, expect, test } from 'vitest';
-import { type ScenarioDescription, scenarios } from '../../src/simulator/scenarios.ts';
+import { type ScenarioDescription, scenarios } from '../../simulator/scenarios.ts';
 import { gatewayKey, startGateway } from '../helpers/start-gateway.ts';
 import { modelsFile, requestLines, startRig, startUpstream, tinyPng } from './rig.ts';
 

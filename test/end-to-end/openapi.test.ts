@@ -1,11 +1,11 @@
 import { request as httpRequest } from 'node:http';
 import type { RouteOptions } from 'fastify';
 import { describe, expect, test, vi } from 'vitest';
-import { openApiDocument } from '../../src/api/openapi/document.ts';
-import { documentedPath } from '../../src/api/openapi/paths.ts';
-import { callerViews } from '../../src/api/write-error.ts';
-import { documentedResponse, operation, problems, problemsOf } from '../api/openapi/schema-checker.ts';
+import { openApiDocument } from '../../src/http/openapi/document.ts';
+import { documentedPath } from '../../src/http/openapi/paths.ts';
+import { callerViews } from '../../src/http/write-error.ts';
 import { gatewayKey, startGateway } from '../helpers/start-gateway.ts';
+import { documentedResponse, operation, problems, problemsOf } from '../http/openapi/schema-checker.ts';
 import { fields, formHeaders, writeForm } from '../simulator/write-form.ts';
 import { dataUrl, overlay, picture } from './edits.ts';
 import { readEvents } from './events.ts';

@@ -1,5 +1,5 @@
 import { expect } from 'vitest';
-import { type ScenarioDescription, scenarios } from '../../src/simulator/scenarios.ts';
+import { type ScenarioDescription, scenarios } from '../../simulator/scenarios.ts';
 import { callGateway } from '../helpers/call-gateway.ts';
 import { inWords, streamGateway } from './events.ts';
 

@@ -22,7 +22,7 @@ export type Program = {
 
 type Start = {
   /** The gateway as it is built, or one of the programs that run from their sources. */
-  readonly entry?: 'dist/main.js' | 'src/demo.ts' | 'src/doctor.ts' | 'src/smoke.ts';
+  readonly entry?: 'dist/main.js' | 'src/cli/demo.ts' | 'src/cli/doctor.ts' | 'src/cli/smoke.ts';
   /** Content of the models file: text as it is, anything else as JSON. */
   readonly models?: unknown;
   /** Further files, by their paths in its directory. */
@@ -52,7 +52,7 @@ export async function startProgram(start: Start): Promise<Program> {
   const env = { ...usual, GATEWAY_API_KEYS: 'program-key', ...start.env };
   const nodeOptions = [...startOptions, ...(start.nodeOptions ?? [])];
   const child = spawn(process.execPath, [...nodeOptions, entry, ...(start.arguments ?? [])], {
-    cwd: start.entry === 'src/demo.ts' ? fileURLToPath(new URL('../..', import.meta.url)) : directory,
+    cwd: start.entry === 'src/cli/demo.ts' ? fileURLToPath(new URL('../..', import.meta.url)) : directory,
     env,
     stdio: ['ignore', start.stdout ?? 'pipe', 'pipe', 'ipc'],
   });
@@ -70,7 +70,7 @@ export async function startProgram(start: Start): Promise<Program> {
     await exited.catch(() => {});
     await rm(directory, { recursive: true });
     // The demo shows its key, which is none.
-    const keys = start.entry === 'src/demo.ts' ? [] : secretsOf(env, models);
+    const keys = start.entry === 'src/cli/demo.ts' ? [] : secretsOf(env, models);
     expect(findSecrets(output.stdout + output.stderr, keys), 'secrets in sight').toEqual([]);
   });
   return { child, directory, output, exited, listening: () => listening(child, output) };

@@ -2,7 +2,7 @@ import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Client } from 'undici';
 import { expect, onTestFinished, test } from 'vitest';
-import { makeKey } from '../../src/config/make-key.ts';
+import { makeKey } from '../../src/cli/key.ts';
 import { type Program, startProgram } from './program.ts';
 import { modelsFile } from './rig.ts';
 

@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import sharp from 'sharp';
 import { describe, expect, test } from 'vitest';
-import type { FormRecord } from '../../src/simulator/receive-form.ts';
+import type { FormRecord } from '../../simulator/receive-form.ts';
 import { callGateway } from '../helpers/call-gateway.ts';
 import { refusedPort, serveHttp } from '../helpers/loopback-server.ts';
 import { gatewayKey, startGateway } from '../helpers/start-gateway.ts';

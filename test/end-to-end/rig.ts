@@ -2,10 +2,10 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { onTestFinished } from 'vitest';
+import type { RecordedRequest } from '../../simulator/ledger.ts';
+import { type Simulator, startSimulator } from '../../simulator/start-simulator.ts';
 import type { AppParts } from '../../src/app.ts';
 import type { ImageStore } from '../../src/domain/image-store.ts';
-import type { RecordedRequest } from '../../src/simulator/ledger.ts';
-import { type Simulator, startSimulator } from '../../src/simulator/start-simulator.ts';
 import { gatewayKey, type StartedGateway, startGateway } from '../helpers/start-gateway.ts';
 
 export const generationsPath = '/v1/images/generations';

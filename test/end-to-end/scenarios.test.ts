@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import { request } from 'undici';
 import { describe, expect, test } from 'vitest';
-import { type ScenarioDescription, scenarios } from '../../src/simulator/scenarios.ts';
+import { type ScenarioDescription, scenarios } from '../../simulator/scenarios.ts';
 import { gatewayKey, startGateway } from '../helpers/start-gateway.ts';
 import { billedFor, isCalled, outcome, streamedOutcome } from './outcomes.ts';
 import { generationsPath, modelsFile, openSocket, type Rig, rawCall, startRig, startUpstream, tinyPng } from './rig.ts';

@@ -1,6 +1,6 @@
 import { request } from 'undici';
 import { describe, expect, test } from 'vitest';
-import type { Phase } from '../../src/api/lifecycle.ts';
+import type { Phase } from '../../src/http/lifecycle.ts';
 import { callGateway } from '../helpers/call-gateway.ts';
 import { gatewayKey, startGateway } from '../helpers/start-gateway.ts';
 import { exchange, generationsPath, modelsFile, startRig, startUpstream, tinyPng } from './rig.ts';

@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { startSimulator } from '../../src/simulator/start-simulator.ts';
+import { startSimulator } from '../../simulator/start-simulator.ts';
 import { refusedPort } from '../helpers/loopback-server.ts';
 import { type Program, startProgram } from './program.ts';
 import { modelsFile, startUpstream } from './rig.ts';
@@ -14,7 +14,8 @@ async function simulate() {
   return simulator;
 }
 
-const smoke = (models: object, ...words: string[]) => startProgram({ entry: 'src/smoke.ts', models, arguments: words });
+const smoke = (models: object, ...words: string[]) =>
+  startProgram({ entry: 'src/cli/smoke.ts', models, arguments: words });
 
 /** How it ended: its code, and what it said. */
 async function ended(program: Program) {

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { onTestFinished } from 'vitest';
-import { type Simulator, startSimulator } from '../../src/simulator/start-simulator.ts';
+import { type Simulator, startSimulator } from '../../simulator/start-simulator.ts';
 import { startGateway } from '../helpers/start-gateway.ts';
 import { startStore } from './store.ts';
 

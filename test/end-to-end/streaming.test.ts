@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { request } from 'undici';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { startSimulator } from '../../src/simulator/start-simulator.ts';
+import { startSimulator } from '../../simulator/start-simulator.ts';
 import { gatewayKey, startGateway } from '../helpers/start-gateway.ts';
 import { type Program, startProgram } from './program.ts';
 import { generationsPath, modelsFile, startUpstream, tinyPng } from './rig.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { type Simulator, startSimulator } from '../../simulator/start-simulator.ts';
+import { examine } from '../../src/cli/doctor/examine.ts';
 import { parseModels } from '../../src/config/load-models.ts';
-import { examine } from '../../src/doctor/examine.ts';
-import { type Simulator, startSimulator } from '../../src/simulator/start-simulator.ts';
 import { tinyPng } from '../fixtures/pictures.ts';
 import { callGateway } from '../helpers/call-gateway.ts';
 import { serveHttp } from '../helpers/loopback-server.ts';

@@ -7,7 +7,7 @@ import { judge } from './judge-answer.ts';
 import { count, seed } from './settings.ts';
 import { Tally } from './tally.ts';
 
-vi.mock('../../src/simulator/draw-picture.ts', () => import('./quick-pictures.ts'));
+vi.mock('../../simulator/draw-picture.ts', () => import('./quick-pictures.ts'));
 
 const atOnce = 64;
 const batch = 1_000;

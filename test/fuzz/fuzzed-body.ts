@@ -1,5 +1,5 @@
 import fc, { type Arbitrary } from 'fast-check';
-import { openApiDocument } from '../../src/api/openapi/document.ts';
+import { openApiDocument } from '../../src/http/openapi/document.ts';
 import { tinyPng } from '../end-to-end/rig.ts';
 
 /** `@MARK@` in the text stands for a prompt that nobody else sends. */

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as wait } from 'node:timers/promises';
 import { onTestFinished } from 'vitest';
-import { type Simulator, startSimulator } from '../../src/simulator/start-simulator.ts';
+import { type Simulator, startSimulator } from '../../simulator/start-simulator.ts';
 import { type Program, startProgram } from '../end-to-end/program.ts';
 import { modelsFile } from '../end-to-end/rig.ts';
 

@@ -9,7 +9,7 @@ import { type RawInput, rawInput } from './raw-input.ts';
 import { count, seed } from './settings.ts';
 import { Tally } from './tally.ts';
 
-vi.mock('../../src/simulator/draw-picture.ts', () => import('./quick-pictures.ts'));
+vi.mock('../../simulator/draw-picture.ts', () => import('./quick-pictures.ts'));
 
 const atOnce = 64;
 const batch = 500;

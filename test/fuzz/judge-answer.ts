@@ -1,5 +1,5 @@
-import { callerViews } from '../../src/api/write-error.ts';
-import { problems } from '../api/openapi/schema-checker.ts';
+import { callerViews } from '../../src/http/write-error.ts';
+import { problems } from '../http/openapi/schema-checker.ts';
 
 const good = [200, 204, 206, 304];
 const refused = Object.values(callerViews)

@@ -3,8 +3,8 @@ import { buffer } from 'node:stream/consumers';
 import { describe, expect, test } from 'vitest';
 import type { EditInputs } from '../../src/domain/image-input.ts';
 import type { ImageRequest } from '../../src/domain/image-request.ts';
-import { plainRequest } from '../../src/gateway/parameter-samples.ts';
-import { editsForm } from '../../src/providers/edits-form.ts';
+import { plainRequest } from '../../src/parameters/parameter-samples.ts';
+import { editsForm } from '../../src/providers/azure-images/edits-form.ts';
 import { editInputs, imageInput } from '../helpers/image-input.ts';
 
 const picture = imageInput(Buffer.from('a picture'));

@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { jsonAnswer } from '../../src/api/json-answer.ts';
+import { scanJson } from '../../src/codec/scan-json.ts';
 import type { Recorder } from '../../src/domain/recorder.ts';
-import { scanJson } from '../../src/json/scan-json.ts';
-import { commit } from '../../src/providers/commit.ts';
-import { imageEvents, imagesShape } from '../../src/providers/image-events.ts';
+import { jsonAnswer } from '../../src/http/surfaces/openai-images/json-answer.ts';
+import { commit } from '../../src/providers/azure/commit.ts';
+import { imageEvents, imagesShape } from '../../src/providers/azure/image-events.ts';
 import { asStream, cut, handwriting, writeJson } from '../helpers/json-text.ts';
 
 const recorder: Recorder = {

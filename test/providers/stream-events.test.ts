@@ -1,12 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { StreamAnswer } from '../../src/api/stream-answer.ts';
-import { asGatewayError } from '../../src/api/write-error.ts';
 import { GatewayError } from '../../src/domain/gateway-error.ts';
 import type { InputSpool, OpenSpool } from '../../src/domain/input-spool.ts';
 import type { Recorder } from '../../src/domain/recorder.ts';
-import { commit } from '../../src/providers/commit.ts';
-import { streamEvents } from '../../src/providers/stream-events.ts';
+import { StreamAnswer } from '../../src/http/surfaces/openai-images/stream-answer.ts';
+import { asGatewayError } from '../../src/http/write-error.ts';
+import { commit } from '../../src/providers/azure/commit.ts';
+import { streamEvents } from '../../src/providers/azure/stream-events.ts';
 import { createInputSpools } from '../../src/storage/disk-input-spool.ts';
 import { temporaryDirectory } from '../end-to-end/edits.ts';
 import { asStream, cut, type Handwriting, handwriting, writeJson } from '../helpers/json-text.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { azureErrorMember } from '../../src/providers/azure-error.ts';
+import { azureErrorMember } from '../../src/providers/azure/azure-error.ts';
 import { toolParameter } from '../../src/providers/foundry-agent/tool-parameter.ts';
 
 describe('a parameter that the Responses API complains of', () => {

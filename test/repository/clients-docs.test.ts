@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { answerHeaders, requestParameters } from '../../src/api/openapi/headers.ts';
+import { answerHeaders, requestParameters } from '../../src/http/openapi/headers.ts';
 import { readDocument } from './documents.ts';
 
 test('docs/clients.md describes every header of the gateway’s own', () => {

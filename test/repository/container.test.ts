@@ -44,7 +44,7 @@ test('the gateway is the built file, without any sources', () => {
 
 test.each([
   ['gateway', 'dist/main.js'],
-  ['demo', 'src/demo.ts'],
+  ['demo', 'src/cli/demo.ts'],
 ])('the target %s runs as the user node, starts Node without npm, and listens for the outside', (target, program) => {
   const instructions = instructionsOf(target);
   expect(instructions.match(/^USER .*$/gm)).toEqual(['USER node']);
@@ -69,7 +69,7 @@ test('the health check asks /healthz by Node alone', () => {
 
 test('compose lets a shutdown take as long as the gateway may need', () => {
   const [, grace] = /stop_grace_period: (\d+)s$/m.exec(compose) ?? [];
-  const [, lead = ''] = /const leadMs = ([\d_]+);/.exec(readFileSync('src/run-gateway.ts', 'utf8')) ?? [];
+  const [, lead = ''] = /const leadMs = ([\d_]+);/.exec(readFileSync('src/cli/run-gateway.ts', 'utf8')) ?? [];
   const leadMs = Number(lead.replaceAll('_', ''));
   const { drainMs } = loadModels('config/models.json', {
     AZURE_OPENAI_ENDPOINT: 'https://a.test',

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { callerViews } from '../../src/api/write-error.ts';
-import { scenarios } from '../../src/simulator/scenarios.ts';
+import { scenarios } from '../../simulator/scenarios.ts';
+import { callerViews } from '../../src/http/write-error.ts';
 import { readDocument } from './documents.ts';
 
 const failures = readDocument('docs/failures.md');

@@ -19,7 +19,7 @@ const mentions: Readonly<Record<string, readonly string[]>> = {
 /** The families of the gateway, old ones among them, and the past. */
 const lists = ['docs/parameters.md', 'CHANGELOG.md'];
 
-const others = ['.env.example', 'docker-compose.yml', 'Dockerfile', 'src/demo.ts', 'docs/grafana-dashboard.json'];
+const others = ['.env.example', 'docker-compose.yml', 'Dockerfile', 'src/cli/demo.ts', 'docs/grafana-dashboard.json'];
 const texts = [...documents.filter((path) => !lists.includes(path)), ...others];
 
 test.each(texts)('%s names no retired model but as one that old clients choose', (path) => {

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import pino from 'pino';
 import { describe, expect, test } from 'vitest';
-import { adaptations } from '../../src/gateway/adaptations.ts';
+import { adaptations } from '../../src/parameters/adaptations.ts';
 import { createTelemetry } from '../../src/telemetry/telemetry.ts';
 
 const document = readFileSync('docs/observability.md', 'utf8');

@@ -11,7 +11,8 @@ export async function checkout(): Promise<string> {
   for (const name of ['package.json', '.env.example', 'config']) {
     cpSync(name, join(directory, name), { recursive: true, filter: (path) => path !== usualKeysFile });
   }
-  for (const name of ['src', 'build.ts', 'node_modules']) symlinkSync(resolve(name), join(directory, name));
+  for (const name of ['src', 'simulator', 'scripts', 'build.ts', 'node_modules'])
+    symlinkSync(resolve(name), join(directory, name));
   return directory;
 }
 

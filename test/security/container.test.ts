@@ -2,7 +2,7 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { startSimulator } from '../../src/simulator/start-simulator.ts';
+import { startSimulator } from '../../simulator/start-simulator.ts';
 import { padded, picture } from '../end-to-end/edits.ts';
 import { type Program, startProgram } from '../end-to-end/program.ts';
 import { modelsFile } from '../end-to-end/rig.ts';

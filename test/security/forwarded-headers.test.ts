@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { callerAddress } from '../../src/api/caller-address.ts';
+import { callerAddress } from '../../src/http/caller-address.ts';
 import { requestLines } from '../end-to-end/rig.ts';
 import { tinyPng } from '../fixtures/pictures.ts';
 import { callGateway } from '../helpers/call-gateway.ts';

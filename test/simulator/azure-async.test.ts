@@ -1,6 +1,6 @@
 import sharp from 'sharp';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { isEndStatus, operationStatus } from '../../src/simulator/operations.ts';
+import { isEndStatus, operationStatus } from '../../simulator/operations.ts';
 import { type Caller, json, type OperationBody, openCaller } from './call-simulator.ts';
 
 let caller: Caller;

@@ -1,8 +1,8 @@
 import { crc32 } from 'node:zlib';
 import sharp from 'sharp';
 import { describe, expect, test } from 'vitest';
-import { drawPicture, type PictureOrder } from '../../src/simulator/draw-picture.ts';
-import { composePicture } from '../../src/simulator/picture-composition.ts';
+import { drawPicture, type PictureOrder } from '../../simulator/draw-picture.ts';
+import { composePicture } from '../../simulator/picture-composition.ts';
 
 const order: PictureOrder = {
   prompt: 'a cat',

@@ -3,10 +3,10 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { createInterface } from 'node:readline';
 import { expect, onTestFinished, test } from 'vitest';
-import { startSimulator } from '../../src/simulator/start-simulator.ts';
+import { startSimulator } from '../../simulator/start-simulator.ts';
 import { postOverSocket } from './call-simulator.ts';
 
-const program = new URL('../../src/simulator/main.ts', import.meta.url).pathname;
+const program = new URL('../../simulator/main.ts', import.meta.url).pathname;
 
 async function firstLine(child: ChildProcess): Promise<string> {
   if (child.stdout === null) throw new Error('the program has no output to read');

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import sharp from 'sharp';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { type ScenarioDescription, scenarios } from '../../src/simulator/scenarios.ts';
+import { type ScenarioDescription, scenarios } from '../../simulator/scenarios.ts';
 import { dataUrl, looksOf, message, respond, responseIn, resultsOf, withTool } from './call-responses.ts';
 import { type Caller, json, openCaller } from './call-simulator.ts';
 

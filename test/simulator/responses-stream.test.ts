@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { request } from 'undici';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { type ScenarioDescription, scenarios } from '../../src/simulator/scenarios.ts';
+import { type ScenarioDescription, scenarios } from '../../simulator/scenarios.ts';
 import {
   askAgent,
   headersFor,

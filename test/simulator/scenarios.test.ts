@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import sharp from 'sharp';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { chooseScenario } from '../../src/simulator/choose-scenario.ts';
-import { scenarios } from '../../src/simulator/scenarios.ts';
+import { chooseScenario } from '../../simulator/choose-scenario.ts';
+import { scenarios } from '../../simulator/scenarios.ts';
 import { type Caller, json, openCaller, postOverSocket, readToEnd } from './call-simulator.ts';
 
 let caller: Caller;

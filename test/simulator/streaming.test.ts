@@ -4,7 +4,7 @@ import type { Socket } from 'node:net';
 import sharp from 'sharp';
 import { Agent, request } from 'undici';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { type ScenarioDescription, scenarios } from '../../src/simulator/scenarios.ts';
+import { type ScenarioDescription, scenarios } from '../../simulator/scenarios.ts';
 import { type Answer, type Caller, json, openCaller, postOverSocket, readToEnd } from './call-simulator.ts';
 import { type ReadEvent, readEvents } from './read-events.ts';
 

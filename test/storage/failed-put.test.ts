@@ -7,8 +7,8 @@ import { GatewayError } from '../../src/domain/gateway-error.ts';
 import { chunks, filesIn, openStore, png } from './store-directory.ts';
 
 // The pauses between tries, a hundredth as long.
-vi.mock('../../src/domain/pause.ts', async (importActual) => {
-  const { pause } = await importActual<typeof import('../../src/domain/pause.ts')>();
+vi.mock('../../src/concurrency/pause.ts', async (importActual) => {
+  const { pause } = await importActual<typeof import('../../src/concurrency/pause.ts')>();
   return { pause: (ms: number, signal: AbortSignal) => pause(ms / 100, signal) };
 });
 

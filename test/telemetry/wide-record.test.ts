@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { GatewayError } from '../../src/domain/gateway-error.ts';
 import type { RequestRecord } from '../../src/domain/request-record.ts';
-import { plainRequest } from '../../src/gateway/parameter-samples.ts';
+import { plainRequest } from '../../src/parameters/parameter-samples.ts';
 import { levelOf, wideRecord } from '../../src/telemetry/wide-record.ts';
 
 const record: RequestRecord = {

@@ -5,8 +5,8 @@ import { createImageDownloads } from '../../src/upstream/guarded-download.ts';
 import { certificate, serveHttp } from '../helpers/loopback-server.ts';
 
 // The pauses between tries, a hundredth as long.
-vi.mock('../../src/domain/pause.ts', async (importActual) => {
-  const { pause } = await importActual<typeof import('../../src/domain/pause.ts')>();
+vi.mock('../../src/concurrency/pause.ts', async (importActual) => {
+  const { pause } = await importActual<typeof import('../../src/concurrency/pause.ts')>();
   return { pause: (ms: number, signal: AbortSignal) => pause(ms / 100, signal) };
 });
 

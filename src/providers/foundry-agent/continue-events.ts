@@ -1,6 +1,6 @@
+import { MalformedJsonError } from '../../codec/malformed-json-error.ts';
 import { GatewayError } from '../../domain/gateway-error.ts';
 import type { ImageEvent } from '../../domain/image-event.ts';
-import { MalformedJsonError } from '../../json/malformed-json-error.ts';
 
 /**
  * The events of a finished response that can be read again for free: where its body is cut, the next reading goes on behind

@@ -5,10 +5,10 @@ import { agentCapabilities, toolCapabilities } from '../../domain/image-tool.ts'
 import type { AnswerBody } from '../../upstream/answer-body.ts';
 import type { UpstreamClient } from '../../upstream/client.ts';
 import type { Credential } from '../../upstream/credential.ts';
-import { azureAnswerError } from '../azure-error.ts';
-import { commit } from '../commit.ts';
-import { sniffJson } from '../sniff-json.ts';
-import { noteRequestId } from '../upstream-request-id.ts';
+import { azureAnswerError } from '../azure/azure-error.ts';
+import { commit } from '../azure/commit.ts';
+import { sniffJson } from '../azure/sniff-json.ts';
+import { noteRequestId } from '../azure/upstream-request-id.ts';
 import { asPaid } from './as-paid.ts';
 import { followResponse } from './follow-response.ts';
 import { type Artist, responseBody } from './response-body.ts';

@@ -4,7 +4,7 @@ import type { ImageRequest } from '../../domain/image-request.ts';
 import { furtherToolOptions } from '../../domain/image-tool.ts';
 import { jsonWithPictures, type Place } from '../../upstream/json-with-pictures.ts';
 import type { PaidBody } from '../../upstream/paid-body.ts';
-import { pictureParameters } from '../images-body.ts';
+import { pictureParameters } from '../azure/images-body.ts';
 
 /** Who is asked to make the picture with its tool. */
 export type Artist =

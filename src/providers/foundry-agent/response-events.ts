@@ -1,6 +1,6 @@
+import { scanJson } from '../../codec/scan-json.ts';
 import type { ImageEvent } from '../../domain/image-event.ts';
-import { scanJson } from '../../json/scan-json.ts';
-import { inBatches } from '../in-batches.ts';
+import { inBatches } from '../azure/in-batches.ts';
 import { type ResponseCall, ResponseReader, responseShape } from './response-reader.ts';
 
 /** The pictures of a response as JSON. Throws what a response without any means, and what breaks its body. */

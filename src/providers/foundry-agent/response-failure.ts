@@ -1,8 +1,8 @@
 import { GatewayError } from '../../domain/gateway-error.ts';
 import { invalidResponse } from '../../upstream/paid-call-error.ts';
-import { azureErrorMember, errorInSuccess } from '../azure-error.ts';
-import { memberOf, type ParameterNames } from '../azure-error-facts.ts';
-import { hasContent } from '../has-content.ts';
+import { azureErrorMember, errorInSuccess } from '../azure/azure-error.ts';
+import { memberOf, type ParameterNames } from '../azure/azure-error-facts.ts';
+import { hasContent } from '../azure/has-content.ts';
 
 /** A response in the background that has not ended. */
 export class PendingResponseError extends Error {

@@ -1,13 +1,13 @@
+import type { JsonShape, ScanToken } from '../../codec/json-scanner.ts';
 import { equalFacts } from '../../domain/equal-facts.ts';
 import type { ImageEvent, ImageFacts } from '../../domain/image-event.ts';
 import type { Made, ProviderCall } from '../../domain/image-provider.ts';
 import { mostPictures } from '../../domain/image-request.ts';
-import type { JsonShape, ScanToken } from '../../json/json-scanner.ts';
 import { invalidResponse } from '../../upstream/paid-call-error.ts';
-import { answerSummary } from '../answer-summary.ts';
-import type { ParameterNames } from '../azure-error-facts.ts';
-import { hasContent } from '../has-content.ts';
-import { PictureCheck } from '../picture-check.ts';
+import { answerSummary } from '../azure/answer-summary.ts';
+import type { ParameterNames } from '../azure/azure-error-facts.ts';
+import { hasContent } from '../azure/has-content.ts';
+import { PictureCheck } from '../azure/picture-check.ts';
 import { type EmptyResponse, responseFailure } from './response-failure.ts';
 
 /** The call whose response is read. */

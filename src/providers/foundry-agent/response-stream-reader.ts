@@ -1,15 +1,15 @@
+import { JsonScanner, type JsonShape, type ScanToken } from '../../codec/json-scanner.ts';
+import type { SsePart } from '../../codec/sse-reader.ts';
 import type { ImageEvent } from '../../domain/image-event.ts';
 import type { Made } from '../../domain/image-provider.ts';
-import { JsonScanner, type JsonShape, type ScanToken } from '../../json/json-scanner.ts';
 import { invalidResponse } from '../../upstream/paid-call-error.ts';
-import type { SsePart } from '../../upstream/sse-reader.ts';
-import { answerSummary } from '../answer-summary.ts';
-import { errorInSuccess } from '../azure-error.ts';
-import { beginsObject } from '../begins-object.ts';
-import { errorMembers } from '../error-members.ts';
-import { hasContent } from '../has-content.ts';
-import { inBatches } from '../in-batches.ts';
-import { PictureCheck } from '../picture-check.ts';
+import { answerSummary } from '../azure/answer-summary.ts';
+import { errorInSuccess } from '../azure/azure-error.ts';
+import { beginsObject } from '../azure/begins-object.ts';
+import { errorMembers } from '../azure/error-members.ts';
+import { hasContent } from '../azure/has-content.ts';
+import { inBatches } from '../azure/in-batches.ts';
+import { PictureCheck } from '../azure/picture-check.ts';
 import { definite, itemShape, type ResponseCall, ResponseReader, responseShape } from './response-reader.ts';
 
 /** The members of all events that matter: previews, finished items, whole responses, errors. */

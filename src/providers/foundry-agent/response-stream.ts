@@ -1,6 +1,6 @@
+import { SseReader } from '../../codec/sse-reader.ts';
 import type { ImageEvent } from '../../domain/image-event.ts';
 import { unfinishedStream } from '../../upstream/paid-call-error.ts';
-import { SseReader } from '../../upstream/sse-reader.ts';
 import type { ResponseCall } from './response-reader.ts';
 import { ResponseStreamReader } from './response-stream-reader.ts';
 

@@ -2,7 +2,7 @@ import { createReadStream } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import { scenarios } from '../../../src/simulator/scenarios.ts';
+import { scenarios } from '../../../simulator/scenarios.ts';
 import { temporaryDirectory } from '../../helpers/temporary-directory.ts';
 import { failure } from '../failure.ts';
 import { inputPicture } from '../pictures.ts';

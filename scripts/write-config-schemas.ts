@@ -1,0 +1,45 @@
+import { writeFileSync } from 'node:fs';
+import { z } from 'zod';
+import { callerSchema, keysFileSchema } from '../src/config/keys-schema.ts';
+import { fileSchema, longModelSchema, shortModelSchemas } from '../src/config/model-schema.ts';
+import { targetSchemas } from '../src/config/target-schema.ts';
+
+// Run as a program (`npm run schema`) this file writes what editors read for completion and hints.
+if (import.meta.main) {
+  writeFileSync(new URL('../config/models.schema.json', import.meta.url), modelsSchemaText());
+  writeFileSync(new URL('../config/keys.schema.json', import.meta.url), keysSchemaText());
+}
+
+/** The JSON Schema (draft 7, which editors know best) of the models file before its variables are filled in. */
+export function modelsSchemaText(): string {
+  const target = z.discriminatedUnion('provider', [
+    targetSchemas['azure-async'],
+    targetSchemas['azure-deployment'],
+    targetSchemas['azure-v1'],
+    targetSchemas['foundry-agent'],
+  ]);
+  const model = z.union([...Object.values(shortModelSchemas), longModelSchema(target)]);
+  return schemaText(fileSchema(model));
+}
+
+/** The same of the keys file. */
+export function keysSchemaText(): string {
+  return schemaText(keysFileSchema(callerSchema));
+}
+
+function schemaText(schema: z.ZodType): string {
+  const jsonSchema = z.toJSONSchema(schema, {
+    target: 'draft-7',
+    io: 'input',
+    override: ({ jsonSchema }) => allowReference(jsonSchema),
+  });
+  return `${JSON.stringify(jsonSchema, null, 2)}\n`;
+}
+
+// A value like ${AZURE_DEPLOYMENT} has its final form only after the variables are filled in. zod may call this more
+// than once for one schema.
+function allowReference(schema: { pattern?: string | undefined }): void {
+  const reference = '|\\$\\{';
+  if (schema.pattern === undefined || schema.pattern.endsWith(reference)) return;
+  schema.pattern = `${schema.pattern}${reference}`;
+}

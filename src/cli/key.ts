@@ -1,0 +1,43 @@
+import { randomBytes } from 'node:crypto';
+import { callerName, callerNameRule } from '../config/keys-schema.ts';
+import { hashOfKey } from '../domain/key-holder.ts';
+import { readCommandLine } from './command-line.ts';
+
+// Run as a program (`npm run key -- --name NAME`) this file shows a new key, once.
+if (import.meta.main) {
+  const commandLine = readCommandLine({
+    usage: 'npm run key -- --name NAME',
+    about: 'Makes a new key for a caller, and shows it this once.',
+    options: { name: { value: 'NAME', meaning: 'whose key it is' } },
+  });
+  if (commandLine) showKey(String(commandLine.values.name ?? ''));
+}
+
+function showKey(name: string): void {
+  if (callerName.test(name)) {
+    process.stdout.write(introduction(name, makeKey()));
+  } else {
+    process.stderr.write(`Say whose key it is: npm run key -- --name NAME\nThe name ${callerNameRule}.\n`);
+    process.exitCode = 1;
+  }
+}
+
+export type NewKey = { readonly key: string; readonly sha256: string };
+
+/** A key that nobody can guess: 256 random bits, behind letters by which people and scanners for secrets know it. */
+export function makeKey(): NewKey {
+  const key = `aig_${randomBytes(32).toString('base64url')}`;
+  return { key, sha256: hashOfKey(key) };
+}
+
+function introduction(name: string, { key, sha256 }: NewKey): string {
+  const entry = JSON.stringify({ keys: [{ sha256 }] });
+  return `The key of ${name}, which is shown this once and stored nowhere:
+
+  ${key}
+
+For "callers" in config/keys.json (of a caller that is there already, add what is in "keys" to its own):
+
+  "${name}": ${entry}
+`;
+}

@@ -1,0 +1,41 @@
+import type { ModelConfig, TargetConfig } from '../config/models-config.ts';
+import { GatewayError } from '../domain/gateway-error.ts';
+import { wireNames } from '../domain/image-request.ts';
+import { agentCapabilities, toolCapabilities } from '../domain/image-tool.ts';
+import { type FitTo, fitRequest } from '../parameters/fit-request.ts';
+import { type ModelFamily, modelFamily } from '../parameters/model-families.ts';
+import { plainRequest } from '../parameters/parameter-samples.ts';
+
+/** A compression level is taken only with a format that has one, which callers may name. */
+const formats = [undefined, 'jpeg', 'webp'];
+
+/** Warns of defaults that no target takes, whatever is asked for: they yield to every request without a word. */
+export function reviewDefaults(model: ModelConfig, warn: (key: string, message: string) => void): void {
+  const { defaults, parameters: policy, targets } = model;
+  const fitTos = targets.map((target) => ({ family: familyOf(target), policy }));
+  const values = defaults as Readonly<Record<string, unknown>>;
+  for (const [member, name] of Object.entries(wireNames)) {
+    const isGiven = values[name] !== undefined;
+    if (!isGiven || fitTos.some((fitTo) => isTaken({ [member]: values[name] }, fitTo))) continue;
+    warn(name, `no target takes this value under \`parameters: ${policy}\`, so it is never used`);
+  }
+}
+
+function familyOf(target: TargetConfig): ModelFamily {
+  const { model, capabilities } = target;
+  if (target.provider !== 'foundry-agent') return modelFamily(model, capabilities);
+  const ofProtocol = 'chatDeployment' in target.artist ? toolCapabilities : agentCapabilities;
+  return modelFamily(model, { ...ofProtocol, ...capabilities });
+}
+
+function isTaken(members: object, fitTo: FitTo): boolean {
+  return formats.some((outputFormat) => {
+    try {
+      fitRequest({ ...plainRequest, outputFormat, ...members }, fitTo);
+      return true;
+    } catch (error) {
+      if (error instanceof GatewayError) return false;
+      throw error;
+    }
+  });
+}

@@ -1,0 +1,58 @@
+import { decodeBase64 } from '../../codec/base64.ts';
+import { GatewayError } from '../../domain/gateway-error.ts';
+import type { Generation } from '../../domain/generation.ts';
+import type { ImageEvent, ImageUsage } from '../../domain/image-event.ts';
+import type { ImageRequest } from '../../domain/image-request.ts';
+import type { Gateway } from '../../generations/gateway.ts';
+import { plainRequest } from '../../parameters/parameter-samples.ts';
+import type { LogicalModel } from '../../targets/model-catalog.ts';
+
+export type Drawn = { readonly picture: Buffer; readonly usage: ImageUsage | undefined };
+
+/** The cheapest quality first. */
+const qualities = ['low', 'standard'] as const;
+
+/** Harmless, and says where it comes from. */
+export const smokePrompt = 'A small red circle in the middle of a white square, as a test picture';
+
+/** One picture in the cheapest quality that the model has. */
+export function smokeRequest({ targets }: LogicalModel): ImageRequest {
+  const quality = qualities.find((name) =>
+    targets.some(({ family }) => family.qualities === 'any' || family.qualities.includes(name)),
+  );
+  return { ...plainRequest, prompt: smokePrompt, quality, delivery: 'b64_json' };
+}
+
+/** Starts the one call; a failed one is not repeated. Throws a GatewayError for what can be refused at once. */
+export function startSmoke({ catalog, start }: Gateway, model: string): Generation {
+  return start(model, smokeRequest(catalog.find(model)), { id: 'smoke', isRetry: false, maxRetries: 0 });
+}
+
+/** Waits for the picture, whole. Rejects with a GatewayError. */
+export async function receivePicture(generation: Generation): Promise<Drawn> {
+  let usage: ImageUsage | undefined;
+
+  async function* texts(events: AsyncIterable<ImageEvent>): AsyncGenerator<Buffer> {
+    for await (const event of events) {
+      if (event.type === 'bytes') yield event.chunk;
+      else if (event.type === 'image-end' || event.type === 'done') usage = event.usage ?? usage;
+    }
+  }
+
+  const events = await generation.answer;
+  try {
+    // The pieces share one buffer, so each is copied before the next one comes.
+    const pieces: Buffer[] = [];
+    for await (const piece of decodeBase64(texts(events), damaged)) pieces.push(Buffer.from(piece));
+    generation.settle('delivered');
+    return { picture: Buffer.concat(pieces), usage };
+  } catch (error) {
+    generation.settle('torn');
+    throw error;
+  }
+}
+
+function damaged(): GatewayError {
+  const message = 'The image service answered with a damaged picture. It may have been billed.';
+  return new GatewayError('upstream_invalid_response', message, { outcome: 'unknown' });
+}

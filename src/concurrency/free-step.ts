@@ -1,0 +1,28 @@
+import type { GatewayError } from '../domain/gateway-error.ts';
+import type { Retrying } from '../domain/retrying.ts';
+import { pause } from './pause.ts';
+
+const firstPauseMs = 200;
+const longestPauseMs = 5_000;
+
+/** No upstream makes a free step wait longer than this. */
+const longestHintMs = 30_000;
+
+/**
+ * Waits before a free step is retried: longer after each failure, and never shorter than the upstream asks for. Rejects
+ * with the failure when that leaves no time for another try.
+ */
+export async function pauseBeforeRetry(
+  failure: GatewayError,
+  {
+    signal,
+    until,
+    failures,
+    hintMs = 0,
+  }: Retrying & { readonly failures: number; readonly hintMs?: number | undefined },
+): Promise<void> {
+  const backoffMs = Math.min(longestPauseMs, firstPauseMs * 2 ** failures) * (0.5 + Math.random() / 2);
+  const waitMs = Math.max(backoffMs, Math.min(longestHintMs, hintMs));
+  if (performance.now() + waitMs >= until) throw failure;
+  await pause(waitMs, signal);
+}

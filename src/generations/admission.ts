@@ -1,0 +1,119 @@
+import type { Release } from '../concurrency/release.ts';
+import { overloaded, queueLimits, Semaphore } from '../concurrency/semaphore.ts';
+import { SharedBudget } from '../concurrency/shared-budget.ts';
+
+type Limits = {
+  /** Requests that are worked on at once. */
+  readonly inFlight: number;
+  /** Bytes that all requests together may need in memory. */
+  readonly heldBytes: number;
+  readonly queueMs: number;
+};
+
+/** What one running generation needs beside its request: chunks of pictures on their way. */
+const bytesInTransit = 1024 * 1024;
+
+/** So much of a body is in memory at most; the rest of an upload is on the disk. */
+const maxBodyBytes = 1024 * 1024;
+
+/** Bodies of one consumer that may arrive at once: slow ones must not use up the connections of everybody. */
+const maxArriving = 1_000;
+
+/** A request's body while it arrives. */
+export type Arrival = {
+  /** Counts what has come. Throws `overloaded` where there is no memory for it. */
+  receive(bytes: number): void;
+  release: Release;
+};
+
+/**
+ * Keeps the process from taking on more than it can hold: what is too much is refused at once. A request takes its place
+ * when its body has arrived. Where several consumers may call, none of them holds more than half of the places and of the
+ * memory.
+ */
+export class Admission {
+  readonly #permits: Semaphore;
+  readonly #places: SharedBudget;
+  readonly #bytes: SharedBudget;
+  readonly #arriving = new Map<string, number>();
+
+  /** @param isShared whether several consumers may call */
+  constructor(limits: Limits, isShared: () => boolean = () => false) {
+    this.#permits = new Semaphore(queueLimits(limits.inFlight, limits.queueMs));
+    this.#places = new SharedBudget(placesOf(limits), isShared);
+    this.#bytes = new SharedBudget(limits.heldBytes, isShared);
+  }
+
+  /** Sets other limits, for whoever comes from now on; what was let in stays in, and counts. */
+  resize(limits: Limits): void {
+    this.#permits.resize(queueLimits(limits.inFlight, limits.queueMs));
+    this.#places.resize(placesOf(limits));
+    this.#bytes.resize(limits.heldBytes);
+  }
+
+  get heldBytes(): number {
+    return this.#bytes.held;
+  }
+
+  /** How many requests wait for their turn. */
+  get waiting(): number {
+    return this.#permits.waiting;
+  }
+
+  /** Whether a request would be refused as things are, so that its body is not worth receiving. */
+  isFullFor(consumer: string, bytes: number): boolean {
+    return !this.#places.hasRoomFor(consumer, 1) || !this.#bytes.hasRoomFor(consumer, neededFor(bytes));
+  }
+
+  /** Lets a body arrive. Throws `overloaded` where too many bodies of the consumer do already. */
+  arrive(consumer: string): Arrival {
+    const arriving = this.#arriving.get(consumer) ?? 0;
+    if (arriving >= maxArriving) throw overloaded();
+    this.#arriving.set(consumer, arriving + 1);
+    const reservation = this.#bytes.open(consumer);
+    let left = maxBodyBytes;
+    let hasArrived = false;
+    return {
+      receive: (bytes) => {
+        const counted = Math.min(bytes, left);
+        if (!hasArrived && !reservation.grow(counted)) throw overloaded();
+        left -= counted;
+      },
+      release: () => {
+        if (hasArrived) return;
+        hasArrived = true;
+        reservation.release();
+        const others = (this.#arriving.get(consumer) ?? 0) - 1;
+        if (others === 0) this.#arriving.delete(consumer);
+        else this.#arriving.set(consumer, others);
+      },
+    };
+  }
+
+  /** Takes a place for a request whose body, of so many bytes, has arrived. Throws `overloaded`. */
+  enter(consumer: string, bytes: number): Release {
+    const place = this.#places.open(consumer);
+    const memory = this.#bytes.open(consumer);
+    const release = () => {
+      place.release();
+      memory.release();
+    };
+    if (place.grow(1) && memory.grow(neededFor(bytes))) return release;
+    release();
+    throw overloaded();
+  }
+
+  /** Resolves when it is a request's turn. Rejects with `overloaded` and with the signal's reason. */
+  turn(signal: AbortSignal): Promise<Release> {
+    return this.#permits.acquire(signal);
+  }
+}
+
+/** One third of them are worked on, the others wait. */
+function placesOf({ inFlight }: Limits): number {
+  return 3 * inFlight;
+}
+
+function neededFor(bytes: number): number {
+  return Math.min(bytes, maxBodyBytes) + bytesInTransit;
+}

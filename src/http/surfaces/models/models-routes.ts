@@ -1,0 +1,26 @@
+import type { FastifyInstance } from 'fastify';
+import type { ModelCatalog } from '../../../targets/model-catalog.ts';
+import { refuseOtherMethods } from '../../refuse-other-methods.ts';
+import { modelsRoots } from '../../surfaces.ts';
+
+/**
+ * `GET …/models` and `GET …/models/{id}` on every surface: the logical models that the caller may use and their aliases, as OpenAI's
+ * Model objects.
+ */
+export function modelsRoutes(app: FastifyInstance, catalog: () => ModelCatalog): void {
+  const created = Math.floor(Date.now() / 1000);
+  const model = (id: string) => ({ id, object: 'model', created, owned_by: 'azure-image-gateway' });
+
+  for (const url of modelsRoots.map((root) => `${root}/models`)) {
+    app.get(url, async ({ account }) => ({ object: 'list', data: catalog().namesOf(account?.models).map(model) }));
+    refuseOtherMethods(app, url, ['GET', 'HEAD']);
+
+    // A wildcard, because ids may hold slashes, encoded by the SDKs or not.
+    app.get<{ Params: { '*': string } }>(`${url}/*`, async (request) => {
+      const id = request.params['*'];
+      catalog().find(id, request.account?.models);
+      return model(id);
+    });
+    refuseOtherMethods(app, `${url}/*`, ['GET', 'HEAD']);
+  }
+}

@@ -1,0 +1,116 @@
+import { imageHeaderCharacters, imageMediaType } from '../../../codec/image-header.ts';
+import type { GatewayError } from '../../../domain/gateway-error.ts';
+import type { ImageEnd, ImageEvent, ImageFacts } from '../../../domain/image-event.ts';
+import type { Operation } from '../../../domain/image-request.ts';
+import { errorBody } from '../../write-error.ts';
+import { clientUsage } from './client-usage.ts';
+import type { Written } from './json-answer.ts';
+
+type Parts = {
+  readonly operation: Operation;
+  readonly asked: ImageFacts;
+  readonly written: Written;
+  readonly toError: (error: unknown) => GatewayError;
+};
+
+/**
+ * An answer as the text of OpenAI's image stream (`image_generation.partial_image` and `.completed`, or `image_edit.…`),
+ * piece by piece.
+ * Each picture is one `data:` line whose other members follow the picture, because that is when they are known.
+ * It ends with a completed picture or with an `error` event; nothing is thrown.
+ */
+export class StreamAnswer {
+  readonly #name: string;
+  readonly #events: AsyncIterable<ImageEvent>;
+  readonly #asked: ImageFacts;
+  readonly #written: Written;
+  readonly #toError: (error: unknown) => GatewayError;
+  /** The beginning of the picture that is being written, as base64. */
+  #header = '';
+  #isInPicture = false;
+  #isPartial = false;
+  /** The end of a completed picture of which the answer's end may tell more. */
+  #unfinished: ImageEnd | undefined;
+
+  constructor(events: AsyncIterable<ImageEvent>, { operation, asked, written, toError }: Parts) {
+    this.#name = operation === 'edit' ? 'image_edit' : 'image_generation';
+    this.#events = events;
+    this.#asked = asked;
+    this.#written = written;
+    this.#toError = toError;
+  }
+
+  /** False between two events, where a comment may stand. */
+  get isInEvent(): boolean {
+    return this.#isInPicture;
+  }
+
+  async *text(): AsyncGenerator<Buffer | string> {
+    try {
+      for await (const event of this.#events) yield* this.#write(event);
+    } catch (error) {
+      // A picture that is complete stays one, whatever comes after it.
+      yield* this.#finish();
+      yield this.#errorEvent(this.#toError(error));
+    }
+  }
+
+  *#write(event: ImageEvent): Generator<Buffer | string> {
+    if (event.type === 'bytes') {
+      if (this.#header.length < imageHeaderCharacters)
+        this.#header += event.chunk.toString('latin1', 0, imageHeaderCharacters);
+      yield event.chunk;
+    } else if (event.type === 'image') {
+      yield* this.#finish();
+      const type = `${this.#name}.${event.isPartial ? 'partial_image' : 'completed'}`;
+      this.#isInPicture = true;
+      this.#isPartial = event.isPartial;
+      this.#header = '';
+      yield `event: ${type}\ndata: {"type":"${type}","b64_json":"`;
+    } else if (event.type === 'image-end') {
+      this.#unfinished = event;
+      if (this.#isPartial || event.facts !== undefined) yield* this.#finish();
+    } else if (event.type === 'done') {
+      yield* this.#finish(event);
+    }
+  }
+
+  /** Closes the picture that is being written, with everything that is known by now. */
+  *#finish(summary: Omit<ImageEnd, 'type' | 'index'> | Extract<ImageEvent, { type: 'done' }> = {}): Generator<string> {
+    const end = this.#unfinished;
+    if (end === undefined) return;
+    this.#unfinished = undefined;
+    this.#isInPicture = false;
+    if (!this.#isPartial) this.#written.images += 1;
+    const members = {
+      created_at: end.created ?? summary.created ?? Math.floor(Date.now() / 1000),
+      ...this.#facts(end.facts ?? summary.facts ?? {}),
+      partial_image_index: end.partialIndex,
+      revised_prompt: end.revisedPrompt,
+      usage: clientUsage(end.usage ?? summary.usage),
+    };
+    yield `",${JSON.stringify(members).slice(1)}\n\n`;
+  }
+
+  /** The stream's events always have all four: what the upstream did not say is what was asked for, or what is seen. */
+  #facts(facts: ImageFacts): Record<string, string> {
+    const mediaType = imageMediaType(Buffer.from(this.#header, 'base64'));
+    return {
+      size: facts.size ?? this.#asked.size ?? 'auto',
+      quality: facts.quality ?? this.#asked.quality ?? 'auto',
+      background: facts.background ?? this.#asked.background ?? 'auto',
+      output_format: facts.outputFormat ?? mediaType?.replace('image/', '') ?? this.#asked.outputFormat ?? 'png',
+    };
+  }
+
+  /**
+   * The `error` event with the same nested body as an error answer. In the middle of a picture, the picture's own event
+   * becomes it: for JSON the last of two equal members counts, for event streams the last name.
+   */
+  #errorEvent(error: GatewayError): string {
+    const { error: body } = errorBody(error);
+    if (!this.#isInPicture) return `event: error\ndata: ${JSON.stringify({ error: body })}\n\n`;
+    this.#isInPicture = false;
+    return `","type":"error","error":${JSON.stringify(body)}}\nevent: error\n\n`;
+  }
+}

@@ -1,0 +1,277 @@
+import type { Readable } from 'node:stream';
+import type { JsonPath, JsonShape, ScanToken } from '../../codec/json-scanner.ts';
+import { MalformedJsonError } from '../../codec/malformed-json-error.ts';
+import { scanWholeJson } from '../../codec/scan-json.ts';
+import { UnusableTextError } from '../../codec/unescape-text.ts';
+import { GatewayError } from '../../domain/gateway-error.ts';
+import type { ImageDownload } from '../../domain/image-download.ts';
+import { type ImageInput, mostInputs } from '../../domain/image-input.ts';
+import type { InputSpool } from '../../domain/input-spool.ts';
+import { utf8Only } from '../text-encoding.ts';
+import { type ImageSource, imageSource } from './image-source.ts';
+import { receiveInput, type Upload } from './upload.ts';
+
+const url = 'stream-ascii';
+
+/** OpenAI's ImageRefParam, and what other clients send: the URL in a member `url` here or within, as in a chat. */
+const reference = {
+  members: { image_url: { either: [url, { members: { url }, others: 'keep' }] }, url },
+  others: 'keep',
+} as const satisfies JsonShape;
+const one: JsonShape = { either: [url, reference] };
+const several: JsonShape = { either: [url, reference, { items: one }] };
+
+/** OpenAI's EditImageBodyJsonParam in the shapes in which clients send it; the images in it are never held as text. */
+const shape: JsonShape = {
+  members: { image: several, images: several, mask: one, markup: one },
+  others: 'keep',
+};
+
+/** Members of a reference that say what it is anyway. */
+const idleMembers: ReadonlyMap<unknown, readonly unknown[]> = new Map([
+  ['type', ['image_url', 'input_image']],
+  ['detail', ['auto']],
+]);
+
+/** A legal prompt can be this long when every character of it is escaped. */
+const longestValue = 256 * 1024;
+
+/** As many as a form may have, and no more of them together than the longest value. */
+const mostParameters = 32;
+const mostCharacters = longestValue;
+
+type Sources = {
+  readonly spool: InputSpool;
+  readonly download: ImageDownload | undefined;
+  readonly signal: AbortSignal;
+  /** How long all links together may take: nothing else bounds a server that sends its picture drop by drop. */
+  readonly linksMs?: number;
+  /** How much they may bring, in bytes. */
+  readonly linkBytes: number;
+};
+
+const usualLinksMs = 60_000;
+
+/**
+ * Reads an edit's JSON body while it arrives; data URLs go to the spool as they come. Rejects with a GatewayError that
+ * names the member. Links are fetched when the body is complete.
+ */
+export async function readJsonEdit(body: Readable, sources: Sources): Promise<Upload> {
+  const { spool, download, signal, linksMs = usualLinksMs, linkBytes } = sources;
+  const edit = new JsonEdit();
+  // The request must outlive its reader: destroyed with it, it would lose its connection, and the answer with that.
+  const tokens = scanWholeJson(utf8Only(body.iterator({ destroyOnReturn: false })), shape, longestValue);
+  try {
+    for (let next = await tokens.next(); !next.done; next = await tokens.next()) {
+      const token = next.value;
+      if ('path' in token) edit.refuseRepeated(token.path);
+      if (token.type === 'text') edit.addImage(token.path, await readSource(nameOf(token.path), pieces(tokens), spool));
+      else if (token.type === 'value') edit.addValue(token.path, token.value);
+      else if (token.type === 'dropped') edit.refuseLarge(token.path);
+      else if (token.type === 'close') edit.close(token.path);
+    }
+  } catch (error) {
+    // Escapes may stand for characters that neither base64 nor a URL has.
+    if (error instanceof UnusableTextError) throw invalid('image_url', 'must be a data URL or an https URL');
+    if (!(error instanceof MalformedJsonError)) throw error;
+    throw new GatewayError('invalid_json', "The request's body is not valid JSON.", { cause: error });
+  } finally {
+    await tokens.return(undefined);
+  }
+  const either = AbortSignal.any([signal, AbortSignal.timeout(linksMs)]);
+  let leftBytes = linkBytes;
+  return edit.finish(async ({ link, name }) => {
+    if (download === undefined) throw linksRefused(name);
+    if (leftBytes <= 0) throw tooMuchBehindLinks(name, linkBytes);
+    const input = await receiveInput(name, fetched(name, download(link, either)), spool);
+    leftBytes -= input.bytes;
+    return input;
+  });
+}
+
+/** Escapes may stand for characters that neither base64 nor a URL has. */
+async function readSource(
+  name: string,
+  text: AsyncGenerator<Buffer>,
+  spool: InputSpool,
+): Promise<ImageSource | undefined> {
+  try {
+    return await imageSource(name, text, spool);
+  } catch (error) {
+    throw error instanceof UnusableTextError ? invalid(name, 'must be a data URL or an https URL') : error;
+  }
+}
+
+/** The text that has just begun. */
+async function* pieces(tokens: AsyncIterator<ScanToken>): AsyncGenerator<Buffer> {
+  for (let next = await tokens.next(); !next.done; next = await tokens.next()) {
+    if (next.value.type === 'text-end') return;
+    if (next.value.type === 'piece') yield next.value.bytes;
+  }
+}
+
+/** What a body has told so far. */
+class JsonEdit {
+  readonly #seen = new Set<string>();
+  readonly #parameters = new Map<string, unknown>();
+  /** By the places in the body that hold them, of which each holds one. */
+  readonly #sources = new Map<string, { readonly path: JsonPath; readonly source: ImageSource }>();
+  #sawBody = false;
+  #characters = 0;
+
+  /** A value at a path where there has been one, because its member, or one around it, is repeated. */
+  refuseRepeated(path: JsonPath): void {
+    const place = JSON.stringify(path);
+    if (this.#seen.has(place)) throw invalid(nameOf(path), 'is given twice');
+    this.#seen.add(place);
+  }
+
+  /** An empty text in the place of an image says that there is none. */
+  addImage(path: JsonPath, source: ImageSource | undefined): void {
+    const name = nameOf(path);
+    if (source === undefined && path.length > 1) throw invalid(name, 'is empty');
+    if (source === undefined) return;
+    const place = placeOf(path);
+    const [root] = place;
+    const others = [...this.#sources.values()];
+    if (this.#sources.has(nameOf(place))) throw invalid(name, 'is a second URL of the same image');
+    if (isList(root) && others.some(({ path: [other] }) => isList(other) && other !== root))
+      throw invalid('image', "cannot be combined with 'images'");
+    if (isList(root) && this.#in(root).length === mostInputs)
+      throw invalid(String(root), `may have ${mostInputs} images at most`);
+    this.#sources.set(nameOf(place), { path, source });
+  }
+
+  addValue(path: JsonPath, value: unknown): void {
+    if (isIdle(path, value)) return;
+    checkPlace(path);
+    const name = nameOf(path);
+    if (typeof value === 'object' && value !== null) throw invalid(name, 'must not be an object or a list');
+    this.#characters += name.length + String(value).length;
+    if (this.#parameters.size === mostParameters || this.#characters > mostCharacters) throw tooManyParameters();
+    this.#parameters.set(name, value);
+  }
+
+  /** A value that was not kept. */
+  refuseLarge(path: JsonPath): never {
+    checkPlace(path);
+    throw invalid(nameOf(path), 'is too long, or nested too deeply');
+  }
+
+  /** An object or a list has ended: the body, a list of images, or a reference, which must have had one. */
+  close(path: JsonPath): void {
+    const [root] = path;
+    if (path.length === 0) this.#sawBody = true;
+    else if (path.length === 1 && isList(root)) return;
+    else if (!this.#sources.has(nameOf(placeOf(path)))) throw withoutImage(path);
+  }
+
+  async finish(fetch: (source: Extract<ImageSource, { link: string }>) => Promise<ImageInput>): Promise<Upload> {
+    if (!this.#sawBody) throw new GatewayError('invalid_value', "The request's body must be a JSON object.");
+    const inputOf = async (source: ImageSource) => ('link' in source ? await fetch(source) : source.input);
+    const images: ImageInput[] = [];
+    for (const source of [...this.#in('image'), ...this.#in('images')]) images.push(await inputOf(source));
+    const [[mask], [markup]] = [this.#in('mask'), this.#in('markup')];
+    return {
+      parameters: Object.fromEntries(this.#parameters),
+      images,
+      mask: mask && (await inputOf(mask)),
+      markup: markup && (await inputOf(markup)),
+    };
+  }
+
+  /** The images below a member of the body, in order. */
+  #in(root: JsonPath[number] | undefined): ImageSource[] {
+    return [...this.#sources.values()].filter(({ path }) => path[0] === root).map(({ source }) => source);
+  }
+}
+
+async function* fetched(name: string, download: ReturnType<ImageDownload>): AsyncGenerator<Buffer> {
+  try {
+    yield* (await download).bytes;
+  } catch (cause) {
+    // One answer for every reason: it must not tell what there is at an address.
+    throw new GatewayError('invalid_value', `'${name}' leads to no picture that can be fetched.`, {
+      param: name,
+      cause,
+    });
+  }
+}
+
+function isImage([root]: JsonPath): boolean {
+  return isList(root) || root === 'mask' || root === 'markup';
+}
+
+function isList(root: JsonPath[number] | undefined): boolean {
+  return root === 'image' || root === 'images';
+}
+
+/** The place of the image that a path below it belongs to: `images[0]`, `mask`. */
+function placeOf([root, index]: JsonPath): JsonPath {
+  return [root, index].filter((part) => part === root || typeof part === 'number') as JsonPath;
+}
+
+/** Whether a value says nothing: there is no image, or its reference is what it is anyway. */
+function isIdle(path: JsonPath, value: unknown): boolean {
+  if (!isImage(path)) return false;
+  return path.length === 1 ? value === null : (idleMembers.get(path.at(-1))?.includes(value) ?? false);
+}
+
+/** Throws where a plain value cannot stand. */
+function checkPlace(path: JsonPath): void {
+  if (path.length === 0) throw new GatewayError('invalid_value', "The request's body must be a JSON object.");
+  if (isImage(path)) throw unusableReference(nameOf(path), path);
+}
+
+function tooManyParameters(): GatewayError {
+  return new GatewayError(
+    'request_too_large',
+    `The request has more than ${mostParameters} parameters, or they are too long.`,
+  );
+}
+
+function tooMuchBehindLinks(param: string, bytes: number): GatewayError {
+  const message = `The pictures behind links are longer than ${bytes} bytes together ('limits.uploadBytes').`;
+  return new GatewayError('request_too_large', message, { param });
+}
+
+function linksRefused(param: string): GatewayError {
+  const message = `'${param}' must be a data URL: this gateway fetches no pictures from elsewhere.`;
+  return new GatewayError('unsupported_parameter', message, { param });
+}
+
+function unusableReference(name: string, path: JsonPath): GatewayError {
+  const member = path.at(-1);
+  if (member === 'file_id') {
+    const message = `'${name}' is not supported: Azure's Images API knows no files. Send the picture as a data URL.`;
+    return new GatewayError('unsupported_parameter', message, { param: name });
+  }
+  if (member === 'url') return invalid(name, 'must be a string');
+  if (member === 'image_url') return invalid(name, "must be a string, or an object with 'url'");
+  if (path.length === 1 && isList(path[0]))
+    return invalid(name, "must be a list of URLs, or of objects with 'image_url'");
+  if (typeof member === 'number' || path.length === 1)
+    return invalid(name, "must be a URL, or an object with 'image_url'");
+  return invalid(name, 'is not known', 'unknown_parameter');
+}
+
+function withoutImage(path: JsonPath): GatewayError {
+  const param = `${nameOf(path)}.${path.at(-1) === 'image_url' ? 'url' : 'image_url'}`;
+  return new GatewayError('missing_required_parameter', `'${param}' is missing.`, { param });
+}
+
+function invalid(
+  param: string,
+  problem: string,
+  kind: 'invalid_value' | 'unknown_parameter' = 'invalid_value',
+): GatewayError {
+  return new GatewayError(kind, `'${param}' ${problem}.`, { param });
+}
+
+/** `images[0].image_url`. What the caller made up is shown only when it looks like a name. */
+function nameOf(path: JsonPath): string {
+  return path
+    .map((part) => (typeof part === 'number' ? `[${part}]` : `.${/^[A-Za-z0-9_.-]{1,64}$/.test(part) ? part : '?'}`))
+    .join('')
+    .slice(1);
+}

@@ -1,0 +1,66 @@
+import type { IncomingMessage } from 'node:http';
+import { noteBuffer } from '../../codec/collect-buffers.ts';
+import { GatewayError } from '../../domain/gateway-error.ts';
+import type { Arrival } from '../../generations/admission.ts';
+import { longestBodyMs, watchBody } from '../watch-body.ts';
+
+/** How much may be uploaded with one request, and how fast it must come. */
+export type UploadLimits = {
+  /** Of the request's whole body, in bytes. */
+  readonly uploadBytes: number;
+  /** A body may take so long, and a second more for each megabyte of it. */
+  readonly graceMs: number;
+};
+
+/** The longest that a whole upload can take. */
+export function longestUploadMs({ uploadBytes, graceMs }: UploadLimits): number {
+  return longestBodyMs(uploadBytes, graceMs);
+}
+
+/**
+ * Reads a request's body with `read`. Rejects with a GatewayError as soon as the body is too long, too slow, or broken off
+ * by its caller, even where `read` does not notice; nobody reads the body any more then.
+ */
+export async function readUpload<T>(
+  raw: IncomingMessage,
+  { limits, arrival }: { readonly limits: UploadLimits; readonly arrival: Arrival | undefined },
+  read: () => Promise<T>,
+): Promise<T> {
+  const { promise: failure, reject } = Promise.withResolvers<never>();
+  let received = 0;
+  const fail = (error: unknown) => {
+    raw.unpipe();
+    reject(error);
+  };
+  const receive = (bytes: number) => {
+    received += bytes;
+    noteBuffer(bytes);
+    if (received > limits.uploadBytes) throw tooLarge(limits);
+    arrival?.receive(bytes);
+  };
+  const onClose = () => {
+    if (!raw.readableEnded) fail(new GatewayError('client_gone', 'The caller closed its connection.'));
+  };
+  const endWatch = watchBody(raw, { graceMs: limits.graceMs, receive }, fail);
+  raw.on('close', onClose);
+  try {
+    const upload = await Promise.race([read(), failure]);
+    // What may follow is of no interest, but a connection that nobody reads does not tell when its caller leaves.
+    raw.unpipe();
+    raw.resume();
+    return upload;
+  } finally {
+    endWatch();
+    raw.off('close', onClose);
+  }
+}
+
+/** Refuses a body that says itself that it is too long, before any of it is read. */
+export function refuseLongUpload({ headers }: IncomingMessage, limits: UploadLimits): void {
+  if (Number(headers['content-length'] ?? 0) > limits.uploadBytes) throw tooLarge(limits);
+}
+
+function tooLarge({ uploadBytes }: UploadLimits): GatewayError {
+  const message = `The request's body is longer than ${uploadBytes} bytes, the limit of this gateway ('limits.uploadBytes').`;
+  return new GatewayError('request_too_large', message);
+}

@@ -1,0 +1,84 @@
+import { z } from 'zod';
+import { GatewayError } from '../../domain/gateway-error.ts';
+import type { ImageEvent } from '../../domain/image-event.ts';
+import { mostPictures } from '../../domain/image-request.ts';
+import type { UpstreamAnswer } from '../../upstream/client.ts';
+import { invalidResponse } from '../../upstream/paid-call-error.ts';
+import { readBounded } from '../../upstream/read-bounded.ts';
+import { azureErrorMember, errorInItem, errorInSuccess } from '../azure/azure-error.ts';
+import { memberOf } from '../azure/azure-error-facts.ts';
+import { hasContent } from '../azure/has-content.ts';
+import { imageLink } from '../azure/image-link.ts';
+import { parseJson } from '../azure/parse-json.ts';
+
+/** A poll's body holds links, never pictures. */
+const pollLimits = { bytes: 1024 * 1024, ms: 15_000 };
+
+const result = z.looseObject({ created: z.number().optional().catch(undefined), data: z.array(z.unknown()) });
+
+/** A poll's answer; versions differ in where the result stands. */
+const operation = z.looseObject({
+  status: z.string(),
+  created: z.number().optional().catch(undefined),
+  error: z.unknown().optional(),
+  result: result.optional().catch(undefined),
+  data: z.array(z.unknown()).optional().catch(undefined),
+});
+
+export type Operation = z.infer<typeof operation>;
+
+/**
+ * The last state of an operation that has ended well, and `undefined` while it runs. Rejects with a GatewayError when it
+ * has ended otherwise, and with another error when this is no state of an operation, such as a page of a proxy.
+ */
+export async function readOperation({ body }: UpstreamAnswer): Promise<Operation | undefined> {
+  const { text, end } = await readBounded(body, pollLimits);
+  if (end !== 'complete') throw new Error(`the response to a poll is ${end}`);
+  const value = parseJson(text);
+  const { success, data: state, error } = operation.safeParse(value);
+  if (!success) throw refusalIn(value) ?? error;
+  if (state.status === 'notRunning' || state.status === 'running') return undefined;
+  if (state.status === 'succeeded') return state;
+  throw endedOperation(state);
+}
+
+/** A refusal ends a job also where no state stands beside it; any other error may be one of the poll alone. */
+function refusalIn(value: unknown): GatewayError | undefined {
+  const error = memberOf(value, 'error');
+  const meaning = hasContent(error) ? azureErrorMember(error) : undefined;
+  return meaning?.outcome === 'refused' ? meaning : undefined;
+}
+
+/** The links of an operation that has succeeded. Throws a GatewayError when it has none, and for an item that is an error. */
+export function operationEvents(state: Operation): ImageEvent[] {
+  const links = [state.result?.data, state.data].map(linksOf).find(({ length }) => length > 0);
+  if (links === undefined) {
+    throw hasContent(state.error) ? errorInSuccess(state.error) : invalidResponse('the operation has no result');
+  }
+  if (links.length > mostPictures) throw invalidResponse('the operation has too many results');
+  const created = state.result?.created ?? state.created;
+  return [
+    ...links.map((url, index): ImageEvent => ({ type: 'url', index, url })),
+    { type: 'done', ...(created !== undefined && created > 0 && { created }) },
+  ];
+}
+
+/** The links of a list. Throws what its failed items mean: where none of them holds a link, as if they were the response's own. */
+function linksOf(items: readonly unknown[] = []): string[] {
+  const links = items.flatMap((item) => imageLink(memberOf(item, 'url')) ?? []);
+  const error = items.map((item) => memberOf(item, 'error')).find(hasContent);
+  if (error !== undefined) throw links.length > 0 ? errorInItem(error) : errorInSuccess(error);
+  return links;
+}
+
+function endedOperation({ status, error }: Operation): GatewayError {
+  if (status === 'failed') return azureErrorMember(error);
+  if (status === 'canceled') {
+    return new GatewayError(
+      'upstream_outcome_unknown',
+      'The image service gave up before the image was made. It may have been billed; it was not made again.',
+      { outcome: 'unknown', cause: 'the operation was canceled' },
+    );
+  }
+  return invalidResponse(status === 'deleted' ? 'the operation was deleted' : 'the operation has an unknown status');
+}

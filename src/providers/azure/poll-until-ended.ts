@@ -1,0 +1,90 @@
+import { pause } from '../../concurrency/pause.ts';
+import { GatewayError } from '../../domain/gateway-error.ts';
+import type { UpstreamAnswer } from '../../upstream/client.ts';
+import { retryHint } from '../../upstream/retry-hint.ts';
+import { pollPause } from './poll-pause.ts';
+
+/** So long one poll may take, until what it says about the job is known. */
+const pollMs = 15_000;
+
+type Polling<T> = {
+  /** One GET of the job. */
+  readonly poll: (signal: AbortSignal) => Promise<UpstreamAnswer>;
+  /**
+   * What a response with status 200 says: the result of a job that has ended well, `undefined` while it runs. Throws a
+   * GatewayError for any other end; anything else that it throws says nothing about the job.
+   */
+  readonly read: (answer: UpstreamAnswer) => Promise<T | undefined>;
+  /** What the submit's answer said about when to ask first. */
+  readonly firstHintMs: number | undefined;
+  readonly signal: AbortSignal;
+  /** When the last poll may begin, as of `performance.now()`; by default only the signal ends the polls. */
+  readonly until?: number | undefined;
+};
+
+/**
+ * Polls until a job has ended well. Rejects with a GatewayError when it has ended otherwise, and with the signal's reason.
+ * A poll that fails is no end, whatever its status: the job is paid for, polls are free, and a proxy or a replica in
+ * between may not know it for a while. Nor is it ever a reason to submit again.
+ */
+export async function pollUntilEnded<T>(polling: Polling<T>): Promise<T> {
+  const { firstHintMs, signal, until = Number.POSITIVE_INFINITY } = polling;
+  const begin = performance.now();
+  let hintMs = firstHintMs;
+  let lost: GatewayError | undefined;
+  for (;;) {
+    const pauseMs = pollPause({ elapsedMs: performance.now() - begin, hintMs, random: Math.random() });
+    if (lost && performance.now() + pauseMs >= until) throw lost;
+    await pause(pauseMs, signal);
+    const limit = new AbortController();
+    const timer = setTimeout(() => limit.abort(), pollMs);
+    try {
+      const answer = await orNothing(polling.poll(AbortSignal.any([signal, limit.signal])), signal);
+      hintMs = answer && retryHint(answer.headers);
+      const said = answer && (await readAnswer(answer, polling));
+      if (said?.result !== undefined) return said.result;
+      lost = said?.unusable === undefined ? undefined : lostJob(said.unusable);
+    } finally {
+      // A picture that has begun to arrive may take longer.
+      clearTimeout(timer);
+    }
+  }
+}
+
+/** What a failed transport, or a token that is not to be had, says about the job: nothing. */
+async function orNothing<T>(poll: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
+  try {
+    return await poll;
+  } catch {
+    signal.throwIfAborted();
+    return undefined;
+  }
+}
+
+/** `unusable`: why this is no response of the service to a poll; a busy one is. */
+type Said<T> = { readonly result?: T | undefined; readonly unusable?: unknown };
+
+async function readAnswer<T>(answer: UpstreamAnswer, { read, signal }: Polling<T>): Promise<Said<T>> {
+  const { status } = answer;
+  if (status !== 200) {
+    answer.body.destroy();
+    const isBusy = status === 408 || status === 429 || status >= 500;
+    return isBusy ? {} : { unusable: `a poll was answered with status ${status}` };
+  }
+  try {
+    return { result: await read(answer) };
+  } catch (error) {
+    signal.throwIfAborted();
+    if (error instanceof GatewayError) throw error;
+    return { unusable: error };
+  }
+}
+
+/** No other poll can follow. */
+function lostJob(cause: unknown): GatewayError {
+  return new GatewayError(
+    'upstream_outcome_unknown',
+    'The image service took the request, but does not say what became of it. The picture may have been made and billed.',
+    { outcome: 'unknown', cause },
+  );
+}

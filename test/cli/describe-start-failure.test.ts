@@ -1,0 +1,49 @@
+import { expect, test } from 'vitest';
+import { dependingOn, describeStartFailure } from '../../src/cli/describe-start-failure.ts';
+import { ConfigError } from '../../src/config/config-error.ts';
+
+const failure = (facts: object) => Object.assign(new Error('canary'), facts);
+
+/** What is said of a step that depends on a variable and fails so. */
+async function told(variable: string, facts: object): Promise<string> {
+  return dependingOn(variable, () => Promise.reject(failure(facts))).catch(describeStartFailure);
+}
+
+const listen = { syscall: 'listen', address: '127.0.0.1', port: 80 };
+
+test.each([
+  ['PORT', { ...listen, code: 'EADDRINUSE' }, '127.0.0.1:80 is in use: name a free port in PORT.\n'],
+  ['METRICS_PORT', { ...listen, code: 'EADDRINUSE' }, '127.0.0.1:80 is in use: name a free port in METRICS_PORT.\n'],
+  [
+    'PORT',
+    { ...listen, code: 'EACCES' },
+    'There is no permission to listen on 127.0.0.1:80: set PORT to a port above 1023.\n',
+  ],
+  [
+    'DATA_DIR',
+    { code: 'EACCES', syscall: 'mkdir', path: '/data/images' },
+    'DATA_DIR cannot be used (/data/images): there is no permission to write there.\n',
+  ],
+  [
+    'DATA_DIR',
+    { code: 'EROFS', syscall: 'access', path: '/data' },
+    'DATA_DIR cannot be used (/data): the file system is read-only.\n',
+  ],
+  ['DATA_DIR', { code: 'ENOSPC', syscall: 'write' }, 'DATA_DIR cannot be used: the disk is full.\n'],
+  ['DATA_DIR', { code: 'EWEIRD' }, 'The gateway could not start: canary\n'],
+])('%s: %j is told in one sentence', async (variable, facts, sentence) => {
+  expect(await told(variable, facts)).toBe(sentence);
+});
+
+test('several problems of the configuration are told with one way out', () => {
+  const missing = { path: 'a', message: 'is missing', missingVariable: 'A' };
+  const errors = [new ConfigError('one', [missing]), new ConfigError('two', [missing])];
+  const text = describeStartFailure(new AggregateError(errors));
+  expect(text.match(/^Problems in \w+:$/gm)).toEqual(['Problems in one:', 'Problems in two:']);
+  expect(text.match(/npm run demo/g)).toHaveLength(1);
+});
+
+test('what is no problem of the configuration is not lost among others', () => {
+  const text = describeStartFailure(new AggregateError([new ConfigError('one', []), new Error('a bug')]));
+  expect(text).toBe('Problems in one:\nThe gateway could not start: a bug\n');
+});

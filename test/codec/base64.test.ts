@@ -1,0 +1,65 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { Base64Check, decodeBase64, encodeBase64 } from '../../src/codec/base64.ts';
+import { asStream, cut, handwriting } from '../helpers/json-text.ts';
+
+test('encodeBase64 gives the base64 of the whole, however the bytes are cut', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.uint8Array({ maxLength: 500 }), handwriting, async (bytes, hand) => {
+      const pieces = await Array.fromAsync(encodeBase64(asStream(cut(Buffer.from(bytes), hand))));
+      expect(Buffer.concat(pieces).toString()).toBe(Buffer.from(bytes).toString('base64'));
+    }),
+    { numRuns: 1000 },
+  );
+});
+
+/** The rule, as a pattern: RFC 4648, section 4, with the bits behind the last byte zero. */
+const canonical = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?$/;
+
+function isBase64(pieces: readonly Buffer[]): boolean {
+  const check = new Base64Check();
+  return pieces.every((piece) => check.add(piece)) && check.isComplete;
+}
+
+test('Base64Check takes the base64 of any bytes, however it is cut', () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 300 }), handwriting, (bytes, hand) => {
+      expect(isBase64(cut(Buffer.from(Buffer.from(bytes).toString('base64')), hand))).toBe(true);
+    }),
+    { numRuns: 1000 },
+  );
+});
+
+test('Base64Check and its pattern agree on texts that are nearly base64', () => {
+  const character = fc.constantFrom(...'ABEQw049+/=-_ \n"\\\u0000\u0007\u00e9');
+  const text = fc.oneof(
+    fc.string({ unit: character, maxLength: 12 }),
+    fc
+      .tuple(fc.base64String({ maxLength: 40 }), fc.string({ unit: character, maxLength: 3 }))
+      .map((parts) => parts.join('')),
+  );
+  fc.assert(
+    fc.property(text, handwriting, (text, hand) => {
+      expect(isBase64(cut(Buffer.from(text, 'latin1'), hand))).toBe(canonical.test(text));
+    }),
+    { numRuns: 5000 },
+  );
+});
+
+test('Base64Check finds any byte that is not base64, wherever it stands in a long text', () => {
+  const long = Buffer.alloc(200_000, 'QUJD');
+  expect(isBase64([long])).toBe(true);
+  for (const at of [0, 1, 65_535, 65_536, 131_071, 131_072, 199_999]) {
+    for (const byte of [0x00, 0x0a, 0x20, 0x22, 0x2d, 0x3d, 0x5c, 0x5f, 0x7f, 0x80, 0xff]) {
+      const damaged = Buffer.from(long);
+      damaged[at] = byte;
+      // Padding at the end of `QUJ=` is legal by its place, but leaves stray bits.
+      expect([at, byte, isBase64([damaged])]).toEqual([at, byte, false]);
+    }
+  }
+});
+
+test.each(['QUJ-', 'QUJ_', 'QUJ', 'QQ', 'QR==', 'QUJ=', 'QUI=='])('decodeBase64 refuses %s', async (text) => {
+  const decoded = Array.fromAsync(decodeBase64(asStream([Buffer.from(text)]), () => new Error('damaged')));
+  await expect(decoded).rejects.toThrow('damaged');
+});

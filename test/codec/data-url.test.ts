@@ -1,0 +1,41 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { dataUrl, dataUrlLength } from '../../src/codec/data-url.ts';
+import { inputMediaTypes } from '../../src/domain/image-input.ts';
+import { imageInput } from '../helpers/image-input.ts';
+import { asStream, cut, handwriting } from '../helpers/json-text.ts';
+
+const textOf = async (pieces: AsyncIterable<Buffer>) => Buffer.concat(await Array.fromAsync(pieces)).toString('latin1');
+
+describe('a data URL', () => {
+  test.each([
+    ['', ''],
+    ['a', 'YQ=='],
+    ['ab', 'YWI='],
+    ['abc', 'YWJj'],
+    ['abcd', 'YWJjZA=='],
+  ])('of %j is its base64 behind the type', async (text, base64) => {
+    expect(await textOf(dataUrl(imageInput(Buffer.from(text))))).toBe(`data:image/png;base64,${base64}`);
+  });
+
+  test('is the picture’s, of any type and however it is cut, and as long as was said before', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.uint8Array({ maxLength: 500 }),
+        fc.constantFrom(...inputMediaTypes),
+        handwriting,
+        async (array, mediaType, hand) => {
+          const bytes = Buffer.from(array);
+          const open = () => asStream(cut(bytes, hand));
+          const picture = imageInput(bytes, { mediaType, open });
+          const url = await textOf(dataUrl(picture));
+          expect(url).toBe(`data:${mediaType};base64,${bytes.toString('base64')}`);
+          expect(dataUrlLength(picture)).toBe(url.length);
+          const read = await fetch(url);
+          expect([read.headers.get('content-type'), Buffer.from(await read.arrayBuffer())]).toEqual([mediaType, bytes]);
+        },
+      ),
+      { numRuns: 300 },
+    );
+  });
+});

@@ -1,7 +1,0 @@
-import { readFileSync } from 'node:fs';
-import { expect, test } from 'vitest';
-import { parametersDocument } from '../../src/gateway/parameters-document.ts';
-
-test('docs/parameters.md is fresh (npm run docs)', () => {
-  expect(readFileSync('docs/parameters.md', 'utf8')).toBe(parametersDocument());
-});

@@ -1,0 +1,72 @@
+import { describe, expect, test } from 'vitest';
+import { GatewayError } from '../../src/domain/gateway-error.ts';
+import type { DownloadedImage } from '../../src/domain/image-download.ts';
+import type { ImageEvent } from '../../src/domain/image-event.ts';
+import { deliverBase64 } from '../../src/generations/deliver-base64.ts';
+import { asStream } from '../helpers/json-text.ts';
+
+type Download = (url: string) => Promise<DownloadedImage>;
+
+const echo: Download = async (url) => ({
+  mediaType: 'image/png',
+  bytes: asStream([Buffer.from(`file of ${url}`)]),
+});
+const base64 = (text: string) => Buffer.from(text).toString('base64');
+
+/** The pictures as text, by index. */
+async function pictures(events: AsyncIterable<ImageEvent>): Promise<string[]> {
+  const found: string[] = [];
+  for await (const event of events) {
+    if (event.type === 'image') found[event.index] = '';
+    if (event.type === 'bytes') found[found.length - 1] += event.chunk.toString();
+  }
+  return found;
+}
+
+describe('deliverBase64', () => {
+  test('turns links into pictures, in order, and keeps what stood beside them', async () => {
+    const links: ImageEvent[] = [
+      { type: 'url', index: 0, url: 'a' },
+      { type: 'url', index: 1, url: 'b', revisedPrompt: 'c' },
+      { type: 'done', created: 7 },
+    ];
+    const events = await Array.fromAsync(await deliverBase64(asStream(links), echo));
+    expect(events.filter(({ type }) => type !== 'bytes')).toEqual([
+      { type: 'image', index: 0, isPartial: false },
+      { type: 'image-end', index: 0 },
+      { type: 'image', index: 1, isPartial: false },
+      { type: 'image-end', index: 1, revisedPrompt: 'c' },
+      { type: 'done', created: 7 },
+    ]);
+    expect(await pictures(asStream(events))).toEqual([base64('file of a'), base64('file of b')]);
+  });
+
+  test('rejects before the first event when one of the links cannot be opened', async () => {
+    const lost = new GatewayError('upstream_result_unavailable', 'lost', { outcome: 'unknown' });
+    const download: Download = async (url) => (url === 'b' ? Promise.reject(lost) : echo(url));
+    const links: ImageEvent[] = ['a', 'b', 'c'].map((url, index) => ({ type: 'url', index, url }));
+    await expect(deliverBase64(asStream(links), download)).rejects.toBe(lost);
+  });
+
+  test('opens every link before it settles', async () => {
+    const opened: string[] = [];
+    const download: Download = async (url) => {
+      opened.push(url);
+      return echo(url);
+    };
+    const links: ImageEvent[] = ['a', 'b', 'c'].map((url, index) => ({ type: 'url', index, url }));
+    await deliverBase64(asStream<ImageEvent>([...links, { type: 'done' }]), download);
+    expect(opened).toEqual(['a', 'b', 'c']);
+  });
+
+  test('passes pictures through, and still opens a link that stands behind one', async () => {
+    const mixed: ImageEvent[] = [
+      { type: 'image', index: 0, isPartial: false },
+      { type: 'bytes', chunk: Buffer.from('cGlj') },
+      { type: 'image-end', index: 0 },
+      { type: 'url', index: 1, url: 'b' },
+      { type: 'done' },
+    ];
+    expect(await pictures(await deliverBase64(asStream(mixed), echo))).toEqual(['cGlj', base64('file of b')]);
+  });
+});

@@ -1,0 +1,104 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { ImageRequest } from '../../src/domain/image-request.ts';
+import { fingerprint } from '../../src/generations/fingerprint.ts';
+import { plainRequest } from '../../src/parameters/parameter-samples.ts';
+import { editInputs, imageInput } from '../helpers/image-input.ts';
+
+const [red, green, blue] = ['red', 'green', 'blue'].map((name) => imageInput(Buffer.from(name))) as [
+  ReturnType<typeof imageInput>,
+  ReturnType<typeof imageInput>,
+  ReturnType<typeof imageInput>,
+];
+
+const changes: Record<string, Partial<ImageRequest>> = {
+  prompt: { prompt: 'a dog' },
+  count: { count: 2 },
+  size: { size: '1024x1024' },
+  quality: { quality: 'high' },
+  background: { background: 'opaque' },
+  outputFormat: { outputFormat: 'png' },
+  outputCompression: { outputCompression: 0 },
+  moderation: { moderation: 'low' },
+  style: { style: 'vivid' },
+  inputFidelity: { inputFidelity: 'high' },
+  user: { user: 'somebody' },
+  delivery: { delivery: 'url' },
+  stream: { stream: true },
+  partialImages: { partialImages: 1 },
+  extra: { extra: { seed: 1 } },
+  'another extra': { extra: { seed: '1' } },
+  'a null extra': { extra: { seed: null } },
+  'one image': { edit: editInputs([red]) },
+  'another image': { edit: editInputs([green]) },
+  'two images': { edit: editInputs([red, green]) },
+  'two images the other way round': { edit: editInputs([green, red]) },
+  'a mask': { edit: editInputs([red], { mask: green }) },
+  'another mask': { edit: editInputs([red], { mask: blue }) },
+  'a markup': { edit: editInputs([red], { markup: green }) },
+};
+
+/** The same value with the members of all objects in another order. */
+function turned(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(turned);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value)
+      .reverse()
+      .map(([name, member]) => [name, turned(member)]),
+  );
+}
+
+const extra = fc.dictionary(fc.string(), fc.jsonValue()) as fc.Arbitrary<Record<string, unknown>>;
+const runs = { numRuns: 1000 };
+
+describe('the fingerprint of a request', () => {
+  test('changes with each of its members', () => {
+    const all = [plainRequest, ...Object.values(changes).map((change) => ({ ...plainRequest, ...change }))];
+    expect(new Set(all.map((request) => fingerprint('picture', request))).size).toBe(all.length);
+    expect(fingerprint('poster', plainRequest)).not.toBe(fingerprint('picture', plainRequest));
+  });
+
+  test('covers every member that a request has', () => {
+    const changed = new Set(Object.values(changes).flatMap((change) => Object.keys(change)));
+    expect(changed).toEqual(new Set(Object.keys(plainRequest)));
+  });
+
+  test('is the same whichever way its members stand, and whether they are undefined or absent', () => {
+    fc.assert(
+      fc.property(extra, (members) => {
+        const request = { ...plainRequest, extra: members };
+        const { size: _size, style: _style, ...absent } = request;
+        expect(fingerprint('picture', turned(request) as ImageRequest)).toBe(fingerprint('picture', request));
+        expect(fingerprint('picture', absent as ImageRequest)).toBe(fingerprint('picture', request));
+      }),
+      runs,
+    );
+  });
+
+  test('differs when its uninterpreted parameters do', () => {
+    fc.assert(
+      fc.property(extra, extra, (one, other) => {
+        const text = (value: unknown) => JSON.stringify(value);
+        const isSame = text(sorted(one)) === text(sorted(other));
+        const prints = [one, other].map((members) => fingerprint('picture', { ...plainRequest, extra: members }));
+        expect(prints[0] === prints[1]).toBe(isSame);
+      }),
+      runs,
+    );
+  });
+
+  test('knows files by their content alone', () => {
+    const again = editInputs([imageInput(Buffer.from('red'))], { release: () => Promise.reject(new Error('unused')) });
+    expect(fingerprint('picture', { ...plainRequest, edit: again })).toBe(
+      fingerprint('picture', { ...plainRequest, edit: editInputs([red]) }),
+    );
+  });
+});
+
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted);
+  if (typeof value !== 'object' || value === null) return value;
+  const members = Object.entries(value).map(([name, member]): [string, unknown] => [name, sorted(member)]);
+  return members.toSorted(([one], [other]) => (one < other ? -1 : 1));
+}

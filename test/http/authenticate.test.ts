@@ -1,0 +1,60 @@
+import { describe, expect, test } from 'vitest';
+import { authenticate } from '../../src/http/authenticate.ts';
+import { KeyRing } from '../../src/http/keys/key-ring.ts';
+import { holder } from './keys/holder.ts';
+
+const ring = new KeyRing([
+  holder('first', ['first-key-of-the-gateway']),
+  holder('second', ['second-key']),
+  holder('late', [], { expired: ['old-key'] }),
+]);
+const refused = expect.objectContaining({ kind: 'invalid_api_key' });
+
+describe('authenticate', () => {
+  test.each([
+    ['first', { authorization: 'Bearer first-key-of-the-gateway' }],
+    ['second', { authorization: 'bearer  second-key ' }],
+    ['second', { 'api-key': 'second-key' }],
+    ['second', { 'x-api-key': 'second-key' }],
+    ['second', { authorization: 'Bearer second-key', 'api-key': 'second-key' }],
+    ['second', { authorization: 'Bearer of another system', 'x-api-key': 'second-key' }],
+    ['second', { authorization: 'Bearer old-key', 'x-api-key': 'second-key' }],
+  ])('lets %s in with %j', (name, headers) => {
+    expect(authenticate(ring, headers)?.name).toBe(name);
+  });
+
+  test.each([
+    {},
+    { authorization: '' },
+    { authorization: 'Bearer ' },
+    { authorization: 'second-key' },
+    { authorization: 'Basic c2Vjb25kLWtleTo=' },
+    { authorization: 'Bearer second-ke' },
+    { authorization: 'Bearer second-keyy' },
+    { authorization: 'Bearer SECOND-KEY' },
+    { authorization: 'Bearer first-key-of-the-gatewaz' },
+    { authorization: 'Bearer second-key, Bearer second-key' },
+    { 'api-key': '' },
+    { 'api-key': '__proto__' },
+    { 'x-api-key': 'second-key ' },
+    { 'x-api-key': 'second-key, second-key' },
+    { 'x-api-key': 'x'.repeat(16_000) },
+    { 'x-api-key': `second-key${'\u0000'}` },
+  ])('refuses %j', (headers) => {
+    expect(() => authenticate(ring, headers)).toThrow(refused);
+  });
+
+  test('tells whoever shows an expired key, and nobody else, that it has expired', () => {
+    expect(() => authenticate(ring, { 'api-key': 'old-key' })).toThrow('The API key has expired.');
+    expect(() => authenticate(ring, { 'api-key': 'any-key' })).toThrow('The API key is not valid.');
+  });
+
+  test('the hash that the configuration holds is no key', () => {
+    const { sha256 } = holder('second', ['second-key']).keys[0] ?? {};
+    expect(() => authenticate(ring, { 'api-key': String(sha256) })).toThrow(refused);
+  });
+
+  test('lets everybody in where no key is configured', () => {
+    expect(authenticate(new KeyRing([]), {})).toBeUndefined();
+  });
+});

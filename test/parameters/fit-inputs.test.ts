@@ -1,0 +1,160 @@
+import { describe, expect, test } from 'vitest';
+import type { GatewayError } from '../../src/domain/gateway-error.ts';
+import type { EditInputs, ImageInput } from '../../src/domain/image-input.ts';
+import { unchanged } from '../../src/parameters/fit.ts';
+import { checkInputs, checkLength, fitInputs } from '../../src/parameters/fit-inputs.ts';
+import { fitRequest } from '../../src/parameters/fit-request.ts';
+import { modelFamily } from '../../src/parameters/model-families.ts';
+import { plainRequest } from '../../src/parameters/parameter-samples.ts';
+import { editInputs, imageInput } from '../helpers/image-input.ts';
+
+const picture = (facts: Partial<ImageInput> = {}) => imageInput(Buffer.alloc(8), { width: 64, height: 48, ...facts });
+
+function refusal(run: () => unknown): Pick<GatewayError, 'kind' | 'param' | 'message'> | undefined {
+  try {
+    run();
+  } catch (error) {
+    const { kind, param, message } = error as GatewayError;
+    return { kind, param, message };
+  }
+  return undefined;
+}
+
+describe('what a family takes', () => {
+  const judge = (edit: EditInputs | undefined, overrides: { maxInputs?: number; markup?: boolean } = {}) =>
+    fitInputs({ ...plainRequest, edit }, modelFamily('gpt-image-2.5', overrides), 'adapt');
+
+  test('a generation has no inputs, and nothing to check', () => {
+    expect(judge(undefined, { maxInputs: 1, markup: false })).toBe(unchanged);
+  });
+
+  test.each([
+    [1, 1],
+    [16, 16],
+    [3, 4],
+  ])('%i images are taken by a family of at most %i', (count, maxInputs) => {
+    expect(judge(editInputs(Array(count).fill(picture())), { maxInputs })).toBe(unchanged);
+  });
+
+  test.each([
+    [2, 1],
+    [16, 15],
+  ])('%i images are too many for a family of at most %i, which is said', (count, maxInputs) => {
+    expect(refusal(() => judge(editInputs(Array(count).fill(picture())), { maxInputs }))).toEqual({
+      kind: 'invalid_value',
+      param: 'image',
+      message: `'image' has ${count} pictures, and this model takes at most ${maxInputs}.`,
+    });
+  });
+
+  test('the mask does not count as an image', () => {
+    expect(judge(editInputs([picture()], { mask: picture() }), { maxInputs: 1, markup: false })).toBe(unchanged);
+  });
+
+  test('markup is for families that know it', () => {
+    const edit = editInputs([picture()], { markup: picture() });
+    expect(judge(edit, { markup: true })).toBe(unchanged);
+    expect(refusal(() => judge(edit, { markup: false }))).toMatchObject({
+      kind: 'unsupported_parameter',
+      param: 'markup',
+    });
+  });
+});
+
+describe('a family whose pictures travel as data URLs', () => {
+  const head = 'data:image/png;base64,'.length;
+  const sized = (bytes: number, facts: Partial<ImageInput> = {}) => picture({ ...facts, bytes });
+  const judge = (edit: EditInputs, maxInlineImageChars: number) =>
+    checkLength(edit, modelFamily('gpt-image-2', { maxInlineImageChars }));
+  const tooLong = (param: string, bytes: number) => ({
+    kind: 'invalid_value',
+    param,
+    message: `'${param}' is too large: this model takes pictures of at most about ${bytes} bytes.`,
+  });
+
+  test('takes a data URL of exactly the longest length', () => {
+    expect(judge(editInputs([sized(3_000)], { mask: sized(3_000) }), head + 4_000)).toBeUndefined();
+    expect(refusal(() => judge(editInputs([sized(3_000)]), head + 3_999))).toEqual(tooLong('image', 3_015));
+  });
+
+  test('counts the padding, and the length of the type', () => {
+    expect(refusal(() => judge(editInputs([sized(3_001)]), head + 4_003))).toMatchObject({ param: 'image' });
+    expect(judge(editInputs([sized(3_001)]), head + 4_004)).toBeUndefined();
+    const jpeg = editInputs([sized(3_000, { mediaType: 'image/jpeg' })]);
+    expect(refusal(() => judge(jpeg, head + 4_000))).toMatchObject({ param: 'image' });
+    expect(judge(jpeg, head + 4_001)).toBeUndefined();
+  });
+
+  test('refuses any of several images by its name, and the mask by its own', () => {
+    const small = sized(30);
+    const large = sized(60_000);
+    expect(refusal(() => judge(editInputs([small, small, large]), 65_520))).toEqual(tooLong('image', 49_140));
+    expect(refusal(() => judge(editInputs([small], { mask: large }), 65_520))).toEqual(tooLong('mask', 49_140));
+    expect(refusal(() => judge(editInputs([large], { mask: large }), 65_520))).toMatchObject({ param: 'image' });
+    expect(judge(editInputs([small, small], { mask: small }), 65_520)).toBeUndefined();
+  });
+
+  test('is none unless it is said: files may be of any size', () => {
+    const huge = editInputs([sized(50_000_000)], { mask: sized(50_000_000) });
+    for (const model of ['gpt-image-1', 'gpt-image-2', 'dall-e-3', 'flux', 'another']) {
+      expect(checkLength(huge, modelFamily(model))).toBeUndefined();
+    }
+  });
+
+  test('refuses them under every policy', () => {
+    const edit = editInputs([sized(3_000)]);
+    const family = modelFamily('gpt-image-2', { maxInlineImageChars: 1_000 });
+    for (const policy of ['adapt', 'strict', 'pass'] as const) {
+      expect(refusal(() => fitRequest({ ...plainRequest, edit }, { family, policy }))).toMatchObject({
+        param: 'image',
+      });
+    }
+  });
+});
+
+describe('what OpenAI’s API demands', () => {
+  const large = { width: 65, height: 48 };
+
+  test('images may be of any type and size, with and without transparency', () => {
+    const images = [
+      picture({ mediaType: 'image/jpeg', hasAlpha: false }),
+      picture({ mediaType: 'image/webp', ...large }),
+      picture({ width: 1, height: 4000 }),
+    ];
+    expect(refusal(() => checkInputs(editInputs(images)))).toBeUndefined();
+  });
+
+  describe.each(['mask', 'markup'] as const)('a %s', (param) => {
+    const check = (overlay: ImageInput, ...images: ImageInput[]) =>
+      refusal(() => checkInputs(editInputs(images, { [param]: overlay })));
+
+    test('that is a PNG with transparent pixels, as large as the image, is taken', () => {
+      expect(check(picture(), picture({ mediaType: 'image/jpeg', hasAlpha: false }))).toBeUndefined();
+    });
+
+    test('is compared with the first of several images only', () => {
+      expect(check(picture(), picture(), picture(large))).toBeUndefined();
+      expect(check(picture(), picture(large), picture())).toMatchObject({ param });
+    });
+
+    test.each<[string, Partial<ImageInput>, RegExp]>([
+      ['a JPEG', { mediaType: 'image/jpeg' }, /must be a PNG, and this one is image\/jpeg/],
+      ['a WebP', { mediaType: 'image/webp' }, /must be a PNG, and this one is image\/webp/],
+      ['without transparency', { hasAlpha: false }, /must have an alpha channel/],
+      ['too wide', { width: 65 }, /as large as the first image: it is 65x48, and the image is 64x48/],
+      ['too low', { height: 47 }, /as large as the first image: it is 64x47, and the image is 64x48/],
+      ['turned', { width: 48, height: 64 }, /as large as the first image: it is 48x64, and the image is 64x48/],
+    ])('that is %s is refused by its name', (_, facts, message) => {
+      expect(check(picture(facts), picture())).toEqual({
+        kind: 'invalid_image_file',
+        param,
+        message: expect.stringMatching(message),
+      });
+    });
+  });
+
+  test('mask and markup cannot be combined', () => {
+    const edit = editInputs([picture()], { mask: picture(), markup: picture() });
+    expect(refusal(() => checkInputs(edit))).toMatchObject({ kind: 'invalid_value', param: 'markup' });
+  });
+});

@@ -1,0 +1,141 @@
+import { describe, expect, test } from 'vitest';
+import { fateOf } from '../../scripts/sample-fate.ts';
+import type { Values } from '../../src/domain/model-capabilities.ts';
+import { type ParameterPolicy, parameterPolicies } from '../../src/domain/parameter-policy.ts';
+import { adaptations } from '../../src/parameters/adaptations.ts';
+import { fitRequest } from '../../src/parameters/fit-request.ts';
+import { agentFamily, type ModelFamily, modelFamilies, unknownFamily } from '../../src/parameters/model-families.ts';
+import {
+  type ParameterSample,
+  parameterSamples,
+  plainRequest,
+  samplesFor,
+} from '../../src/parameters/parameter-samples.ts';
+
+// What is expected is worked out from the table a second time and in another way: one line per parameter.
+const families = [...modelFamilies, unknownFamily];
+const sent = { how: 'sent' };
+const byDefault = { how: 'default' };
+const refused = (param: string) => ({ how: 'refused', param });
+const adapted = (...names: string[]) => ({ how: 'adapted', adaptations: names });
+
+const sizesWithinRule = ['1024x1024', '1536x1024', '1024x1536', '1792x1024', '1024x1792', '2048x1152'];
+const replacements: Readonly<Record<string, string>> = {
+  '256x256': '1024x1024',
+  '512x512': '1024x1024',
+  '1792x1024': '1536x1024',
+  '1024x1792': '1024x1536',
+  hd: 'high',
+  high: 'hd',
+  standard: 'medium',
+  medium: 'standard',
+  low: 'standard',
+};
+
+type Cell = { readonly sample: ParameterSample; readonly family: ModelFamily; readonly isAdapted: boolean };
+
+const has = (values: Values, value: string) =>
+  values === 'any' || values.includes(value) || (values.includes('WxH') && sizesWithinRule.includes(value));
+
+function listed(param: string, values: Values, fallback: string | undefined) {
+  return ({ sample: { value }, isAdapted }: Cell) => {
+    if (value === fallback || (value === 'auto' && !has(values, value))) return byDefault;
+    if (has(values, value)) return sent;
+    const other = ['size', 'quality'].includes(param) ? replacements[value] : undefined;
+    if (isAdapted && other !== undefined && has(values, other)) return adapted(`${param}=${value}>${other}`);
+    return isAdapted && param === 'style' && values.length === 0 ? adapted('style=removed') : refused(param);
+  };
+}
+
+const expectations: Readonly<Record<string, (cell: Cell) => unknown>> = {
+  n: ({ sample, family, isAdapted }) =>
+    sample.request.count <= family.maxCount ? sent : isAdapted ? adapted('n=fan-out') : refused('n'),
+  size: (cell) => listed('size', cell.family.sizes, cell.family.defaults.size)(cell),
+  quality: (cell) => listed('quality', cell.family.qualities, cell.family.defaults.quality)(cell),
+  style: (cell) => listed('style', cell.family.styles, cell.family.defaults.style)(cell),
+  background: (cell) => listed('background', cell.family.backgrounds, cell.family.defaults.background)(cell),
+  output_format: (cell) => listed('output_format', cell.family.outputFormats, cell.family.defaults.outputFormat)(cell),
+  moderation: (cell) => listed('moderation', cell.family.moderations, cell.family.defaults.moderation)(cell),
+  output_compression: ({ sample, family }) => {
+    if (!has(family.outputFormats, 'jpeg')) return refused('output_format');
+    if (!has(family.compressionFormats, 'jpeg')) return refused('output_compression');
+    return sample.request.outputCompression === family.defaults.outputCompression ? byDefault : sent;
+  },
+  response_format: ({ sample: { value }, family, isAdapted }) => {
+    if (value === family.defaults.delivery) return byDefault;
+    if (family.responseFormats.some((format) => format === value)) return sent;
+    return isAdapted ? adapted(`delivery=${value}`) : refused('response_format');
+  },
+  stream: ({ sample, family, isAdapted }) => {
+    const limit = family.streams ? family.maxStreamedCount : family.maxCount;
+    const isTooMany = sample.request.count > limit;
+    if (!isAdapted && !family.streams) return refused('stream');
+    if (!isAdapted && isTooMany) return refused('n');
+    const names = [...(family.streams ? [] : ['stream=completed-only']), ...(isTooMany ? ['n=fan-out'] : [])];
+    return names.length === 0 ? sent : adapted(...names);
+  },
+  partial_images: ({ family, isAdapted }) => {
+    if (family.streams) return sent;
+    return isAdapted ? adapted('stream=completed-only', 'partial_images=removed') : refused('stream');
+  },
+  user: () => sent,
+  input_fidelity: (cell) =>
+    listed('input_fidelity', cell.family.inputFidelities, cell.family.defaults.inputFidelity)(cell),
+  image: ({ sample, family }) => (Number(sample.value) > family.maxInputs ? refused('image') : sent),
+  mask: () => sent,
+  markup: ({ family }) => (family.markup ? sent : refused('markup')),
+  seed: ({ family: { seed }, isAdapted }) => {
+    if (seed === 'supported' || (isAdapted && seed === 'undocumented')) return sent;
+    return isAdapted ? adapted('seed=removed') : refused('seed');
+  },
+  'other parameters': ({ family }) => (family.extraParameters ? sent : refused('complexity')),
+};
+
+function expected(sample: ParameterSample, family: ModelFamily, policy: ParameterPolicy): unknown {
+  if (policy === 'pass') return sent;
+  return expectations[sample.parameter]?.({ sample, family, isAdapted: policy === 'adapt' });
+}
+
+describe.each(families)('the family $name', (family) => {
+  test.each(parameterPolicies)('under %s: each parameter has the fate that the table says', (policy) => {
+    const nameOf = ({ parameter, value }: ParameterSample) => `${parameter}: ${value}`;
+    const actual = samplesFor(family).map((sample) => [nameOf(sample), fateOf(sample, { family, policy })]);
+    const wanted = samplesFor(family).map((sample) => [nameOf(sample), expected(sample, family, policy)]);
+    expect(Object.fromEntries(actual)).toEqual(Object.fromEntries(wanted));
+  });
+});
+
+describe('the samples of the matrix', () => {
+  test('show every value of the table', () => {
+    const shown = parameterSamples.map(({ value }) => value);
+    const lists = families.flatMap((family) => [
+      family.sizes,
+      family.qualities,
+      family.backgrounds,
+      family.outputFormats,
+      family.moderations,
+      family.styles,
+      family.inputFidelities,
+    ]);
+    const values = lists.filter((list) => list !== 'any').flat();
+    expect(values.filter((value) => value !== 'WxH' && !shown.includes(value))).toEqual([]);
+  });
+
+  test('show every adaptation of the closed list', () => {
+    const fates = [...families, agentFamily].flatMap((family) =>
+      samplesFor(family).map((sample) => fateOf(sample, { family, policy: 'adapt' })),
+    );
+    const seen = new Set(fates.flatMap((fate) => (fate.how === 'adapted' ? fate.adaptations : [])));
+    // One sample stands for all further options of the tool, and agents stream only where the operator says so.
+    const options = { complexity: 'low', frame_count: 8, frame_duration_ms: 100, svg: {} };
+    for (const asked of [{ extra: options }, { stream: true, partialImages: 1 }]) {
+      const family = { ...agentFamily, streams: true };
+      for (const name of fitRequest({ ...plainRequest, ...asked }, { family, policy: 'adapt' }).adaptations) {
+        seen.add(name);
+      }
+    }
+    // What a response holds is seen only when it has come.
+    const planned = adaptations.map(({ name }) => name).filter((name) => name !== 'n=fewer');
+    expect([...seen].sort()).toEqual(planned.sort());
+  });
+});

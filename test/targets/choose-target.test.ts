@@ -1,0 +1,141 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { GatewayError } from '../../src/domain/gateway-error.ts';
+import { type Operation, operations } from '../../src/domain/image-request.ts';
+import { chooseHealthy, chooseTarget, targetsFor } from '../../src/targets/choose-target.ts';
+import type { LogicalModel, Target } from '../../src/targets/model-catalog.ts';
+import { TargetHealth } from '../../src/targets/target-health.ts';
+import { usualTimes } from '../../src/targets/times.ts';
+
+const east = { name: 'east', priority: 0, weight: 3 };
+const west = { name: 'west', priority: 0, weight: 1 };
+const spare = { name: 'spare', priority: 1, weight: 100 };
+
+test('chooseTarget gives the targets of the lowest priority number their share by weight', () => {
+  const chosen = [0, 0.5, 0.74, 0.75, 0.99].map((random) => chooseTarget([spare, east, west], random).name);
+  expect(chosen).toEqual(['east', 'east', 'east', 'west', 'west']);
+});
+
+test('chooseTarget always finds one of the lowest priority number', () => {
+  const target = fc.record({ priority: fc.nat({ max: 3 }), weight: fc.integer({ min: 1, max: 1000 }) });
+  const random = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
+  fc.assert(
+    fc.property(fc.array(target, { minLength: 1, maxLength: 8 }), random, (targets, dice) => {
+      const chosen = chooseTarget(targets, dice);
+      expect(targets).toContain(chosen);
+      expect(chosen.priority).toBe(Math.min(...targets.map(({ priority }) => priority)));
+    }),
+    { numRuns: 1000 },
+  );
+});
+
+describe('targetsFor', () => {
+  type Abilities = readonly [name: string, family: readonly Operation[], provider: readonly Operation[]];
+
+  function model(...targets: readonly Abilities[]): LogicalModel {
+    const of = ([name, family, provider]: Abilities) =>
+      ({ name, family: { operations: family }, provider: { operations: provider } }) as unknown as Target;
+    return { name: 'picture', targets: targets.map(of) } as unknown as LogicalModel;
+  }
+  const namesFor = (operation: Operation, model: LogicalModel) => targetsFor(operation, model).map(({ name }) => name);
+
+  test('gives the targets whose family and whose protocol can do it, in their order', () => {
+    const mixed = model(
+      ['generating', ['generate'], operations],
+      ['both', operations, operations],
+      ['editing', ['edit'], operations],
+      ['asynchronous', operations, ['generate']],
+    );
+    expect(namesFor('generate', mixed)).toEqual(['generating', 'both', 'asynchronous']);
+    expect(namesFor('edit', mixed)).toEqual(['both', 'editing']);
+  });
+
+  test.each([
+    ['edit', model(['one', ['generate'], operations])],
+    ['edit', model(['one', operations, ['generate']], ['two', ['generate'], operations])],
+    ['edit', model(['one', ['edit'], ['generate']])],
+    ['generate', model(['one', ['edit'], operations])],
+  ] as const)('refuses to %s where nobody can, by the name of the model', (operation, nobody) => {
+    expect(() => targetsFor(operation, nobody)).toThrow(
+      expect.objectContaining({
+        kind: 'unsupported_operation',
+        param: 'model',
+        message: `The model 'picture' cannot ${operation} pictures.`,
+      }),
+    );
+  });
+});
+
+describe('chooseHealthy', () => {
+  const now = 1_000;
+  const healthy = (name: string, { priority = 0, weight = 1, maxConcurrent = 1 } = {}) =>
+    ({ name, priority, weight, health: new TargetHealth(maxConcurrent, usualTimes) }) as unknown as Target;
+  const wait = (retryAfterMs: number) =>
+    new GatewayError('upstream_rate_limited', 'wait', { outcome: 'not-processed', retryAfterMs });
+  const choose = (targets: readonly Target[], tried: readonly Target[] = [], random = 0) => {
+    const choice = chooseHealthy(targets, { tried: new Set(tried), now, random });
+    return 'target' in choice ? choice.target.name : choice.coolDown.until;
+  };
+
+  test('leaves out who asked for a wait, even the last one, and tells the shortest wait', () => {
+    const [first, second] = [healthy('first'), healthy('second', { priority: 1 })];
+    first.health.start(now).failed(wait(500), now);
+    expect(choose([first, second])).toBe('second');
+    second.health.start(now).failed(wait(200), now);
+    expect(choose([first, second])).toBe(1_200);
+    expect(choose([first])).toBe(1_500);
+  });
+
+  test('leaves out whose breaker is open, but never all', () => {
+    const [first, second] = [healthy('first'), healthy('second', { priority: 1 })];
+    first.health.breaker.open(now);
+    expect(choose([first, second])).toBe('second');
+    second.health.breaker.open(now);
+    expect(choose([first, second])).toBe('first');
+    expect(choose([second])).toBe('second');
+  });
+
+  test('prefers who was not tried, then who has a free slot, whatever their priority', async () => {
+    const targets = [healthy('first'), healthy('second', { priority: 1 }), healthy('third', { priority: 2 })];
+    const [first, second] = targets as [Target, Target, Target];
+    expect(choose(targets)).toBe('first');
+    expect(choose(targets, [first])).toBe('second');
+    await second.health.slots.acquire(new AbortController().signal);
+    expect(choose(targets, [first])).toBe('third');
+    expect(choose(targets, targets)).toBe('first');
+    expect(choose([second])).toBe('second');
+  });
+
+  test('always finds one that may be asked, or a wait', () => {
+    const state = fc.record({
+      priority: fc.nat({ max: 2 }),
+      waitMs: fc.option(fc.integer({ min: 1, max: 1_000 })),
+      isOpen: fc.boolean(),
+      isTried: fc.boolean(),
+    });
+    const dice = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
+    fc.assert(
+      fc.property(fc.array(state, { minLength: 1, maxLength: 5 }), dice, (states, random) => {
+        const targets = states.map(({ priority, waitMs, isOpen }, index) => {
+          const target = healthy(`${index}`, { priority });
+          if (waitMs !== null) target.health.start(now).failed(wait(waitMs), now);
+          if (isOpen) target.health.breaker.open(now);
+          return target;
+        });
+        const tried = targets.filter((_, index) => states[index]?.isTried);
+        const chosen = choose(targets, tried, random);
+        const ready = states.filter(({ waitMs }) => waitMs === null);
+        if (ready.length === 0) {
+          expect(chosen).toBe(now + Math.min(...states.map(({ waitMs }) => waitMs ?? 0)));
+          return;
+        }
+        const { waitMs, isOpen, isTried } = states[Number(chosen)] ?? {};
+        expect(waitMs).toBe(null);
+        if (isOpen) expect(ready.every((other) => other.isOpen)).toBe(true);
+        const equal = ready.filter((other) => other.isOpen === isOpen);
+        if (isTried) expect(equal.every((other) => other.isTried)).toBe(true);
+      }),
+      { numRuns: 1000 },
+    );
+  });
+});
