@@ -24,7 +24,7 @@ rmSync(directory, { recursive: true });
 const url = await app.server.listen({ host: '127.0.0.1', port: 0 });
 app.lifecycle.phase = 'ready';
 
-/** One picture, and a moment more for what ends after its response. */
+/** One image, and a moment more for what ends after its response. */
 async function generate(): Promise<void> {
   const response = await fetch(`${url}/v1/images/generations`, {
     method: 'POST',

@@ -1,8 +1,8 @@
-/** The scenarios of the Responses protocol (CONTRACTS §3.4), where a chat model stands between caller and pictures. */
+/** The scenarios of the Responses protocol (CONTRACTS §3.4), where a chat model stands between caller and images. */
 export const agentScenarios = [
-  { name: 'agent-text-only', does: 'the model writes a text and makes no picture', reach: 'agent', billed: false },
+  { name: 'agent-text-only', does: 'the model writes a text and makes no image', reach: 'agent', billed: false },
   { name: 'agent-refusal', does: 'the model refuses in a message', reach: 'agent', billed: false },
-  { name: 'agent-two-pictures', does: 'the model calls the tool twice', reach: 'agent', billed: true },
+  { name: 'agent-two-images', does: 'the model calls the tool twice', reach: 'agent', billed: true },
   { name: 'agent-failed', does: 'the response fails: server_error', reach: 'agent', billed: false },
   {
     name: 'agent-failed-rate-limit',
@@ -61,7 +61,7 @@ export const agentScenarios = [
   { name: 'agent-late-members', does: 'result first, type and status last', reach: 'agent', billed: true },
   {
     name: 'agent-completed-only',
-    does: 'a stream whose picture is in response.completed only',
+    does: 'a stream whose image is in response.completed only',
     reach: 'agent',
     billed: true,
   },

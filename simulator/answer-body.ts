@@ -1,23 +1,23 @@
 import { randomUUID } from 'node:crypto';
-import type { Picture } from './draw-picture.ts';
+import type { Image } from './draw-image.ts';
 
-/** The bytes of an answer. They are made while they are sent, so that a large picture is never held twice. */
+/** The bytes of an answer. They are made while they are sent, so that a large image is never held twice. */
 export type AnswerBody = { readonly byteLength: number; pieces(): Iterable<Buffer> };
 
-/** Stands in a JSON value where a picture's base64 belongs; the nth one is the nth picture. */
-export const pictureMarker = `picture-${randomUUID()}`;
+/** Stands in a JSON value where an image's base64 belongs; the nth one is the nth image. */
+export const imageMarker = `image-${randomUUID()}`;
 
 /** How the JSON text is written: as Azure does, or as legal but unusual JSON. */
 export type Spelling = 'usual' | 'escaped';
 
-function base64Length(picture: Picture): number {
-  return Math.ceil(picture.byteLength / 3) * 4;
+function base64Length(image: Image): number {
+  return Math.ceil(image.byteLength / 3) * 4;
 }
 
 /** Encodes piece by piece; a rest of one or two bytes waits for the next piece, as base64 counts in threes. */
-function* base64Pieces(picture: Picture): Iterable<Buffer> {
+function* base64Pieces(image: Image): Iterable<Buffer> {
   let rest: Buffer = Buffer.alloc(0);
-  for (const piece of picture.pieces) {
+  for (const piece of image.pieces) {
     const bytes = rest.length === 0 ? piece : Buffer.concat([rest, piece]);
     const whole = bytes.length - (bytes.length % 3);
     yield Buffer.from(bytes.toString('base64', 0, whole), 'latin1');
@@ -26,22 +26,22 @@ function* base64Pieces(picture: Picture): Iterable<Buffer> {
   if (rest.length > 0) yield Buffer.from(rest.toString('base64'), 'latin1');
 }
 
-function* weave(texts: readonly Buffer[], pictures: readonly Picture[]): Iterable<Buffer> {
+function* weave(texts: readonly Buffer[], images: readonly Image[]): Iterable<Buffer> {
   for (const [position, text] of texts.entries()) {
     yield text;
-    const picture = pictures[position];
-    if (picture !== undefined && position < texts.length - 1) yield* base64Pieces(picture);
+    const image = images[position];
+    if (image !== undefined && position < texts.length - 1) yield* base64Pieces(image);
   }
 }
 
-/** Writes a JSON value whose {@link pictureMarker}s become the pictures. */
-export function jsonBody(value: unknown, pictures: readonly Picture[], spelling: Spelling = 'usual'): AnswerBody {
+/** Writes a JSON value whose {@link imageMarker}s become the images. */
+export function jsonBody(value: unknown, images: readonly Image[], spelling: Spelling = 'usual'): AnswerBody {
   const texts = JSON.stringify(value)
-    .split(pictureMarker)
+    .split(imageMarker)
     .map((text) => Buffer.from(text));
   const length = texts.reduce((sum, text) => sum + text.length, 0);
-  const byteLength = pictures.slice(0, texts.length - 1).reduce((sum, picture) => sum + base64Length(picture), length);
-  const body: AnswerBody = { byteLength, pieces: () => weave(texts, pictures) };
+  const byteLength = images.slice(0, texts.length - 1).reduce((sum, image) => sum + base64Length(image), length);
+  const body: AnswerBody = { byteLength, pieces: () => weave(texts, images) };
   return spelling === 'usual' ? body : escapedBody(body);
 }
 

@@ -1,9 +1,9 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { beginJob } from './accept-job.ts';
-import { type ImageJob, pictureOrdersOf } from './image-job.ts';
+import { type ImageJob, imageOrdersOf } from './image-job.ts';
 import { imagesAnswer } from './images-answer.ts';
 import { requestOrigin } from './origins.ts';
-import { pictureLink } from './private-images.ts';
+import { imageLink } from './private-images.ts';
 import { sendJson } from './send-answer.ts';
 import { sendStream } from './send-stream.ts';
 import type { SimulatedWorld } from './simulated-world.ts';
@@ -19,8 +19,8 @@ export async function answerJob(
 ): Promise<FastifyReply> {
   reply.header('x-ms-deployment-name', job.deployment);
   if (!(await beginJob(job, apiVersion, world, request, reply))) return reply;
-  const shelved = job.asUrl ? pictureOrdersOf(job).map((order) => world.shelf.shelve(order, job.scenario)) : [];
-  const links = shelved.map((pathAndQuery) => pictureLink(requestOrigin(request), pathAndQuery, job.scenario));
+  const shelved = job.asUrl ? imageOrdersOf(job).map((order) => world.shelf.shelve(order, job.scenario)) : [];
+  const links = shelved.map((pathAndQuery) => imageLink(requestOrigin(request), pathAndQuery, job.scenario));
   if (job.stream && job.scenario.name !== 'stream-json') {
     const requestId = String(reply.getHeader('apim-request-id'));
     const steps = await streamSteps(job, { link: links[0], requestId });

@@ -6,7 +6,7 @@ import { azureError, legacyError, type PlainAnswer, resourceNotFound } from './a
 import { requireKey } from './check-credentials.ts';
 import { extraMembers } from './extra-members.ts';
 import { familyOf } from './families.ts';
-import { type ImageJob, pictureOrdersOf } from './image-job.ts';
+import { type ImageJob, imageOrdersOf } from './image-job.ts';
 import { acceptedHeaders, operationPathOf, operationPaths, retryAfter } from './operation-location.ts';
 import { isEndStatus, type Operation, operationBody, operationStatus } from './operations.ts';
 import { otherOrigin, requestOrigin } from './origins.ts';
@@ -75,15 +75,15 @@ async function submit(
   if (!(await beginJob(job, apiVersion, world, request, reply))) return reply;
   const operation = startOperation(job, apiVersion);
   keep(operations, operation);
-  operation.pictures.push(...pictureOrdersOf(job).map((order) => world.shelf.shelve(order, job.scenario)));
+  operation.images.push(...imageOrdersOf(job).map((order) => world.shelf.shelve(order, job.scenario)));
   reply.headers(acceptedHeaders(operation, apiVersion, requestOrigin(request)));
   const extra = job.scenario.name === 'extra-fields' ? extraMembers() : {};
   const accepted = { ...extra, id: operation.id, status: 'notRunning' };
   return sendJson(reply, 202, jsonBody(accepted, [], spellingOf(job)), job.scenario);
 }
 
-function startOperation(job: ImageJob, apiVersion: string): Operation & { pictures: string[] } {
-  return { id: randomUUID(), path: operationPathOf(apiVersion), job, startedAt: Date.now(), pictures: [], polls: 0 };
+function startOperation(job: ImageJob, apiVersion: string): Operation & { images: string[] } {
+  return { id: randomUUID(), path: operationPathOf(apiVersion), job, startedAt: Date.now(), images: [], polls: 0 };
 }
 
 function keep(operations: Map<string, Operation>, operation: Operation): void {

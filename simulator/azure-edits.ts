@@ -14,7 +14,7 @@ import { formOptions, type ReceivedFile, type ReceivedForm, receiveForm } from '
 import type { RequestBody } from './request-body.ts';
 import { sendPlain } from './send-answer.ts';
 import { countReceived, type SimulatedWorld } from './simulated-world.ts';
-import { sourcePictureOf } from './source-picture.ts';
+import { sourceImageOf } from './source-image.ts';
 
 type Address = (body: RequestBody) => AddressedCall | PlainAnswer;
 
@@ -90,6 +90,6 @@ async function readEdit(call: AddressedCall, files: readonly ReceivedFile[]): Pr
   if (refused !== undefined) return refused;
   const images = files.filter(({ part }) => fileRoleOf(part) === 'image');
   const [first] = images;
-  const edited = first && { source: await sourcePictureOf(first), inputs: images.length };
+  const edited = first && { source: await sourceImageOf(first), inputs: images.length };
   return readJob(call.body, { ...call, ...(edited && { edited }) });
 }

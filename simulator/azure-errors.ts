@@ -1,4 +1,4 @@
-/** A whole answer that needs no picture: status, headers and a body that is JSON unless `contentType` says otherwise. */
+/** A whole answer that needs no image: status, headers and a body that is JSON unless `contentType` says otherwise. */
 export type PlainAnswer = {
   readonly status: number;
   readonly headers?: Readonly<Record<string, string>>;
@@ -72,13 +72,13 @@ export const filteredTask = {
   message: 'Your task failed as a result of our safety system.',
 };
 
-/** What the safety system says of one picture (CONTRACTS §3.2, errors, line 4). */
+/** What the safety system says of one image (CONTRACTS §3.2, errors, line 4). */
 export const filteredImage = {
   code: 'contentFilter',
   message: 'Generated image was filtered as a result of our safety system.',
 };
 
-/** What comes with a refusal of the picture, not of the prompt. */
+/** What comes with a refusal of the image, not of the prompt. */
 export const moderationDetails = { moderation_stage: 'output', categories: ['violence'] };
 
 /** CONTRACTS §3.2, errors, line 12. */
@@ -103,7 +103,7 @@ export function invalidFile(name: string, problem: string): PlainAnswer {
   return refusal(message, name, 'invalid_image_file', 'image_generation_user_error');
 }
 
-/** CONTRACTS §3.2, quirks: a part whose content type is no picture's, usually application/octet-stream. */
+/** CONTRACTS §3.2, quirks: a part whose content type is no image's, usually application/octet-stream. */
 export function unsupportedMimetype(name: string, contentType: string): PlainAnswer {
   const formats = "Supported file formats are 'image/jpeg', 'image/png', and 'image/webp'.";
   const message = `Invalid file '${name}': unsupported mimetype ('${contentType}'). ${formats}`;

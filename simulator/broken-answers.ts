@@ -35,7 +35,7 @@ const breakages: Partial<Record<ScenarioName, Breakage>> = {
   'reset-before-headers': (socket) => {
     socket.resetAndDestroy();
   },
-  // A picture's download has one way to break only; it is the commonest one.
+  // An image's download has one way to break only; it is the commonest one.
   'download-truncated': (socket, head, bytes) => sendAndEnd(socket, head(lengthOf(bytes)), half(bytes)),
 };
 

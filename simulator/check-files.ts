@@ -7,7 +7,7 @@ import {
 } from './azure-errors.ts';
 import type { EditAbilities } from './families.ts';
 import { fileRoleOf } from './file-parts.ts';
-import { pictureTypes } from './picture-types.ts';
+import { imageTypes } from './image-types.ts';
 import type { ReceivedFile } from './receive-form.ts';
 
 const megabyte = 1024 * 1024;
@@ -53,7 +53,7 @@ function checkImages(images: Files, most: number): PlainAnswer | undefined {
 function checkFile(file: ReceivedFile, limit: number): PlainAnswer | undefined {
   const { part, filename, contentType, bytes, facts } = file;
   const name = fileRoleOf(part) ?? part;
-  const type = pictureTypes.find(({ mediaType }) => mediaType === contentType);
+  const type = imageTypes.find(({ mediaType }) => mediaType === contentType);
   if (type === undefined) return unsupportedMimetype(name, contentType);
   const extension = /\.([^./\\]+)$/.exec(filename ?? '')?.[1]?.toLowerCase() ?? '';
   if (!type.extensions.includes(extension)) return invalidFile(name, `its file name is none of ${contentType}`);
@@ -73,7 +73,7 @@ function checkOverlay({ part, contentType, facts }: ReceivedFile, images: Files)
   if (contentType !== 'image/png') return invalidFile(part, 'it must be image/png');
   const [over, under] = [facts.outline, images[0]?.facts.outline];
   if (over?.hasAlpha === false) return invalidFile(part, 'it must have an alpha channel');
-  // A picture too large to be kept may not have told its size.
+  // An image too large to be kept may not have told its size.
   if (over === undefined || under === undefined) return undefined;
   const fits = over.width === under.width && over.height === under.height;
   return fits ? undefined : invalidFile(part, 'it must have the size of the first image');

@@ -38,7 +38,7 @@ export function checkParameters(family: Family, body: RequestBody, operation: Im
   }
   const refused = checkMembers(parameters, rulesOf(family, operation));
   if (refused !== undefined) return refused;
-  // CONTRACTS §2.2: a stream makes one picture; Azure names the whole input as the culprit.
+  // CONTRACTS §2.2: a stream makes one image; Azure names the whole input as the culprit.
   if (parameters.stream === true && parameters.n !== undefined && parameters.n !== 1) {
     const message = 'Streaming is only supported with n=1.';
     return refusal(message, 'input', 'unsupported_parameter', 'image_generation_user_error');

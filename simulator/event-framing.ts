@@ -11,7 +11,7 @@ type Framing = {
 
 const usual: Framing = { lineEnd: '\n', withName: true, arrange: (members) => members };
 
-function pictureFirst({ type, b64_json, partial_image_b64, ...rest }: Members): Members {
+function imageFirst({ type, b64_json, partial_image_b64, ...rest }: Members): Members {
   return { b64_json, partial_image_b64, ...rest, type };
 }
 
@@ -19,8 +19,8 @@ const framings: Partial<Record<ScenarioName, Partial<Framing>>> = {
   'stream-crlf': { lineEnd: '\r\n' },
   'stream-cr': { lineEnd: '\r' },
   'stream-no-event-names': { withName: false },
-  'stream-late-members': { arrange: pictureFirst },
-  'agent-late-members': { arrange: pictureFirst },
+  'stream-late-members': { arrange: imageFirst },
+  'agent-late-members': { arrange: imageFirst },
   // Characters of two to four bytes, so that a cut can fall into one.
   'stream-split': { arrange: (members) => ({ ...members, note: 'Grüße ☃ 😀' }) },
 };
@@ -37,17 +37,17 @@ export function frameLines(lines: readonly string[], scenario: ScenarioName): An
 }
 
 /** Writes an event as CONTRACTS §2.2 shows it: its name, one data line, an empty line. */
-export function frameEvent({ name, members, pictures = [] }: StreamEvent, scenario: ScenarioName): AnswerBody {
+export function frameEvent({ name, members, images = [] }: StreamEvent, scenario: ScenarioName): AnswerBody {
   const { lineEnd, withName, arrange } = { ...usual, ...framings[scenario] };
   const head = withName ? `event: ${name}${lineEnd}` : '';
   const tail = Buffer.from(`${lineEnd}${lineEnd}`);
   if (scenario === 'escaped') {
-    const text = joinBody(jsonBody(members, pictures, 'escaped')).toString();
+    const text = joinBody(jsonBody(members, images, 'escaped')).toString();
     // A line break within data begins another data line, and the reader puts them together again.
     const data = text.split(/\r\n|\n/).map((line) => `data: ${line}`);
     return bytesBody(Buffer.from(`${head}${data.join(lineEnd)}`), tail);
   }
-  return bodySequence(bytesBody(Buffer.from(`${head}data: `)), jsonBody(arrange(members), pictures), bytesBody(tail));
+  return bodySequence(bytesBody(Buffer.from(`${head}data: `)), jsonBody(arrange(members), images), bytesBody(tail));
 }
 
 const finelySplit = 600;

@@ -90,7 +90,7 @@ export const families: readonly Family[] = [
   flux('FLUX'),
 ];
 
-const longestFirst = families.toSorted((one, other) => other.name.length - one.name.length);
+const maxFirst = families.toSorted((one, other) => other.name.length - one.name.length);
 
 /**
  * The family of a deployment named `<family>[anything][--<scenario>]`, or undefined when no family's name fits.
@@ -98,7 +98,7 @@ const longestFirst = families.toSorted((one, other) => other.name.length - one.n
  */
 export function familyOf(deployment: string): Family | undefined {
   const lowered = deployment.toLowerCase();
-  return longestFirst.find(({ name, kind }) =>
+  return maxFirst.find(({ name, kind }) =>
     kind === 'flux' ? lowered.startsWith(name.toLowerCase()) : deployment.startsWith(name),
   );
 }

@@ -1,11 +1,11 @@
 import type { Scenario } from './choose-scenario.ts';
-import type { PictureOrder } from './draw-picture.ts';
+import type { ImageOrder } from './draw-image.ts';
 import type { Family } from './families.ts';
 import type { Flow, ImageOperation } from './ledger.ts';
 import type { RequestBody } from './request-body.ts';
-import type { SourcePicture } from './source-picture.ts';
+import type { SourceImage } from './source-image.ts';
 
-// The edge, in pixels, of the first partial picture's squares.
+// The edge, in pixels, of the first partial image's squares.
 const coarsest = 32;
 
 /** Where a job came in, and what it edits; a generation edits nothing. */
@@ -13,8 +13,8 @@ export type JobPlace = {
   readonly flow: Flow;
   readonly family: Family;
   readonly deployment: string;
-  /** The first input picture, and how many there are with it. */
-  readonly edited?: { readonly source: SourcePicture; readonly inputs: number };
+  /** The first input image, and how many there are with it. */
+  readonly edited?: { readonly source: SourceImage; readonly inputs: number };
 };
 
 /** A checked request with every default filled in: what is to be drawn and how it is to be answered. */
@@ -29,7 +29,7 @@ export type ImageJob = JobPlace & {
   readonly compression: number;
   readonly asUrl: boolean;
   readonly stream: boolean;
-  /** How many partial pictures come before the finished one, 0 to 3. */
+  /** How many partial images come before the finished one, 0 to 3. */
   readonly partialImages: number;
   readonly scenario: Scenario;
 };
@@ -55,7 +55,7 @@ export function imageJobOf(body: RequestBody, rest: JobPlace & Pick<ImageJob, 's
 
 // CONTRACTS §3.4: the tool has no `n`, but nothing keeps a chat model from calling it twice.
 function countOf({ n }: RequestBody, { name }: Scenario): number {
-  if (name === 'agent-two-pictures') return 2;
+  if (name === 'agent-two-images') return 2;
   return typeof n === 'number' ? n : 1;
 }
 
@@ -102,8 +102,8 @@ export function isWithinReach({ scenario, flow, family, asUrl, stream, edited }:
   }
 }
 
-/** The pictures of a job, one order for each that was asked for. */
-export function pictureOrdersOf(job: ImageJob): PictureOrder[] {
+/** The images of a job, one order for each that was asked for. */
+export function imageOrdersOf(job: ImageJob): ImageOrder[] {
   const [width = 1024, height = 1024] = job.size.split('x').map(Number);
   return Array.from({ length: job.count }, (_, index) => ({
     prompt: job.prompt,
@@ -120,9 +120,9 @@ export function pictureOrdersOf(job: ImageJob): PictureOrder[] {
   }));
 }
 
-/** The partial pictures of a streamed job: the same picture at its full size, from coarse to fine (CONTRACTS §2.2). */
-export function partialOrdersOf(job: ImageJob): PictureOrder[] {
-  const finished = pictureOrdersOf(job).slice(0, 1);
+/** The partial images of a streamed job: the same image at its full size, from coarse to fine (CONTRACTS §2.2). */
+export function partialOrdersOf(job: ImageJob): ImageOrder[] {
+  const finished = imageOrdersOf(job).slice(0, 1);
   return finished.flatMap((order) =>
     Array.from({ length: job.partialImages }, (_, index) => ({
       ...order,

@@ -1,8 +1,8 @@
-import { type AnswerBody, jsonBody, pictureMarker } from './answer-body.ts';
+import { type AnswerBody, imageMarker, jsonBody } from './answer-body.ts';
 import { filteredImage } from './azure-errors.ts';
-import { drawPicture } from './draw-picture.ts';
+import { drawImage } from './draw-image.ts';
 import { extraMembers } from './extra-members.ts';
-import { type ImageJob, pictureOrdersOf } from './image-job.ts';
+import { type ImageJob, imageOrdersOf } from './image-job.ts';
 
 /** The members of a JSON object. */
 export type Members = Record<string, unknown>;
@@ -19,9 +19,9 @@ const promptFilterResults = {
 /** An item that the safety system took away. */
 export const filteredItem = { error: filteredImage };
 
-/** How the answer refers to its pictures, and whether it repeats the request's settings. */
+/** How the answer refers to its images, and whether it repeats the request's settings. */
 export type ImagesAnswerOptions = {
-  /** The links of the pictures, in order, when the job wants urls. */
+  /** The links of the images, in order, when the job wants urls. */
   readonly links: readonly string[];
   readonly withEcho: boolean;
 };
@@ -30,8 +30,8 @@ export type ImagesAnswerOptions = {
 export async function imagesAnswer(job: ImageJob, options: ImagesAnswerOptions): Promise<AnswerBody> {
   const { scenario } = job;
   const isEmpty = scenario.name === 'empty-data';
-  const needsPictures = !job.asUrl && !isEmpty;
-  const pictures = needsPictures ? await Promise.all(pictureOrdersOf(job).map(drawPicture)) : [];
+  const needsImages = !job.asUrl && !isEmpty;
+  const images = needsImages ? await Promise.all(imageOrdersOf(job).map(drawImage)) : [];
   const items = Array.from({ length: job.count }, (_, index) => itemOf(job, options.links[index]));
   // The last one, so that a reader which stops at the first item is caught.
   if (scenario.name === 'filter-item') items[items.length - 1] = filteredItem;
@@ -41,18 +41,18 @@ export async function imagesAnswer(job: ImageJob, options: ImagesAnswerOptions):
     data: isEmpty ? [] : items,
     ...(job.family.kind === 'gpt-image' ? gptImageMembers(job, options) : {}),
   };
-  return jsonBody(members, pictures, scenario.name === 'escaped' ? 'escaped' : 'usual');
+  return jsonBody(members, images, scenario.name === 'escaped' ? 'escaped' : 'usual');
 }
 
 function itemOf(job: ImageJob, link: string | undefined): Members {
-  const picture = job.asUrl ? { url: link } : { b64_json: pictureMarker };
+  const image = job.asUrl ? { url: link } : { b64_json: imageMarker };
   const filters = { content_filter_results: contentFilterResults, prompt_filter_results: promptFilterResults };
   const extra = job.scenario.name === 'extra-fields' ? { provenance: { model: job.family.name, steps: [1, 2] } } : {};
   // CONTRACTS §3.2: dall-e-3 rewrites the prompt; §3.3: v1 adds filter results to every item.
   if (job.family.kind === 'dall-e-3') {
-    return { revised_prompt: `A vivid, natural picture of ${job.prompt}`, ...extra, ...picture, ...filters };
+    return { revised_prompt: `A vivid, natural image of ${job.prompt}`, ...extra, ...image, ...filters };
   }
-  return job.flow === 'azure-v1' ? { ...extra, ...picture, ...filters } : { ...extra, ...picture };
+  return job.flow === 'azure-v1' ? { ...extra, ...image, ...filters } : { ...extra, ...image };
 }
 
 /** CONTRACTS §2.1 and §3.2: usage always; the echo fields only where the caller of this function says so. */
@@ -65,7 +65,7 @@ export function echoOf({ size, quality, background, format }: ImageJob): Members
   return { size, quality, background, output_format: format };
 }
 
-/** Invents the tokens of a job. CONTRACTS §3.2: each partial picture that was sent is billed, too. */
+/** Invents the tokens of a job. CONTRACTS §3.2: each partial image that was sent is billed, too. */
 export function usageOf(job: ImageJob, partials = 0): Members {
   const textTokens = Math.ceil(job.prompt.length / 4);
   const imageTokens = tokensOfInput * (job.edited?.inputs ?? 0);

@@ -1,7 +1,7 @@
 /** The protocol a generation was asked for in. */
 export type Flow = 'azure-async' | 'azure-deployment' | 'azure-v1' | 'foundry-agent';
 
-/** What a call wants made: pictures from words alone, or from pictures too. */
+/** What a call wants made: images from words alone, or from images too. */
 export type ImageOperation = 'generate' | 'edit';
 
 /** One accepted generation: what Azure would put on the bill. `images` is the number asked for. */

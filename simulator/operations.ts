@@ -2,7 +2,7 @@ import { filteredImage, filteredTask } from './azure-errors.ts';
 import { extraMembers } from './extra-members.ts';
 import type { ImageJob } from './image-job.ts';
 import { jobPhase } from './job-phase.ts';
-import { pictureLink } from './private-images.ts';
+import { imageLink } from './private-images.ts';
 
 /** The states of a legacy operation (CONTRACTS §3.1), and one that Azure does not have. */
 export type OperationStatus = 'notRunning' | 'running' | 'succeeded' | 'failed' | 'canceled' | 'deleted' | 'paused';
@@ -13,8 +13,8 @@ export type Operation = {
   readonly path: string;
   readonly job: ImageJob;
   readonly startedAt: number;
-  /** Path and query of each picture's link. */
-  readonly pictures: readonly string[];
+  /** Path and query of each image's link. */
+  readonly images: readonly string[];
   polls: number;
 };
 
@@ -43,9 +43,9 @@ const day = 24 * 60 * 60;
 const megabyte = 1024 * 1024;
 const internalError = { code: 'InternalServerError', message: 'The operation could not be completed.' };
 
-function itemsOf({ job, pictures }: Operation, origin: string): unknown[] {
+function itemsOf({ job, images }: Operation, origin: string): unknown[] {
   if (job.scenario.name === 'operation-empty') return [];
-  const items: unknown[] = pictures.map((picture) => ({ url: pictureLink(origin, picture, job.scenario) }));
+  const items: unknown[] = images.map((image) => ({ url: imageLink(origin, image, job.scenario) }));
   return job.scenario.name === 'operation-item-filtered' ? items.with(-1, { error: filteredImage }) : items;
 }
 

@@ -38,8 +38,8 @@ export const textWithin =
       : `must be a text of ${least} to ${most} characters`;
 
 // CONTRACTS §3.6 states no limits for FLUX: these keep the drawing small.
-const [shortestEdge, longestEdge] = [64, 2048];
-const isEdge = (value: number) => value >= shortestEdge && value <= longestEdge;
+const [shortestEdge, maxEdge] = [64, 2048];
+const isEdge = (value: number) => value >= shortestEdge && value <= maxEdge;
 
 /** The value is true or false. */
 export const flag: Rule = (value) => (typeof value === 'boolean' ? undefined : 'must be a boolean');
@@ -66,7 +66,7 @@ const sizeText: Rule = (value) =>
   /^[1-9]\d+x[1-9]\d+$/.test(value) &&
   value.split('x').every((edge) => isEdge(Number(edge)))
     ? undefined
-    : `must be two edges of ${shortestEdge} to ${longestEdge} pixels, as in 1024x1024`;
+    : `must be two edges of ${shortestEdge} to ${maxEdge} pixels, as in 1024x1024`;
 
 function sizeOf(family: Family): Rule {
   if (family.kind === 'flux') return sizeText;
@@ -85,14 +85,14 @@ const background: Rule = (value, body) =>
     ? 'must not be transparent with output_format jpeg'
     : oneOf('auto', 'opaque', 'transparent')(value, body);
 
-/** CONTRACTS §2.2: partial pictures come in a stream only. */
+/** CONTRACTS §2.2: partial images come in a stream only. */
 const partialImages: Rule = (value, body) =>
   body.stream === true ? integerWithin(0, 3)(value, body) : 'is allowed with stream only';
 
 function generationRulesOf(family: Family): Rules {
   const asked: Rules = {
     prompt: textWithin(1, family.maximumPromptLength),
-    // CONTRACTS §4: dall-e-3 and FLUX make one picture a call, GPT image up to ten; §3.1: the legacy flow up to five.
+    // CONTRACTS §4: dall-e-3 and FLUX make one image a call, GPT image up to ten; §3.1: the legacy flow up to five.
     n: integerWithin(1, family.maximumCount),
     size: sizeOf(family),
   };
@@ -100,8 +100,8 @@ function generationRulesOf(family: Family): Rules {
   if (family.kind === 'flux') {
     return {
       ...asked,
-      width: integerWithin(shortestEdge, longestEdge),
-      height: integerWithin(shortestEdge, longestEdge),
+      width: integerWithin(shortestEdge, maxEdge),
+      height: integerWithin(shortestEdge, maxEdge),
       output_format: oneOf('png', 'jpeg'),
       seed: integerWithin(0, Number.MAX_SAFE_INTEGER),
       response_format: oneOf('url', 'b64_json'),

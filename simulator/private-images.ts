@@ -3,28 +3,28 @@ import { gzipSync } from 'node:zlib';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { bytesBody, joinBody } from './answer-body.ts';
 import type { Scenario } from './choose-scenario.ts';
-import { drawPicture, type PictureOrder } from './draw-picture.ts';
+import { drawImage, type ImageOrder } from './draw-image.ts';
 import { otherOrigin } from './origins.ts';
 import { sendBytes } from './send-answer.ts';
 
-type ShelvedPicture = { readonly order: PictureOrder; readonly scenario: Scenario; downloads: number };
+type ShelvedImage = { readonly order: ImageOrder; readonly scenario: Scenario; downloads: number };
 
 /** The simulator's blob storage: it keeps what to draw, not the bytes, and signs the links to it. */
-export type PictureShelf = {
-  /** Puts a picture on the shelf; answers path and query of its link, which lives 24 hours. */
-  shelve(order: PictureOrder, scenario: Scenario): string;
-  /** The picture behind a path and query that {@link PictureShelf.shelve} made, or why there is none. */
-  find(name: string, expiry: string, signature: string): ShelvedPicture | 'forbidden' | 'absent';
+export type ImageShelf = {
+  /** Puts an image on the shelf; answers path and query of its link, which lives 24 hours. */
+  shelve(order: ImageOrder, scenario: Scenario): string;
+  /** The image behind a path and query that {@link ImageShelf.shelve} made, or why there is none. */
+  find(name: string, expiry: string, signature: string): ShelvedImage | 'forbidden' | 'absent';
 };
 
-const keptPictures = 10_000;
+const keptImages = 10_000;
 const lifetime = 24 * 60 * 60 * 1000;
 // Blob storage knows one credential here, the signature in the link; any other one is refused, as it should not be sent.
 const credentialHeaders = ['authorization', 'api-key', 'ocp-apim-subscription-key', 'x-api-key', 'cookie'];
 
 /** Puts up an empty shelf with a signing key of its own. */
-export function createPictureShelf(): PictureShelf {
-  const shelf = new Map<string, ShelvedPicture>();
+export function createImageShelf(): ImageShelf {
+  const shelf = new Map<string, ShelvedImage>();
   const key = randomBytes(32);
   const sign = (name: string, expiry: string) => createHmac('sha256', key).update(`${name} ${expiry}`).digest('base64');
   return {
@@ -33,7 +33,7 @@ export function createPictureShelf(): PictureShelf {
       const expiry = new Date(Date.now() + lifetime).toISOString();
       shelf.set(name, { order, scenario, downloads: 0 });
       const oldest = shelf.keys().next().value;
-      if (shelf.size > keptPictures && oldest !== undefined) shelf.delete(oldest);
+      if (shelf.size > keptImages && oldest !== undefined) shelf.delete(oldest);
       return `/private/images/${name}?${new URLSearchParams({ se: expiry, sp: 'r', sig: sign(name, expiry) })}`;
     },
     find(name, expiry, signature) {
@@ -44,28 +44,28 @@ export function createPictureShelf(): PictureShelf {
   };
 }
 
-/** The absolute link of a shelved picture; one scenario puts it on a host that does not exist. */
-export function pictureLink(origin: string, pathAndQuery: string, scenario: Scenario): string {
+/** The absolute link of a shelved image; one scenario puts it on a host that does not exist. */
+export function imageLink(origin: string, pathAndQuery: string, scenario: Scenario): string {
   return `${scenario.name === 'download-foreign' ? 'https://blob.example.invalid' : origin}${pathAndQuery}`;
 }
 
-/** Opens the door at which pictures are fetched (CONTRACTS §3 and §6, trap 34): the link is all one needs. */
-export function addPrivateImages(app: FastifyInstance, shelf: PictureShelf): void {
+/** Opens the door at which images are fetched (CONTRACTS §3 and §6, trap 34): the link is all one needs. */
+export function addPrivateImages(app: FastifyInstance, shelf: ImageShelf): void {
   app.get<{ Params: { name: string } }>('/private/images/:name', (request, reply) => {
     const credential = credentialHeaders.find((header) => request.headers[header] !== undefined);
     if (credential === 'authorization') return blobError(reply, 400, 'InvalidAuthenticationInfo');
     if (credential !== undefined) return blobError(reply, 403, 'AuthenticationFailed');
     const { se, sig } = request.query as Record<string, unknown>;
-    const picture = shelf.find(request.params.name, String(se), String(sig));
-    if (picture === 'forbidden') return blobError(reply, 403, 'AuthenticationFailed');
-    if (picture === 'absent') return blobError(reply, 404, 'BlobNotFound');
-    picture.downloads += 1;
-    return sendPicture(request, reply, picture);
+    const image = shelf.find(request.params.name, String(se), String(sig));
+    if (image === 'forbidden') return blobError(reply, 403, 'AuthenticationFailed');
+    if (image === 'absent') return blobError(reply, 404, 'BlobNotFound');
+    image.downloads += 1;
+    return sendImage(request, reply, image);
   });
 }
 
-async function sendPicture(request: FastifyRequest, reply: FastifyReply, picture: ShelvedPicture) {
-  const { order, scenario, downloads } = picture;
+async function sendImage(request: FastifyRequest, reply: FastifyReply, image: ShelvedImage) {
+  const { order, scenario, downloads } = image;
   switch (scenario.name) {
     case 'download-403':
       return blobError(reply, 403, 'AuthenticationFailed');
@@ -80,7 +80,7 @@ async function sendPicture(request: FastifyRequest, reply: FastifyReply, picture
       return reply.redirect(`${otherOrigin(request)}${request.url}`, 302);
     default:
   }
-  const drawn = await drawPicture({ ...order, broken: order.broken || scenario.name === 'download-not-an-image' });
+  const drawn = await drawImage({ ...order, broken: order.broken || scenario.name === 'download-not-an-image' });
   const body = bytesBody(...drawn.pieces);
   reply.headers({ 'x-ms-blob-type': 'BlockBlob', 'x-ms-version': '2020-04-08', 'accept-ranges': 'bytes' });
   if (scenario.name !== 'download-gzip') return sendBytes(reply, 200, drawn.mediaType, body, ofDownload(scenario));
@@ -88,7 +88,7 @@ async function sendPicture(request: FastifyRequest, reply: FastifyReply, picture
   return sendBytes(reply, 200, drawn.mediaType, bytesBody(gzipSync(joinBody(body))), ofDownload(scenario));
 }
 
-// What broke or delayed the answer with the link in it shall not do the same to the picture.
+// What broke or delayed the answer with the link in it shall not do the same to the image.
 function ofDownload(scenario: Scenario): Scenario {
   return scenario.reach === 'download' ? scenario : { ...scenario, name: 'none' };
 }

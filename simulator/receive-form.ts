@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { MultipartFile } from '@fastify/multipart';
 import type { FastifyRequest } from 'fastify';
 import { fileRoleOf } from './file-parts.ts';
-import { inspectPicture, type PictureFacts } from './inspect-picture.ts';
+import { type ImageFacts, inspectImage } from './inspect-image.ts';
 
 /** One file of a form, without its bytes. `sha256` is in hexadecimal digits. */
 export type FileRecord = {
@@ -20,7 +20,7 @@ export type FormRecord = {
 };
 
 /** A file of a form, and what its bytes say. */
-export type ReceivedFile = FileRecord & { readonly facts: PictureFacts };
+export type ReceivedFile = FileRecord & { readonly facts: ImageFacts };
 
 /** A form that has arrived completely. `lateField` is the first field that came after a file. */
 export type ReceivedForm = {
@@ -88,6 +88,6 @@ async function receiveFile(part: MultipartFile, kept: number, allowed: number): 
   }
   const { fieldname, filename, mimetype: contentType } = part;
   const isWhole = bytes <= kept;
-  const facts = await inspectPicture(Buffer.concat(beginning, isWhole ? bytes : keptOfOthers), isWhole);
+  const facts = await inspectImage(Buffer.concat(beginning, isWhole ? bytes : keptOfOthers), isWhole);
   return { part: fieldname, filename, contentType, bytes, sha256: hash.digest('hex'), facts };
 }

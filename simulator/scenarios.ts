@@ -2,7 +2,7 @@ import { agentScenarios } from './agent-scenarios.ts';
 
 /**
  * Where a scenario means something: in any flow, in one of the two protocols, for one family, in an edit, in an answer
- * that is streamed, where a chat model calls for pictures, or where a picture is downloaded.
+ * that is streamed, where a chat model calls for images, or where an image is downloaded.
  */
 export type ScenarioReach = 'all' | 'legacy' | 'synchronous' | 'gpt-image' | 'edit' | 'stream' | 'agent' | 'download';
 
@@ -12,7 +12,7 @@ export type ScenarioDescription = {
   /** What happens, in one sentence. */
   readonly does: string;
   readonly reach: ScenarioReach;
-  /** Whether Azure would have made pictures, and so would bill them. */
+  /** Whether Azure would have made images, and so would bill them. */
   readonly billed: boolean;
   /** The number that may follow the name (`slow-3000`): its unit, and the value when none follows. */
   readonly value?: { readonly unit: string; readonly standard: number; readonly maximum?: number };
@@ -72,15 +72,15 @@ export const scenarios = [
   { name: 'reset-before-headers', does: 'the connection is reset before the headers', reach: 'all', billed: true },
   {
     name: 'empty-data',
-    does: '200 with empty data, or a completed event without picture',
+    does: '200 with empty data, or a completed event without image',
     reach: 'synchronous',
     billed: true,
   },
   { name: 'no-created', does: '200 without created', reach: 'synchronous', billed: true },
-  { name: 'not-an-image', does: 'bytes that are no picture', reach: 'all', billed: true },
+  { name: 'not-an-image', does: 'bytes that are no image', reach: 'all', billed: true },
   { name: 'error-in-200', does: '200 whose body is an error object', reach: 'all', billed: false },
   { name: 'url-item', does: 'a GPT image model answers a url', reach: 'gpt-image', billed: true },
-  { name: 'big', does: 'a picture padded to many megabytes', reach: 'all', billed: true, value: megabytes(8) },
+  { name: 'big', does: 'an image padded to many megabytes', reach: 'all', billed: true, value: megabytes(8) },
   { name: 'escaped', does: 'JSON with escapes, odd order and whitespace', reach: 'all', billed: true },
   { name: 'extra-fields', does: 'large, nested, unknown members', reach: 'all', billed: true },
 
@@ -94,13 +94,13 @@ export const scenarios = [
 
   { name: 'stream-error-nested', does: 'refused by an error event { error }', reach: 'stream', billed: false },
   { name: 'stream-error-flat', does: 'refused by an error event { type, code }', reach: 'stream', billed: false },
-  { name: 'stream-error-late', does: 'refused after the first partial picture', reach: 'stream', billed: true },
-  { name: 'stream-cut', does: 'ends after the first partial picture', reach: 'stream', billed: true },
-  { name: 'stream-reset', does: 'is reset after the first partial picture', reach: 'stream', billed: true },
-  { name: 'stream-stall', does: 'falls silent after the first partial picture', reach: 'stream', billed: true },
+  { name: 'stream-error-late', does: 'refused after the first partial image', reach: 'stream', billed: true },
+  { name: 'stream-cut', does: 'ends after the first partial image', reach: 'stream', billed: true },
+  { name: 'stream-reset', does: 'is reset after the first partial image', reach: 'stream', billed: true },
+  { name: 'stream-stall', does: 'falls silent after the first partial image', reach: 'stream', billed: true },
   {
     name: 'stream-stall-comments',
-    does: 'sends comments only after the first partial picture',
+    does: 'sends comments only after the first partial image',
     reach: 'stream',
     billed: true,
   },
@@ -113,7 +113,7 @@ export const scenarios = [
   { name: 'stream-split', does: 'comes in single bytes and small pieces', reach: 'stream', billed: true },
   { name: 'stream-done', does: 'data: [DONE] at the end', reach: 'stream', billed: true },
   { name: 'stream-double', does: 'completed comes twice', reach: 'stream', billed: true },
-  { name: 'stream-unordered', does: 'the last partial picture comes first', reach: 'stream', billed: true },
+  { name: 'stream-unordered', does: 'the last partial image comes first', reach: 'stream', billed: true },
   { name: 'stream-big', does: 'a huge completed event', reach: 'stream', billed: true, value: megabytes(8, 100) },
   { name: 'stream-unknown-events', does: 'events of unknown types in between', reach: 'stream', billed: true },
   { name: 'stream-late-members', does: 'b64_json first, type last', reach: 'stream', billed: true },
@@ -143,18 +143,18 @@ export const scenarios = [
     value: seconds(1),
   },
   { name: 'operation-top-level-data', does: 'data beside status, not in result', reach: 'legacy', billed: true },
-  { name: 'operation-empty', does: 'succeeded without any picture', reach: 'legacy', billed: true },
+  { name: 'operation-empty', does: 'succeeded without any image', reach: 'legacy', billed: true },
   { name: 'operation-redirect', does: 'polls answer 302 to another host', reach: 'legacy', billed: true },
   { name: 'operation-big', does: 'a huge poll body', reach: 'legacy', billed: true, value: megabytes(10) },
 
-  { name: 'download-403', does: 'the picture is forbidden', reach: 'download', billed: true },
-  { name: 'download-404', does: 'the picture is gone', reach: 'download', billed: true },
-  { name: 'download-500-once', does: 'the first download of a picture fails', reach: 'download', billed: true },
-  { name: 'download-html', does: 'an HTML page instead of the picture', reach: 'download', billed: true },
-  { name: 'download-truncated', does: 'the picture ends too early', reach: 'download', billed: true },
+  { name: 'download-403', does: 'the image is forbidden', reach: 'download', billed: true },
+  { name: 'download-404', does: 'the image is gone', reach: 'download', billed: true },
+  { name: 'download-500-once', does: 'the first download of an image fails', reach: 'download', billed: true },
+  { name: 'download-html', does: 'an HTML page instead of the image', reach: 'download', billed: true },
+  { name: 'download-truncated', does: 'the image ends too early', reach: 'download', billed: true },
   { name: 'download-redirect', does: '302 to another host', reach: 'download', billed: true },
-  { name: 'download-gzip', does: 'the picture comes gzipped', reach: 'download', billed: true },
-  { name: 'download-not-an-image', does: 'image/png that is no picture', reach: 'download', billed: true },
+  { name: 'download-gzip', does: 'the image comes gzipped', reach: 'download', billed: true },
+  { name: 'download-not-an-image', does: 'image/png that is no image', reach: 'download', billed: true },
   { name: 'download-foreign', does: 'the url is on another host', reach: 'download', billed: true },
 ] as const satisfies readonly ScenarioDescription[];
 

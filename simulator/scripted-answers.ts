@@ -134,7 +134,7 @@ function filteredWithCreated(error: typeof filteredTask, flow: Flow): PlainAnswe
   return { status: 200, body: { created: now(), error } };
 }
 
-/** The answer of a scenario that answers without making pictures, or undefined when the scenario makes some. */
+/** The answer of a scenario that answers without making images, or undefined when the scenario makes some. */
 export function scriptedAnswer(scenario: Scenario, context: ScriptContext): PlainAnswer | undefined {
   return scripts[scenario.name]?.(scenario.value, context);
 }

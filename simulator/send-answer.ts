@@ -25,7 +25,7 @@ export function ofPoll(scenario: Scenario): Scenario {
   return otherContentTypes[scenario.name] === undefined ? { ...scenario, name: 'none' } : scenario;
 }
 
-/** Sends an answer that is neither a picture nor broken. */
+/** Sends an answer that is neither an image nor broken. */
 export function sendPlain(reply: FastifyReply, answer: PlainAnswer): FastifyReply {
   reply.code(answer.status).headers(answer.headers ?? {});
   if (answer.contentType !== undefined) reply.type(answer.contentType);

@@ -13,7 +13,7 @@ import type { StreamStep } from './stream-scripts.ts';
 /** A stream under way: `gone` fires when the client has left, `reset` breaks its connection. */
 type Stage = { readonly gone: AbortSignal; readonly partialMs: number; reset(): void };
 
-const longestWait = 2 ** 31 - 1;
+const maxWait = 2 ** 31 - 1;
 
 /** Sends a stream of events (CONTRACTS §2.2) with a pause of `partialMs` between them, the way the scenario wants it. */
 export async function sendStream(
@@ -33,7 +33,7 @@ export async function sendStream(
   const left = new AbortController();
   raw.once('close', () => left.abort());
   raw.writeHead(200, { ...(reply.getHeaders() as OutgoingHttpHeaders), 'content-type': contentType });
-  // The headers come at once: the first picture may take long, and nothing is sent before it (CONTRACTS §3.2).
+  // The headers come at once: the first image may take long, and nothing is sent before it (CONTRACTS §3.2).
   raw.flushHeaders();
   const stage = { gone: left.signal, partialMs, reset: () => raw.socket?.resetAndDestroy() };
   try {
@@ -63,7 +63,7 @@ async function* play(steps: readonly StreamStep[], scenario: Scenario, stage: St
         await pause(pauseBeforeReset, stage);
         return stage.reset();
       case 'stall':
-        await pause(longestWait, stage);
+        await pause(maxWait, stage);
         break;
       case 'stall-comments':
         yield* commentsForEver(scenario, stage);

@@ -1,6 +1,6 @@
 import { isObject } from './request-body.ts';
 
-// Deeper than any member that may hold a picture; a body can be nested as deep as its sender likes.
+// Deeper than any member that may hold an image; a body can be nested as deep as its sender likes.
 const deepest = 8;
 
 /** The same JSON value with the data of its data URLs left out, so that it takes no megabytes to remember it. */

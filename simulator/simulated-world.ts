@@ -1,5 +1,5 @@
 import type { Ledger } from './ledger.ts';
-import type { PictureShelf } from './private-images.ts';
+import type { ImageShelf } from './private-images.ts';
 import type { TokenDesk } from './token-desk.ts';
 
 /** What all flows of one simulator share. `operationMs` is how long an operation, or a response in background, takes, in milliseconds,
@@ -9,7 +9,7 @@ export type SimulatedWorld = {
   readonly operationMs: number;
   readonly partialMs: number;
   readonly ledger: Ledger;
-  readonly shelf: PictureShelf;
+  readonly shelf: ImageShelf;
   readonly tokens: TokenDesk;
 };
 

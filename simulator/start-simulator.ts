@@ -7,7 +7,7 @@ import { azureHeaders } from './azure-headers.ts';
 import { addAzureImages } from './azure-images.ts';
 import { addFreeCalls } from './free-calls.ts';
 import { createLedger, type Ledger } from './ledger.ts';
-import { addPrivateImages, createPictureShelf } from './private-images.ts';
+import { addPrivateImages, createImageShelf } from './private-images.ts';
 import { addAzureResponses } from './responses/azure-responses.ts';
 import { sendPlain } from './send-answer.ts';
 import type { SimulatedWorld } from './simulated-world.ts';
@@ -51,7 +51,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
   const tokens = createTokenDesk(tokenSeconds);
   // Clients keep their connections and some scenarios never answer: closing must not wait for either.
   const app = fastify({ forceCloseConnections: true, bodyLimit: largestBody });
-  addRoutes(app, { apiKey, operationMs, partialMs, ledger, shelf: createPictureShelf(), tokens });
+  addRoutes(app, { apiKey, operationMs, partialMs, ledger, shelf: createImageShelf(), tokens });
   addTokenEndpoint(app, tokens, identityHeader);
   await app.listen({ host, port });
   const address = app.server.address() as AddressInfo;

@@ -1,14 +1,14 @@
 import { moderationBlocked, moderationDetails } from './azure-errors.ts';
-import type { Picture } from './draw-picture.ts';
+import type { Image } from './draw-image.ts';
 import type { Members } from './images-answer.ts';
 import type { ScenarioName } from './scenarios.ts';
 
-/** One event of a stream; the picture markers among its members stand for its pictures, in order. */
+/** One event of a stream; the image markers among its members stand for its images, in order. */
 export type StreamEvent = {
   readonly kind: 'event';
   readonly name: string;
   readonly members: Members;
-  readonly pictures?: readonly Picture[];
+  readonly images?: readonly Image[];
 };
 
 /** What a stream does next: an event, lines as they are, or an end of its own. */
@@ -19,11 +19,11 @@ export type StreamStep =
 
 /** The events of a stream when all is well, and what else its scripts may speak of. */
 export type StreamCast = {
-  /** What comes before the first picture. */
+  /** What comes before the first image. */
   readonly opening: readonly StreamEvent[];
   readonly partials: readonly StreamEvent[];
   readonly closing: readonly StreamEvent[];
-  /** The one that brings the finished picture; undefined where there is none. */
+  /** The one that brings the finished image; undefined where there is none. */
   readonly finished: StreamEvent | undefined;
   /** An event that no reader knows, with something in it that every reader looks for. */
   readonly decoy: StreamEvent;
@@ -64,7 +64,7 @@ const around = (between: readonly StreamStep[], cast: StreamCast) => [
   ...between,
 ];
 
-// Where a scenario cuts after the first partial picture, a caller who wants none gets nothing of it.
+// Where a scenario cuts after the first partial image, a caller who wants none gets nothing of it.
 const firstAnd =
   (...ending: readonly StreamStep[]): Script =>
   ({ opening, partials }) => [...opening, ...partials.slice(0, 1), ...ending];

@@ -1,19 +1,19 @@
-import { pictureMarker } from './answer-body.ts';
-import { drawPicture } from './draw-picture.ts';
+import { imageMarker } from './answer-body.ts';
+import { drawImage } from './draw-image.ts';
 import { extraMembers } from './extra-members.ts';
-import { type ImageJob, operationOf, partialOrdersOf, pictureOrdersOf } from './image-job.ts';
+import { type ImageJob, imageOrdersOf, operationOf, partialOrdersOf } from './image-job.ts';
 import { echoOf, filteredItem, type Members, usageOf } from './images-answer.ts';
 import { errorEvent, playScript, type StreamEvent, type StreamStep } from './stream-scripts.ts';
 
-/** What the events of a job may speak of: the picture's link when it wants one, and the request's id. */
+/** What the events of a job may speak of: the image's link when it wants one, and the request's id. */
 export type StreamContext = { readonly link: string | undefined; readonly requestId: string };
 
-/** Draws the pictures of a streamed job and says what its stream does, step by step, scenario included. */
+/** Draws the images of a streamed job and says what its stream does, step by step, scenario included. */
 export async function streamSteps(job: ImageJob, { link, requestId }: StreamContext): Promise<readonly StreamStep[]> {
-  const partials = (await Promise.all(partialOrdersOf(job).map(drawPicture))).map(
-    (picture, index): StreamEvent => ({
-      ...eventOf(job, 'partial_image', { b64_json: pictureMarker }, { partial_image_index: index }),
-      pictures: [picture],
+  const partials = (await Promise.all(partialOrdersOf(job).map(drawImage))).map(
+    (image, index): StreamEvent => ({
+      ...eventOf(job, 'partial_image', { b64_json: imageMarker }, { partial_image_index: index }),
+      images: [image],
     }),
   );
   const completed = job.scenario.name === 'filter-item' ? errorEvent(filteredItem) : await completedEvent(job, link);
@@ -31,21 +31,21 @@ function subjectOf(job: ImageJob): string {
 }
 
 async function completedEvent(job: ImageJob, link: string | undefined): Promise<StreamEvent> {
-  const event = (picture: Members) => eventOf(job, 'completed', picture, { usage: usageOf(job, job.partialImages) });
+  const event = (image: Members) => eventOf(job, 'completed', image, { usage: usageOf(job, job.partialImages) });
   if (job.scenario.name === 'empty-data') return event({});
   if (job.asUrl) return event({ url: link });
-  const [order] = pictureOrdersOf(job);
-  return { ...event({ b64_json: pictureMarker }), ...(order && { pictures: [await drawPicture(order)] }) };
+  const [order] = imageOrdersOf(job);
+  return { ...event({ b64_json: imageMarker }), ...(order && { images: [await drawImage(order)] }) };
 }
 
 /** CONTRACTS §2.2: the members of both events, in the order of the documents; `created_at`, not `created`. */
-function eventOf(job: ImageJob, kind: 'partial_image' | 'completed', picture: Members, last: Members): StreamEvent {
+function eventOf(job: ImageJob, kind: 'partial_image' | 'completed', image: Members, last: Members): StreamEvent {
   const { name } = job.scenario;
   const type = `${subjectOf(job)}.${kind}`;
   const members = {
     type,
     ...(name === 'extra-fields' ? extraMembers() : {}),
-    ...picture,
+    ...image,
     ...(name === 'no-created' ? {} : { created_at: Math.floor(Date.now() / 1000) }),
     ...echoOf(job),
     ...last,

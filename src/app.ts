@@ -7,19 +7,19 @@ import {
   priceOf,
   type TargetConfig,
 } from './config/models-config.ts';
+import type { Consumer } from './domain/consumer.ts';
 import type { CredentialSource } from './domain/credential-source.ts';
 import type { ImageProvider } from './domain/image-provider.ts';
 import { type OptionalMember, type RequestDefaults, wireNames } from './domain/image-request.ts';
 import type { ImageStore } from './domain/image-store.ts';
 import type { OpenSpool } from './domain/input-spool.ts';
-import type { KeyHolder } from './domain/key-holder.ts';
 import type { Price } from './domain/price.ts';
 import { Admission } from './generations/admission.ts';
 import type { Hosting } from './generations/deliver-url.ts';
 import { createGateway, type Gateway } from './generations/gateway.ts';
 import { gatewayState } from './generations/gateway-state.ts';
 import { RunningWork } from './generations/running-work.ts';
-import { KeyRing } from './http/keys/key-ring.ts';
+import { KeyStore } from './http/keys/key-store.ts';
 import { createLifecycle, type Lifecycle } from './http/lifecycle.ts';
 import { allowUploads, createServer, type ServerParts } from './http/server.ts';
 import type { Serving } from './http/serving.ts';
@@ -32,7 +32,7 @@ import { foundryAgent } from './providers/foundry-agent/foundry-agent.ts';
 import { createModelCatalog, type LogicalModel, type Target } from './targets/model-catalog.ts';
 import type { TargetHealth } from './targets/target-health.ts';
 import { TargetHealths } from './targets/target-healths.ts';
-import { type GatewayTimes, usualTimes } from './targets/times.ts';
+import { defaultTimes, type GatewayTimes } from './targets/times.ts';
 import type { ReloadRecorder } from './telemetry/reload-metrics.ts';
 import { createTelemetry } from './telemetry/telemetry.ts';
 import { createUpstreamClient, type UpstreamClient, type UpstreamTimes } from './upstream/client.ts';
@@ -53,7 +53,7 @@ export type App = {
   /** The metrics in Prometheus' text format. */
   readonly metrics: () => Promise<string>;
   /** Who may call; it can be replaced as a whole while the gateway runs. */
-  readonly keyRing: KeyRing;
+  readonly keyStore: KeyStore;
   /**
    * Makes everything ready for another models file, and changes nothing yet. What it gives puts that in force at once;
    * requests that have begun go on as they began. To be called before anything else is made ready.
@@ -64,9 +64,9 @@ export type App = {
 export type AppParts = {
   readonly models: ModelsConfig;
   /** Who may call; without any, everybody. */
-  readonly keyHolders: readonly KeyHolder[];
+  readonly consumers: readonly Consumer[];
   readonly logger: Logger;
-  /** Where pictures are hosted, if they are. */
+  /** Where images are hosted, if they are. */
   readonly store?: ImageStore | undefined;
   /** The address under which callers reach the gateway; on loopback it is known without. */
   readonly publicBaseUrl?: string | undefined;
@@ -83,25 +83,25 @@ export type AppParts = {
   readonly entra?: EntraTokens | undefined;
 };
 
-const usualGraceMs = 60_000;
+const defaultGraceMs = 60_000;
 
 type ServerTimes = Pick<ServerParts, 'interimMs' | 'jsonGraceMs' | 'stallMs'>;
 
-const usualServerTimes: ServerTimes = { interimMs: 60_000, jsonGraceMs: 10_000, stallMs: 30_000 };
+const defaultServerTimes: ServerTimes = { interimMs: 60_000, jsonGraceMs: 10_000, stallMs: 30_000 };
 
 /** Puts the rooms together; nothing listens yet, and nothing is asked of any upstream. */
 export function buildApp(parts: AppParts): App {
-  const { keyHolders, logger, store, publicBaseUrl, openSpool } = parts;
+  const { consumers, logger, store, publicBaseUrl, openSpool } = parts;
   const telemetry = createTelemetry(logger);
   const lifecycle = createLifecycle();
-  const keyRing = new KeyRing(keyHolders);
+  const keyStore = new KeyStore(consumers);
   // Connections live as long as the process: they keep the way out of the network that they began with.
   const { egressProxy } = parts.models;
   const client = createUpstreamClient(parts.upstreamTimes, egressProxy);
   const downloads = createImageDownloads(undefined, egressProxy);
   const credentialsWith = createCredentials(parts.upstreamTimes);
   const targets = new TargetHealths();
-  const admission = new Admission(parts.models.limits, () => keyRing.size > 1);
+  const admission = new Admission(parts.models.limits, () => keyStore.size > 1);
   const running = new RunningWork(parts.models.limits.lingerMs);
   // It is known once the server listens.
   let hosted: Hosting | undefined;
@@ -112,7 +112,7 @@ export function buildApp(parts: AppParts): App {
 
   /** What depends on the models file; all else lives as long as the process. */
   function configure(models: ModelsConfig, entra: EntraTokens | undefined) {
-    const times = { ...usualTimes, ...models.limits, ...parts.times };
+    const times = { ...defaultTimes, ...models.limits, ...parts.times };
     const healths = targets.next(models.models, times);
     const upstream = {
       client,
@@ -129,7 +129,7 @@ export function buildApp(parts: AppParts): App {
     });
     const serving: Serving = {
       gateway: createGateway({ catalog, admission, recorder: telemetry, hosting, times, running }),
-      uploadLimits: { uploadBytes: models.uploadBytes, graceMs: parts.uploadGraceMs ?? usualGraceMs },
+      uploadLimits: { uploadBytes: models.uploadBytes, graceMs: parts.uploadGraceMs ?? defaultGraceMs },
       inputDownload: models.imageUrls === 'download' ? downloads.fromAnywhere : undefined,
       currency: models.currency,
     };
@@ -148,14 +148,14 @@ export function buildApp(parts: AppParts): App {
   const server = createServer({
     serving: () => inForce.serving,
     admission,
-    keyRing,
+    keyStore,
     lifecycle,
     store,
     recorder: telemetry,
     openSpool,
     corsOrigins: parts.corsOrigins ?? [],
     trustedProxies: parts.trustedProxies ?? [],
-    ...{ ...usualServerTimes, ...parts.times },
+    ...{ ...defaultServerTimes, ...parts.times },
     metrics: telemetry.metrics,
   });
   server.addHook('onClose', async () => {
@@ -174,7 +174,7 @@ export function buildApp(parts: AppParts): App {
     lifecycle,
     recorder: telemetry,
     metrics: telemetry.metrics,
-    keyRing,
+    keyStore,
     prepare(models, entra) {
       const { next, adopt } = configure(models, entra);
       return () => {
@@ -186,7 +186,7 @@ export function buildApp(parts: AppParts): App {
   };
 }
 
-/** Pictures can be hosted when there is a place for them, and an address that callers can use. */
+/** Images can be hosted when there is a place for them, and an address that callers can use. */
 function hostingAt(baseUrl: string | undefined, store: ImageStore | undefined): Hosting | undefined {
   if (baseUrl === undefined || store === undefined) return undefined;
   return { put: (bytes, retrying) => store.put(bytes, retrying), urlOf: (image) => `${baseUrl}${filePath(image)}` };

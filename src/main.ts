@@ -34,7 +34,7 @@ async function check(configuration: Configuration): Promise<void> {
   const { egressProxy } = configuration.models;
   const way = egressProxy ? ` Calls by https go through the proxy ${egressProxy.origin}.` : '';
   const warnings = warningsOf(configuration).map((warning) => `Warning: ${warning}\n`);
-  const parts = [describeModels(app.gateway.catalog), describeKeys(configuration.keys.holders)];
+  const parts = [describeModels(app.gateway.catalog), describeKeys(configuration.keys.consumers)];
   if (warnings.length > 0) parts.push(warnings.join(''));
   process.stdout.write(`The configuration is valid.${way}\n\n${parts.join('\n')}`);
 }

@@ -16,8 +16,8 @@ export const prompt = 'A watercolour of a lighthouse at dusk, seen from a small 
 export const jsonType = { 'content-type': 'application/json' };
 export const key = 'key-of-the-benchmark';
 
-/** The least that the answer holds: what stands around the pictures is more. */
-export function leastBytes({ kind, bytes }: Scenario): number {
+/** The least that the answer holds: what stands around the images is more. */
+export function minBytes({ kind, bytes }: Scenario): number {
   return kind === 'link' ? 0 : Math.floor((bytes * 4) / 3) * (kind === 'events' ? 4 : 1);
 }
 

@@ -1,6 +1,6 @@
 import { scenarioName } from '../scenario.ts';
 import type { Upstream } from '../upstream/start-upstream.ts';
-import { bodyFor, type Contestant, jsonType, leastBytes } from './contestant.ts';
+import { bodyFor, type Contestant, jsonType, minBytes } from './contestant.ts';
 
 /** Nobody: the upstream, called directly. */
 export function direct(upstream: Upstream): Contestant {
@@ -11,7 +11,7 @@ export function direct(upstream: Upstream): Contestant {
       url: `${upstream.deployment(scenario)}/images/generations?api-version=2025-04-01-preview`,
       headers: jsonType,
       body: bodyFor(scenarioName(scenario), scenario),
-      leastBytes: leastBytes(scenario),
+      minBytes: minBytes(scenario),
     }),
   };
 }

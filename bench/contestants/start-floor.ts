@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { startChild } from '../children.ts';
 import { scenarioName } from '../scenario.ts';
 import type { Upstream } from '../upstream/start-upstream.ts';
-import { bodyFor, type Contestant, jsonType, leastBytes } from './contestant.ts';
+import { bodyFor, type Contestant, jsonType, minBytes } from './contestant.ts';
 import { startOptions } from './start-options.ts';
 
 /** The bare forwarder, with the Node options of the gateway. */
@@ -18,7 +18,7 @@ export async function startFloor(upstream: Upstream): Promise<Contestant> {
       url: upstream.deployment(scenario).replace(upstream.origin, String(origin)).concat('/images/generations'),
       headers: jsonType,
       body: bodyFor(scenarioName(scenario), scenario),
-      leastBytes: leastBytes(scenario),
+      minBytes: minBytes(scenario),
     }),
   };
 }

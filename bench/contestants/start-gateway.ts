@@ -8,7 +8,7 @@ import { type Scenario, scenarioName } from '../scenario.ts';
 import { temporaryDirectory } from '../temporary-directory.ts';
 import type { Upstream } from '../upstream/start-upstream.ts';
 import { answers } from './answers.ts';
-import { bodyFor, type Contestant, jsonType, key, leastBytes } from './contestant.ts';
+import { bodyFor, type Contestant, jsonType, key, minBytes } from './contestant.ts';
 import { freePort } from './free-port.ts';
 import { startOptions } from './start-options.ts';
 
@@ -31,7 +31,7 @@ export type Gateway = Contestant & {
   readonly readyMs: number;
 };
 
-/** The gateway as `npm start` runs it: with keys, pictures on disk, and its log on its way to a file. */
+/** The gateway as `npm start` runs it: with keys, images on disk, and its log on its way to a file. */
 export async function startGateway(upstream: Upstream, options: Options): Promise<Gateway> {
   const directory = await temporaryDirectory();
   await writeFile(join(directory, 'models.json'), JSON.stringify(modelsFile(upstream, options)));
@@ -51,7 +51,7 @@ export async function startGateway(upstream: Upstream, options: Options): Promis
     url: `${origin}${path}`,
     headers: { ...jsonType, authorization: `Bearer ${key}` },
     body: JSON.stringify({ ...JSON.parse(bodyFor(scenarioName(scenario), scenario)), ...members }),
-    leastBytes: leastBytes(scenario),
+    minBytes: minBytes(scenario),
   });
   return { column: 'gateway', child, origin, readyMs, callWith, call: (scenario) => callWith(scenario, {}) };
 }

@@ -6,7 +6,7 @@ import { scenarioName } from '../scenario.ts';
 import { temporaryDirectory } from '../temporary-directory.ts';
 import type { Upstream } from '../upstream/start-upstream.ts';
 import { answers } from './answers.ts';
-import { bodyFor, type Contestant, jsonType, leastBytes } from './contestant.ts';
+import { bodyFor, type Contestant, jsonType, minBytes } from './contestant.ts';
 import { freePort } from './free-port.ts';
 
 /** nginx with one worker and `proxy_pass`, everything else as it is by default; `undefined` where it is not present. */
@@ -26,7 +26,7 @@ export async function startNginx(upstream: Upstream): Promise<Contestant | undef
       url: upstream.deployment(scenario).replace(upstream.origin, origin).concat('/images/generations'),
       headers: jsonType,
       body: bodyFor(scenarioName(scenario), scenario),
-      leastBytes: leastBytes(scenario),
+      minBytes: minBytes(scenario),
     }),
   };
 }

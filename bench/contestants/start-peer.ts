@@ -4,7 +4,7 @@ import { startChild } from '../children.ts';
 import { scenarioName } from '../scenario.ts';
 import type { Upstream } from '../upstream/start-upstream.ts';
 import { answers } from './answers.ts';
-import { bodyFor, type Contestant, jsonType, key, leastBytes } from './contestant.ts';
+import { bodyFor, type Contestant, jsonType, key, minBytes } from './contestant.ts';
 import { freePort } from './free-port.ts';
 
 const program = fileURLToPath(new URL('../node_modules/@portkey-ai/gateway/build/start-server.js', import.meta.url));
@@ -28,7 +28,7 @@ export async function startPeer(upstream: Upstream): Promise<Contestant | undefi
         'x-portkey-custom-host': upstream.deployment(scenario),
       },
       body: bodyFor(scenarioName(scenario), scenario),
-      leastBytes: leastBytes(scenario),
+      minBytes: minBytes(scenario),
     }),
   };
 }

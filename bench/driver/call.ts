@@ -4,7 +4,7 @@ export type Call = {
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
   /** A shorter answer, or one of another status than 200, is a mistake. */
-  readonly leastBytes: number;
+  readonly minBytes: number;
 };
 
 /** What the driver can be asked for. */

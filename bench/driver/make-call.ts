@@ -7,7 +7,7 @@ const endOfEvent = '\n\n';
 
 /** One call: when its first event and its last byte came, in milliseconds. Rejects where the answer is not the expected one. */
 export function makeCall(call: Call): Promise<{ first: number; whole: number }> {
-  const { url, headers, body, leastBytes } = call;
+  const { url, headers, body, minBytes } = call;
   const begin = performance.now();
   return new Promise((resolve, reject) => {
     const length = { 'content-length': String(Buffer.byteLength(body)) };
@@ -22,7 +22,7 @@ export function makeCall(call: Call): Promise<{ first: number; whole: number }> 
       response.on('end', () => {
         const whole = performance.now() - begin;
         if (response.statusCode !== 200) reject(new Error(`status ${response.statusCode}`));
-        else if (bytes < leastBytes) reject(new Error(`only ${bytes} bytes`));
+        else if (bytes < minBytes) reject(new Error(`only ${bytes} bytes`));
         else resolve({ first: first ?? whole, whole });
       });
       response.on('error', reject);

@@ -8,7 +8,7 @@ import type { Scenario } from '../scenario.ts';
 import { type Spread, spreadOf } from '../statistics.ts';
 
 const bytes = 2_000_000;
-const picture: Scenario = { kind: 'picture', bytes, delayMs: 0 };
+const image: Scenario = { kind: 'image', bytes, delayMs: 0 };
 const link: Scenario = { kind: 'link', bytes, delayMs: 0 };
 const atOnce = 8;
 
@@ -16,21 +16,21 @@ const atOnce = 8;
 export const conversions: Part = {
   name: 'conversions',
   async run({ upstream, driver, rounds, isQuick }) {
-    const gateway = await startGateway(upstream, { scenarios: [picture, link] });
+    const gateway = await startGateway(upstream, { scenarios: [image, link] });
     const pid = gateway.child.pid ?? 0;
     const base64Bytes = Math.floor((bytes * 4) / 3);
     const ways = [
-      { name: 'base64 → base64', call: gateway.call(picture) },
+      { name: 'base64 → base64', call: gateway.call(image) },
       {
         name: 'base64 → url on disk',
-        call: { ...gateway.callWith(picture, { response_format: 'url' }), leastBytes: 0 },
+        call: { ...gateway.callWith(image, { response_format: 'url' }), minBytes: 0 },
       },
       {
         name: 'url → base64',
         // What this family calls its better quality.
         call: {
           ...gateway.callWith(link, { response_format: 'b64_json', quality: 'hd' }),
-          leastBytes: base64Bytes,
+          minBytes: base64Bytes,
         },
       },
     ].map((way) => ({ ...way, cpu: [] as number[], peak: [] as number[] }));

@@ -8,7 +8,7 @@ import { spreadOf } from '../statistics.ts';
 
 const upload = { edits: 20, images: 5, bytes: 20_000_000 };
 
-/** Twenty edits of five pictures of 20 MB each, at once. */
+/** Twenty edits of five images of 20 MB each, at once. */
 export const edits: Part = {
   name: 'edits',
   async run({ upstream, driver, isQuick }) {

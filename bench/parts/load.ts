@@ -9,15 +9,15 @@ import type { Bench, Part } from '../part.ts';
 import type { Scenario } from '../scenario.ts';
 import { type Spread, spreadOf } from '../statistics.ts';
 
-const pictureBytes = 4_000_000;
+const imageBytes = 4_000_000;
 const delayMs = 10_000;
-const ready: Scenario = { kind: 'picture', bytes: pictureBytes, delayMs: 0 };
+const ready: Scenario = { kind: 'image', bytes: imageBytes, delayMs: 0 };
 const withDelay: readonly string[] = [
   '--import',
   fileURLToPath(new URL('../measures/report-delay.ts', import.meta.url)),
 ];
 
-/** Many pictures of 4 MB at once: the event loop's delay, and the process's memory. */
+/** Many images of 4 MB at once: the event loop's delay, and the process's memory. */
 export const load: Part = {
   name: 'load',
   async run(bench) {
@@ -48,7 +48,7 @@ async function measure(inFlight: number, bench: Bench): Promise<{ peak: Spread; 
     burst: [] as number[],
     burstP99: [] as number[],
   };
-  const slow: Scenario = { kind: 'picture', bytes: pictureBytes, delayMs };
+  const slow: Scenario = { kind: 'image', bytes: imageBytes, delayMs };
   // The usual caps are 200 requests, and memory for about 500.
   const limits = inFlight > 200 ? { limits: { inFlight, heldBytes: inFlight * 2_000_000 } } : {};
   for (let run = 0; run < runs; run += 1) {
@@ -88,8 +88,8 @@ async function measure(inFlight: number, bench: Bench): Promise<{ peak: Spread; 
 
 const readers = 100;
 
-/** The kernel takes some megabytes for each reader; the picture is large enough that the gateway has to wait. */
-const large: Scenario = { kind: 'picture', bytes: 12_000_000, delayMs: 0 };
+/** The kernel takes some megabytes for each reader; the image is large enough that the gateway has to wait. */
+const large: Scenario = { kind: 'image', bytes: 12_000_000, delayMs: 0 };
 
 async function stalledReaders({ upstream, driver, isQuick }: Bench): Promise<Figure[]> {
   const added: number[] = [];

@@ -7,7 +7,7 @@ import type { Part } from '../part.ts';
 import { percentile, type Spread, spreadOf } from '../statistics.ts';
 
 const roundTripMs = 20;
-const longestMs = 60_000;
+const maxMs = 60_000;
 const durations = Array.from({ length: 591 }, (_, at) => 1_000 + at * 100);
 
 /** How soon the gateway's own polling notices that an operation is done, and how often it asks. No hint is given. */
@@ -27,7 +27,7 @@ export const polling: Part = {
           50,
         ),
       );
-      found.polls.push(operations.find(({ durationMs }) => durationMs === longestMs)?.polls ?? 0);
+      found.polls.push(operations.find(({ durationMs }) => durationMs === maxMs)?.polls ?? 0);
     }
     const [median, polls] = [spreadOf(found.median), spreadOf(found.polls)];
     return [

@@ -10,12 +10,12 @@ import { percentile } from '../statistics.ts';
 const events: Scenario = { kind: 'events', bytes: 1_500_000, delayMs: 100 };
 const perSecond = 5;
 
-/** What a contestant adds to the time until the first partial picture is there to its last byte. */
+/** What a contestant adds to the time until the first partial image is there to its last byte. */
 export const stream: Part = {
   name: 'stream',
   run: ({ upstream, driver, rounds, isQuick }) =>
     withContestants(upstream, [events], async (present) => {
-      // The peer does not stream pictures.
+      // The peer does not stream images.
       const contestants = [direct(upstream), ...present.filter(({ column }) => column !== 'peer')];
       const [p50, p99] = [new Rounds(), new Rounds()];
       const all = new Map<Column, number[]>();

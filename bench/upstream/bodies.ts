@@ -12,27 +12,27 @@ const usage = {
 };
 
 /** A file that begins as a PNG does, and whose rest cannot be compressed. */
-export function pictureFile(bytes: number): Buffer {
+export function imageFile(bytes: number): Buffer {
   return Buffer.concat([pngHeader, randomBytes(Math.max(0, bytes - pngHeader.length))]);
 }
 
 /** The answer of the Images API, as Azure's deployments give it. */
-export function pictureAnswer({ bytes }: Scenario): Buffer {
+export function imageAnswer({ bytes }: Scenario): Buffer {
   const facts = { background: 'opaque', output_format: 'png', quality: 'high', size: '1024x1024' };
-  const data = [{ b64_json: pictureFile(bytes).toString('base64') }];
+  const data = [{ b64_json: imageFile(bytes).toString('base64') }];
   return Buffer.from(JSON.stringify({ created: 1_750_000_000, ...facts, data, usage }));
 }
 
-/** The same with the picture's address. */
+/** The same with the image's address. */
 export function linkAnswer({ bytes }: Scenario, origin: string): Buffer {
   const data = [{ revised_prompt: 'a cat', url: `${origin}/files/${bytes}` }];
   return Buffer.from(JSON.stringify({ created: 1_750_000_000, data }));
 }
 
-/** Three partial pictures and the final one, each as one event. */
-export function pictureEvents({ bytes }: Scenario): readonly Buffer[] {
+/** Three partial images and the final one, each as one event. */
+export function imageEvents({ bytes }: Scenario): readonly Buffer[] {
   const facts = { background: 'opaque', created_at: 1_750_000_000, output_format: 'png', quality: 'high' };
-  const b64_json = pictureFile(bytes).toString('base64');
+  const b64_json = imageFile(bytes).toString('base64');
   const event = (type: string, more: object) =>
     Buffer.from(
       `event: ${type}\ndata: ${JSON.stringify({ type, b64_json, size: '1024x1024', ...facts, ...more })}\n\n`,

@@ -3,7 +3,7 @@ import http, { type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
 import { type Scenario, scenarioName, scenarioNamed } from '../scenario.ts';
-import { linkAnswer, pictureAnswer, pictureEvents, pictureFile } from './bodies.ts';
+import { imageAnswer, imageEvents, imageFile, linkAnswer } from './bodies.ts';
 
 const bodies = new Map<string, readonly Buffer[]>();
 
@@ -19,14 +19,14 @@ async function answer(scenario: Scenario, response: ServerResponse): Promise<voi
   if (kind === 'events') {
     response.writeHead(200, { 'content-type': 'text/event-stream' });
     response.flushHeaders();
-    for (const event of bodyOf(name, () => pictureEvents(scenario))) {
+    for (const event of bodyOf(name, () => imageEvents(scenario))) {
       if (delayMs > 0) await wait(delayMs);
       response.write(event);
     }
     response.end();
     return;
   }
-  const body = bodyOf(name, () => [kind === 'picture' ? pictureAnswer(scenario) : linkAnswer(scenario, origin())]);
+  const body = bodyOf(name, () => [kind === 'image' ? imageAnswer(scenario) : linkAnswer(scenario, origin())]);
   if (delayMs > 0) await wait(delayMs);
   send(response, 'application/json', body);
 }
@@ -48,7 +48,7 @@ const server = http.createServer((request, response) => {
       send(
         response,
         'image/png',
-        bodyOf(pathname, () => [pictureFile(Number(bytes))]),
+        bodyOf(pathname, () => [imageFile(Number(bytes))]),
       );
     else response.writeHead(404).end();
   });

@@ -6,7 +6,7 @@ import { cancelResponse, pollResponse } from './poll-response.ts';
 import { projectOf, requireVersion, responsePlaces } from './response-places.ts';
 import { createResponseShelf } from './response-shelf.ts';
 
-// Pictures to edit come in the body, as data URLs.
+// Images to edit come in the body, as data URLs.
 const largestBody = 64 * 1024 * 1024;
 
 /** Adds the Responses API with the image generation tool: create, poll, cancel (CONTRACTS §3.4). */

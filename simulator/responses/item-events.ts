@@ -1,11 +1,11 @@
-import { pictureMarker } from '../answer-body.ts';
-import type { Picture } from '../draw-picture.ts';
+import { imageMarker } from '../answer-body.ts';
+import type { Image } from '../draw-image.ts';
 import { echoOf, type Members } from '../images-answer.ts';
 import type { StreamEvent } from '../stream-scripts.ts';
 import type { OutputItem } from './output-items.ts';
 import type { ResponseJob } from './response-job.ts';
 
-/** The events of one item. Partial pictures belong between `begin` and `end`; `done` is one of `end`. */
+/** The events of one item. Partial images belong between `begin` and `end`; `done` is one of `end`. */
 export type ItemEvents = {
   readonly begin: readonly StreamEvent[];
   readonly end: readonly StreamEvent[];
@@ -14,8 +14,8 @@ export type ItemEvents = {
 };
 
 /** An event whose name is the type that it carries. */
-export function typedEvent(type: string, members: Members, pictures: readonly Picture[] = []): StreamEvent {
-  return { kind: 'event', name: type, members: { type, ...members }, pictures };
+export function typedEvent(type: string, members: Members, images: readonly Image[] = []): StreamEvent {
+  return { kind: 'event', name: type, members: { type, ...members }, images };
 }
 
 /** The events that tell of an item, in order (CONTRACTS §3.4, stream events). */
@@ -25,11 +25,11 @@ export function itemEvents(item: OutputItem, position: number): ItemEvents {
   const { id, members } = item;
   const begun = { id, type: members.type, status: 'in_progress', ...(isCall ? { result: null } : { content: [] }) };
   const added = typedEvent('response.output_item.added', { output_index: position, item: begun });
-  const done = typedEvent('response.output_item.done', { output_index: position, item: members }, item.pictures);
+  const done = typedEvent('response.output_item.done', { output_index: position, item: members }, item.images);
   if (!isCall) return { begin: [added], end: [...messageEvents(item, place), done], done, isCall };
   const progress = (state: string) => typedEvent(`response.image_generation_call.${state}`, place);
   const begin = [added, progress('in_progress'), progress('generating')];
-  // The picture is not in `completed`, but in what follows.
+  // The image is not in `completed`, but in what follows.
   const end = members.status === 'failed' ? [done] : [progress('completed'), done];
   return { begin, end, done, isCall };
 }
@@ -46,14 +46,14 @@ function messageEvents({ members }: OutputItem, place: Members): StreamEvent[] {
   ];
 }
 
-/** A picture amid its making; it belongs to the first item. */
-export function partialEvent(job: ResponseJob, itemId: string, picture: Picture, index: number): StreamEvent {
+/** An image amid its making; it belongs to the first item. */
+export function partialEvent(job: ResponseJob, itemId: string, image: Image, index: number): StreamEvent {
   const members = {
     item_id: itemId,
     output_index: 0,
     partial_image_index: index,
-    partial_image_b64: pictureMarker,
+    partial_image_b64: imageMarker,
     ...echoOf(job.image),
   };
-  return typedEvent('response.image_generation_call.partial_image', members, [picture]);
+  return typedEvent('response.image_generation_call.partial_image', members, [image]);
 }

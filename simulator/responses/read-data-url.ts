@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { PlainAnswer } from '../azure-errors.ts';
-import { inspectPicture } from '../inspect-picture.ts';
-import { pictureTypes } from '../picture-types.ts';
+import { imageTypes } from '../image-types.ts';
+import { inspectImage } from '../inspect-image.ts';
 import type { ReceivedFile } from '../receive-form.ts';
 import { invalidMember } from './response-errors.ts';
 
@@ -19,10 +19,10 @@ export async function readDataUrl(url: string, part: string, param: string): Pro
   if (content.length !== Math.floor((digits * 3) / 4)) return invalidMember(param, 'is not base64');
   return {
     part,
-    filename: `${part}.${pictureTypes.find(({ mediaType }) => mediaType === contentType)?.extensions[0] ?? 'bin'}`,
+    filename: `${part}.${imageTypes.find(({ mediaType }) => mediaType === contentType)?.extensions[0] ?? 'bin'}`,
     contentType,
     bytes: content.length,
     sha256: createHash('sha256').update(content).digest('hex'),
-    facts: await inspectPicture(content, content.length <= largestDecoded),
+    facts: await inspectImage(content, content.length <= largestDecoded),
   };
 }

@@ -4,13 +4,13 @@ import type { Family } from '../families.ts';
 import type { JobPlace } from '../image-job.ts';
 import type { ReceivedFile } from '../receive-form.ts';
 import { isObject, type RequestBody } from '../request-body.ts';
-import { sourcePictureOf } from '../source-picture.ts';
+import { sourceImageOf } from '../source-image.ts';
 import { readDataUrl } from './read-data-url.ts';
 import { invalidMember } from './response-errors.ts';
 
 type Edited = Pick<JobPlace, 'edited'>;
 
-/** Decodes and checks the pictures of a request: what is to be edited, which is nothing without pictures. */
+/** Decodes and checks the images of a request: what is to be edited, which is nothing without images. */
 export async function readEdit(
   images: readonly string[],
   tool: RequestBody,
@@ -22,7 +22,7 @@ export async function readEdit(
     return mask === undefined ? {} : invalidMember('tools[0].input_image_mask', 'needs an input image');
   }
   const files: ReceivedFile[] = [];
-  for (const { url, part, param } of pictureUrls(images, mask)) {
+  for (const { url, part, param } of imageUrls(images, mask)) {
     const file = await readDataUrl(url, part, param);
     if ('status' in file) return file;
     files.push(file);
@@ -32,11 +32,11 @@ export async function readEdit(
   const [first] = files;
   // CONTRACTS §3.4: the model is told to draw anew, whatever it was shown.
   if (first === undefined || action === 'generate') return {};
-  return { edited: { source: await sourcePictureOf(first), inputs: images.length } };
+  return { edited: { source: await sourceImageOf(first), inputs: images.length } };
 }
 
 // They are checked like the parts of a form, and called so.
-function pictureUrls(images: readonly string[], mask: unknown) {
+function imageUrls(images: readonly string[], mask: unknown) {
   const part = images.length === 1 ? 'image' : 'image[]';
   const inputs = images.map((url) => ({ url, part, param: 'input' }));
   if (!isObject(mask)) return inputs;

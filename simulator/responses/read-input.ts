@@ -2,7 +2,7 @@ import { missingParameter, type PlainAnswer, unknownParameter } from '../azure-e
 import { isObject } from '../request-body.ts';
 import { invalidMember } from './response-errors.ts';
 
-/** What the messages of a request say and show. The pictures are data URLs. */
+/** What the messages of a request say and show. The images are data URLs. */
 export type ReadInput = { readonly prompt: string; readonly images: readonly string[] };
 
 type Part = { readonly text: string } | { readonly image: string };

@@ -11,9 +11,9 @@ const megabyte = 1024 * 1024;
 /** The body that shows a response in this state, with its output when it has come to the end it was meant for. */
 export async function responseBody(job: ResponseJob, status: ResponseStatus): Promise<AnswerBody> {
   const items = status === outcomeOf(job).status ? await outputItems(job) : [];
-  const pictures = items.flatMap((item) => item.pictures);
+  const images = items.flatMap((item) => item.images);
   const spelling = job.image.scenario.name === 'escaped' ? 'escaped' : 'usual';
-  return jsonBody(responseMembers(job, status, items), pictures, spelling);
+  return jsonBody(responseMembers(job, status, items), images, spelling);
 }
 
 /** The members of a whole Response object (CONTRACTS §3.4). */
@@ -40,7 +40,7 @@ export function responseMembers(job: ResponseJob, status: ResponseStatus, items:
   return lateMembers(members, name);
 }
 
-// CONTRACTS §3.4: the tokens of the chat model, not of the picture.
+// CONTRACTS §3.4: the tokens of the chat model, not of the image.
 function chatUsageOf({ image }: ResponseJob): Members {
   const { input_tokens: inputTokens } = usageOf(image);
   const [input, output] = [Number(inputTokens) + 100, 50];

@@ -6,9 +6,9 @@ import type { ResponseJob } from './response-job.ts';
 /** The states of a response (CONTRACTS §3.4). */
 export type ResponseStatus = 'queued' | 'in_progress' | 'completed' | 'failed' | 'cancelled' | 'incomplete';
 
-/** What a response puts out: calls of the tool, with picture, without, or failed, and messages. */
+/** What a response puts out: calls of the tool, with image, without, or failed, and messages. */
 export type OutputKind =
-  | { readonly kind: 'picture' | 'empty-call' | 'text' | 'refusal' }
+  | { readonly kind: 'image' | 'empty-call' | 'text' | 'refusal' }
   | { readonly kind: 'failed-call'; readonly error: Members };
 
 /** How a response ends. */
@@ -20,7 +20,7 @@ export type ResponseOutcome = {
   readonly output: readonly OutputKind[];
 };
 
-const picture = { kind: 'picture' } as const;
+const image = { kind: 'image' } as const;
 const text = { kind: 'text' } as const;
 
 const failed = (code: string, message: string): ResponseOutcome => ({
@@ -43,8 +43,7 @@ const outcomes: Partial<Record<ScenarioName, (job: ResponseJob) => ResponseOutco
   'agent-refusal': () => ({ status: 'completed', output: [{ kind: 'refusal' }] }),
   'agent-failed': () => failed('server_error', 'An error occurred while processing your request.'),
   'agent-failed-rate-limit': () => failed('rate_limit_exceeded', 'Rate limit reached. Please try again later.'),
-  'agent-failed-policy': () =>
-    failed('image_content_policy_violation', 'The picture was refused by the content policy.'),
+  'agent-failed-policy': () => failed('image_content_policy_violation', 'The image was refused by the content policy.'),
   'agent-failed-image': () => failed('invalid_image', 'The image data you provided does not represent a valid image.'),
   'agent-call-failed': ({ requestId }) => {
     const { error } = moderationBlocked(requestId).body as { error: Members };
@@ -62,7 +61,7 @@ export function outcomeOf(job: ResponseJob): ResponseOutcome {
   return (
     outcomes[scenario.name]?.(job) ?? {
       status: 'completed',
-      output: [...Array.from({ length: count }, () => picture), text],
+      output: [...Array.from({ length: count }, () => image), text],
     }
   );
 }

@@ -1,4 +1,4 @@
-import { drawPicture } from '../draw-picture.ts';
+import { drawImage } from '../draw-image.ts';
 import { partialOrdersOf } from '../image-job.ts';
 import { playScript, type StreamEvent, type StreamStep } from '../stream-scripts.ts';
 import { type ItemEvents, itemEvents, partialEvent, typedEvent } from './item-events.ts';
@@ -37,8 +37,8 @@ export async function responseSteps(job: ResponseJob): Promise<readonly StreamSt
 const decoy = Buffer.from('This is a decoy.').toString('base64');
 
 async function partialEvents(job: ResponseJob, [first]: readonly OutputItem[]): Promise<StreamEvent[]> {
-  const pictures = await Promise.all(partialOrdersOf(job.image).map(drawPicture));
-  return pictures.map((picture, index) => partialEvent(job, first?.id ?? '', picture, index));
+  const madeImages = await Promise.all(partialOrdersOf(job.image).map(drawImage));
+  return madeImages.map((made, index) => partialEvent(job, first?.id ?? '', made, index));
 }
 
 function endOf({ image }: ResponseJob, { end, done, isCall }: ItemEvents): readonly StreamEvent[] {
@@ -49,8 +49,8 @@ function endOf({ image }: ResponseJob, { end, done, isCall }: ItemEvents): reado
 function endEvent(job: ResponseJob, items: readonly OutputItem[]): StreamEvent {
   const { status } = outcomeOf(job);
   const response = responseMembers(job, status, items);
-  const pictures = items.flatMap((item) => item.pictures);
-  return typedEvent(`response.${status === 'cancelled' ? 'failed' : status}`, { response }, pictures);
+  const madeImages = items.flatMap((item) => item.images);
+  return typedEvent(`response.${status === 'cancelled' ? 'failed' : status}`, { response }, madeImages);
 }
 
 /** CONTRACTS §3.4: every event has its number, and a refusal that is flat has a param, too. */

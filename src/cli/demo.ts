@@ -45,7 +45,7 @@ The gateway listens on ${gateway}; the key is ${key}. Try:
 
   ${call}
 
-The same, as a picture in cat.png:
+The same, as an image in cat.png:
 
   ${call} -s | node -e '${save}'
 

@@ -1,17 +1,17 @@
-import type { KeyHolder, KeyLimits } from '../domain/key-holder.ts';
+import type { Consumer, KeyLimits } from '../domain/consumer.ts';
 
 /** Who may call, for people. No secrets. */
-export function describeKeys(holders: readonly KeyHolder[]): string {
-  if (holders.length === 0) return 'Nobody has to show a key.\n';
-  return `Who may call:\n${holders.map(describeHolder).join('')}`;
+export function describeKeys(consumers: readonly Consumer[]): string {
+  if (consumers.length === 0) return 'Nobody has to show a key.\n';
+  return `Who may call:\n${consumers.map(describeHolder).join('')}`;
 }
 
-function describeHolder({ name, keys, models, limits }: KeyHolder): string {
+function describeHolder({ name, keys, models, limits }: Consumer): string {
   const remarks = [keys.map(describeKey).join(', '), models ? `models ${models.join(', ')}` : 'all models'];
   return `  ${name}: ${[...remarks, ...describeLimits(limits)].join('; ')}\n`;
 }
 
-function describeKey({ expiresAt }: KeyHolder['keys'][number]): string {
+function describeKey({ expiresAt }: Consumer['keys'][number]): string {
   if (expiresAt === undefined) return 'a key';
   return `a key until ${new Date(expiresAt).toISOString()}`;
 }

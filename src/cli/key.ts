@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { callerName, callerNameRule } from '../config/keys-schema.ts';
-import { hashOfKey } from '../domain/key-holder.ts';
+import { hashOfKey } from '../domain/consumer.ts';
 import { readCommandLine } from './command-line.ts';
 
 // Run as a program (`npm run key -- --name NAME`) this file shows a new key, once.

@@ -36,7 +36,7 @@ export type Reload = {
   watch(options?: { readonly intervalMs?: number; readonly signal?: AbortSignal }): Promise<void>;
 };
 
-const usualIntervalMs = 5_000;
+const defaultIntervalMs = 5_000;
 
 /** Replaces the configuration of a running process: as a whole and when all of it is valid, and else the old one goes on. */
 export function createReload({ parts, files, readVariables, recorder, logger, isEnding, content }: Parts): Reload {
@@ -71,7 +71,7 @@ export function createReload({ parts, files, readVariables, recorder, logger, is
 
   return {
     now,
-    async watch({ intervalMs = usualIntervalMs, ...until } = {}) {
+    async watch({ intervalMs = defaultIntervalMs, ...until } = {}) {
       let seen: string | undefined;
       // It keeps no process alive.
       for await (const _ of every(intervalMs, undefined, { ref: false, ...until })) {

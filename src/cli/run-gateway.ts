@@ -79,7 +79,7 @@ function attempt<T>(failures: unknown[], read: () => T): T | undefined {
 
 /** What the operator should see to although it is allowed, one line each. */
 export function warningsOf({ environment, models, keys }: Configuration): readonly string[] {
-  const isOpenToPages = keys.holders.length === 0 && environment.corsOrigins.includes('*');
+  const isOpenToPages = keys.consumers.length === 0 && environment.corsOrigins.includes('*');
   return [...environment.warnings, ...(isOpenToPages ? [openToPages] : []), ...models.warnings, ...keys.warnings];
 }
 
@@ -114,7 +114,7 @@ const nowhere: DestinationStream = { write() {} };
 /**
  * Rejects when tokens are needed, and the environment offers no way to them that makes sense.
  *
- * @param outside where pictures are hosted and the log goes; by default nowhere
+ * @param outside where images are hosted and the log goes; by default nowhere
  */
 export async function buildGateway(
   { environment, models, keys }: Configuration,
@@ -124,7 +124,7 @@ export async function buildGateway(
   const openSpool = createInputSpools(uploadsDirectory(environment));
   const logger = await createLogger({ level: logLevel, isPretty: logPretty, destination: log });
   const entra = await entraFor(models);
-  const parts = { models, keyHolders: keys.holders, logger, store, publicBaseUrl, openSpool, corsOrigins, entra };
+  const parts = { models, consumers: keys.consumers, logger, store, publicBaseUrl, openSpool, corsOrigins, entra };
   return { app: buildApp({ ...parts, trustedProxies }), logger };
 }
 
@@ -155,7 +155,7 @@ export async function runGateway(configuration: Configuration, readVariables?: (
   if (opened?.unclaimed) {
     logger.warn(`DATA_DIR cannot be claimed (${opened.unclaimed}): nothing keeps a second gateway out of it`);
   }
-  if (app.keyRing.isOpen) {
+  if (app.keyStore.isOpen) {
     const reason = 'GATEWAY_API_KEYS is not set, and there is no keys file';
     logger.warn(`${reason}: every program on this machine may call, and all callers are one`);
   }
@@ -174,7 +174,7 @@ export async function runGateway(configuration: Configuration, readVariables?: (
 /** The code of the system says why the directory could not be claimed. */
 type OpenedStore = { readonly store: ImageStore; readonly unclaimed: string | undefined };
 
-/** The pictures of two processes in one directory would be links that only one of them knows, and double its limit. */
+/** The images of two processes in one directory would be links that only one of them knows, and double its limit. */
 async function openStore(directory: string): Promise<OpenedStore> {
   await prepareDirectory(directory);
   const unclaimed = await claimDirectory(directory);
@@ -207,7 +207,7 @@ function filesPart(app: App, logger: Logger, start: Configuration): Prepare {
     // Keys name models: both are read together.
     const keys = loadKeys(environment, variables, models);
     const warnings = warningsOf({ ...start, models, keys });
-    if (keys.holders.length === 0 && !app.keyRing.isOpen) throw nobodyLeft(environment);
+    if (keys.consumers.length === 0 && !app.keyStore.isOpen) throw nobodyLeft(environment);
     // The usual keys file need not exist.
     const texts = configFiles(environment)
       .filter(hasKeys)
@@ -216,7 +216,7 @@ function filesPart(app: App, logger: Logger, start: Configuration): Prepare {
     const swap = app.prepare(models, await entraFor(models));
     return () => {
       swap();
-      app.keyRing.replace(keys.holders);
+      app.keyStore.replace(keys.consumers);
       for (const warning of warnings) if (!told.includes(warning)) logger.warn(warning);
       told = warnings;
       if (others.length > 0) logger.warn({ variables: others }, 'changed in .env: in force after the next start');

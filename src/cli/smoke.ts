@@ -7,16 +7,16 @@ import { buildGateway, readConfiguration } from './run-gateway.ts';
 import { confirm } from './smoke/confirm.ts';
 import { describeBill } from './smoke/describe-bill.ts';
 import { describeFailure } from './smoke/describe-failure.ts';
-import { receivePicture, smokeRequest, startSmoke } from './smoke/draw-once.ts';
-import { openPictureFile, type PictureFile } from './smoke/picture-file.ts';
+import { receiveImage, smokeRequest, startSmoke } from './smoke/draw-once.ts';
+import { type ImageFile, openImageFile } from './smoke/image-file.ts';
 
-// One real picture, by the way that requests take through the gateway; nothing listens.
+// One real image, by the way that requests take through the gateway; nothing listens.
 
 const interruptedCode = 130;
 
 const command: Command = {
   usage: 'npm run smoke -- MODEL [--yes]',
-  about: 'Makes one real picture with a model, in its lowest quality, after a question. Azure bills it.',
+  about: 'Makes one real image with a model, in its lowest quality, after a question. Azure bills it.',
   options: { yes: { meaning: 'makes it without a question' } },
   maxWords: 1,
 };
@@ -43,19 +43,17 @@ async function smoke({ gateway }: App, name: string | undefined, isAgreed: boole
   const usage = `${command.usage}, where MODEL is one of: ${catalog.names.join(', ')}\n`;
   if (name === undefined || !catalog.names.includes(name)) return refuse(usage);
   if (!isAgreed && !process.stdin.isTTY) {
-    return refuse(
-      'There is no terminal to ask at. With --yes the picture is made, and paid for, without a question.\n',
-    );
+    return refuse('There is no terminal to ask at. With --yes the image is made, and paid for, without a question.\n');
   }
   const { quality = 'its only quality' } = smokeRequest(catalog.find(name));
   if (!isAgreed) {
-    const question = `This makes one real picture with ${name} (${quality}), and Azure bills it. Go on? [y/N] `;
+    const question = `This makes one real image with ${name} (${quality}), and Azure bills it. Go on? [y/N] `;
     const answer = await confirm(question, { input: process.stdin, output: process.stdout });
     if (answer !== 'yes') process.stdout.write('\nNothing was sent, and nothing was billed.\n');
     if (answer === 'interrupted') return interruptedCode;
     if (answer === 'no') return 1;
   }
-  const file = await openPictureFile(process.cwd(), name, new Date());
+  const file = await openImageFile(process.cwd(), name, new Date());
   try {
     return await draw(gateway, name, file);
   } finally {
@@ -63,7 +61,7 @@ async function smoke({ gateway }: App, name: string | undefined, isAgreed: boole
   }
 }
 
-async function draw(gateway: App['gateway'], name: string, file: PictureFile): Promise<number> {
+async function draw(gateway: App['gateway'], name: string, file: ImageFile): Promise<number> {
   const begin = performance.now();
   let isInterrupted = false;
   try {
@@ -73,15 +71,15 @@ async function draw(gateway: App['gateway'], name: string, file: PictureFile): P
       isInterrupted = true;
       generation.cancel('shutdown');
     });
-    process.stdout.write('Asking for a picture …\n');
-    const { picture, usage } = await receivePicture(generation);
-    const saved = await file.save(picture).catch((cause) => {
-      throw new Error(`the picture was made and billed, but could not be saved: ${cause.message}`, { cause });
+    process.stdout.write('Asking for an image …\n');
+    const { image, usage } = await receiveImage(generation);
+    const saved = await file.save(image).catch((cause) => {
+      throw new Error(`the image was made and billed, but could not be saved: ${cause.message}`, { cause });
     });
     const { target = '', attempts, adaptations, bill } = generation.report;
     const seconds = ((performance.now() - begin) / 1000).toFixed(1);
     const adapted = adaptations.length > 0 ? `, adapted: ${adaptations.join(', ')}` : '';
-    process.stdout.write(`${saved}: ${picture.length} bytes\n`);
+    process.stdout.write(`${saved}: ${image.length} bytes\n`);
     process.stdout.write(`Target ${target}, ${attempts} call${attempts === 1 ? '' : 's'}, ${seconds} s${adapted}. `);
     process.stdout.write(`${describeBill(usage, bill)}\n`);
     return 0;

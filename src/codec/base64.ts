@@ -7,7 +7,7 @@ export function encodeBase64(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buff
 
 /**
  * The bytes of a base64 text, cut anywhere. Each piece is valid only until the next one is asked for: they share one
- * buffer, so that many large pictures at once do not wait for the garbage collector. Throws what `damaged` gives for
+ * buffer, so that many large images at once do not wait for the garbage collector. Throws what `damaged` gives for
  * anything that is not base64.
  */
 export function decodeBase64(pieces: AsyncIterable<Buffer>, damaged: () => Error): AsyncGenerator<Buffer> {

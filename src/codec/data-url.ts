@@ -1,14 +1,14 @@
 import type { ImageInput } from '../domain/image-input.ts';
 import { encodeBase64 } from './base64.ts';
 
-type Picture = Pick<ImageInput, 'mediaType' | 'bytes'>;
+type Image = Pick<ImageInput, 'mediaType' | 'bytes'>;
 
-/** How many characters a picture's data URL (RFC 2397) has. */
-export function dataUrlLength({ mediaType, bytes }: Picture): number {
+/** How many characters an image's data URL (RFC 2397) has. */
+export function dataUrlLength({ mediaType, bytes }: Image): number {
   return head(mediaType).length + Math.ceil(bytes / 3) * 4;
 }
 
-/** A picture's data URL while the picture is read. */
+/** An image's data URL while the image is read. */
 export async function* dataUrl(input: Pick<ImageInput, 'mediaType' | 'open'>): AsyncGenerator<Buffer> {
   yield Buffer.from(head(input.mediaType));
   yield* encodeBase64(input.open());

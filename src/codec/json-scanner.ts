@@ -51,10 +51,10 @@ type Options = {
   readonly isStrict?: boolean;
 };
 
-/** No answer needs a longer value beside its pictures. */
+/** No answer needs a longer value beside its images. */
 export const usuallyKeptBytes = 64 * 1024;
 
-const longestKey = 256;
+const maxKey = 256;
 
 const byteOrderMark = [0xef, 0xbb, 0xbf];
 
@@ -65,7 +65,7 @@ type Frame = { readonly shape: ObjectShape | ArrayShape; readonly path: JsonPath
 /**
  * Reads JSON from chunks that may be cut anywhere, and holds no more of it than one chunk and the values to keep.
  * It checks the structure around the values that the shape names; what it skips it only delimits.
- * Bytes after the outermost value are ignored, unless it is strict: the pictures are complete by then.
+ * Bytes after the outermost value are ignored, unless it is strict: the images are complete by then.
  */
 export class JsonScanner {
   readonly #shape: JsonShape;
@@ -163,7 +163,7 @@ export class JsonScanner {
 
   #beginKey(byte: number, at: number): number {
     if (byte !== quote) throw unexpected(byte);
-    return this.#beginWhole('key', longestKey, [], at);
+    return this.#beginWhole('key', maxKey, [], at);
   }
 
   #beginValue(byte: number, at: number): number {
@@ -251,7 +251,7 @@ export class JsonScanner {
     const at = this.#cutEscape.length > 0 ? this.#completeEscape(chunk, from) : from;
     const end = chunk.indexOf(quote, at);
     const text = chunk.subarray(at, end === -1 ? chunk.length : end);
-    // Raw line breaks are not JSON; in an event stream they would end the line that the picture is written to.
+    // Raw line breaks are not JSON; in an event stream they would end the line that the image is written to.
     if (text.includes(0x0a) || text.includes(0x0d)) throw unusableText();
     const firstEscape = text.indexOf(backslash);
     if (firstEscape === -1) {

@@ -4,7 +4,7 @@ import { imageHeaderBytes, imageMediaType } from './image-header.ts';
 /** Bytes of a file from a position on; fewer where it ends. */
 export type ReadAt = (position: number, length: number) => Promise<Buffer>;
 
-/** What a file's header says about the picture in it. */
+/** What a file's header says about the image in it. */
 export type ImageHeader = {
   readonly mediaType: InputMediaType;
   /** In pixels. */
@@ -14,10 +14,10 @@ export type ImageHeader = {
 };
 
 /** No header that is worth reading has more parts; without a limit a file of tiny parts would be read byte by byte. */
-const mostParts = 1_000;
+const maxParts = 1_000;
 
 /**
- * Reads the header of a PNG, JPEG or WebP file; the picture itself is never decoded. `undefined`: it is none of these, or
+ * Reads the header of a PNG, JPEG or WebP file; the image itself is never decoded. `undefined`: it is none of these, or
  * its header is damaged.
  */
 export async function readImageHeader(read: ReadAt): Promise<ImageHeader | undefined> {
@@ -44,7 +44,7 @@ async function readPng(read: ReadAt): Promise<ImageHeader | undefined> {
 
 async function hasTransparencyChunk(read: ReadAt): Promise<boolean> {
   let position = 33;
-  for (let part = 0; part < mostParts; part += 1) {
+  for (let part = 0; part < maxParts; part += 1) {
     const head = await read(position, 8);
     const type = head.toString('latin1', 4);
     if (head.length < 8 || type === 'IDAT' || type === 'IEND') return false;
@@ -57,7 +57,7 @@ async function hasTransparencyChunk(read: ReadAt): Promise<boolean> {
 /** ITU-T T.81, B.2.2: the size stands in the first start-of-frame segment, behind any number of others. */
 async function readJpeg(read: ReadAt): Promise<ImageHeader | undefined> {
   let position = 2;
-  for (let part = 0; part < mostParts; part += 1) {
+  for (let part = 0; part < maxParts; part += 1) {
     const segment = await read(position, 9);
     if (segment.length < 9 || segment[0] !== 0xff) return undefined;
     const marker = segment.readUInt8(1);

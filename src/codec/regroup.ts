@@ -2,7 +2,7 @@ const none = Buffer.alloc(0);
 
 /**
  * Converts bytes that come cut anywhere, in pieces of whole groups: what does not fill a group waits for the next chunk.
- * Chunks are not joined, because what pictures of many megabytes leave behind for the garbage collector adds up.
+ * Chunks are not joined, because what images of many megabytes leave behind for the garbage collector adds up.
  */
 export async function* regroup(
   chunks: AsyncIterable<Buffer>,

@@ -2,7 +2,7 @@ import { JsonScanner, type JsonShape, type ScanToken } from './json-scanner.ts';
 
 /**
  * The tokens of a JSON body while it arrives, a list for each chunk. Ends with the outermost value, even if the body does
- * not: the pictures are complete then, however their connection ends. Throws MalformedJsonError, and whatever the body
+ * not: the images are complete then, however their connection ends. Throws MalformedJsonError, and whatever the body
  * throws before.
  */
 export async function* scanJson(body: AsyncIterable<Buffer>, shape: JsonShape): AsyncGenerator<readonly ScanToken[]> {

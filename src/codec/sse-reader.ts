@@ -5,16 +5,16 @@ export type SsePart =
   /** The event is complete. */
   | { readonly type: 'dispatch' };
 
-/** An event whose data is longer than `longestEvent`. */
+/** An event whose data is longer than `maxEvent`. */
 export class OversizedEventError extends Error {
   override readonly name = 'OversizedEventError';
 }
 
-/** A picture of the largest size there is has tens of megabytes of base64. */
-export const longestEvent = 64 * 1024 * 1024;
+/** An image of the largest size there is has tens of megabytes of base64. */
+export const maxEvent = 64 * 1024 * 1024;
 
 /** Field names and event names are short words; of longer ones nobody needs the end. */
-const longestName = 256;
+const maxName = 256;
 
 const lineFeed = 0x0a;
 const carriageReturn = 0x0d;
@@ -72,7 +72,7 @@ export class SseReader {
     if (this.#mode === 'start') this.#mode = 'field';
     if (this.#mode === 'data' || this.#mode === 'skip') return this.#readToEndOfLine(chunk, at);
     if (this.#mode === 'field' && byte === colon) this.#beginValue();
-    else if (this.#text.length < longestName) this.#text.push(byte);
+    else if (this.#text.length < maxName) this.#text.push(byte);
     return at + 1;
   }
 
@@ -93,7 +93,7 @@ export class SseReader {
     const end = endOfLine(chunk, at);
     if (this.#mode === 'data') {
       this.#eventLength += end - at;
-      if (this.#eventLength > longestEvent) throw new OversizedEventError('an event is too long');
+      if (this.#eventLength > maxEvent) throw new OversizedEventError('an event is too long');
       this.#parts.push({ type: 'data', bytes: chunk.subarray(at, end) });
     }
     return end;

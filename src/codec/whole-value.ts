@@ -5,7 +5,7 @@ import { MalformedJsonError } from './malformed-json-error.ts';
 const deepestKept = 32;
 
 /** So many pieces of a text are joined: tiny ones take far more memory than their bytes do. */
-const mostPieces = 64;
+const maxPieces = 64;
 
 /**
  * One JSON value of any kind that is read to its end, from chunks that may be cut anywhere, without looking inside.
@@ -56,7 +56,7 @@ export class WholeValue {
     this.#length += end - from;
     if (this.isTooLarge) this.#text = [];
     else this.#text.push(chunk.subarray(from, end));
-    if (this.#text.length === mostPieces) this.#text = [Buffer.concat(this.#text)];
+    if (this.#text.length === maxPieces) this.#text = [Buffer.concat(this.#text)];
     return end;
   }
 

@@ -3,10 +3,10 @@ import type { Retrying } from '../domain/retrying.ts';
 import { pause } from './pause.ts';
 
 const firstPauseMs = 200;
-const longestPauseMs = 5_000;
+const maxPauseMs = 5_000;
 
 /** No upstream makes a free step wait longer than this. */
-const longestHintMs = 30_000;
+const maxHintMs = 30_000;
 
 /**
  * Waits before a free step is retried: longer after each failure, and never shorter than the upstream asks for. Rejects
@@ -21,8 +21,8 @@ export async function pauseBeforeRetry(
     hintMs = 0,
   }: Retrying & { readonly failures: number; readonly hintMs?: number | undefined },
 ): Promise<void> {
-  const backoffMs = Math.min(longestPauseMs, firstPauseMs * 2 ** failures) * (0.5 + Math.random() / 2);
-  const waitMs = Math.max(backoffMs, Math.min(longestHintMs, hintMs));
+  const backoffMs = Math.min(maxPauseMs, firstPauseMs * 2 ** failures) * (0.5 + Math.random() / 2);
+  const waitMs = Math.max(backoffMs, Math.min(maxHintMs, hintMs));
   if (performance.now() + waitMs >= until) throw failure;
   await pause(waitMs, signal);
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { mostInputs } from '../domain/image-input.ts';
+import { maxInputs } from '../domain/image-input.ts';
 import { operations } from '../domain/image-request.ts';
 import { type CapabilityOverrides, seedSupport } from '../domain/model-capabilities.ts';
 
@@ -26,11 +26,11 @@ export const capabilitiesSchema = z
       .array(z.enum(operations))
       .min(1)
       .exactOptional()
-      .describe('What the deployment can do: generate pictures, edit pictures'),
+      .describe('What the deployment can do: generate images, edit images'),
     promptCharacters: z.int().min(1).max(1_000_000).exactOptional().describe('The longest prompt'),
-    maxCount: count.describe('Pictures that one call makes; more are made by several calls'),
+    maxCount: count.describe('Images that one call makes; more are made by several calls'),
     streams: flag.describe('Whether the deployment can answer with a stream of events'),
-    maxStreamedCount: count.describe('Pictures that one streamed call makes'),
+    maxStreamedCount: count.describe('Images that one streamed call makes'),
     sizes,
     qualities: values,
     backgrounds: values,
@@ -39,7 +39,7 @@ export const capabilitiesSchema = z
     moderations: values,
     styles: values,
     inputFidelities: values,
-    maxInputs: z.int().min(1).max(mostInputs).exactOptional().describe('Images that one edit takes'),
+    maxInputs: z.int().min(1).max(maxInputs).exactOptional().describe('Images that one edit takes'),
     markup: flag.describe('Whether an edit takes markup, a drawing over its first image'),
     responseFormats: z
       .array(z.enum(['url', 'b64_json']))

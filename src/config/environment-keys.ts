@@ -1,8 +1,8 @@
-import { hashOfKey, type KeyHolder, noLimits } from '../domain/key-holder.ts';
+import { type Consumer, hashOfKey, noLimits } from '../domain/consumer.ts';
 import type { Secret } from '../domain/secret.ts';
 
 /** Keys without a word about them: each is a caller of its own that may do anything, named after its hash. */
-export function holdersOf(keys: readonly Secret[]): KeyHolder[] {
+export function consumersOf(keys: readonly Secret[]): Consumer[] {
   const hashes = new Set(keys.map((key) => hashOfKey(key.expose())));
   return [...hashes].map((sha256) => ({
     // A name by position would pass to another key when an earlier one is removed. No caller of the keys file can have it.

@@ -5,7 +5,7 @@ import { Secret } from '../domain/secret.ts';
 import { ConfigError, type Problem, printWarnings } from './config-error.ts';
 import { deepFreeze } from './frozen.ts';
 import type { Variables } from './interpolate.ts';
-import { hasKeys, usualKeysFile } from './keys-file.ts';
+import { defaultKeysFile, hasKeys } from './keys-file.ts';
 import { isLoopback, isNetwork } from './network.ts';
 import { isShortKey, shortKeyProblem } from './short-key.ts';
 import { unreadVariables } from './unread-variables.ts';
@@ -21,7 +21,7 @@ export type Environment = {
   /** 0 lets the system choose a free port. */
   readonly port: number;
   readonly modelsFile: string;
-  /** Directory for hosted pictures; `undefined`: none are hosted. */
+  /** Directory for hosted images; `undefined`: none are hosted. */
   readonly dataDir: string | undefined;
   /** The address under which callers reach the gateway, without a slash at its end. */
   readonly publicBaseUrl: string | undefined;
@@ -41,16 +41,16 @@ export type Environment = {
   readonly warnings: readonly string[];
 };
 
-const usualModelsFile = 'config/models.json';
+const defaultModelsFile = 'config/models.json';
 
 /** The file that the variables name, which can be read even when others of them are wrong. */
 export function modelsFileOf({ MODELS_FILE }: Variables): string {
-  return (MODELS_FILE ?? '').trim() || usualModelsFile;
+  return (MODELS_FILE ?? '').trim() || defaultModelsFile;
 }
 
 /** The same of the keys file; empty: there shall be none. */
 export function keysFileOf({ KEYS_FILE }: Variables): string | undefined {
-  return (KEYS_FILE ?? usualKeysFile).trim() || undefined;
+  return (KEYS_FILE ?? defaultKeysFile).trim() || undefined;
 }
 
 /**

@@ -27,15 +27,15 @@ const key = z.strictObject({
 });
 
 const limits = z.strictObject({
-  requests: z.int().min(1).max(1_000_000).exactOptional().describe('Requests for pictures in one window'),
-  images: z.int().min(1).max(1_000_000).exactOptional().describe('Pictures that are asked for in one window'),
+  requests: z.int().min(1).max(1_000_000).exactOptional().describe('Requests for images in one window'),
+  images: z.int().min(1).max(1_000_000).exactOptional().describe('Images that are asked for in one window'),
   windowMs: z
     .int()
     .min(1_000)
     .max(86_400_000)
     .exactOptional()
     .describe('How long a window lasts, in milliseconds; by default a minute'),
-  concurrent: z.int().min(1).max(10_000).exactOptional().describe('Requests for pictures at once'),
+  concurrent: z.int().min(1).max(10_000).exactOptional().describe('Requests for images at once'),
 });
 
 /** One entry of `callers`. */

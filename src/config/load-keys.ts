@@ -1,9 +1,9 @@
 import { z } from 'zod';
-import type { KeyHolder } from '../domain/key-holder.ts';
+import type { Consumer } from '../domain/consumer.ts';
 import { printWarnings } from './config-error.ts';
 import { check } from './describe-issue.ts';
 import type { Environment } from './environment.ts';
-import { holdersOf } from './environment-keys.ts';
+import { consumersOf } from './environment-keys.ts';
 import type { Variables } from './interpolate.ts';
 import type { Report } from './json-path.ts';
 import { hasKeys } from './keys-file.ts';
@@ -15,7 +15,7 @@ import { parseConfigText, readConfigText } from './read-config-file.ts';
 import { isObject } from './read-model.ts';
 
 /** Who may call, and what the operator should see to, one line each. */
-export type KeysConfig = { readonly holders: readonly KeyHolder[]; readonly warnings: readonly string[] };
+export type KeysConfig = { readonly consumers: readonly Consumer[]; readonly warnings: readonly string[] };
 
 const fileKeys = keysFileSchema(z.unknown());
 
@@ -32,19 +32,19 @@ export function loadKeys(
   variables: Variables,
   models: Known,
 ): KeysConfig {
-  const holders = holdersOf(gatewayApiKeys);
-  if (!hasKeys(keysFile)) return { holders, warnings: [] };
+  const consumers = consumersOf(gatewayApiKeys);
+  if (!hasKeys(keysFile)) return { consumers, warnings: [] };
   const isPublic = !isLoopback(host);
   const text = readConfigText(keysFile, 'KEYS_FILE');
-  const file = parseKeys(text, { variables, models, others: holders, file: keysFile, isPublic });
-  return { holders: [...holders, ...file.holders], warnings: file.warnings };
+  const file = parseKeys(text, { variables, models, others: consumers, file: keysFile, isPublic });
+  return { consumers: [...consumers, ...file.consumers], warnings: file.warnings };
 }
 
 type Context = {
   readonly variables: Variables;
   readonly models: Known;
   /** Whose keys stand elsewhere. */
-  readonly others?: readonly KeyHolder[];
+  readonly others?: readonly Consumer[];
   /** What the text is called in an error. */
   readonly file?: string;
   /** Whether the gateway listens beyond loopback. */
@@ -62,10 +62,10 @@ export function parseKeys(
     const reader = new KeyReader({ models, others, isPublic, now, report, warn });
     return readCallers(value, reader, report);
   });
-  return { holders: config, warnings: printWarnings(file, warnings) };
+  return { consumers: config, warnings: printWarnings(file, warnings) };
 }
 
-function readCallers(value: unknown, reader: KeyReader, report: Report): KeyHolder[] | undefined {
+function readCallers(value: unknown, reader: KeyReader, report: Report): Consumer[] | undefined {
   if (!isObject(value)) {
     report([], 'the file must hold an object');
     return undefined;
@@ -73,7 +73,7 @@ function readCallers(value: unknown, reader: KeyReader, report: Report): KeyHold
   const isWhole = check(fileKeys, value, [], report) !== undefined;
   const entries = Object.entries(isObject(value.callers) ? value.callers : {});
   if (isObject(value.callers) && entries.length === 0) report(['callers'], 'must not be empty');
-  const holders = entries.map(([name, entry]) => reader.read(name, entry));
-  const complete = holders.filter((holder) => holder !== undefined);
-  return isWhole && complete.length === holders.length ? complete : undefined;
+  const consumers = entries.map(([name, entry]) => reader.read(name, entry));
+  const complete = consumers.filter((consumer) => consumer !== undefined);
+  return isWhole && complete.length === consumers.length ? complete : undefined;
 }

@@ -6,7 +6,7 @@ import { deepFreeze, frozenMap } from './frozen.ts';
 import type { Variables } from './interpolate.ts';
 import type { JsonPath, Report } from './json-path.ts';
 import { warnOfLiteralSecrets } from './literal-secrets.ts';
-import { usualHeldBytes } from './memory-limit.ts';
+import { defaultHeldBytes } from './memory-limit.ts';
 import { fileSchema } from './model-schema.ts';
 import type { ModelConfig, ModelsConfig, TargetConfig } from './models-config.ts';
 import { parseConfigText, readConfigText } from './read-config-file.ts';
@@ -117,7 +117,7 @@ function build(file: z.output<typeof fileKeys>, models: readonly ModelConfig[]):
     drainMs,
     limits: {
       inFlight: limits.inFlight ?? 200,
-      heldBytes: limits.heldBytes ?? usualHeldBytes(),
+      heldBytes: limits.heldBytes ?? defaultHeldBytes(),
       queueMs: limits.queueMs ?? 15_000,
       lingerMs: limits.lingerMs ?? 15_000,
     },

@@ -6,7 +6,7 @@ const mebibyte = 1024 * 1024;
  *
  * @param limit of the container; 0 where there is none
  */
-export function usualHeldBytes(limit = process.constrainedMemory()): number {
+export function defaultHeldBytes(limit = process.constrainedMemory()): number {
   const most = 512 * mebibyte;
   return limit > 0 ? Math.max(16 * mebibyte, Math.min(most, Math.floor(limit / 2))) : most;
 }

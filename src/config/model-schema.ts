@@ -37,7 +37,7 @@ const modelShape = {
   partialSuccess: z
     .literal('deliver')
     .exactOptional()
-    .describe('deliver: pictures are delivered although others of the same request failed'),
+    .describe('deliver: images are delivered although others of the same request failed'),
 };
 
 /** The short form: one target, written flat beside the model's own keys. */
@@ -66,7 +66,7 @@ export function fileSchema<Model extends z.ZodType>(model: Model) {
     imageUrls: z
       .enum(['refuse', 'download'])
       .default('refuse')
-      .describe('What happens to edits whose pictures are links: refused, or downloaded from any public host'),
+      .describe('What happens to edits whose images are links: refused, or downloaded from any public host'),
     egressProxy: z
       .string()
       .exactOptional()

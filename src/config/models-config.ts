@@ -19,7 +19,7 @@ export type ModelsConfig = {
   readonly limits: ProcessLimits;
   /** The longest body of an edit. */
   readonly uploadBytes: number;
-  /** What happens to edits whose pictures are links. */
+  /** What happens to edits whose images are links. */
   readonly imageUrls: 'refuse' | 'download';
   /** How long a shutdown waits for running requests, in milliseconds. */
   readonly drainMs: number;
@@ -49,7 +49,7 @@ export type ModelConfig = {
   readonly maxRetries: number;
   /** `retry`: one call whose outcome is unknown is repeated. */
   readonly onUnknownOutcome: 'stop' | 'retry';
-  /** `deliver`: pictures are delivered although others of the same request failed; otherwise it is all or nothing. */
+  /** `deliver`: images are delivered although others of the same request failed; otherwise it is all or nothing. */
   readonly partialSuccess?: 'deliver';
   readonly targets: readonly TargetConfig[];
 };
@@ -84,9 +84,9 @@ type CommonTarget = {
   readonly credential: CredentialSource;
   /** Calls that may run at once; without it, any number. */
   readonly maxConcurrent?: number;
-  /** Further origins from which result pictures may be downloaded. */
+  /** Further origins from which result images may be downloaded. */
   readonly downloadOrigins: readonly string[];
-  /** Whether one picture is asked for as a stream of the upstream even where the caller wants none. */
+  /** Whether one image is asked for as a stream of the upstream even where the caller wants none. */
   readonly upstreamStream: 'never' | 'always';
   /** What this deployment can do otherwise than its family. */
   readonly capabilities: CapabilityOverrides;
@@ -126,7 +126,7 @@ export type FoundryAgentTarget = CommonTarget & {
   /** The deployment that draws. */
   readonly imageDeployment: string;
   readonly isBackground: boolean;
-  /** The longest data URL of an edit's picture, in characters. */
+  /** The longest data URL of an edit's image, in characters. */
   readonly maxInlineImageChars: number | undefined;
 };
 

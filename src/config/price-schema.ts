@@ -6,31 +6,31 @@ const price = z.number().min(0).max(1_000_000).refine(isExactPrice, 'must have s
 const perMillion = (what: string) => price.exactOptional().describe(`Price of a million tokens of ${what}`);
 const word = z.string().min(1).max(64).exactOptional();
 
-/** What calls cost: by tokens, or by pictures. Nothing is known of what is left out. */
+/** What calls cost: by tokens, or by images. Nothing is known of what is left out. */
 export const priceSchema = z
   .strictObject({
     textIn: perMillion('text that is read'),
-    imageIn: perMillion('pictures that are read'),
+    imageIn: perMillion('images that are read'),
     cachedTextIn: perMillion('text that had been read before'),
-    cachedImageIn: perMillion('pictures that had been read before'),
+    cachedImageIn: perMillion('images that had been read before'),
     textOut: perMillion('text that is written'),
-    imageOut: perMillion('pictures that are made'),
-    pictures: z
+    imageOut: perMillion('images that are made'),
+    images: z
       .array(
         z.strictObject({
-          size: word.describe('Pictures of this size only'),
-          quality: word.describe('Pictures of this quality only'),
-          price: price.describe('Price of one picture'),
+          size: word.describe('Images of this size only'),
+          quality: word.describe('Images of this quality only'),
+          price: price.describe('Price of one image'),
         }),
       )
       .min(1)
       .max(200)
       .exactOptional()
-      .describe('Instead of prices of tokens: prices of pictures; the first entry counts that fits'),
+      .describe('Instead of prices of tokens: prices of images; the first entry counts that fits'),
   })
-  .refine(({ pictures, ...tokens }) => pictures === undefined || Object.keys(tokens).length === 0, {
+  .refine(({ images, ...tokens }) => images === undefined || Object.keys(tokens).length === 0, {
     error: 'excludes prices of tokens',
-    path: ['pictures'],
+    path: ['images'],
   }) satisfies z.ZodType<PriceList>;
 
 /** The code of a currency, as ISO 4217 has it. */

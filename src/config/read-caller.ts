@@ -1,12 +1,5 @@
 import type { z } from 'zod';
-import {
-  type GatewayKey,
-  hashOfKey,
-  isExpired,
-  type KeyHolder,
-  type KeyLimits,
-  noLimits,
-} from '../domain/key-holder.ts';
+import { type Consumer, type GatewayKey, hashOfKey, isExpired, type KeyLimits, noLimits } from '../domain/consumer.ts';
 import { check } from './describe-issue.ts';
 import type { JsonPath, Report } from './json-path.ts';
 import { formatPath } from './json-path.ts';
@@ -18,7 +11,7 @@ import { suggest } from './suggest.ts';
 type Context = {
   readonly models: Pick<ModelsConfig, 'models' | 'aliases'>;
   /** Whose keys stand elsewhere. */
-  readonly others: readonly KeyHolder[];
+  readonly others: readonly Consumer[];
   /** Whether the gateway listens beyond loopback. */
   readonly isPublic: boolean;
   readonly now: number;
@@ -30,7 +23,7 @@ type CallerEntry = z.output<typeof callerSchema>;
 type KeyEntry = CallerEntry['keys'][number];
 
 /** A caller may have so many keys that are valid: one that goes, and one that comes. */
-const mostLiveKeys = 2;
+const maxLiveKeys = 2;
 
 /** Reads the callers of one file. It remembers their keys, because no two may be equal. */
 export class KeyReader {
@@ -45,7 +38,7 @@ export class KeyReader {
   }
 
   /** One entry of `callers`; `undefined` when a problem was reported. */
-  read(name: string, entry: unknown): KeyHolder | undefined {
+  read(name: string, entry: unknown): Consumer | undefined {
     const { report } = this.#context;
     const path = ['callers', name];
     if (!callerName.test(name)) report(path, `the name ${callerNameRule}`);
@@ -53,7 +46,7 @@ export class KeyReader {
     if (parsed === undefined) return undefined;
     const keys = parsed.keys.map((key, index) => this.#readKey(key, [...path, 'keys', index]));
     const live = keys.filter((key) => key !== undefined && !isExpired(key, this.#context.now));
-    if (live.length > mostLiveKeys) report([...path, 'keys'], 'must not hold more than two keys that are valid');
+    if (live.length > maxLiveKeys) report([...path, 'keys'], 'must not hold more than two keys that are valid');
     const models = parsed.models?.map((model, index) => this.#readModel(model, [...path, 'models', index]));
     const { windowMs, ...limits } = parsed.limits ?? {};
     if (windowMs !== undefined && limits.requests === undefined && limits.images === undefined) {

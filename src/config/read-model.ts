@@ -12,7 +12,7 @@ const modelKeys = [...Object.keys(modelKeysSchema.shape), 'targets'];
 
 // Azure took a DALL·E 2 job off its queue after two minutes; everything else may take nearly ten.
 const asyncTimeoutMs = 120_000;
-const usualTimeoutMs = 590_000;
+const defaultTimeoutMs = 590_000;
 
 /**
  * Reads one entry of `models`, in the short form or, when it has `targets`, in the long form.
@@ -110,7 +110,7 @@ function withoutProvider(path: JsonPath, report: Report): Report {
 type ModelKeys = z.output<typeof modelKeysSchema>;
 
 function buildModel(name: string, keys: ModelKeys, targets: readonly TargetConfig[]): ModelConfig {
-  const fallback = targets.every((target) => target.provider === 'azure-async') ? asyncTimeoutMs : usualTimeoutMs;
+  const fallback = targets.every((target) => target.provider === 'azure-async') ? asyncTimeoutMs : defaultTimeoutMs;
   const { defaults = {}, parameters, maxRetries, onUnknownOutcome, partialSuccess } = keys;
   const optional = partialSuccess === undefined ? {} : { partialSuccess };
   const timeoutMs = keys.timeoutMs ?? fallback;

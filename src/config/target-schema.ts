@@ -53,11 +53,11 @@ const common = {
   downloadOrigins: z
     .array(z.string().refine(isOrigin, 'must be an origin such as https://files.example.com, without a path'))
     .default([])
-    .describe('Further origins from which result pictures may be downloaded'),
+    .describe('Further origins from which result images may be downloaded'),
   upstreamStream: z
     .enum(['never', 'always'])
     .default('never')
-    .describe('always: a single picture is streamed from Azure even for callers that want none; its preview is billed'),
+    .describe('always: a single image is streamed from Azure even for callers that want none; its preview is billed'),
   capabilities: capabilitiesSchema.exactOptional(),
   price: priceSchema.exactOptional().describe('What calls of this target cost, instead of what `prices` says'),
 };
@@ -78,12 +78,12 @@ const agentKeys = {
   background: z
     .boolean()
     .exactOptional()
-    .describe('true: a call only starts a job, which is polled, so that no connection has to wait for the picture'),
+    .describe('true: a call only starts a job, which is polled, so that no connection has to wait for the image'),
   maxInlineImageChars: z
     .int()
     .min(1000)
     .exactOptional()
-    .describe('The longest data URL, in characters, with which a picture can be sent for an edit'),
+    .describe('The longest data URL, in characters, with which an image can be sent for an edit'),
 };
 
 /** What each provider's target may hold; unknown keys are refused. `baseURL` is checked by {@link addressTarget}. */

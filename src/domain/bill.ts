@@ -12,7 +12,7 @@ export type Tokens = {
 
 /** What paid calls have cost, as far as that can be known. */
 export type Bill = {
-  /** `undefined`: pictures were made, and their price is not known. */
+  /** `undefined`: images were made, and their price is not known. */
   readonly cost: Cost | undefined;
   /** Missing where no target has a price. */
   readonly currency: string | undefined;

@@ -1,6 +1,6 @@
 /**
  * Money in millionths of a millionth of the operator's currency, as a whole number: sums of any length are exact, because
- * a price has six decimals at most, and is one of a million tokens or of one picture.
+ * a price has six decimals at most, and is one of a million tokens or of one image.
  */
 export type Cost = bigint;
 
@@ -18,9 +18,9 @@ export function costOfTokens(price: number, tokens: number): Cost {
   return inMillionths(price) * BigInt(tokens);
 }
 
-/** @param price of one picture, with six decimals at most */
-export function costOfPictures(price: number, pictures: number): Cost {
-  return inMillionths(price) * millionths * BigInt(pictures);
+/** @param price of one image, with six decimals at most */
+export function costOfImages(price: number, images: number): Cost {
+  return inMillionths(price) * millionths * BigInt(images);
 }
 
 /** In whole units, for JSON and metrics: the nearest number that these can write. */

@@ -1,7 +1,7 @@
 /**
  * What is known about a paid call that failed.
- * - `not-processed`: no picture was made, and nothing was billed.
- * - `failed`: the upstream itself says that it ended without a picture.
+ * - `not-processed`: no image was made, and nothing was billed.
+ * - `failed`: the upstream itself says that it ended without an image.
  * - `refused`: the upstream refused this content or these parameters; asking again cannot help.
  * - `unknown`: it may have run and may be billed.
  */
@@ -53,7 +53,7 @@ export type ErrorKind =
   // the upstream
   | 'upstream_unavailable'
   | 'upstream_declined'
-  | 'upstream_oddity'
+  | 'upstream_transient'
   | 'upstream_blocked'
   | 'upstream_auth_failed'
   | 'upstream_token_refused'
@@ -68,7 +68,7 @@ export type ErrorKind =
   | 'upstream_invalid_response'
   | 'upstream_result_unavailable';
 
-/** Why and at which stage a picture was refused, as OpenAI reports it; severities never leave the gateway. */
+/** Why and at which stage an image was refused, as OpenAI reports it; severities never leave the gateway. */
 export type ModerationDetails = {
   readonly stage: 'input' | 'output' | 'unknown';
   readonly categories: readonly string[];

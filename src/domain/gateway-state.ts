@@ -1,6 +1,6 @@
 /** What the gateway is doing at the moment, for metrics. */
 export type GatewayState = {
-  /** Requests for pictures that are worked on, those without a caller among them. */
+  /** Requests for images that are worked on, those without a caller among them. */
   readonly generations: number;
   /** Those whose caller has left, and may ask again. */
   readonly orphans: number;
@@ -11,7 +11,7 @@ export type GatewayState = {
   readonly targets: readonly TargetState[];
 };
 
-export const breakerStates = ['closed', 'open', 'probing'] as const;
+export const breakerStates = ['closed', 'open', 'half-open'] as const;
 
 export type BreakerState = (typeof breakerStates)[number];
 

@@ -29,13 +29,13 @@ export type GenerationReport = {
   readonly knownAt: number | undefined;
   /** What its calls have cost so far. */
   readonly bill: Bill;
-  /** The cost that is certain before the answer is sent: of pictures that have a price each, or that have all come. */
+  /** The cost that is certain before the answer is sent: of images that have a price each, or that have all come. */
   readonly costAhead: { readonly cost: Cost; readonly currency: string } | undefined;
   readonly upstreamRequestId: string | undefined;
 };
 
 /** How the answer reached its caller: completely, broken off by a failure, or not because the caller left. */
-export type Settlement = 'delivered' | 'torn' | 'abandoned';
+export type Settlement = 'delivered' | 'truncated' | 'abandoned';
 
 /** One started request. When `answer` has resolved, whoever asked for it settles it; a rejection settles by itself. */
 export interface Generation {
@@ -46,7 +46,7 @@ export interface Generation {
   /** Aborted when the generation ends early, with a GatewayError as the reason, and once it is settled. */
   readonly signal: AbortSignal;
   /**
-   * Its caller has gone. Before anything may be billed, and once its pictures are being read, it ends; in between it
+   * Its caller has gone. Before anything may be billed, and once its images are being read, it ends; in between it
    * lingers for a while, so that the caller's own retry can take it over.
    */
   leave(): void;
@@ -54,7 +54,7 @@ export interface Generation {
   cancel(why: 'shutdown'): void;
   /**
    * Counts how the answer ended, and lets go of everything that the generation holds. Later calls change nothing.
-   * @param tornBy what broke an answer that is torn
+   * @param truncatedBy what broke an answer that is truncated
    */
-  settle(how: Settlement, tornBy?: unknown): void;
+  settle(how: Settlement, truncatedBy?: unknown): void;
 }

@@ -1,4 +1,4 @@
-/** What the upstream says about the pictures of one answer; each value is passed on as it came. */
+/** What the upstream says about the images of one answer; each value is passed on as it came. */
 export type ImageFacts = {
   readonly size?: string;
   readonly quality?: string;
@@ -10,20 +10,20 @@ export type ImageFacts = {
 export type ImageUsage = Readonly<Record<string, unknown>>;
 
 /**
- * One token of an answer on its way through the gateway. A picture is `image`, any number of `bytes`, `image-end`;
- * pictures are never interleaved; `done` is the last token.
+ * One token of an answer on its way through the gateway. An image is `image`, any number of `bytes`, `image-end`;
+ * images are never interleaved; `done` is the last token.
  */
 export type ImageEvent =
-  /** A picture begins; `isPartial`: a preview of the picture with this index. */
+  /** An image begins; `isPartial`: a preview of the image with this index. */
   | { readonly type: 'image'; readonly index: number; readonly isPartial: boolean }
-  /** A piece of the picture's file as base64 text without line breaks, cut anywhere. */
+  /** A piece of the image's file as base64 text without line breaks, cut anywhere. */
   | { readonly type: 'bytes'; readonly chunk: Buffer }
   | ImageEnd
   | { readonly type: 'url'; readonly index: number; readonly url: string; readonly revisedPrompt?: string }
   /** `created` in Unix seconds. */
   | { readonly type: 'done'; readonly created?: number; readonly usage?: ImageUsage; readonly facts?: ImageFacts };
 
-/** What is known of one picture when it has passed; streams tell facts and usage of each, other answers at the end. */
+/** What is known of one image when it has passed; streams tell facts and usage of each, other answers at the end. */
 export type ImageEnd = {
   readonly type: 'image-end';
   readonly index: number;

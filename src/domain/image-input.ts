@@ -4,9 +4,9 @@ export const inputMediaTypes = ['image/png', 'image/jpeg', 'image/webp'] as cons
 export type InputMediaType = (typeof inputMediaTypes)[number];
 
 /** The Images API takes no more images than this for one edit. */
-export const mostInputs = 16;
+export const maxInputs = 16;
 
-/** A picture that a caller sent. It can be read any number of times, also at the same time, until it is released. */
+/** An image that a caller sent. It can be read any number of times, also at the same time, until it is released. */
 export type ImageInput = {
   readonly mediaType: InputMediaType;
   readonly bytes: number;

@@ -17,7 +17,7 @@ export type Attempt = {
   readonly traceparent?: string | undefined;
 };
 
-export type Made = { readonly pictures: number; readonly usage?: ImageUsage; readonly facts?: ImageFacts };
+export type Made = { readonly images: number; readonly usage?: ImageUsage; readonly facts?: ImageFacts };
 
 export type ProviderCall = {
   /** Ends with the generation: deadline, lost caller, shutdown. Its reason is a GatewayError. */
@@ -41,8 +41,8 @@ export interface ImageProvider {
   /** What the address does not say, for `--check`. */
   readonly remarks?: readonly string[];
   /**
-   * Asks the upstream for pictures. The promise settles only when the outcome is known: with the first checked bytes
-   * of a picture, or with the complete values. Until then it rejects with a GatewayError that has an `outcome`;
+   * Asks the upstream for images. The promise settles only when the outcome is known: with the first checked bytes
+   * of an image, or with the complete values. Until then it rejects with a GatewayError that has an `outcome`;
    * afterwards the attempt is committed, and a failure is the iterator throwing a GatewayError.
    */
   generate(request: ImageRequest, call: ProviderCall): Promise<AsyncIterable<ImageEvent>>;

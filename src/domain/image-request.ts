@@ -1,6 +1,6 @@
 import type { EditInputs } from './image-input.ts';
 
-/** How the caller wants its pictures: as a link, or as base64 inside the answer. */
+/** How the caller wants its images: as a link, or as base64 inside the answer. */
 export type Delivery = 'url' | 'b64_json';
 
 /** What an upstream can be asked to do. */
@@ -8,18 +8,18 @@ export const operations = ['generate', 'edit'] as const;
 
 export type Operation = (typeof operations)[number];
 
-/** The Images API makes no more pictures than this per call. */
-export const mostPictures = 10;
+/** The Images API makes no more images than this per call. */
+export const maxImages = 10;
 
 /**
  * What was asked, in our words, whichever wire form it came in. A member that is `undefined` was not asked for;
  * JSON `null` on the wire means the same and never gets here.
  */
 export type ImageRequest = {
-  /** What an edit works on; `undefined`: the picture is made from the prompt alone. */
+  /** What an edit works on; `undefined`: the image is made from the prompt alone. */
   readonly edit: EditInputs | undefined;
   readonly prompt: string;
-  /** How many pictures. */
+  /** How many images. */
   readonly count: number;
   readonly size: string | undefined;
   readonly quality: string | undefined;
@@ -34,9 +34,9 @@ export type ImageRequest = {
   readonly user: string | undefined;
   /** `undefined`: whatever the upstream gives. */
   readonly delivery: Delivery | undefined;
-  /** Whether the caller wants the pictures as a stream of events. */
+  /** Whether the caller wants the images as a stream of events. */
   readonly stream: boolean;
-  /** How many previews of a picture the stream may have, 0 to 3. */
+  /** How many previews of an image the stream may have, 0 to 3. */
   readonly partialImages: number;
   /** Parameters that the gateway does not interpret, by wire name: forwarded or refused by name, never dropped. */
   readonly extra: Readonly<Record<string, unknown>>;

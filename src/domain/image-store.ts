@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream';
 import type { Retrying } from './retrying.ts';
 
-/** A picture that the gateway hosts. */
+/** An image that the gateway hosts. */
 export type StoredImage = {
   /** Unguessable, and all that is needed to read it. */
   readonly id: string;
@@ -22,10 +22,10 @@ export type OpenImage = StoredImage & {
   read(range?: ByteRange): Readable;
 };
 
-/** Where hosted pictures live until they expire. */
+/** Where hosted images live until they expire. */
 export interface ImageStore {
   /**
-   * Stores a picture while it arrives. Resolves once it is durable; rejects with a GatewayError when its bytes are no
+   * Stores an image while it arrives. Resolves once it is durable; rejects with a GatewayError when its bytes are no
    * image (`upstream_invalid_response`) or when it cannot be stored (`storage_failed`), with what `bytes` throws, and
    * with the signal's reason while it waits. What fails in passing is retried; by default nothing is. A rejection leaves
    * nothing behind.

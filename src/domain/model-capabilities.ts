@@ -14,11 +14,11 @@ export type ModelCapabilities = {
   readonly operations: readonly Operation[];
   /** The longest prompt, in UTF-16 units. */
   readonly promptCharacters: number;
-  /** The most pictures that one call makes. */
+  /** The most images that one call makes. */
   readonly maxCount: number;
   /** Whether the upstream can answer with a stream of events. */
   readonly streams: boolean;
-  /** The most pictures that one streamed call makes. */
+  /** The most images that one streamed call makes. */
   readonly maxStreamedCount: number;
   readonly sizes: Values;
   readonly qualities: Values;
@@ -33,7 +33,7 @@ export type ModelCapabilities = {
   readonly maxInputs: number;
   /** Whether an edit takes a drawing over its first image. */
   readonly markup: boolean;
-  /** The longest data URL in which a picture of an edit can be sent, in characters; Infinity where files are sent. */
+  /** The longest data URL in which an image of an edit can be sent, in characters; Infinity where files are sent. */
   readonly maxInlineImageChars: number;
   /** The values of `response_format`; empty where the upstream refuses that parameter and always sends base64. */
   readonly responseFormats: readonly Delivery[];

@@ -1,4 +1,4 @@
-/** What an upstream bills, as its operator has written it: for tokens, or for pictures. What is left out is not known. */
+/** What an upstream bills, as its operator has written it: for tokens, or for images. What is left out is not known. */
 export type PriceList = {
   /** Of a million tokens each. */
   readonly textIn?: number;
@@ -7,11 +7,11 @@ export type PriceList = {
   readonly cachedImageIn?: number;
   readonly textOut?: number;
   readonly imageOut?: number;
-  /** Of one picture: the first entry counts that fits what was made. */
-  readonly pictures?: readonly PicturePrice[];
+  /** Of one image: the first entry counts that fits what was made. */
+  readonly images?: readonly ImagePrice[];
 };
 
-export type PicturePrice = {
+export type ImagePrice = {
   /** Without it, the entry is for every size. */
   readonly size?: string;
   readonly quality?: string;

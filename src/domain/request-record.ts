@@ -19,7 +19,7 @@ export type RequestRecord = {
   readonly trace?: Trace | undefined;
   /** Never logged: the length of its prompt and a keyed hash of that are. */
   request?: ImageRequest;
-  /** How many pictures were asked for, and how many were written completely. */
+  /** How many images were asked for, and how many were written completely. */
   count?: number;
   images: number;
   /** Bytes of the answer's body. */
@@ -30,8 +30,8 @@ export type RequestRecord = {
   error?: unknown;
 };
 
-/** How a request ended: `torn` is an answer that broke off, `left` a caller that closed its connection early. */
-export type RequestEnd = { readonly how: 'answered' | 'torn' | 'left'; readonly status: number };
+/** How a request ended: `truncated` is an answer that broke off, `left` a caller that closed its connection early. */
+export type RequestEnd = { readonly how: 'completed' | 'truncated' | 'disconnected'; readonly status: number };
 
 /** What the HTTP surface tells about its requests; it never throws. */
 export interface RequestRecorder {

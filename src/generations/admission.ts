@@ -10,7 +10,7 @@ type Limits = {
   readonly queueMs: number;
 };
 
-/** What one running generation needs beside its request: chunks of pictures on their way. */
+/** What one running generation needs beside its request: chunks of images on their way. */
 const bytesInTransit = 1024 * 1024;
 
 /** So much of a body is in memory at most; the rest of an upload is on the disk. */

@@ -40,7 +40,7 @@ export type AskParts = {
 
 /**
  * The paid calls of one generation. A call that is known to have made nothing is made again, at another target or after a
- * wait, within the retries and the deadline; one that may have made a picture is not (RELIABILITY §3).
+ * wait, within the retries and the deadline; one that may have made an image is not (RELIABILITY §3).
  */
 export class AskTargets {
   readonly #parts: AskParts;
@@ -79,7 +79,7 @@ export class AskTargets {
     return this.#queueMs;
   }
 
-  /** The pictures of a request, or of a piece of it. Rejects with the last failure when nothing is left to try. */
+  /** The images of a request, or of a piece of it. Rejects with the last failure when nothing is left to try. */
   async ask(piece: ImageRequest, before?: Progress): Promise<AsyncIterable<ImageEvent>> {
     const progress = progressAfter(before);
     this.#pieces.add(progress);
@@ -175,7 +175,7 @@ export class AskTargets {
       // The queue may have been left and the signal raised in the same moment.
       signal.throwIfAborted();
       const events = await this.#attempt({ target, call }, asSent(leg, target), queueMs);
-      // Pictures that wait for those of other calls must not keep these from their slot.
+      // Images that wait for those of other calls must not keep these from their slot.
       if (leg.stream && !this.#isFannedOut) return endingWith(release, events);
       release();
       return events;
@@ -287,8 +287,8 @@ export class AskTargets {
   }
 
   #hasTimeFor(waitMs: number): boolean {
-    const { longestWaitMs, leastLeftMs } = this.#parts.times;
-    return waitMs <= longestWaitMs && this.#leftMs() - waitMs >= leastLeftMs;
+    const { maxWaitMs, minLeftMs } = this.#parts.times;
+    return waitMs <= maxWaitMs && this.#leftMs() - waitMs >= minLeftMs;
   }
 }
 
@@ -347,7 +347,7 @@ function madeNothing(error: unknown): boolean {
   return error.outcome === 'not-processed' || error.outcome === 'failed' || error.kind === 'overloaded';
 }
 
-/** A call of one picture may go over the upstream's stream, because quiet connections are reported to be cut there. */
+/** A call of one image may go over the upstream's stream, because quiet connections are reported to be cut there. */
 function asSent(leg: ImageRequest, { family, upstreamStream }: Target): ImageRequest {
   const isCollapsed = upstreamStream === 'always' && family.streams && !leg.stream && leg.count === 1;
   // A stream carries base64, whatever the caller gets in the end.

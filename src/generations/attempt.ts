@@ -1,5 +1,5 @@
 import type { Bill, Tokens } from '../domain/bill.ts';
-import { type Cost, costOfPictures } from '../domain/cost.ts';
+import { type Cost, costOfImages } from '../domain/cost.ts';
 import { GatewayError } from '../domain/gateway-error.ts';
 import type { ImageEvent, ImageFacts } from '../domain/image-event.ts';
 import type { Attempt } from '../domain/image-provider.ts';
@@ -16,7 +16,7 @@ import { dropPreviews } from './drop-previews.ts';
 import { lookAhead } from './look-ahead.ts';
 import { readTokens } from './read-tokens.ts';
 
-/** What the pictures of all attempts of a generation become. */
+/** What the images of all attempts of a generation become. */
 export type Delivering = {
   /** What the caller wants to get; `undefined`: whatever comes. */
   readonly delivery: Delivery | undefined;
@@ -57,7 +57,7 @@ export class PaidAttempt {
     this.#delivering = delivering;
   }
 
-  /** Settles when the outcome is known, and the pictures come in the delivery that was asked for. */
+  /** Settles when the outcome is known, and the images come in the delivery that was asked for. */
   async start(): Promise<AsyncIterable<ImageEvent>> {
     const { signal } = this.#delivering;
     try {
@@ -88,7 +88,7 @@ export class PaidAttempt {
 
   /** The upstream has made fewer images than it was asked for, as far as its response has been read. */
   get isShort(): boolean {
-    return (this.attempt.made?.pictures ?? this.#request.count) < this.#request.count;
+    return (this.attempt.made?.images ?? this.#request.count) < this.#request.count;
   }
 
   /** What was done, or came, otherwise than planned. */
@@ -117,7 +117,7 @@ export class PaidAttempt {
     const { price } = this.target;
     const currency = price?.currency;
     if (made === undefined) return { cost: 0n, currency, mayBeMore: sent && !this.#madeNothing };
-    const billed = { pictures: made.pictures, facts: this.#factsOf(made.facts), tokens: this.tokens };
+    const billed = { images: made.images, facts: this.#factsOf(made.facts), tokens: this.tokens };
     return { cost: price && costOf(price, billed), currency, mayBeMore: false };
   }
 
@@ -128,7 +128,7 @@ export class PaidAttempt {
     if (!mayBeMore) return cost;
     if (this.#failure !== undefined || price === undefined || this.#request.count > 1) return undefined;
     const each = flatPrice(price);
-    return each === undefined ? undefined : costOfPictures(each, 1);
+    return each === undefined ? undefined : costOfImages(each, 1);
   }
 
   /** A refusal with a status of success may be one of an image that was made, and is billed. */
@@ -205,13 +205,13 @@ async function* asStream(events: readonly ImageEvent[]): AsyncGenerator<ImageEve
   yield* events;
 }
 
-/** The upstream had begun to answer: whatever it says later, a picture may have been made. */
+/** The upstream had begun to answer: whatever it says later, an image may have been made. */
 function afterCommitment(error: unknown): unknown {
   if (!(error instanceof GatewayError) || (error.outcome !== 'failed' && error.outcome !== 'not-processed'))
     return error;
   return new GatewayError(
     'upstream_outcome_unknown',
-    'The image service failed after it had begun to answer. The picture may be billed; it was not asked for again.',
+    'The image service failed after it had begun to answer. The image may be billed; it was not asked for again.',
     { outcome: 'unknown', cause: error, upstream: error.upstream, hint: error.hint },
   );
 }

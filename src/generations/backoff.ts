@@ -1,12 +1,8 @@
 import type { GatewayTimes } from '../targets/times.ts';
 
 /** The wait before a retry that nobody said anything about: full jitter. `failures` counts from 0, `random` is in [0, 1). */
-export function backoffMs(
-  failures: number,
-  { backoffMs: base, longestBackoffMs }: GatewayTimes,
-  random: number,
-): number {
-  return random * Math.min(longestBackoffMs, base * 2 ** failures);
+export function backoffMs(failures: number, { backoffMs: base, maxBackoffMs }: GatewayTimes, random: number): number {
+  return random * Math.min(maxBackoffMs, base * 2 ** failures);
 }
 
 /** A wait that an upstream asked for: never shorter, and a little longer, so that not all come back at once. */

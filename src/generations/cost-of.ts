@@ -1,33 +1,33 @@
 import type { Tokens } from '../domain/bill.ts';
-import { type Cost, costOfPictures, costOfTokens } from '../domain/cost.ts';
+import { type Cost, costOfImages, costOfTokens } from '../domain/cost.ts';
 import type { ImageFacts } from '../domain/image-event.ts';
 import type { PriceList } from '../domain/price.ts';
 
 /** What one paid call has made. */
 export type Billed = {
-  readonly pictures: number;
+  readonly images: number;
   /** Size and quality as the upstream told them, or as they were asked for. */
   readonly facts: ImageFacts;
   readonly tokens: Tokens | undefined;
 };
 
 /** What that costs; `undefined` where a price is missing that is needed, or a fact. Nothing is guessed. */
-export function costOf(price: PriceList, { pictures, facts, tokens }: Billed): Cost | undefined {
-  if (price.pictures === undefined) return tokens && tokensCost(price, tokens);
-  const each = pricePerPicture(price, facts);
-  return each === undefined ? undefined : costOfPictures(each, pictures);
+export function costOf(price: PriceList, { images, facts, tokens }: Billed): Cost | undefined {
+  if (price.images === undefined) return tokens && tokensCost(price, tokens);
+  const each = pricePerImage(price, facts);
+  return each === undefined ? undefined : costOfImages(each, images);
 }
 
-/** The price of a picture, where pictures have one, and it is known for these. */
-function pricePerPicture({ pictures = [] }: PriceList, { size, quality }: ImageFacts): number | undefined {
-  const first = pictures.find((entry) => mayBe(entry.size, size) && mayBe(entry.quality, quality));
+/** The price of an image, where images have one, and it is known for these. */
+function pricePerImage({ images = [] }: PriceList, { size, quality }: ImageFacts): number | undefined {
+  const first = images.find((entry) => mayBe(entry.size, size) && mayBe(entry.quality, quality));
   // Where a fact is not known that this entry asks for, it may be this one or a later one.
   const isSure = (first?.size ?? size) === size && (first?.quality ?? quality) === quality;
   return isSure ? first?.price : undefined;
 }
 
 /** The price of an image, where it is the same for all of them. */
-export function flatPrice({ pictures: [first] = [] }: PriceList): number | undefined {
+export function flatPrice({ images: [first] = [] }: PriceList): number | undefined {
   return first?.size === undefined && first?.quality === undefined ? first?.price : undefined;
 }
 

@@ -2,8 +2,8 @@ import { replay } from '../concurrency/replay.ts';
 import type { ImageEvent } from '../domain/image-event.ts';
 
 /**
- * An answer without its previews, for callers that did not ask for a stream but whose pictures come as one. Settles when
- * the first picture itself begins: until then, a failure is still an ordinary error.
+ * An answer without its previews, for callers that did not ask for a stream but whose images come as one. Settles when
+ * the first image itself begins: until then, a failure is still an ordinary error.
  */
 export async function dropPreviews(events: AsyncIterable<ImageEvent>): Promise<AsyncIterable<ImageEvent>> {
   const rest = withoutPreviews(events);

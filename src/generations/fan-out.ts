@@ -3,7 +3,7 @@ import { equalFacts } from '../domain/equal-facts.ts';
 import type { ImageEnd, ImageEvent, ImageFacts, ImageUsage } from '../domain/image-event.ts';
 import { sumUsage } from './sum-usage.ts';
 
-/** One of the calls that together make the pictures of a request; settles when its outcome is known. */
+/** One of the calls that together make the images of a request; settles when its outcome is known. */
 type StartLeg = () => Promise<AsyncIterable<ImageEvent>>;
 
 type Rules = {
@@ -16,7 +16,7 @@ type Rules = {
 const legsAtOnce = 4;
 
 /**
- * The pictures of several calls as one answer: leg after leg, in order, never interleaved. Rejects with the first
+ * The images of several calls as one answer: leg after leg, in order, never interleaved. Rejects with the first
  * failure that counts; no further leg is started then.
  */
 export async function fanOut(legs: readonly StartLeg[], rules: Rules): Promise<AsyncIterable<ImageEvent>> {
@@ -40,15 +40,15 @@ async function* merge(
 }
 
 class MergedAnswer {
-  #pictures = 0;
+  #images = 0;
   #created: number | undefined;
   #hasLeg = false;
   #usage: ImageUsage | undefined;
   #facts: ImageFacts | undefined;
 
-  /** One leg's events, renumbered. Its last picture also gets what its end tells, for readers that want it per picture. */
+  /** One leg's events, renumbered. Its last image also gets what its end tells, for readers that want it per image. */
   async *take(events: AsyncIterable<ImageEvent>): AsyncGenerator<ImageEvent> {
-    const first = this.#pictures;
+    const first = this.#images;
     let end: ImageEnd | undefined;
     for await (const event of events) {
       if (event.type === 'done') {
@@ -66,7 +66,7 @@ class MergedAnswer {
 
   #renumbered<T extends { readonly index: number }>(event: T, first: number): T {
     const index = first + event.index;
-    this.#pictures = index + 1;
+    this.#images = index + 1;
     return { ...event, index };
   }
 

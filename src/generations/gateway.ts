@@ -69,7 +69,7 @@ type Parts = {
   readonly catalog: ModelCatalog;
   readonly admission: Admission;
   readonly recorder: Recorder;
-  /** Where pictures can be hosted at the moment, if they can. */
+  /** Where images can be hosted at the moment, if they can. */
   readonly hosting: () => Hosting | undefined;
   readonly times: GatewayTimes;
   /** What the process has under way; by default nothing. */
@@ -143,7 +143,7 @@ export function createGateway(parts: Parts): Gateway {
         if (caller.isRetry) recorder.retryArrived('possible_duplicate');
         return begin(model, request, caller, claim);
       }
-      recorder.retryArrived('generation' in taken ? 'taken_over' : 'shared_unknown');
+      recorder.retryArrived('generation' in taken ? 'rejoined' : 'shared_unknown');
       if ('unknown' in taken) throw taken.unknown;
       // What it works on is what its first caller sent, and equal.
       void request.edit?.release();
@@ -202,13 +202,13 @@ function deliveryOf(fits: ReadonlyMap<Target, FittedRequest>): Delivery | undefi
   return [...fits.values()].find(({ delivery }) => delivery !== undefined)?.delivery;
 }
 
-/** Failures that callers' clients repeat by themselves, although a picture of the request may have been made. */
+/** Failures that callers' clients repeat by themselves, although an image of the request may have been made. */
 function isShared({ kind, outcome }: GatewayError, mayBeBilled: boolean): boolean {
   return outcome === 'unknown' || (mayBeBilled && outcome !== 'refused' && kind !== 'client_gone');
 }
 
 function hostingUnavailable(): GatewayError {
   const message =
-    "'response_format' cannot be 'url' here: this model answers with base64, and this gateway hosts no pictures. Its operator can set DATA_DIR and PUBLIC_BASE_URL.";
+    "'response_format' cannot be 'url' here: this model answers with base64, and this gateway hosts no images. Its operator can set DATA_DIR and PUBLIC_BASE_URL.";
   return new GatewayError('unsupported_parameter', message, { param: 'response_format' });
 }

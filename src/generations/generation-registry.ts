@@ -11,7 +11,7 @@ type Shared = { readonly error: GatewayError; readonly timer: NodeJS.Timeout };
 
 /**
  * Generations whose callers have left, for a while, and unknown outcomes of a moment ago (RELIABILITY §3.5): a caller's
- * own retry gets these, so that it does not buy the same picture twice. Each orphan is taken at most once, the oldest
+ * own retry gets these, so that it does not buy the same image twice. Each orphan is taken at most once, the oldest
  * first; a generation whose caller is still there is never in here.
  */
 export class GenerationRegistry {

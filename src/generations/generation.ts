@@ -48,7 +48,7 @@ export function startGeneration(start: Start): Generation {
       turnMs = performance.now() - begin;
       signal.throwIfAborted();
       const events = await asking.ask(request);
-      // An interruption has also ended the calls whose pictures would be the delivered part.
+      // An interruption has also ended the calls whose images would be the delivered part.
       signal.throwIfAborted();
       isAnswered = true;
       return noteReading(events);
@@ -77,28 +77,28 @@ export function startGeneration(start: Start): Generation {
     if (isLost()) end('abandoned', signal.reason);
   }
 
-  /** Its pictures have come, but it was ended before anybody has read them. */
+  /** Its images have come, but it was ended before anybody has read them. */
   function isLost(): boolean {
     return isAnswered && !isRead && signal.aborted;
   }
   const timer = setTimeout(() => cancel('deadline'), timeoutMs);
 
-  function end(how: Settlement, failure?: unknown, tornBy?: unknown): void {
+  function end(how: Settlement, failure?: unknown, truncatedBy?: unknown): void {
     if (isSettled) return;
     isSettled = true;
     clearTimeout(timer);
     const mayBeBilled = asking.attempts.some(({ isOpen }) => isOpen);
     const wasEnded = signal.aborted;
-    const torn = new Set<Target>();
+    const truncated = new Set<Target>();
     for (const attempt of asking.attempts) {
       const attemptEnd = attempt.endOf(how);
-      if (attemptEnd === 'torn') torn.add(attempt.target);
+      if (attemptEnd === 'truncated') truncated.add(attempt.target);
       delivering.recorder.attemptEnded(attemptRecord(start, attempt, attemptEnd));
       if (attempt.isShort) delivering.recorder.anomaly('fewer_images');
     }
     // One broken response is one failure of its target, however many calls were needed for it; a refusal is none.
-    const isTheirs = !wasEnded && tornBy instanceof GatewayError && isTargetFault(tornBy);
-    for (const { health } of isTheirs ? torn : []) health.breaker.failed(performance.now());
+    const isTheirs = !wasEnded && truncatedBy instanceof GatewayError && isTargetFault(truncatedBy);
+    for (const { health } of isTheirs ? truncated : []) health.breaker.failed(performance.now());
     // Whatever is still open (a body, a poll, a download) ends with the signal.
     interrupt.abort(hasEnded);
     asking.release();
@@ -125,8 +125,8 @@ export function startGeneration(start: Start): Generation {
       },
       signal,
       cancel,
-      settle(how, tornBy) {
-        if (!isLeft) end(how, undefined, tornBy);
+      settle(how, truncatedBy) {
+        if (!isLeft) end(how, undefined, truncatedBy);
       },
       leave() {
         if (isSettled || isLeft) return;
@@ -159,7 +159,7 @@ type Progress = {
   readonly begin: number;
   readonly knownAt: () => number | undefined;
   readonly turnMs: () => number;
-  /** Whether there are pictures. */
+  /** Whether there are images. */
   readonly isAnswered: () => boolean;
 };
 
@@ -247,7 +247,7 @@ function attemptRecord(
     provider: target.provider.id,
     request,
     count: paid.request.count,
-    images: attempt.made?.pictures,
+    images: attempt.made?.images,
     end,
     sent,
     status,

@@ -8,7 +8,7 @@ type Known = { readonly isOpen: boolean; readonly isTried: boolean };
 
 /**
  * What it means for a caller that we ended its generation. Before the first byte of a paid call was sent nothing has
- * happened; afterwards the picture may have been made, whatever the reason was.
+ * happened; afterwards the image may have been made, whatever the reason was.
  */
 export function interruptionError(why: Interruption, { isOpen, isTried }: Known): GatewayError {
   if (why === 'client gone') return new GatewayError('client_gone', 'The caller has left.');
@@ -23,7 +23,7 @@ export function shuttingDown(): GatewayError {
 }
 
 const nothing = 'Nothing was sent to the image service and nothing was billed.';
-const maybe = 'The picture may still be made and billed; it was not asked for again.';
+const maybe = 'The image may still be made and billed; it was not asked for again.';
 
 const beforeSending = {
   deadline: ['deadline_exceeded', `The image service could not be asked within the deadline. ${nothing}`],

@@ -3,7 +3,7 @@ import type { ImageUsage } from '../domain/image-event.ts';
 
 /**
  * The tokens that an upstream has counted (CONTRACTS §2.1); `undefined` where it does not say of which kind they were.
- * Without details, all tokens of a request without pictures are text, and those of an answer are pictures.
+ * Without details, all tokens of a request without images are text, and those of an answer are images.
  */
 export function readTokens(usage: ImageUsage | undefined, { isEdit }: { isEdit: boolean }): Tokens | undefined {
   const asked = objectOf(usage?.input_tokens_details);

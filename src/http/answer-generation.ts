@@ -6,7 +6,7 @@ import { sendAnswer } from './send-answer.ts';
 import { sendStream } from './send-stream.ts';
 import { jsonAnswer } from './surfaces/openai-images/json-answer.ts';
 
-/** Starts a generation and answers with its pictures, as JSON or as an event stream. Rejects with its error. */
+/** Starts a generation and answers with its images, as JSON or as an event stream. Rejects with its error. */
 export async function answerGeneration(
   { record, arrival }: FastifyRequest,
   reply: FastifyReply,

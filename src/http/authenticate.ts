@@ -1,13 +1,13 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { GatewayError } from '../domain/gateway-error.ts';
 import type { KeyAccount } from './keys/key-account.ts';
-import type { KeyRing } from './keys/key-ring.ts';
+import type { KeyStore } from './keys/key-store.ts';
 
 /**
  * Who called, by the key in `authorization: Bearer`, `api-key` or `x-api-key`; several may be present, and one must be
  * valid. `undefined`: the ring lets everybody in. Throws `invalid_api_key`.
  */
-export function authenticate(ring: KeyRing, headers: IncomingHttpHeaders): KeyAccount | undefined {
+export function authenticate(ring: KeyStore, headers: IncomingHttpHeaders): KeyAccount | undefined {
   if (ring.isOpen) return undefined;
   const presented = presentedKeys(headers);
   const found = presented.map((key) => ring.find(key)).filter((entry) => entry !== undefined);

@@ -6,17 +6,17 @@ import { repeatAfter } from '../targets/outcome.ts';
 export type Spent = Pick<GenerationReport, 'sent' | 'maxRetries' | 'attempts'>;
 
 /** Some SDKs take a longer wait for no wait at all, and ask again at once. */
-const longestWaitMs = 60_000;
+const maxWaitMs = 60_000;
 
 /**
- * Whether a caller's client may repeat a failed request by itself (RELIABILITY §3.4): never where a picture may have been
+ * Whether a caller's client may repeat a failed request by itself (RELIABILITY §3.4): never where an image may have been
  * made, nor where the gateway has repeated it already, nor where a repetition cannot help.
  */
 export function mayRepeat(error: GatewayError, spent: Spent | undefined): boolean {
   const { kind, outcome, retryAfterMs = 0 } = error;
-  if (retryAfterMs > longestWaitMs) return false;
+  if (retryAfterMs > maxWaitMs) return false;
   if (outcome === undefined || kind === 'deadline_exceeded' || kind === 'overloaded') return spent?.sent !== true;
   if (outcome !== 'not-processed' || repeatAfter(error) === 'elsewhere') return false;
-  // Another call of the same request may have made its pictures.
+  // Another call of the same request may have made its images.
   return spent?.maxRetries === 0 && spent.attempts <= 1;
 }

@@ -9,7 +9,7 @@ const limits = {
   connectionsCheckingInterval: 1_000,
   maxHeaderSize: 8_192,
 };
-const mostConnections = 20;
+const maxConnections = 20;
 
 /**
  * Serves the metrics, and nothing else, on a port of their own; no key is asked for. On loopback it answers to loopback
@@ -32,7 +32,7 @@ export async function startMetricsServer(
     if (text === undefined) response.writeHead(500).end();
     else response.writeHead(200, { 'content-type': metricsType }).end(method === 'HEAD' ? undefined : text);
   });
-  server.maxConnections = mostConnections;
+  server.maxConnections = maxConnections;
   server.listen(at.port, at.host);
   await once(server, 'listening');
   return server;

@@ -35,8 +35,10 @@ export function recordRequests(app: FastifyInstance, recorder: RequestRecorder):
 
 /** `record.error` is set before we tear a connection; without it, the other side has closed it. 499 is nginx's word. */
 function requestEnd(response: ServerResponse, record: RequestRecord): RequestEnd {
-  if (response.writableFinished) return { how: 'answered', status: response.statusCode };
-  return record.error === undefined ? { how: 'left', status: 499 } : { how: 'torn', status: response.statusCode };
+  if (response.writableFinished) return { how: 'completed', status: response.statusCode };
+  return record.error === undefined
+    ? { how: 'disconnected', status: 499 }
+    : { how: 'truncated', status: response.statusCode };
 }
 
 function newRecord(request: FastifyRequest): RequestRecord {

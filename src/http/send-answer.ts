@@ -37,12 +37,12 @@ export async function sendBody(
     // Node knows numbers as values of every header; its types do not.
     raw.writeHead(reply.statusCode, { ...reply.getHeaders(), ...closing } as OutgoingHttpHeaders);
     await writeBody(raw, chunks, { written: record, ...sending });
-    return record.error === undefined ? 'delivered' : 'torn';
+    return record.error === undefined ? 'delivered' : 'truncated';
   } catch (error) {
     const hasLeft = error instanceof ClosedConnectionError || raw.destroyed;
     if (!hasLeft) record.error = error;
     tear(raw);
-    return hasLeft || error instanceof StalledReaderError ? 'abandoned' : 'torn';
+    return hasLeft || error instanceof StalledReaderError ? 'abandoned' : 'truncated';
   }
 }
 

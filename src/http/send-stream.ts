@@ -15,7 +15,7 @@ export type StreamTimes = {
   readonly heartbeatMs: number;
 };
 
-const usualTimes: StreamTimes = { headersMs: 45_000, heartbeatMs: 15_000 };
+const defaultTimes: StreamTimes = { headersMs: 45_000, heartbeatMs: 15_000 };
 
 /** A comment, which readers of event streams skip. */
 const signOfLife = ':\n\n';
@@ -37,7 +37,7 @@ type Answering = {
 export async function sendStream(
   reply: FastifyReply,
   { generation, record, operation }: Answering,
-  { headersMs, heartbeatMs }: StreamTimes = usualTimes,
+  { headersMs, heartbeatMs }: StreamTimes = defaultTimes,
 ): Promise<void> {
   const isKnown = await settledWithin(generation.answer, headersMs);
   reply.headers(answerHeaders(generation.report, reply.request.headers));

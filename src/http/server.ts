@@ -14,7 +14,7 @@ import { expectContinue } from './expect-continue.ts';
 import { frameworkError } from './framework-error.ts';
 import { healthRoutes } from './health-routes.ts';
 import type { KeyAccount, Payment } from './keys/key-account.ts';
-import type { KeyRing } from './keys/key-ring.ts';
+import type { KeyStore } from './keys/key-store.ts';
 import { limitRequests } from './keys/limit-requests.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import { metricsRoute } from './metrics-route.ts';
@@ -38,7 +38,7 @@ import { routedUrl } from './surfaces.ts';
 import { checkCharset } from './text-encoding.ts';
 import { unknownUrl } from './unknown-url.ts';
 import { formOptions } from './uploads/form-rules.ts';
-import { longestUploadMs, refuseLongUpload } from './uploads/watch-upload.ts';
+import { maxUploadMs, refuseLongUpload } from './uploads/watch-upload.ts';
 import { asGatewayError, writeError } from './write-error.ts';
 
 declare module 'fastify' {
@@ -64,9 +64,9 @@ export type ServerParts = {
   /** What is in force now. */
   readonly serving: () => Serving;
   readonly admission: Admission;
-  readonly keyRing: KeyRing;
+  readonly keyStore: KeyStore;
   readonly lifecycle: Lifecycle;
-  /** Where hosted pictures are; `undefined`: none are hosted. */
+  /** Where hosted images are; `undefined`: none are hosted. */
   readonly store: ImageStore | undefined;
   readonly recorder: RequestRecorder;
   /** Where uploads are kept while their requests last. */
@@ -87,7 +87,7 @@ export type ServerParts = {
 const jsonBodyBytes = 1024 * 1024;
 
 /** More are closed at once. It bounds what idle connections cost; what requests may cost has limits of its own. */
-const mostConnections = 10_000;
+const maxConnections = 10_000;
 
 /** All callers are one where no key is asked for; no key has this name. */
 const anybody = '*';
@@ -112,7 +112,7 @@ export function createServer(parts: ServerParts): FastifyInstance {
     routerOptions: { ignoreTrailingSlash: true, ignoreDuplicateSlashes: true, maxParamLength: 1024 },
   });
 
-  app.server.maxConnections = mostConnections;
+  app.server.maxConnections = maxConnections;
   app.server.on('checkExpectation', refuseExpectation);
   acceptJsonOnly(app);
   app.decorate('lifecycle', parts.lifecycle);
@@ -127,7 +127,7 @@ export function createServer(parts: ServerParts): FastifyInstance {
   app.setErrorHandler(answerError);
   refuseUnknownUrls(app);
   expectContinue(app);
-  refuseWebPages(app, () => parts.keyRing.isOpen, parts.corsOrigins);
+  refuseWebPages(app, () => parts.keyStore.isOpen, parts.corsOrigins);
 
   if (parts.corsOrigins.length > 0) {
     allowOrigins(app, parts.corsOrigins, () => costHeaderName(parts.serving().currency));
@@ -138,7 +138,7 @@ export function createServer(parts: ServerParts): FastifyInstance {
   app.register(async (keyed) => {
     // Before the body is read: a stranger's megabytes are not worth receiving.
     keyed.addHook('onRequest', async (request) => {
-      const account = authenticate(parts.keyRing, request.headers);
+      const account = authenticate(parts.keyStore, request.headers);
       request.account = account;
       request.callerId = account?.name ?? anybody;
       if (account) request.record.key = account.name;
@@ -171,7 +171,7 @@ export function allowUploads({ server }: FastifyInstance, serving: Serving): voi
 }
 
 function requestTimeout({ uploadLimits }: Serving): number {
-  return Math.max(300_000, longestUploadMs(uploadLimits) + 30_000);
+  return Math.max(300_000, maxUploadMs(uploadLimits) + 30_000);
 }
 
 /** Before the body is read: Fastify would parse it first, and might complain about that. */

@@ -6,7 +6,7 @@ import type { UploadLimits } from './uploads/watch-upload.ts';
 export type Serving = {
   readonly gateway: Gateway;
   readonly uploadLimits: UploadLimits;
-  /** Fetches pictures that callers give as links; `undefined`: none are fetched. */
+  /** Fetches images that callers give as links; `undefined`: none are fetched. */
   readonly inputDownload: ImageDownload | undefined;
   /** The currency of costs in headers. */
   readonly currency: string;

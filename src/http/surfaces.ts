@@ -42,7 +42,7 @@ const surface = /^(?:\/(?:api|openai|v1)){1,4}\/(?:(?:images|models)(?:\/|$)|dep
 const rootlessSurface = /^\/(?:images\/|models(?:\/|$)|deployments\/)/;
 
 /** More than either of them can match. */
-const longestSurface = 48;
+const maxSurface = 48;
 
 /** `/m/{model}`, if the path begins with it, and what follows: the first surface. A name may look like one. */
 function splitPrefix(path: string): { prefix: string; rest: string } {
@@ -56,7 +56,7 @@ function splitPrefix(path: string): { prefix: string; rest: string } {
 /** Where the first match begins behind `/m/` and at least one character. */
 function indexOfSurface(pattern: RegExp, path: string): number | undefined {
   for (let at = path.indexOf('/', 4); at !== -1; at = path.indexOf('/', at + 1)) {
-    if (pattern.test(path.slice(at, at + longestSurface))) return at;
+    if (pattern.test(path.slice(at, at + maxSurface))) return at;
   }
   return undefined;
 }

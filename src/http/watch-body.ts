@@ -11,7 +11,7 @@ export type BodyRules = {
 const bytesPerSecond = 1_000_000;
 
 /** The longest that a body of so many bytes can take. */
-export function longestBodyMs(bytes: number, graceMs: number): number {
+export function maxBodyMs(bytes: number, graceMs: number): number {
   return graceMs + (bytes / bytesPerSecond) * 1000;
 }
 
@@ -37,7 +37,7 @@ export function watchBody(
   let timer: NodeJS.Timeout | undefined;
   const waitOn = () => {
     if (raw.complete) return;
-    const leftMs = longestBodyMs(received, graceMs) - (performance.now() - startedAt);
+    const leftMs = maxBodyMs(received, graceMs) - (performance.now() - startedAt);
     if (leftMs <= 0) fail(new GatewayError('request_timeout', "The request's body took too long to arrive."));
     else timer = setTimeout(waitOn, leftMs);
   };

@@ -53,7 +53,7 @@ export const callerViews: Readonly<Record<ErrorKind, CallerView>> = {
   upstream_rate_limited: { status: 429, type: 'requests', code: 'rate_limit_exceeded' },
   upstream_quota_exhausted: { status: 429, type: 'insufficient_quota', code: 'insufficient_quota' },
   upstream_declined: { status: 502, type: serverError, code: 'upstream_unavailable' },
-  upstream_oddity: { status: 502, type: serverError, code: 'upstream_unavailable' },
+  upstream_transient: { status: 502, type: serverError, code: 'upstream_unavailable' },
   upstream_auth_failed: { status: 502, type: serverError, code: 'upstream_auth_failed' },
   upstream_token_refused: { status: 502, type: serverError, code: 'upstream_auth_failed' },
   upstream_misconfigured: { status: 502, type: serverError, code: 'upstream_misconfigured' },
@@ -86,7 +86,7 @@ export function errorBody(error: GatewayError): { error: Record<string, unknown>
 }
 
 /**
- * Answers with an error. What OpenAI's SDKs would repeat by themselves, although that could buy the picture again or is of
+ * Answers with an error. What OpenAI's SDKs would repeat by themselves, although that could buy the image again or is of
  * no use, says that they must not. @param spent what the request has cost so far, if it was started
  */
 export function writeError(reply: FastifyReply, error: GatewayError, spent: Spent | undefined): FastifyReply {

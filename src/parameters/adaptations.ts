@@ -35,9 +35,9 @@ const table = [
   { name: 'seed=removed', parameter: 'seed', meaning: 'the family has no seed' },
   { name: 'n=fan-out', parameter: 'n', meaning: 'several calls make what one call cannot' },
   { name: 'n=fewer', parameter: 'n', meaning: 'the image service made fewer images than were asked for' },
-  { name: 'delivery=url', parameter: 'response_format', meaning: 'the gateway hosts the pictures' },
-  { name: 'delivery=b64_json', parameter: 'response_format', meaning: 'the gateway downloads the pictures' },
-  { name: 'stream=completed-only', parameter: 'stream', meaning: 'the gateway makes the one event per picture itself' },
+  { name: 'delivery=url', parameter: 'response_format', meaning: 'the gateway hosts the images' },
+  { name: 'delivery=b64_json', parameter: 'response_format', meaning: 'the gateway downloads the images' },
+  { name: 'stream=completed-only', parameter: 'stream', meaning: 'the gateway makes the one event per image itself' },
   { name: 'partial_images=removed', parameter: 'partial_images', meaning: 'there are no previews without a stream' },
   {
     name: 'partial_images=agent',

@@ -5,32 +5,32 @@ import type { ModelCapabilities } from '../domain/model-capabilities.ts';
 import { type FitRule, unchanged } from './fit.ts';
 import { unsupportedParameter } from './refusals.ts';
 
-/** What the family says about the pictures of an edit. */
+/** What the family says about the images of an edit. */
 export const fitInputs: FitRule = ({ edit }, { maxInputs, markup }) => {
   if (edit === undefined) return unchanged;
   if (edit.images.length > maxInputs) {
-    const message = `'image' has ${edit.images.length} pictures, and this model takes at most ${maxInputs}.`;
+    const message = `'image' has ${edit.images.length} images, and this model takes at most ${maxInputs}.`;
     throw new GatewayError('invalid_value', message, { param: 'image' });
   }
   if (edit.markup !== undefined && !markup) throw unsupportedParameter('markup');
   return unchanged;
 };
 
-/** Checks how long a picture may be where it is sent as a data URL, before anything is paid for. Throws a GatewayError. */
+/** Checks how long an image may be where it is sent as a data URL, before anything is paid for. Throws a GatewayError. */
 export function checkLength({ images, mask }: EditInputs, { maxInlineImageChars }: ModelCapabilities): void {
-  const isTooLong = (picture: ImageInput) => dataUrlLength(picture) > maxInlineImageChars;
+  const isTooLong = (image: ImageInput) => dataUrlLength(image) > maxInlineImageChars;
   if (images.some(isTooLong)) throw tooLong('image', maxInlineImageChars);
   if (mask && isTooLong(mask)) throw tooLong('mask', maxInlineImageChars);
 }
 
 function tooLong(param: 'image' | 'mask', maxInlineImageChars: number): GatewayError {
   const bytes = Math.floor((maxInlineImageChars * 3) / 4);
-  const message = `'${param}' is too large: this model takes pictures of at most about ${bytes} bytes.`;
+  const message = `'${param}' is too large: this model takes images of at most about ${bytes} bytes.`;
   return new GatewayError('invalid_value', message, { param });
 }
 
 /**
- * Checks what OpenAI's API demands of the pictures of any edit, before anything is paid for: a mask, or a markup, is a
+ * Checks what OpenAI's API demands of the images of any edit, before anything is paid for: a mask, or a markup, is a
  * PNG with transparent pixels, as large as the first image (CONTRACTS §1.3). Throws a GatewayError.
  */
 export function checkInputs({ images: [first], mask, markup }: EditInputs): void {

@@ -20,7 +20,7 @@ import { countLimit, type Legs, refuseFanOut, splitCount } from './split-count.t
 
 export type FittedRequest = {
   /**
-   * What each upstream call is asked for, in the order of the pictures. A leg's `delivery` is what the upstream is
+   * What each upstream call is asked for, in the order of the images. A leg's `delivery` is what the upstream is
    * told, its `stream` whether the upstream is to stream; what the caller wants stands in the request.
    */
   readonly legs: Legs;

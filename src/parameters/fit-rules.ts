@@ -26,7 +26,7 @@ const fitExtra: FitRule = ({ extra }, { seed, extraParameters }, policy) => {
   return seed === 'undocumented' ? unchanged : { members: { extra: others }, adaptations: ['seed=removed'] };
 };
 
-/** Where the family cannot stream, the gateway makes the events itself once the pictures are there. */
+/** Where the family cannot stream, the gateway makes the events itself once the images are there. */
 const fitStream: FitRule = ({ stream, partialImages }, { streams, agentDecides }, policy) => {
   // The image tool refuses a stream without partial images, and nobody can ask an agent for one that is dropped.
   if (!stream || (streams && !(agentDecides && partialImages === 0))) return unchanged;
@@ -50,7 +50,7 @@ const fitDelivery: FitRule = ({ delivery, stream }, { responseFormats, defaults,
   return { members, adaptations: [`delivery=${delivery}`] };
 };
 
-/** Everything but the number of pictures, in the order in which problems are named. */
+/** Everything but the number of images, in the order in which problems are named. */
 export const fitRules: readonly FitRule[] = [
   fitPrompt,
   fitInputs,

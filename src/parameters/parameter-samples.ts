@@ -12,7 +12,7 @@ export type ParameterSample = {
   readonly request: ImageRequest;
 };
 
-/** A request that asks for nothing but a picture. */
+/** A request that asks for nothing but an image. */
 export const plainRequest: ImageRequest = {
   edit: undefined,
   prompt: 'a cat',
@@ -35,7 +35,7 @@ export const plainRequest: ImageRequest = {
 const sizes = ['auto', '256x256', '512x512', '1024x1024', '1536x1024', '1024x1536', '1792x1024', '1024x1792'];
 const jpeg = { outputFormat: 'jpeg' };
 
-const picture: ImageInput = {
+const image: ImageInput = {
   mediaType: 'image/png',
   bytes: 0,
   sha256: '',
@@ -46,7 +46,7 @@ const picture: ImageInput = {
 };
 
 function editOf(count: number, overlays: Partial<EditInputs> = {}): EditInputs {
-  const images = Array.from({ length: count }, () => picture);
+  const images = Array.from({ length: count }, () => image);
   return { images, mask: undefined, markup: undefined, release: async () => {}, ...overlays };
 }
 
@@ -69,8 +69,8 @@ export const parameterSamples: readonly ParameterSample[] = [
   sample('user', 'user', 'someone', {}, 'any text'),
   ...['low', 'high'].map((value) => sample('input_fidelity', 'inputFidelity', value, { edit: editOf(1) }, `${value}`)),
   ...[1, 16].map((count) => sample('image', 'edit', editOf(count), {}, `${count}`)),
-  sample('mask', 'edit', editOf(1, { mask: picture }), {}, 'a picture'),
-  sample('markup', 'edit', editOf(1, { markup: picture }), {}, 'a picture'),
+  sample('mask', 'edit', editOf(1, { mask: image }), {}, 'an image'),
+  sample('markup', 'edit', editOf(1, { markup: image }), {}, 'an image'),
   sample('seed', 'extra', { seed: 7 }, {}, 'a number'),
   sample('other parameters', 'extra', { complexity: 'low' }, {}, 'such as complexity'),
 ];

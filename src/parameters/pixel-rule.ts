@@ -2,10 +2,10 @@
 export const anySizeWithinRule = 'WxH';
 
 /** In pixels. Azure's documents of gpt-image-2 (CONTRACTS §4). */
-const rule = { multipleOf: 16, longestEdge: 3840, ratio: 3, leastPixels: 655_360, mostPixels: 8_294_400 };
+const rule = { multipleOf: 16, maxEdge: 3840, ratio: 3, minPixels: 655_360, maxPixels: 8_294_400 };
 
 /** The rule in words, for messages and documents. */
-export const pixelRule = `any ${anySizeWithinRule} with edges that are multiples of ${rule.multipleOf} and at most ${rule.longestEdge}, a ratio of at most ${rule.ratio}:1, and ${rule.leastPixels} to ${rule.mostPixels} pixels`;
+export const pixelRule = `any ${anySizeWithinRule} with edges that are multiples of ${rule.multipleOf} and at most ${rule.maxEdge}, a ratio of at most ${rule.ratio}:1, and ${rule.minPixels} to ${rule.maxPixels} pixels`;
 
 /** Whether a text is a `WxH` that newer GPT image models can make. */
 export function isWithinPixelRule(size: string): boolean {
@@ -17,9 +17,9 @@ export function isWithinPixelRule(size: string): boolean {
   return (
     width % rule.multipleOf === 0 &&
     height % rule.multipleOf === 0 &&
-    long <= rule.longestEdge &&
+    long <= rule.maxEdge &&
     long <= rule.ratio * short &&
-    pixels >= rule.leastPixels &&
-    pixels <= rule.mostPixels
+    pixels >= rule.minPixels &&
+    pixels <= rule.maxPixels
   );
 }

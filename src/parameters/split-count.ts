@@ -5,14 +5,14 @@ import type { ModelCapabilities } from '../domain/model-capabilities.ts';
 /** What each upstream call is asked for; never empty. */
 export type Legs = readonly [ImageRequest, ...ImageRequest[]];
 
-/** The calls that make `count` pictures together, in order. */
+/** The calls that make `count` images together, in order. */
 export function splitCount(request: ImageRequest, limit: number): Legs {
   const rest = request.count - limit;
   if (rest <= 0) return [request];
   return [{ ...request, count: limit }, ...splitCount({ ...request, count: rest }, limit)];
 }
 
-/** How many pictures one call makes, streamed or not. */
+/** How many images one call makes, streamed or not. */
 export function countLimit({ stream }: ImageRequest, { maxCount, maxStreamedCount }: ModelCapabilities): number {
   return stream ? Math.min(maxCount, maxStreamedCount) : maxCount;
 }

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 
 const socketName = 'azure-image-gateway.sock';
-const longestSocketPath = 103;
+const maxSocketPath = 103;
 const inUse = 'EADDRINUSE';
 
 /**
@@ -19,7 +19,7 @@ const inUse = 'EADDRINUSE';
 export async function claimDirectory(directory: string): Promise<string | undefined> {
   const absolute = resolve(directory);
   const path = join(absolute, socketName);
-  const isLong = Buffer.byteLength(path) > longestSocketPath;
+  const isLong = Buffer.byteLength(path) > maxSocketPath;
   const failure = isLong ? await claimThroughLink(absolute) : await claim(path);
   if (failure === undefined) process.once('exit', () => rmSync(path, { force: true }));
   return failure;

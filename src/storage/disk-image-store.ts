@@ -4,21 +4,21 @@ import { lstat } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import type { ByteRange, ImageStore, StoredImage } from '../domain/image-store.ts';
 import { createArrivalSlots } from './arrival-slots.ts';
-import { openPictureDirectory, type PictureDirectory } from './picture-directory.ts';
-import { createPictureIndex, type PictureIndex } from './picture-index.ts';
-import { isPictureId } from './picture-name.ts';
-import { receivePicture } from './receive-picture.ts';
+import { type ImageDirectory, openImageDirectory } from './image-directory.ts';
+import { createImageIndex, type ImageIndex } from './image-index.ts';
+import { isImageId } from './image-name.ts';
+import { receiveImage } from './receive-image.ts';
 import { onDisk, retryOnDisk, storageFailure } from './storage-failure.ts';
 
 export type DiskImageStoreOptions = {
   /** Created, for this user only, when it does not exist. One process at a time uses it. */
   readonly directory: string;
-  /** How long a picture can be read. Default: 24 hours. */
+  /** How long an image can be read. Default: 24 hours. */
   readonly lifetimeMs?: number;
-  /** Above this the oldest pictures are removed. Default: 5 GB. */
+  /** Above this the oldest images are removed. Default: 5 GB. */
   readonly maxBytes?: number;
-  /** The longest picture. Default: 64 MiB, as for downloads. */
-  readonly maxPictureBytes?: number;
+  /** The longest image. Default: 64 MiB, as for downloads. */
+  readonly maxImageBytes?: number;
   /** Unix time in milliseconds. */
   readonly now?: () => number;
 };
@@ -31,18 +31,18 @@ const arrivalsAtOnce = 16;
 const arrivalPatienceMs = 10_000;
 
 /**
- * Keeps pictures in a directory, and knows them again after a restart. Rejects with the disk's error when the directory
+ * Keeps images in a directory, and knows them again after a restart. Rejects with the disk's error when the directory
  * cannot be used.
  */
 export async function createDiskImageStore({
   directory,
   lifetimeMs = 24 * 60 * 60_000,
   maxBytes = 5_000_000_000,
-  maxPictureBytes = 64 * 1024 * 1024,
+  maxImageBytes = 64 * 1024 * 1024,
   now = Date.now,
 }: DiskImageStoreOptions): Promise<ImageStore> {
-  const files = await openPictureDirectory(directory);
-  const index = createPictureIndex(maxBytes);
+  const files = await openImageDirectory(directory);
+  const index = createImageIndex(maxBytes);
   for (const image of await files.load(now())) index.add(image);
   await removeAll(files, index.takeExcess(now()));
   await files.removeAbandoned(now());
@@ -53,13 +53,13 @@ export async function createDiskImageStore({
     async put(bytes, retrying = once) {
       const id = randomBytes(18).toString('base64url');
       try {
-        const arriving = { path: files.arrivingPath(id), maxBytes: maxPictureBytes, retrying };
-        const received = await inSlot(() => receivePicture(bytes, arriving), retrying.signal);
-        if (received.length > maxBytes) throw storageFailure('the picture is longer than the whole store');
+        const arriving = { path: files.arrivingPath(id), maxBytes: maxImageBytes, retrying };
+        const received = await inSlot(() => receiveImage(bytes, arriving), retrying.signal);
+        if (received.length > maxBytes) throw storageFailure('the image is longer than the whole store');
         const image = { id, ...received, expiresAt: Math.round(now() + lifetimeMs) };
         await onDisk(files.commit(image, (rename) => retryOnDisk(rename, retrying)));
         index.add(image);
-        // Only now: a picture that could not be stored has cost no other its place.
+        // Only now: an image that could not be stored has cost no other its place.
         await removeAll(files, index.takeExcess(now()));
         return image;
       } catch (error) {
@@ -69,11 +69,11 @@ export async function createDiskImageStore({
     },
     async open(id) {
       // A path is built from what the index holds, never from what a caller sent.
-      const image = isPictureId(id) ? index.get(id) : undefined;
+      const image = isImageId(id) ? index.get(id) : undefined;
       if (image === undefined || image.expiresAt <= now()) return undefined;
       const path = files.path(image);
       if (!(await isWhole(path, image.length))) return undefined;
-      return { ...image, read: (range) => readPicture(path, range) };
+      return { ...image, read: (range) => readImage(path, range) };
     },
     close: stopSweeping,
   };
@@ -90,18 +90,18 @@ async function isWhole(path: string, length: number): Promise<boolean> {
   }
 }
 
-/** The file is opened at once, so a picture that is evicted later is still read to its end. */
-function readPicture(path: string, range?: ByteRange): Readable {
+/** The file is opened at once, so an image that is evicted later is still read to its end. */
+function readImage(path: string, range?: ByteRange): Readable {
   // Node hands numbers on to open(2), but its types know only names, and none has O_NOFOLLOW.
   const flags = (constants.O_RDONLY | constants.O_NOFOLLOW) as unknown as string;
   return createReadStream(path, range ? { flags, start: range.first, end: range.last } : { flags });
 }
 
 /** Returns what ends it, once a sweep that is under way has ended. */
-function sweepRegularly(files: PictureDirectory, index: PictureIndex, now: () => number): () => Promise<void> {
+function sweepRegularly(files: ImageDirectory, index: ImageIndex, now: () => number): () => Promise<void> {
   let sweep: Promise<void> = Promise.resolve();
   const timer = setInterval(() => {
-    // A directory that cannot be listed now is listed again next time; whoever stores a picture learns of it.
+    // A directory that cannot be listed now is listed again next time; whoever stores an image learns of it.
     sweep = removeAll(files, index.takeExpired(now()))
       .then(() => files.removeAbandoned(now()))
       .catch(() => {});
@@ -112,6 +112,6 @@ function sweepRegularly(files: PictureDirectory, index: PictureIndex, now: () =>
   };
 }
 
-async function removeAll(files: PictureDirectory, images: readonly StoredImage[]): Promise<void> {
+async function removeAll(files: ImageDirectory, images: readonly StoredImage[]): Promise<void> {
   for (const image of images) await files.remove(image);
 }

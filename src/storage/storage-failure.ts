@@ -2,7 +2,7 @@ import { pauseBeforeRetry } from '../concurrency/free-step.ts';
 import { GatewayError } from '../domain/gateway-error.ts';
 import type { Retrying } from '../domain/retrying.ts';
 
-/** Names whatever goes wrong with the disk; by default that of a picture, which is paid for by then. */
+/** Names whatever goes wrong with the disk; by default that of an image, which is paid for by then. */
 export async function onDisk<T>(work: Promise<T>, failure = storageFailure): Promise<T> {
   try {
     return await work;
@@ -31,7 +31,7 @@ export async function retryOnDisk<T>(step: () => Promise<T>, retrying: Retrying)
 export function storageFailure(cause: unknown): GatewayError {
   return new GatewayError(
     'storage_failed',
-    'A finished picture could not be stored by the gateway. It was not asked for again.',
+    'A finished image could not be stored by the gateway. It was not asked for again.',
     { outcome: 'unknown', cause },
   );
 }

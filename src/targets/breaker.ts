@@ -6,7 +6,7 @@ const windowSize = 20;
 type State =
   | { readonly name: 'closed' }
   | { readonly name: 'open'; readonly until: number }
-  | { readonly name: 'probing' };
+  | { readonly name: 'half-open' };
 
 /**
  * Leaves a target alone that fails by itself: after five failures in a row, or when half of the last twenty calls failed.
@@ -35,7 +35,7 @@ export class Breaker {
   }
 
   started(now: number): void {
-    if (this.#state.name === 'open' && now >= this.#state.until) this.#state = { name: 'probing' };
+    if (this.#state.name === 'open' && now >= this.#state.until) this.#state = { name: 'half-open' };
   }
 
   succeeded(): void {
@@ -49,21 +49,21 @@ export class Breaker {
     const last = this.#calls.slice(-consecutiveFailures);
     const isRow = last.length === consecutiveFailures && last.every(Boolean);
     const isHalf = this.#calls.length === windowSize && this.#calls.filter(Boolean).length >= windowSize / 2;
-    if (this.#state.name === 'probing' || isRow || isHalf) this.open(now);
+    if (this.#state.name === 'half-open' || isRow || isHalf) this.open(now);
   }
 
   /** At once, for a target that said itself that it is of no use. */
   open(now: number): void {
     if (this.#state.name === 'open' && now < this.#state.until) return;
     this.#openings += 1;
-    const { breakerOpenMs, longestBreakerOpenMs } = this.#times;
-    this.#state = { name: 'open', until: now + Math.min(longestBreakerOpenMs, breakerOpenMs * this.#openings) };
+    const { breakerOpenMs, maxBreakerOpenMs } = this.#times;
+    this.#state = { name: 'open', until: now + Math.min(maxBreakerOpenMs, breakerOpenMs * this.#openings) };
     this.#calls = [];
   }
 
   /** A call ended that says nothing about the target: the next one tries it. */
   undecided(now: number): void {
-    if (this.#state.name === 'probing') this.#state = { name: 'open', until: now };
+    if (this.#state.name === 'half-open') this.#state = { name: 'open', until: now };
   }
 
   #add(isFailure: boolean): void {

@@ -51,6 +51,6 @@ export function targetsFor(operation: Operation, { name, targets }: LogicalModel
     ({ family, provider }) => family.operations.includes(operation) && provider.operations.includes(operation),
   );
   if (able.length > 0) return able;
-  const message = `The model '${name}' cannot ${operation === 'edit' ? 'edit' : 'generate'} pictures.`;
+  const message = `The model '${name}' cannot ${operation === 'edit' ? 'edit' : 'generate'} images.`;
   throw new GatewayError('unsupported_operation', message, { param: 'model' });
 }

@@ -15,13 +15,13 @@ export type Target = {
   readonly priority: number;
   readonly weight: number;
   readonly family: ModelFamily;
-  /** `always`: one picture is asked for as a stream of the upstream even where the caller wants none. */
+  /** `always`: one image is asked for as a stream of the upstream even where the caller wants none. */
   readonly upstreamStream: 'never' | 'always';
   readonly provider: ImageProvider;
   /** What its calls cost, where that is known. */
   readonly price?: Price | undefined;
   readonly health: TargetHealth;
-  /** Fetches result pictures from where this target may keep them. */
+  /** Fetches result images from where this target may keep them. */
   readonly download: ImageDownload;
 };
 
@@ -33,7 +33,7 @@ export type LogicalModel = {
   readonly defaults: RequestDefaults;
   /** What happens to parameters that a target's family does not do. */
   readonly parameters: ParameterPolicy;
-  /** `deliver`: the pictures of the calls that worked are delivered when others of the same request failed. */
+  /** `deliver`: the images of the calls that worked are delivered when others of the same request failed. */
   readonly partialSuccess: 'deliver' | undefined;
   /** How many failed calls one request may repeat. */
   readonly maxRetries: number;

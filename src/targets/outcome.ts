@@ -25,7 +25,7 @@ export function repeatAfter({ kind, outcome }: GatewayError): Repeat {
   if (outcome === 'unknown') return 'if allowed';
   if (kind === 'deadline_exceeded' || kind === 'overloaded') return 'nowhere';
   if (isChatBilled(kind)) return 'nowhere';
-  if (kind === 'upstream_oddity' || kind === 'upstream_token_refused') return 'once more';
+  if (kind === 'upstream_transient' || kind === 'upstream_token_refused') return 'once more';
   return uselessTargets.includes(kind) ? 'elsewhere' : 'anywhere';
 }
 

@@ -34,7 +34,7 @@ export class TargetHealths {
       }
     }
     const adopt = () => {
-      for (const { target, health } of next) health.limit(mostAtOnce(target), times);
+      for (const { target, health } of next) health.limit(maxAtOnce(target), times);
       // A target that comes back must find its calls that still run.
       this.#known = [...next, ...[...rest].filter(({ health }) => health.slots.taken > 0)];
     };
@@ -43,12 +43,12 @@ export class TargetHealths {
 }
 
 function healthAfter(known: Known | undefined, target: TargetConfig, times: GatewayTimes): TargetHealth {
-  if (known === undefined) return new TargetHealth(mostAtOnce(target), times);
+  if (known === undefined) return new TargetHealth(maxAtOnce(target), times);
   if (hasEqualCalls(known.target, target)) return known.health;
-  return new TargetHealth(mostAtOnce(target), times, known.health.slots);
+  return new TargetHealth(maxAtOnce(target), times, known.health.slots);
 }
 
-function mostAtOnce({ maxConcurrent = Number.POSITIVE_INFINITY }: TargetConfig): number {
+function maxAtOnce({ maxConcurrent = Number.POSITIVE_INFINITY }: TargetConfig): number {
   return maxConcurrent;
 }
 

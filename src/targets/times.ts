@@ -6,27 +6,27 @@ export type GatewayTimes = {
   readonly queueMs: number;
   /** The wait before the first retry is random below this; it doubles with each further one. */
   readonly backoffMs: number;
-  readonly longestBackoffMs: number;
+  readonly maxBackoffMs: number;
   /** A longer wait for a target is told to the caller instead. */
-  readonly longestWaitMs: number;
+  readonly maxWaitMs: number;
   /** So much of the deadline must be left after a wait. */
-  readonly leastLeftMs: number;
+  readonly minLeftMs: number;
   /** A target that failed too often is left alone for so long, at the first time. */
   readonly breakerOpenMs: number;
-  readonly longestBreakerOpenMs: number;
+  readonly maxBreakerOpenMs: number;
   /** A target that asks for a longer wait is tried again after this one. */
   readonly maxCoolDownMs: number;
 };
 
 /** RELIABILITY §4. */
-export const usualTimes: GatewayTimes = {
+export const defaultTimes: GatewayTimes = {
   lingerMs: 15_000,
   queueMs: 15_000,
   backoffMs: 500,
-  longestBackoffMs: 8_000,
-  longestWaitMs: 60_000,
-  leastLeftMs: 30_000,
+  maxBackoffMs: 8_000,
+  maxWaitMs: 60_000,
+  minLeftMs: 30_000,
   breakerOpenMs: 30_000,
-  longestBreakerOpenMs: 300_000,
+  maxBreakerOpenMs: 300_000,
   maxCoolDownMs: 300_000,
 };

@@ -7,7 +7,7 @@ import { CostCounter } from './cost-counter.ts';
 import { reloadMetrics } from './reload-metrics.ts';
 import { stateGauges } from './state-gauges.ts';
 
-/** Picture calls last from seconds to the longest deadline there is. */
+/** Image calls last from seconds to the longest deadline there is. */
 const durationBuckets = [0.1, 0.5, 1, 2.5, 5, 10, 20, 40, 80, 160, 320, 655];
 const queueBuckets = [0.01, 0.1, 0.5, 1, 2.5, 5, 10, 15, 30, 60];
 
@@ -35,7 +35,7 @@ export function createMetrics() {
 
   const requests = counter(
     'gateway_requests_total',
-    'Requests by route, status and end: answered, torn after the first byte, or left by the caller (499)',
+    'Requests by route, status and end: answered, truncated after the first byte, or left by the caller (499)',
     ['route', 'status', 'end'],
   );
   const duration = histogram(
@@ -47,16 +47,16 @@ export function createMetrics() {
   const inFlight = new Gauge({ name: 'gateway_requests_in_flight', help: 'Requests being worked on', registers });
   const bytes = counter(
     'gateway_bytes_total',
-    'Bytes of requests, heads included (in), and of the bodies of answers with pictures (out)',
+    'Bytes of requests, heads included (in), and of the bodies of answers with images (out)',
     ['direction'],
   );
   const queue = histogram(
     'gateway_queue_duration_seconds',
-    'How long requests for pictures waited for their turn, and for free slots at targets',
+    'How long requests for images waited for their turn, and for free slots at targets',
     ['model'],
     queueBuckets,
   );
-  const images = counter('gateway_images_total', 'Pictures written completely', ['model']);
+  const images = counter('gateway_images_total', 'Images written completely', ['model']);
   const adaptations = counter(
     'gateway_adaptations_total',
     'Requests for which the gateway did something itself, by what it did',
@@ -64,7 +64,7 @@ export function createMetrics() {
   );
   const attempts = counter(
     'gateway_upstream_attempts_total',
-    'Paid calls, by how they ended; unknown, torn and abandoned ones may have been billed',
+    'Paid calls, by how they ended; unknown, truncated and abandoned ones may have been billed',
     ['provider', 'outcome', 'model', 'target'],
   );
   const upstream = histogram(
@@ -81,7 +81,7 @@ export function createMetrics() {
   const costs = new CostCounter(registry);
   const costUnknown = counter(
     'gateway_cost_unknown_total',
-    'Paid calls that made pictures whose cost is not known: a price is missing, or what it is for',
+    'Paid calls that made images whose cost is not known: a price is missing, or what it is for',
     ['model', 'target'],
   );
   const costUncertain = counter(
@@ -89,7 +89,7 @@ export function createMetrics() {
     'Paid calls that may have been billed without being in gateway_cost_total: broken off, given up, or lost',
     ['model', 'target'],
   );
-  const anomalies = counter('gateway_upstream_anomalies_total', 'Oddities of upstreams that cost nobody a picture', [
+  const anomalies = counter('gateway_upstream_anomalies_total', 'Oddities of upstreams that cost nobody an image', [
     'kind',
   ]);
   const repeated = counter(
@@ -99,12 +99,12 @@ export function createMetrics() {
   );
   const retries = counter(
     'gateway_retries_arrived_total',
-    'Requests that repeat an earlier one, by what they got; possible_duplicate may have bought a picture twice',
+    'Requests that repeat an earlier one, by what they got; possible_duplicate may have bought an image twice',
     ['end'],
   );
 
-  function countGeneration({ model, queueMs, adaptations: adapted }: GenerationReport, pictures: number): void {
-    if (pictures > 0) images.inc({ model }, pictures);
+  function countGeneration({ model, queueMs, adaptations: adapted }: GenerationReport, written: number): void {
+    if (written > 0) images.inc({ model }, written);
     queue.observe({ model }, queueMs / 1000);
     for (const adaptation of adapted) adaptations.inc({ model, adaptation });
   }

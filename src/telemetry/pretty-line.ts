@@ -16,7 +16,7 @@ const ofRequests = [
   ...['cost', 'currency', 'costMayBeMore', 'bytesIn', 'bytesOut', 'promptLength', 'promptHash', 'key', 'client'],
 ];
 
-/** `200 POST /v1/images/generations delivered in 4.2 s (upstream 4.1 s), azure-image at east, 1 picture, 1.4 MB, 0.04 USD, …`. */
+/** `200 POST /v1/images/generations delivered in 4.2 s (upstream 4.1 s), azure-image at east, 1 image, 1.4 MB, 0.04 USD, …`. */
 function requestLine(line: LogLine): string {
   const { status, method, route, end, outcome, durationMs, attempts, images, count, adaptations } = line;
   const isAsked = line.model !== undefined;
@@ -24,7 +24,7 @@ function requestLine(line: LogLine): string {
     `${status} ${method} ${route} ${outcome ?? end} in ${seconds(durationMs)}${steps(line)}`,
     ...(isAsked ? [`${line.model}${line.target === undefined ? '' : ` at ${line.target}`}`] : []),
     ...(Number(attempts) > 1 ? [`${attempts} calls`] : []),
-    ...(isAsked ? [`${images} of ${count} ${count === 1 ? 'picture' : 'pictures'}`] : []),
+    ...(isAsked ? [`${images} of ${count} ${count === 1 ? 'image' : 'images'}`] : []),
     ...(Number(line.bytesOut) > 0 ? [size(Number(line.bytesOut))] : []),
     ...cost(line),
     ...(Array.isArray(adaptations) && adaptations.length > 0 ? [adaptations.join(', ')] : []),

@@ -35,13 +35,13 @@ export function stateGauges(registry: Registry): (read: Read) => void {
     });
   }
 
-  ofGateway('gateway_generations_in_flight', 'Requests for pictures that are worked on', (state) => state.generations);
+  ofGateway('gateway_generations_in_flight', 'Requests for images that are worked on', (state) => state.generations);
   ofGateway(
     'gateway_orphans',
     'Those whose caller has left, and that linger for its next request',
     (state) => state.orphans,
   );
-  ofGateway('gateway_requests_waiting', 'Requests for pictures that wait for their turn', (state) => state.waiting);
+  ofGateway('gateway_requests_waiting', 'Requests for images that wait for their turn', (state) => state.waiting);
   ofGateway('gateway_held_bytes', 'Memory that is set aside for requests', (state) => state.heldBytes);
   ofTargets('gateway_target_calls_in_flight', 'Calls that hold a slot of a target', (state) => state.calls);
   ofTargets('gateway_target_calls_waiting', 'Calls that wait for a slot of a target', (state) => state.waiting);

@@ -48,11 +48,11 @@ export function wideRecord(record: RequestRecord, { how, status }: RequestEnd): 
   };
 }
 
-/** How a request for pictures ended, in the words for calls; of requests that the gateway refuses by itself: nothing. */
+/** How a request for images ended, in the words for calls; of requests that the gateway refuses by itself: nothing. */
 function outcomeFacts({ generation, error }: RequestRecord, how: RequestEnd['how']): { outcome?: AttemptEnd } {
   if (!generation) return {};
-  if (how === 'left') return { outcome: 'abandoned' };
-  if (how === 'torn') return { outcome: 'torn' };
+  if (how === 'disconnected') return { outcome: 'abandoned' };
+  if (how === 'truncated') return { outcome: 'truncated' };
   if (error === undefined) return { outcome: 'delivered' };
   return error instanceof GatewayError && error.outcome !== undefined ? { outcome: error.outcome } : {};
 }
@@ -78,7 +78,7 @@ export function levelOf(
 ): 'debug' | 'info' | 'warn' | 'error' {
   if (probes.includes(route)) return 'debug';
   if (error !== undefined && !(error instanceof GatewayError) && status === 500) return 'error';
-  return how === 'torn' || status >= 500 || status === 429 ? 'warn' : 'info';
+  return how === 'truncated' || status >= 500 || status === 429 ? 'warn' : 'info';
 }
 
 function keyedHash(prompt: string): string {

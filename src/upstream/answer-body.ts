@@ -10,7 +10,7 @@ export interface AnswerBody extends AsyncIterable<Buffer> {
 }
 
 /** So much may wait for the reader before the connection is held back, in bytes. */
-const mostWaiting = 64 * 1024;
+const maxWaiting = 64 * 1024;
 
 type Waiter = PromiseWithResolvers<IteratorResult<Buffer, undefined>>;
 
@@ -49,7 +49,7 @@ export class ArrivingBody implements AnswerBody, AsyncIterator<Buffer, undefined
     }
     this.#waiting.push(chunk);
     this.#waitingBytes += chunk.length;
-    if (this.#waitingBytes >= mostWaiting) this.#controller.pause();
+    if (this.#waitingBytes >= maxWaiting) this.#controller.pause();
   }
 
   /** Everything has arrived. */

@@ -22,7 +22,7 @@ export type PaidCall = {
   readonly headers?: Readonly<Record<string, string>>;
   readonly signal: AbortSignal;
   readonly attempt: Attempt;
-  /** An event stream may be silent from its headers to the first picture: only the deadline ends it. */
+  /** An event stream may be silent from its headers to the first image: only the deadline ends it. */
   readonly isStream?: boolean;
 };
 
@@ -30,7 +30,7 @@ export type PollCall = { readonly credential: Credential; readonly signal: Abort
 
 /** Sends requests to configured upstreams. Redirects are answers like any other: none is ever followed. */
 export interface UpstreamClient {
-  /** A POST that may create, and bill, pictures. Sets `attempt.sent`; rejects with a GatewayError. */
+  /** A POST that may create, and bill, images. Sets `attempt.sent`; rejects with a GatewayError. */
   post(url: URL, call: PaidCall): Promise<UpstreamAnswer>;
   /** A GET that may be repeated; rejects with whatever broke it. */
   get(url: URL, call: PollCall): Promise<UpstreamAnswer>;
@@ -47,7 +47,7 @@ export type UpstreamTimes = {
   readonly bodyIdleMs: number;
 };
 
-const usualTimes: UpstreamTimes = { connectMs: 5_000, bodyIdleMs: 60_000 };
+const defaultTimes: UpstreamTimes = { connectMs: 5_000, bodyIdleMs: 60_000 };
 
 /** Settings that every agent for upstreams needs; undici's own defaults would lose paid answers. */
 export const agentDefaults = {
@@ -55,14 +55,14 @@ export const agentDefaults = {
   allowH2: false,
   // The deadline decides how long a silent upstream is waited for; undici's 300 s would end calls that still run.
   headersTimeout: 0,
-  bodyTimeout: usualTimes.bodyIdleMs,
+  bodyTimeout: defaultTimes.bodyIdleMs,
   // Azure's header blocks can exceed the default of 16 KiB, and the answer was already paid for.
   maxHeaderSize: 64 * 1024,
 } as const;
 
 /** @param proxy through which calls by https go; the environment's own proxies are never asked */
 export function createUpstreamClient(times: Partial<UpstreamTimes> = {}, proxy?: EgressProxy): UpstreamClient {
-  const { connectMs, bodyIdleMs } = { ...usualTimes, ...times };
+  const { connectMs, bodyIdleMs } = { ...defaultTimes, ...times };
   // A kept-alive socket may close under a request, which leaves a paid call's outcome unknown: each one dials anew.
   const connect = egressConnector(proxy, connectMs);
   const paid = new OriginPools({ ...agentDefaults, pipelining: 0, connect });

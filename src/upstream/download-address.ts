@@ -1,4 +1,4 @@
-// Where Azure keeps result pictures: blob storage of the public cloud, its partitioned zones, and the sovereign clouds.
+// Where Azure keeps result images: blob storage of the public cloud, its partitioned zones, and the sovereign clouds.
 const blobHostSuffixes = [
   '.blob.core.windows.net',
   '.blob.storage.azure.net',

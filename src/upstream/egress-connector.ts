@@ -7,7 +7,7 @@ import { bareHost } from './bare-host.ts';
 
 /**
  * Connects through the proxy, where there is one. By https only, in a tunnel: the proxy learns the host's name, and sees
- * neither keys nor pictures. What is plain HTTP, on this machine or in this network, is dialled directly, because a proxy
+ * neither keys nor images. What is plain HTTP, on this machine or in this network, is dialled directly, because a proxy
  * could read the key. `timeoutMs` is the limit of the whole way: proxy, tunnel and TLS.
  */
 export function egressConnector(proxy: EgressProxy | undefined, timeoutMs: number): buildConnector.connector {

@@ -14,7 +14,7 @@ import { retryHint } from './retry-hint.ts';
 const maxBytes = 64 * 1024 * 1024;
 
 /** A server that needs long for each first byte would never be waited for by tries that are all equally short. */
-const longestSilenceMs = 120_000;
+const maxSilenceMs = 120_000;
 
 /** A first try that begins with less time left is made all the same, until the request's deadline: what it is for is paid. */
 const shortestTryMs = 1_000;
@@ -173,7 +173,7 @@ export class ImageFetch {
     this.#failures += 1;
     const failure = unavailable(error);
     if (error instanceof ForbiddenAddressError || this.#failures >= maxTries) throw failure;
-    if (isSilence(error)) this.#silenceMs = Math.min(longestSilenceMs, this.#silenceMs * 2);
+    if (isSilence(error)) this.#silenceMs = Math.min(maxSilenceMs, this.#silenceMs * 2);
     const hintMs = error instanceof StatusError ? error.retryAfterMs : undefined;
     await pauseBeforeRetry(failure, { signal, until, failures: this.#failures, hintMs });
   }

@@ -4,7 +4,7 @@ import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
 import type { AnswerBody } from './answer-body.ts';
 
 /** Far above any answer; a small one that unpacks to gigabytes ends here. */
-const mostBytes = 256 * 1024 * 1024;
+const maxBytes = 256 * 1024 * 1024;
 
 const decoders: ReadonlyMap<string, () => Transform> = new Map([
   ['gzip', createGunzip],
@@ -22,7 +22,7 @@ export function inflateBody(body: AnswerBody, headers: IncomingHttpHeaders): Ans
   const decoder = decoders.get(encoding.trim().toLowerCase())?.();
   if (decoder === undefined) return body;
   // What breaks in one of them destroys all, so that the reader of the last one sees it.
-  const inflated = pipeline(Readable.from(body), decoder, atMost(mostBytes), () => {});
+  const inflated = pipeline(Readable.from(body), decoder, atMost(maxBytes), () => {});
   return inflated.once('close', () => body.destroy());
 }
 

@@ -6,7 +6,7 @@ import type { Attempt } from '../domain/image-provider.ts';
 
 /**
  * What a broken paid call means: decided by whether a byte was sent, never by the error's code. An answer that is not
- * JSON was paid for, and is of no use; one that is cut leaves open whether a picture was made.
+ * JSON was paid for, and is of no use; one that is cut leaves open whether an image was made.
  */
 export function paidCallError(error: unknown, attempt: Attempt): GatewayError {
   if (error instanceof GatewayError) return error;
@@ -22,25 +22,25 @@ export function paidCallError(error: unknown, attempt: Attempt): GatewayError {
   if (error instanceof MalformedJsonError && !error.isCut) return invalidResponse(error);
   return new GatewayError(
     'upstream_outcome_unknown',
-    'The connection to the image service broke before its answer was complete. The picture may have been made and billed; it was not asked for again.',
+    'The connection to the image service broke before its answer was complete. The image may have been made and billed; it was not asked for again.',
     { outcome: 'unknown', cause: error },
   );
 }
 
-/** A stream that ended properly, but before its picture was complete. */
+/** A stream that ended properly, but before its image was complete. */
 export function unfinishedStream(): GatewayError {
   return new GatewayError(
     'upstream_outcome_unknown',
-    'The image service ended its stream before the picture was complete. It may have been billed; it was not asked for again.',
+    'The image service ended its stream before the image was complete. It may have been billed; it was not asked for again.',
     { outcome: 'unknown' },
   );
 }
 
-/** The upstream answered with success, but not with pictures: paid for, probably, and lost. */
+/** The upstream answered with success, but not with images: paid for, probably, and lost. */
 export function invalidResponse(cause: unknown): GatewayError {
   return new GatewayError(
     'upstream_invalid_response',
-    'The image service answered, but not with a picture. It may have been billed; it was not asked for again.',
+    'The image service answered, but not with an image. It may have been billed; it was not asked for again.',
     { outcome: 'unknown', cause, ...(cause instanceof GatewayError && { upstream: cause.upstream, hint: cause.hint }) },
   );
 }

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 
-const longestHintMs = 30 * 24 * 3600 * 1000;
+const maxHintMs = 30 * 24 * 3600 * 1000;
 const textLength = 4096;
 
 /**
@@ -19,7 +19,7 @@ export function retryHint(headers: IncomingHttpHeaders, text = '', now = Date.no
 }
 
 function usable(ms: number): number | undefined {
-  return ms >= 0 && ms <= longestHintMs ? Math.ceil(ms) : undefined;
+  return ms >= 0 && ms <= maxHintMs ? Math.ceil(ms) : undefined;
 }
 
 function decimal(value: string | string[] | undefined): number {

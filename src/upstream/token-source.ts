@@ -14,12 +14,12 @@ export type TokenTimes = {
   readonly acquireMs: number;
   /** After a failure nobody asks for so long, twice as long after each further one, up to the longest. */
   readonly pauseMs: number;
-  readonly longestPauseMs: number;
+  readonly maxPauseMs: number;
   /** A token that has just replaced a refused one is the best there is: it is not replaced again for so long. */
   readonly replacedMs: number;
 };
 
-const usualTimes: TokenTimes = { acquireMs: 10_000, pauseMs: 1_000, longestPauseMs: 30_000, replacedMs: 60_000 };
+const defaultTimes: TokenTimes = { acquireMs: 10_000, pauseMs: 1_000, maxPauseMs: 30_000, replacedMs: 60_000 };
 
 type Held = { readonly token: Secret; readonly refreshAt: number; readonly validUntil: number; isRefused: boolean };
 
@@ -46,7 +46,7 @@ export class TokenSource {
 
   constructor(acquire: AcquireToken, { times, now = () => performance.now(), random = Math.random }: Options = {}) {
     this.#acquire = acquire;
-    this.#times = { ...usualTimes, ...times };
+    this.#times = { ...defaultTimes, ...times };
     this.#now = now;
     this.#random = random;
   }
@@ -120,13 +120,13 @@ export class TokenSource {
   }
 
   #noteFailure(cause: unknown): GatewayError {
-    const { pauseMs, longestPauseMs } = this.#times;
+    const { pauseMs, maxPauseMs } = this.#times;
     const error = new GatewayError(
       'upstream_auth_failed',
       'The gateway could not sign in to the image service; its operator can see why in the log. Nothing was sent to it and nothing was billed.',
       { outcome: 'not-processed', isTargetWide: true, cause },
     );
-    this.#failure = { error, until: this.#now() + Math.min(longestPauseMs, pauseMs * 2 ** this.#failures) };
+    this.#failure = { error, until: this.#now() + Math.min(maxPauseMs, pauseMs * 2 ** this.#failures) };
     this.#failures += 1;
     return error;
   }

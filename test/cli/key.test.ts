@@ -19,7 +19,7 @@ test('the program shows a key once, and an entry that the keys file takes', () =
   expect(keys).toHaveLength(1);
   const [entry = ''] = /^ {2}"web-shop": .*$/m.exec(text) ?? [];
   const context = { variables: {}, models: { models: [], aliases: new Map() } };
-  expect(parseKeys(`{"callers":{${entry}}}`, context).holders).toMatchObject([
+  expect(parseKeys(`{"callers":{${entry}}}`, context).consumers).toMatchObject([
     { name: 'web-shop', keys: [{ sha256: hash('sha256', keys[0] ?? '', 'hex') }] },
   ]);
 });

@@ -9,13 +9,13 @@ import { startDemo } from '../end-to-end/start-demo.ts';
 import { temporaryDirectory } from '../helpers/temporary-directory.ts';
 import { blocksOf, documents } from '../repository/documents.ts';
 import { needsClientPackages } from '../repository/needs-client-packages.ts';
-import { expectPictures, expectProgram } from '../repository/run-program.ts';
+import { expectImages, expectProgram } from '../repository/run-program.ts';
 import { packagesDirectory } from './python/packages-directory.ts';
 
 const examples = documents.flatMap(blocksOf).filter(needsClientPackages);
 const packages = fileURLToPath(new URL('node_modules', import.meta.url));
 
-describe('the program saves whole pictures', () => {
+describe('the program saves whole images', () => {
   test.each(examples.filter(({ language }) => language === 'js'))('at $place', async ({ text: program }) => {
     const demo = await startDemo();
     await expectProgram(demo.here(program), { packages });
@@ -31,6 +31,6 @@ describe('the program saves whole pictures', () => {
     const child = spawn('python3', ['example.py'], { cwd: directory, env, stdio: ['ignore', 'ignore', 'pipe'] });
     const [said, [exitCode]] = await Promise.all([text(child.stderr), once(child, 'exit')]);
     expect(exitCode, said).toBe(0);
-    await expectPictures(directory, example.text);
+    await expectImages(directory, example.text);
   });
 });

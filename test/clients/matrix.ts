@@ -114,7 +114,7 @@ const rows = {
   librechat: row('LibreChat (its calls)', {
     ...replayed,
     ...readsBase64Only,
-    several: 'n/a: reads the first picture only',
+    several: 'n/a: reads the first image only',
     mask: 'n/a: sends no masks',
   }),
   bedrockConnector: row('Bedrock sample connector (its calls)', {

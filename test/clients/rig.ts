@@ -23,7 +23,7 @@ export type Rig = {
   paidCalls(): readonly RecordedRequest[];
 };
 
-/** A gateway that hosts pictures, in front of a simulator. Both end with the test. @param limits of the models file */
+/** A gateway that hosts images, in front of a simulator. Both end with the test. @param limits of the models file */
 export async function startRig(limits: { readonly lingerMs?: number } = {}): Promise<Rig> {
   const simulator = await startSimulator({ operationMs: 5, partialMs: 1 });
   onTestFinished(() => simulator.close());
@@ -49,10 +49,10 @@ function modelsFile(origin: string, limits: object): object {
   const poster = { ...common, provider: 'azure-v1', model: 'gpt-image-1.5' };
   return {
     limits,
-    defaultModel: 'picture',
-    aliases: { 'gpt-image-1': 'picture', 'azure-image': awkwardNames[0] },
+    defaultModel: 'image',
+    aliases: { 'gpt-image-1': 'image', 'azure-image': awkwardNames[0] },
     models: {
-      picture: { ...deployment, model: 'gpt-image-2', deployment: 'gpt-image-2', apiVersion: '2025-04-01-preview' },
+      image: { ...deployment, model: 'gpt-image-2', deployment: 'gpt-image-2', apiVersion: '2025-04-01-preview' },
       [awkwardNames[0]]: poster,
       [awkwardNames[1]]: poster,
       'dall-e-3': { ...deployment, model: 'dall-e-3', deployment: 'dall-e-3', apiVersion: '2024-10-21' },
@@ -71,5 +71,5 @@ export function expectAzureImage({ simulator }: Rig, calls: number): void {
   expect(simulator.ledger.counts().billedByDeployment).toEqual({ 'gpt-image-1.5': calls });
 }
 
-/** One call, one picture. */
+/** One call, one image. */
 export const expectOnePaid = (rig: Rig) => expectPaid(rig, { received: 1, billed: 1, images: 1 });

@@ -18,7 +18,7 @@ describe('a data URL', () => {
     expect(await textOf(dataUrl(imageInput(Buffer.from(text))))).toBe(`data:image/png;base64,${base64}`);
   });
 
-  test('is the picture’s, of any type and however it is cut, and as long as was said before', async () => {
+  test('is the image’s, of any type and however it is cut, and as long as was said before', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.uint8Array({ maxLength: 500 }),
@@ -27,10 +27,10 @@ describe('a data URL', () => {
         async (array, mediaType, hand) => {
           const bytes = Buffer.from(array);
           const open = () => asStream(cut(bytes, hand));
-          const picture = imageInput(bytes, { mediaType, open });
-          const url = await textOf(dataUrl(picture));
+          const image = imageInput(bytes, { mediaType, open });
+          const url = await textOf(dataUrl(image));
           expect(url).toBe(`data:${mediaType};base64,${bytes.toString('base64')}`);
-          expect(dataUrlLength(picture)).toBe(url.length);
+          expect(dataUrlLength(image)).toBe(url.length);
           const read = await fetch(url);
           expect([read.headers.get('content-type'), Buffer.from(await read.arrayBuffer())]).toEqual([mediaType, bytes]);
         },

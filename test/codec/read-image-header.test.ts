@@ -20,7 +20,7 @@ type Sharp = ReturnType<typeof sharp>;
 const blank = (width: number, height: number, channels: 3 | 4) =>
   sharp({ create: { width, height, channels, background: channels === 3 ? '#336699' : '#33669980' } });
 
-describe('the header of a picture that was written by an encoder', () => {
+describe('the header of an image that was written by an encoder', () => {
   const sizes = [
     [1, 1],
     [17, 300],
@@ -58,7 +58,7 @@ describe('the header of a picture that was written by an encoder', () => {
 });
 
 describe('a file that is damaged', () => {
-  const pictures = Promise.all([
+  const images = Promise.all([
     blank(40, 30, 4).png().toBuffer(),
     blank(40, 30, 4).png({ palette: true }).toBuffer(),
     blank(40, 30, 3).jpeg().toBuffer(),
@@ -67,15 +67,15 @@ describe('a file that is damaged', () => {
   ]);
 
   test('anywhere, or cut anywhere: an answer or none, after few and small reads', async () => {
-    const all = await pictures;
+    const all = await images;
     const damage = fc.record({
-      picture: fc.nat(all.length - 1),
+      image: fc.nat(all.length - 1),
       changes: fc.array(fc.tuple(fc.nat(200), fc.nat(255)), { maxLength: 20 }),
       cut: fc.option(fc.nat(300)),
     });
     await fc.assert(
-      fc.asyncProperty(damage, async ({ picture, changes, cut }) => {
-        const bytes = Buffer.from(all[picture] as Buffer);
+      fc.asyncProperty(damage, async ({ image, changes, cut }) => {
+        const bytes = Buffer.from(all[image] as Buffer);
         for (const [at, value] of changes) bytes[at % bytes.length] = value;
         const { header, reads, given } = await headerOf(cut === null ? bytes : bytes.subarray(0, cut));
         if (header !== undefined) expect(header.width * header.height).toBeGreaterThan(0);
@@ -108,7 +108,7 @@ describe('a file that is damaged', () => {
     ['a GIF', () => Buffer.from(`GIF89a${'\x01'.repeat(40)}`)],
     ['SVG', () => Buffer.from('<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>')],
   ])('%s: none', async (_, make) => {
-    expect((await headerOf(make(await pictures))).header).toBeUndefined();
+    expect((await headerOf(make(await images))).header).toBeUndefined();
   });
 });
 

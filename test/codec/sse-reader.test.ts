@@ -1,7 +1,7 @@
 import { createParser, type EventSourceMessage } from 'eventsource-parser';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { longestEvent, OversizedEventError, SseReader } from '../../src/codec/sse-reader.ts';
+import { maxEvent, OversizedEventError, SseReader } from '../../src/codec/sse-reader.ts';
 import { cut, handwriting } from '../helpers/json-text.ts';
 
 type Event = { readonly name: string; readonly data: string };
@@ -78,7 +78,7 @@ describe('SseReader', () => {
     const megabyte = Buffer.alloc(1024 * 1024, 'x');
     reader.push(Buffer.from('data: '));
     const feed = () => {
-      for (let length = 0; length <= longestEvent; length += megabyte.length) reader.push(megabyte);
+      for (let length = 0; length <= maxEvent; length += megabyte.length) reader.push(megabyte);
     };
     expect(feed).toThrow(OversizedEventError);
   });

@@ -32,9 +32,9 @@ describe('readEnvironment', () => {
     expect(Object.isFrozen(environment.gatewayApiKeys)).toBe(true);
   });
 
-  test('an empty DATA_DIR means that no pictures are hosted', () => {
+  test('an empty DATA_DIR means that no images are hosted', () => {
     expect(readEnvironment({ DATA_DIR: '' }).dataDir).toBeUndefined();
-    expect(readEnvironment({ DATA_DIR: '/pictures' }).dataDir).toBe('/pictures');
+    expect(readEnvironment({ DATA_DIR: '/images' }).dataDir).toBe('/images');
   });
 
   test('an empty KEYS_FILE means that there is no keys file', () => {
@@ -43,8 +43,8 @@ describe('readEnvironment', () => {
   });
 
   test('PUBLIC_BASE_URL is kept without slashes at its end', () => {
-    expect(readEnvironment({ PUBLIC_BASE_URL: 'https://pictures.example/api//' }).publicBaseUrl).toBe(
-      'https://pictures.example/api',
+    expect(readEnvironment({ PUBLIC_BASE_URL: 'https://images.example/api//' }).publicBaseUrl).toBe(
+      'https://images.example/api',
     );
   });
 
@@ -63,7 +63,7 @@ describe('readEnvironment', () => {
     },
   );
 
-  test.each(['pictures.example', 'ftp://pictures.example', 'https://user@pictures.example', 'https://a.example/?x=1'])(
+  test.each(['images.example', 'ftp://images.example', 'https://user@images.example', 'https://a.example/?x=1'])(
     'PUBLIC_BASE_URL %s is a problem',
     (text) => {
       const problem = /PUBLIC_BASE_URL: must be an http or https address without user, query and fragment/;

@@ -153,7 +153,7 @@ describe('a target of foundry-agent', () => {
     ],
     ['a background in words', { ...agentTarget, background: 'yes' }, ['background: must be true or false']],
     [
-      'a data URL that is too short for any picture',
+      'a data URL that is too short for any image',
       { ...agentTarget, maxInlineImageChars: 999 },
       ['maxInlineImageChars: must be at least 1000'],
     ],

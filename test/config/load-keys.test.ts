@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { describeKeys } from '../../src/cli/describe-keys.ts';
 import { ConfigError } from '../../src/config/config-error.ts';
-import { holdersOf } from '../../src/config/environment-keys.ts';
+import { consumersOf } from '../../src/config/environment-keys.ts';
 import { loadKeys, parseKeys } from '../../src/config/load-keys.ts';
 import { Secret } from '../../src/domain/secret.ts';
 import { temporaryDirectory } from '../helpers/temporary-directory.ts';
@@ -17,7 +17,7 @@ const [one, two, three] = ['one', 'two', 'three'].map((key) => hash('sha256', ke
 const keys = [{ sha256: one }];
 
 const parseFile = (file: unknown, variables = {}) =>
-  parseKeys(JSON.stringify(file, null, 1), { variables, models, others: holdersOf([new Secret('env')]), now });
+  parseKeys(JSON.stringify(file, null, 1), { variables, models, others: consumersOf([new Secret('env')]), now });
 const messagesOf = (file: unknown) =>
   problemsIn(() => parseFile(file)).map(({ path, message }) => `${path}: ${message}`);
 /** What a key of `GATEWAY_API_KEYS` is called. */
@@ -26,7 +26,7 @@ const shop = (entry: object) => ({ callers: { shop: entry } });
 
 describe('a keys file', () => {
   test('gives each caller its keys, models and limits, frozen', () => {
-    const { holders, warnings } = parseFile({
+    const { consumers, warnings } = parseFile({
       $schema: './keys.schema.json',
       callers: {
         shop: {
@@ -37,7 +37,7 @@ describe('a keys file', () => {
         batch: { keys: [{ sha256: three, expires: '2026-06-01T14:00:01+02:00' }] },
       },
     });
-    expect(holders).toEqual([
+    expect(consumers).toEqual([
       {
         name: 'shop',
         keys: [
@@ -55,14 +55,14 @@ describe('a keys file', () => {
       },
     ]);
     expect(warnings).toEqual([]);
-    expect(Object.isFrozen(holders[0]?.keys[0])).toBe(true);
+    expect(Object.isFrozen(consumers[0]?.keys[0])).toBe(true);
   });
 
   test('may hold a key itself, also by a variable, and is warned of it without the key', () => {
-    const { holders, warnings } = parseFile(shop({ keys: [{ key: 'two' }, { key: `\${SHOP_KEY}` }] }), {
+    const { consumers, warnings } = parseFile(shop({ keys: [{ key: 'two' }, { key: `\${SHOP_KEY}` }] }), {
       SHOP_KEY: 'three',
     });
-    expect(holders[0]?.keys.map(({ sha256 }) => sha256)).toEqual([two, three]);
+    expect(consumers[0]?.keys.map(({ sha256 }) => sha256)).toEqual([two, three]);
     expect(warnings.filter((warning) => !warning.includes('can be guessed'))).toEqual([
       'the keys file: callers.shop.keys[0].key (line 6): this is the key itself; its `sha256` in its place would be no secret',
       'the keys file: callers.shop.keys[1].key (line 9): this is the key itself; its `sha256` in its place would be no secret',
@@ -70,10 +70,10 @@ describe('a keys file', () => {
   });
 
   test('may hold keys whose time is over, beside two that are valid, and is warned of them', () => {
-    const { holders, warnings } = parseFile(
+    const { consumers, warnings } = parseFile(
       shop({ keys: [{ sha256: one, expires: '2026-06-01T12:00:00Z' }, { sha256: two }, { sha256: three }] }),
     );
-    expect(holders[0]?.keys).toHaveLength(3);
+    expect(consumers[0]?.keys).toHaveLength(3);
     expect(warnings).toEqual([
       'the keys file: callers.shop.keys[0].expires (line 7): this time is over: the key is not valid any more',
     ]);
@@ -240,21 +240,21 @@ describe('loadKeys', () => {
   test('without a file, or with the usual one that is not there, knows the keys of the environment', () => {
     const secrets = ['a', 'b', 'a'].map((key) => new Secret(key));
     for (const file of [undefined, 'config/keys.json']) {
-      const { holders } = loadKeys(environment(file, secrets), {}, models);
-      expect(holders.map(({ name }) => name)).toEqual([nameOf('a'), nameOf('b')]);
-      expect(loadKeys(environment(file), {}, models)).toEqual({ holders: [], warnings: [] });
+      const { consumers } = loadKeys(environment(file, secrets), {}, models);
+      expect(consumers.map(({ name }) => name)).toEqual([nameOf('a'), nameOf('b')]);
+      expect(loadKeys(environment(file), {}, models)).toEqual({ consumers: [], warnings: [] });
     }
   });
 
   test('a key of the environment keeps its name when an earlier one is removed', () => {
-    const namesOf = (...list: string[]) => holdersOf(list.map((key) => new Secret(key))).map(({ name }) => name);
+    const namesOf = (...list: string[]) => consumersOf(list.map((key) => new Secret(key))).map(({ name }) => name);
     expect(namesOf('a', 'b')[1]).toBe(namesOf('b')[0]);
     expect(namesOf('a')).not.toEqual(namesOf('b'));
   });
 
   test('with the example file has its callers beside the keys of the environment', () => {
-    const { holders } = loadKeys(environment('config/keys.example.json', [new Secret('a')]), {}, models);
-    expect(holders.map(({ name }) => name)).toEqual([nameOf('a'), 'web-shop', 'batch']);
+    const { consumers } = loadKeys(environment('config/keys.example.json', [new Secret('a')]), {}, models);
+    expect(consumers.map(({ name }) => name)).toEqual([nameOf('a'), 'web-shop', 'batch']);
   });
 
   test('refuses a short key of the file beyond loopback, and warns of it on loopback', async () => {
@@ -278,7 +278,7 @@ describe('loadKeys', () => {
 });
 
 test('callers are described for people, without their hashes', () => {
-  const { holders } = parseFile({
+  const { consumers } = parseFile({
     callers: {
       shop: {
         keys: [{ sha256: one, expires: '2027-01-31' }, { sha256: two }],
@@ -288,7 +288,7 @@ test('callers are described for people, without their hashes', () => {
       batch: { keys: [{ sha256: three }], limits: { requests: 1, windowMs: 1_000, concurrent: 2 } },
     },
   });
-  expect(describeKeys(holders)).toBe(
+  expect(describeKeys(consumers)).toBe(
     `Who may call:
   shop: a key until 2027-01-31T00:00:00.000Z, a key; models azure-image; 9 images in 60 s
   batch: a key; all models; 1 requests in 1 s; 2 at once

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { parseModels } from '../../src/config/load-models.ts';
-import { usualHeldBytes } from '../../src/config/memory-limit.ts';
+import { defaultHeldBytes } from '../../src/config/memory-limit.ts';
 import { asyncTarget } from './example-models.ts';
 
 const mebibyte = 1024 * 1024;
@@ -14,7 +14,7 @@ test.each([
   ['256 MiB', 256, 128],
   ['next to nothing', 8, 16],
 ])('with %s, requests may take %s → %i MiB', (_, limit, expected) => {
-  expect(usualHeldBytes(limit * mebibyte) / mebibyte).toBe(expected);
+  expect(defaultHeldBytes(limit * mebibyte) / mebibyte).toBe(expected);
 });
 
 test('what the operator says is not changed', () => {

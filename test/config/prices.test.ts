@@ -30,7 +30,7 @@ describe('the price of a target', () => {
   });
 
   test('is its own, if it has one', () => {
-    const own = { price: { pictures: [{ price: 0.04 }] } };
+    const own = { price: { images: [{ price: 0.04 }] } };
     expect(price({ prices: { 'gpt-image-1': { textIn: 5 } } }, own)).toEqual({ currency: 'USD', ...own.price });
   });
 
@@ -48,12 +48,12 @@ describe('a price that makes no sense is named:', () => {
     ['too many decimals', { textIn: 0.0000001 }, 'prices.gpt-image-1.textIn: must have six decimals at most'],
     ['a key that is not known', { textin: 1 }, 'prices.gpt-image-1.textin: unknown key `textin`'],
     [
-      'pictures beside tokens',
-      { textIn: 1, pictures: [{ price: 1 }] },
-      'prices.gpt-image-1.pictures: excludes prices of tokens',
+      'images beside tokens',
+      { textIn: 1, images: [{ price: 1 }] },
+      'prices.gpt-image-1.images: excludes prices of tokens',
     ],
-    ['a picture without a price', { pictures: [{ size: '1x1' }] }, 'prices.gpt-image-1.pictures[0].price: is required'],
-    ['no pictures', { pictures: [] }, 'prices.gpt-image-1.pictures: must not be empty'],
+    ['an image without a price', { images: [{ size: '1x1' }] }, 'prices.gpt-image-1.images[0].price: is required'],
+    ['no images', { images: [] }, 'prices.gpt-image-1.images: must not be empty'],
   ])('%s', (_, entry, problem) => {
     expect(at(entry)).toEqual([problem]);
   });

@@ -103,7 +103,7 @@ const failed = { kind: 'upstream_generation_failed', outcome: 'failed' };
 const invalid = { kind: 'upstream_invalid_response', outcome: 'unknown' };
 const lost = { kind: 'upstream_outcome_unknown', outcome: 'unknown' };
 
-describe('an operation that ends without pictures', () => {
+describe('an operation that ends without images', () => {
   test.each<[string, Reply['body'], object]>([
     ['failed, filtered as a whole', operations.failedByFilter, filtered],
     ['succeeded, with one filtered item', operations.partlyFiltered, filtered],
@@ -317,7 +317,7 @@ describe('operation-location', () => {
 describe('a caller of azure-async', () => {
   const call = async (target: Record<string, unknown> = {}) => {
     const gateway = await startGateway(oneTarget({ ...azureAsyncFlow.target, ...target }));
-    const called = await callGateway(gateway.url, { model: 'picture', prompt: 'a prompt-canary' });
+    const called = await callGateway(gateway.url, { model: 'image', prompt: 'a prompt-canary' });
     expect(`${called.text}${JSON.stringify([...called.headers])}`).not.toMatch(/canary/);
     expect(gateway.logText()).not.toMatch(/prompt-canary|upstream-key|gateway-key|proxy-canary/);
     return called;

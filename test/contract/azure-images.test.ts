@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { imagesAnswers } from '../fixtures/azure-answers.ts';
 import { capturedErrors } from '../fixtures/azure-errors.ts';
-import { otherPng, tinyPng } from '../fixtures/pictures.ts';
+import { otherPng, tinyPng } from '../fixtures/images.ts';
 import { callGateway } from '../helpers/call-gateway.ts';
 import { oneTarget, startGateway } from '../helpers/start-gateway.ts';
 import { mockAzure } from './mock-azure.ts';
@@ -21,7 +21,7 @@ describe.each(synchronousProviders)('an answer of $name', (provider) => {
   test.each(answers)('%s: what the caller gets', async (_name, { body, told }) => {
     mockAzure().post(provider.paidPath, { headers: { 'x-ms-region': 'region-canary' }, body });
     const gateway = await startGateway(oneTarget({ ...provider.target, model: 'dall-e-3' }));
-    const called = await callGateway(gateway.url, { model: 'picture', prompt: 'a prompt-canary' });
+    const called = await callGateway(gateway.url, { model: 'image', prompt: 'a prompt-canary' });
     expect([called.status, called.json()]).toEqual([200, told]);
     expect(`${called.text}${JSON.stringify([...called.headers])}`).not.toMatch(/filter|severity|canary/);
   });
@@ -75,7 +75,7 @@ describe.each(synchronousProviders)('an answer of $name', (provider) => {
     });
   });
 
-  test('200 with a filtered item behind a picture: the events break after the picture', async () => {
+  test('200 with a filtered item behind an image: the events break after the image', async () => {
     mockAzure().post(provider.paidPath, { body: { data: [{ b64_json: tinyPng }, filtered] } });
     const events = await startCall(provider).events;
     expect(await rejection(collect(events))).toMatchObject({ kind: 'content_policy_violation', outcome: 'refused' });
@@ -107,7 +107,7 @@ describe.each(synchronousProviders)('an answer of $name', (provider) => {
       { message: 'Generated image was filtered as a result of our safety system.' },
       'refused',
     ],
-  ])('200 with %s in an item: the other pictures are not bought again', async (_, error, outcome) => {
+  ])('200 with %s in an item: the other images are not bought again', async (_, error, outcome) => {
     mockAzure().post(provider.paidPath, { body: { data: [{ error }, { b64_json: tinyPng }] } });
     expect(await rejection(startCall(provider).events)).toMatchObject({ outcome });
   });
@@ -116,13 +116,13 @@ describe.each(synchronousProviders)('an answer of $name', (provider) => {
     ['no data', { created: 5 }],
     ['data that is null', { data: null }],
     ['an empty list', { data: [] }],
-    ['an item without a picture', { data: [{ revised_prompt: 'a cat' }] }],
+    ['an item without an image', { data: [{ revised_prompt: 'a cat' }] }],
     ['an item that is null', { data: [null] }],
-    ['an empty picture', { data: [{ b64_json: '' }] }],
+    ['an empty image', { data: [{ b64_json: '' }] }],
     ['bytes that are no image', { data: [{ b64_json: Buffer.from('<html>not an image</html>').toString('base64') }] }],
     ['a data URL in the place of base64', { data: [{ b64_json: `data:image/png;base64,${tinyPng}` }] }],
     ['a link that is none', { data: [{ url: 'not a link' }] }],
-    ['two pictures in one item', `{"data":[{"b64_json":"${tinyPng}","b64_json":"${otherPng}"}]}`],
+    ['two images in one item', `{"data":[{"b64_json":"${tinyPng}","b64_json":"${otherPng}"}]}`],
   ])('200 with %s: paid for and lost', async (_name, body) => {
     mockAzure().post(provider.paidPath, { body });
     expect(await rejection(startCall(provider).events)).toMatchObject({
@@ -137,7 +137,7 @@ describe.each(synchronousProviders)('an answer of $name', (provider) => {
     expect(events.at(-1)).toEqual({ type: 'done' });
   });
 
-  test('a value beside the picture that is too long is left out, and counted', async () => {
+  test('a value beside the image that is too long is left out, and counted', async () => {
     mockAzure().post(provider.paidPath, {
       body: { data: [{ b64_json: tinyPng, revised_prompt: 'a'.repeat(70_000) }], usage: { total_tokens: 1 } },
     });
@@ -155,16 +155,16 @@ describe('a caller', () => {
   test('of an answer without created gets the time of the gateway', async () => {
     mockAzure().post(azureDeployment.paidPath, { body: { data: [{ b64_json: tinyPng }] } });
     const gateway = await startGateway(oneTarget(azureDeployment.target));
-    const { created } = (await callGateway(gateway.url, { model: 'picture', prompt: 'a cat' })).json();
+    const { created } = (await callGateway(gateway.url, { model: 'image', prompt: 'a cat' })).json();
     expect(Math.abs(created - Date.now() / 1000)).toBeLessThan(5);
   });
 
-  test('of an answer with a filtered item behind a picture: it is torn, never ended as if it were complete', async () => {
+  test('of an answer with a filtered item behind an image: it is truncated, never ended as if it were complete', async () => {
     mockAzure().post(azureDeployment.paidPath, { body: { data: [{ b64_json: tinyPng }, filtered] } });
     const gateway = await startGateway(oneTarget(azureDeployment.target));
-    await expect(callGateway(gateway.url, { model: 'picture', prompt: 'a cat' })).rejects.toThrow();
+    await expect(callGateway(gateway.url, { model: 'image', prompt: 'a cat' })).rejects.toThrow();
     expect(gateway.log.findLast(({ msg }) => msg === 'request')).toMatchObject({
-      end: 'torn',
+      end: 'truncated',
       error: { kind: 'content_policy_violation' },
     });
   });
@@ -172,18 +172,18 @@ describe('a caller', () => {
   test('of a short response with a filtered item behind an image is told so, where several were asked for', async () => {
     mockAzure().post(azureDeployment.paidPath, { body: { data: [{ b64_json: tinyPng }, filtered] } });
     const gateway = await startGateway(oneTarget(azureDeployment.target));
-    const called = await callGateway(gateway.url, { model: 'picture', prompt: 'a cat', n: 2 });
+    const called = await callGateway(gateway.url, { model: 'image', prompt: 'a cat', n: 2 });
     expect([called.status, called.json().error.code]).toEqual([400, 'content_policy_violation']);
   });
 
   test.each([
-    ['a paid answer without a picture', { data: [] }, 502, 'upstream_invalid_response', 'false'],
-    ['a filtered picture', { data: [filtered] }, 400, 'content_policy_violation', null],
+    ['a paid answer without an image', { data: [] }, 502, 'upstream_invalid_response', 'false'],
+    ['a filtered image', { data: [filtered] }, 400, 'content_policy_violation', null],
     ['an error inside a 200', { error: { code: 'somehow' } }, 502, 'upstream_invalid_response', 'false'],
   ])('of %s is told so before the first byte', async (_name, body, status, code, shouldRetry) => {
     mockAzure().post(azureDeployment.paidPath, { body });
     const gateway = await startGateway(oneTarget(azureDeployment.target));
-    const called = await callGateway(gateway.url, { model: 'picture', prompt: 'a cat' });
+    const called = await callGateway(gateway.url, { model: 'image', prompt: 'a cat' });
     expect([called.status, called.json().error.code, called.headers.get('x-should-retry')]).toEqual([
       status,
       code,

@@ -3,7 +3,7 @@ import { GatewayError } from '../../src/domain/gateway-error.ts';
 import type { EditInputs } from '../../src/domain/image-input.ts';
 import type { ImageRequest } from '../../src/domain/image-request.ts';
 import { type AzureError, capturedErrors, otherErrors } from '../fixtures/azure-errors.ts';
-import { otherPng, tinyPng } from '../fixtures/pictures.ts';
+import { otherPng, tinyPng } from '../fixtures/images.ts';
 import { editInputs, imageInput } from '../helpers/image-input.ts';
 import { gatewayKey, oneTarget, startGateway } from '../helpers/start-gateway.ts';
 import { type FormPart, fields, formHeaders, writeForm } from '../simulator/write-form.ts';
@@ -139,7 +139,7 @@ describe.each(synchronousProviders)('the paid edit of $name', (provider) => {
     const gateway = await startGateway(oneTarget(provider.target));
     const azure = mockAzure();
     azure.post(editsPath(provider), success);
-    const answer = await callEdits(gateway.url, { model: 'picture', response_format: 'b64_json', n: '1' });
+    const answer = await callEdits(gateway.url, { model: 'image', response_format: 'b64_json', n: '1' });
     expect(answer.status).toBe(200);
     expectForm(azure.asked[0], { ...fieldsOf(provider), prompt: 'a cat' }, [
       ['image', 'image-1.png', 'image/png', image],
@@ -161,7 +161,7 @@ describe.each(synchronousProviders)('the paid edit of $name', (provider) => {
       'accept-language': 'caller-canary',
     };
     const file = { name: 'image', bytes: image, filename: '../caller-canary.exe', type: 'application/caller-canary' };
-    const answer = await callEdits(gateway.url, { model: 'picture' }, [file], {
+    const answer = await callEdits(gateway.url, { model: 'image' }, [file], {
       headers,
       path: '/v1/images/edits?api-version=caller-canary',
     });
@@ -186,7 +186,7 @@ describe.each(synchronousProviders)('the paid edit of $name', (provider) => {
     const azure = mockAzure();
     const completed = `data: {"type":"image_edit.completed","b64_json":"${tinyPng}"}\n\n`;
     azure.post(editsPath(provider), { body: completed, headers: { 'content-type': 'text/event-stream' } });
-    const answer = await callEdits(gateway.url, { model: 'picture', stream: 'true', partial_images: '2' });
+    const answer = await callEdits(gateway.url, { model: 'image', stream: 'true', partial_images: '2' });
     expectForm(azure.asked[0], { ...fieldsOf(provider), prompt: 'a cat', stream: 'true', partial_images: '2' }, [
       ['image', 'image-1.png', 'image/png', image],
     ]);
@@ -196,7 +196,7 @@ describe.each(synchronousProviders)('the paid edit of $name', (provider) => {
 });
 
 describe('the answer to an edit', () => {
-  test('with base64: its pictures, usage and facts', async () => {
+  test('with base64: its images, usage and facts', async () => {
     const body = {
       created: 5,
       data: [{ b64_json: tinyPng }, { b64_json: otherPng, revised_prompt: 'a hat' }],
@@ -206,7 +206,7 @@ describe('the answer to an edit', () => {
     };
     mockAzure().post(editsPath(azureV1), { body });
     const gateway = await startGateway(oneTarget(azureV1.target));
-    const answer = await callEdits(gateway.url, { n: '2' }, undefined, { path: '/m/picture/v1/images/edits' });
+    const answer = await callEdits(gateway.url, { n: '2' }, undefined, { path: '/m/image/v1/images/edits' });
     expect([answer.status, JSON.parse(answer.text)]).toEqual([200, body]);
   });
 
@@ -215,7 +215,7 @@ describe('the answer to an edit', () => {
     mockAzure().post(editsPath(azureV1), { body: { created: 5, data: [{ url }] } });
     const target = { ...azureV1.target, model: 'flux-kontext' };
     const gateway = await startGateway(oneTarget(target));
-    const answer = await callEdits(gateway.url, { model: 'picture', response_format: 'url' });
+    const answer = await callEdits(gateway.url, { model: 'image', response_format: 'url' });
     expect([answer.status, JSON.parse(answer.text)]).toEqual([200, { created: 5, data: [{ url }] }]);
   });
 
@@ -230,7 +230,7 @@ describe('the answer to an edit', () => {
         code: 'unsupported_content_type',
       },
     },
-    kind: 'upstream_oddity',
+    kind: 'upstream_transient',
     outcome: 'not-processed',
     told: { status: 502, type: 'server_error', code: 'upstream_unavailable' },
   };
@@ -259,7 +259,7 @@ describe('the answer to an edit', () => {
     const { status, headers, body, isFramed = true } = error;
     mockAzure().post(editsPath(azureDeployment), { status, body, isFramed, ...(headers && { headers }) });
     const gateway = await startGateway(oneTarget(azureDeployment.target));
-    const answer = await callEdits(gateway.url, { model: 'picture' });
+    const answer = await callEdits(gateway.url, { model: 'image' });
     const { told } = error;
     const { type, code, param } = JSON.parse(answer.text).error;
     expect({ status: answer.status, type, code, param }).toEqual({
@@ -283,15 +283,15 @@ describe('the target of an edit', () => {
 
   test('is the one that can edit, and generations go to the one that can generate, whatever their priority', async () => {
     const [here, there] = [mockAzure(), mockAzure(elsewhere)];
-    const models = { picture: { targets: [{ ...generating, priority: 3 }, editing] } };
+    const models = { image: { targets: [{ ...generating, priority: 3 }, editing] } };
     const gateway = await startGateway({ models });
     here.post(azureV1.paidPath, success);
     there.post(editsPath(azureV1), success);
-    const edited = await callEdits(gateway.url, { model: 'picture' });
+    const edited = await callEdits(gateway.url, { model: 'image' });
     const generated = await fetch(`${gateway.url}/v1/images/generations`, {
       method: 'POST',
       headers: { 'api-key': gatewayKey, 'content-type': 'application/json' },
-      body: JSON.stringify({ model: 'picture', prompt: 'a cat' }),
+      body: JSON.stringify({ model: 'image', prompt: 'a cat' }),
     });
     await generated.text();
     expect([edited, generated].map(({ status, headers }) => [status, headers.get('x-gateway-target')])).toEqual([
@@ -313,13 +313,13 @@ describe('the target of an edit', () => {
   ])('that %s: a 400 that names the model, and no call', async (_name, target) => {
     const azure = mockAzure();
     const gateway = await startGateway(oneTarget(target));
-    const answer = await callEdits(gateway.url, { model: 'picture' });
+    const answer = await callEdits(gateway.url, { model: 'image' });
     const { code, param, message } = JSON.parse(answer.text).error;
     expect({ status: answer.status, code, param, message }).toEqual({
       status: 400,
       code: 'unsupported_operation',
       param: 'model',
-      message: "The model 'picture' cannot edit pictures.",
+      message: "The model 'image' cannot edit images.",
     });
     expect(azure.asked).toEqual([]);
   });
@@ -327,7 +327,7 @@ describe('the target of an edit', () => {
   test('of a generation: one that only edits is a 400, too', async () => {
     const { name: _, ...target } = editing;
     const gateway = await startGateway(oneTarget(target));
-    const answer = await fetch(`${gateway.url}/m/picture/v1/images/generations`, {
+    const answer = await fetch(`${gateway.url}/m/image/v1/images/generations`, {
       method: 'POST',
       headers: { 'api-key': gatewayKey, 'content-type': 'application/json' },
       body: JSON.stringify({ prompt: 'a cat' }),
@@ -344,7 +344,7 @@ describe('the target of an edit', () => {
     const capabilities = { operations: ['generate', 'edit'] };
     const target = { ...azureV1WithVersion.target, model: 'dall-e-3', capabilities };
     const gateway = await startGateway(oneTarget(target));
-    expect((await callEdits(gateway.url, { model: 'picture' })).status).toBe(200);
+    expect((await callEdits(gateway.url, { model: 'image' })).status).toBe(200);
   });
 });
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { GatewayError } from '../../src/domain/gateway-error.ts';
 import { toolParameter } from '../../src/providers/foundry-agent/tool-parameter.ts';
 import { type AzureError, capturedErrors, otherErrors } from '../fixtures/azure-errors.ts';
-import { tinyPng } from '../fixtures/pictures.ts';
+import { tinyPng } from '../fixtures/images.ts';
 import { type Called, callGateway } from '../helpers/call-gateway.ts';
 import { gatewayKey, oneTarget, type StartedGateway, startGateway } from '../helpers/start-gateway.ts';
 import { azureOrigin, mockAzure, type Reply } from './mock-azure.ts';
@@ -47,7 +47,7 @@ function replyOf({ status, headers, body, isFramed = true }: AzureError): Reply 
   return { status, headers: { ...azureHeaders, ...headers }, body, isFramed };
 }
 
-describe.each(allProviders)('$name, asked for a picture, is answered with', (provider) => {
+describe.each(allProviders)('$name, asked for an image, is answered with', (provider) => {
   const isFoundry = foundryProviders.includes(provider);
 
   test.each(all)('%s: rejects with its kind and outcome before any event', async (_name, error) => {
@@ -73,7 +73,7 @@ describe('a caller is told of', () => {
     const azure = mockAzure();
     azure.post(azureDeployment.paidPath, replyOf(error));
     const gateway = await startGateway(oneTarget(azureDeployment.target));
-    const called = await callGateway(gateway.url, { model: 'picture', prompt });
+    const called = await callGateway(gateway.url, { model: 'image', prompt });
     const { told } = error;
     expect(called.status).toBe(told.status);
     expect(called.headers.get('content-type')).toMatch(/^application\/json/);
@@ -92,7 +92,7 @@ describe('a caller is told of', () => {
   test.each(all)('%s: whether and when to ask again', async (_name, error) => {
     mockAzure().post(azureDeployment.paidPath, replyOf(error));
     const gateway = await startGateway(oneTarget(azureDeployment.target));
-    const { headers } = await callGateway(gateway.url, { model: 'picture', prompt });
+    const { headers } = await callGateway(gateway.url, { model: 'image', prompt });
     const { retryAfterMs, shouldRetry } = error.told;
     expect({
       shouldRetry: headers.get('x-should-retry') ?? undefined,
@@ -108,7 +108,7 @@ describe('a caller is told of', () => {
   test.each(captured)('%s, at the submit of azure-async: the same, and nothing leaks', async (_name, error) => {
     mockAzure().post(azureAsyncFlow.paidPath, replyOf(error));
     const gateway = await startGateway(oneTarget(azureAsyncFlow.target));
-    const called = await callGateway(gateway.url, { model: 'picture', prompt });
+    const called = await callGateway(gateway.url, { model: 'image', prompt });
     const { type, code, param } = called.json().error;
     expect([called.status, type, code, param]).toEqual([
       error.told.status,
@@ -119,10 +119,10 @@ describe('a caller is told of', () => {
     expectNothingLeaks(called, gateway);
   });
 
-  test('a picture that was made: base64, prompt and keys are not in the log', async () => {
+  test('an image that was made: base64, prompt and keys are not in the log', async () => {
     mockAzure().post(azureDeployment.paidPath, { headers: azureHeaders, body: { data: [{ b64_json: tinyPng }] } });
     const gateway = await startGateway(oneTarget(azureDeployment.target));
-    const called = await callGateway(gateway.url, { model: 'picture', prompt });
+    const called = await callGateway(gateway.url, { model: 'image', prompt });
     expect(called.json().data).toEqual([{ b64_json: tinyPng }]);
     expectNothingLeaks(called, gateway);
     expect(gateway.log.findLast(({ msg }) => msg === 'request')).toMatchObject({

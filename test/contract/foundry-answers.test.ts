@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { otherPng, tinyPng } from '../fixtures/pictures.ts';
+import { otherPng, tinyPng } from '../fixtures/images.ts';
 import { callGateway } from '../helpers/call-gateway.ts';
 import { oneTarget, startGateway } from '../helpers/start-gateway.ts';
 import { mockAzure, type Reply } from './mock-azure.ts';
@@ -38,10 +38,10 @@ const one = (end: object, done: object = { type: 'done', created }) => [
 
 describe.each(foundryProviders)('a response of $name', (provider) => {
   test.each<[string, unknown, object[]]>([
-    ['with one picture', responseOf([imageCall(tinyPng)]), one({})],
-    ['with messages around its picture', responseOf([message, imageCall(tinyPng), message]), one({})],
+    ['with one image', responseOf([imageCall(tinyPng)]), one({})],
+    ['with messages around its image', responseOf([message, imageCall(tinyPng), message]), one({})],
     [
-      'with calls of other tools around its picture',
+      'with calls of other tools around its image',
       responseOf([
         { type: 'reasoning', id: 'rs_1', summary: [] },
         { type: 'web_search_call', id: 'ws_1', status: 'completed', action: { type: 'search', query: 'cats' } },
@@ -52,7 +52,7 @@ describe.each(foundryProviders)('a response of $name', (provider) => {
       one({}),
     ],
     [
-      'with all that is told of a picture',
+      'with all that is told of an image',
       responseOf([
         imageCall(tinyPng, {
           revised_prompt: 'a cat, painted',
@@ -81,7 +81,7 @@ describe.each(foundryProviders)('a response of $name', (provider) => {
       one({ facts: { outputFormat: 'jpeg' } }, { type: 'done', created, facts: { outputFormat: 'jpeg' } }),
     ],
     [
-      'whose picture stands before everything that is said of it',
+      'whose image stands before everything that is said of it',
       responseOf([{ result: tinyPng, size: '1x1', status: 'completed', type: 'image_generation_call', id: 'ig_1' }]),
       one({ facts: { size: '1x1' } }, { type: 'done', created, facts: { size: '1x1' } }),
     ],
@@ -98,12 +98,12 @@ describe.each(foundryProviders)('a response of $name', (provider) => {
     ['with very long instructions', responseOf([imageCall(tinyPng)], { instructions: 'i'.repeat(500_000) }), one({})],
     ['with null errors', responseOf([imageCall(tinyPng, { error: null })], { error: null }), one({})],
     [
-      'with a call without a picture beside one with a picture',
+      'with a call without an image beside one with an image',
       responseOf([imageCall(null, { id: 'ig_0', status: 'failed' }), imageCall(tinyPng)]),
       one({}),
     ],
     [
-      'with empty calls before its picture, and other members that say nothing',
+      'with empty calls before its image, and other members that say nothing',
       responseOf([
         imageCall('', { id: '' }),
         imageCall(null, { id: '', error: {} }),
@@ -112,15 +112,15 @@ describe.each(foundryProviders)('a response of $name', (provider) => {
       one({}),
     ],
     ['with a call of no type', responseOf([imageCall(tinyPng, { type: '' })]), one({})],
-    ['that is incomplete behind its picture', responseOf([imageCall(tinyPng)], { status: 'incomplete' }), one({})],
+    ['that is incomplete behind its image', responseOf([imageCall(tinyPng)], { status: 'incomplete' }), one({})],
     [
-      'that failed behind its picture',
+      'that failed behind its image',
       responseOf([imageCall(tinyPng)], { status: 'failed', error: { code: 'x' } }),
       one({}),
     ],
-    ['with the same picture twice', responseOf([imageCall(tinyPng), imageCall(tinyPng)]), one({})],
+    ['with the same image twice', responseOf([imageCall(tinyPng), imageCall(tinyPng)]), one({})],
     [
-      'with two pictures',
+      'with two images',
       responseOf([
         imageCall(tinyPng, { size: '1x1' }),
         message,
@@ -266,9 +266,9 @@ const ends: readonly (readonly [string, unknown, object])[] = [
   ],
   ['completed with a call that failed otherwise', failedCall({ code: 'server_error', message: 'body-canary' }), ended],
   ['failed with a call that says why', failedCall({ code: 'image_content_policy_violation' }, 'failed'), refused],
-  ['completed with a call without a picture', responseOf([imageCall(null)]), invalid],
-  ['completed with a picture that is a link', responseOf([imageCall({ url: 'https://a.example' })]), invalid],
-  ['completed with an empty picture', responseOf([imageCall('')]), invalid],
+  ['completed with a call without an image', responseOf([imageCall(null)]), invalid],
+  ['completed with an image that is a link', responseOf([imageCall({ url: 'https://a.example' })]), invalid],
+  ['completed with an empty image', responseOf([imageCall('')]), invalid],
   [
     'completed with bytes that are no image',
     responseOf([imageCall(Buffer.from('<html>not an image</html>').toString('base64'))]),
@@ -292,7 +292,7 @@ test.each(stateless)('a poll of foundry-agent that is answered %s is made again'
   expect(await collect(await startCall(foundryBackground).events)).toEqual(one({}));
 });
 
-describe.each(foundryProviders)('a response of $name without a picture,', (provider) => {
+describe.each(foundryProviders)('a response of $name without an image,', (provider) => {
   test.each(provider === foundryBackground ? ends : [...ends, ...stateless])(
     '%s: rejects before any event',
     async (_name, body, expected) => {
@@ -317,7 +317,7 @@ describe.each(foundryProviders)('a response of $name without a picture,', (provi
     await expect.poll(() => azure.asked.length).toBe(provider === foundryBackground ? 3 : 1);
   });
 
-  test('with more pictures than there can be: the events break behind the last one', async () => {
+  test('with more images than there can be: the events break behind the last one', async () => {
     const calls = Array.from({ length: 11 }, (_, index) => imageCall(tinyPng, { id: `ig_${index}` }));
     const events = await run(provider, { body: responseOf(calls) }).events;
     expect(await rejection(collect(events))).toMatchObject(invalid);
@@ -356,13 +356,13 @@ describe('a caller of an agent', () => {
     const azure = mockAzure();
     azure.post(foundryTool.paidPath, ...replies);
     const gateway = await startGateway(oneTarget({ ...foundryTool.target, ...target }));
-    const called = await callGateway(gateway.url, { model: 'picture', prompt: 'a prompt-canary', ...body });
+    const called = await callGateway(gateway.url, { model: 'image', prompt: 'a prompt-canary', ...body });
     expect(`${called.text}${JSON.stringify([...called.headers])}`).not.toMatch(/canary/);
     expect(gateway.logText()).not.toMatch(/prompt-canary|upstream-key|gateway-key|instructions-canary/);
     return called;
   };
 
-  test('gets the picture, and neither words, nor the chat model’s usage', async () => {
+  test('gets the image, and neither words, nor the chat model’s usage', async () => {
     const call = imageCall(tinyPng, { revised_prompt: 'a painting', size: '1024x1024', quality: 'low' });
     const called = await ask([{ headers: { 'x-ms-region': 'canary' }, body: responseOf([call, message]) }]);
     expect([called.status, called.json()]).toEqual([
@@ -376,7 +376,7 @@ describe('a caller of an agent', () => {
     ]);
   });
 
-  test('gets so many pictures, of as many calls', async () => {
+  test('gets so many images, of as many calls', async () => {
     const called = await ask([{ body: responseOf([imageCall(tinyPng)]) }, { body: responseOf([imageCall(tinyPng)]) }], {
       n: 2,
     });
@@ -414,7 +414,7 @@ describe('a caller of an agent', () => {
       null,
     ],
     [
-      'a bad picture',
+      'a bad image',
       { body: failedWith('invalid_base64_image') },
       400,
       'invalid_request_error',
@@ -497,8 +497,8 @@ describe('a caller of an agent', () => {
     const azure = mockAzure();
     azure.post(foundryTool.paidPath, { body: responseOf([message]) });
     const { maxRetries: _, ...target } = foundryTool.target;
-    const gateway = await startGateway({ models: { picture: { targets: [target, { ...target, priority: 1 }] } } });
-    const called = await callGateway(gateway.url, { model: 'picture', prompt: 'a cat' });
+    const gateway = await startGateway({ models: { image: { targets: [target, { ...target, priority: 1 }] } } });
+    const called = await callGateway(gateway.url, { model: 'image', prompt: 'a cat' });
     expect([called.status, called.json().error.code, azure.asked.length]).toEqual([502, 'upstream_no_image', 1]);
   });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { GatewayError } from '../../src/domain/gateway-error.ts';
-import { tinyPng } from '../fixtures/pictures.ts';
+import { tinyPng } from '../fixtures/images.ts';
 import { callGateway } from '../helpers/call-gateway.ts';
 import { oneTarget, startGateway } from '../helpers/start-gateway.ts';
 import { mockAzure, type Reply } from './mock-azure.ts';
@@ -23,14 +23,14 @@ const { paidPath } = foundryBackground;
 const finished: Reply = { body: responseOf([imageCall(tinyPng)]) };
 const lost = { kind: 'upstream_outcome_unknown', outcome: 'unknown' };
 const invalid = { kind: 'upstream_invalid_response', outcome: 'unknown' };
-const hasPicture = expect.arrayContaining([{ type: 'bytes', base64: tinyPng }]);
+const hasImage = expect.arrayContaining([{ type: 'bytes', base64: tinyPng }]);
 
 describe('a job in the background', () => {
-  test('that is queued, runs and completes is polled where its id says, and gives its picture', async () => {
+  test('that is queued, runs and completes is polled where its id says, and gives its image', async () => {
     const azure = mockAzure();
     acceptResponse(azure, { body: responseOf([], { status: 'queued' }) }, { body: pending }, finished);
     const call = startCall(foundryBackground);
-    expect(await collect(await call.events)).toEqual(hasPicture);
+    expect(await collect(await call.events)).toEqual(hasImage);
     expect(azure.asked.map(({ method, path }) => `${method} ${path}`)).toEqual([
       `POST ${paidPath}`,
       ...Array(3).fill(`GET ${responsePath}`),
@@ -41,7 +41,7 @@ describe('a job in the background', () => {
   test('that has completed already is not polled', async () => {
     const azure = mockAzure();
     azure.post(paidPath, finished);
-    expect(await collect(await startCall(foundryBackground).events)).toEqual(hasPicture);
+    expect(await collect(await startCall(foundryBackground).events)).toEqual(hasImage);
   });
 
   test('that has failed already is not polled either', async () => {
@@ -102,7 +102,7 @@ describe('a poll of it', () => {
   ])('that is answered with %s, twice, says nothing of it', async (_name, reply) => {
     const azure = mockAzure();
     acceptResponse(azure, reply, reply, finished);
-    expect(await collect(await startCall(foundryBackground).events)).toEqual(hasPicture);
+    expect(await collect(await startCall(foundryBackground).events)).toEqual(hasImage);
     expect(azure.asked.filter(({ method }) => method === 'POST')).toHaveLength(1);
   });
 
@@ -177,7 +177,7 @@ describe('the cancellation of it', () => {
     azure.post(paidPath, { headers: { 'retry-after': '60' }, body: pending });
     azure.post(cancelPath, { body: {} });
     const gateway = await startGateway(oneTarget({ ...foundryBackground.target, timeoutMs: 1_000 }));
-    const called = await callGateway(gateway.url, { model: 'picture', prompt: 'a cat' });
+    const called = await callGateway(gateway.url, { model: 'image', prompt: 'a cat' });
     expect([called.status, called.json().error.code, called.headers.get('x-should-retry')]).toEqual([
       504,
       'upstream_outcome_unknown',

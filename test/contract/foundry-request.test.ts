@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { EditInputs } from '../../src/domain/image-input.ts';
 import type { ImageRequest } from '../../src/domain/image-request.ts';
-import { tinyPng } from '../fixtures/pictures.ts';
+import { tinyPng } from '../fixtures/images.ts';
 import { type Called, callGateway } from '../helpers/call-gateway.ts';
 import { editInputs, imageInput } from '../helpers/image-input.ts';
 import { gatewayKey, oneTarget, startGateway } from '../helpers/start-gateway.ts';
@@ -44,7 +44,7 @@ async function sent(
   if (provider === foundryBackground) acceptResponse(azure, success);
   else azure.post(path, success);
   const gateway = await startGateway(oneTarget({ ...provider.target, ...target }));
-  const called = await callGateway(gateway.url, { model: 'picture', prompt: 'a cat', ...body });
+  const called = await callGateway(gateway.url, { model: 'image', prompt: 'a cat', ...body });
   const [asked] = azure.asked;
   if (asked === undefined) throw new Error(`nothing was sent: ${called.text}`);
   return { text: azure.texts[0] ?? '', asked, called, status: called.status };
@@ -144,7 +144,7 @@ describe('the body of a generation, byte for byte,', () => {
     azure.post(foundryTool.paidPath, success);
     const target = { ...foundryTool.target, ...chat, capabilities: { streams: true } };
     const gateway = await startGateway(oneTarget(target));
-    await callGateway(gateway.url, { model: 'picture', prompt: 'a cat', stream: true, ...asked });
+    await callGateway(gateway.url, { model: 'image', prompt: 'a cat', stream: true, ...asked });
     expect(azure.texts[0]).toBe(
       `{"model":"chat","input":"a cat",${tool(`,"partial_images":${partials}`)},${forced},"stream":true}`,
     );
@@ -154,8 +154,7 @@ describe('the body of a generation, byte for byte,', () => {
     const azure = mockAzure();
     azure.post(foundryTool.paidPath, success, success);
     const gateway = await startGateway(oneTarget({ ...foundryTool.target, capabilities: { streams: true } }));
-    const ask = (more: object) =>
-      callGateway(gateway.url, { model: 'picture', prompt: 'a cat', stream: true, ...more });
+    const ask = (more: object) => callGateway(gateway.url, { model: 'image', prompt: 'a cat', stream: true, ...more });
     const adaptations = [await ask({ partial_images: 2 }), await ask({})].map(({ headers }) =>
       headers.get('x-gateway-adapted'),
     );
@@ -168,7 +167,7 @@ describe('the body of a generation, byte for byte,', () => {
     azure.post(foundryTool.paidPath, success);
     const target = { ...foundryTool.target, ...chat, capabilities: { streams: true }, upstreamStream: 'always' };
     const gateway = await startGateway(oneTarget(target));
-    const called = await callGateway(gateway.url, { model: 'picture', prompt: 'a cat' });
+    const called = await callGateway(gateway.url, { model: 'image', prompt: 'a cat' });
     expect(azure.texts[0]).toBe(
       `{"model":"chat","input":"a cat",${tool(',"partial_images":1')},${forced},"stream":true}`,
     );
@@ -215,7 +214,7 @@ describe('what a caller asks of an agent', () => {
       const gateway = await startGateway(oneTarget({ ...foundryTool.target, parameters: 'strict' }));
       // A level of compression needs a format that has one.
       const format = name === 'output_compression' ? { output_format: 'jpeg' } : {};
-      const called = await callGateway(gateway.url, { model: 'picture', prompt: 'a cat', [name]: value, ...format });
+      const called = await callGateway(gateway.url, { model: 'image', prompt: 'a cat', [name]: value, ...format });
       const { error } = called.json();
       const param = name === 'output_compression' ? 'output_format' : name;
       expect([called.status, error.code, error.param]).toEqual([400, 'unsupported_parameter', param]);
@@ -242,7 +241,7 @@ describe('what a caller asks of an agent', () => {
     const azure = mockAzure();
     azure.post(foundryTool.paidPath, success, success);
     const gateway = await startGateway(oneTarget(foundryTool.target));
-    const called = await callGateway(gateway.url, { model: 'picture', prompt: 'a cat', n: 2, quality: 'low' });
+    const called = await callGateway(gateway.url, { model: 'image', prompt: 'a cat', n: 2, quality: 'low' });
     const input = 'a cat\n\nThe quality of the image must be low.';
     expect(azure.texts.map((text) => JSON.parse(text).input)).toEqual([input, input]);
     expect(called.headers.get('x-gateway-adapted')?.split(/, ?/).sort()).toEqual(['n=fan-out', 'quality=prompt']);
@@ -258,7 +257,7 @@ describe('what a caller asks of an agent', () => {
     };
     azure.post(foundryTool.paidPath, { status: 400, body: { error } });
     const gateway = await startGateway(oneTarget(foundryTool.target));
-    const called = await callGateway(gateway.url, { model: 'picture', prompt: 'a cat', size: '1024x1536' });
+    const called = await callGateway(gateway.url, { model: 'image', prompt: 'a cat', size: '1024x1536' });
     expect([called.status, called.json().error.code]).toEqual([502, 'upstream_misconfigured']);
   });
 });
@@ -302,7 +301,7 @@ describe('the body of an edit, byte for byte,', () => {
     const answer = await fetch(`${gateway.url}/v1/images/edits`, {
       method: 'POST',
       headers: { authorization: `Bearer ${gatewayKey}`, ...formHeaders },
-      body: new Uint8Array(writeForm([...fields({ model: 'picture', prompt: 'a cat' }), ...parts])),
+      body: new Uint8Array(writeForm([...fields({ model: 'image', prompt: 'a cat' }), ...parts])),
     });
     const adaptations = answer.headers.get('x-gateway-adapted');
     return {
@@ -370,7 +369,7 @@ describe('the body of an edit, byte for byte,', () => {
     expect([status, body.error]).toEqual([
       400,
       {
-        message: `'${param}' is too large: this model takes pictures of at most about 750 bytes.`,
+        message: `'${param}' is too large: this model takes images of at most about 750 bytes.`,
         type: 'invalid_request_error',
         param,
         code: 'invalid_value',
@@ -450,13 +449,13 @@ describe('what the tool has no words for', () => {
     ['previews without a stream', { partial_images: 1 }, 'partial_images'],
     ['a parameter that the tool is not known to have', { flag: false }, 'flag'],
     ['an action of the tool', { action: 'generate' }, 'action'],
-    ['a picture of the tool', { input_image_mask: { image_url: 'https://elsewhere.example' } }, 'input_image_mask'],
+    ['an image of the tool', { input_image_mask: { image_url: 'https://elsewhere.example' } }, 'input_image_mask'],
     ['another tool in the place of the image tool', { type: 'mcp', server_url: 'https://elsewhere.example' }, 'type'],
   ])('%s: 400 that names the parameter, and no call', async (_name, body, param) => {
     const azure = mockAzure();
     for (const parameters of param === 'type' ? ['adapt', 'strict', 'pass'] : ['adapt']) {
       const gateway = await startGateway(oneTarget({ ...foundryTool.target, parameters }));
-      const called = await callGateway(gateway.url, { model: 'picture', prompt: 'a cat', ...body });
+      const called = await callGateway(gateway.url, { model: 'image', prompt: 'a cat', ...body });
       expect([called.status, called.json().error.param]).toEqual([400, param]);
     }
     expect(azure.asked).toEqual([]);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { otherPng, tinyPng } from '../fixtures/pictures.ts';
+import { otherPng, tinyPng } from '../fixtures/images.ts';
 import { callGateway } from '../helpers/call-gateway.ts';
 import { oneTarget, startGateway } from '../helpers/start-gateway.ts';
 import { mockAzure, type Reply } from './mock-azure.ts';
@@ -39,7 +39,7 @@ const preview = (partialIndex?: number, facts: object = {}) => [
   { type: 'bytes', base64: otherPng },
   { type: 'image-end', index: 0, ...(partialIndex !== undefined && { partialIndex }), facts },
 ];
-const picture = (index = 0, base64 = tinyPng) => [
+const image = (index = 0, base64 = tinyPng) => [
   { type: 'image', index, isPartial: false },
   { type: 'bytes', base64 },
   { type: 'image-end', index, facts: {}, created },
@@ -48,14 +48,14 @@ const last = { type: 'done', created };
 
 describe('a stream', () => {
   test.each<[string, string, object[]]>([
-    ['with the picture in its finished item', begin + end + completed(), [...picture(), last]],
-    ['with the picture in its last event only', begin + completed(imageCall(tinyPng)), [...picture(), last]],
-    ['with the picture in both: it is one', begin + end + completed(message, imageCall(tinyPng)), [...picture(), last]],
-    ['with the same item twice: it is one', begin + end + end + completed(), [...picture(), last]],
+    ['with the image in its finished item', begin + end + completed(), [...image(), last]],
+    ['with the image in its last event only', begin + completed(imageCall(tinyPng)), [...image(), last]],
+    ['with the image in both: it is one', begin + end + completed(message, imageCall(tinyPng)), [...image(), last]],
+    ['with the same item twice: it is one', begin + end + end + completed(), [...image(), last]],
     [
-      'with two pictures, and previews of the first',
+      'with two images, and previews of the first',
       begin + partial(0) + partial(1) + end + done(imageCall(otherPng, { id: 'ig_2' })) + completed(),
-      [...preview(0), ...preview(1), ...picture(), ...picture(1, otherPng), last],
+      [...preview(0), ...preview(1), ...image(), ...image(1, otherPng), last],
     ],
     [
       'with previews that tell more, or less',
@@ -64,47 +64,43 @@ describe('a stream', () => {
         partial(0, { partial_image_index: undefined }) +
         end +
         completed(),
-      [...preview(0, { size: '1024x1024', quality: 'low', outputFormat: 'png' }), ...preview(), ...picture(), last],
+      [...preview(0, { size: '1024x1024', quality: 'low', outputFormat: 'png' }), ...preview(), ...image(), last],
     ],
-    ['that ends with [DONE]', `${begin}${end}${completed()}data: [DONE]\n\n`, [...picture(), last]],
+    ['that ends with [DONE]', `${begin}${end}${completed()}data: [DONE]\n\n`, [...image(), last]],
     [
       'with events, items and lines that nobody knows',
       `: comment\n\nretry: 5\n\n${begin}${event('response.tomorrow', { item: 7, response: null })}data: 7\n\n${done(message)}${done(null)}${end}${completed()}`,
-      [...picture(), last],
+      [...image(), last],
     ],
     [
       'without names, with a byte order mark and other line ends',
       `\ufeff${(begin + end + completed()).replaceAll(/event: .*\n/g, '').replaceAll('\n', '\r\n')}`,
-      [...picture(), last],
+      [...image(), last],
     ],
     [
       'whose names stand in its lines only',
       `${begin}event: response.completed\ndata: ${JSON.stringify({ response: responseOf([imageCall(tinyPng)]) })}\n\n`,
-      [...picture(), last],
+      [...image(), last],
     ],
-    ['that is cut behind the picture', begin + end, [...picture(), last]],
+    ['that is cut behind the image', begin + end, [...image(), last]],
+    ['that is cut in the last event, behind the image', (begin + end + completed()).slice(0, -20), [...image(), last]],
+    ['with an error behind the image', begin + end + event('error', { code: 'server_error' }), [...image(), last]],
     [
-      'that is cut in the last event, behind the picture',
-      (begin + end + completed()).slice(0, -20),
-      [...picture(), last],
-    ],
-    ['with an error behind the picture', begin + end + event('error', { code: 'server_error' }), [...picture(), last]],
-    [
-      'that fails behind the picture',
+      'that fails behind the image',
       begin + end + event('response.failed', { response: responseOf([], { status: 'failed' }) }),
-      [...picture(), last],
+      [...image(), last],
     ],
     [
-      'that is incomplete behind the picture',
+      'that is incomplete behind the image',
       begin + end + event('response.incomplete', { response: responseOf([], { status: 'incomplete' }) }),
-      [...picture(), last],
+      [...image(), last],
     ],
     [
       'that goes on behind its end',
       begin + end + completed() + done(imageCall(otherPng, { id: 'ig_3' })),
-      [...picture(), last],
+      [...image(), last],
     ],
-    ['that is JSON', JSON.stringify(responseOf([imageCall(tinyPng)])), [...picture(), last]],
+    ['that is JSON', JSON.stringify(responseOf([imageCall(tinyPng)])), [...image(), last]],
   ])('%s: its events', async (_name, body, events) => {
     const call = run(body);
     expect(await collect(await call.events)).toEqual(events);
@@ -127,7 +123,7 @@ describe('a stream', () => {
     ]);
   });
 
-  test('that is cut in the bytes of its picture is torn, also behind a preview', async () => {
+  test('that is cut in the bytes of its image is truncated, also behind a preview', async () => {
     const large = Buffer.concat([Buffer.from(tinyPng, 'base64'), Buffer.alloc(1_000)]).toString('base64');
     for (const before of [begin, begin + partial(0)]) {
       const text = before + done(imageCall(large));
@@ -164,7 +160,7 @@ describe('a stream', () => {
     ['that fails at a limit', begin + failed('rate_limit_exceeded'), limited],
     ['that fails for its prompt', begin + failed('invalid_prompt'), refused],
     [
-      'that fails for its picture',
+      'that fails for its image',
       begin + failed('image_parse_error'),
       { kind: 'upstream_refused_image', param: 'image' },
     ],
@@ -216,12 +212,12 @@ describe('a stream', () => {
       { kind: 'moderation_blocked', moderation: { stage: 'output', categories: ['violence'] } },
     ],
     ['with words only', done(message) + completed(message), noImage],
-    ['that completes with a call without a picture', begin + completed(imageCall(null)), invalid],
-    ['with a picture that is none', begin + done(imageCall('aGVsbG8gd29ybGQhIQ==')), invalid],
+    ['that completes with a call without an image', begin + completed(imageCall(null)), invalid],
+    ['with an image that is none', begin + done(imageCall('aGVsbG8gd29ybGQhIQ==')), invalid],
     ['with data that is no JSON', `${begin}data: {nonsense}\n\n`, invalid],
     ['that is cut before anything', '', invalid],
-    ['that is cut before the picture', begin, unknown],
-    ['that is [DONE] before the picture', `${begin}data: [DONE]\n\n`, unknown],
+    ['that is cut before the image', begin, unknown],
+    ['that is [DONE] before the image', `${begin}data: [DONE]\n\n`, unknown],
     ['that is JSON with words only', JSON.stringify(responseOf([message])), noImage],
     ['that is the page of a proxy', '<html>body-canary</html>', invalid],
   ])('%s: rejects before any event', async (_name, body, expected) => {
@@ -256,13 +252,13 @@ describe('a caller of a stream', () => {
   const ask = async (body: string, asked: object = { stream: true, partial_images: 1 }, more: object = {}) => {
     mockAzure().post(foundryTool.paidPath, { headers, body });
     const gateway = await startGateway(oneTarget({ ...target, ...more }));
-    const called = await callGateway(gateway.url, { model: 'picture', prompt: 'a prompt-canary', ...asked });
+    const called = await callGateway(gateway.url, { model: 'image', prompt: 'a prompt-canary', ...asked });
     expect(called.text).not.toMatch(/canary|usage|response\./);
     return called;
   };
   const namesOf = (text: string) => [...text.matchAll(/^event: (.*)$/gm)].map(([, name]) => name);
 
-  test('gets previews and the picture as events of the Images API, without the chat model’s usage', async () => {
+  test('gets previews and the image as events of the Images API, without the chat model’s usage', async () => {
     const { text } = await ask(begin + partial(0) + end + completed(message));
     expect(namesOf(text)).toEqual(['image_generation.partial_image', 'image_generation.completed']);
     expect(text).toContain(otherPng);
@@ -271,19 +267,19 @@ describe('a caller of a stream', () => {
 
   test('gets an error event behind a preview, and an answer of JSON before anything', async () => {
     const error = event('error', { code: 'server_error', message: 'body-canary' });
-    const torn = await ask(begin + partial(0) + error);
-    expect(namesOf(torn.text)).toEqual(['image_generation.partial_image', 'error']);
+    const truncated = await ask(begin + partial(0) + error);
+    expect(namesOf(truncated.text)).toEqual(['image_generation.partial_image', 'error']);
     const refused = await ask(begin + error);
     expect([refused.status, refused.json().error.code]).toEqual([502, 'upstream_generation_failed']);
   });
 
-  test('gets pictures of several calls one behind the other', async () => {
+  test('gets images of several calls one behind the other', async () => {
     const withPartials = { stream: true, partial_images: 1 };
     const azure = mockAzure();
     azure.post(foundryTool.paidPath, { headers, body: begin + end + completed() });
     azure.post(foundryTool.paidPath, { headers, body: begin + completed(imageCall(tinyPng)) });
     const gateway = await startGateway(oneTarget(target));
-    const called = await callGateway(gateway.url, { model: 'picture', prompt: 'a cat', n: 2, ...withPartials });
+    const called = await callGateway(gateway.url, { model: 'image', prompt: 'a cat', n: 2, ...withPartials });
     expect(namesOf(called.text)).toEqual(['image_generation.completed', 'image_generation.completed']);
   });
 

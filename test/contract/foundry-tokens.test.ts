@@ -4,7 +4,7 @@ import { azureAsync } from '../../src/providers/azure-async/azure-async.ts';
 import { tokenCredential } from '../../src/upstream/credential.ts';
 import { type AcquireToken, TokenSource } from '../../src/upstream/token-source.ts';
 import { operations } from '../fixtures/azure-answers.ts';
-import { tinyPng } from '../fixtures/pictures.ts';
+import { tinyPng } from '../fixtures/images.ts';
 import { callGateway } from '../helpers/call-gateway.ts';
 import { startGateway } from '../helpers/start-gateway.ts';
 import { azureOrigin, type MockedAzure, mockAzure, type Reply } from './mock-azure.ts';
@@ -34,7 +34,7 @@ function tokens(most = Number.POSITIVE_INFINITY, lifeMs = 3_600_000) {
     if (count > most) throw new Error('no token');
     return { token: new Secret(`token-${count}`), expiresAt: Date.now() + lifeMs };
   };
-  return tokenCredential(new TokenSource(acquire, { times: { pauseMs: 20, longestPauseMs: 20 } }));
+  return tokenCredential(new TokenSource(acquire, { times: { pauseMs: 20, maxPauseMs: 20 } }));
 }
 
 type Polled = {
@@ -95,7 +95,7 @@ describe.each(polled)('a job of $name, asked with tokens,', (provider) => {
     ]);
   });
 
-  test('whose polls are answered 401 with the new token, too, is asked for again: the paid picture is still there', async () => {
+  test('whose polls are answered 401 with the new token, too, is asked for again: the paid image is still there', async () => {
     const azure = mockAzure();
     provider.accept(azure, unauthorized, unauthorized, provider.finished);
     expect(await collect(await startCall(provider.with(tokens())).events)).not.toEqual([]);
@@ -154,7 +154,7 @@ describe('a gateway whose targets show tokens', () => {
   async function ask(targets: readonly object[], { fails = false, maxRetries = 2 } = {}) {
     const acquired: string[] = [];
     const gateway = await startGateway(
-      { models: { picture: { maxRetries, targets } } },
+      { models: { image: { maxRetries, targets } } },
       {
         entra: (scope) => async () => {
           acquired.push(scope);
@@ -163,7 +163,7 @@ describe('a gateway whose targets show tokens', () => {
         },
       },
     );
-    const called = await callGateway(gateway.url, { model: 'picture', prompt: 'a cat' });
+    const called = await callGateway(gateway.url, { model: 'image', prompt: 'a cat' });
     expect(`${called.text}${JSON.stringify([...called.headers])}`).not.toMatch(/canary|AADSTS/);
     expect(gateway.logText()).not.toContain('token-canary-');
     return { called, acquired, log: gateway.logText() };

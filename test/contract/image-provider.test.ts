@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { GatewayError } from '../../src/domain/gateway-error.ts';
 import type { ImageProvider } from '../../src/domain/image-provider.ts';
 import { createUpstreamClient } from '../../src/upstream/client.ts';
-import { otherPng, tinyPng } from '../fixtures/pictures.ts';
+import { otherPng, tinyPng } from '../fixtures/images.ts';
 import { azureOrigin, type MockedAzure, mockAzure, type Reply } from './mock-azure.ts';
 import {
   acceptOperation,
@@ -26,7 +26,7 @@ import {
 const links = [0, 1, 2].map((index) => `https://example.blob.core.windows.net/private/${index}.png?sig=a%2Fb&se=1`);
 const created = 1685064331;
 
-/** Each provider's own way to succeed with so many pictures, and the events that it stands for. */
+/** Each provider's own way to succeed with so many images, and the events that it stands for. */
 function succeed(provider: ProviderUnderTest, azure: MockedAzure, count: number): object[] {
   const { paidPath } = provider;
   if (provider === azureAsyncFlow) {
@@ -38,15 +38,15 @@ function succeed(provider: ProviderUnderTest, azure: MockedAzure, count: number)
     );
     return [...data.map(({ url }, index) => ({ type: 'url', index, url })), { type: 'done', created }];
   }
-  const pictures = [tinyPng, otherPng, tinyPng].slice(0, count);
+  const images = [tinyPng, otherPng, tinyPng].slice(0, count);
   if (foundryProviders.includes(provider)) {
-    const calls = pictures.map((base64, index) => imageCall(base64, { id: `ig_${index}`, size: '1024x1024' }));
+    const calls = images.map((base64, index) => imageCall(base64, { id: `ig_${index}`, size: '1024x1024' }));
     const body = responseOf([...calls, message], { created_at: created });
     if (provider === foundryBackground) acceptResponse(azure, { body: pending }, { body });
     else azure.post(paidPath, { body });
     const facts = { size: '1024x1024' };
     return [
-      ...pictures.flatMap((base64, index) => [
+      ...images.flatMap((base64, index) => [
         { type: 'image', index, isPartial: false },
         { type: 'bytes', base64 },
         { type: 'image-end', index, facts, created },
@@ -54,9 +54,9 @@ function succeed(provider: ProviderUnderTest, azure: MockedAzure, count: number)
       { type: 'done', created, facts },
     ];
   }
-  azure.post(paidPath, { body: { created, data: pictures.map((b64_json) => ({ b64_json })) } });
+  azure.post(paidPath, { body: { created, data: images.map((b64_json) => ({ b64_json })) } });
   return [
-    ...pictures.flatMap((base64, index) => [
+    ...images.flatMap((base64, index) => [
       { type: 'image', index, isPartial: false },
       { type: 'bytes', base64 },
       { type: 'image-end', index },
@@ -66,12 +66,12 @@ function succeed(provider: ProviderUnderTest, azure: MockedAzure, count: number)
 }
 
 describe.each(allProviders)('$name', (provider) => {
-  test.each([1, 2, 3])('a success with %i pictures: their events in order, done at the end', async (count) => {
+  test.each([1, 2, 3])('a success with %i images: their events in order, done at the end', async (count) => {
     const azure = mockAzure();
     const expected = succeed(provider, azure, count);
     const { events, attempt, anomalies } = startCall(provider, { request: { count } });
     expect(await collect(await events)).toEqual(expected);
-    expect(attempt).toMatchObject({ sent: true, made: { pictures: count } });
+    expect(attempt).toMatchObject({ sent: true, made: { images: count } });
     expect(anomalies).toEqual([]);
   });
 

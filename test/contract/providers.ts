@@ -172,7 +172,7 @@ export const responseId = 'resp_0a1b2c';
 export const responsePath = `${foundryTool.paidPath}/${responseId}`;
 export const cancelPath = `${responsePath}/cancel`;
 
-/** A response of the Responses API, with what surrounds a picture there. */
+/** A response of the Responses API, with what surrounds an image there. */
 export function responseOf(output: readonly unknown[], members: Record<string, unknown> = {}): Record<string, unknown> {
   return {
     id: responseId,
@@ -193,7 +193,7 @@ export function imageCall(result: unknown, members: Record<string, unknown> = {}
   return { id: 'ig_1', type: 'image_generation_call', status: 'completed', result, ...members };
 }
 
-/** What the chat model says beside its picture; nobody gets to read it. */
+/** What the chat model says beside its image; nobody gets to read it. */
 export const message = {
   id: 'msg_1',
   type: 'message',
@@ -243,7 +243,7 @@ export function startCall(
   return { attempt, anomalies, events };
 }
 
-/** All events; the pieces of a picture are put together, because they may be cut anywhere. */
+/** All events; the pieces of an image are put together, because they may be cut anywhere. */
 export async function collect(events: AsyncIterable<ImageEvent>): Promise<unknown[]> {
   const all: unknown[] = [];
   let base64: string | undefined;

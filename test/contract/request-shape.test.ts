@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { otherPng, tinyPng } from '../fixtures/pictures.ts';
+import { otherPng, tinyPng } from '../fixtures/images.ts';
 import { type Called, callGateway } from '../helpers/call-gateway.ts';
 import { oneTarget, startGateway } from '../helpers/start-gateway.ts';
 import { type Asked, azureOrigin, type MockedAzure, mockAzure } from './mock-azure.ts';
@@ -47,7 +47,7 @@ async function send(
     azure.post(provider.paidPath, { body: { created: 1713833628, data: [{ b64_json: tinyPng }] } });
   }
   const gateway = await startGateway(oneTarget({ ...provider.target, ...target }));
-  const called = await callGateway(gateway.url, { model: 'picture', ...body }, { headers });
+  const called = await callGateway(gateway.url, { model: 'image', ...body }, { headers });
   const [paid] = azure.asked;
   if (paid === undefined) throw new Error(`nothing was sent: ${called.text}`);
   return { called, paid, azure };
@@ -206,7 +206,7 @@ describe.each(synchronousProviders)('the body of $name for gpt-image', (provider
   });
 
   test('the caller’s model names the gateway’s model, and never reaches the upstream', async () => {
-    const { paid } = await send(provider, { prompt: 'a cat', model: 'picture' });
+    const { paid } = await send(provider, { prompt: 'a cat', model: 'image' });
     expect(paid.body).toEqual({ ...modelOf(provider), prompt: 'a cat' });
   });
 });
@@ -239,7 +239,7 @@ describe.each(synchronousProviders)('the body of $name for a stream', (provider)
     const azure = mockAzure();
     azure.post(provider.paidPath, { body: completed, headers: { 'content-type': 'text/event-stream' } });
     const gateway = await startGateway(oneTarget({ ...provider.target, ...target }));
-    const called = await callGateway(gateway.url, { model: 'picture', prompt: 'a cat', ...body });
+    const called = await callGateway(gateway.url, { model: 'image', prompt: 'a cat', ...body });
     return { called, body: azure.asked[0]?.body };
   }
 
@@ -268,7 +268,7 @@ describe('the address of a synchronous call', () => {
       apiVersion: '2024-10-21',
     };
     const gateway = await startGateway(oneTarget(target));
-    const called = await callGateway(gateway.url, { model: 'picture', prompt: 'a cat' });
+    const called = await callGateway(gateway.url, { model: 'image', prompt: 'a cat' });
     expect([called.status, azure.asked[0]?.path]).toEqual([200, path]);
   });
 
@@ -277,7 +277,7 @@ describe('the address of a synchronous call', () => {
     const azure = mockAzure();
     azure.post(azureV1.paidPath, { body: { data: [{ b64_json: tinyPng }] } });
     const gateway = await startGateway(oneTarget(target));
-    await callGateway(gateway.url, { model: 'picture', prompt: 'a cat' });
+    await callGateway(gateway.url, { model: 'image', prompt: 'a cat' });
     expect(azure.asked[0]?.body).toEqual({ model: 'gpt-image-2', prompt: 'a cat' });
   });
 });
@@ -298,7 +298,7 @@ describe('the calls of azure-async', () => {
     if (format === 'b64_json')
       azure.get('/private/images/1.png?sig=link-canary', { body: Buffer.from(otherPng, 'base64') });
     const gateway = await startGateway(oneTarget(azureAsyncFlow.target));
-    const called = await callGateway(gateway.url, { model: 'picture', prompt: 'a cat', response_format: format });
+    const called = await callGateway(gateway.url, { model: 'image', prompt: 'a cat', response_format: format });
     expect(azure.asked[0]?.body).toEqual({ prompt: 'a cat' });
     expect(called.headers.get('x-gateway-adapted')).toBe(adapted);
     expect(called.json()).toEqual({ created: 1685064331, data: [answer] });
@@ -332,7 +332,7 @@ describe('the calls of azure-async', () => {
     acceptOperation(azure, { body: { status: 'succeeded', result: { data: [{ url: link }] } } });
     azure.get('/private/images/1.png?sig=link-canary', { body: Buffer.from(tinyPng, 'base64') });
     const gateway = await startGateway(oneTarget(azureAsyncFlow.target));
-    await callGateway(gateway.url, { model: 'picture', prompt: 'a cat', response_format: 'b64_json' });
+    await callGateway(gateway.url, { model: 'image', prompt: 'a cat', response_format: 'b64_json' });
     expect(azure.asked[2]?.headers).toEqual({
       accept: 'image/*',
       'accept-encoding': 'identity',
@@ -358,7 +358,7 @@ describe('requests that are refused before anything is sent', () => {
   ])('$name: 400 that names the parameter, and no call', async ({ provider, body, param }) => {
     const azure = mockAzure();
     const gateway = await startGateway(oneTarget(provider.target));
-    const called = await callGateway(gateway.url, { model: 'picture', prompt: 'a cat', ...body });
+    const called = await callGateway(gateway.url, { model: 'image', prompt: 'a cat', ...body });
     expect([called.status, called.json().error.param]).toEqual([400, param]);
     expect(azure.asked).toEqual([]);
   });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { tinyPng } from '../fixtures/pictures.ts';
+import { tinyPng } from '../fixtures/images.ts';
 import { callGateway } from '../helpers/call-gateway.ts';
 import { gatewayKey, oneTarget, type StartedGateway, startGateway } from '../helpers/start-gateway.ts';
 import { mockAzure, type Reply } from './mock-azure.ts';
@@ -12,7 +12,7 @@ const { paidPath, target } = azureDeployment;
 async function told(reply: Reply, body: object = {}, models: object = oneTarget(target)) {
   mockAzure().post(paidPath, reply);
   const gateway = await startGateway(models);
-  const called = await callGateway(gateway.url, { model: 'picture', prompt, ...body });
+  const called = await callGateway(gateway.url, { model: 'image', prompt, ...body });
   return { called, logged: loggedError(gateway) };
 }
 
@@ -84,8 +84,8 @@ describe('what Azure says about a failure', () => {
       body: { data: [{ b64_json: tinyPng }] },
     });
     const { maxRetries: _, ...once } = target;
-    const gateway = await startGateway({ models: { picture: { targets: [once, { ...once, priority: 1 }] } } });
-    expect((await callGateway(gateway.url, { model: 'picture', prompt })).status).toBe(200);
+    const gateway = await startGateway({ models: { image: { targets: [once, { ...once, priority: 1 }] } } });
+    expect((await callGateway(gateway.url, { model: 'image', prompt })).status).toBe(200);
     const line = gateway.log.find(({ msg, level }) => msg === 'attempt' && level === 40);
     expect(line).toMatchObject({ target: '1', error: { upstream: { message: 'Access denied due to an old key.' } } });
   });
@@ -139,10 +139,10 @@ describe('a refusal of the content names its categories to the caller,', () => {
   test('and its cost is not known', async () => {
     mockAzure().post(paidPath, errorReply(400, { code, message: 'No.' }));
     const gateway = await startGateway({
-      ...oneTarget({ ...target, price: { pictures: [{ price: 1 }] } }),
+      ...oneTarget({ ...target, price: { images: [{ price: 1 }] } }),
       currency: 'USD',
     });
-    await callGateway(gateway.url, { model: 'picture', prompt });
+    await callGateway(gateway.url, { model: 'image', prompt });
     expect(gateway.log.findLast(({ msg }) => msg === 'request')).toMatchObject({ cost: null, costMayBeMore: true });
   });
 });
@@ -150,7 +150,7 @@ describe('a refusal of the content names its categories to the caller,', () => {
 test('fewer images than asked for are reported, logged and counted', async () => {
   mockAzure().post(paidPath, { body: { data: [{ b64_json: tinyPng }] } });
   const gateway = await startGateway(oneTarget(target));
-  const called = await callGateway(gateway.url, { model: 'picture', prompt, n: 3 });
+  const called = await callGateway(gateway.url, { model: 'image', prompt, n: 3 });
   expect(called.headers.get('x-gateway-adapted')).toBe('n=fewer');
   expect(gateway.log.findLast(({ msg }) => msg === 'request')).toMatchObject({ count: 3, images: 1 });
   const metrics = await fetch(`${gateway.url}/metrics`, { headers: { authorization: `Bearer ${gatewayKey}` } });
@@ -226,7 +226,7 @@ describe('an error is judged by what it says, wherever it stands:', () => {
     azure.post(paidPath, stream({ type: 'error', code: 'somehow', message: 'No.' }));
     const { maxRetries: _, ...once } = target;
     const gateway = await startGateway(oneTarget(once));
-    const called = await callGateway(gateway.url, { model: 'picture', prompt, stream: true });
+    const called = await callGateway(gateway.url, { model: 'image', prompt, stream: true });
     expect([called.status, called.json().error.code]).toEqual([502, 'upstream_invalid_response']);
     expect(azure.asked).toHaveLength(1);
   });
@@ -247,7 +247,7 @@ describe('an error is judged by what it says, wherever it stands:', () => {
     async (_name, error, status, code) => {
       mockAzure().post(foundryTool.paidPath, { body: { id: 'resp_1', status: 'failed', error, output: [] } });
       const gateway = await startGateway(oneTarget(foundryTool.target));
-      const called = await callGateway(gateway.url, { model: 'picture', prompt });
+      const called = await callGateway(gateway.url, { model: 'image', prompt });
       expect([called.status, called.json().error.code]).toEqual([status, code]);
     },
   );
@@ -261,8 +261,8 @@ describe('an error is judged by what it says, wherever it stands:', () => {
     const azure = mockAzure();
     azure.post(paidPath, errorReply(status, { code, message: 'No.' }), { body: { data: [{ b64_json: tinyPng }] } });
     const { maxRetries: _, ...once } = target;
-    const gateway = await startGateway({ models: { picture: { targets: [once, { ...once, priority: 1 }] } } });
-    const called = await callGateway(gateway.url, { model: 'picture', prompt });
+    const gateway = await startGateway({ models: { image: { targets: [once, { ...once, priority: 1 }] } } });
+    const called = await callGateway(gateway.url, { model: 'image', prompt });
     expect([called.status, called.headers.get('x-gateway-target')]).toEqual([200, '2']);
   });
 
@@ -285,7 +285,7 @@ describe('an error beside an image', () => {
     azure.post(paidPath, { body });
     const { maxRetries: _, ...once } = target;
     const gateway = await startGateway(oneTarget(once));
-    const called = await callGateway(gateway.url, { model: 'picture', prompt });
+    const called = await callGateway(gateway.url, { model: 'image', prompt });
     expect([called.status, called.json().error.code]).toEqual([502, 'upstream_invalid_response']);
     expect(azure.asked).toHaveLength(1);
     expect(loggedError(gateway)?.upstream?.message).toMatch(/Azure words|Too many/);
@@ -295,7 +295,7 @@ describe('an error beside an image', () => {
     const azure = mockAzure();
     azure.post(paidPath, { body: { data: [image], error } });
     const gateway = await startGateway(oneTarget(target));
-    await expect(callGateway(gateway.url, { model: 'picture', prompt })).rejects.toThrow();
+    await expect(callGateway(gateway.url, { model: 'image', prompt })).rejects.toThrow();
     expect(azure.asked).toHaveLength(1);
   });
 
@@ -338,7 +338,7 @@ describe('the requests of one caller', () => {
   ])('never open a breaker by %s', async (_name, reply) => {
     mockAzure().post(paidPath, ...Array.from({ length: 6 }, () => reply));
     const gateway = await startGateway(oneTarget(target));
-    for (let n = 0; n < 6; n += 1) await callGateway(gateway.url, { model: 'picture', prompt, stream: true });
+    for (let n = 0; n < 6; n += 1) await callGateway(gateway.url, { model: 'image', prompt, stream: true });
     expect(gateway.app.gateway.catalog.models[0]?.targets[0]?.health.breaker.state).toBe('closed');
   });
 });

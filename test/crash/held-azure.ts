@@ -40,7 +40,7 @@ type Hold = (at: Phase) => Promise<void> | undefined;
 async function answer(mode: Mode, hold: Hold, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const { url = '', method } = request;
   if (mode === 'D events') return streamEvents(hold, response);
-  if (mode !== 'C submit and poll') return sendPicture(hold, response);
+  if (mode !== 'C submit and poll') return sendImage(hold, response);
   if (method === 'POST') return acceptJob(hold, response, String(request.headers.host));
   if (url.includes('/operations/')) return tellStatus(hold, response, String(request.headers.host));
   const [beginning, end] = halves(Buffer.from(tinyPng, 'base64'));
@@ -49,7 +49,7 @@ async function answer(mode: Mode, hold: Hold, request: IncomingMessage, response
   response.end(end);
 }
 
-async function sendPicture(hold: Hold, response: ServerResponse): Promise<void> {
+async function sendImage(hold: Hold, response: ServerResponse): Promise<void> {
   await hold('dispatched');
   response.write('{"created":1,');
   await hold('headers');
@@ -78,7 +78,7 @@ async function acceptJob(hold: Hold, response: ServerResponse, host: string): Pr
 
 async function tellStatus(hold: Hold, response: ServerResponse, host: string): Promise<void> {
   await hold('headers');
-  const result = { created: 1, data: [{ url: `http://${host}/picture.png` }] };
+  const result = { created: 1, data: [{ url: `http://${host}/image.png` }] };
   response.end(JSON.stringify({ id: 'job-1', status: 'succeeded', created: 1, result }));
 }
 

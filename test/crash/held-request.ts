@@ -52,20 +52,20 @@ function requestOf(mode: Mode, prompt: string, padding: number): { path: string;
 }
 
 const parameters: Readonly<Record<Exclude<Mode, 'E edit'>, object>> = {
-  'A deployment': { model: 'picture' },
+  'A deployment': { model: 'image' },
   'B v1': { model: 'studio/poster' },
   'C submit and poll': { model: 'dall-e-2', response_format: 'b64_json' },
-  'D events': { model: 'picture', stream: true, partial_images: 1 },
+  'D events': { model: 'image', stream: true, partial_images: 1 },
   'F two calls': { model: 'dall-e-3', n: 2 },
 };
 
 /** Long enough for a temporary file; what follows a PNG's end does not matter. */
 function editForm(prompt: string, padding: number): Buffer {
-  const picture = Buffer.concat([Buffer.from(tinyPng, 'base64'), Buffer.alloc(padding)]);
+  const image = Buffer.concat([Buffer.from(tinyPng, 'base64'), Buffer.alloc(padding)]);
   const part = (name: string, more = '') => `--b\r\ncontent-disposition: form-data; name="${name}"${more}\r\n\r\n`;
   return Buffer.concat([
     Buffer.from(`${part('prompt')}${prompt}\r\n${part('image', '; filename="a.png"')}`),
-    picture,
+    image,
     Buffer.from('\r\n--b--\r\n'),
   ]);
 }

@@ -7,7 +7,7 @@ import { patience } from './held-program.ts';
 
 const answer = JSON.stringify({ created: 1, data: [{ b64_json: tinyPng }] });
 
-/** An Azure that takes a moment for each picture. */
+/** An Azure that takes a moment for each image. */
 const startAzure = () =>
   startUpstream(async (_request, response) => {
     await wait(50);

@@ -5,8 +5,8 @@ import { modelsFile } from '../end-to-end/rig.ts';
 import { modes } from './held-azure.ts';
 import { sendRequest } from './held-request.ts';
 
-// A heap that a handful of pictures would fill: either the process lives, or it dies without having bought twice.
-test.each(modes)('%s: a heap of 64 MB is enough for ten pictures of 12 MB at once', async (mode) => {
+// A heap that a handful of images would fill: either the process lives, or it dies without having bought twice.
+test.each(modes)('%s: a heap of 64 MB is enough for ten images of 12 MB at once', async (mode) => {
   const simulator = await startSimulator({ operationMs: 50, partialMs: 1 });
   onTestFinished(() => simulator.close());
   const models = modelsFile(simulator.origin);

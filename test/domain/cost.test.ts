@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { costAsNumber, costAsText, costOfPictures, costOfTokens, isExactPrice } from '../../src/domain/cost.ts';
+import { costAsNumber, costAsText, costOfImages, costOfTokens, isExactPrice } from '../../src/domain/cost.ts';
 
 /** A price with six decimals at most, from its millionths. */
 const price = fc.integer({ min: 0, max: 1_000_000_000_000 }).map((millionths) => ({
@@ -18,10 +18,10 @@ describe('a cost', () => {
     );
   });
 
-  test('of a picture is that of a million tokens at the same price', () => {
+  test('of an image is that of a million tokens at the same price', () => {
     fc.assert(
-      fc.property(price, count, ({ price }, pictures) => {
-        expect(costOfPictures(price, pictures)).toBe(costOfTokens(price, 1_000_000) * BigInt(pictures));
+      fc.property(price, count, ({ price }, images) => {
+        expect(costOfImages(price, images)).toBe(costOfTokens(price, 1_000_000) * BigInt(images));
       }),
     );
   });
@@ -30,7 +30,7 @@ describe('a cost', () => {
     let exact = 0n;
     let drifting = 0;
     for (let request = 0; request < 100_000; request += 1) {
-      exact += costOfPictures(0.07, 1);
+      exact += costOfImages(0.07, 1);
       drifting += 0.07;
     }
     expect(costAsText(exact)).toBe('7000');
@@ -54,9 +54,9 @@ describe('a cost', () => {
   test.each([
     [0n, '0', 0],
     [1n, '0.000000000001', 1e-12],
-    [costOfPictures(0.04, 1), '0.04', 0.04],
+    [costOfImages(0.04, 1), '0.04', 0.04],
     [costOfTokens(2.5, 4160) + costOfTokens(5, 12), '0.01046', 0.01046],
-    [costOfPictures(1.1, 3), '3.3', 3.3],
+    [costOfImages(1.1, 3), '3.3', 3.3],
   ])('%s is written %s', (cost, text, number) => {
     expect(costAsText(cost)).toBe(text);
     expect(costAsNumber(cost)).toBe(number);

@@ -28,15 +28,15 @@ const farewells: [string, (socket: Socket) => void][] = [
   ['half-closes its connection', (socket) => void socket.end()],
 ];
 
-const onePicture = JSON.stringify({ created: 1, data: [{ b64_json: tinyPng }] });
+const oneImage = JSON.stringify({ created: 1, data: [{ b64_json: tinyPng }] });
 
-/** An upstream that plays `first` for its first call and gives a picture for every other one. */
+/** An upstream that plays `first` for its first call and gives an image for every other one. */
 async function startAfterwardsGood(first: (response: ServerResponse) => void) {
   let calls = 0;
   return startUpstream((_request, response) => {
     calls += 1;
     if (calls === 1) first(response);
-    else response.end(onePicture);
+    else response.end(oneImage);
   });
 }
 
@@ -68,13 +68,13 @@ describe('a caller that leaves', () => {
     await expectLeft(rig, { sent: true });
     const metrics = await (await fetch(`${rig.url}/metrics`, { headers: { 'api-key': 'gateway-key-canary' } })).text();
     expect(metrics).toContain(
-      'gateway_upstream_attempts_total{provider="azure-deployment",outcome="abandoned",model="picture",target="1"} 1',
+      'gateway_upstream_attempts_total{provider="azure-deployment",outcome="abandoned",model="image",target="1"} 1',
     );
     expect(metrics).toContain('gateway_requests_total{route="/v1/images/generations",status="499",end="left"} 1');
     await expectNextWorks(rig);
   });
 
-  test.each(farewells)('in the middle of a picture: it %s, and the upstream connection is closed', async (_, leave) => {
+  test.each(farewells)('in the middle of an image: it %s, and the upstream connection is closed', async (_, leave) => {
     let isOver = false;
     const upstream = await startAfterwardsGood((response) => {
       response.on('close', () => {
@@ -151,7 +151,7 @@ describe('a caller that leaves', () => {
     expect(polls).toBeLessThanOrEqual(pollsThen + 1);
   });
 
-  test('during the download of its picture: the download is closed', async () => {
+  test('during the download of its image: the download is closed', async () => {
     const upstream = await startUpstream((request, response) => {
       const { host } = request.headers;
       response.on('error', () => {});

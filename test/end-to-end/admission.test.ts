@@ -6,7 +6,7 @@ import { type StartedGateway, startGateway } from '../helpers/start-gateway.ts';
 import { modelsFile, openSocket, rawCall, startUpstream, tinyPng } from './rig.ts';
 
 const patience = { timeout: 10_000 };
-const picture = JSON.stringify({ created: 1, data: [{ b64_json: tinyPng }] });
+const image = JSON.stringify({ created: 1, data: [{ b64_json: tinyPng }] });
 
 /** A gateway with these limits in front of an upstream that holds every call until the test answers it. */
 async function startHeld(limits: Record<string, number>, modelKeys: Record<string, unknown> = {}) {
@@ -48,7 +48,7 @@ describe('one request at a time', () => {
     expect(performance.now() - begin).toBeLessThan(1_000);
     for (const number of [1, 2, 3]) {
       await expect.poll(() => held.length, patience).toBe(number);
-      held[number - 1]?.end(picture);
+      held[number - 1]?.end(image);
     }
     expect((await Promise.all(answers)).map(({ status }) => status)).toEqual([200, 200, 200]);
     expect(upstream.received).toBe(3);
@@ -60,7 +60,7 @@ describe('one request at a time', () => {
     const first = ask();
     await expect.poll(() => held.length, patience).toBe(1);
     expectShed(await ask());
-    held[0]?.end(picture);
+    held[0]?.end(image);
     expect((await first).status).toBe(200);
     expect(upstream.received).toBe(1);
     await expectAtRest(gateway);
@@ -73,7 +73,7 @@ describe('one request at a time', () => {
     const answer = await ask({ 'x-gateway-timeout-ms': '1000' });
     expect([answer.status, answer.json().error.code]).toEqual([504, 'deadline_exceeded']);
     expect(answer.headers.get('x-should-retry')).toBe(null);
-    held[0]?.end(picture);
+    held[0]?.end(image);
     expect((await first).status).toBe(200);
     expect(upstream.received).toBe(1);
     await expectAtRest(gateway);
@@ -91,11 +91,11 @@ describe('one request at a time', () => {
     await expect.poll(() => gateway.app.gateway.admission.waiting, patience).toBe(2);
     for (const socket of sockets) socket.destroy();
     await expect.poll(() => gateway.app.gateway.admission.waiting, patience).toBe(0);
-    held[0]?.end(picture);
+    held[0]?.end(image);
     expect((await first).status).toBe(200);
     const next = ask();
     await expect.poll(() => held.length, patience).toBe(2);
-    held[1]?.end(picture);
+    held[1]?.end(image);
     expect((await next).status).toBe(200);
     expect(upstream.received).toBe(2);
     await expectAtRest(gateway);
@@ -118,7 +118,7 @@ test('what has no room in memory is refused before its body is read', async () =
       .slice(0, -5),
   );
   expect(await answered).toMatch(/^HTTP\/1\.1 503 /);
-  for (const response of held) response.end(picture);
+  for (const response of held) response.end(image);
   expect(new Set((await Promise.all(answers)).map(({ status }) => status))).toEqual(new Set([200]));
   expect(upstream.received).toBe(15);
   await expectAtRest(gateway);
@@ -135,13 +135,13 @@ describe('a target that takes one call at a time', () => {
       await expect.poll(() => held.length, patience).toBe(number);
       await wait(20);
       expect(upstream.received).toBe(number);
-      held[number - 1]?.end(picture);
+      held[number - 1]?.end(image);
     }
     expect((await Promise.all(answers)).map(({ status }) => status)).toEqual([200, 200, 200]);
     await expectAtRest(gateway);
   });
 
-  test('makes four pictures one by one for a model that makes one at a time', async () => {
+  test('makes four images one by one for a model that makes one at a time', async () => {
     const { held, gateway } = await startHeld({ queueMs: 100 }, { maxConcurrent: 1 });
     const request = { model: 'dall-e-3', prompt: 'a cat', n: 4, response_format: 'b64_json' };
     const answer = callGateway(gateway.url, request);
@@ -149,7 +149,7 @@ describe('a target that takes one call at a time', () => {
       await expect.poll(() => held.length, patience).toBe(number);
       // Longer than others may wait: what was paid for is not to be lost.
       await wait(150);
-      held[number - 1]?.end(picture);
+      held[number - 1]?.end(image);
     }
     expect((await answer).json().data).toHaveLength(4);
     await expectAtRest(gateway);
@@ -166,7 +166,7 @@ test('three hundred requests at once, of which twenty are worked on, leave nothi
     most = Math.max(most, running);
     await wait(20);
     running -= 1;
-    response.end(picture);
+    response.end(image);
   });
   const gateway = await startGateway({ ...modelsFile(upstream.origin), limits: { inFlight: 20 } });
   const round = async () => {

@@ -14,9 +14,9 @@ const words = '502 upstream_no_image, false';
 const misconfigured = '502 upstream_misconfigured, false';
 const filtered = '400 content_policy_violation';
 const blocked = '400 moderation_blocked';
-const brokenBody = /^(torn|502 upstream_outcome_unknown, false)$/;
+const brokenBody = /^(truncated|502 upstream_outcome_unknown, false)$/;
 
-/** How a response without a picture ends, in whichever way it is asked for. */
+/** How a response without an image ends, in whichever way it is asked for. */
 const endings: Record<string, string> = {
   'agent-text-only': words,
   'agent-refusal': filtered,
@@ -40,7 +40,7 @@ const asJson: Record<string, string | RegExp> = {
   'extra-fields': good,
   'no-created': good,
   'big-8': good,
-  'agent-two-pictures': '200, 2 of 1',
+  'agent-two-images': '200, 2 of 1',
   'agent-huge-prompt': good,
   'agent-huge-echo': good,
   'agent-late-members': good,
@@ -66,7 +66,7 @@ const asJson: Record<string, string | RegExp> = {
 const inBackground: Record<string, string> = {
   ...endings,
   none: good,
-  'agent-two-pictures': '200, 2 of 1',
+  'agent-two-images': '200, 2 of 1',
   'agent-poll-500': good,
   'agent-lost': unknown,
   'big-8': good,
@@ -85,7 +85,7 @@ const asStream: Record<string, string | RegExp> = {
   'agent-completed-only': allEvents,
   'agent-late-members': allEvents,
   'agent-huge-echo': allEvents,
-  'agent-two-pictures': /^partial 0, partial 1, completed, completed$/,
+  'agent-two-images': /^partial 0, partial 1, completed, completed$/,
   'stream-error-nested': blocked,
   'stream-error-flat': blocked,
   'stream-error-late': 'partial 0, error moderation_blocked',
@@ -173,7 +173,7 @@ describe('an agent', () => {
   });
 });
 
-test('a stream that falls silent behind its picture does not hold it back until the deadline', async () => {
+test('a stream that falls silent behind its image does not hold it back until the deadline', async () => {
   const item = { id: 'ig_1', type: 'image_generation_call', status: 'completed', result: tinyPng };
   const upstream = await startUpstream((_request, response) => {
     response.writeHead(200, { 'content-type': 'text/event-stream' });
@@ -238,7 +238,7 @@ describe('a job in the background', () => {
     expect(methods).toEqual(['POST', 'GET', 'GET']);
   });
 
-  test('runs on while it lingers, and its caller’s retry gets its picture', async () => {
+  test('runs on while it lingers, and its caller’s retry gets its image', async () => {
     const rig = await startAgents({ limits: { lingerMs: 10_000 }, operationMs: 1_500 });
     const body = { model: 'later', prompt: 'a patient cat' };
     const leaving = new AbortController();

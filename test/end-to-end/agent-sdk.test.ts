@@ -22,7 +22,7 @@ const png = (bytes: Buffer, name: string) => toFile(bytes, name, { type: 'image/
 
 describe('the openai package in front of an agent', () => {
   test.each(['artist', 'live', 'later'])(
-    '%s: pictures of the size that was asked for, and what was made',
+    '%s: images of the size that was asked for, and what was made',
     async (model) => {
       const { url } = await startAgents();
       const request = { model, prompt: 'a cat', n: 2, size: '1536x1024', quality: 'low' } as const;
@@ -47,7 +47,7 @@ describe('the openai package in front of an agent', () => {
     await expect(call).rejects.toMatchObject({ status: 400, param: 'response_format' });
   });
 
-  test('partials where they are switched on, and the picture', async () => {
+  test('partials where they are switched on, and the image', async () => {
     const { url } = await startAgents();
     const request = { model: 'live', prompt: 'a cat', stream: true, partial_images: 2 } as const;
     const seen: [string, string][] = [];
@@ -69,7 +69,7 @@ describe('the openai package in front of an agent', () => {
     expect(seen).toEqual(['image_generation.completed']);
   });
 
-  test.each(['artist', 'later'])('%s: an edit with two pictures and a mask', async (model) => {
+  test.each(['artist', 'later'])('%s: an edit with two images and a mask', async (model) => {
     const { url, simulator } = await startAgents();
     const answer = await clientOf(url).images.edit({
       model,
@@ -90,7 +90,7 @@ describe('the openai package in front of an agent', () => {
     expect(seen).toEqual(['image_edit.partial_image', 'image_edit.completed']);
   });
 
-  test('a picture that is too long for the target is refused by name, and nothing is bought', async () => {
+  test('an image that is too long for the target is refused by name, and nothing is bought', async () => {
     const { url, requests } = await startAgents({ targetKeys: { maxInlineImageChars: 1000 } });
     const noise = await sharp({
       create: {
@@ -109,7 +109,7 @@ describe('the openai package in front of an agent', () => {
     expect(requests('POST')).toEqual([]);
   });
 
-  test('words instead of a picture: one call at default settings', async () => {
+  test('words instead of an image: one call at default settings', async () => {
     const { url, requests } = await startAgents({ targetKeys: { maxRetries: 2 } });
     const call = clientOf(url).images.generate({ model: 'artist', prompt: 'simulate:agent-text-only' });
     await expect(call).rejects.toThrow(InternalServerError);

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { tinyPng } from '../fixtures/pictures.ts';
+import { tinyPng } from '../fixtures/images.ts';
 import { asker, type Question, type Reply } from '../helpers/ask-gateway.ts';
 import { gatewayKey, type StartedGateway, startGateway } from '../helpers/start-gateway.ts';
 import { fields, formHeaders, writeForm } from '../simulator/write-form.ts';
@@ -41,8 +41,8 @@ describe.each(operations)('images/%s', (operation) => {
     const versions = ['', '?', '?api-version=2025-04-01-preview', '?api-version=v1', '?api-version=preview&x=/y?z'];
     for (const root of surfaces) {
       for (const [name, model] of [
-        ['picture', 'picture'],
-        ['gpt-image-1', 'picture'],
+        ['image', 'image'],
+        ['gpt-image-1', 'image'],
         ['studio%2Fposter', 'studio/poster'],
         ['studio/poster', 'studio/poster'],
       ] as const) {
@@ -78,10 +78,10 @@ describe.each(operations)('images/%s', (operation) => {
       ['', '/v1'],
       ['/v1/v1', '/v1'],
       ['/api/v1', '/v1'],
-      ['/m/picture', '/m/:model/v1'],
-      ['/openai/deployments/picture/v1', '/openai/deployments/:deployment'],
+      ['/m/image', '/m/:model/v1'],
+      ['/openai/deployments/image/v1', '/openai/deployments/:deployment'],
       ['/openai/openai/deployments/studio/poster', '/openai/deployments/:deployment'],
-      ['/deployments/picture', '/v1/deployments/:deployment'],
+      ['/deployments/image', '/v1/deployments/:deployment'],
     ] as const;
     for (const [root] of slips) expect([root, (await ask(paidCall(operation, root))).status]).toEqual([root, 200]);
     expect(rig.simulator.ledger.counts()).toMatchObject({ billed: slips.length });
@@ -94,7 +94,7 @@ describe.each(operations)('images/%s', (operation) => {
     const rig = await startRig();
     const ask = asker(rig.url);
     for (const root of surfaces) {
-      const call = paidCall(operation, root.replaceAll('NAME', 'picture'));
+      const call = paidCall(operation, root.replaceAll('NAME', 'image'));
       for (const path of [`${call.path}/`, call.path.replaceAll('/', '//'), `http://elsewhere.example${call.path}`]) {
         expect([path, (await ask({ ...call, path })).status]).toEqual([path, 200]);
       }
@@ -195,7 +195,7 @@ test('property: any name in a path is found, encoded or with its slashes as they
     (name: string) => `/openai/deployments/${name}/images/generations`,
     (name: string) => `/v1/deployments/${name}/images/edits`,
     (name: string) => `/m/${name}/v1/images/generations?a=/v1/images/`,
-    (name: string) => `/m/picture/openai/deployments/${name}/images/generations/`,
+    (name: string) => `/m/image/openai/deployments/${name}/images/generations/`,
   );
   await fc.assert(
     fc.asyncProperty(names, places, async (name, place) => {
@@ -215,9 +215,9 @@ describe('models', () => {
   test('are listed and found on every surface that names no deployment', async () => {
     const { url } = await startRig();
     const ask = asker(url);
-    const ids = ['picture', 'studio/poster', 'dall-e-3', 'dall-e-2', 'gpt-image-1'];
+    const ids = ['image', 'studio/poster', 'dall-e-3', 'dall-e-2', 'gpt-image-1'];
     for (const root of modelSurfaces) {
-      for (const name of root.includes('NAME') ? ['picture', 'studio%2Fposter', 'studio/poster', 'nobody'] : ['']) {
+      for (const name of root.includes('NAME') ? ['image', 'studio%2Fposter', 'studio/poster', 'nobody'] : ['']) {
         const base = `${root.replace('NAME', name)}/models`;
         const list = JSON.parse((await ask({ path: `${base}?api-version=2024-10-21`, headers: key })).text);
         expect(list.data.map(({ id }: { id: string }) => id)).toEqual(ids);
@@ -246,7 +246,7 @@ describe('models', () => {
   test('are listed below base URLs that are nearly right, too', async () => {
     const { url } = await startRig();
     const ask = asker(url);
-    for (const base of ['', '/v1/v1', '/api/v1', '/m/picture', '/openai/deployments/picture/v1']) {
+    for (const base of ['', '/v1/v1', '/api/v1', '/m/image', '/openai/deployments/image/v1']) {
       const list = await ask({ path: `${base}/models`, headers: key });
       expect([base, list.status, JSON.parse(list.text).data?.length]).toEqual([base, 200, 5]);
       const one = await ask({ path: `${base}/models/studio/poster`, headers: key });
@@ -257,8 +257,8 @@ describe('models', () => {
   test('are not deleted', async () => {
     const { url } = await startRig();
     const ask = asker(url);
-    for (const root of modelSurfaces.map((surface) => surface.replace('NAME', 'picture'))) {
-      const reply = await ask({ method: 'DELETE', path: `${root}/models/picture`, headers: key });
+    for (const root of modelSurfaces.map((surface) => surface.replace('NAME', 'image'))) {
+      const reply = await ask({ method: 'DELETE', path: `${root}/models/image`, headers: key });
       expect([...codeOf(reply), reply.headers.allow]).toEqual([405, 'method_not_allowed', 'GET, HEAD']);
     }
   });
@@ -278,7 +278,7 @@ describe('what is not offered', () => {
   test('variations: a 400 on every surface, whatever they are asked with', async () => {
     const rig = await startRig();
     const ask = asker(rig.url);
-    for (const root of surfaces.map((surface) => surface.replaceAll('NAME', 'picture'))) {
+    for (const root of surfaces.map((surface) => surface.replaceAll('NAME', 'image'))) {
       for (const body of root === '/v1' ? bodies : bodies.slice(0, 4)) {
         for (const end of ['', '/', '?api-version=v1']) {
           const reply = await ask({ method: 'POST', path: `${root}/images/variations${end}`, ...body });
@@ -308,7 +308,7 @@ describe('what is not offered', () => {
   test('other methods of images: a 405 that names the right one', async () => {
     const rig = await startRig();
     const ask = asker(rig.url);
-    for (const root of surfaces.map((surface) => surface.replaceAll('NAME', 'picture'))) {
+    for (const root of surfaces.map((surface) => surface.replaceAll('NAME', 'image'))) {
       for (const operation of operations) {
         for (const method of ['GET', 'HEAD', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']) {
           const reply = await ask({ method, path: `${root}/images/${operation}`, headers: key });
@@ -353,7 +353,7 @@ describe('a path that is not served', () => {
 
   test('of a chat is told that images are served here', async () => {
     const ask = asker((await startRig()).url);
-    for (const root of ['', '/v1', '/openai', '/openai/v1', '/openai/deployments/picture', '/m/picture/v1']) {
+    for (const root of ['', '/v1', '/openai', '/openai/v1', '/openai/deployments/image', '/m/image/v1']) {
       for (const end of ['chat/completions', 'completions', 'responses', 'responses/resp_1', 'embeddings']) {
         const reply = await ask({ method: 'POST', path: `${root}/${end}?api-version=v1`, headers: json, body: '{}' });
         expect([root, end, ...codeOf(reply)]).toEqual([root, end, 404, 'unknown_url']);
@@ -391,12 +391,12 @@ describe('the routes', () => {
     expect(routesOf(server.printRoutes({ commonPrefix: false })).toSorted()).toEqual(drawn.toSorted());
   });
 
-  test('want a key, by any method and in any spelling, except for health, the OpenAPI document and hosted pictures', async () => {
+  test('want a key, by any method and in any spelling, except for health, the OpenAPI document and hosted images', async () => {
     const { url } = await startWithFiles();
     const ask = asker(url);
     const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
     for (const pattern of known.filter((route) => !isPublic(route))) {
-      const path = pattern.replace(':deployment', 'picture').replace(':model', 'a/b').replace('*', 'picture');
+      const path = pattern.replace(':deployment', 'image').replace(':model', 'a/b').replace('*', 'image');
       for (const method of methods) {
         const reply = await ask({ method, path });
         expect([method, path, reply.status]).toEqual([method, path, 401]);
@@ -417,7 +417,7 @@ describe('the routes', () => {
     }
   });
 
-  test('without a key are health, the OpenAPI document and hosted pictures, which tell nothing', async () => {
+  test('without a key are health, the OpenAPI document and hosted images, which tell nothing', async () => {
     const ask = asker((await startWithFiles()).url);
     for (const path of open) expect((await ask({ path })).status).toBe(200);
     for (const path of ['/v1/images/files/abc', '/v1/images/files/..%2F..', '/nothing']) {
@@ -431,7 +431,7 @@ describe('the routes', () => {
     });
     const target = { provider: 'azure-v1', model: 'gpt-image-2', baseURL: upstream.origin, apiKey: 'k' };
     const { store } = await startStore();
-    const models = { defaultModel: 'picture', models: { picture: target } };
+    const models = { defaultModel: 'image', models: { image: target } };
     const gateway = await startGateway(models, { store });
     const ask = asker(gateway.url);
     const part = fc.constantFrom(
@@ -446,23 +446,17 @@ describe('the routes', () => {
         'edits',
         'variations',
         'files',
-        'picture',
+        'image',
       ],
       ...['', '', '.', '..', '%2e%2e', '%2F', '%5C', '\\', '%00', '%zz', '%', ':submit', 'generations%3asubmit'],
       ...['a%2Fb', '%25', '%E9', 'é', '*', ';x=y', '#', '@', '//', 'http:', 'metrics', 'healthz', 'readyz'],
     );
-    const end = fc.constantFrom(
-      'images/generations',
-      'images//edits',
-      'images/variations/',
-      'models',
-      'models/picture',
-    );
+    const end = fc.constantFrom('images/generations', 'images//edits', 'images/variations/', 'models', 'models/image');
     const path = fc.oneof(
       fc.array(part, { maxLength: 9 }).map((parts) => `/${parts.join('/')}`),
       fc
         .tuple(fc.constantFrom(...surfaces), end, fc.array(part, { maxLength: 2 }))
-        .map(([root, end, parts]) => `${[root.replaceAll('NAME', 'picture'), end, ...parts].join('/')}`),
+        .map(([root, end, parts]) => `${[root.replaceAll('NAME', 'image'), end, ...parts].join('/')}`),
     );
     const method = fc.constantFrom('GET', 'POST', 'HEAD', 'OPTIONS', 'DELETE');
     await fc.assert(

@@ -52,7 +52,7 @@ function expectRefused(rig: Rig, answer: Refusal, status: number, code: string, 
 
 describe('a body whose member is wrong', () => {
   test.each<[string, unknown, string, string | null, string | null]>([
-    ['no prompt', {}, 'missing_required_parameter', 'prompt', 'picture'],
+    ['no prompt', {}, 'missing_required_parameter', 'prompt', 'image'],
     ['prompt null', { prompt: null }, 'missing_required_parameter', 'prompt', null],
     ['an empty prompt', { prompt: '' }, 'invalid_value', 'prompt', null],
     ['a number as prompt', { prompt: 7 }, 'invalid_value', 'prompt', null],
@@ -71,7 +71,7 @@ describe('a body whose member is wrong', () => {
     ['an object as user', { prompt: 'a', user: {} }, 'invalid_value', 'user', null],
     ['an unknown response_format', { prompt: 'a', response_format: 'png' }, 'invalid_value', 'response_format', null],
     [
-      'a link where no pictures are hosted',
+      'a link where no images are hosted',
       { prompt: 'a', response_format: 'url' },
       'unsupported_parameter',
       'response_format',
@@ -164,7 +164,7 @@ describe('a body whose member is wrong', () => {
     expectRefused(rig, answer, 400, 'unsupported_parameter', 'response_format');
   });
 
-  test.each(['nobody', '__proto__', 'constructor', 'PICTURE', 'picture '])('the model %j is a 404', async (model) => {
+  test.each(['nobody', '__proto__', 'constructor', 'IMAGE', 'image '])('the model %j is a 404', async (model) => {
     const rig = await startRig();
     const body = JSON.stringify({ model, prompt: 'a cat' });
     expectRefused(rig, await call(rig, { body }), 404, 'model_not_found', 'model');
@@ -351,7 +351,7 @@ describe('paths and methods', () => {
     ['DELETE', generationsPath, 'POST'],
     ['OPTIONS', generationsPath, 'POST'],
     ['POST', '/v1/models', 'GET, HEAD'],
-    ['DELETE', '/v1/models/picture', 'GET, HEAD'],
+    ['DELETE', '/v1/models/image', 'GET, HEAD'],
     ['PATCH', '/metrics', 'GET, HEAD'],
     ['POST', '/readyz', 'GET, HEAD'],
     ['DELETE', '/healthz', 'GET, HEAD'],

@@ -25,7 +25,7 @@ import {
   openFiles,
   overlay,
   padded,
-  picture,
+  pngImage,
   post,
   postJson,
   startEdits,
@@ -106,7 +106,8 @@ describe('a form that is refused', () => {
     ],
     [
       'with 17 images',
-      async () => editForm(await Promise.all(Array.from({ length: 17 }, async () => file('image[]', await picture())))),
+      async () =>
+        editForm(await Promise.all(Array.from({ length: 17 }, async () => file('image[]', await pngImage())))),
       400,
       'invalid_value',
       'image',
@@ -114,7 +115,7 @@ describe('a form that is refused', () => {
     [
       'with two masks',
       async () =>
-        editForm([file('image', await picture()), file('mask', await overlay()), file('mask', await overlay())]),
+        editForm([file('image', await pngImage()), file('mask', await overlay()), file('mask', await overlay())]),
       400,
       'invalid_value',
       'mask',
@@ -122,7 +123,7 @@ describe('a form that is refused', () => {
     [
       'with two markups',
       async () =>
-        editForm([file('image', await picture()), file('markup', await overlay()), file('markup[]', await overlay())]),
+        editForm([file('image', await pngImage()), file('markup', await overlay()), file('markup[]', await overlay())]),
       400,
       'invalid_value',
       'markup',
@@ -131,10 +132,10 @@ describe('a form that is refused', () => {
       'with model twice',
       async () =>
         writeForm([
-          ...fields({ model: 'picture' }),
-          ...fields({ model: 'picture' }),
+          ...fields({ model: 'image' }),
+          ...fields({ model: 'image' }),
           ...fields({ prompt: 'a' }),
-          file('image', await picture()),
+          file('image', await pngImage()),
         ]),
       400,
       'invalid_value',
@@ -142,63 +143,63 @@ describe('a form that is refused', () => {
     ],
     [
       'with a file of another name',
-      async () => editForm([file('image', await picture()), file('picture', await picture())]),
+      async () => editForm([file('image', await pngImage()), file('image', await pngImage())]),
       400,
       'unknown_parameter',
-      'picture',
+      'image',
     ],
     [
       'with a file of a hostile name',
-      async () => editForm([file('image', await picture()), file('a b\u0007c', await picture())]),
+      async () => editForm([file('image', await pngImage()), file('a b\u0007c', await pngImage())]),
       400,
       'unknown_parameter',
       null,
     ],
     [
       'with a field of a hostile name',
-      async () => editForm([file('image', await picture())], { 'a b\u0007c': 'x' }),
+      async () => editForm([file('image', await pngImage())], { 'a b\u0007c': 'x' }),
       400,
       'invalid_value',
       null,
     ],
     [
       'with a field of a very long name',
-      async () => editForm([file('image', await picture())], { ['n'.repeat(10_000)]: 'x' }),
+      async () => editForm([file('image', await pngImage())], { ['n'.repeat(10_000)]: 'x' }),
       400,
       'invalid_value',
       null,
     ],
     [
       'with a long field of a very long name',
-      async () => editForm([file('image', await picture())], { ['n'.repeat(10_000)]: 'x'.repeat(200_000) }),
+      async () => editForm([file('image', await pngImage())], { ['n'.repeat(10_000)]: 'x'.repeat(200_000) }),
       400,
       'invalid_value',
       null,
     ],
     [
       'with a field __proto__',
-      async () => editForm([file('image', await picture())], { ['__proto__']: 'x' }),
+      async () => editForm([file('image', await pngImage())], { ['__proto__']: 'x' }),
       400,
       'invalid_request',
       null,
     ],
     [
       'with a field constructor',
-      async () => editForm([file('image', await picture())], { constructor: 'x' }),
+      async () => editForm([file('image', await pngImage())], { constructor: 'x' }),
       400,
       'invalid_request',
       null,
     ],
     [
       'with a file __proto__',
-      async () => editForm([file('__proto__', await picture()), file('image', await picture())]),
+      async () => editForm([file('__proto__', await pngImage()), file('image', await pngImage())]),
       400,
       'invalid_request',
       null,
     ],
     [
       'with a prompt of 200,000 bytes',
-      async () => editForm([file('image', await picture())], { prompt: 'x'.repeat(200_000) }),
+      async () => editForm([file('image', await pngImage())], { prompt: 'x'.repeat(200_000) }),
       400,
       'invalid_value',
       'prompt',
@@ -208,14 +209,14 @@ describe('a form that is refused', () => {
     ['of no bytes', () => Buffer.alloc(0), 400, 'missing_required_parameter', 'image'],
     [
       'without a prompt',
-      async () => writeForm([file('image', await picture())]),
+      async () => writeForm([file('image', await pngImage())]),
       400,
       'missing_required_parameter',
       'prompt',
     ],
     [
       'whose prompt is null',
-      async () => editForm([file('image', await picture())], { prompt: 'null' }),
+      async () => editForm([file('image', await pngImage())], { prompt: 'null' }),
       400,
       'missing_required_parameter',
       'prompt',
@@ -237,7 +238,7 @@ describe('a form that is refused', () => {
     ],
     [
       'with a PNG of its signature only',
-      async () => editForm([file('image', (await picture()).subarray(0, 8))]),
+      async () => editForm([file('image', (await pngImage()).subarray(0, 8))]),
       400,
       'invalid_image_file',
       'image',
@@ -248,7 +249,7 @@ describe('a form that is refused', () => {
         editForm([
           file(
             'image',
-            await sharp(await picture())
+            await sharp(await pngImage())
               .gif()
               .toBuffer(),
           ),
@@ -264,7 +265,7 @@ describe('a form that is refused', () => {
           file(
             'image',
             (
-              await sharp(await picture())
+              await sharp(await pngImage())
                 .jpeg()
                 .toBuffer()
             ).subarray(0, 100),
@@ -276,21 +277,21 @@ describe('a form that is refused', () => {
     ],
     [
       'with a PNG of 30,000 x 30,000 pixels',
-      async () => editForm([file('image', resized(await picture(), 30_000))]),
+      async () => editForm([file('image', resized(await pngImage(), 30_000))]),
       400,
       'invalid_image_file',
       'image',
     ],
     [
       'with a PNG of 2^31 x 2^31 pixels',
-      async () => editForm([file('image', resized(await picture(), 0x7fffffff))]),
+      async () => editForm([file('image', resized(await pngImage(), 0x7fffffff))]),
       400,
       'invalid_image_file',
       'image',
     ],
     [
       'with a PNG of no pixels',
-      async () => editForm([file('image', resized(await picture(), 0))]),
+      async () => editForm([file('image', resized(await pngImage(), 0))]),
       400,
       'invalid_image_file',
       'image',
@@ -304,7 +305,7 @@ describe('a form that is refused', () => {
     ],
     [
       'with a file of 60 MB before others',
-      async () => editForm([file('image[]', long(60 * megabyte)), file('image[]', await picture())]),
+      async () => editForm([file('image[]', long(60 * megabyte)), file('image[]', await pngImage())]),
       413,
       'request_too_large',
       'image[]',
@@ -351,14 +352,14 @@ describe('a form that is refused', () => {
     ],
     [
       'without its last boundary',
-      async () => editForm([file('image', await picture())]).subarray(0, -(boundary.length + 8)),
+      async () => editForm([file('image', await pngImage())]).subarray(0, -(boundary.length + 8)),
       400,
       'invalid_request',
       null,
     ],
     [
       'that ends amid a file',
-      async () => editForm([file('image', padded(await picture(), 2_000_000))]).subarray(0, 1_500_000),
+      async () => editForm([file('image', padded(await pngImage(), 2_000_000))]).subarray(0, 1_500_000),
       400,
       'invalid_request',
       null,
@@ -375,7 +376,7 @@ describe('a form that is refused', () => {
       'of another boundary',
       async () =>
         Buffer.from(
-          (await editForm([file('image', await picture())])).toString('latin1').replaceAll(boundary, 'another'),
+          (await editForm([file('image', await pngImage())])).toString('latin1').replaceAll(boundary, 'another'),
           'latin1',
         ),
       400,
@@ -398,7 +399,7 @@ describe('a form that is refused', () => {
   ])('with %s', async (_, type) => {
     const rig = await startEdits();
     expectError(
-      await post(rig.url, editForm([file('image', await picture())]), { 'content-type': type }),
+      await post(rig.url, editForm([file('image', await pngImage())]), { 'content-type': type }),
       400,
       'invalid_request',
     );
@@ -415,7 +416,7 @@ describe('a form that is refused', () => {
 
   test('a file of exactly 50 MB is not', async () => {
     const rig = await startEdits();
-    const form = editForm([file('image', padded(await picture(), 50 * megabyte))]);
+    const form = editForm([file('image', padded(await pngImage(), 50 * megabyte))]);
     // Azure wants less than 50 MB: it is the simulator that says so.
     const answer = await post(rig.url, form);
     expect(answer.json().error).toMatchObject({ code: 'invalid_image_file', param: 'image' });
@@ -614,7 +615,7 @@ describe('a caller without a good key', () => {
 
   test('one with a good key is', async () => {
     const rig = await startEdits();
-    const form = editForm([file('image', await picture())]);
+    const form = editForm([file('image', await pngImage())]);
     const socket = openSocket(rig.url);
     socket.write(head([`content-length: ${form.length}`, 'expect: 100-continue', 'connection: close']));
     const answer = answerOn(socket);
@@ -624,9 +625,9 @@ describe('a caller without a good key', () => {
     await expectNothingLeft(rig);
   });
 
-  test('curl, which waits for that word, gets its picture', async () => {
+  test('curl, which waits for that word, gets its image', async () => {
     const rig = await startEdits();
-    const form = editForm([file('image', padded(await picture(), 2 * megabyte))]);
+    const form = editForm([file('image', padded(await pngImage(), 2 * megabyte))]);
     const answer = await withCurl(rig.url, form, [
       'expect: 100-continue',
       `content-type: ${formHeaders['content-type']}`,
@@ -655,7 +656,7 @@ describe('a caller that leaves', () => {
     ['amid a part’s head', '', () => Buffer.from(partHead('image').slice(0, 30))],
     ['amid a field', '', () => Buffer.from(field('prompt').slice(0, -3))],
     [
-      'amid a JSON picture',
+      'amid a JSON image',
       'json',
       () => Buffer.from(`{"images":[{"image_url":"data:image/png;base64,${'AAAA'.repeat(megabyte / 2)}`),
     ],
@@ -683,7 +684,7 @@ describe('a caller that leaves', () => {
 
   test.each(farewells)('while the upstream works: it %s', async (_, leave) => {
     const rig = await startEdits();
-    const form = editForm([file('image', padded(await picture(), 3 * megabyte))], { prompt: 'simulate:hang' });
+    const form = editForm([file('image', padded(await pngImage(), 3 * megabyte))], { prompt: 'simulate:hang' });
     const socket = openSocket(rig.url);
     socket.write(head([`content-length: ${form.length}`]));
     socket.write(form);
@@ -697,7 +698,7 @@ describe('a caller that leaves', () => {
   test('while the upstream works, behind a form with many bytes after it', async () => {
     const rig = await startEdits();
     const form = Buffer.concat([
-      editForm([file('image', await picture())], { prompt: 'simulate:hang' }),
+      editForm([file('image', await pngImage())], { prompt: 'simulate:hang' }),
       Buffer.alloc(4 * megabyte),
     ]);
     const socket = openSocket(rig.url);
@@ -711,7 +712,7 @@ describe('a caller that leaves', () => {
 
   test('amid its answer', async () => {
     const rig = await startEdits();
-    const form = editForm([file('image', padded(await picture(), 3 * megabyte))], {
+    const form = editForm([file('image', padded(await pngImage(), 3 * megabyte))], {
       prompt: 'simulate:slow-body-60000',
     });
     const socket = openSocket(rig.url);
@@ -732,7 +733,7 @@ describe('a caller that leaves', () => {
     const { port } = upstream.address() as { port: number };
     try {
       const rig = await startEdits({ upstream: `http://127.0.0.1:${port}` });
-      const form = editForm([file('image', padded(await picture(), 30 * megabyte))]);
+      const form = editForm([file('image', padded(await pngImage(), 30 * megabyte))]);
       const socket = openSocket(rig.url);
       socket.write(head([`content-length: ${form.length}`]));
       socket.write(form);
@@ -766,7 +767,7 @@ describe('a body that comes too slowly', () => {
     socket.write('0\r\n\r\n');
     // The body has ended, so the connection lives on.
     text = '';
-    const next = editForm([file('image', await picture())]);
+    const next = editForm([file('image', await pngImage())]);
     socket.write(head([`content-length: ${next.length}`, 'connection: close']));
     socket.write(next);
     await expect.poll(() => text, patience).toMatch(/^HTTP\/1\.1 200 /);
@@ -777,7 +778,7 @@ describe('a body that comes too slowly', () => {
 
 describe('a JSON body whose end comes late', () => {
   const body = async (prompt: string) =>
-    Buffer.from(JSON.stringify({ prompt, images: [{ image_url: dataUrl(await picture()) }] }));
+    Buffer.from(JSON.stringify({ prompt, images: [{ image_url: dataUrl(await pngImage()) }] }));
 
   test.each([
     ['none', 200],
@@ -842,7 +843,7 @@ describe('a JSON body whose end comes late', () => {
 
   test.each([
     ['invalid JSON', '{"prompt": no,', 'invalid_json'],
-    ['a picture that is none', '{"images":[{"image_url":"data:image/png;base64,####', 'invalid_image_file'],
+    ['an image that is none', '{"images":[{"image_url":"data:image/png;base64,####', 'invalid_image_file'],
     ['a list', '["a",', 'invalid_json'],
   ])('%s: refused at once, however much follows', async (_, beginning, code) => {
     const rig = await startEdits();
@@ -860,7 +861,7 @@ describe('a JSON body whose end comes late', () => {
 
 describe('temporary files', () => {
   const running = async (rig: EditsRig, bytes: number, prompt: string) => {
-    const form = editForm([file('image', padded(await picture(), bytes))], { prompt });
+    const form = editForm([file('image', padded(await pngImage(), bytes))], { prompt });
     const answer = post(rig.url, form);
     await expect.poll(() => rig.simulator.ledger.counts().billed, patience).toBe(1);
     const files = await openFiles(rig.uploads);
@@ -885,7 +886,7 @@ describe('temporary files', () => {
 
   test('several small files that are long together share one', async () => {
     const rig = await startEdits();
-    const image = padded(await picture(), 400_000);
+    const image = padded(await pngImage(), 400_000);
     const form = editForm(
       [1, 2, 3].map(() => file('image[]', image)),
       { prompt: 'simulate:slow-300' },
@@ -907,7 +908,7 @@ describe('temporary files', () => {
     ['unsupported-content-type', 502],
   ])('is gone after the upstream’s %s', async (scenario, status) => {
     const rig = await startEdits();
-    const form = editForm([file('image', padded(await picture(), 2 * megabyte))], { prompt: `simulate:${scenario}` });
+    const form = editForm([file('image', padded(await pngImage(), 2 * megabyte))], { prompt: `simulate:${scenario}` });
     expect([(await post(rig.url, form)).status, scenario]).toEqual([status, scenario]);
     await expectNothingLeft(rig);
   });
@@ -915,7 +916,7 @@ describe('temporary files', () => {
   test('is gone after an upstream that cannot be reached, and one that cannot be served', async () => {
     const rig = await startEdits({ upstream: 'http://127.0.0.1:9' });
     const form = (further: Record<string, string>) =>
-      picture().then((png) => editForm([file('image', padded(png, 2 * megabyte))], further));
+      pngImage().then((png) => editForm([file('image', padded(png, 2 * megabyte))], further));
     expectError(await post(rig.url, await form({})), 503, 'upstream_unavailable');
     expectError(await post(rig.url, await form({ size: '1x1' })), 400, 'invalid_value', 'size');
     expectError(await post(rig.url, await form({ model: 'nobody' })), 404, 'model_not_found', 'model');
@@ -924,7 +925,7 @@ describe('temporary files', () => {
 
   test('is gone after a stream that breaks', async () => {
     const rig = await startEdits();
-    const form = editForm([file('image', padded(await picture(), 2 * megabyte))], {
+    const form = editForm([file('image', padded(await pngImage(), 2 * megabyte))], {
       prompt: 'simulate:stream-reset',
       stream: 'true',
       partial_images: '1',
@@ -944,7 +945,7 @@ describe('temporary files', () => {
 
   test('more of them than the disk may hold are refused as overload, nothing is sent, and nothing stays', async () => {
     const rig = await startEdits({ uploadsBytes: 6 * megabyte });
-    const long = padded(await picture(), 4 * megabyte);
+    const long = padded(await pngImage(), 4 * megabyte);
     for (const answer of [
       await post(rig.url, editForm([file('image', long)])),
       await postJson(rig.url, { prompt: 'a hat', images: [{ image_url: dataUrl(long) }] }),
@@ -957,7 +958,7 @@ describe('temporary files', () => {
     await expectHarmless(rig);
     // As much as may be there at once fits again and again.
     for (let round = 0; round < 4; round += 1) {
-      const fitting = padded(await picture(), 2 * megabyte);
+      const fitting = padded(await pngImage(), 2 * megabyte);
       expect((await post(rig.url, editForm([file('image', fitting)]))).status).toBe(200);
     }
     await expectNothingLeft(rig);
@@ -966,10 +967,10 @@ describe('temporary files', () => {
   test('a directory that is gone is the gateway’s failure: 507, and nothing is sent', async () => {
     const rig = await startEdits();
     await rm(rig.uploads, { recursive: true });
-    const answer = await post(rig.url, editForm([file('image', padded(await picture(), 2 * megabyte))]));
+    const answer = await post(rig.url, editForm([file('image', padded(await pngImage(), 2 * megabyte))]));
     expect([answer.status, answer.json().error.code]).toEqual([507, 'storage_failed']);
     expect(rig.simulator.ledger.requests).toEqual([]);
-    expect((await post(rig.url, editForm([file('image', await picture())]))).status).toBe(200);
+    expect((await post(rig.url, editForm([file('image', await pngImage())]))).status).toBe(200);
   });
 });
 
@@ -994,7 +995,7 @@ describe('a gateway that is killed', () => {
     const start = { models: editModels(upstream.origin), env: { DATA_DIR: dataDir } };
     const first = await startProgram(start);
     const url = await first.listening();
-    const form = editForm([file('image', padded(await picture(), 3 * megabyte))]);
+    const form = editForm([file('image', padded(await pngImage(), 3 * megabyte))]);
     const socket = openSocket(url);
     socket.write(head([`content-length: ${form.length}`]).replace(authorization.authorization, key.authorization));
     socket.write(when === 'amid an upload' ? form.subarray(0, 2 * megabyte) : form);
@@ -1033,7 +1034,7 @@ describe('an upstream that answers before the whole form was sent', () => {
     async (status, headers, ...told) => {
       const upstream = await startEarly(status, headers, (socket) => socket.destroySoon());
       const rig = await startEdits({ upstream });
-      const answer = await post(rig.url, editForm([file('image', padded(await picture(), 30 * megabyte))]));
+      const answer = await post(rig.url, editForm([file('image', padded(await pngImage(), 30 * megabyte))]));
       expect([told, [502, 'upstream_outcome_unknown']]).toContainEqual([answer.status, answer.json().error.code]);
       await expectNothingLeft(rig);
     },
@@ -1064,14 +1065,14 @@ describe('an upstream that answers before the whole form was sent', () => {
 
   async function expectEarly(upstream: string, status: number, code: string) {
     const rig = await startEdits({ upstream });
-    const answer = await post(rig.url, editForm([file('image', padded(await picture(), 30 * megabyte))]));
+    const answer = await post(rig.url, editForm([file('image', padded(await pngImage(), 30 * megabyte))]));
     expect([answer.status, answer.json().error.code]).toEqual([status, code]);
     if (status === 429) expect(answer.headers.get('retry-after')).toBe('7');
     await expectNothingLeft(rig);
   }
 });
 
-describe('links to pictures, where they are fetched', () => {
+describe('links to images, where they are fetched', () => {
   test.each([
     'https://127.0.0.1/a.png',
     'https://localhost/a.png',

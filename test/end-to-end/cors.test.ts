@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { openApiDocument } from '../../src/http/openapi/document.ts';
-import { tinyPng } from '../fixtures/pictures.ts';
+import { tinyPng } from '../fixtures/images.ts';
 import { asker, type Question, type Reply } from '../helpers/ask-gateway.ts';
 import { gatewayKey, startGateway } from '../helpers/start-gateway.ts';
 import { fields, formHeaders, writeForm } from '../simulator/write-form.ts';
@@ -43,7 +43,7 @@ const calls: readonly [string, number, Question][] = [
   ['a link', 200, generation({ response_format: 'url' })],
   ['JSON of an edit', 200, form(image)],
   ['a stream of an edit', 200, form(...fields({ stream: 'true' }), image)],
-  ['an answer on the path of Azure’s SDKs', 200, generation({}, '/openai/deployments/picture/images/generations')],
+  ['an answer on the path of Azure’s SDKs', 200, generation({}, '/openai/deployments/image/images/generations')],
   ['the models', 200, { path: '/v1/models', headers: key }],
   ['health', 200, { path: '/healthz' }],
   ['a refused value', 400, generation({ n: 11 })],
@@ -54,7 +54,7 @@ const calls: readonly [string, number, Question][] = [
   ['a wrong key', 401, { path: '/v1/models', headers: { 'api-key': 'wrong' } }],
   ['an unknown model', 404, generation({ model: 'nobody' })],
   ['an unknown URL', 404, { path: '/nothing', headers: key }],
-  ['an unknown picture', 404, { path: '/v1/images/files/abc' }],
+  ['an unknown image', 404, { path: '/v1/images/files/abc' }],
   ['a wrong method', 405, { method: 'DELETE', path: '/v1/models', headers: key }],
   ['a body that is too long', 413, generation({ prompt: 'x'.repeat(1_100_000) })],
   ['an upload that is too long', 413, form({ ...image, bytes: Buffer.alloc(1_100_000) })],

@@ -14,12 +14,12 @@ const perToken = { textIn: 5, imageIn: 8, imageOut: 30 };
 const prices = {
   'gpt-image-2': perToken,
   'dall-e-3': {
-    pictures: [
+    images: [
       { size: '1024x1024', quality: 'standard', price: 0.04 },
       { quality: 'hd', price: 0.12 },
     ],
   },
-  'dall-e-2': { pictures: [{ price: 0.02 }] },
+  'dall-e-2': { images: [{ price: 0.02 }] },
 };
 
 /** `a cat`: two tokens of text; the simulator counts one for each 256 pixels. */
@@ -68,14 +68,14 @@ describe('prices of tokens', () => {
     ['JSON', { prompt: 'a cat' }, cost],
     ['a stream', { prompt: 'a cat', stream: true }, cost],
     ['a stream with previews, which count', { prompt: 'a cat', stream: true, partial_images: 2 }, cost + 200 * 30e-6],
-    ['two pictures of two calls', { prompt: 'a cat', n: 2, stream: true }, 2 * cost],
+    ['two images of two calls', { prompt: 'a cat', n: 2, stream: true }, 2 * cost],
   ])('%s: in log and metrics, and in no header, because usage comes last', async (_, request, expected) => {
     const gateway = await startPriced();
     const answer = await callGateway(gateway.url, request);
     expect(answer.status).toBe(200);
     expect(costHeader(answer)).toBeNull();
     expect(await loggedCost(gateway)).toEqual({ cost: expect.closeTo(expected, 12), currency: 'EUR' });
-    expect(await inAll(gateway)).toEqual({ [total('picture')]: expect.closeTo(expected, 12) });
+    expect(await inAll(gateway)).toEqual({ [total('image')]: expect.closeTo(expected, 12) });
   });
 
   test('two images that came whole before the head was sent: in the header, too', async () => {
@@ -85,20 +85,20 @@ describe('prices of tokens', () => {
     expect(await loggedCost(gateway)).toEqual({ cost: Number(costHeader(answer)), currency: 'EUR' });
   });
 
-  test('an edit: its pictures have a price of their own', async () => {
+  test('an edit: its images have a price of their own', async () => {
     const gateway = await startPriced();
     const answer = await askForm(gateway.url, 'a cat', [await pngOf(64), await pngOf(64)]);
     expect(answer.status).toBe(200);
     const expected = cost + (2 * 250 * 8) / 1e6;
     expect(await loggedCost(gateway)).toEqual({ cost: expect.closeTo(expected, 12), currency: 'EUR' });
     expect(await samplesLike(gateway.url, 'gateway_tokens_total')).toEqual({
-      '{model="picture",target="1",kind="text_in"}': 2,
-      '{model="picture",target="1",kind="image_in"}': 500,
-      '{model="picture",target="1",kind="image_out"}': 4096,
+      '{model="image",target="1",kind="text_in"}': 2,
+      '{model="image",target="1",kind="image_in"}': 500,
+      '{model="image",target="1",kind="image_out"}': 4096,
     });
   });
 
-  test('links to hosted pictures: all of the answer was read before it is sent, so the header has the cost', async () => {
+  test('links to hosted images: all of the answer was read before it is sent, so the header has the cost', async () => {
     const gateway = await startPriced({ hosts: true });
     const answer = await callGateway(gateway.url, { prompt: 'a cat', response_format: 'url' });
     expect(costHeader(answer)).toBe('0.12289');
@@ -108,11 +108,11 @@ describe('prices of tokens', () => {
   test('of many requests are summed exactly', async () => {
     const gateway = await startPriced();
     for (let request = 0; request < 30; request += 1) await callGateway(gateway.url, { prompt: 'a cat' });
-    await expect.poll(() => inAll(gateway), patience).toEqual({ [total('picture')]: 3.6867 });
+    await expect.poll(() => inAll(gateway), patience).toEqual({ [total('image')]: 3.6867 });
   });
 });
 
-describe('prices of pictures', () => {
+describe('prices of images', () => {
   test.each([
     ['the family’s own size and quality', {}, '0.04'],
     ['a size and quality that were asked for', { size: '1792x1024', quality: 'hd' }, '0.12'],
@@ -134,7 +134,7 @@ describe('prices of pictures', () => {
   });
 
   test('that all cost the same: in the header, before the image has come', async () => {
-    const prices = { 'dall-e-3': { pictures: [{ price: 0.03 }] } };
+    const prices = { 'dall-e-3': { images: [{ price: 0.03 }] } };
     const gateway = await startPriced({ file: { prices } });
     const answer = await callGateway(gateway.url, { model: 'dall-e-3', prompt: 'a cat', response_format: 'b64_json' });
     expect(costHeader(answer)).toBe('0.03');
@@ -169,11 +169,11 @@ describe('prices of pictures', () => {
       (_request, response) =>
         void response.end(JSON.stringify({ data: [{ b64_json: tinyPng }], size: '1536x1024', quality: 'low' })),
     );
-    const pictures = [
+    const images = [
       { size: '1536x1024', quality: 'low', price: 0.5 },
       { size: '1024x1024', price: 0.25 },
     ];
-    const file = { ...modelsFile(upstream.origin), prices: { 'gpt-image-2': { pictures } } };
+    const file = { ...modelsFile(upstream.origin), prices: { 'gpt-image-2': { images } } };
     const gateway = await startGateway(file);
     await callGateway(gateway.url, { prompt: 'a cat', size: '1024x1024', quality: 'high' });
     expect(await loggedCost(gateway)).toEqual({ cost: 0.5, currency: 'USD' });
@@ -194,10 +194,10 @@ describe('an agent', () => {
 
   test.each([
     ['tokens, which it does not count', { textIn: 5, imageOut: 40 }, { cost: null }],
-    ['a picture', { pictures: [{ price: 0.07 }] }, { cost: 0.07, currency: 'USD' }],
+    ['an image', { images: [{ price: 0.07 }] }, { cost: 0.07, currency: 'USD' }],
     [
-      'a picture of the size that it tells',
-      { pictures: [{ size: '1024x1024', price: 0.07 }] },
+      'an image of the size that it tells',
+      { images: [{ size: '1024x1024', price: 0.07 }] },
       { cost: 0.07, currency: 'USD' },
     ],
   ])('with a price of %s', async (_, price, expected) => {
@@ -230,7 +230,7 @@ describe('an agent', () => {
       (_request, response) => void response.end(JSON.stringify({ id: 'resp_1', status: 'completed', output: [item] })),
     );
     const price = {
-      pictures: [
+      images: [
         { size: '1024x1024', price: 0.07 },
         { size: '1536x1024', price: 0.09 },
       ],
@@ -250,7 +250,7 @@ describe('a cost that is not known is never 0:', () => {
     const answer = await callGateway(gateway.url, { prompt: 'a cat' });
     expect(costHeader(answer)).toBeNull();
     expect(await loggedCost(gateway)).toEqual({ cost: null });
-    expect(await inAll(gateway)).toEqual({ [unknown('picture')]: 1 });
+    expect(await inAll(gateway)).toEqual({ [unknown('image')]: 1 });
   });
 
   test('without usage', async () => {
@@ -260,11 +260,11 @@ describe('a cost that is not known is never 0:', () => {
     const gateway = await startGateway({ ...modelsFile(upstream.origin), prices });
     await callGateway(gateway.url, { prompt: 'a cat' });
     expect(await loggedCost(gateway)).toEqual({ cost: null });
-    expect(await inAll(gateway)).toEqual({ [unknown('picture')]: 1 });
+    expect(await inAll(gateway)).toEqual({ [unknown('image')]: 1 });
   });
 
   test.each([
-    ['torn', 'simulate:reset', {}],
+    ['truncated', 'simulate:reset', {}],
     ['of an unknown outcome', 'simulate:reset-before-headers', {}],
     ['of an unknown outcome, for a stream', 'simulate:stream-cut', { stream: true, partial_images: 1 }],
     ['filtered after it was made', 'simulate:filter-200-image', {}],
@@ -272,7 +272,7 @@ describe('a cost that is not known is never 0:', () => {
     const gateway = await startPriced();
     await callGateway(gateway.url, { prompt, ...request }).catch(() => {});
     expect(await loggedCost(gateway)).toEqual({ cost: null, costMayBeMore: true });
-    await expect.poll(() => inAll(gateway), patience).toEqual({ [uncertain('picture')]: 1 });
+    await expect.poll(() => inAll(gateway), patience).toEqual({ [uncertain('image')]: 1 });
   });
 
   test('of a call that its caller has left', async () => {
@@ -282,7 +282,7 @@ describe('a cost that is not known is never 0:', () => {
     socket.write(rawCall({ prompt: 'a cat' }));
     await expect.poll(() => upstream.received, patience).toBe(1);
     socket.destroy();
-    await expect.poll(() => inAll(gateway), patience).toEqual({ [uncertain('picture')]: 1 });
+    await expect.poll(() => inAll(gateway), patience).toEqual({ [uncertain('image')]: 1 });
   });
 });
 
@@ -302,7 +302,7 @@ test('whether a refused prompt is billed nobody says, so its cost is unknown', a
   const gateway = await startPriced();
   await callGateway(gateway.url, { prompt: 'simulate:moderation-blocked' });
   expect(await loggedCost(gateway)).toEqual({ cost: null, costMayBeMore: true });
-  expect(await inAll(gateway)).toEqual({ [uncertain('picture')]: 1 });
+  expect(await inAll(gateway)).toEqual({ [uncertain('image')]: 1 });
 });
 
 describe('several targets', () => {
@@ -325,7 +325,7 @@ describe('several targets', () => {
     return startGateway({ models, defaultModel: 'poster', currency: 'EUR', prices });
   }
 
-  test('the one that made the picture has the cost, at its own price', async () => {
+  test('the one that made the image has the cost, at its own price', async () => {
     const error = JSON.stringify({ error: { code: 'InternalServerError', message: 'no', type: 'x' } });
     const gateway = await startTwo((response) => void response.writeHead(500).end(error));
     await callGateway(gateway.url, { prompt: 'a cat' });
@@ -341,7 +341,7 @@ describe('several targets', () => {
   });
 });
 
-test('a picture that is taken over is counted once, and told to the caller that has got it', async () => {
+test('an image that is taken over is counted once, and told to the caller that has got it', async () => {
   const held: ServerResponse[] = [];
   const upstream = await startUpstream((_request, response) => void held.push(response));
   const file = { ...modelsFile(upstream.origin), prices, currency: 'EUR', limits: { lingerMs: 10_000 } };
@@ -355,7 +355,7 @@ test('a picture that is taken over is counted once, and told to the caller that 
   await expect.poll(() => gateway.app.gateway.orphans, patience).toBe(0);
   held[0]?.end(JSON.stringify({ data: [{ b64_json: tinyPng }], usage: { input_tokens: 2, output_tokens: 4096 } }));
   expect((await again).status).toBe(200);
-  await expect.poll(() => inAll(gateway), patience).toEqual({ [total('picture')]: cost });
+  await expect.poll(() => inAll(gateway), patience).toEqual({ [total('image')]: cost });
   await expect
     .poll(() => costsIn(gateway), patience)
     .toEqual([

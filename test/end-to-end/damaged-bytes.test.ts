@@ -9,12 +9,12 @@ const agent = {
   provider: 'foundry-agent',
   model: 'gpt-image-2',
   chatDeployment: 'chat',
-  imageDeployment: 'pictures',
+  imageDeployment: 'images',
   apiKey: 'key',
   maxRetries: 0,
 };
 
-/** A gateway that hosts pictures, before an upstream that gives these pieces, each once the one before has gone out. */
+/** A gateway that hosts images, before an upstream that gives these pieces, each once the one before has gone out. */
 async function startAnswering(pieces: (isStream: boolean, isAgent: boolean) => readonly string[]) {
   const received: string[] = [];
   const upstream: Upstream = await startUpstream(async (request, response) => {
@@ -55,7 +55,7 @@ const damages: readonly [string, (base64: string) => string][] = [
 ];
 
 describe.each(damages)('an upstream whose base64 has %s', (_name, damage) => {
-  test('gives a small picture: an ordinary error, whatever is asked for, and one paid call', async () => {
+  test('gives a small image: an ordinary error, whatever is asked for, and one paid call', async () => {
     const damaged = damage(tinyPng);
     expect(damaged).not.toBe(tinyPng);
     const rig = await startAnswering((isStream, isAgent) => [
@@ -94,7 +94,7 @@ describe.each(damages)('an upstream whose base64 has %s', (_name, damage) => {
 describe.each(['javascript:alert(1)', 'file:///etc/passwd', `data:image/png;base64,${tinyPng}`])(
   'an upstream whose link is %s',
   (link) => {
-    test('gives no picture: an ordinary error, and one paid call', async () => {
+    test('gives no image: an ordinary error, and one paid call', async () => {
       const item = JSON.stringify({ url: link });
       const rig = await startAnswering((isStream) => [
         isStream ? eventText('image_generation.completed', { url: link }) : `{"data":[${item}]}`,

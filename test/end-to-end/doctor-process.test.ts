@@ -40,7 +40,7 @@ describe('npm run doctor', () => {
     onTestFinished(() => simulator.close());
     const auth = { entra: { scope: 'https://cognitiveservices.azure.com/.default' } };
     const models = {
-      models: { picture: { provider: 'azure-v1', model: 'gpt-image-2', baseURL: simulator.origin, auth } },
+      models: { image: { provider: 'azure-v1', model: 'gpt-image-2', baseURL: simulator.origin, auth } },
     };
     const { code, stdout } = await run(models, { AZURE_TOKEN_CREDENTIALS: 'EnvironmentCredential' });
     expect(code).toBe(1);

@@ -3,7 +3,7 @@ import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { editModels, editsPath, padded, picture, temporaryDirectory } from './edits.ts';
+import { editModels, editsPath, padded, pngImage, temporaryDirectory } from './edits.ts';
 import { startProgram } from './program.ts';
 import { openSocket, tinyPng } from './rig.ts';
 
@@ -15,7 +15,7 @@ const agent = {
   provider: 'foundry-agent',
   model: 'gpt-image-1',
   chatDeployment: 'chat',
-  imageDeployment: 'pictures',
+  imageDeployment: 'images',
   apiKey: 'key',
 };
 
@@ -23,7 +23,7 @@ type Upstream = {
   readonly name: string;
   readonly models: (origin: string) => object;
   readonly answer: object;
-  /** Bytes that are sent for one byte of a picture. */
+  /** Bytes that are sent for one byte of an image. */
   readonly expansion: number;
 };
 
@@ -36,7 +36,7 @@ const upstreams: Upstream[] = [
   },
   {
     name: 'as data URLs of an agent',
-    models: (baseURL) => ({ defaultModel: 'picture', models: { picture: { ...agent, baseURL } } }),
+    models: (baseURL) => ({ defaultModel: 'image', models: { image: { ...agent, baseURL } } }),
     answer: { status: 'completed', output: [{ type: 'image_generation_call', result: tinyPng }] },
     expansion: 4 / 3,
   },
@@ -53,10 +53,10 @@ test.each(upstreams)(title, { timeout: 90_000 }, async ({ name, models, answer, 
     nodeOptions: ['--import', reporter],
   });
   const url = await program.listening();
-  const image = padded(await picture(), imageBytes);
+  const image = padded(await pngImage(), imageBytes);
   const statuses = await Promise.all(Array.from({ length: edits }, () => edit(url, image)));
   expect(statuses).toEqual(Array.from({ length: edits }, () => 200));
-  // What is not the pictures' own bytes is the form around them.
+  // What is not the images' own bytes is the form around them.
   expect(upstream.receivedBytes / (edits * images * imageBytes)).toBeCloseTo(expansion, 2);
   const told = once(program.child, 'message');
   program.child.send('resident');
@@ -67,7 +67,7 @@ test.each(upstreams)(title, { timeout: 90_000 }, async ({ name, models, answer, 
   expect(resident / megabyte).toBeLessThan(300);
 });
 
-/** Reads what it is sent, and answers each call with a small picture. */
+/** Reads what it is sent, and answers each call with a small image. */
 async function startCountingUpstream(answer: object) {
   let receivedBytes = 0;
   const server = http.createServer((request, response) => {

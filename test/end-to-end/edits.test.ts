@@ -14,7 +14,7 @@ import {
   json,
   overlay,
   padded,
-  picture,
+  pngImage,
   post,
   postJson,
   receivedForms,
@@ -25,8 +25,8 @@ import { readEvents } from './events.ts';
 import { requestLines } from './rig.ts';
 import { startStore } from './store.ts';
 
-/** That the answer is a picture of this size. */
-async function expectPicture(answer: Answer, width = 1024): Promise<void> {
+/** That the answer is an image of this size. */
+async function expectImage(answer: Answer, width = 1024): Promise<void> {
   expect(answer.status).toBe(200);
   const made = await sharp(Buffer.from(answer.json().data[0]?.b64_json ?? '', 'base64')).metadata();
   expect([made.width, made.height]).toEqual([width, width]);
@@ -35,8 +35,8 @@ async function expectPicture(answer: Answer, width = 1024): Promise<void> {
 describe('a form', () => {
   test('with one image: its bytes go on unchanged, with the type, name and extension that they have', async () => {
     const rig = await startEdits();
-    const image = await picture();
-    await expectPicture(await post(rig.url, editForm([file('image', image, 'secret/../me.exe')], { n: '1' })));
+    const image = await pngImage();
+    await expectImage(await post(rig.url, editForm([file('image', image, 'secret/../me.exe')], { n: '1' })));
     const [form] = receivedForms(rig);
     expect(form).toEqual({
       fields: [['prompt', 'a hat']],
@@ -65,11 +65,11 @@ describe('a form', () => {
     ['an index beside none', ['image[1]', 'image', 'image[0]'], [0, 1, 2]],
   ])('with %s: the order is kept', async (_, names, order) => {
     const rig = await startEdits();
-    const pictures = await Promise.all(colours.map((colour) => picture(colour)));
-    const files = names.map((name, index) => file(name, pictures[index] as Buffer));
-    await expectPicture(await post(rig.url, editForm(files)));
+    const madeImages = await Promise.all(colours.map((colour) => pngImage(colour)));
+    const files = names.map((name, index) => file(name, madeImages[index] as Buffer));
+    await expectImage(await post(rig.url, editForm(files)));
     const sent = receivedForms(rig)[0]?.files ?? [];
-    expect(sent.map(({ sha256 }) => sha256)).toEqual(order.map((index) => sha256(pictures[index] as Buffer)));
+    expect(sent.map(({ sha256 }) => sha256)).toEqual(order.map((index) => sha256(madeImages[index] as Buffer)));
     expect(sent.map(({ part, filename }) => [part, filename])).toEqual([
       ['image[]', 'image-1.png'],
       ['image[]', 'image-2.png'],
@@ -77,16 +77,16 @@ describe('a form', () => {
     ]);
   });
 
-  test('with the same picture twice: both are sent', async () => {
+  test('with the same image twice: both are sent', async () => {
     const rig = await startEdits();
-    const image = await picture();
+    const image = await pngImage();
     expect((await post(rig.url, editForm([file('image[]', image), file('image[]', image)]))).status).toBe(200);
     expect(receivedForms(rig)[0]?.files.map(({ sha256 }) => sha256)).toEqual([sha256(image), sha256(image)]);
   });
 
   test('with 16 images and a mask: the mask comes last', async () => {
     const rig = await startEdits();
-    const [image, mask] = [await picture(), await overlay()];
+    const [image, mask] = [await pngImage(), await overlay()];
     const files = [file('mask', mask, 'm.png'), ...Array.from({ length: 16 }, () => file('image[]', image))];
     expect((await post(rig.url, editForm(files))).status).toBe(200);
     const parts = receivedForms(rig)[0]?.files.map(({ part }) => part);
@@ -97,7 +97,7 @@ describe('a form', () => {
     'with a %s that is called something else: its own bytes decide',
     async (type) => {
       const rig = await startEdits();
-      const image = await sharp(await picture())
+      const image = await sharp(await pngImage())
         .toFormat(type)
         .toBuffer();
       for (const called of ['application/octet-stream', 'image/gif', 'text/plain']) {
@@ -111,7 +111,7 @@ describe('a form', () => {
 
   test('whose file has no file name, no type, or no end of line at its end: taken by its part’s name', async () => {
     const rig = await startEdits();
-    const image = await picture();
+    const image = await pngImage();
     expect((await post(rig.url, editForm([{ name: 'image', bytes: image }]))).status).toBe(200);
     const bare = editForm([{ name: 'image', bytes: image }]).subarray(0, -2);
     expect((await post(rig.url, bare)).status).toBe(200);
@@ -121,7 +121,7 @@ describe('a form', () => {
   test('whose fields stand behind its files: they come first upstream, numbers and booleans as such', async () => {
     const rig = await startEdits();
     const form = writeForm([
-      file('image', await picture()),
+      file('image', await pngImage()),
       ...fields({ model: 'studio/poster', prompt: 'ein Hütchen 🎩', n: '2', stream: 'False', size: '1536x1024' }),
       ...fields({ output_format: 'jpeg', output_compression: '80', user: 'null', background: 'null' }),
     ]);
@@ -159,7 +159,7 @@ describe('a form', () => {
     ['response_format', 'b64_json', 200],
   ])('with the text %s=%j: %i', async (name, text, status) => {
     const rig = await startEdits();
-    const answer = await post(rig.url, editForm([file('image', await picture())], { [name]: text }));
+    const answer = await post(rig.url, editForm([file('image', await pngImage())], { [name]: text }));
     expect(answer.status).toBe(status);
     if (status === 400) expectError(answer, 400, 'invalid_value', name);
     else expect(rig.simulator.ledger.counts().billed).toBe(1);
@@ -167,7 +167,7 @@ describe('a form', () => {
 
   test('whose field says that it is JSON: a number counts, an object is refused', async () => {
     const rig = await startEdits();
-    const image = await picture();
+    const image = await pngImage();
     const form = (name: string, text: string) =>
       Buffer.from(
         editForm([file('image', image)], {})
@@ -186,7 +186,7 @@ describe('a form', () => {
 
   test('in chunks without a length, cut anywhere', async () => {
     const rig = await startEdits();
-    const image = padded(await picture(), 300_000);
+    const image = padded(await pngImage(), 300_000);
     const form = editForm([file('image', image)]);
     await fc.assert(
       fc.asyncProperty(fc.array(fc.nat(form.length), { maxLength: 12 }), async (places) => {
@@ -204,18 +204,18 @@ describe('a form', () => {
 
   test('with bytes before and behind it: they are ignored, and the connection lives on', async () => {
     const rig = await startEdits();
-    const form = editForm([file('image', await picture())]);
+    const form = editForm([file('image', await pngImage())]);
     const around = Buffer.concat([Buffer.from('hello\r\n'), form, Buffer.alloc(3_000_000, 'z')]);
     const answers = await Promise.all([post(rig.url, around), post(rig.url, around)]);
     expect(answers.map(({ status }) => status)).toEqual([200, 200]);
     await expectNothingLeft(rig);
   });
 
-  test('with a quoted boundary, or one that looks like a picture’s bytes', async () => {
+  test('with a quoted boundary, or one that looks like an image’s bytes', async () => {
     const rig = await startEdits();
     for (const boundary of ["'()+_,-./:=?", 'x'.repeat(70), '-----PNG']) {
       const form = Buffer.from(
-        editForm([file('image', await picture())])
+        editForm([file('image', await pngImage())])
           .toString('latin1')
           .replaceAll('form-of-a-test', boundary),
         'latin1',
@@ -230,13 +230,13 @@ describe('a form', () => {
 
 describe('targets', () => {
   test.each([
-    ['picture', undefined],
+    ['image', undefined],
     ['gpt-image-1', undefined],
     ['studio/poster', 'gpt-image-1.5'],
     ['marked', 'gpt-image-2.5'],
   ])('%s: the upstream is told the model %s', async (model, told) => {
     const rig = await startEdits();
-    const answer = await post(rig.url, editForm([file('image', await picture())], { model }));
+    const answer = await post(rig.url, editForm([file('image', await pngImage())], { model }));
     expect(answer.status).toBe(200);
     const { fields = [] } = receivedForms(rig)[0] ?? {};
     expect(fields.find(([name]) => name === 'model')?.[1]).toBe(told);
@@ -246,14 +246,14 @@ describe('targets', () => {
 
   test('dall-e-3 edits nothing: refused before any call', async () => {
     const rig = await startEdits();
-    const answer = await post(rig.url, editForm([file('image', await picture())], { model: 'dall-e-3' }));
+    const answer = await post(rig.url, editForm([file('image', await pngImage())], { model: 'dall-e-3' }));
     expectError(answer, 400, 'unsupported_operation', 'model');
     await expectHarmless(rig);
   });
 
   test('a model that nobody knows', async () => {
     const rig = await startEdits();
-    const answer = await post(rig.url, editForm([file('image', await picture())], { model: 'gpt-image-9' }));
+    const answer = await post(rig.url, editForm([file('image', await pngImage())], { model: 'gpt-image-9' }));
     expectError(answer, 404, 'model_not_found', 'model');
     await expectHarmless(rig);
   });
@@ -263,7 +263,7 @@ describe('masks and markups', () => {
   test('a mask goes along', async () => {
     const rig = await startEdits();
     const mask = await overlay();
-    expect((await post(rig.url, editForm([file('mask', mask), file('image', await picture())]))).status).toBe(200);
+    expect((await post(rig.url, editForm([file('mask', mask), file('image', await pngImage())]))).status).toBe(200);
     expect(receivedForms(rig)[0]?.files[1]).toMatchObject({
       part: 'mask',
       filename: 'mask.png',
@@ -274,7 +274,7 @@ describe('masks and markups', () => {
 
   test('a markup is sent to a model that knows it, and refused for others', async () => {
     const rig = await startEdits();
-    const files = [file('image', await picture()), file('markup', await overlay())];
+    const files = [file('image', await pngImage()), file('markup', await overlay())];
     expectError(await post(rig.url, editForm(files)), 400, 'unsupported_parameter', 'markup');
     expect(rig.simulator.ledger.requests).toEqual([]);
     expect((await post(rig.url, editForm(files, { model: 'marked' }))).status).toBe(200);
@@ -284,19 +284,19 @@ describe('masks and markups', () => {
   test('a mask and a markup together are refused', async () => {
     const rig = await startEdits();
     const files = ['mask', 'markup'].map(async (name) => file(name, await overlay()));
-    const form = editForm([file('image', await picture()), ...(await Promise.all(files))], { model: 'marked' });
+    const form = editForm([file('image', await pngImage()), ...(await Promise.all(files))], { model: 'marked' });
     expectError(await post(rig.url, form), 400, 'invalid_value', 'markup');
     await expectHarmless(rig);
   });
 
   test.each<['mask' | 'markup', string, () => Promise<Buffer>]>([
     ['mask', 'of another size', () => overlay(64, 32)],
-    ['mask', 'without an alpha channel', () => picture()],
+    ['mask', 'without an alpha channel', () => pngImage()],
     [
       'mask',
       'that is a JPEG',
       async () =>
-        sharp(await picture())
+        sharp(await pngImage())
           .jpeg()
           .toBuffer(),
     ],
@@ -310,10 +310,10 @@ describe('masks and markups', () => {
     ],
     ['mask', 'that is empty', async () => Buffer.alloc(0)],
     ['markup', 'of another size', () => overlay(128)],
-    ['markup', 'without an alpha channel', () => picture()],
+    ['markup', 'without an alpha channel', () => pngImage()],
   ])('a %s %s is refused', async (name, _, bytes) => {
     const rig = await startEdits();
-    const form = editForm([file('image', await picture()), file(name, await bytes())], { model: 'marked' });
+    const form = editForm([file('image', await pngImage()), file(name, await bytes())], { model: 'marked' });
     expectError(await post(rig.url, form), 400, 'invalid_image_file', name);
     await expectHarmless(rig);
   });
@@ -323,14 +323,14 @@ describe('masks and markups', () => {
     const mask = await sharp(await overlay())
       .png({ palette: true })
       .toBuffer();
-    expect((await post(rig.url, editForm([file('image', await picture()), file('mask', mask)]))).status).toBe(200);
+    expect((await post(rig.url, editForm([file('image', await pngImage()), file('mask', mask)]))).status).toBe(200);
   });
 });
 
 describe('parameters', () => {
   test.each([
-    ['picture', 'high', 200],
-    ['picture', 'low', 400],
+    ['image', 'high', 200],
+    ['image', 'low', 400],
     ['studio/poster', 'high', 200],
     ['studio/poster', 'low', 200],
     ['studio/poster', 'medium', 400],
@@ -338,25 +338,25 @@ describe('parameters', () => {
     ['mini', 'high', 400],
   ])('input_fidelity, strictly: %s with %s: %i', async (model, fidelity, status) => {
     const rig = await startEdits({ modelKeys: { parameters: 'strict' } });
-    const form = editForm([file('image', await picture())], { model, input_fidelity: fidelity });
+    const form = editForm([file('image', await pngImage())], { model, input_fidelity: fidelity });
     const answer = await post(rig.url, form);
     expect(answer.status).toBe(status);
     const sent = new Map(receivedForms(rig)[0]?.fields);
     // What gpt-image-2 does anyway is not sent.
-    if (status === 200) expect(sent.get('input_fidelity')).toBe(model === 'picture' ? undefined : fidelity);
+    if (status === 200) expect(sent.get('input_fidelity')).toBe(model === 'image' ? undefined : fidelity);
     else expect([answer.json().error.param, rig.simulator.ledger.requests]).toEqual(['input_fidelity', []]);
   });
 
-  test('input_fidelity cannot be adapted for gpt-image-2: it would mean another picture', async () => {
+  test('input_fidelity cannot be adapted for gpt-image-2: it would mean another image', async () => {
     const rig = await startEdits();
-    const form = editForm([file('image', await picture())], { input_fidelity: 'low' });
+    const form = editForm([file('image', await pngImage())], { input_fidelity: 'low' });
     expectError(await post(rig.url, form), 400, 'unsupported_parameter', 'input_fidelity');
     await expectHarmless(rig);
   });
 
   test('passed: what the family does not know goes on as it came, and its refusal comes back', async () => {
     const rig = await startEdits({ modelKeys: { parameters: 'pass' } });
-    const form = editForm([file('image', await picture())], { input_fidelity: 'high', moderation: 'low' });
+    const form = editForm([file('image', await pngImage())], { input_fidelity: 'high', moderation: 'low' });
     const answer = await post(rig.url, form);
     expect(answer.status).toBe(400);
     expect(answer.json().error.param).toBe('input_fidelity');
@@ -367,7 +367,7 @@ describe('parameters', () => {
 
   test('an extra parameter goes along as text', async () => {
     const rig = await startEdits({ modelKeys: { parameters: 'pass' } });
-    await post(rig.url, editForm([file('image', await picture())], { complexity: '3' }));
+    await post(rig.url, editForm([file('image', await pngImage())], { complexity: '3' }));
     expect(new Map(receivedForms(rig)[0]?.fields).get('complexity')).toBe('3');
   });
 });
@@ -375,15 +375,15 @@ describe('parameters', () => {
 describe('delivery', () => {
   test('as base64, where that is said', async () => {
     const rig = await startEdits();
-    const form = editForm([file('image', await picture())], { response_format: 'b64_json' });
-    await expectPicture(await post(rig.url, form));
+    const form = editForm([file('image', await pngImage())], { response_format: 'b64_json' });
+    await expectImage(await post(rig.url, form));
     expect(new Map(receivedForms(rig)[0]?.fields).has('response_format')).toBe(false);
   });
 
-  test('as a link to a hosted picture', async () => {
+  test('as a link to a hosted image', async () => {
     const { store } = await startStore();
     const rig = await startEdits({ store });
-    const form = editForm([file('image', await picture())], { response_format: 'url', n: '2' });
+    const form = editForm([file('image', await pngImage())], { response_format: 'url', n: '2' });
     const answer = await post(rig.url, form);
     expect(answer.status).toBe(200);
     const links = answer.json().data.map(({ url = '' }) => url);
@@ -394,7 +394,7 @@ describe('delivery', () => {
 
   test('as a link where none are hosted is refused', async () => {
     const rig = await startEdits();
-    const form = editForm([file('image', await picture())], { response_format: 'url' });
+    const form = editForm([file('image', await pngImage())], { response_format: 'url' });
     expectError(await post(rig.url, form), 400, 'unsupported_parameter', 'response_format');
     await expectHarmless(rig);
   });
@@ -403,7 +403,7 @@ describe('delivery', () => {
 describe('streams', () => {
   test('carry the events of an edit', async () => {
     const rig = await startEdits();
-    const form = editForm([file('image', await picture())], { stream: 'true', partial_images: '2' });
+    const form = editForm([file('image', await pngImage())], { stream: 'true', partial_images: '2' });
     const answer = await post(rig.url, form);
     expect(answer.headers.get('content-type')).toMatch(/^text\/event-stream/);
     const events = readEvents(answer.text);
@@ -416,9 +416,9 @@ describe('streams', () => {
     await expectNothingLeft(rig);
   });
 
-  test('of three pictures are three calls, each with the whole upload', async () => {
+  test('of three images are three calls, each with the whole upload', async () => {
     const rig = await startEdits();
-    const [image, mask] = [padded(await picture(), 3_000_000), await overlay()];
+    const [image, mask] = [padded(await pngImage(), 3_000_000), await overlay()];
     const form = editForm([file('image', image), file('mask', mask)], { stream: 'true', n: '3' });
     const answer = await post(rig.url, form);
     const events = readEvents(answer.text);
@@ -430,20 +430,20 @@ describe('streams', () => {
 
   test('that are refused before anything is sent are ordinary errors', async () => {
     const rig = await startEdits();
-    const form = editForm([file('image', Buffer.from('no picture'))], { stream: 'true' });
+    const form = editForm([file('image', Buffer.from('no image'))], { stream: 'true' });
     expectError(await post(rig.url, form), 400, 'invalid_image_file', 'image');
     await expectHarmless(rig);
   });
 });
 
 describe('a JSON body', () => {
-  const image = () => picture();
+  const image = () => pngImage();
 
-  test('with data URLs: pictures and mask go on as files', async () => {
+  test('with data URLs: images and mask go on as files', async () => {
     const rig = await startEdits();
-    const pictures = [
+    const madeImages = [
       await image(),
-      await sharp(await picture('red'))
+      await sharp(await pngImage('red'))
         .jpeg()
         .toBuffer(),
     ] as const;
@@ -451,14 +451,14 @@ describe('a JSON body', () => {
     const answer = await postJson(rig.url, {
       model: 'studio/poster',
       prompt: 'a hat',
-      images: [{ image_url: dataUrl(pictures[0]) }, { image_url: dataUrl(pictures[1], 'image/jpeg') }],
+      images: [{ image_url: dataUrl(madeImages[0]) }, { image_url: dataUrl(madeImages[1], 'image/jpeg') }],
       mask: { image_url: dataUrl(mask) },
       n: 1,
       quality: 'low',
       moderation: 'auto',
       user: null,
     });
-    await expectPicture(answer);
+    await expectImage(answer);
     expect(receivedForms(rig)[0]).toMatchObject({
       fields: [
         ['model', 'gpt-image-1.5'],
@@ -466,8 +466,8 @@ describe('a JSON body', () => {
         ['quality', 'low'],
       ],
       files: [
-        { part: 'image[]', filename: 'image-1.png', sha256: sha256(pictures[0]) },
-        { part: 'image[]', filename: 'image-2.jpeg', sha256: sha256(pictures[1]) },
+        { part: 'image[]', filename: 'image-1.png', sha256: sha256(madeImages[0]) },
+        { part: 'image[]', filename: 'image-2.jpeg', sha256: sha256(madeImages[1]) },
         { part: 'mask', filename: 'mask.png', sha256: sha256(mask) },
       ],
     });
@@ -476,10 +476,10 @@ describe('a JSON body', () => {
 
   test('in any handwriting and cut anywhere: the same bytes arrive', async () => {
     const rig = await startEdits();
-    const pictures = [padded(await image(), 5_000), await picture('blue')];
-    const broken = dataUrl(pictures[1] as Buffer).replace(/(.{76})/g, '$1\n');
+    const madeImages = [padded(await image(), 5_000), await pngImage('blue')];
+    const broken = dataUrl(madeImages[1] as Buffer).replace(/(.{76})/g, '$1\n');
     const body = {
-      images: [{ image_url: dataUrl(pictures[0] as Buffer) }, { image_url: broken }],
+      images: [{ image_url: dataUrl(madeImages[0] as Buffer) }, { image_url: broken }],
       prompt: 'a "hat" \\ 🎩 /',
       user: null,
     };
@@ -491,7 +491,7 @@ describe('a JSON body', () => {
         expect(answer.status).toBe(200);
         const { fields, files } = receivedForms(rig).at(-1) ?? {};
         expect(fields).toEqual([['prompt', body.prompt]]);
-        expect(files?.map(({ sha256 }) => sha256)).toEqual(pictures.map(sha256));
+        expect(files?.map(({ sha256 }) => sha256)).toEqual(madeImages.map(sha256));
       }),
       { numRuns: 12 },
     );
@@ -557,7 +557,7 @@ describe('a JSON body', () => {
     ],
     ['a file_id', () => ({ images: [{ file_id: 'file-1' }] }), 'unsupported_parameter', 'images[0].file_id'],
     [
-      'a file_id beside a picture',
+      'a file_id beside an image',
       (one) => ({ images: [{ ...one, file_id: 'file-1' }] }),
       'unsupported_parameter',
       'images[0].file_id',
@@ -575,17 +575,12 @@ describe('a JSON body', () => {
       'images[0].detail',
     ],
     [
-      'a reference without a picture',
+      'a reference without an image',
       (one) => ({ images: [one, {}] }),
       'missing_required_parameter',
       'images[1].image_url',
     ],
-    [
-      'a mask without a picture',
-      (one) => ({ images: [one], mask: {} }),
-      'missing_required_parameter',
-      'mask.image_url',
-    ],
+    ['a mask without an image', (one) => ({ images: [one], mask: {} }), 'missing_required_parameter', 'mask.image_url'],
     ['image_url null', () => ({ images: [{ image_url: null }] }), 'invalid_value', 'images[0].image_url'],
     ['image_url a number', () => ({ images: [{ image_url: 7 }] }), 'invalid_value', 'images[0].image_url'],
     [
@@ -633,7 +628,7 @@ describe('a JSON body', () => {
       'mask.image_url',
     ],
     [
-      'an empty picture',
+      'an empty image',
       () => ({ images: [{ image_url: 'data:image/png;base64,' }] }),
       'invalid_image_file',
       'images[0].image_url',
@@ -685,7 +680,7 @@ describe('a JSON body', () => {
   test.each<[string, (one: string) => string, string, string | null]>([
     ['invalid JSON', (one) => `{"prompt":"a","images":[${one}],}`, 'invalid_json', null],
     ['JSON that ends early', (one) => `{"prompt":"a","images":[${one}]`, 'invalid_json', null],
-    ['a picture that ends early', (one) => `{"prompt":"a","images":[${one.slice(0, -20)}`, 'invalid_json', null],
+    ['an image that ends early', (one) => `{"prompt":"a","images":[${one.slice(0, -20)}`, 'invalid_json', null],
     ['nothing', () => '', 'invalid_json', null],
     ['a list', (one) => `[{"prompt":"a","images":[${one}]}]`, 'invalid_value', null],
     ['a long list', () => `[${'7,'.repeat(300_000)}7]`, 'invalid_value', null],
@@ -724,7 +719,7 @@ describe('a JSON body', () => {
       'images[0].image_url',
     ],
     [
-      'a picture twice',
+      'an image twice',
       (one) => `{"prompt":"a","images":[{${one.slice(1, -1)},${one.slice(1, -1)}}]}`,
       'invalid_value',
       'images[0].image_url',

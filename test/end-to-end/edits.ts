@@ -54,15 +54,15 @@ export async function temporaryDirectory(): Promise<string> {
   return directory;
 }
 
-/** `picture` (also `gpt-image-1`) on the deployments path, `studio/poster` and `marked` on the v1 path, and `dall-e-3`. */
+/** `image` (also `gpt-image-1`) on the deployments path, `studio/poster` and `marked` on the v1 path, and `dall-e-3`. */
 export function editModels(origin: string, modelKeys: Record<string, unknown> = {}): object {
   const common = { baseURL: origin, apiKey: 'simulator-key', maxRetries: 0, ...modelKeys };
   const deployment = { ...common, provider: 'azure-deployment', apiVersion: '2025-04-01-preview' };
   return {
-    defaultModel: 'picture',
-    aliases: { 'gpt-image-1': 'picture' },
+    defaultModel: 'image',
+    aliases: { 'gpt-image-1': 'image' },
     models: {
-      picture: { ...deployment, model: 'gpt-image-2', deployment: 'gpt-image-2' },
+      image: { ...deployment, model: 'gpt-image-2', deployment: 'gpt-image-2' },
       'studio/poster': { ...common, provider: 'azure-v1', model: 'gpt-image-1.5' },
       mini: { ...common, provider: 'azure-v1', model: 'gpt-image-1-mini' },
       marked: { ...common, provider: 'azure-v1', model: 'gpt-image-2.5' },
@@ -72,7 +72,7 @@ export function editModels(origin: string, modelKeys: Record<string, unknown> = 
 }
 
 /** A square PNG of one colour. */
-export function picture(colour = 'teal', edge = 64): Promise<Buffer> {
+export function pngImage(colour = 'teal', edge = 64): Promise<Buffer> {
   return sharp({ create: { width: edge, height: edge, channels: 3, background: colour } })
     .png()
     .toBuffer();
@@ -85,7 +85,7 @@ export function overlay(width = 64, height = width): Promise<Buffer> {
     .toBuffer();
 }
 
-/** A small picture, made as long as a test wants it by bytes behind its end, which readers of PNG ignore. */
+/** A small image, made as long as a test wants it by bytes behind its end, which readers of PNG ignore. */
 export function padded(png: Buffer, bytes: number): Buffer {
   return Buffer.concat([png, Buffer.alloc(bytes - png.length, 7)]);
 }
@@ -167,7 +167,7 @@ export async function expectNothingLeft({ app, uploads }: Pick<EditsRig, 'app' |
 export async function expectHarmless(rig: EditsRig): Promise<void> {
   await expectNothingLeft(rig);
   expect(rig.simulator.ledger.counts()).toMatchObject({ billed: 0, requests: 0 });
-  const next = await post(rig.url, editForm([file('image', await picture())]));
+  const next = await post(rig.url, editForm([file('image', await pngImage())]));
   expect(next.status).toBe(200);
   await expectNothingLeft(rig);
   expect(rig.simulator.ledger.counts()).toMatchObject({ billed: 1, requests: 1 });

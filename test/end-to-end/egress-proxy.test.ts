@@ -20,7 +20,7 @@ async function modelsBehind(proxy: string): Promise<object> {
     { secure: true },
   );
   const target = { provider: 'azure-v1', model: 'gpt-image-2', baseURL: `https://localhost:${port}`, apiKey: 'k' };
-  return { egressProxy: proxy, models: { picture: { ...target, maxRetries: 0 } } };
+  return { egressProxy: proxy, models: { image: { ...target, maxRetries: 0 } } };
 }
 
 describe('a gateway behind an egress proxy', () => {
@@ -28,7 +28,7 @@ describe('a gateway behind an egress proxy', () => {
     const authorization = `Basic ${Buffer.from(`me:${password}`).toString('base64')}`;
     const proxy = await startConnectProxy({ authorization });
     const gateway = await startGateway(await modelsBehind(withCredentials(proxy.origin)));
-    const answer = await callGateway(gateway.url, { model: 'picture', prompt: 'a cat' });
+    const answer = await callGateway(gateway.url, { model: 'image', prompt: 'a cat' });
     expect([answer.status, answer.json().data]).toEqual([200, [{ b64_json: tinyPng }]]);
     expect(proxy.asked).toHaveLength(1);
     expect(gateway.logText()).not.toContain(password);
@@ -37,7 +37,7 @@ describe('a gateway behind an egress proxy', () => {
   test('that refuses says what happened, without a word about the proxy’s name or password, and logs what to do', async () => {
     const proxy = await startConnectProxy({ refusal: 407 });
     const gateway = await startGateway(await modelsBehind(withCredentials(proxy.origin)));
-    const answer = await callGateway(gateway.url, { model: 'picture', prompt: 'a cat' });
+    const answer = await callGateway(gateway.url, { model: 'image', prompt: 'a cat' });
     expect([answer.status, answer.json().error.code]).toEqual([503, 'upstream_unavailable']);
     expect(answer.json().error.message).toContain('through the proxy');
     expect(answer.text).not.toMatch(/127\.0\.0\.1|localhost|canary/);
@@ -64,7 +64,7 @@ test('proxies of the environment are not asked (RELIABILITY T23)', async () => {
   const { simulator } = await startRig();
   const models = {
     models: {
-      picture: { provider: 'azure-v1', model: 'gpt-image-2', baseURL: simulator.origin, apiKey: simulator.apiKey },
+      image: { provider: 'azure-v1', model: 'gpt-image-2', baseURL: simulator.origin, apiKey: simulator.apiKey },
     },
   };
   expect(parseModels(JSON.stringify(models), {}).egressProxy).toBeUndefined();
@@ -72,7 +72,7 @@ test('proxies of the environment are not asked (RELIABILITY T23)', async () => {
   const env = Object.fromEntries(names.map((name) => [name, proxy.origin]));
   const program = await startProgram({ models, env });
   const headers = { authorization: 'Bearer program-key' };
-  const { status } = await callGateway(await program.listening(), { model: 'picture', prompt: 'a cat' }, { headers });
+  const { status } = await callGateway(await program.listening(), { model: 'image', prompt: 'a cat' }, { headers });
   expect([status, proxy.asked, proxy.forwarded]).toEqual([200, [], []]);
 });
 
@@ -90,7 +90,7 @@ describe('tokens of Entra ID', () => {
       auth: { entra: { scope } },
     };
     const program = await startProgram({
-      models: { models: { picture: target } },
+      models: { models: { image: target } },
       env: {
         IDENTITY_ENDPOINT: `${simulator.origin}/msi/token`,
         IDENTITY_HEADER: simulator.identityHeader,
@@ -101,7 +101,7 @@ describe('tokens of Entra ID', () => {
     });
     const url = await program.listening();
     const headers = { authorization: 'Bearer program-key' };
-    return { proxy, draw: () => callGateway(url, { model: 'picture', prompt: 'a cat' }, { headers }) };
+    return { proxy, draw: () => callGateway(url, { model: 'image', prompt: 'a cat' }, { headers }) };
   }
 
   test('are asked for as HTTPS_PROXY says: that is how their package does it', async () => {

@@ -7,7 +7,7 @@ import { startGateway } from '../helpers/start-gateway.ts';
 import { metricsOf } from './metrics-of.ts';
 import { startUpstream, tinyPng } from './rig.ts';
 
-const times = { lingerMs: 300, backoffMs: 5, longestBackoffMs: 10, leastLeftMs: 0, breakerOpenMs: 400 };
+const times = { lingerMs: 300, backoffMs: 5, maxBackoffMs: 10, minLeftMs: 0, breakerOpenMs: 400 };
 const errorText = (code: string, message = 'no') => JSON.stringify({ error: { code, message, type: 'x' } });
 
 type Fault = (response: ServerResponse) => void;
@@ -27,16 +27,16 @@ async function startFaulty(fault: Fault | undefined) {
   return Object.assign(state, { upstream });
 }
 
-/** A gateway with the model `picture` at two targets, `east` before `west`. */
+/** A gateway with the model `image` at two targets, `east` before `west`. */
 async function startTwo(east: Fault | undefined, west?: Fault, modelKeys: Record<string, unknown> = {}) {
   const [first, second] = [await startFaulty(east), await startFaulty(west)];
   const target = (name: string, baseURL: string, priority: number) => ({
     ...{ name, baseURL, priority, apiKey: 'key', provider: 'azure-v1', model: 'gpt-image-1.5' },
   });
   const models = {
-    defaultModel: 'picture',
+    defaultModel: 'image',
     models: {
-      picture: {
+      image: {
         timeoutMs: 20_000,
         ...modelKeys,
         targets: [target('east', first.upstream.origin, 0), target('west', second.upstream.origin, 1)],
@@ -45,7 +45,7 @@ async function startTwo(east: Fault | undefined, west?: Fault, modelKeys: Record
   };
   const gateway = await startGateway(models, { times });
   let asked = 0;
-  /** Every time for another picture, so that nothing is shared. */
+  /** Every time for another image, so that nothing is shared. */
   const ask = (request: object = {}) => {
     asked += 1;
     return callGateway(gateway.url, { prompt: `a cat ${asked}`, ...request });
@@ -87,7 +87,7 @@ describe('with another target', () => {
     ['504', answered(504), 504],
     ['a page', answered(502, '<html>'), 502],
     ['a reset', ((response) => void response.socket?.resetAndDestroy()) as Fault, 502],
-    ['no picture', answered(200, '{"data":[]}'), 502],
+    ['no image', answered(200, '{"data":[]}'), 502],
   ])('%s at the first one is the answer', async (_, fault, status) => {
     const { ask, received } = await startTwo(fault);
     expect((await ask()).status).toBe(status);
@@ -98,7 +98,7 @@ describe('with another target', () => {
     const { west, gateway } = await startTwo(undefined);
     const models = {
       models: {
-        picture: {
+        image: {
           targets: [`http://127.0.0.1:${await refusedPort()}`, west.upstream.origin].map((baseURL, priority) => ({
             ...{ baseURL, priority, apiKey: 'key', provider: 'azure-v1', model: 'gpt-image-1.5' },
           })),
@@ -106,7 +106,7 @@ describe('with another target', () => {
       },
     };
     const { url } = await startGateway(models, { times });
-    const answer = await callGateway(url, { model: 'picture', prompt: 'a cat' });
+    const answer = await callGateway(url, { model: 'image', prompt: 'a cat' });
     expect([answer.status, answer.headers.get('x-gateway-target')]).toEqual([200, '2']);
     expect(gateway.app.gateway.inFlight).toBe(0);
   });

@@ -48,14 +48,14 @@ test('a keys file alone is enough to listen beyond loopback', async () => {
 test('--check shows who may call, and warns, without a key', async () => {
   const { sha256 } = makeKey();
   const callers = {
-    shop: { keys: [{ sha256, expires: '2020-01-31' }, { key: canary }], models: ['picture'], limits: { requests: 5 } },
+    shop: { keys: [{ sha256, expires: '2020-01-31' }, { key: canary }], models: ['image'], limits: { requests: 5 } },
   };
   const program = await startProgram({ models, env: { KEYS_FILE: await keysFile(callers) }, arguments: ['--check'] });
   expect(await program.exited).toBe(0);
   const { stdout } = program.output;
   expect(stdout).toContain(`Who may call:
   GATEWAY_API_KEYS#5830abaf: a key; all models
-  shop: a key until 2020-01-31T00:00:00.000Z, a key; models picture; 5 requests in 60 s
+  shop: a key until 2020-01-31T00:00:00.000Z, a key; models image; 5 requests in 60 s
 `);
   expect(stdout).toContain('callers.shop.keys[0].expires (line 7): this time is over');
   expect(stdout).toContain('callers.shop.keys[1].key (line 10): this is the key itself');
@@ -65,7 +65,7 @@ test('--check shows who may call, and warns, without a key', async () => {
 test.each([['--check'], []])(
   'mistakes in the keys file stop the start, all at once, without a key: %s',
   async (...words) => {
-    const callers = { shop: { keys: [{ sha256: canary }], model: ['picture'] }, 'b b': {} };
+    const callers = { shop: { keys: [{ sha256: canary }], model: ['image'] }, 'b b': {} };
     const program = await startProgram({ models, env: { KEYS_FILE: await keysFile(callers) }, arguments: words });
     expect(await program.exited).toBe(1);
     const { stdout, stderr } = program.output;

@@ -8,13 +8,13 @@ import { asker } from '../helpers/ask-gateway.ts';
 import { type Called, callGateway } from '../helpers/call-gateway.ts';
 import { callersIn, gatewayKey, type StartedGateway, startGateway } from '../helpers/start-gateway.ts';
 import { fields, formHeaders, writeForm } from '../simulator/write-form.ts';
-import { editsPath, picture as pngOf } from './edits.ts';
+import { editsPath, pngImage as pngOf } from './edits.ts';
 import { exchange, modelsFile, openSocket, rawCall, requestLines, startUpstream, tinyPng } from './rig.ts';
 
 const patience = { timeout: 10_000 };
 const bearer = (key: string) => ({ authorization: `Bearer ${key}` });
 
-const onePicture = JSON.stringify({ created: 1, data: [{ b64_json: tinyPng }] });
+const oneImage = JSON.stringify({ created: 1, data: [{ b64_json: tinyPng }] });
 
 type Setup = {
   readonly callers: object;
@@ -24,12 +24,12 @@ type Setup = {
   readonly limits?: object;
 };
 
-/** A gateway with these callers in front of an upstream that makes one picture, whatever it is asked for. */
+/** A gateway with these callers in front of an upstream that makes one image, whatever it is asked for. */
 async function start({ callers, isHeld = false, lingerMs = 0, limits }: Setup) {
   const held: (() => void)[] = [];
   const upstream = await startUpstream((_request: IncomingMessage, response: ServerResponse) => {
     response.on('error', () => {});
-    const answer = () => void response.end(onePicture);
+    const answer = () => void response.end(oneImage);
     if (isHeld) held.push(answer);
     else answer();
   });
@@ -61,7 +61,7 @@ function expectLimited(answer: Called): void {
   expect(Number(answer.headers.get('retry-after-ms'))).toBeGreaterThan(0);
 }
 
-const accountOf = ({ app }: StartedGateway, key: string) => app.keyRing.find(key)?.account;
+const accountOf = ({ app }: StartedGateway, key: string) => app.keyStore.find(key)?.account;
 const seconds = expect.stringMatching(/^(\d+ms|\d+s|1m0s)$/);
 
 describe('keys', () => {
@@ -81,10 +81,12 @@ describe('keys', () => {
   test('a key that expires is refused on a connection that is kept alive', async () => {
     const { gateway } = await start({ callers: caller('shop') });
     const expiresAt = Date.now() + 60_000;
-    const [holder] = callersIn(caller('shop'), { models: [], aliases: new Map() });
-    const keys = (holder?.keys ?? []).map((key) => ({ ...key, expiresAt }));
+    const [consumer] = callersIn(caller('shop'), { models: [], aliases: new Map() });
+    const keys = (consumer?.keys ?? []).map((key) => ({ ...key, expiresAt }));
     const replace = (at: number) =>
-      gateway.app.keyRing.replace(holder ? [{ ...holder, keys: keys.map((key) => ({ ...key, expiresAt: at })) }] : []);
+      gateway.app.keyStore.replace(
+        consumer ? [{ ...consumer, keys: keys.map((key) => ({ ...key, expiresAt: at })) }] : [],
+      );
     replace(expiresAt);
     const agent = new Agent({ connections: 1 });
     onTestFinished(() => agent.destroy());
@@ -111,7 +113,7 @@ describe('keys', () => {
     const { gateway, held, ask } = await start({ callers: { ...caller('shop'), ...caller('mill') }, isHeld: true });
     const running = ask('shop');
     await expect.poll(() => held.length, patience).toBe(1);
-    gateway.app.keyRing.replace(callersIn(caller('mill'), { models: [], aliases: new Map() }));
+    gateway.app.keyStore.replace(callersIn(caller('mill'), { models: [], aliases: new Map() }));
     expect((await ask('shop')).status).toBe(401);
     held[0]?.();
     expect((await running).status).toBe(200);
@@ -161,10 +163,10 @@ describe('the models that a key may use', () => {
       const { text } = await ask({ path: '/v1/models', headers: bearer(key) });
       return (JSON.parse(text) as { data: { id: string }[] }).data.map(({ id }) => id);
     };
-    expect(await list('shop')).toEqual(['picture', 'dall-e-3', 'gpt-image-1']);
-    expect(await list('all')).toEqual(['picture', 'studio/poster', 'dall-e-3', 'dall-e-2', 'gpt-image-1']);
+    expect(await list('shop')).toEqual(['image', 'dall-e-3', 'gpt-image-1']);
+    expect(await list('all')).toEqual(['image', 'studio/poster', 'dall-e-3', 'dall-e-2', 'gpt-image-1']);
     for (const [id, status] of Object.entries({
-      picture: 200,
+      image: 200,
       'gpt-image-1': 200,
       'studio/poster': 404,
       nobody: 404,
@@ -216,7 +218,7 @@ describe('the models that a key may use', () => {
     const { ask } = await start({ callers: { ...caller('shop', { models: ['dall-e-3'] }), ...caller('all') } });
     const answer = await ask('shop');
     expect([answer.status, answer.json().error.code]).toEqual([400, 'missing_required_parameter']);
-    expect(answer.text).not.toContain('picture');
+    expect(answer.text).not.toContain('image');
     expect((await ask('all')).status).toBe(200);
   });
 });
@@ -452,8 +454,8 @@ describe('OpenAI’s SDK', () => {
       callers: caller('shop', { limits: { requests: 1, images: 5, windowMs: 2_000 } }),
     });
     const client = new OpenAI({ apiKey: 'shop', baseURL: `${gateway.url}/v1`, maxRetries: 0 });
-    await client.images.generate({ model: 'picture', prompt: 'a cat' });
-    const error: unknown = await client.images.generate({ model: 'picture', prompt: 'a dog' }).catch((one) => one);
+    await client.images.generate({ model: 'image', prompt: 'a cat' });
+    const error: unknown = await client.images.generate({ model: 'image', prompt: 'a dog' }).catch((one) => one);
     expect(error).toBeInstanceOf(RateLimitError);
     const { code, type, headers } = error as RateLimitError;
     expect([code, type]).toEqual(['rate_limit_exceeded', 'requests']);
@@ -462,12 +464,12 @@ describe('OpenAI’s SDK', () => {
     expect(headers?.get('x-ratelimit-remaining-images')).toBe('4');
     expect(Number(headers?.get('retry-after'))).toBeGreaterThanOrEqual(1);
     const patient = new OpenAI({ apiKey: 'shop', baseURL: `${gateway.url}/v1`, maxRetries: 3 });
-    expect((await patient.images.generate({ model: 'picture', prompt: 'a bird' })).data).toHaveLength(1);
+    expect((await patient.images.generate({ model: 'image', prompt: 'a bird' })).data).toHaveLength(1);
     expect(upstream.received).toBe(2);
   });
 
   test('throws a NotFoundError for a model that the key may not use', async () => {
-    const { gateway } = await start({ callers: caller('shop', { models: ['picture'] }) });
+    const { gateway } = await start({ callers: caller('shop', { models: ['image'] }) });
     const client = new OpenAI({ apiKey: 'shop', baseURL: `${gateway.url}/v1` });
     await expect(client.models.retrieve('dall-e-3')).rejects.toThrow(NotFoundError);
     await expect(client.images.generate({ model: 'dall-e-3', prompt: 'a cat' })).rejects.toThrow(NotFoundError);

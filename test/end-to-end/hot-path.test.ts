@@ -8,27 +8,27 @@ import { generationsPath, modelsFile, openSocket, rawCall, startUpstream, tinyPn
 // What makes the times of docs/performance.md; the times themselves belong to `npm run bench`.
 
 const megabyte = 1024 * 1024;
-const picture = `${tinyPng.slice(0, 88)}${'AAAA'.repeat(megabyte / 4)}`;
-const bytes = Buffer.from(picture, 'base64');
+const made = `${tinyPng.slice(0, 88)}${'AAAA'.repeat(megabyte / 4)}`;
+const bytes = Buffer.from(made, 'base64');
 
 const streamOf = (...events: string[]) => events.map((data) => `data: ${data}\n\n`).join('');
 
 const imagesStream = streamOf(
-  `{"type":"image_generation.partial_image","partial_image_index":0,"b64_json":"${picture}"}`,
-  `{"type":"image_generation.completed","b64_json":"${picture}"}`,
+  `{"type":"image_generation.partial_image","partial_image_index":0,"b64_json":"${made}"}`,
+  `{"type":"image_generation.completed","b64_json":"${made}"}`,
 );
 
-const item = `{"type":"image_generation_call","id":"ig_1","status":"completed","result":"${picture}"}`;
+const item = `{"type":"image_generation_call","id":"ig_1","status":"completed","result":"${made}"}`;
 
 const responseStream = streamOf(
-  `{"type":"response.image_generation_call.partial_image","partial_image_index":0,"partial_image_b64":"${picture}"}`,
+  `{"type":"response.image_generation_call.partial_image","partial_image_index":0,"partial_image_b64":"${made}"}`,
   `{"type":"response.output_item.done","item":${item}}`,
   `{"type":"response.completed","response":{"status":"completed","output":[${item}]}}`,
 );
 
 type Answer = (request: IncomingMessage, response: ServerResponse) => void;
 
-const images: Answer = (_request, response) => response.end(`{"created":7,"data":[{"b64_json":"${picture}"}]}`);
+const images: Answer = (_request, response) => response.end(`{"created":7,"data":[{"b64_json":"${made}"}]}`);
 const stream: Answer = (_request, response) => response.end(imagesStream);
 const link: Answer = ({ method, headers }, response) =>
   response.end(method === 'GET' ? bytes : `{"created":7,"data":[{"url":"http://${headers.host}/1"}]}`);
@@ -68,8 +68,8 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-describe('a picture is never parsed as JSON, nor written by it:', () => {
-  const edit = { model: 'studio/poster', images: [{ image_url: `data:image/png;base64,${picture}` }] };
+describe('an image is never parsed as JSON, nor written by it:', () => {
+  const edit = { model: 'studio/poster', images: [{ image_url: `data:image/png;base64,${made}` }] };
 
   test.each<[string, Answer, object, Record<string, unknown>?]>([
     ['base64 that passes', images, {}],
@@ -78,7 +78,7 @@ describe('a picture is never parsed as JSON, nor written by it:', () => {
     ['a link that becomes base64', link, { model: 'dall-e-3', response_format: 'b64_json' }],
     ['the answer of an agent', agent, { model: 'artist' }],
     ['the stream of an agent', agentStream, { model: 'artist', stream: true, partial_images: 1 }],
-    ['a picture to edit', images, edit],
+    ['an image to edit', images, edit],
   ])('%s', async (_, answer, members, modelKeys) => {
     const url = await startBoth(answer, modelKeys);
     const path = 'images' in members ? generationsPath.replace('generations', 'edits') : generationsPath;
@@ -91,7 +91,7 @@ describe('a picture is never parsed as JSON, nor written by it:', () => {
     });
     const text = await called.text();
     expect(called.status).toBe(200);
-    expect(text).toContain(picture);
+    expect(text).toContain(made);
     expect(longest()).toBeGreaterThan(0);
     expect(longest()).toBeLessThan(10_000);
   });

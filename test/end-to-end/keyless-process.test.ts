@@ -16,7 +16,7 @@ const nodeOptions = ['--import', tellLoaded];
 
 const keyless = (origin: string) => ({
   models: {
-    picture: {
+    image: {
       provider: 'azure-v1',
       model: 'gpt-image-2',
       baseURL: origin,
@@ -45,7 +45,7 @@ describe('a process', () => {
     const headers = { authorization: 'Bearer program-key' };
     const { status, json } = await callGateway(
       await program.listening(),
-      { model: 'picture', prompt: 'a cat' },
+      { model: 'image', prompt: 'a cat' },
       { headers },
     );
     expect([status, json().data.length]).toEqual([200, 1]);

@@ -35,9 +35,9 @@ async function openFull(): Promise<FileHandle> {
 }
 
 /** The first line of the log has them all: nearly a mebibyte. */
-const manyAliases = Object.fromEntries(Array.from({ length: 9_700 }, (_, n) => ['a'.repeat(100) + n, 'picture']));
+const manyAliases = Object.fromEntries(Array.from({ length: 9_700 }, (_, n) => ['a'.repeat(100) + n, 'image']));
 
-async function makePicture(url: string, key = 'program-key'): Promise<number> {
+async function makeImage(url: string, key = 'program-key'): Promise<number> {
   const answer = await request(`${url}${generationsPath}`, {
     method: 'POST',
     headers: { 'api-key': key, 'content-type': 'application/json' },
@@ -52,11 +52,11 @@ async function interrupt({ child, exited }: Program): Promise<number> {
   return await exited;
 }
 
-describe('a log that cannot be written: it is told once, pictures are made, and the process ends', () => {
+describe('a log that cannot be written: it is told once, images are made, and the process ends', () => {
   test.each(['false', 'true'])('as the disk is full (LOG_PRETTY=%s)', async (pretty) => {
     const stdout = (await openFull()).fd;
     const { program, url } = await startReady({ stdout, env: { LOG_PRETTY: pretty } });
-    expect([await makePicture(url), await makePicture(url)]).toEqual([200, 200]);
+    expect([await makeImage(url), await makeImage(url)]).toEqual([200, 200]);
     expect(await interrupt(program)).toBe(0);
     expect(program.output.stderr).toMatch(/^The log cannot be written.*ENOSPC.*\n$/);
   });
@@ -64,7 +64,7 @@ describe('a log that cannot be written: it is told once, pictures are made, and 
   test('as its reader has died', async () => {
     const { program, url } = await startReady({});
     program.child.stdout?.destroy();
-    expect([await makePicture(url), await makePicture(url)]).toEqual([200, 200]);
+    expect([await makeImage(url), await makeImage(url)]).toEqual([200, 200]);
     expect(await interrupt(program)).toBe(0);
     expect(program.output.stderr).toMatch(/^The log cannot be written.*EPIPE.*\n$/);
   });
@@ -73,7 +73,7 @@ describe('a log that cannot be written: it is told once, pictures are made, and 
     const stdout = (await openFull()).fd;
     const env = { HOST: '127.0.0.1', SIMULATOR_URL: 'http://127.0.0.1:0' };
     const { program, url } = await startReady({ entry: 'src/cli/demo.ts', stdout, env });
-    expect(await makePicture(url, 'demo-key')).toBe(200);
+    expect(await makeImage(url, 'demo-key')).toBe(200);
     expect(await interrupt(program)).toBe(0);
     expect(program.output.stderr).toMatch(/^The log cannot be written.*ENOSPC.*\n$/);
   });
@@ -91,11 +91,11 @@ test('a report that cannot be printed is no success', async () => {
 });
 
 describe('a log whose reader does not read', () => {
-  test('is lost from a limit on, which is told once, pictures are made, and the process ends', async () => {
+  test('is lost from a limit on, which is told once, images are made, and the process ends', async () => {
     const stdout = (await openPipe()).fd;
     const { program, url } = await startReady({ stdout, aliases: manyAliases });
     for (let lines = 0; lines < 300; lines += 1) await (await request(`${url}/v1/models`)).body.dump();
-    expect(await makePicture(url)).toBe(200);
+    expect(await makeImage(url)).toBe(200);
     expect(await interrupt(program)).toBe(0);
     expect(program.output.stderr).toMatch(
       /^The log has a reader that is too slow.*\nLines of the log were lost: \d+\n$/,

@@ -18,7 +18,7 @@ import { samplesLike, samplesOf } from './samples-of.ts';
 import { startStore } from './store.ts';
 
 const patience = { timeout: 10_000 };
-const picture = JSON.stringify({ data: [{ b64_json: tinyPng }] });
+const image = JSON.stringify({ data: [{ b64_json: tinyPng }] });
 
 /** A gateway in front of an upstream that holds every call until the test answers it. */
 async function startHeld(file: object = {}, modelKeys: Record<string, unknown> = {}) {
@@ -30,10 +30,10 @@ async function startHeld(file: object = {}, modelKeys: Record<string, unknown> =
 
 describe('metrics move with', () => {
   const route = `route="${generationsPath}"`;
-  const at = 'model="picture",target="1"';
+  const at = 'model="image",target="1"';
   const attempts = (outcome: string) => `{provider="azure-deployment",outcome="${outcome}",${at}}`;
 
-  test('a request for JSON: time, pictures, tokens, bytes, queue', async () => {
+  test('a request for JSON: time, images, tokens, bytes, queue', async () => {
     const { url } = await startRig();
     const { text } = await callGateway(url, { prompt: 'a cat', n: 2 });
     await expect
@@ -45,8 +45,8 @@ describe('metrics move with', () => {
     expect(samples).toMatchObject({
       [`gateway_requests_total{${route},status="200",end="answered"}`]: 1,
       [`gateway_request_duration_seconds_count{${route}}`]: 1,
-      'gateway_images_total{model="picture"}': 2,
-      'gateway_queue_duration_seconds_count{model="picture"}': 1,
+      'gateway_images_total{model="image"}': 2,
+      'gateway_queue_duration_seconds_count{model="image"}': 1,
       [`gateway_upstream_duration_seconds_count{${at}}`]: 1,
       [`gateway_tokens_total{${at},kind="text_in"}`]: 2,
       [`gateway_tokens_total{${at},kind="image_out"}`]: 8192,
@@ -71,7 +71,7 @@ describe('metrics move with', () => {
       });
     const samples = await samplesOf(url);
     expect(samples['gateway_requests_total{route="/v1/images/edits",status="200",end="answered"}']).toBe(1);
-    expect(samples['gateway_images_total{model="picture"}']).toBe(2);
+    expect(samples['gateway_images_total{model="image"}']).toBe(2);
     expect(samples[`gateway_tokens_total{${at},kind="image_in"}`]).toBe(250);
   });
 
@@ -82,8 +82,8 @@ describe('metrics move with', () => {
     await expect
       .poll(() => samplesLike(url, 'gateway_adaptations_total'), patience)
       .toEqual({
-        '{model="picture",adaptation="size=512x512>1024x1024"}': 1,
-        '{model="picture",adaptation="style=removed"}': 1,
+        '{model="image",adaptation="size=512x512>1024x1024"}': 1,
+        '{model="image",adaptation="style=removed"}': 1,
         '{model="dall-e-3",adaptation="n=fan-out"}': 1,
       });
     expect(await samplesLike(url, 'gateway_upstream_attempts_total')).toMatchObject({
@@ -96,7 +96,7 @@ describe('metrics move with', () => {
     ['failed', 'simulate:500'],
     ['not-processed', 'simulate:429-quota'],
     ['unknown', 'simulate:reset-before-headers'],
-    ['torn', 'simulate:reset'],
+    ['truncated', 'simulate:reset'],
   ])('a call that ends as %s', async (outcome, prompt) => {
     const { url } = await startRig();
     await callGateway(url, { prompt }).catch(() => {});
@@ -119,9 +119,9 @@ describe('metrics move with', () => {
       [`gateway_target_calls_waiting{${at}}`]: 1,
       gateway_held_bytes: expect.closeTo(2 * 1024 * 1024, -3),
     });
-    held[0]?.end(picture);
+    held[0]?.end(image);
     await expect.poll(() => held.length, patience).toBe(2);
-    held[1]?.end(picture);
+    held[1]?.end(image);
     await Promise.all(calls);
     await expect
       .poll(() => samplesOf(url), patience)
@@ -139,14 +139,14 @@ describe('metrics move with', () => {
     const calls = [callGateway(url, { prompt: 'a cat' }), callGateway(url, { prompt: 'a dog' })];
     await expect.poll(() => upstream.received, patience).toBe(1);
     await expect.poll(async () => (await samplesOf(url)).gateway_requests_waiting, patience).toBe(1);
-    held[0]?.end(picture);
+    held[0]?.end(image);
     await expect.poll(() => held.length, patience).toBe(2);
-    held[1]?.end(picture);
+    held[1]?.end(image);
     await Promise.all(calls);
     expect((await samplesOf(url)).gateway_requests_waiting).toBe(0);
   });
 
-  test('a caller that leaves, and one that takes its picture over', async () => {
+  test('a caller that leaves, and one that takes its image over', async () => {
     const { held, upstream, url } = await startHeld({ limits: { lingerMs: 10_000 } });
     const socket = openSocket(url);
     socket.write(rawCall({ prompt: 'a cat' }));
@@ -155,7 +155,7 @@ describe('metrics move with', () => {
     await expect.poll(async () => (await samplesOf(url)).gateway_orphans, patience).toBe(1);
     const again = callGateway(url, { prompt: 'a cat' });
     await expect.poll(async () => (await samplesOf(url)).gateway_orphans, patience).toBe(0);
-    held[0]?.end(picture);
+    held[0]?.end(image);
     await again;
     await expect
       .poll(() => samplesLike(url, 'gateway_upstream_attempts_total'), patience)
@@ -163,9 +163,9 @@ describe('metrics move with', () => {
         [attempts('delivered')]: 1,
       });
     expect(await samplesOf(url)).toMatchObject({
-      'gateway_retries_arrived_total{end="taken_over"}': 1,
+      'gateway_retries_arrived_total{end="rejoined"}': 1,
       [`gateway_requests_total{${route},status="499",end="left"}`]: 1,
-      'gateway_images_total{model="picture"}': 1,
+      'gateway_images_total{model="image"}': 1,
     });
   });
 
@@ -202,7 +202,7 @@ describe('the log line of a request', () => {
     const [line = {}] = log.filter(({ msg }) => msg === 'request');
     expect(line).toMatchObject({
       ...{ method: 'POST', route: generationsPath, status: 200, end: 'answered', outcome: 'delivered' },
-      ...{ model: 'picture', target: '1', provider: 'azure-deployment', attempts: 1, sent: true, adaptations: [] },
+      ...{ model: 'image', target: '1', provider: 'azure-deployment', attempts: 1, sent: true, adaptations: [] },
       ...{ count: 1, images: 1, cost: 0.12289, currency: 'USD', bytesOut: Buffer.byteLength(text) },
     });
     const steps = ['receiveMs', 'queueMs', 'upstreamMs', 'transferMs'].map((name) => line[name]);
@@ -218,10 +218,10 @@ describe('the log line of a request', () => {
     const upstream = await startUpstream((_request, response) => {
       asked += 1;
       if (asked === 1) response.writeHead(500, { 'apim-request-id': 'azure-1' }).end(error);
-      else response.end(picture);
+      else response.end(image);
     });
     const gateway = await startGateway(modelsFile(upstream.origin, 30_000, { maxRetries: 1 }), {
-      times: { backoffMs: 1, longestBackoffMs: 2, leastLeftMs: 0 },
+      times: { backoffMs: 1, maxBackoffMs: 2, minLeftMs: 0 },
     });
     const headers = { 'x-request-id': 'the-request' };
     expect((await callGateway(gateway.url, { prompt: 'a cat' }, { headers })).status).toBe(200);
@@ -229,7 +229,7 @@ describe('the log line of a request', () => {
     await expect.poll(() => lines().length, patience).toBe(2);
     const common = {
       requestId: 'the-request',
-      model: 'picture',
+      model: 'image',
       target: '1',
       provider: 'azure-deployment',
       sent: true,
@@ -304,7 +304,7 @@ describe('a trace', () => {
   });
 });
 
-test('no prompt, key, picture, signature or query is in metrics and log, whatever happens', async () => {
+test('no prompt, key, image, signature or query is in metrics and log, whatever happens', async () => {
   const simulator = await startSimulator({ operationMs: 5, partialMs: 1 });
   onTestFinished(() => simulator.close());
   const price = { textIn: 5, imageIn: 8, imageOut: 30 };

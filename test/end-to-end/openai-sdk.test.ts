@@ -15,14 +15,14 @@ import { modelsFile, requestLines, startRig, startUpstream, tinyPng } from './ri
 
 const clientOf = (url: string, apiKey = gatewayKey) => new OpenAI({ apiKey, baseURL: `${url}/v1` });
 
-async function dimensions(picture: Buffer): Promise<string> {
-  const { width, height } = await sharp(picture).metadata();
+async function dimensions(image: Buffer): Promise<string> {
+  const { width, height } = await sharp(image).metadata();
   return `${width}x${height}`;
 }
 
 const decode = (base64: string | undefined) => Buffer.from(base64 ?? '', 'base64');
 
-async function fetchPicture(url: string | undefined): Promise<Buffer> {
+async function fetchImage(url: string | undefined): Promise<Buffer> {
   const answer = await fetch(url ?? 'about:blank');
   expect(answer.status).toBe(200);
   return Buffer.from(await answer.arrayBuffer());
@@ -30,8 +30,8 @@ async function fetchPicture(url: string | undefined): Promise<Buffer> {
 
 describe('images.generate', () => {
   test.each([
-    ['picture', '1536x1024', 1],
-    ['picture', '1024x1536', 3],
+    ['image', '1536x1024', 1],
+    ['image', '1024x1536', 3],
     ['gpt-image-1', '1024x1024', 1],
     ['studio/poster', '1024x1536', 1],
     ['studio/poster', '1024x1024', 2],
@@ -64,10 +64,10 @@ describe('images.generate', () => {
     const answer = await clientOf(url).images.generate({ ...request, response_format: format ?? null });
     const [item] = answer.data ?? [];
     expect(Object.keys(item ?? {}).sort()).toEqual(['revised_prompt', 'url']);
-    expect(await dimensions(await fetchPicture(item?.url))).toBe('1792x1024');
+    expect(await dimensions(await fetchImage(item?.url))).toBe('1792x1024');
   });
 
-  test('dall-e-3 with response_format b64_json gives the picture and the revised prompt', async () => {
+  test('dall-e-3 with response_format b64_json gives the image and the revised prompt', async () => {
     const { url } = await startRig();
     const request = { model: 'dall-e-3', prompt: 'a cat', response_format: 'b64_json' } as const;
     const [item] = (await clientOf(url).images.generate(request)).data ?? [];
@@ -79,11 +79,11 @@ describe('images.generate', () => {
     const { url } = await startRig();
     const request = { model: 'dall-e-2', prompt: 'a cat', size: '256x256', n } as const;
     const answer = await clientOf(url).images.generate(request);
-    const pictures = await Promise.all((answer.data ?? []).map((item) => fetchPicture(item.url)));
-    expect(await Promise.all(pictures.map(dimensions))).toEqual(Array(n).fill('256x256'));
+    const images = await Promise.all((answer.data ?? []).map((item) => fetchImage(item.url)));
+    expect(await Promise.all(images.map(dimensions))).toEqual(Array(n).fill('256x256'));
   });
 
-  test.each([1, 3])('the legacy model with n = %i and b64_json gives the pictures themselves', async (n) => {
+  test.each([1, 3])('the legacy model with n = %i and b64_json gives the images themselves', async (n) => {
     const { url } = await startRig();
     const request = { model: 'dall-e-2', prompt: 'a cat', size: '512x512', n, response_format: 'b64_json' } as const;
     const { data, response } = await clientOf(url).images.generate(request).withResponse();
@@ -94,7 +94,7 @@ describe('images.generate', () => {
 
   test('the request id of an answer is the one in the log', async () => {
     const rig = await startRig();
-    const answer = await clientOf(rig.url).images.generate({ model: 'picture', prompt: 'a cat' });
+    const answer = await clientOf(rig.url).images.generate({ model: 'image', prompt: 'a cat' });
     await expect.poll(() => requestLines(rig)).toMatchObject([{ requestId: answer._request_id, images: 1 }]);
   });
 });
@@ -118,7 +118,7 @@ describe('errors', () => {
       { status: 400, code: 'content_policy_violation', type: 'image_generation_user_error' },
     ],
     [
-      'a picture that moderation blocks',
+      'an image that moderation blocks',
       BadRequestError,
       { prompt: 'simulate:moderation-blocked' },
       { status: 400, code: 'moderation_blocked', type: 'image_generation_user_error' },
@@ -157,7 +157,7 @@ describe('errors', () => {
 
   test.each(cases)('%s is the SDK’s class with code, type, param and request id', async (_, type, request, facts) => {
     const rig = await startRig({ modelKeys: { maxRetries: 1 }, timeoutMs: 20_000 });
-    const error = await failure(clientOf(rig.url).images.generate({ model: 'picture', prompt: 'a cat', ...request }));
+    const error = await failure(clientOf(rig.url).images.generate({ model: 'image', prompt: 'a cat', ...request }));
     expect(error).toBeInstanceOf(type);
     expect(error).toMatchObject({ param: null, ...facts });
     await expect.poll(() => requestLines(rig)).toHaveLength(1);
@@ -166,7 +166,7 @@ describe('errors', () => {
 
   test('a wrong key is an AuthenticationError', async () => {
     const { url } = await startRig();
-    const error = await failure(clientOf(url, 'wrong').images.generate({ model: 'picture', prompt: 'a cat' }));
+    const error = await failure(clientOf(url, 'wrong').images.generate({ model: 'image', prompt: 'a cat' }));
     expect(error).toBeInstanceOf(AuthenticationError);
     expect(error).toMatchObject({ status: 401, code: 'invalid_api_key', type: 'invalid_request_error', param: null });
     expect((error as AuthenticationError).requestID).toMatch(/^[0-9a-f-]{36}$/);
@@ -185,10 +185,10 @@ describe('models', () => {
     const { url } = await startRig();
     const ids: string[] = [];
     for await (const model of clientOf(url).models.list()) ids.push(model.id);
-    expect(ids).toEqual(['picture', 'studio/poster', 'dall-e-3', 'dall-e-2', 'gpt-image-1']);
+    expect(ids).toEqual(['image', 'studio/poster', 'dall-e-3', 'dall-e-2', 'gpt-image-1']);
   });
 
-  test.each(['picture', 'studio/poster', 'gpt-image-1'])('retrieve finds %s', async (id) => {
+  test.each(['image', 'studio/poster', 'gpt-image-1'])('retrieve finds %s', async (id) => {
     const { url } = await startRig();
     expect(await clientOf(url).models.retrieve(id)).toMatchObject({ id, object: 'model' });
   });
@@ -210,7 +210,7 @@ describe('with its own retries on, the SDK never buys twice', () => {
   async function buy({ name }: ScenarioDescription, { request, modelKeys }: Buying) {
     const rig = await startRig({ timeoutMs: 1_500, modelKeys: { maxRetries: 2, ...modelKeys } });
     const stream = await clientOf(rig.url)
-      .images.generate({ model: 'picture', ...request, prompt: `simulate:${name}` } as Generate)
+      .images.generate({ model: 'image', ...request, prompt: `simulate:${name}` } as Generate)
       .then((answer) => answer as object as AsyncIterable<unknown> | { readonly data: unknown })
       .catch(() => undefined);
     const reading = async () => {
@@ -250,13 +250,13 @@ describe('with its own retries on, the SDK never buys twice', () => {
     await buyAll(rows, { request: { model: 'dall-e-2', response_format: 'b64_json' } });
   });
 
-  test('when the upstream refuses the second picture in the same packet as the first', async () => {
+  test('when the upstream refuses the second image in the same packet as the first', async () => {
     const upstream = await startUpstream((_request, response) => {
       const filtered = { error: { code: 'contentFilter', message: 'filtered' } };
       response.end(JSON.stringify({ created: 1, data: [{ b64_json: tinyPng }, filtered] }));
     });
     const { url } = await startGateway(modelsFile(upstream.origin));
-    await failure(clientOf(url).images.generate({ model: 'picture', prompt: 'a cat', n: 2 }));
+    await failure(clientOf(url).images.generate({ model: 'image', prompt: 'a cat', n: 2 }));
     expect(upstream.received).toBe(1);
   });
 });

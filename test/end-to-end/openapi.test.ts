@@ -7,7 +7,7 @@ import { callerViews } from '../../src/http/write-error.ts';
 import { gatewayKey, startGateway } from '../helpers/start-gateway.ts';
 import { documentedResponse, operation, problems, problemsOf } from '../http/openapi/schema-checker.ts';
 import { fields, formHeaders, writeForm } from '../simulator/write-form.ts';
-import { dataUrl, overlay, picture } from './edits.ts';
+import { dataUrl, overlay, pngImage } from './edits.ts';
 import { readEvents } from './events.ts';
 import { modelsFile, type Rig, startRig, startUpstream, tinyPng } from './rig.ts';
 import { startStore } from './store.ts';
@@ -67,14 +67,14 @@ const edit = (body: unknown): Call => post(body, { path: '/v1/images/edits' });
 
 /** Headers that HTTP itself, or every server, has. */
 const usual = ['content-type', 'content-length', 'connection', 'date', 'keep-alive', 'transfer-encoding'];
-const ofPictures = ['x-content-type-options', 'content-disposition', 'content-security-policy', 'x-accel-buffering'];
+const ofImages = ['x-content-type-options', 'content-disposition', 'content-security-policy', 'x-accel-buffering'];
 
 /** That an answer is as the document says: its status, its content type, its body and its headers. */
 function expectDocumented({ method = 'GET', path, as = path.split('?')[0] ?? '' }: Call, answer: Answer): void {
   const response = documentedResponse(as, method, answer.status);
   expect(response, `${method} ${as} has no ${answer.status}`).toBeDefined();
   const undocumented = Object.keys(answer.headers).filter(
-    (name) => !usual.includes(name) && !ofPictures.includes(name) && !(name in (response?.headers ?? {})),
+    (name) => !usual.includes(name) && !ofImages.includes(name) && !(name in (response?.headers ?? {})),
   );
   if (method === 'HEAD') return;
   expect({ path, status: answer.status, undocumented }).toEqual({ path, status: answer.status, undocumented: [] });
@@ -106,7 +106,7 @@ function bodiesOf(type: string, text: string): unknown[] {
   return type === 'text/plain' ? [text] : [];
 }
 
-const example = (path: string): string => path.replace('{id}', 'picture').replace(/\{\w+\}/g, 'picture');
+const example = (path: string): string => path.replace('{id}', 'image').replace(/\{\w+\}/g, 'image');
 
 describe('every route', () => {
   test('is in the document, or is a refusal; and nothing else is in it', async () => {
@@ -165,11 +165,11 @@ describe('the document', () => {
   });
 });
 
-const twoPictures = { prompt: 'a cat', n: 2, size: '1024x1024', quality: 'low', user: null };
+const twoImages = { prompt: 'a cat', n: 2, size: '1024x1024', quality: 'low', user: null };
 
 describe('real answers are as documented', () => {
   test.each<[string, unknown]>([
-    ['base64', twoPictures],
+    ['base64', twoImages],
     ['a model that rewrites prompts', { model: 'dall-e-3', prompt: 'a cat', style: 'vivid' }],
     ['links', { model: 'dall-e-3', prompt: 'a cat', response_format: 'url' }],
     ['the asynchronous flow', { model: 'dall-e-2', prompt: 'a cat', n: 2, size: '256x256' }],
@@ -178,7 +178,7 @@ describe('real answers are as documented', () => {
     ['a stream of a model that has none', { model: 'dall-e-3', prompt: 'a cat', stream: true }],
     ['a stream that ends in an error', { prompt: 'simulate:stream-error-late', stream: true, partial_images: 1 }],
     ['a stream that is cut', { prompt: 'simulate:stream-cut', stream: true, partial_images: 1 }],
-  ])('pictures: %s', async (_, body) => {
+  ])('images: %s', async (_, body) => {
     const rig = await startRig();
     expect(problems('GenerationRequest', body)).toBe('');
     const headers = { ...key, ...json, 'x-gateway-timeout-ms': '30000', 'x-gateway-max-retries': '0' };
@@ -188,7 +188,7 @@ describe('real answers are as documented', () => {
     expectDocumented(call, answer);
   });
 
-  test('an error in the middle of a picture', async () => {
+  test('an error in the middle of an image', async () => {
     const upstream = await startUpstream((_request, response) => {
       response.writeHead(200, { 'content-type': 'text/event-stream' });
       const start = '{"type":"image_generation.completed","b64_json":"';
@@ -206,7 +206,7 @@ describe('real answers are as documented', () => {
 
   test('edits, as a form and as JSON, and as a stream', async () => {
     const rig = await startRig();
-    const [png, mask] = [await picture(), await overlay()];
+    const [png, mask] = [await pngImage(), await overlay()];
     const files = [
       { name: 'image', bytes: png, filename: 'a.png', type: 'image/png' },
       { name: 'mask', bytes: mask, filename: 'b.png', type: 'image/png' },
@@ -260,7 +260,7 @@ describe('real answers are as documented', () => {
     [401, { path: '/v1/models', headers: {} }],
     [404, { path: '/v1/images/files/unknown', as: '/v1/images/files/{id}' }],
     [200, { path: '/v1/models' }],
-    [200, { path: '/v1/models/picture', as: '/v1/models/{id}' }],
+    [200, { path: '/v1/models/image', as: '/v1/models/{id}' }],
     [200, { path: '/v1/models', method: 'HEAD' }],
     [200, { path: '/' }],
     [200, { path: '/healthz', headers: {} }],
@@ -274,9 +274,9 @@ describe('real answers are as documented', () => {
     expectDocumented(call, answer);
   });
 
-  test('what a key has left, and what pictures cost', async () => {
+  test('what a key has left, and what images cost', async () => {
     const { simulator } = await startRig();
-    const models = modelsFile(simulator.origin, 60_000, { price: { pictures: [{ price: 0.04 }] } });
+    const models = modelsFile(simulator.origin, 60_000, { price: { images: [{ price: 0.04 }] } });
     const callers = { team: { keys: [{ key: 'team-key' }], limits: { requests: 1, images: 5 } } };
     const gateway = await startGateway(models, { callers });
     const call = post({ prompt: 'a cat' }, { headers: { ...json, 'api-key': 'team-key' } });
@@ -296,7 +296,7 @@ describe('real answers are as documented', () => {
   });
 
   test('the metrics, for a key that may use some models only', async () => {
-    const callers = { team: { keys: [{ key: 'team-key' }], models: ['picture'] } };
+    const callers = { team: { keys: [{ key: 'team-key' }], models: ['image'] } };
     const gateway = await startGateway(modelsFile('https://one.openai.azure.com'), { callers });
     const call = { path: '/metrics', headers: { 'api-key': 'team-key' } };
     const answer = await ask(gateway, call);
@@ -331,7 +331,7 @@ describe('real answers are as documented', () => {
     expect(answer.headers.allow).toBe('GET, HEAD');
   });
 
-  test('a hosted picture', async () => {
+  test('a hosted image', async () => {
     const { store } = await startStore();
     const rig: Rig = await startRig({ store });
     const made = await ask(rig, post({ prompt: 'a cat', response_format: 'url' }));

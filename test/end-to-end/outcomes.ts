@@ -3,7 +3,7 @@ import { type ScenarioDescription, scenarios } from '../../simulator/scenarios.t
 import { callGateway } from '../helpers/call-gateway.ts';
 import { inWords, streamGateway } from './events.ts';
 
-/** Status, code, `x-should-retry` and `retry-after-ms` in one line, or `torn`. */
+/** Status, code, `x-should-retry` and `retry-after-ms` in one line, or `truncated`. */
 export async function outcome(url: string, body: Record<string, unknown>): Promise<string> {
   try {
     const { status, headers, json } = await callGateway(url, body);
@@ -12,7 +12,7 @@ export async function outcome(url: string, body: Record<string, unknown>): Promi
     const wait = headers.get('retry-after-ms');
     return [`${status} ${error.code}`, headers.get('x-should-retry'), wait].filter((part) => part !== null).join(', ');
   } catch {
-    return 'torn';
+    return 'truncated';
   }
 }
 

@@ -96,8 +96,8 @@ describe('seed', () => {
   });
 
   test.each([
-    ['picture', 7],
-    ['picture', 'qwertyui'],
+    ['image', 7],
+    ['image', 'qwertyui'],
     ['dall-e-2', 7],
     ['dall-e-3', 'qwertyui'],
   ])('is removed where the model %s has none, and reported: %j', async (model, seed) => {

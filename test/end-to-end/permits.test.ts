@@ -10,7 +10,7 @@ import { modelsFile, openSocket, rawCall, startUpstream, tinyPng } from './rig.t
 
 const patience = { timeout: 10_000 };
 const bearer = 'authorization: Bearer shop';
-const onePicture = JSON.stringify({ created: 1, data: [{ b64_json: tinyPng }] });
+const oneImage = JSON.stringify({ created: 1, data: [{ b64_json: tinyPng }] });
 
 type Setup = { readonly keyLimits?: object; readonly limits?: object; readonly lingerMs?: number };
 
@@ -31,11 +31,11 @@ async function start({ keyLimits = {}, limits = {}, lingerMs = 60_000 }: Setup =
 
 type Rig = Awaited<ReturnType<typeof start>>;
 
-const accountOf = ({ app }: StartedGateway) => app.keyRing.find('shop')?.account;
+const accountOf = ({ app }: StartedGateway) => app.keyStore.find('shop')?.account;
 
 /** Permits at once of the key, and bytes of the process, that are held. */
 const holdings = ({ app }: StartedGateway) => [
-  app.keyRing.find('shop')?.account.running,
+  app.keyStore.find('shop')?.account.running,
   app.gateway.admission.heldBytes > 0,
 ];
 
@@ -51,7 +51,7 @@ async function askAndLeave({ upstream, gateway }: Rig, prompt: string): Promise<
 
 async function expectAtRest({ app }: StartedGateway): Promise<void> {
   await expect.poll(() => app.gateway.inFlight, patience).toBe(0);
-  expect([app.keyRing.find('shop')?.account.running, app.gateway.admission.heldBytes]).toEqual([0, 0]);
+  expect([app.keyStore.find('shop')?.account.running, app.gateway.admission.heldBytes]).toEqual([0, 0]);
 }
 
 describe('a caller that may have one request at once', () => {
@@ -75,12 +75,12 @@ describe('a caller that may have one request at once', () => {
     const again = rig.ask('a cat');
     await expect.poll(() => rig.gateway.app.gateway.orphans, patience).toBe(0);
     expect((await rig.ask('a dog')).json().error.code).toBe('rate_limit_exceeded');
-    rig.held[0]?.end(onePicture);
+    rig.held[0]?.end(oneImage);
     expect((await again).status).toBe(200);
     await expectAtRest(rig.gateway);
     const next = rig.ask('a dog');
     await expect.poll(() => rig.held.length, patience).toBe(2);
-    rig.held[1]?.end(onePicture);
+    rig.held[1]?.end(oneImage);
     expect((await next).status).toBe(200);
     expect(rig.upstream.received).toBe(2);
     await expectAtRest(rig.gateway);
@@ -108,7 +108,7 @@ describe('a caller that may have one request at once', () => {
     socket.write(rawCall({ prompt: 'a dog' }, [bearer]).slice(0, -5));
     const [answer] = (await once(socket, 'data')) as [Buffer];
     expect(answer.toString('latin1')).toMatch(/^HTTP\/1\.1 429 /);
-    rig.held[0]?.end(onePicture);
+    rig.held[0]?.end(oneImage);
     expect((await first).status).toBe(200);
   });
 });
@@ -126,7 +126,7 @@ describe('a process with room for one request', () => {
     await expect.poll(() => rig.gateway.app.gateway.orphans, patience).toBe(0);
     for (const number of [1, 2, 3]) {
       await expect.poll(() => rig.held.length, patience).toBe(number);
-      rig.held[number - 1]?.end(onePicture);
+      rig.held[number - 1]?.end(oneImage);
     }
     expect((await Promise.all([again, ...waiting])).map(({ status }) => status)).toEqual([200, 200, 200]);
     expect(rig.upstream.received).toBe(3);
@@ -142,7 +142,7 @@ describe('what a generation holds is free again', () => {
     const answer = rig.ask('a cat', { n: 2 });
     await expect.poll(() => rig.held.length, patience).toBe(1);
     expect(holdings(rig.gateway)).toEqual([1, true]);
-    rig.held[0]?.end(onePicture);
+    rig.held[0]?.end(oneImage);
     await answer;
     await expectAtRest(rig.gateway);
     expect(await accountOf(rig.gateway)?.usage('images')).toMatchObject({ remaining: 8 });
@@ -200,7 +200,7 @@ describe('what a generation holds is free again', () => {
     await expect.poll(() => accountOf(rig.gateway)?.usage('images'), patience).toMatchObject({ remaining: 6 });
     expect((await rig.ask('a bird', { n: 7 })).json().error.code).toBe('rate_limit_exceeded');
     await expect.poll(() => holdings(rig.gateway), patience).toEqual([1, true]);
-    rig.held[0]?.end(onePicture);
+    rig.held[0]?.end(oneImage);
     await running;
     await expectAtRest(rig.gateway);
     expect(await accountOf(rig.gateway)?.usage('images')).toMatchObject({ remaining: 6 });
@@ -214,7 +214,7 @@ describe('what a generation holds is free again', () => {
     expect(holdings(rig.gateway)).toEqual([1, true]);
     const again = rig.ask('a cat');
     await expect.poll(() => rig.gateway.app.gateway.orphans, patience).toBe(0);
-    rig.held[0]?.end(onePicture);
+    rig.held[0]?.end(oneImage);
     expect((await again).status).toBe(200);
     expect(rig.upstream.received).toBe(1);
     await expectAtRest(rig.gateway);

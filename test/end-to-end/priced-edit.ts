@@ -1,7 +1,7 @@
 import sharp from 'sharp';
 import { gatewayKey } from '../helpers/start-gateway.ts';
 
-/** A plain picture. @param edge in pixels */
+/** A plain image. @param edge in pixels */
 export async function pngOf(edge: number): Promise<Buffer> {
   return sharp({ create: { width: edge, height: edge, channels: 3, background: 'red' } })
     .png()
@@ -9,10 +9,10 @@ export async function pngOf(edge: number): Promise<Buffer> {
 }
 
 /** An edit as a form. */
-export async function askForm(url: string, prompt: string, pictures: readonly Buffer[]): Promise<Response> {
+export async function askForm(url: string, prompt: string, images: readonly Buffer[]): Promise<Response> {
   const form = new FormData();
   form.set('prompt', prompt);
-  for (const picture of pictures) form.append('image[]', new Blob([new Uint8Array(picture)]), 'picture.png');
+  for (const image of images) form.append('image[]', new Blob([new Uint8Array(image)]), 'image.png');
   const answer = await fetch(`${url}/v1/images/edits`, {
     method: 'POST',
     headers: { 'api-key': gatewayKey },

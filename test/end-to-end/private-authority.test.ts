@@ -34,7 +34,7 @@ async function startPrivateAzure() {
     apiKey: 'k',
     maxRetries: 0,
   };
-  return { models: { models: { picture: target } }, seen };
+  return { models: { models: { image: target } }, seen };
 }
 
 describe('a certificate of a private authority', () => {
@@ -43,14 +43,14 @@ describe('a certificate of a private authority', () => {
     const proxy = await startConnectProxy();
     const file = isProxied ? { ...models, egressProxy: proxy.origin } : models;
     const program = await startProgram({ models: file, env: trusting });
-    const { status } = await callGateway(await program.listening(), { model: 'picture', prompt: 'a cat' }, { headers });
+    const { status } = await callGateway(await program.listening(), { model: 'image', prompt: 'a cat' }, { headers });
     expect([status, seen, proxy.asked.length]).toEqual([200, ['POST'], isProxied ? 1 : 0]);
   });
 
   test('is refused without it: nothing was sent, and nothing was billed', async () => {
     const { models, seen } = await startPrivateAzure();
     const program = await startProgram({ models });
-    const answer = await callGateway(await program.listening(), { model: 'picture', prompt: 'a cat' }, { headers });
+    const answer = await callGateway(await program.listening(), { model: 'image', prompt: 'a cat' }, { headers });
     expect([answer.status, answer.json().error.code]).toEqual([503, 'upstream_unavailable']);
     expect(answer.json().error.message).toContain('Nothing was sent to it and nothing was billed');
     expect(seen).toEqual([]);

@@ -88,10 +88,10 @@ describe('a start that cannot succeed', () => {
   });
 
   test('a DATA_DIR that cannot be there: it says so in one sentence', async () => {
-    const env = { DATA_DIR: '/dev/null/pictures' };
+    const env = { DATA_DIR: '/dev/null/images' };
     const program = await startProgram({ models: modelsFile('https://one.openai.azure.com'), env });
     expect(await failedStart(program)).toBe(
-      'DATA_DIR cannot be used (/dev/null/pictures): a part of the path is not a directory.\n',
+      'DATA_DIR cannot be used (/dev/null/images): a part of the path is not a directory.\n',
     );
   });
 
@@ -128,12 +128,8 @@ describe('a start that cannot succeed', () => {
 });
 
 describe('what is allowed, but should be seen to', () => {
-  const models = { models: { picture: { ...v1Target, model: 'my-deployment', apiKey: canary } } };
-  const warned = [
-    'models.picture.apiKey (line 1): this secret',
-    'models.picture.model (line 1): no family',
-    'key 1 of 1',
-  ];
+  const models = { models: { image: { ...v1Target, model: 'my-deployment', apiKey: canary } } };
+  const warned = ['models.image.apiKey (line 1): this secret', 'models.image.model (line 1): no family', 'key 1 of 1'];
 
   test('stands at the end of what --check prints, which ends well', async () => {
     const program = await startProgram({ models, arguments: ['--check'] });
@@ -194,7 +190,7 @@ describe('--check', () => {
   test('takes a variable that the models file reads for no misspelt one of the gateway', async () => {
     const target = { ...v1Target, headers: { 'cf-aig-authorization': `$\{GATEWAY_TOKEN}` } };
     const check = (env: Record<string, string>) =>
-      startProgram({ models: { models: { picture: target } }, arguments: ['--check'], env });
+      startProgram({ models: { models: { image: target } }, arguments: ['--check'], env });
     const program = await check({ GATEWAY_TOKEN: canary });
     expect([await program.exited, program.output.stderr]).toEqual([0, '']);
     const said = await failedStart(await check({ GATEWAY_TOKEN: canary, GATEWAY_KEY: canary }));
@@ -208,7 +204,7 @@ describe('--check', () => {
       Object.entries(models as object).map(([name, model]) => [name, { ...model, apiKey: canary }]),
     );
     const program = await startProgram({
-      models: { defaultModel: 'picture', aliases, models: secret },
+      models: { defaultModel: 'image', aliases, models: secret },
       arguments: ['--check'],
     });
     expect(await program.exited).toBe(0);
@@ -218,7 +214,7 @@ describe('--check', () => {
     expect(stdout).not.toContain('program-key');
     const base = 'https://one.openai.azure.com/openai';
     for (const line of [
-      'picture (default model; also called gpt-image-1; deadline 60 s)',
+      'image (default model; also called gpt-image-1; deadline 60 s)',
       'studio/poster (',
       'dall-e-3 (',
       'dall-e-2 (',
@@ -258,14 +254,14 @@ async function holdIdleConnection(url: string): Promise<Socket> {
   return socket;
 }
 
-const onePicture = JSON.stringify({ created: 1, data: [{ b64_json: tinyPng }] });
+const oneImage = JSON.stringify({ created: 1, data: [{ b64_json: tinyPng }] });
 
 /** A gateway process in front of an upstream that answers each call when the test says so. */
 async function startHeldProgram() {
   const released = Promise.withResolvers<void>();
   const upstream = await startUpstream(async (_request, response) => {
     await released.promise;
-    response.end(onePicture);
+    response.end(oneImage);
   });
   const program = await startProgram({ models: modelsFile(upstream.origin) });
   const url = await program.listening();
@@ -380,7 +376,7 @@ describe('the end of the process', () => {
     await expect.poll(() => upstream.connections, patience).toBe(0);
   });
 
-  test('the drain limit in the middle of a picture that its reader does not read: torn, and the process ends', async () => {
+  test('the drain limit in the middle of an image that its reader does not read: truncated, and the process ends', async () => {
     const simulator = await startSimulator();
     onTestFinished(() => simulator.close());
     const program = await startProgram({
@@ -432,7 +428,7 @@ describe('a running process', () => {
     8_000,
   );
 
-  test('survives a caller that leaves in the middle of a picture', async () => {
+  test('survives a caller that leaves in the middle of an image', async () => {
     const simulator = await startSimulator();
     onTestFinished(() => simulator.close());
     const program = await startProgram({ models: modelsFile(simulator.origin) });

@@ -82,11 +82,11 @@ test('a key that is added is valid, and one that is gone is refused on a connect
 
 test('models and the keys that name them are replaced together, or neither', async () => {
   const { key, sha256 } = makeKey();
-  const { program, modelsOf } = await start(callersOf({ shop: sha256 }, { models: ['picture'] }));
-  const { picture } = file.models;
-  await replaceFile(program, 'models.json', { models: { poster: picture } });
+  const { program, modelsOf } = await start(callersOf({ shop: sha256 }, { models: ['image'] }));
+  const { image } = file.models;
+  await replaceFile(program, 'models.json', { models: { poster: image } });
   expect(await refuseReload(program)).toMatch(/config\/keys\.json[\s\S]*callers\.shop\.models\[0\]/);
-  expect(await modelsOf(key)).toContain('picture');
+  expect(await modelsOf(key)).toContain('image');
   expect(await modelsOf(key)).not.toContain('poster');
   await replaceFile(program, 'config/keys.json', callersOf({ shop: sha256 }, { models: ['poster'] }));
   await reload(program);
@@ -103,7 +103,7 @@ test.each<[string, unknown]>([
   const { program, modelsOf } = await start(callersOf({ shop: sha256 }));
   const before = await modelsOf(key);
   await replaceFile(program, 'config/keys.json', content);
-  await replaceFile(program, 'models.json', { models: { ...file.models, poster: file.models.picture } });
+  await replaceFile(program, 'models.json', { models: { ...file.models, poster: file.models.image } });
   expect(await refuseReload(program)).toContain('config/keys.json');
   expect([await modelsOf(key), await modelsOf('other')]).toEqual([before, [401]]);
   expect(program.output.stdout).not.toContain(canary);

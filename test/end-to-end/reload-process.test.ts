@@ -9,7 +9,7 @@ import { type Program, startProgram } from './program.ts';
 import { generationsPath, modelsFile, startUpstream, tinyPng } from './rig.ts';
 
 const patience = { timeout: 15_000, interval: 20 };
-const picture = JSON.stringify({ created: 1, data: [{ b64_json: tinyPng }] });
+const image = JSON.stringify({ created: 1, data: [{ b64_json: tinyPng }] });
 const canary = 'upstream-key-canary';
 const headers = { 'api-key': 'program-key', 'content-type': 'application/json' };
 
@@ -17,7 +17,7 @@ type File = { readonly models: Record<string, object> };
 
 const fileAt = (origin: string) => modelsFile(origin) as File;
 /** The same with one more model. */
-const withPoster = (file: File) => ({ ...file, models: { ...file.models, poster: file.models.picture } });
+const withPoster = (file: File) => ({ ...file, models: { ...file.models, poster: file.models.image } });
 
 const modelsIn = ({ directory }: Program) => join(directory, 'models.json');
 
@@ -39,7 +39,7 @@ async function metricOf(url: string, name: string): Promise<number> {
   return Number(lines.find((line) => line.startsWith(`${name} `))?.slice(name.length + 1));
 }
 
-function ask(url: string, prompt: string, model = 'picture') {
+function ask(url: string, prompt: string, model = 'image') {
   return request(`${url}${generationsPath}`, { method: 'POST', headers, body: JSON.stringify({ model, prompt }) });
 }
 
@@ -48,7 +48,7 @@ async function startHeldCall() {
   const { promise: released, resolve: release } = Promise.withResolvers<void>();
   const upstream = await startUpstream(async (_request, response) => {
     await released;
-    response.end(picture);
+    response.end(image);
   });
   const program = await startProgram({ models: fileAt(upstream.origin) });
   const url = await program.listening();
@@ -74,7 +74,7 @@ async function expectCleanEnd(program: Program): Promise<void> {
 
 describe('SIGHUP', () => {
   test('with a new model: it is there, it is counted, and the process goes on', async () => {
-    const upstream = await startUpstream((_request, response) => void response.end(picture));
+    const upstream = await startUpstream((_request, response) => void response.end(image));
     const file = fileAt(upstream.origin);
     const program = await startProgram({ models: file });
     const url = await program.listening();
@@ -94,21 +94,21 @@ describe('SIGHUP', () => {
   });
 
   test.each<[string, string | object, RegExp[]]>([
-    ['a file that is half written', '{"models": {"picture": {"provider": "azure', [/not valid JSON at line 1/]],
+    ['a file that is half written', '{"models": {"image": {"provider": "azure', [/not valid JSON at line 1/]],
     ['an empty file', '', [/not valid JSON|must hold an object/]],
     [
       'a file with several mistakes',
-      { models: { picture: { provider: 'azure-v1', apikey: canary }, other: { provider: canary } } },
+      { models: { image: { provider: 'azure-v1', apikey: canary }, other: { provider: canary } } },
       [
-        /models\.picture\.apikey.*did you mean `apiKey`/,
-        /models\.picture\.baseURL.*is required/,
+        /models\.image\.apikey.*did you mean `apiKey`/,
+        /models\.image\.baseURL.*is required/,
         /models\.other\.provider/,
       ],
     ],
     // biome-ignore lint/suspicious/noTemplateCurlyInString: the syntax of the models file is meant
-    ['a variable that is not set', { models: { picture: { apiKey: '${NOT_SET}' } } }, [/NOT_SET is not set/]],
+    ['a variable that is not set', { models: { image: { apiKey: '${NOT_SET}' } } }, [/NOT_SET is not set/]],
   ])('with %s: the old configuration goes on, and the log names every problem', async (_, content, expected) => {
-    const upstream = await startUpstream((_request, response) => void response.end(picture));
+    const upstream = await startUpstream((_request, response) => void response.end(image));
     const program = await startProgram({ models: fileAt(upstream.origin) });
     const url = await program.listening();
     const names = await namesOf(url);
@@ -130,7 +130,7 @@ describe('SIGHUP', () => {
 
   test('deletes the target of a request that runs: that one completes, and is paid once', async () => {
     const { upstream, program, url, call, release } = await startHeldCall();
-    const { picture: model } = fileAt('http://127.0.0.1:9').models;
+    const { image: model } = fileAt('http://127.0.0.1:9').models;
     await writeModels(program, { models: { poster: model } });
     program.child.kill('SIGHUP');
     await expect.poll(() => namesOf(url), patience).toEqual(['poster']);
@@ -147,11 +147,11 @@ describe('SIGHUP', () => {
     const keys: unknown[] = [];
     const upstream = await startUpstream(({ headers: sent }, response) => {
       keys.push(sent['api-key']);
-      response.end(picture);
+      response.end(image);
     });
     const file = fileAt(upstream.origin);
     // biome-ignore lint/suspicious/noTemplateCurlyInString: the syntax of the models file is meant
-    const models = { picture: { ...file.models.picture, apiKey: '${EAST_KEY:-none}-${WEST_KEY:-none}' } };
+    const models = { image: { ...file.models.image, apiKey: '${EAST_KEY:-none}-${WEST_KEY:-none}' } };
     const program = await startProgram({ models: { models }, env: { WEST_KEY: 'given' } });
     const url = await program.listening();
     await (await ask(url, 'one')).body.dump();
@@ -225,7 +225,7 @@ describe('SIGHUP', () => {
 test('20 reloads under 50 requests in flight: no caller meets an error, and nothing is bought twice', async () => {
   const upstream = await startUpstream(async (_request, response) => {
     await wait(50);
-    response.end(picture);
+    response.end(image);
   });
   const file = fileAt(upstream.origin);
   const program = await startProgram({ models: file });
@@ -244,8 +244,8 @@ test('20 reloads under 50 requests in flight: no caller meets an error, and noth
   for (let reload = 0; reload < 20; reload += 1) {
     const before = answered;
     // By turns the model’s target is changed, and unchanged beside another model; every fifth file is broken.
-    const { picture: model } = file.models;
-    const models = { ...file.models, picture: { ...model, apiKey: `key-${reload >> 1}` }, [`model-${reload}`]: model };
+    const { image: model } = file.models;
+    const models = { ...file.models, image: { ...model, apiKey: `key-${reload >> 1}` }, [`model-${reload}`]: model };
     await writeModels(program, reload % 5 === 4 ? '{' : { ...file, models });
     program.child.kill('SIGHUP');
     await expect.poll(() => applied(program).length + refused(program).length, patience).toBeGreaterThan(reload);

@@ -11,8 +11,8 @@ import { exchange, openSocket, rawCall, startUpstream, tinyPng } from './rig.ts'
 import { samplesLike } from './samples-of.ts';
 
 const patience = { timeout: 10_000 };
-const picture = JSON.stringify({ created: 1, data: [{ b64_json: tinyPng }] });
-const quick = { lingerMs: 10_000, backoffMs: 5, longestBackoffMs: 10, leastLeftMs: 0, breakerOpenMs: 60_000 };
+const made = JSON.stringify({ created: 1, data: [{ b64_json: tinyPng }] });
+const quick = { lingerMs: 10_000, backoffMs: 5, maxBackoffMs: 10, minLeftMs: 0, breakerOpenMs: 60_000 };
 
 type Keys = Record<string, unknown>;
 
@@ -20,7 +20,7 @@ const targetAt = (origin: string, keys: Keys = {}) => ({
   ...{ provider: 'azure-v1', model: 'gpt-image-1.5', baseURL: origin, apiKey: 'key', ...keys },
 });
 
-const fileOf = (models: Keys, more: Keys = {}) => ({ defaultModel: 'picture', models, ...more });
+const fileOf = (models: Keys, more: Keys = {}) => ({ defaultModel: 'image', models, ...more });
 
 /** Puts another models file in force, as the process does. */
 function replace({ app }: StartedGateway, models: object): void {
@@ -35,7 +35,7 @@ async function startHeld(keys: Keys = {}, more: Keys = {}) {
     held.push(response);
   });
   const target = targetAt(upstream.origin, keys);
-  const gateway = await startGateway(fileOf({ picture: target }, more), { times: quick });
+  const gateway = await startGateway(fileOf({ image: target }, more), { times: quick });
   const arrived = (count: number) => expect.poll(() => upstream.received, patience).toBe(count);
   return { held, upstream, target, gateway, arrived };
 }
@@ -44,7 +44,7 @@ async function startHeld(keys: Keys = {}, more: Keys = {}) {
 async function startAnswering(answer: (response: ServerResponse, key: unknown) => void, keys: Keys = {}) {
   const upstream = await startUpstream((request, response) => answer(response, request.headers['api-key']));
   const target = targetAt(upstream.origin, { maxRetries: 0, ...keys });
-  const gateway = await startGateway(fileOf({ picture: target }), { times: quick });
+  const gateway = await startGateway(fileOf({ image: target }), { times: quick });
   return { upstream, target, gateway };
 }
 
@@ -57,20 +57,20 @@ describe('another models file', () => {
       const answer = await fetch(`${gateway.url}/v1/models`, { headers: { 'api-key': gatewayKey } });
       return ((await answer.json()) as { data: { id: string }[] }).data.map(({ id }) => id);
     };
-    expect(await names()).toEqual(['picture']);
+    expect(await names()).toEqual(['image']);
     replace(gateway, { defaultModel: 'alias', aliases: { alias: 'poster' }, models: { poster: target } });
     expect(await names()).toEqual(['poster', 'alias']);
-    expect((await callGateway(gateway.url, { model: 'picture', prompt: 'a cat' })).status).toBe(404);
+    expect((await callGateway(gateway.url, { model: 'image', prompt: 'a cat' })).status).toBe(404);
     const call = callGateway(gateway.url, { prompt: 'a cat' });
     await expect.poll(() => held.length, patience).toBe(1);
-    held[0]?.end(picture);
+    held[0]?.end(made);
     expect((await call).headers.get('x-gateway-model')).toBe('poster');
   });
 
   test('changes nothing while it is only made ready', async () => {
     const { gateway } = await startHeld();
     const { gateway: before, models } = gateway.app;
-    gateway.app.prepare(parseModels(JSON.stringify(fileOf({ picture: elsewhere, poster: elsewhere })), {}), undefined);
+    gateway.app.prepare(parseModels(JSON.stringify(fileOf({ image: elsewhere, poster: elsewhere })), {}), undefined);
     expect(gateway.app.gateway).toBe(before);
     expect(gateway.app.models).toBe(models);
     expect(() => gateway.app.prepare({ ...models, models: [{} as never] }, undefined)).toThrow();
@@ -78,9 +78,9 @@ describe('another models file', () => {
   });
 
   test('can be the first one that needs tokens', async () => {
-    const { upstream, gateway } = await startAnswering((response) => response.end(picture));
+    const { upstream, gateway } = await startAnswering((response) => response.end(made));
     const { apiKey: _key, ...target } = targetAt(upstream.origin);
-    const keyless = fileOf({ picture: { ...target, auth: { entra: { scope: 'https://ai.azure.com/.default' } } } });
+    const keyless = fileOf({ image: { ...target, auth: { entra: { scope: 'https://ai.azure.com/.default' } } } });
     const models = parseModels(JSON.stringify(keyless), {});
     expect(() => gateway.app.prepare(models, undefined)).toThrow('tokens');
     const token = { token: new Secret('token'), expiresAt: Date.now() + 60_000 };
@@ -90,16 +90,16 @@ describe('another models file', () => {
 });
 
 describe('costs and metrics', () => {
-  const priced = (price: number, currency: string) => ({ currency, prices: { 'dall-e-3': { pictures: [{ price }] } } });
+  const priced = (price: number, currency: string) => ({ currency, prices: { 'dall-e-3': { images: [{ price }] } } });
 
   test('follow the prices and the currency that are in force', async () => {
     const { held, upstream, target, gateway, arrived } = await startHeld({ model: 'dall-e-3' }, priced(1, 'USD'));
     const early = callGateway(gateway.url, { prompt: 'a cat' });
     await arrived(1);
-    replace(gateway, fileOf({ picture: target }, priced(2, 'EUR')));
+    replace(gateway, fileOf({ image: target }, priced(2, 'EUR')));
     const late = callGateway(gateway.url, { prompt: 'a dog' });
     await arrived(2);
-    for (const response of held) response.end(picture);
+    for (const response of held) response.end(made);
     const costs = (await Promise.all([early, late])).map(({ headers }) =>
       ['usd', 'eur'].map((currency) => headers.get(`x-gateway-cost-${currency}`)),
     );
@@ -107,14 +107,14 @@ describe('costs and metrics', () => {
       ['1', null],
       [null, '2'],
     ]);
-    const total = { 'model="picture",target="1",currency="USD"': 1, 'model="picture",target="1",currency="EUR"': 2 };
+    const total = { 'model="image",target="1",currency="USD"': 1, 'model="image",target="1",currency="EUR"': 2 };
     const expected = Object.fromEntries(Object.entries(total).map(([labels, cost]) => [`{${labels}}`, cost]));
     await expect.poll(() => samplesLike(gateway.url, 'gateway_cost_total'), patience).toEqual(expected);
     expect(upstream.received).toBe(2);
   });
 
   test('let web pages read the header of the currency in force', async () => {
-    const file = fileOf({ picture: elsewhere });
+    const file = fileOf({ image: elsewhere });
     const gateway = await startGateway({ ...file, currency: 'USD' }, { corsOrigins: ['https://app.example'] });
     const exposed = async () => {
       const headers = { origin: 'https://app.example', 'api-key': gatewayKey };
@@ -128,9 +128,9 @@ describe('costs and metrics', () => {
   });
 
   test('tell of the targets that there are now', async () => {
-    const gateway = await startGateway(fileOf({ picture: elsewhere }));
+    const gateway = await startGateway(fileOf({ image: elsewhere }));
     const targets = () => samplesLike(gateway.url, 'gateway_target_calls_in_flight');
-    expect(await targets()).toEqual({ '{model="picture",target="1"}': 0 });
+    expect(await targets()).toEqual({ '{model="image",target="1"}': 0 });
     replace(gateway, fileOf({ poster: { ...elsewhere, name: 'east' } }, { defaultModel: 'poster' }));
     expect(await targets()).toEqual({ '{model="poster",target="east"}': 0 });
   });
@@ -139,14 +139,14 @@ describe('costs and metrics', () => {
 describe('a request that has begun', () => {
   test.each([
     ['its model is gone', {}],
-    ['its target is another one', { picture: elsewhere }],
-    ['everything about its model is other', { picture: { ...elsewhere, timeoutMs: 1_000, parameters: 'strict' } }],
+    ['its target is another one', { image: elsewhere }],
+    ['everything about its model is other', { image: { ...elsewhere, timeoutMs: 1_000, parameters: 'strict' } }],
   ])('goes on when %s, and is paid once', async (_, models) => {
     const { held, gateway, arrived } = await startHeld();
     const call = callGateway(gateway.url, { prompt: 'a cat' });
     await arrived(1);
     replace(gateway, fileOf({ poster: elsewhere, ...models }, { defaultModel: 'poster' }));
-    held[0]?.end(picture);
+    held[0]?.end(made);
     expect((await call).status).toBe(200);
     await arrived(1);
     expect(gateway.app.gateway.inFlight).toBe(0);
@@ -159,7 +159,7 @@ describe('a request that has begun', () => {
     replace(gateway, fileOf({ poster: elsewhere }, { defaultModel: 'poster' }));
     held[0]?.writeHead(500, { 'content-type': 'application/json' }).end('{"error":{"code":"InternalServerError"}}');
     await arrived(2);
-    held[1]?.end(picture);
+    held[1]?.end(made);
     expect((await call).status).toBe(200);
   });
 
@@ -167,7 +167,7 @@ describe('a request that has begun', () => {
     const { held, gateway, arrived } = await startHeld();
     const callerOf = (model: string) =>
       callersIn({ shop: { keys: [{ key: gatewayKey }], models: [model] } }, gateway.app.models);
-    gateway.app.keyRing.replace(callerOf('picture'));
+    gateway.app.keyStore.replace(callerOf('image'));
     const body = Buffer.concat([
       Buffer.from('--b\r\ncontent-disposition: form-data; name="prompt"\r\n\r\na cat\r\n'),
       Buffer.from('--b\r\ncontent-disposition: form-data; name="image"; filename="a.png"\r\n\r\n'),
@@ -182,15 +182,15 @@ describe('a request that has begun', () => {
       text += chunk;
     });
     socket.write(
-      `POST /m/picture/v1/images/edits HTTP/1.1\r\nhost: x\r\napi-key: ${gatewayKey}\r\nconnection: close\r\ncontent-type: multipart/form-data; boundary=b\r\ncontent-length: ${body.length}\r\n\r\n`,
+      `POST /m/image/v1/images/edits HTTP/1.1\r\nhost: x\r\napi-key: ${gatewayKey}\r\nconnection: close\r\ncontent-type: multipart/form-data; boundary=b\r\ncontent-length: ${body.length}\r\n\r\n`,
     );
     socket.write(body.subarray(0, 1_100_000));
     await expect.poll(() => gateway.app.gateway.admission.heldBytes, patience).toBeGreaterThan(0);
     replace(gateway, fileOf({ poster: elsewhere }, { defaultModel: 'poster', limits: { uploadBytes: 1_000_000 } }));
-    gateway.app.keyRing.replace(callerOf('poster'));
+    gateway.app.keyStore.replace(callerOf('poster'));
     socket.write(body.subarray(1_100_000));
     await arrived(1);
-    held[0]?.end(picture);
+    held[0]?.end(made);
     await once(socket, 'close');
     expect(text).toMatch(/^HTTP\/1\.1 200 /);
   });
@@ -204,14 +204,14 @@ describe('a request that has begun', () => {
       await arrived(index + 1);
       socket.destroy();
       await expect.poll(() => gateway.app.gateway.orphans, patience).toBe(1);
-      replace(gateway, fileOf({ picture: next }));
+      replace(gateway, fileOf({ image: next }));
       expect(gateway.app.gateway.orphans).toBe(1);
       const again = callGateway(gateway.url, { prompt });
       await expect.poll(() => gateway.app.gateway.orphans, patience).toBe(0);
-      held[index]?.end(picture);
+      held[index]?.end(made);
       expect((await again).status).toBe(200);
       await arrived(index + 1);
-      replace(gateway, fileOf({ picture: target }));
+      replace(gateway, fileOf({ image: target }));
     }
   });
 
@@ -219,10 +219,10 @@ describe('a request that has begun', () => {
     const { held, target, gateway, arrived } = await startHeld();
     const call = callGateway(gateway.url, { prompt: 'a cat' });
     await arrived(1);
-    replace(gateway, fileOf({ picture: { ...target, timeoutMs: 5_000 } }));
+    replace(gateway, fileOf({ image: { ...target, timeoutMs: 5_000 } }));
     held[0]?.destroy();
     expect((await call).json().error.code).toBe('upstream_outcome_unknown');
-    replace(gateway, fileOf({ picture: target }));
+    replace(gateway, fileOf({ image: target }));
     expect((await callGateway(gateway.url, { prompt: 'a cat' })).json().error.code).toBe('upstream_outcome_unknown');
     await arrived(1);
   });
@@ -232,7 +232,7 @@ describe('a request that has begun', () => {
     const { gateway: first } = gateway.app;
     const calls = [callGateway(gateway.url, { prompt: 'one' })];
     await arrived(1);
-    replace(gateway, fileOf({ picture: { ...target, apiKey: 'other' } }));
+    replace(gateway, fileOf({ image: { ...target, apiKey: 'other' } }));
     calls.push(callGateway(gateway.url, { prompt: 'two' }));
     await arrived(2);
     expect([first.inFlight, gateway.app.gateway.inFlight]).toEqual([2, 2]);
@@ -244,12 +244,12 @@ describe('a request that has begun', () => {
 
 describe('what is known about a target', () => {
   test('its breaker: an unchanged target stays alone, a changed one is tried at once', async () => {
-    const good = await startUpstream((_request, response) => void response.end(picture));
+    const good = await startUpstream((_request, response) => void response.end(made));
     const bad = await startUpstream((_request, response) => void response.writeHead(401).end('{}'));
     const east = targetAt(bad.origin);
     const file = (east: Keys, more: Keys = {}) =>
       fileOf({
-        picture: {
+        image: {
           targets: [
             { ...east, name: 'east' },
             { ...targetAt(good.origin), priority: 1 },
@@ -273,13 +273,13 @@ describe('what is known about a target', () => {
 
   test('its wait: an unchanged target is not asked before, a changed one is', async () => {
     const { upstream, target, gateway } = await startAnswering((response, key) =>
-      key === 'key' ? response.writeHead(429, { 'retry-after': '300' }).end('{}') : response.end(picture),
+      key === 'key' ? response.writeHead(429, { 'retry-after': '300' }).end('{}') : response.end(made),
     );
     const ask = async (prompt: string) => (await callGateway(gateway.url, { prompt })).status;
     expect([await ask('one'), upstream.received]).toEqual([429, 1]);
-    replace(gateway, fileOf({ picture: { ...target, name: 'east' }, poster: elsewhere }));
+    replace(gateway, fileOf({ image: { ...target, name: 'east' }, poster: elsewhere }));
     expect([await ask('two'), upstream.received]).toEqual([429, 1]);
-    replace(gateway, fileOf({ picture: { ...target, apiKey: 'other' } }));
+    replace(gateway, fileOf({ image: { ...target, apiKey: 'other' } }));
     expect([await ask('three'), upstream.received]).toEqual([200, 2]);
   });
 
@@ -293,14 +293,14 @@ describe('what is known about a target', () => {
     await arrived(1);
     const second = callGateway(gateway.url, { prompt: 'two' });
     await expect.poll(() => gateway.app.gateway.inFlight, patience).toBe(2);
-    replace(gateway, fileOf({ picture: { ...target, ...change } }));
+    replace(gateway, fileOf({ image: { ...target, ...change } }));
     const third = callGateway(gateway.url, { prompt: 'three' });
     await expect.poll(() => gateway.app.gateway.inFlight, patience).toBe(3);
     const slots = gateway.app.gateway.catalog.models[0]?.targets[0]?.health.slots;
     await expect.poll(() => [slots?.taken, slots?.waiting], patience).toEqual([1, 2]);
     for (const index of [0, 1, 2]) {
       await arrived(index + 1);
-      held[index]?.end(picture);
+      held[index]?.end(made);
     }
     expect((await Promise.all([first, second, third])).map(({ status }) => status)).toEqual([200, 200, 200]);
     expect([slots?.taken, slots?.waiting]).toEqual([0, 0]);
@@ -311,17 +311,17 @@ describe('what is known about a target', () => {
     const calls = ['one', 'two'].map((prompt) => callGateway(gateway.url, { prompt }));
     await arrived(1);
     await expect.poll(() => gateway.app.gateway.inFlight, patience).toBe(2);
-    replace(gateway, fileOf({ picture: { ...target, maxConcurrent: 2 } }));
+    replace(gateway, fileOf({ image: { ...target, maxConcurrent: 2 } }));
     await arrived(2);
-    replace(gateway, fileOf({ picture: { ...target, maxConcurrent: 1 } }));
+    replace(gateway, fileOf({ image: { ...target, maxConcurrent: 1 } }));
     calls.push(callGateway(gateway.url, { prompt: 'three' }));
     const slots = gateway.app.gateway.catalog.models[0]?.targets[0]?.health.slots;
     await expect.poll(() => [slots?.taken, slots?.waiting], patience).toEqual([2, 1]);
-    held[0]?.end(picture);
+    held[0]?.end(made);
     await expect.poll(() => [slots?.taken, slots?.waiting], patience).toEqual([1, 1]);
-    held[1]?.end(picture);
+    held[1]?.end(made);
     await arrived(3);
-    held[2]?.end(picture);
+    held[2]?.end(made);
     expect((await Promise.all(calls)).map(({ status }) => status)).toEqual([200, 200, 200]);
   });
 });
@@ -330,10 +330,10 @@ describe('the limits of the process', () => {
   test('inFlight and queueMs hold at once, and count what runs', async () => {
     const upstream = await startUpstream(() => {});
     const target = targetAt(upstream.origin);
-    const gateway = await startGateway(fileOf({ picture: target }, { limits: { inFlight: 1 } }));
+    const gateway = await startGateway(fileOf({ image: target }, { limits: { inFlight: 1 } }));
     const calls = ['one', 'two'].map((prompt) => callGateway(gateway.url, { prompt }));
     await expect.poll(() => gateway.app.gateway.admission.waiting, patience).toBe(1);
-    replace(gateway, fileOf({ picture: target }, { limits: { inFlight: 2, queueMs: 0 } }));
+    replace(gateway, fileOf({ image: target }, { limits: { inFlight: 2, queueMs: 0 } }));
     await expect.poll(() => upstream.received, patience).toBe(2);
     expect((await callGateway(gateway.url, { prompt: 'three' })).json().error.code).toBe('overloaded');
     gateway.app.gateway.cancelAll();
@@ -343,7 +343,7 @@ describe('the limits of the process', () => {
   test('lingerMs holds at once, for callers that leave from then on', async () => {
     const upstream = await startUpstream(() => {});
     const target = targetAt(upstream.origin);
-    const gateway = await startGateway(fileOf({ picture: target }, { limits: { lingerMs: 300_000 } }));
+    const gateway = await startGateway(fileOf({ image: target }, { limits: { lingerMs: 300_000 } }));
     const leave = async (prompt: string, count: number) => {
       const socket = openSocket(gateway.url);
       socket.write(rawCall({ prompt }));
@@ -353,7 +353,7 @@ describe('the limits of the process', () => {
     (await leave('one', 1))();
     await expect.poll(() => gateway.app.gateway.orphans, patience).toBe(1);
     const leaveTwo = await leave('two', 2);
-    replace(gateway, fileOf({ picture: target }, { limits: { lingerMs: 0 } }));
+    replace(gateway, fileOf({ image: target }, { limits: { lingerMs: 0 } }));
     leaveTwo();
     await expect.poll(() => upstream.connections, patience).toBe(1);
     expect([gateway.app.gateway.orphans, gateway.app.gateway.inFlight]).toEqual([1, 1]);
@@ -369,29 +369,29 @@ describe('the limits of the process', () => {
       );
     const { server } = gateway.app.server;
     expect([(await edit(1_000_001)).slice(9, 12), server.requestTimeout]).toEqual(['413', 300_000]);
-    replace(gateway, fileOf({ picture: target }, { limits: { uploadBytes: 1_000_000_000 } }));
+    replace(gateway, fileOf({ image: target }, { limits: { uploadBytes: 1_000_000_000 } }));
     expect([(await edit(1_000_001)).slice(9, 12), server.requestTimeout]).toEqual(['415', 1_090_000]);
-    replace(gateway, fileOf({ picture: target }, { limits: { uploadBytes: 1_000_000 } }));
+    replace(gateway, fileOf({ image: target }, { limits: { uploadBytes: 1_000_000 } }));
     expect([(await edit(1_000_001)).slice(9, 12), server.requestTimeout]).toEqual(['413', 1_090_000]);
     const link = { images: [{ image_url: 'https://127.0.0.1/a.png' }], prompt: 'a cat' };
     const refusal = async () =>
       (await callGateway(gateway.url, link, { path: '/v1/images/edits' })).json().error.message;
     const before = await refusal();
-    replace(gateway, fileOf({ picture: target }, { imageUrls: 'download' }));
+    replace(gateway, fileOf({ image: target }, { imageUrls: 'download' }));
     expect(await refusal()).not.toBe(before);
   });
 
   test('drainMs is that of the file in force, or follows from its models', async () => {
     const { target, gateway } = await startHeld();
     expect(gateway.app.models.drainMs).toBe(600_000);
-    replace(gateway, fileOf({ picture: { ...target, timeoutMs: 900_000 } }));
+    replace(gateway, fileOf({ image: { ...target, timeoutMs: 900_000 } }));
     expect(gateway.app.models.drainMs).toBe(910_000);
   });
 });
 
 test('100 reloads under load: no error, and of old configurations nothing is left', async () => {
   const { upstream, target, gateway } = await startAnswering((response) => {
-    setTimeout(() => response.end(picture), 20);
+    setTimeout(() => response.end(made), 20);
   });
   let isOver = false;
   const statuses = new Set<number>();
@@ -409,7 +409,7 @@ test('100 reloads under load: no error, and of old configurations nothing is lef
     const parts = reload < 99 ? [now, now.catalog, ...now.catalog.models.flatMap(({ targets }) => targets)] : [];
     old.push(...parts.map((part) => new WeakRef(part)));
     const before = answered;
-    replace(gateway, fileOf({ picture: { ...target, apiKey: `key-${reload}` }, [`model-${reload}`]: elsewhere }));
+    replace(gateway, fileOf({ image: { ...target, apiKey: `key-${reload}` }, [`model-${reload}`]: elsewhere }));
     await expect.poll(() => answered, { ...patience, interval: 2 }).toBeGreaterThan(before);
   }
   isOver = true;

@@ -8,7 +8,7 @@ import {
   expectHarmless,
   file,
   overlay,
-  picture,
+  pngImage,
   post,
   receivedForms,
   sha256,
@@ -22,7 +22,7 @@ const latin1 = (text: string) => Buffer.from(text, 'latin1');
 /** A JSON body for each of the two routes, around the member that a test is about. */
 const bodies: Readonly<Record<string, (member: string) => Promise<string>>> = {
   [generationsPath]: async (member) => `{"n":1,${member}}`,
-  [editsPath]: async (member) => `{"images":[{"image_url":"${dataUrl(await picture())}"}],${member}}`,
+  [editsPath]: async (member) => `{"images":[{"image_url":"${dataUrl(await pngImage())}"}],${member}}`,
 };
 
 describe.each(Object.keys(bodies))('the text of a JSON body of %s', (path) => {
@@ -119,7 +119,7 @@ describe('the text of a form', () => {
       Buffer.from('\r\n'),
     ]);
   const formWith = async (...parts: Buffer[]) =>
-    Buffer.concat([...parts, writeForm([file('image', await picture()), { name: 'prompt', text: 'a hat' }])]);
+    Buffer.concat([...parts, writeForm([file('image', await pngImage()), { name: 'prompt', text: 'a hat' }])]);
 
   test.each<[string, () => Buffer, string | null]>([
     ['a field in Latin-1', () => part('name="user"', latin1('caf\xe9')), 'user'],
@@ -171,26 +171,26 @@ describe('what nobody has filled in', () => {
   ])('the file %s with the name %j is none', async (name, filename, type) => {
     const rig = await startEdits();
     const empty = { name, bytes: Buffer.alloc(0), ...(filename !== undefined && { filename }), ...(type && { type }) };
-    const answer = await post(rig.url, editForm([file('image', await picture()), empty]));
+    const answer = await post(rig.url, editForm([file('image', await pngImage()), empty]));
     expect(answer.status).toBe(200);
     expect(receivedForms(rig)[0]?.files.map(({ part }) => part)).toEqual(['image']);
   });
 
   test('a file with a name and no bytes is one that was lost', async () => {
     const rig = await startEdits();
-    const form = editForm([file('image', await picture()), file('mask', Buffer.alloc(0), 'mask.png')]);
+    const form = editForm([file('image', await pngImage()), file('mask', Buffer.alloc(0), 'mask.png')]);
     expectError(await post(rig.url, form), 400, 'invalid_image_file', 'mask');
     await expectHarmless(rig);
   });
 
   test('an image without a name is an image all the same', async () => {
     const rig = await startEdits();
-    expect((await post(rig.url, editForm([file('image', await picture(), '')]))).status).toBe(200);
+    expect((await post(rig.url, editForm([file('image', await pngImage(), '')]))).status).toBe(200);
   });
 
   test.each(['null', '""'])('mask, markup and image are none where they are %s', async (nothing) => {
     const rig = await startEdits();
-    const images = `"images":[{"image_url":"${dataUrl(await picture())}"}]`;
+    const images = `"images":[{"image_url":"${dataUrl(await pngImage())}"}]`;
     const body = `{"prompt":"a",${images},"image":${nothing},"mask":${nothing},"markup":${nothing}}`;
     expect((await post(rig.url, body, json)).status).toBe(200);
     expect(receivedForms(rig)[0]?.files).toHaveLength(1);
@@ -238,7 +238,7 @@ test.each(['svg[model]', 'svg[reasoning][effort]', 'n[]'])(
   'a form names the field %s as it was written',
   async (name) => {
     const rig = await startEdits();
-    const answer = await post(rig.url, editForm([file('image', await picture())], { [name]: 'x' }));
+    const answer = await post(rig.url, editForm([file('image', await pngImage())], { [name]: 'x' }));
     expectError(answer, 400, 'unsupported_parameter', name);
     await expectHarmless(rig);
   },

@@ -9,8 +9,8 @@ import { metricsOf } from './metrics-of.ts';
 import { modelsFile, startRig, startUpstream, tinyPng } from './rig.ts';
 
 const patience = { timeout: 10_000 };
-const times = { lingerMs: 500, backoffMs: 10, longestBackoffMs: 20, leastLeftMs: 0, longestWaitMs: 1_000 };
-const picture = JSON.stringify({ created: 1, data: [{ b64_json: tinyPng }] });
+const times = { lingerMs: 500, backoffMs: 10, maxBackoffMs: 20, minLeftMs: 0, maxWaitMs: 1_000 };
+const image = JSON.stringify({ created: 1, data: [{ b64_json: tinyPng }] });
 const errorText = (code: string) => JSON.stringify({ error: { code, message: 'no', type: 'x' } });
 
 type Fault = (response: ServerResponse) => void;
@@ -20,13 +20,13 @@ const answered =
   (response) =>
     void response.writeHead(status, headers).end(text);
 
-/** A gateway in front of an upstream that plays one of these for each call, and then gives pictures. */
+/** A gateway in front of an upstream that plays one of these for each call, and then gives images. */
 async function startAfter(faults: readonly Fault[], modelKeys: Record<string, unknown> = { maxRetries: 2 }) {
   const left = [...faults];
   const at: number[] = [];
   const upstream = await startUpstream((_request, response) => {
     at.push(performance.now());
-    const fault = left.shift() ?? answered(200, picture);
+    const fault = left.shift() ?? answered(200, image);
     fault(response);
   });
   const gateway = await startGateway(modelsFile(upstream.origin, 20_000, modelKeys), { times });
@@ -188,7 +188,7 @@ describe('what a client is told', () => {
     ['500 as a page', answered(500, '<html>'), 2, 502, 'upstream_outcome_unknown', 'false', 1],
     ['504', answered(504), 2, 504, 'upstream_outcome_unknown', 'false', 1],
     ['409', answered(409, errorText('Conflict')), 2, 502, 'upstream_outcome_unknown', 'false', 1],
-    ['no picture', answered(200, '{"created":1,"data":[]}'), 2, 502, 'upstream_invalid_response', 'false', 1],
+    ['no image', answered(200, '{"created":1,"data":[]}'), 2, 502, 'upstream_invalid_response', 'false', 1],
     ['refused content', filtered, 2, 400, 'content_policy_violation', null, 1],
     ['a refused value', answered(400, errorText('invalid_value')), 2, 400, 'invalid_value', null, 1],
   ];
@@ -249,7 +249,7 @@ describe('an edit', async () => {
       const text = Buffer.concat(await Array.fromAsync(request as AsyncIterable<Buffer>)).toString('latin1');
       const [, boundary = ''] = /boundary=(\S+)/.exec(request.headers['content-type'] ?? '') ?? [];
       bodies.push(text.replaceAll(boundary, 'boundary'));
-      const fault = bodies.length < 3 ? failedCall : answered(200, picture);
+      const fault = bodies.length < 3 ? failedCall : answered(200, image);
       fault(response);
     });
     const { url } = await startGateway(modelsFile(`http://127.0.0.1:${port}`, 20_000, { maxRetries: 2 }), { times });

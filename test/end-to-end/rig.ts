@@ -48,16 +48,16 @@ function paidPosts({ ledger }: Simulator, prompt: string | undefined): RecordedR
   );
 }
 
-/** A models file: `picture` (also called `gpt-image-1`), `studio/poster`, `dall-e-3` and `dall-e-2` at one origin. */
+/** A models file: `image` (also called `gpt-image-1`), `studio/poster`, `dall-e-3` and `dall-e-2` at one origin. */
 export function modelsFile(origin: string, timeoutMs = 60_000, modelKeys: Record<string, unknown> = {}): object {
   // What follows a failure, and a caller that leaves, has tests of its own.
   const common = { baseURL: origin, apiKey: 'simulator-key', timeoutMs, maxRetries: 0, ...modelKeys };
   return {
     limits: { lingerMs: 0 },
-    defaultModel: 'picture',
-    aliases: { 'gpt-image-1': 'picture' },
+    defaultModel: 'image',
+    aliases: { 'gpt-image-1': 'image' },
     models: {
-      picture: {
+      image: {
         ...common,
         provider: 'azure-deployment',
         model: 'gpt-image-2',

@@ -16,8 +16,8 @@ const filtered = '400 content_policy_violation';
 // The gateway repeats nothing here, so the caller's client may: see startRig.
 const limited = '429 rate_limit_exceeded';
 const good = '200, 1 of 1';
-/** The upstream's connection breaks amid a small picture: its beginning may be on its way to the caller already. */
-const brokenBody = /^(torn|502 upstream_outcome_unknown, false)$/;
+/** The upstream's connection breaks amid a small image: its beginning may be on its way to the caller already. */
+const brokenBody = /^(truncated|502 upstream_outcome_unknown, false)$/;
 
 const everywhere: Record<string, string> = {
   none: good,
@@ -173,7 +173,7 @@ test('every scenario of the simulator is expected here, but for those of agents'
 
 describe('the synchronous flow', () => {
   test.each(Object.entries(synchronous))(
-    '%s: the caller gets %s, and the next one a picture, or the same wait',
+    '%s: the caller gets %s, and the next one an image, or the same wait',
     async (name, expected) => {
       const rig = await startRig();
       expect(await outcome(rig.url, { prompt: `simulate:${name}` })).toMatch(expected);
@@ -212,7 +212,7 @@ function isCoolingDown(told: string | RegExp): boolean {
 
 describe('the synchronous flow as a stream', () => {
   test.each(Object.entries(streamed))(
-    '%s: the caller gets %s, and the next one a picture, or the same wait',
+    '%s: the caller gets %s, and the next one an image, or the same wait',
     async (name, expected) => {
       const rig = await startRig();
       expect(await streamedOutcome(rig.url, { prompt: `simulate:${name}` })).toEqual(
@@ -256,15 +256,15 @@ describe('the synchronous flow as a stream', () => {
     expect(rig.app.gateway.inFlight).toBe(0);
   });
 
-  test('a cut download is torn, or an error when nothing was sent yet', async () => {
+  test('a cut download is truncated, or an error when nothing was sent yet', async () => {
     const rig = await startRig({ timeoutMs: 2_000 });
     const request = { model: 'dall-e-2', prompt: 'simulate:download-truncated', response_format: 'b64_json' };
-    expect(await outcome(rig.url, request)).toMatch(/^(torn|502 upstream_result_unavailable, false)$/);
+    expect(await outcome(rig.url, request)).toMatch(/^(truncated|502 upstream_result_unavailable, false)$/);
     expect(rig.paidPosts()).toHaveLength(1);
   });
 });
 
-describe('a big picture whose upstream fails after the caller has its first bytes', () => {
+describe('a big image whose upstream fails after the caller has its first bytes', () => {
   const half = Buffer.from(`{"created":1,"data":[{"b64_json":"${tinyPng.slice(0, 88)}${'AAAA'.repeat(256 * 1024)}`);
   const length = { 'content-length': 2 * half.length };
   type Ending = (response: ServerResponse) => void;
@@ -275,13 +275,13 @@ describe('a big picture whose upstream fails after the caller has its first byte
     ['a reset', length, ({ socket }) => void socket?.resetAndDestroy()],
     ['bytes that are no JSON', {}, (response) => void response.end('"} hello')],
     [
-      'an error beside the picture',
+      'an error beside the image',
       {},
       (response) => void response.end('"}],"error":{"code":"contentFilter","message":"no"}}'),
     ],
   ];
 
-  test.each(endings)('%s: the transfer is torn, and the next request works', async (_, headers, breakOff) => {
+  test.each(endings)('%s: the transfer is truncated, and the next request works', async (_, headers, breakOff) => {
     const seen = Promise.withResolvers<void>();
     let calls = 0;
     const upstream = await startUpstream(async (_request, response) => {
@@ -307,14 +307,14 @@ describe('a big picture whose upstream fails after the caller has its first byte
       for await (const _chunk of body) seen.resolve();
     })();
     await expect(transfer).rejects.toThrow();
-    await expect.poll(() => gateway.log.some(({ end }) => end === 'torn')).toBe(true);
+    await expect.poll(() => gateway.log.some(({ end }) => end === 'truncated')).toBe(true);
     expect(gateway.app.gateway.inFlight).toBe(0);
     expect(await outcome(gateway.url, { prompt: 'a cat' })).toBe(good);
     expect(upstream.received).toBe(2);
   });
 });
 
-test('an HTTP/1.0 caller, whose answer only the connection delimits, sees a torn picture as a reset, not as an end', async () => {
+test('an HTTP/1.0 caller, whose answer only the connection delimits, sees a truncated image as a reset, not as an end', async () => {
   const seen = Promise.withResolvers<void>();
   const upstream = await startUpstream(async (_request, response) => {
     response.write(`{"created":1,"data":[{"b64_json":"${tinyPng.slice(0, 88)}${'AAAA'.repeat(64 * 1024)}`);

@@ -62,7 +62,7 @@ describe('models', () => {
     const { object, data } = JSON.parse(answer.text);
     expect(object).toBe('list');
     expect(data.map(({ id }: { id: string }) => id)).toEqual([
-      'picture',
+      'image',
       'studio/poster',
       'dall-e-3',
       'dall-e-2',
@@ -75,7 +75,7 @@ describe('models', () => {
   });
 
   test.each([
-    ['picture', 'picture'],
+    ['image', 'image'],
     ['gpt-image-1', 'gpt-image-1'],
     ['studio/poster', 'studio/poster'],
     ['studio%2Fposter', 'studio/poster'],
@@ -86,13 +86,13 @@ describe('models', () => {
     expect([answer.status, JSON.parse(answer.text).id]).toEqual([200, id]);
   });
 
-  test.each(['nobody', '__proto__', 'studio', 'picture/x', 'x'.repeat(900)])('/v1/models/%s is a 404', async (path) => {
+  test.each(['nobody', '__proto__', 'studio', 'image/x', 'x'.repeat(900)])('/v1/models/%s is a 404', async (path) => {
     const { url } = await startRig();
     const answer = await get(`${url}/v1/models/${path}`, key);
     expect([answer.status, JSON.parse(answer.text).error.code]).toEqual([404, 'model_not_found']);
   });
 
-  test.each(['/v1/models', '/v1/models/picture', '/metrics'])('%s without a key is a 401', async (path) => {
+  test.each(['/v1/models', '/v1/models/image', '/metrics'])('%s without a key is a 401', async (path) => {
     const { url } = await startRig();
     expect((await get(`${url}${path}`)).status).toBe(401);
   });
@@ -106,7 +106,7 @@ describe('models', () => {
 describe('metrics', () => {
   const sample = (text: string, name: string) => text.split('\n').find((line) => line.startsWith(`${name} `));
 
-  test('count requests, pictures and paid calls, and know what is in flight', async () => {
+  test('count requests, images and paid calls, and know what is in flight', async () => {
     const { url } = await startRig();
     await callGateway(url, { prompt: 'a cat', n: 2 });
     await callGateway(url, { model: 'gpt-image-1', prompt: 'a cat' });
@@ -116,14 +116,14 @@ describe('metrics', () => {
     const { status, headers, text } = await get(`${url}/metrics`, key);
     expect(status).toBe(200);
     expect(headers['content-type']).toBe('text/plain; version=0.0.4');
-    const target = 'model="picture",target="1"';
+    const target = 'model="image",target="1"';
     const route = `route="${generationsPath}"`;
     expect([
       sample(text, `gateway_requests_total{${route},status="200",end="answered"}`),
       sample(text, `gateway_requests_total{${route},status="502",end="answered"}`),
       sample(text, `gateway_requests_total{${route},status="400",end="answered"}`),
       sample(text, 'gateway_requests_total{route="unknown",status="404",end="answered"}'),
-      sample(text, 'gateway_images_total{model="picture"}'),
+      sample(text, 'gateway_images_total{model="image"}'),
       sample(text, `gateway_upstream_attempts_total{provider="azure-deployment",outcome="delivered",${target}}`),
       sample(text, `gateway_upstream_attempts_total{provider="azure-deployment",outcome="failed",${target}}`),
       sample(text, 'gateway_requests_in_flight'),
@@ -188,9 +188,9 @@ describe('request ids', () => {
 
 describe('answer headers', () => {
   test.each([
-    ['picture', 'picture'],
-    ['gpt-image-1', 'picture'],
-    [undefined, 'picture'],
+    ['image', 'image'],
+    ['gpt-image-1', 'image'],
+    [undefined, 'image'],
     ['studio/poster', 'studio/poster'],
   ])('asked for %s, the model is %s', async (model, name) => {
     const { url } = await startRig();
@@ -232,13 +232,13 @@ describe('answer headers', () => {
 });
 
 describe('spelling of requests', () => {
-  test.each(['/healthz', '/readyz', '/v1/models', '/v1/models/picture'])('HEAD %s has no body', async (path) => {
+  test.each(['/healthz', '/readyz', '/v1/models', '/v1/models/image'])('HEAD %s has no body', async (path) => {
     const { url } = await startRig();
     const answer = await get(`${url}${path}`, key, 'HEAD');
     expect([answer.status, answer.text]).toEqual([200, '']);
   });
 
-  test.each(['/healthz/', '/readyz/', '/v1/models/', '/v1/models/picture/', '//v1//models'])(
+  test.each(['/healthz/', '/readyz/', '/v1/models/', '/v1/models/image/', '//v1//models'])(
     '%s is found',
     async (path) => {
       const { url } = await startRig();

@@ -26,7 +26,7 @@ async function ended(program: Program) {
   return { code, stdout, stderr };
 }
 
-const pictures = async ({ directory }: Program) =>
+const madeImages = async ({ directory }: Program) =>
   (await readdir(directory)).filter((name) => name.startsWith('smoke-'));
 
 /** The models file of the tests, in which failures would be repeated, and unknown outcomes, too. */
@@ -34,17 +34,17 @@ const eager = (origin: string) => modelsFile(origin, 60_000, { maxRetries: 5, on
 
 describe('npm run smoke', () => {
   test.each([
-    ['picture', 'low'],
+    ['image', 'low'],
     ['gpt-image-1', 'low'],
     // Its lowest quality is what it does unasked, and such values are not sent.
     ['dall-e-3', undefined],
     ['dall-e-2', undefined],
-  ])('makes one picture with %s, in its lowest quality, and saves it', async (model, quality) => {
+  ])('makes one image with %s, in its lowest quality, and saves it', async (model, quality) => {
     const { origin, ledger } = await simulate();
     const program = await smoke(modelsFile(origin), model, '--yes');
     const { code, stdout, stderr } = await ended(program);
     expect([code, stderr]).toEqual([0, '']);
-    const [name = ''] = await pictures(program);
+    const [name = ''] = await madeImages(program);
     expect(name).toMatch(/\.png$/);
     const bytes = await readFile(join(program.directory, name));
     expect(bytes.subarray(1, 4).toString()).toBe('PNG');
@@ -58,46 +58,46 @@ describe('npm run smoke', () => {
 
   test('tells what Azure has counted, and what that costs', async () => {
     const { origin } = await simulate();
-    const models = modelsFile(origin, 60_000, { price: { pictures: [{ quality: 'low', price: 0.0412 }] } });
-    const { stdout } = await ended(await smoke({ ...models, currency: 'EUR' }, 'picture', '--yes'));
+    const models = modelsFile(origin, 60_000, { price: { images: [{ quality: 'low', price: 0.0412 }] } });
+    const { stdout } = await ended(await smoke({ ...models, currency: 'EUR' }, 'image', '--yes'));
     expect(stdout).toMatch(/Azure has counted: .*total_tokens \d+/);
     expect(stdout).toMatch(/^The cost is 0\.0412 EUR\.$/m);
   });
 
   test('asks first: where it cannot, it sends nothing', async () => {
     const { origin, ledger } = await simulate();
-    const program = await smoke(modelsFile(origin), 'picture');
+    const program = await smoke(modelsFile(origin), 'image');
     const { code, stderr } = await ended(program);
     expect([code, stderr]).toEqual([1, expect.stringContaining('--yes')]);
-    expect([ledger.requests, await pictures(program)]).toEqual([[], []]);
+    expect([ledger.requests, await madeImages(program)]).toEqual([[], []]);
   });
 
   test.each([[[]], [['nobody']]])('without one known model (%j) it names them', async (words) => {
     const { origin, ledger } = await simulate();
     const { code, stderr } = await ended(await smoke(modelsFile(origin), ...words, '--yes'));
-    expect([code, stderr]).toEqual([1, expect.stringContaining('picture, studio/poster, dall-e-3, dall-e-2')]);
+    expect([code, stderr]).toEqual([1, expect.stringContaining('image, studio/poster, dall-e-3, dall-e-2')]);
     expect(ledger.requests).toEqual([]);
   });
 
   test('does not repeat a call whose outcome is unknown, whatever the model says', async () => {
     const upstream = await startUpstream((_request, response) => void response.destroy());
-    const program = await smoke(eager(upstream.origin), 'picture', '--yes');
+    const program = await smoke(eager(upstream.origin), 'image', '--yes');
     const { code, stderr } = await ended(program);
     expect([code, upstream.received]).toEqual([1, 1]);
     expect(stderr).toMatch(/upstream_outcome_unknown.*\n.*may have been billed/s);
-    expect(await pictures(program)).toEqual([]);
+    expect(await madeImages(program)).toEqual([]);
   });
 
   test('says what to do about a refusal, and that nothing was billed', async () => {
     const upstream = await startUpstream((_request, response) => void response.writeHead(401).end('{"error":{}}'));
-    const { code, stderr } = await ended(await smoke(eager(upstream.origin), 'picture', '--yes'));
+    const { code, stderr } = await ended(await smoke(eager(upstream.origin), 'image', '--yes'));
     expect([code, upstream.received]).toEqual([1, 1]);
     expect(stderr).toMatch(/upstream_auth_failed.*apiKey.*Nothing was billed/s);
   });
 
   test('says that nothing was billed where Azure cannot be reached', async () => {
     const { code, stderr } = await ended(
-      await smoke(eager(`http://127.0.0.1:${await refusedPort()}`), 'picture', '--yes'),
+      await smoke(eager(`http://127.0.0.1:${await refusedPort()}`), 'image', '--yes'),
     );
     expect([code, stderr]).toEqual([
       1,
@@ -107,12 +107,12 @@ describe('npm run smoke', () => {
 
   test('Ctrl-C ends a call that was sent, and says that it may have been billed', async () => {
     const upstream = await startUpstream(() => {});
-    const program = await smoke(eager(upstream.origin), 'picture', '--yes');
+    const program = await smoke(eager(upstream.origin), 'image', '--yes');
     await expect.poll(() => upstream.received, patience).toBe(1);
     program.child.kill('SIGINT');
     const { code, stderr } = await ended(program);
     expect([code, stderr]).toEqual([130, expect.stringMatching(/^Interrupted\..*may have been billed/s)]);
     await expect.poll(() => upstream.connections, patience).toBe(0);
-    expect([upstream.received, await pictures(program)]).toEqual([1, []]);
+    expect([upstream.received, await madeImages(program)]).toEqual([1, []]);
   });
 });

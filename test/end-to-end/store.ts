@@ -9,7 +9,7 @@ export type TestStore = { readonly store: ImageStore; readonly directory: string
 
 /** An image store in a directory of its own, which is removed when the test ends. */
 export async function startStore(options: Omit<DiskImageStoreOptions, 'directory'> = {}): Promise<TestStore> {
-  const directory = await mkdtemp(join(tmpdir(), 'pictures-'));
+  const directory = await mkdtemp(join(tmpdir(), 'images-'));
   onTestFinished(() => rm(directory, { recursive: true, force: true }));
   return { store: await createDiskImageStore({ directory, ...options }), directory };
 }

@@ -13,7 +13,7 @@ const call = (url: string, key: string, body: unknown) =>
     body: JSON.stringify(body),
   });
 
-describe('a picture that the upstream sends in two halves', () => {
+describe('an image that the upstream sends in two halves', () => {
   const firstHalf = `${tinyPng.slice(0, 88)}${'AAAA'.repeat(64 * 1024)}`;
   const secondHalf = 'BBBB'.repeat(64 * 1024);
   const usage = { input_tokens: 1, output_tokens: 2, total_tokens: 3 };
@@ -83,9 +83,9 @@ describe('the memory of the gateway process', () => {
     ['64 MB of base64 passed on', { prompt: 'simulate:big-64' }, 85],
     ['48 MB downloaded and encoded', { model: 'dall-e-2', prompt: 'simulate:big-48', response_format: 'b64_json' }, 64],
     ['32 MB of base64 passed on as a stream', { prompt: 'simulate:stream-big-24', stream: true }, 32],
-    ['an event that is longer than any picture', { prompt: 'simulate:stream-big-100', stream: true }, 60],
+    ['an event that is longer than any image', { prompt: 'simulate:stream-big-100', stream: true }, 60],
     ['24 MB hosted', { prompt: 'simulate:big-24', response_format: 'url' }, 0],
-  ])('%s hardly move it', async (_, body, leastMegabytes) => {
+  ])('%s hardly move it', async (_, body, minMegabytes) => {
     const simulator = await startSimulator({ operationMs: 5 });
     onTestFinished(() => simulator.close());
     const reporter = new URL('report-memory.ts', import.meta.url).href;
@@ -107,7 +107,7 @@ describe('the memory of the gateway process', () => {
     await transfer('simulate:big-4');
     await peakMemory(program);
     const before = await peakMemory(program);
-    expect(await transfer(body.prompt)).toBeGreaterThan(leastMegabytes * 1_000_000);
+    expect(await transfer(body.prompt)).toBeGreaterThan(minMegabytes * 1_000_000);
     expect(((await peakMemory(program)) - before) / megabyte).toBeLessThan(16);
   });
 });

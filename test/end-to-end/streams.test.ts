@@ -47,7 +47,7 @@ async function readAll(url: string, body: Record<string, unknown> = {}) {
   const events: ImageGenStreamEvent[] = [];
   let error: unknown;
   try {
-    const stream = await clientOf(url).images.generate({ model: 'picture', prompt: 'a cat', ...body, stream: true });
+    const stream = await clientOf(url).images.generate({ model: 'image', prompt: 'a cat', ...body, stream: true });
     for await (const event of stream) events.push(event);
   } catch (thrown) {
     error = thrown;
@@ -73,7 +73,7 @@ async function readText(url: string, asked: object, onText: (soFar: string) => v
 const typesOf = (events: readonly ImageGenStreamEvent[]) => events.map(({ type }) => type.split('.')[1]);
 
 describe('a stream, read with the openai package', () => {
-  test('a preview is there before the upstream has sent the finished picture', async () => {
+  test('a preview is there before the upstream has sent the finished image', async () => {
     const seen = Promise.withResolvers<void>();
     const { gateway } = await startWith(async (response) => {
       response.write(partial({ b64_json: tinyPng, created_at: 7, ...facts, partial_image_index: 0 }));
@@ -98,7 +98,7 @@ describe('a stream, read with the openai package', () => {
     ]);
   });
 
-  test('the first half of a picture is there before the upstream has sent the second', async () => {
+  test('the first half of an image is there before the upstream has sent the second', async () => {
     const seen = Promise.withResolvers<void>();
     const half = 'AAAA'.repeat(64 * 1024);
     const { gateway } = await startWith(async (response) => {
@@ -112,30 +112,27 @@ describe('a stream, read with the openai package', () => {
     expect(readEvents(text).map(inWords)).toEqual(['completed']);
   });
 
-  test.each([0, 1, 2, 3])(
-    'partial_images %i: as many previews, and one finished picture of that size',
-    async (count) => {
-      const rig = await startRig();
-      const asked = { size: '1536x1024', partial_images: count };
-      const { events, error } = await readAll(rig.url, asked);
-      expect(error).toBeUndefined();
-      expect(typesOf(events)).toEqual([...Array(count).fill('partial_image'), 'completed']);
-      for (const event of events) {
-        const { width, height, format } = await sharp(Buffer.from(event.b64_json, 'base64')).metadata();
-        expect([width, height, format]).toEqual([1536, 1024, 'png']);
-        expect(event).toMatchObject({ size: '1536x1024', quality: 'high', background: 'opaque', output_format: 'png' });
-        expect(Math.abs(event.created_at - Date.now() / 1000)).toBeLessThan(600);
-      }
-      expect(events.slice(0, -1)).toMatchObject(
-        Array.from({ length: count }, (_, index) => ({ partial_image_index: index })),
-      );
-      expect(events.at(-1)).toHaveProperty('usage.total_tokens', expect.any(Number));
-      const wanted = count === 0 ? {} : { partial_images: count };
-      expect(rig.paidPosts().map(({ body }) => body)).toEqual([
-        { prompt: 'a cat', size: '1536x1024', stream: true, ...wanted },
-      ]);
-    },
-  );
+  test.each([0, 1, 2, 3])('partial_images %i: as many previews, and one finished image of that size', async (count) => {
+    const rig = await startRig();
+    const asked = { size: '1536x1024', partial_images: count };
+    const { events, error } = await readAll(rig.url, asked);
+    expect(error).toBeUndefined();
+    expect(typesOf(events)).toEqual([...Array(count).fill('partial_image'), 'completed']);
+    for (const event of events) {
+      const { width, height, format } = await sharp(Buffer.from(event.b64_json, 'base64')).metadata();
+      expect([width, height, format]).toEqual([1536, 1024, 'png']);
+      expect(event).toMatchObject({ size: '1536x1024', quality: 'high', background: 'opaque', output_format: 'png' });
+      expect(Math.abs(event.created_at - Date.now() / 1000)).toBeLessThan(600);
+    }
+    expect(events.slice(0, -1)).toMatchObject(
+      Array.from({ length: count }, (_, index) => ({ partial_image_index: index })),
+    );
+    expect(events.at(-1)).toHaveProperty('usage.total_tokens', expect.any(Number));
+    const wanted = count === 0 ? {} : { partial_images: count };
+    expect(rig.paidPosts().map(({ body }) => body)).toEqual([
+      { prompt: 'a cat', size: '1536x1024', stream: true, ...wanted },
+    ]);
+  });
 
   test('plain JSON instead of a stream: one honest completed event', async () => {
     const { events, error } = await readAll((await startRig()).url, { prompt: 'simulate:stream-json', quality: 'low' });
@@ -146,7 +143,7 @@ describe('a stream, read with the openai package', () => {
     expect((await sharp(Buffer.from(events[0]?.b64_json ?? '', 'base64')).metadata()).width).toBe(1024);
   });
 
-  test('an error before any picture is the SDK’s class of its status', async () => {
+  test('an error before any image is the SDK’s class of its status', async () => {
     const { events, error } = await readAll((await startRig()).url, { prompt: 'simulate:stream-error-flat' });
     expect(events).toEqual([]);
     expect(error).toBeInstanceOf(BadRequestError);
@@ -163,21 +160,21 @@ describe('a stream, read with the openai package', () => {
 
   test.each([
     ['a preview', 'partial_image', 'upstream_outcome_unknown', (response: ServerResponse) => response.socket?.end()],
-    ['the finished picture', 'completed', 'upstream_outcome_unknown', (response: ServerResponse) => response.end()],
+    ['the finished image', 'completed', 'upstream_outcome_unknown', (response: ServerResponse) => response.end()],
     [
-      'the finished picture',
+      'the finished image',
       'completed',
       'upstream_outcome_unknown',
       (response: ServerResponse) => response.socket?.resetAndDestroy(),
     ],
     [
-      'the finished picture',
+      'the finished image',
       'completed',
       'upstream_invalid_response',
       (response: ServerResponse) => response.end('" what\n\n'),
     ],
   ])(
-    'an error in the middle of %s (%s, %s) is an APIError, and the torn picture is no event',
+    'an error in the middle of %s (%s, %s) is an APIError, and the truncated image is no event',
     async (_, type, code, breakOff) => {
       const seen = Promise.withResolvers<void>();
       const { upstream, gateway } = await startWith(async (response) => {
@@ -210,12 +207,12 @@ describe('the text of a stream', () => {
 
   test('name, one line of data and an empty line for each event, and nothing else', async () => {
     const preview = { b64_json: tinyPng, created_at: 7, ...facts, partial_image_index: 0 };
-    const picture = { b64_json: tinyPng, created_at: 8, ...facts, usage };
+    const image = { b64_json: tinyPng, created_at: 8, ...facts, usage };
     const { gateway } = await startWith(
-      `: hello\n\n${partial(preview)}${completed({ ...picture, secret: 1 })}data: [DONE]\n\n`,
+      `: hello\n\n${partial(preview)}${completed({ ...image, secret: 1 })}data: [DONE]\n\n`,
     );
     const answer = await callGateway(gateway.url, { prompt: 'a cat', stream: true, partial_images: 1 });
-    expect(answer.text).toBe(plain('partial_image', preview) + plain('completed', picture));
+    expect(answer.text).toBe(plain('partial_image', preview) + plain('completed', image));
   });
 
   test('the headers keep proxies from collecting, changing and storing it', async () => {
@@ -227,7 +224,7 @@ describe('the text of a stream', () => {
       'cache-control': 'no-cache, no-transform',
       'x-accel-buffering': 'no',
       'x-request-id': expect.stringMatching(/^[\w-]+$/),
-      'x-gateway-model': 'picture',
+      'x-gateway-model': 'image',
       'x-gateway-attempts': '1',
     });
     expect([answer.headers.get('content-encoding'), answer.headers.get('content-length')]).toEqual([null, null]);
@@ -279,7 +276,7 @@ describe('models that cannot stream', () => {
     ],
     ['dall-e-2', { size: '256x256' }, { quality: 'auto' }],
   ])(
-    '%s: one completed event when the picture is there, previews are told to be left out',
+    '%s: one completed event when the image is there, previews are told to be left out',
     async (model, asked, told) => {
       const rig = await startRig();
       const call = { model, prompt: 'a cat', ...asked, partial_images: 3 };
@@ -310,24 +307,21 @@ describe('models that cannot stream', () => {
   });
 });
 
-describe('several pictures in one stream', () => {
+describe('several images in one stream', () => {
   test.each([
-    ['picture', { partial_images: 1 }, ['partial 0', 'completed']],
-    ['picture', {}, ['completed']],
+    ['image', { partial_images: 1 }, ['partial 0', 'completed']],
+    ['image', {}, ['completed']],
     ['studio/poster', { partial_images: 2 }, ['partial 0', 'partial 1', 'completed']],
     ['dall-e-3', {}, ['completed']],
-  ])(
-    '%s with %o, n 4: one picture after the other, four paid calls of one picture each',
-    async (model, asked, each) => {
-      const rig = await startRig();
-      const { events, headers } = await streamGateway(rig.url, { model, prompt: 'a cat', n: 4, ...asked });
-      expect(events.map(inWords)).toEqual([...each, ...each, ...each, ...each]);
-      expect(headers.get('x-gateway-adapted')).toContain('n=fan-out');
-      expect(headers.get('x-gateway-attempts')).toBe('4');
-      expect(rig.simulator.ledger.counts()).toMatchObject({ billed: 4, images: 4 });
-      await expect.poll(() => requestLines(rig), patience).toMatchObject([{ count: 4, images: 4, attempts: 4 }]);
-    },
-  );
+  ])('%s with %o, n 4: one image after the other, four paid calls of one image each', async (model, asked, each) => {
+    const rig = await startRig();
+    const { events, headers } = await streamGateway(rig.url, { model, prompt: 'a cat', n: 4, ...asked });
+    expect(events.map(inWords)).toEqual([...each, ...each, ...each, ...each]);
+    expect(headers.get('x-gateway-adapted')).toContain('n=fan-out');
+    expect(headers.get('x-gateway-attempts')).toBe('4');
+    expect(rig.simulator.ledger.counts()).toMatchObject({ billed: 4, images: 4 });
+    await expect.poll(() => requestLines(rig), patience).toMatchObject([{ count: 4, images: 4, attempts: 4 }]);
+  });
 
   test('calls that end in another order: their events are not mixed, and keep the order of the calls', async () => {
     const calls: ServerResponse[] = [];
@@ -374,7 +368,7 @@ describe('several pictures in one stream', () => {
     ]);
   });
 
-  test('of one call that cannot stream, whose second picture is refused: the first one stays', async () => {
+  test('of one call that cannot stream, whose second image is refused: the first one stays', async () => {
     const upstream = await startUpstream((_request, response) => {
       const filtered = { error: { code: 'contentFilter', message: 'filtered' } };
       response.end(JSON.stringify({ created: 1, data: [{ b64_json: tinyPng }, filtered] }));
@@ -384,7 +378,7 @@ describe('several pictures in one stream', () => {
     expect(events.map(inWords)).toEqual(['completed', 'error content_policy_violation']);
   });
 
-  test('a picture that is complete reaches its reader although the next call is still running', async () => {
+  test('an image that is complete reaches its reader although the next call is still running', async () => {
     const seen = Promise.withResolvers<void>();
     let calls = 0;
     const upstream = await startUpstream(async (_request, response) => {
@@ -402,13 +396,13 @@ describe('several pictures in one stream', () => {
     expect(types).toEqual(['image_generation.completed', 'image_generation.completed']);
   });
 
-  test.each(['dall-e-3', 'picture'])('%s: the second call fails, and the picture of the first stays', async (model) => {
+  test.each(['dall-e-3', 'image'])('%s: the second call fails, and the image of the first stays', async (model) => {
     const seen = Promise.withResolvers<void>();
     let calls = 0;
     const upstream = await startUpstream(async (_request, response) => {
       calls += 1;
       if (calls === 1) {
-        if (model === 'picture') response.end(completed({ b64_json: tinyPng, created_at: 7, ...facts }));
+        if (model === 'image') response.end(completed({ b64_json: tinyPng, created_at: 7, ...facts }));
         else response.end(JSON.stringify({ created: 7, data: [{ b64_json: tinyPng }] }));
         return;
       }
@@ -428,8 +422,8 @@ describe('several pictures in one stream', () => {
 describe('upstreamStream: always', () => {
   const always = { modelKeys: { upstreamStream: 'always' } };
 
-  test.each(['picture', 'studio/poster'])(
-    '%s: one picture comes over the upstream’s stream, and is answered as JSON',
+  test.each(['image', 'studio/poster'])(
+    '%s: one image comes over the upstream’s stream, and is answered as JSON',
     async (model) => {
       const rig = await startRig(always);
       const answer = await callGateway(rig.url, { model, prompt: 'a cat' });
@@ -448,7 +442,7 @@ describe('upstreamStream: always', () => {
   );
 
   test.each([
-    ['two pictures', { n: 2 }],
+    ['two images', { n: 2 }],
     ['a model that cannot stream', { model: 'dall-e-3' }],
     ['the legacy model', { model: 'dall-e-2', size: '256x256' }],
   ])('%s: no stream is asked for', async (_, body) => {
@@ -502,7 +496,7 @@ describe('a reader of a stream', () => {
       'between two events',
       (response: ServerResponse) => void response.write(partial({ b64_json: tinyPng, partial_image_index: 0 })),
     ],
-    ['amid a picture', (response: ServerResponse) => void writeForEver(response, () => {})],
+    ['amid an image', (response: ServerResponse) => void writeForEver(response, () => {})],
   ])('that leaves %s: the upstream connection is closed, and it counts as left', async (_, play) => {
     const { upstream, gateway } = await startWith(play);
     const socket = openSocket(gateway.url);
@@ -597,7 +591,7 @@ describe('signs of life', () => {
     return { url: await app.listen({ host: '127.0.0.1', port: 0 }), resolve, reject };
   }
 
-  async function* onePicture(pause: () => Promise<void> = async () => {}): AsyncGenerator<ImageEvent> {
+  async function* oneImage(pause: () => Promise<void> = async () => {}): AsyncGenerator<ImageEvent> {
     yield { type: 'image', index: 0, isPartial: false };
     yield { type: 'bytes', chunk: Buffer.from(tinyPng.slice(0, 88)) };
     await pause();
@@ -620,7 +614,7 @@ describe('signs of life', () => {
   test('an outcome that lets wait: the headers come before it, and comments until it is there', async () => {
     const stub = await startStub({ headersMs: 20, heartbeatMs: 10 });
     const { status, text } = await read(stub.url, (soFar) => {
-      if (soFar === ':\n\n'.repeat(4)) stub.resolve(onePicture());
+      if (soFar === ':\n\n'.repeat(4)) stub.resolve(oneImage());
     });
     expect(status).toBe(200);
     expect(text).toMatch(/^(:\n\n){4,}event: /);
@@ -642,9 +636,9 @@ describe('signs of life', () => {
     expect([status, JSON.parse(text).message]).toEqual([500, 'early']);
   });
 
-  test('within a picture there are none, however long it takes', async () => {
+  test('within an image there are none, however long it takes', async () => {
     const stub = await startStub({ headersMs: 60_000, heartbeatMs: 5 });
-    stub.resolve(onePicture(() => wait(100)));
+    stub.resolve(oneImage(() => wait(100)));
     const { text } = await read(stub.url, () => {});
     const event = readEvents(text.replace(/^(:\n\n)+|(:\n\n)+$/g, ''));
     expect(event.map(({ data }) => data.b64_json)).toEqual([tinyPng]);

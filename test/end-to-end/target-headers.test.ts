@@ -2,7 +2,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { type Simulator, startSimulator } from '../../simulator/start-simulator.ts';
 import { examine } from '../../src/cli/doctor/examine.ts';
 import { parseModels } from '../../src/config/load-models.ts';
-import { tinyPng } from '../fixtures/pictures.ts';
+import { tinyPng } from '../fixtures/images.ts';
 import { callGateway } from '../helpers/call-gateway.ts';
 import { serveHttp } from '../helpers/loopback-server.ts';
 import { startGateway } from '../helpers/start-gateway.ts';
@@ -35,7 +35,7 @@ describe('further headers of a target', () => {
     for (const { headers } of requests) expect(headers['ocp-apim-subscription-key']).toBe(frontDoorKey);
   });
 
-  test('go with polls, and not with downloads of pictures, not even from the same origin', async () => {
+  test('go with polls, and not with downloads of images, not even from the same origin', async () => {
     const azure = await startHostileAzure();
     const gateway = await startGateway(behindFrontDoor(azure.origin));
     azure.answer = (request, response) => {

@@ -1,4 +1,4 @@
-import { tinyPng } from '../fixtures/pictures.ts';
+import { tinyPng } from '../fixtures/images.ts';
 
 /** Texts of the Responses API with its image tool (CONTRACTS §3.4). */
 
@@ -6,12 +6,12 @@ export const responseId = 'resp_one';
 
 type Members = Readonly<Record<string, unknown>>;
 
-/** The output item of a call of the image tool that has made this picture; other members say otherwise. */
-export const imageCall = (picture: string | null, members: Members = {}): Members => ({
+/** The output item of a call of the image tool that has made this image; other members say otherwise. */
+export const imageCall = (image: string | null, members: Members = {}): Members => ({
   id: 'ig_one',
   type: 'image_generation_call',
   status: 'completed',
-  result: picture,
+  result: image,
   size: '1024x1024',
   quality: 'high',
   background: 'opaque',
@@ -49,9 +49,9 @@ export const responseOf = (output: unknown, members: Members = {}): Members => (
 export const pending = (status: string, members: Members = {}): Members =>
   responseOf([], { status, background: true, ...members });
 
-export const drawn = (picture: string): Members => responseOf([imageCall(picture), words]);
+export const drawn = (image: string): Members => responseOf([imageCall(image), words]);
 
-export const responseText = (picture: string): string => JSON.stringify(drawn(picture));
+export const responseText = (image: string): string => JSON.stringify(drawn(image));
 
 /** One event of a streamed response. */
 export function agentEvent(type: string, members: Members): string {
@@ -76,22 +76,22 @@ export const openingEvents: readonly string[] = [
   agentEvent('response.image_generation_call.generating', { ...place, sequence_number: 3 }),
 ];
 
-export const previewEvent = (picture: string, members: Members = {}): string =>
+export const previewEvent = (image: string, members: Members = {}): string =>
   agentEvent('response.image_generation_call.partial_image', {
     ...place,
     sequence_number: 4,
     partial_image_index: 0,
-    partial_image_b64: picture,
+    partial_image_b64: image,
     ...members,
   });
 
-/** The finished item, which has the picture. */
-export const itemEvent = (picture: string | null = tinyPng, members: Members = {}): string =>
-  agentEvent('response.output_item.done', { output_index: 0, item: imageCall(picture, members), sequence_number: 6 });
+/** The finished item, which has the image. */
+export const itemEvent = (image: string | null = tinyPng, members: Members = {}): string =>
+  agentEvent('response.output_item.done', { output_index: 0, item: imageCall(image, members), sequence_number: 6 });
 
-/** The last event, of a response that has ended in any way; it repeats the picture. */
+/** The last event, of a response that has ended in any way; it repeats the image. */
 export const lastEvent = (response: Members = drawn(tinyPng)): string =>
   agentEvent(`response.${response.status}`, { response, sequence_number: 7 });
 
-export const agentEvents = (picture: string): string =>
-  [...openingEvents, previewEvent(picture), itemEvent(picture), lastEvent(drawn(picture))].join('');
+export const agentEvents = (image: string): string =>
+  [...openingEvents, previewEvent(image), itemEvent(image), lastEvent(drawn(image))].join('');

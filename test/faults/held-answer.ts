@@ -6,7 +6,7 @@ import { isPaidCall, type Request } from './read-requests.ts';
 import { after, fin, type Step, write } from './script.ts';
 
 /** Where an upstream stops until it is told to go on. */
-export type Place = 'before headers' | 'before the picture' | 'in the picture';
+export type Place = 'before headers' | 'before the image' | 'in the image';
 
 /** An upstream that stops for requests with this word in them; `goOn` lets it finish what it has begun. */
 export function holding(mode: Mode, place: Place, word: string): { readonly script: Script; goOn(): void } {
@@ -32,8 +32,8 @@ function held(mode: Mode, place: Place, request: Request, event: Promise<void>):
     if (request.method === 'GET') return answerIn(mode, request);
     return [after(event), ...answerIn(mode, request)];
   }
-  if (place === 'in the picture') return answerIn(mode, request, { result: paused(carrier, carrier.late, event) });
-  // Neither the asynchronous flow nor an agent's job has a picture before it has ended.
+  if (place === 'in the image') return answerIn(mode, request, { result: paused(carrier, carrier.late, event) });
+  // Neither the asynchronous flow nor an agent's job has an image before it has ended.
   if (mode === 'C')
     return answerIn(mode, request, { poll: jsonReply(200, { status: 'running' }, { 'retry-after-ms': '1' }) });
   if (mode === 'agent-background')

@@ -1,19 +1,19 @@
 import { expect } from 'vitest';
-import { tinyPng } from '../fixtures/pictures.ts';
+import { tinyPng } from '../fixtures/images.ts';
 import { isStreamed, legsOf, type Mode } from './modes.ts';
 import type { Expected } from './table/expected.ts';
 import type { Told } from './told.ts';
 
-/** The answer is what its caller should get: status, OpenAI's error shape, wait headers, and pictures. */
+/** The answer is what its caller should get: status, OpenAI's error shape, wait headers, and images. */
 export function expectTold(answer: Told, told: Expected, mode: Mode): void {
   expect(seenBy(answer)).toEqual(wanted(told, mode));
 }
 
-function seenBy({ status, header, error, pictures, isTorn }: Told): Record<string, unknown> {
+function seenBy({ status, header, error, images, isTorn }: Told): Record<string, unknown> {
   return {
     status,
     isTorn,
-    pictures: pictures.map(shapeOf),
+    images: images.map(shapeOf),
     error: error && { type: error.type, param: error.param, code: error.code, hasMessage: !!error.message },
     ...(status >= 400 && {
       shouldRetry: header('x-should-retry'),
@@ -25,23 +25,23 @@ function seenBy({ status, header, error, pictures, isTorn }: Told): Record<strin
 }
 
 function wanted(told: Expected, mode: Mode): Record<string, unknown> {
-  const { status, code, param = null, shouldRetry = null, retryAfterMs = null, picture } = told;
-  const isTorn = told.end === 'torn' && !isStreamed(mode);
+  const { status, code, param = null, shouldRetry = null, retryAfterMs = null, image } = told;
+  const isTorn = told.end === 'truncated' && !isStreamed(mode);
   const retryAfter = retryAfterMs === null ? null : String(Math.ceil(retryAfterMs / 1_000));
   return {
     status,
     isTorn,
-    pictures: picture === undefined ? [] : Array(told.pictures ?? legsOf(mode)).fill(picture),
+    images: image === undefined ? [] : Array(told.images ?? legsOf(mode)).fill(image),
     error: code === undefined || isTorn ? undefined : { type: typeOf(code), param, code, hasMessage: true },
     ...(status >= 400 && { shouldRetry, retryAfterMs, retryAfter, hasRequestId: true }),
   };
 }
 
-/** What a picture in base64 is: the one that the upstream made, a beginning of it, or neither. */
-function shapeOf(picture: string): string {
-  const [bytes, whole] = [picture, tinyPng].map((text) => Buffer.from(text, 'base64')) as [Buffer, Buffer];
+/** What an image in base64 is: the one that the upstream made, a beginning of it, or neither. */
+function shapeOf(image: string): string {
+  const [bytes, whole] = [image, tinyPng].map((text) => Buffer.from(text, 'base64')) as [Buffer, Buffer];
   if (bytes.equals(whole)) return 'whole';
-  return bytes.length > 12 && whole.subarray(0, bytes.length).equals(bytes) ? 'cut' : picture;
+  return bytes.length > 12 && whole.subarray(0, bytes.length).equals(bytes) ? 'cut' : image;
 }
 
 /** A long wait that has gone on for a moment is as good as the whole one. */

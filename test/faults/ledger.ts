@@ -43,8 +43,8 @@ export function expectLedger(observed: Observed, told: Expected, mode: Mode): vo
 }
 
 export function expectNothingForgotten({ received, accepted, ends }: Counts): void {
-  const { delivered = 0, unknown = 0, torn = 0, abandoned = 0 } = ends;
-  expect(accepted).toBeLessThanOrEqual(delivered + unknown + torn + abandoned);
+  const { delivered = 0, unknown = 0, truncated = 0, abandoned = 0 } = ends;
+  expect(accepted).toBeLessThanOrEqual(delivered + unknown + truncated + abandoned);
   expect(received).toBeLessThanOrEqual(sumOf(ends));
 }
 

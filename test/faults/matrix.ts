@@ -18,9 +18,9 @@ const cellsOf = (some: readonly Fault[], inModes: readonly Mode[]): readonly Cel
 export const cells: readonly Cell[] = cellsOf(faults, modes);
 export const variantCells: readonly Cell[] = cellsOf(faults, variants);
 export const extraCells: readonly Cell[] = cellsOf(extras, modes);
-/** A picture that is delivered as usual is the same for both clients: the cells of each mode have seen to that. */
+/** An image that is delivered as usual is the same for both clients: the cells of each mode have seen to that. */
 export const variantExtraCells: readonly Cell[] = cellsOf(extras, variants).filter(
-  ({ fault, mode, client }) => client === 'raw' || toldIn(fault, mode).end !== 'delivered' || 'pictures' in fault.told,
+  ({ fault, mode, client }) => client === 'raw' || toldIn(fault, mode).end !== 'delivered' || 'images' in fault.told,
 );
 export const allCells: readonly Cell[] = [...cells, ...variantCells, ...extraCells, ...variantExtraCells];
 

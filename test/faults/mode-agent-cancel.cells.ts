@@ -21,7 +21,7 @@ const prompt = 'a leaving prompt-canary';
 
 /** A job is polled, and does not end by itself. */
 async function startJob(onFinished: OnFinished, lingerMs = 10_000): Promise<Stage> {
-  return setStage(mode, { place: 'before the picture', word: 'leaving', lingerMs }, onFinished);
+  return setStage(mode, { place: 'before the image', word: 'leaving', lingerMs }, onFinished);
 }
 
 const isPolling = (upstream: FaultServer) => becomes(() => upstream.polls > 1, true);
@@ -30,7 +30,7 @@ const limits = { leadMs: 0, limitMs: 100 };
 
 test.concurrent('a shutdown answers its callers, and ends their jobs', async ({ onTestFinished }) => {
   const { gateway, upstream } = await startJob(onTestFinished);
-  const answer = rawCall(gateway.url, callOf(mode, 'picture', prompt));
+  const answer = rawCall(gateway.url, callOf(mode, 'image', prompt));
   await isPolling(upstream);
   await drain(gateway.app, limits);
   expectTold(await answer, expected.unknown, mode);
@@ -96,7 +96,7 @@ test.concurrent('a job is ended with the token of that moment', async ({ onTestF
 test.concurrent('a caller that has left for good ends its job, and only its own', async ({ onTestFinished }) => {
   const stage = await startJob(onTestFinished, 100);
   const { gateway, upstream } = stage;
-  const staying = startCaller(gateway.url, callBytes(callOf(mode, 'picture', `${prompt}, staying`)), {
+  const staying = startCaller(gateway.url, callBytes(callOf(mode, 'image', `${prompt}, staying`)), {
     onFinished: onTestFinished,
   });
   const { socket } = call(stage, prompt);

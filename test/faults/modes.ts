@@ -1,4 +1,4 @@
-import { otherPng, tinyPng } from '../fixtures/pictures.ts';
+import { otherPng, tinyPng } from '../fixtures/images.ts';
 import { agentEvents, pending, responseOf, responseText } from './agent-wire.ts';
 import type { Answer } from './fault-server.ts';
 import { jsonReply, message, reply } from './http-text.ts';
@@ -32,14 +32,14 @@ export function targetOf(mode: Mode, baseURL: string): Record<string, unknown> {
   if (mode === 'agent') return agent;
   if (mode === 'agent-stream') return { ...agent, capabilities: { streams: true } };
   if (mode === 'agent-background') return { ...agent, background: true };
-  const deployment = { ...common, provider: 'azure-deployment', deployment: 'pictures' };
+  const deployment = { ...common, provider: 'azure-deployment', deployment: 'images' };
   if (mode === 'B') return { ...common, provider: 'azure-v1', model: 'gpt-image-2' };
   if (mode === 'C') return { ...common, provider: 'azure-async', model: 'dall-e-2' };
   if (mode === 'F') return { ...deployment, model: 'dall-e-3', apiVersion: '2024-10-21' };
   return { ...deployment, model: 'gpt-image-2', apiVersion: '2025-04-01-preview' };
 }
 
-const agentKeys = { provider: 'foundry-agent', model: 'gpt-image-2', agent: 'artist', imageDeployment: 'pictures' };
+const agentKeys = { provider: 'foundry-agent', model: 'gpt-image-2', agent: 'artist', imageDeployment: 'images' };
 
 /** What the client asks for beside model and prompt. */
 export const parametersOf: Readonly<Record<Mode, Record<string, unknown>>> = {
@@ -54,10 +54,10 @@ export const parametersOf: Readonly<Record<Mode, Record<string, unknown>>> = {
   'agent-background': {},
 };
 
-/** How many paid calls a request becomes, and how many pictures it brings. */
+/** How many paid calls a request becomes, and how many images it brings. */
 export const legsOf = (mode: Mode): number => (mode === 'F' ? 2 : 1);
 
-/** The body that carries the picture, where it can be cut before the picture can be judged, and in the middle of it. */
+/** The body that carries the image, where it can be cut before the image can be judged, and in the middle of it. */
 export type Carrier = {
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Buffer;
@@ -68,27 +68,27 @@ export type Carrier = {
 const json = { 'content-type': 'application/json' };
 const eventStream = { 'content-type': 'text/event-stream' };
 
-/** The answer that brings this picture: to the paid POST, to a poll, or to the download of the asynchronous flow. */
-export function carrierOf(mode: Mode, picture: string = tinyPng): Carrier {
+/** The answer that brings this image: to the paid POST, to a poll, or to the download of the asynchronous flow. */
+export function carrierOf(mode: Mode, image: string = tinyPng): Carrier {
   if (mode === 'C') {
-    return { headers: { 'content-type': 'image/png' }, body: Buffer.from(picture, 'base64'), early: 4, late: 40 };
+    return { headers: { 'content-type': 'image/png' }, body: Buffer.from(image, 'base64'), early: 4, late: 40 };
   }
-  const text = textOf(mode, picture);
-  const at = text.indexOf(picture);
+  const text = textOf(mode, image);
+  const at = text.indexOf(image);
   const headers = isStreamed(mode) ? eventStream : { ...json, ...(mode === 'agent-background' && later) };
   return { headers, body: Buffer.from(text), early: at + 8, late: at + 60 };
 }
 
-function textOf(mode: Mode, picture: string): string {
-  if (mode === 'D') return eventText(picture);
-  if (mode === 'agent-stream') return agentEvents(picture);
-  return isAgent(mode) ? responseText(picture) : imagesText(picture);
+function textOf(mode: Mode, image: string): string {
+  if (mode === 'D') return eventText(image);
+  if (mode === 'agent-stream') return agentEvents(image);
+  return isAgent(mode) ? responseText(image) : imagesText(image);
 }
 
 const usage = { total_tokens: 3, input_tokens: 1, output_tokens: 2 };
 
-export const imagesText = (picture: string): string =>
-  JSON.stringify({ created: 1_700_000_000, data: [{ b64_json: picture }], usage });
+export const imagesText = (image: string): string =>
+  JSON.stringify({ created: 1_700_000_000, data: [{ b64_json: image }], usage });
 
 export function event(type: string, members: Record<string, unknown>): string {
   return `event: ${type}\ndata: ${JSON.stringify({ type, ...members })}\n\n`;
@@ -96,12 +96,12 @@ export function event(type: string, members: Record<string, unknown>): string {
 
 const facts = { size: '1024x1024', quality: 'high', background: 'opaque', output_format: 'png', created_at: 1 };
 
-export const partialEvent = (picture: string): string =>
-  event('image_generation.partial_image', { b64_json: picture, partial_image_index: 0, ...facts });
-export const completedEvent = (picture: string): string =>
-  event('image_generation.completed', { b64_json: picture, ...facts, usage });
+export const partialEvent = (image: string): string =>
+  event('image_generation.partial_image', { b64_json: image, partial_image_index: 0, ...facts });
+export const completedEvent = (image: string): string =>
+  event('image_generation.completed', { b64_json: image, ...facts, usage });
 
-const eventText = (picture: string): string => `${partialEvent(picture)}${completedEvent(picture)}`;
+const eventText = (image: string): string => `${partialEvent(image)}${completedEvent(image)}`;
 
 /**
  * The three answers of the asynchronous flow; faults stand in for one of them. Elsewhere the result is the answer to the
@@ -162,7 +162,7 @@ export const goodAnswer = (mode: Mode, request: Request): Answer => ({
   isBilled: isPaidCall(request),
 });
 
-/** What a second answer on the same connection would bring: somebody else's picture. */
+/** What a second answer on the same connection would bring: somebody else's image. */
 export const foreignAnswer = (mode: Mode): readonly Step[] => {
   const { headers, body } = carrierOf(mode, otherPng);
   return [write(message(200, headers, body)), fin];

@@ -48,7 +48,7 @@ export async function observe(
   const begin = performance.now();
   const answer = await ask(client, gateway.url, {
     mode,
-    model: 'picture',
+    model: 'image',
     prompt: 'a prompt-canary in a cage',
     timeoutMs,
   });

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import { describe, expect, test } from 'vitest';
-import { tinyPng } from '../fixtures/pictures.ts';
+import { tinyPng } from '../fixtures/images.ts';
 import type { Place } from './held-answer.ts';
 import { farewells, startCaller } from './leaving.ts';
 import { isPolled, legsOf, type Mode } from './modes.ts';
@@ -18,7 +18,7 @@ type Leave = (socket: Socket) => void;
 /** 0: its request has not arrived completely. */
 async function leavesUpload(mode: Mode, leave: Leave, onFinished: OnFinished): Promise<void> {
   const stage = await setStage(mode, { place: 'before headers', word: 'never' }, onFinished);
-  const bytes = callBytes(callOf(mode, 'picture', prompt));
+  const bytes = callBytes(callOf(mode, 'image', prompt));
   const { socket } = startCaller(stage.gateway.url, bytes.subarray(0, -20), { onFinished });
   const { admission } = stage.gateway.app.gateway;
   expect(
@@ -45,8 +45,8 @@ async function leavesQueue(
   const stage = await setStage(mode, { place: 'before headers', word: 'blocking', ...keys }, onFinished);
   const { gateway } = stage.gateway.app;
   const waiting = () =>
-    queue === 'process' ? gateway.admission.waiting : gateway.catalog.find('picture').targets[0]?.health.slots.waiting;
-  const blocker = rawCall(stage.gateway.url, callOf(mode, 'picture', 'a blocking prompt-canary'));
+    queue === 'process' ? gateway.admission.waiting : gateway.catalog.find('image').targets[0]?.health.slots.waiting;
+  const blocker = rawCall(stage.gateway.url, callOf(mode, 'image', 'a blocking prompt-canary'));
   await becomes(() => sentFor(stage, 'blocking'), legsOf(mode));
   const { socket } = call(stage, prompt);
   await becomes(waiting, queue === 'process' ? 1 : legsOf(mode));
@@ -54,13 +54,13 @@ async function leavesQueue(
   await becomes(waiting, 0, 1_000);
   await becomes(() => gateway.inFlight, 1, 1_000);
   stage.goOn();
-  expect((await blocker).pictures).toHaveLength(legsOf(mode));
+  expect((await blocker).images).toHaveLength(legsOf(mode));
   expect(sentFor(stage, 'leaving')).toBe(0);
   await expectStageWorks(stage);
   expect(await endsOf(stage)).toEqual({ delivered: 2 * legsOf(mode) });
 }
 
-/** 3 and 4: a picture may be on its way, and nobody has seen a byte of it. */
+/** 3 and 4: an image may be on its way, and nobody has seen a byte of it. */
 async function leavesPaidCall(
   mode: Mode,
   leave: Leave,
@@ -72,7 +72,7 @@ async function leavesPaidCall(
   const { gateway } = stage.gateway.app;
   const { socket } = call(stage, prompt);
   await becomes(() => sentFor(stage, 'leaving'), legsOf(mode));
-  if (isPolled(mode) && place === 'before the picture') {
+  if (isPolled(mode) && place === 'before the image') {
     await until(
       () => stage.upstream.requests.length,
       (count) => count > 2,
@@ -99,8 +99,8 @@ async function expectLingering(stage: Stage, place: Place): Promise<void> {
   expect(sentFor(stage, 'leaving')).toBe(legsOf(mode));
   if (!isPolled(mode)) expect(upstream.dials).toBe(dials);
   expect(await endsOf(stage)).toEqual({ abandoned: legsOf(mode) });
-  // A job is ended as soon as nobody can want its picture any more; before its POST is answered it has no name.
-  await becomes(() => upstream.cancels, mode === 'agent-background' && place === 'before the picture' ? 1 : 0);
+  // A job is ended as soon as nobody can want its image any more; before its POST is answered it has no name.
+  await becomes(() => upstream.cancels, mode === 'agent-background' && place === 'before the image' ? 1 : 0);
   await expectStageWorks(stage);
 }
 
@@ -108,23 +108,23 @@ async function expectLingering(stage: Stage, place: Place): Promise<void> {
 async function expectTakenOver(stage: Stage): Promise<void> {
   const { mode, upstream } = stage;
   const { gateway } = stage.gateway.app;
-  const retry = rawCall(stage.gateway.url, callOf(mode, 'picture', prompt, { 'x-stainless-retry-count': '1' }));
+  const retry = rawCall(stage.gateway.url, callOf(mode, 'image', prompt, { 'x-stainless-retry-count': '1' }));
   await becomes(() => gateway.orphans, 0, 1_000);
   stage.goOn();
-  const { status, pictures } = await retry;
-  expect({ status, pictures }).toEqual({ status: 200, pictures: Array(legsOf(mode)).fill(tinyPng) });
+  const { status, images } = await retry;
+  expect({ status, images }).toEqual({ status: 200, images: Array(legsOf(mode)).fill(tinyPng) });
   expect(sentFor(stage, 'leaving')).toBe(legsOf(mode));
   expect(await restOf(stage.gateway, [upstream])).toEqual(atRest);
   const { ends, text } = await readMetrics(stage.gateway.url);
   expect(ends).toEqual({ delivered: legsOf(mode) });
-  expect(text).toContain('gateway_retries_arrived_total{end="taken_over"} 1');
+  expect(text).toContain('gateway_retries_arrived_total{end="rejoined"} 1');
   expect(upstream.cancels).toBe(0);
   await expectStageWorks(stage);
 }
 
-/** 7: it has got a part of its picture. */
+/** 7: it has got a part of its image. */
 async function leavesAnswer(mode: Mode, leave: Leave, onFinished: OnFinished): Promise<void> {
-  const stage = await setStage(mode, { place: 'in the picture', word: 'leaving' }, onFinished);
+  const stage = await setStage(mode, { place: 'in the image', word: 'leaving' }, onFinished);
   const { socket, heard } = call(stage, prompt);
   expect(await until(heard, (text) => text.includes(tinyPng.slice(0, 12)))).toContain(tinyPng.slice(0, 12));
   leave(socket);
@@ -150,14 +150,14 @@ export function playPhases(modes: readonly Mode[]): void {
         leavesQueue(mode, leave, onTestFinished, 'target'));
       for (const [phase, place] of [
         [3, 'before headers'],
-        [4, 'before the picture'],
+        [4, 'before the image'],
       ] as const) {
         test(`${phase}, ${place}: it ${farewell}, and the call lingers, then ends`, async ({ onTestFinished }) =>
           expectLingering(await leavesPaidCall(mode, leave, onTestFinished, { place, lingerMs }), place));
         test(`${phase}, ${place}: it ${farewell}, and takes over what it has left`, async ({ onTestFinished }) =>
           expectTakenOver(await leavesPaidCall(mode, leave, onTestFinished, { place })));
       }
-      test(`7, in its picture: it ${farewell}, and the upstream is left at once`, ({ onTestFinished }) =>
+      test(`7, in its image: it ${farewell}, and the upstream is left at once`, ({ onTestFinished }) =>
         leavesAnswer(mode, leave, onTestFinished));
     }
   });

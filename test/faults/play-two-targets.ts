@@ -4,7 +4,7 @@ import { expectTold } from './judge.ts';
 import { countsOf, expectNothingForgotten } from './ledger.ts';
 import type { Mode } from './modes.ts';
 import { type Observed, observe } from './observe.ts';
-import { expectNextWorks, expectOrder, usualTimeoutMs } from './run-cell.ts';
+import { defaultTimeoutMs, expectNextWorks, expectOrder } from './run-cell.ts';
 import { type Expected, expected } from './table/expected.ts';
 import { type Fault, isIn, timeoutIn, toldIn } from './table/fault.ts';
 
@@ -14,7 +14,7 @@ type Cell = { readonly fault: Fault; readonly mode: Mode; readonly repeatsUnknow
 
 /** The fault at the first target only. */
 async function observeTwo({ fault, mode, repeatsUnknown }: Cell, onFinished: typeof onTestFinished): Promise<Observed> {
-  const timeoutMs = timeoutIn(fault, mode) ?? usualTimeoutMs;
+  const timeoutMs = timeoutIn(fault, mode) ?? defaultTimeoutMs;
   const tokens = fault.tokens?.();
   const first = { script: scriptOf(fault, mode), isSecure: fault.isSecure ?? true, address: addressOf(fault) };
   const options = {
@@ -29,7 +29,7 @@ async function observeTwo({ fault, mode, repeatsUnknown }: Cell, onFinished: typ
   return observed;
 }
 
-/** The second target makes the picture, after one call of the first one; a second one shows it another token. */
+/** The second target makes the image, after one call of the first one; a second one shows it another token. */
 function expectSecond(observed: Observed, { tokens }: Fault, told: Expected, mode: Mode): void {
   const calls = tokens === undefined ? 1 : told.attempts;
   expectTold(observed.answer, expected.done, mode);
@@ -59,7 +59,7 @@ export function playFirstFails(modes: readonly Mode[], some: readonly Fault[]): 
   describe.concurrent.each(modes)('two targets, the fault at the first one, mode %s', (mode) => {
     for (const fault of some.filter((one) => isIn(one, mode))) {
       const told = toldIn(fault, mode);
-      const name = isPassedOn(told) ? 'the second one makes the picture' : 'the second one is left alone';
+      const name = isPassedOn(told) ? 'the second one makes the image' : 'the second one is left alone';
       test(`${fault.number} ${fault.name}: ${name}`, async ({ onTestFinished }) => {
         const observed = await observeTwo({ fault, mode, repeatsUnknown: false }, onTestFinished);
         if (isPassedOn(told)) expectSecond(observed, fault, told, mode);
@@ -75,16 +75,19 @@ export function playRepeated(modes: readonly Mode[], some: readonly Fault[]): vo
   describe.concurrent.each(modes)('unknown outcomes may be repeated, mode %s', (mode) => {
     for (const fault of some.filter((one) => isIn(one, mode) && isRepeated(one, mode))) {
       const told = toldIn(fault, mode);
-      test(`${fault.number} ${fault.name}: the second target makes the picture`, async ({ onTestFinished }) => {
+      test(`${fault.number} ${fault.name}: the second target makes the image`, async ({ onTestFinished }) => {
         expectSecond(await observeTwo({ fault, mode, repeatsUnknown: true }, onTestFinished), fault, told, mode);
       });
 
       test(`${fault.number} ${fault.name}, always: once more and no further`, async ({ onTestFinished }) => {
         const target = { script: scriptOf(fault, mode), isSecure: fault.isSecure ?? true, address: addressOf(fault) };
         const options = { modelKeys: repeating, onFinished: onTestFinished };
-        const observed = await observe({ mode, client: 'sdk', timeoutMs: usualTimeoutMs, targets: [target] }, options);
+        const observed = await observe(
+          { mode, client: 'sdk', timeoutMs: defaultTimeoutMs, targets: [target] },
+          options,
+        );
         expectTold(observed.answer, told, mode);
-        expectOrder(observed, usualTimeoutMs);
+        expectOrder(observed, defaultTimeoutMs);
         const { received, accepted } = told;
         expect(countsOf(observed)).toEqual({ received: 2 * received, accepted: 2 * accepted, ends: { unknown: 2 } });
       });

@@ -17,10 +17,10 @@ export function jsonCall(body: unknown, headers: Call['headers'] = {}): Call {
   return { path: generationsPath, contentType: 'application/json', body: Buffer.from(JSON.stringify(body)), headers };
 }
 
-/** An edit as a form with these fields and one picture. */
+/** An edit as a form with these fields and one image. */
 export function editCall(
   fields: Readonly<Record<string, unknown>>,
-  picture: Buffer,
+  image: Buffer,
   headers: Call['headers'] = {},
 ): Call {
   const texts = Object.entries(fields).map(
@@ -28,7 +28,7 @@ export function editCall(
   );
   const fileHead =
     '--form\r\ncontent-disposition: form-data; name="image"; filename="a.png"\r\ncontent-type: image/png\r\n\r\n';
-  const body = Buffer.concat([Buffer.from(texts.join('') + fileHead), picture, Buffer.from('\r\n--form--\r\n')]);
+  const body = Buffer.concat([Buffer.from(texts.join('') + fileHead), image, Buffer.from('\r\n--form--\r\n')]);
   return { path: editsPath, contentType: 'multipart/form-data; boundary=form', body, headers };
 }
 
@@ -59,7 +59,7 @@ export async function rawCall(url: string, call: Call): Promise<Told> {
 /** What the bytes of an answer say, without those before it that are no answer yet. */
 export function readAnswer(bytes: Buffer): Told {
   const end = bytes.indexOf('\r\n\r\n');
-  if (end === -1) return { status: 0, header: () => null, error: undefined, pictures: [], isTorn: true, text: '' };
+  if (end === -1) return { status: 0, header: () => null, error: undefined, images: [], isTorn: true, text: '' };
   const [line = '', ...lines] = bytes.toString('latin1', 0, end).split('\r\n');
   const status = Number(line.split(' ')[1]);
   if (status < 200) return readAnswer(bytes.subarray(end + 4));
@@ -67,8 +67,8 @@ export function readAnswer(bytes: Buffer): Told {
   const { body, isWhole } = readBody(bytes.subarray(end + 4), headers);
   const text = body.toString();
   const isStream = headers.get('content-type') === 'text/event-stream';
-  const { error, pictures } = isStream ? readEvents(text) : readImages(text, isWhole);
-  return { status, header: (name) => headers.get(name), error, pictures, isTorn: !isWhole, text };
+  const { error, images } = isStream ? readEvents(text) : readImages(text, isWhole);
+  return { status, header: (name) => headers.get(name), error, images, isTorn: !isWhole, text };
 }
 
 const before = (text: string): string => text.slice(0, text.indexOf(':'));
@@ -89,24 +89,24 @@ function readBody(bytes: Buffer, headers: Headers): { body: Buffer; isWhole: boo
   }
 }
 
-type Content = Pick<Told, 'error' | 'pictures'>;
+type Content = Pick<Told, 'error' | 'images'>;
 
 function readImages(text: string, isWhole: boolean): Content {
-  if (!isWhole) return { error: undefined, pictures: [] };
+  if (!isWhole) return { error: undefined, images: [] };
   const { error, data = [] } = JSON.parse(text) as { error?: ToldError; data?: { b64_json: string }[] };
-  return { error, pictures: data.map(({ b64_json }) => b64_json) };
+  return { error, images: data.map(({ b64_json }) => b64_json) };
 }
 
 function readEvents(text: string): Content {
-  const pictures: string[] = [];
+  const images: string[] = [];
   let error: ToldError | undefined;
   const parser = createParser({
     onEvent({ event = '', data }) {
       const members = JSON.parse(data) as { b64_json: string; error?: ToldError };
-      if (event.endsWith('.completed')) pictures.push(members.b64_json);
+      if (event.endsWith('.completed')) images.push(members.b64_json);
       if (event === 'error') error = members.error;
     },
   });
   parser.feed(text);
-  return { error, pictures };
+  return { error, images };
 }

@@ -1,7 +1,7 @@
 import type { onTestFinished } from 'vitest';
 import type { AppParts } from '../../src/app.ts';
 import type { EntraTokens } from '../../src/upstream/entra.ts';
-import { tinyPng } from '../fixtures/pictures.ts';
+import { tinyPng } from '../fixtures/images.ts';
 import { gatewayKey, type StartedGateway, startGateway } from '../helpers/start-gateway.ts';
 import './trust.ts';
 import type { FaultServer } from './fault-server.ts';
@@ -22,10 +22,10 @@ const scaledTimes = {
   lingerMs: 500,
   queueMs: 2_000,
   backoffMs: 20,
-  longestBackoffMs: 60,
-  leastLeftMs: 100,
+  maxBackoffMs: 60,
+  minLeftMs: 100,
   breakerOpenMs: 100,
-  longestBreakerOpenMs: 200,
+  maxBreakerOpenMs: 200,
 };
 
 export type GatewayOptions = {
@@ -39,7 +39,7 @@ export type GatewayOptions = {
   readonly onFinished: OnFinished;
 };
 
-/** The gateway with the model `picture` at these targets, and `spare` at one that is always in order. */
+/** The gateway with the model `image` at these targets, and `spare` at one that is always in order. */
 export function startFaultyGateway(
   mode: Mode,
   { targets, spare }: { readonly targets: readonly string[]; readonly spare: string },
@@ -49,11 +49,11 @@ export function startFaultyGateway(
     const { apiKey, ...keys } = targetOf(mode, origin);
     return { ...keys, ...(entra ? { auth } : { apiKey }) };
   };
-  const picture = {
+  const image = {
     ...modelKeys,
     targets: targets.map((origin, index) => ({ ...target(origin), ...targetKeys, priority: index })),
   };
-  const models = { ...(limits && { limits }), models: { picture, spare: target(spare) } };
+  const models = { ...(limits && { limits }), models: { image, spare: target(spare) } };
   return startGateway(models, {
     times: { ...scaledTimes, ...times },
     upstreamTimes: { connectMs: 1_000, ...scaledTokenTimes, ...upstreamTimes },
@@ -64,12 +64,12 @@ export function startFaultyGateway(
 
 const auth = { entra: { scope: 'https://ai.azure.com/.default' } };
 
-export const inputPicture = Buffer.from(tinyPng, 'base64');
+export const inputImage = Buffer.from(tinyPng, 'base64');
 
 /** The bytes of a mode's call. */
 export function callOf(mode: Mode, model: string, prompt: string, headers: Call['headers'] = {}): Call {
   const fields = { model, prompt, ...parametersOf[mode] };
-  return mode === 'E' ? editCall(fields, inputPicture, headers) : jsonCall(fields, headers);
+  return mode === 'E' ? editCall(fields, inputImage, headers) : jsonCall(fields, headers);
 }
 
 export type Asked = {
@@ -85,7 +85,7 @@ export function ask(client: Client, url: string, { mode, model, prompt, timeoutM
   const headers = { 'x-gateway-timeout-ms': String(timeoutMs) };
   if (client === 'raw') return rawCall(url, callOf(mode, model, prompt, headers));
   const fields = { model, prompt, ...parametersOf[mode] };
-  return sdkCall(url, { fields, headers, picture: mode === 'E' ? inputPicture : undefined });
+  return sdkCall(url, { fields, headers, image: mode === 'E' ? inputImage : undefined });
 }
 
 export type Rest = { readonly inFlight: number; readonly heldBytes: number; readonly upstreamConnections: number };

@@ -9,13 +9,13 @@ import { ask, atRest, type OnFinished, restOf } from './rig.ts';
 import type { Expected } from './table/expected.ts';
 import { type Fault, timeoutIn, toldIn } from './table/fault.ts';
 
-export const usualTimeoutMs = 12_000;
+export const defaultTimeoutMs = 12_000;
 
 /** Plays one cell, and asserts what holds for every one of them (RELIABILITY §6). */
 export async function runCell({ fault, mode, client }: Cell, onFinished: OnFinished): Promise<void> {
   const told = allCalls(toldIn(fault, mode), client);
   const { isSecure = true, modelKeys, upstreamTimes } = fault;
-  const timeoutMs = timeoutIn(fault, mode) ?? usualTimeoutMs;
+  const timeoutMs = timeoutIn(fault, mode) ?? defaultTimeoutMs;
   const tokens = fault.tokens?.();
   const target = { script: scriptOf(fault, mode), isSecure, address: addressOf(fault) };
   const options = {
@@ -31,7 +31,7 @@ export async function runCell({ fault, mode, client }: Cell, onFinished: OnFinis
   if (legsOf(mode) === 1) expectPatience(observed, told);
   await expectJobs(observed, told);
   tokens?.heal();
-  await expectNextWorks(observed, mode, needsSpare(fault, told) ? 'spare' : 'picture');
+  await expectNextWorks(observed, mode, needsSpare(fault, told) ? 'spare' : 'image');
 }
 
 /** What all calls of a client come to, where it may repeat them. */
@@ -61,17 +61,17 @@ function expectPatience({ elapsedMs }: Observed, { attempts, retryAfterMs = 0 }:
   expect(elapsedMs).toBeGreaterThan((attempts - 1) * retryAfterMs - 1);
 }
 
-/** Once the upstream is in order again, the gateway is, too; and it gives the picture that was asked for. */
-export async function expectNextWorks(observed: Observed, mode: Mode, model = 'picture'): Promise<void> {
+/** Once the upstream is in order again, the gateway is, too; and it gives the image that was asked for. */
+export async function expectNextWorks(observed: Observed, mode: Mode, model = 'image'): Promise<void> {
   const { gateway, upstreams } = observed;
   heal(upstreams, mode);
   const answer = await ask('raw', gateway.url, {
     mode,
     model,
     prompt: 'a next prompt-canary',
-    timeoutMs: usualTimeoutMs,
+    timeoutMs: defaultTimeoutMs,
   });
-  expectTold(answer, { status: 200, picture: 'whole', end: 'delivered', attempts: 1, received: 1, accepted: 1 }, mode);
+  expectTold(answer, { status: 200, image: 'whole', end: 'delivered', attempts: 1, received: 1, accepted: 1 }, mode);
   expect(await restOf(gateway, upstreams)).toEqual(atRest);
 }
 

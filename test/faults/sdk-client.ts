@@ -9,64 +9,64 @@ type Wish = {
   readonly fields: Fields;
   readonly headers: Readonly<Record<string, string>>;
   /** To be edited. */
-  readonly picture: Buffer | undefined;
+  readonly image: Buffer | undefined;
 };
 
 /** The same call through OpenAI's SDK at its default settings: it repeats what it is not told to leave alone. */
-export async function sdkCall(url: string, { fields, headers, picture }: Wish): Promise<Told> {
+export async function sdkCall(url: string, { fields, headers, image }: Wish): Promise<Told> {
   const openai = new OpenAI({ apiKey: gatewayKey, baseURL: `${url}/v1`, defaultHeaders: headers });
   try {
     if (fields.stream === true) return await streamCall(openai, fields);
-    return await plainCall(openai, fields, picture);
+    return await plainCall(openai, fields, image);
   } catch (error) {
     return failure(error);
   }
 }
 
-async function plainCall(openai: OpenAI, fields: Fields, picture: Buffer | undefined): Promise<Told> {
+async function plainCall(openai: OpenAI, fields: Fields, image: Buffer | undefined): Promise<Told> {
   const asked =
-    picture === undefined
+    image === undefined
       ? openai.images.generate(fields as unknown as ImageGenerateParamsNonStreaming)
-      : openai.images.edit(await withFile(fields, picture));
+      : openai.images.edit(await withFile(fields, image));
   const { data, response } = await asked.withResponse();
-  const pictures = (data.data ?? []).map(({ b64_json }) => b64_json ?? '');
-  return success(response.headers, pictures);
+  const images = (data.data ?? []).map(({ b64_json }) => b64_json ?? '');
+  return success(response.headers, images);
 }
 
-async function withFile(fields: Fields, picture: Buffer): Promise<ImageEditParamsNonStreaming> {
-  const image = await toFile(picture, 'a.png', { type: 'image/png' });
+async function withFile(fields: Fields, bytes: Buffer): Promise<ImageEditParamsNonStreaming> {
+  const image = await toFile(bytes, 'a.png', { type: 'image/png' });
   return { ...fields, image } as unknown as ImageEditParamsNonStreaming;
 }
 
 async function streamCall(openai: OpenAI, fields: Fields): Promise<Told> {
   const asked = openai.images.generate({ ...fields, stream: true } as Parameters<OpenAI['images']['generate']>[0]);
   const { data, response } = await asked.withResponse();
-  const pictures: string[] = [];
+  const images: string[] = [];
   try {
     for await (const event of data as AsyncIterable<{ type: string; b64_json: string }>) {
-      if (event.type === 'image_generation.completed') pictures.push(event.b64_json);
+      if (event.type === 'image_generation.completed') images.push(event.b64_json);
     }
   } catch (error) {
-    return { ...success(response.headers, pictures), error: errorOf(error), isTorn: !(error instanceof APIError) };
+    return { ...success(response.headers, images), error: errorOf(error), isTorn: !(error instanceof APIError) };
   }
-  return success(response.headers, pictures);
+  return success(response.headers, images);
 }
 
-function success(headers: Headers, pictures: readonly string[]): Told {
-  return { status: 200, header: (name) => headers.get(name), error: undefined, pictures, isTorn: false, text: '' };
+function success(headers: Headers, images: readonly string[]): Told {
+  return { status: 200, header: (name) => headers.get(name), error: undefined, images, isTorn: false, text: '' };
 }
 
 /** Without an answer there is no status; anything else without an error in it is a body that broke off, head and all. */
 function failure(error: unknown): Told {
   const status = error instanceof APIError ? 0 : 200;
-  const torn = { status, header: () => null, error: undefined, pictures: [], isTorn: true, text: String(error) };
-  if (!(error instanceof APIError) || error.status === undefined) return torn;
+  const truncated = { status, header: () => null, error: undefined, images: [], isTorn: true, text: String(error) };
+  if (!(error instanceof APIError) || error.status === undefined) return truncated;
   const headers = new Headers(error.headers);
   return {
     status: error.status,
     header: (name) => headers.get(name),
     error: errorOf(error),
-    pictures: [],
+    images: [],
     isTorn: false,
     text: `${error.message} ${JSON.stringify(error.error)}`,
   };

@@ -1,5 +1,5 @@
 import { expect } from 'vitest';
-import { tinyPng } from '../fixtures/pictures.ts';
+import { tinyPng } from '../fixtures/images.ts';
 import type { StartedGateway } from '../helpers/start-gateway.ts';
 import { type FaultServer, startFaultServer } from './fault-server.ts';
 import { holding, type Place } from './held-answer.ts';
@@ -38,7 +38,7 @@ export async function setStage(
 }
 
 export const call = ({ gateway, mode, onFinished }: Stage, text: string): Caller =>
-  startCaller(gateway.url, callBytes(callOf(mode, 'picture', text)), { onFinished });
+  startCaller(gateway.url, callBytes(callOf(mode, 'image', text)), { onFinished });
 
 export const sentFor = ({ upstream }: Stage, text: string): number =>
   upstream.requests.filter(({ method, body }) => method === 'POST' && body.includes(text)).length;
@@ -55,12 +55,12 @@ async function expectQuiet({ gateway }: Stage): Promise<void> {
   expect(gateway.log.filter(({ level }) => Number(level) >= 50)).toEqual([]);
 }
 
-/** The upstream goes on, and the next caller gets its picture. */
+/** The upstream goes on, and the next caller gets its image. */
 export async function expectStageWorks(stage: Stage): Promise<void> {
   const { gateway, mode, upstream, goOn } = stage;
   goOn();
-  const { status, pictures } = await rawCall(gateway.url, callOf(mode, 'picture', 'a next prompt-canary'));
-  expect({ status, pictures }).toEqual({ status: 200, pictures: Array(legsOf(mode)).fill(tinyPng) });
+  const { status, images } = await rawCall(gateway.url, callOf(mode, 'image', 'a next prompt-canary'));
+  expect({ status, images }).toEqual({ status: 200, images: Array(legsOf(mode)).fill(tinyPng) });
   expect(await restOf(gateway, [upstream])).toEqual(atRest);
   await expectQuiet(stage);
 }

@@ -13,7 +13,7 @@ export type TokenDesk = {
 export const tokenPrefix = 'token-canary-';
 
 /** No token within this time is none. Nobody is made to wait after a failure, so that the next call tries again. */
-export const scaledTokenTimes = { acquireMs: 300, pauseMs: 0, longestPauseMs: 0 };
+export const scaledTokenTimes = { acquireMs: 300, pauseMs: 0, maxPauseMs: 0 };
 
 const hourMs = 3_600_000;
 

@@ -4,8 +4,8 @@ export type Told = {
   readonly header: (name: string) => string | null;
   /** Of an error answer, or of the `error` event that ended a stream. */
   readonly error: ToldError | undefined;
-  /** The completed pictures, in base64. */
-  readonly pictures: readonly string[];
+  /** The completed images, in base64. */
+  readonly images: readonly string[];
   /** The answer broke off after its head. */
   readonly isTorn: boolean;
   /** Everything that a caller could read, to search for what must not be there. */

@@ -12,7 +12,7 @@ type Azure = Parameters<typeof startUpstream>[0];
 async function behindNginx(recipe: string, azure: Azure, interimMs = 60_000) {
   const { origin } = await startUpstream(azure);
   const target = { provider: 'azure-v1', model: 'gpt-image-2', baseURL: origin, apiKey: 'k', maxRetries: 0 };
-  const gateway = await startGateway({ models: { picture: target } }, { times: { interimMs } });
+  const gateway = await startGateway({ models: { image: target } }, { times: { interimMs } });
   const front = await startNginx(recipe, gateway.url);
   const dispatcher = new Agent({ connect: { ca: certificate.cert }, headersTimeout: 0, bodyTimeout: 0 });
   onTestFinished(() => dispatcher.destroy());
@@ -24,12 +24,12 @@ async function behindNginx(recipe: string, azure: Azure, interimMs = 60_000) {
       onInfo: ({ statusCode }) => void interim.push(statusCode),
       method: 'POST',
       headers: { authorization: `Bearer ${gatewayKey}`, 'content-type': 'application/json', ...headers },
-      body: JSON.stringify({ model: 'picture', prompt: 'a cat', ...body }),
+      body: JSON.stringify({ model: 'image', prompt: 'a cat', ...body }),
     });
   return { call, interim };
 }
 
-const picture = JSON.stringify({ created: 1, data: [{ b64_json: tinyPng }] });
+const image = JSON.stringify({ created: 1, data: [{ b64_json: tinyPng }] });
 
 /** The status of a JSON call whose Azure says nothing for so long. */
 export async function silentCall(
@@ -41,7 +41,7 @@ export async function silentCall(
   const { call, interim } = await behindNginx(
     recipe,
     (_request, response) => {
-      setTimeout(() => response.setHeader('content-type', 'application/json').end(picture), silentMs);
+      setTimeout(() => response.setHeader('content-type', 'application/json').end(image), silentMs);
     },
     interimMs,
   );

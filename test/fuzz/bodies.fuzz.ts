@@ -2,12 +2,12 @@ import fc from 'fast-check';
 import { Agent } from 'undici';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { type FuzzedBody, fuzzedBody } from './fuzzed-body.ts';
-import { type FuzzedGateway, fuzzKey, mostGrowth, startFuzzed } from './fuzzed-gateway.ts';
+import { type FuzzedGateway, fuzzKey, maxGrowth, startFuzzed } from './fuzzed-gateway.ts';
 import { judge } from './judge-answer.ts';
 import { count, seed } from './settings.ts';
 import { Tally } from './tally.ts';
 
-vi.mock('../../simulator/draw-picture.ts', () => import('./quick-pictures.ts'));
+vi.mock('../../simulator/draw-image.ts', () => import('./quick-images.ts'));
 
 const atOnce = 64;
 const batch = 1_000;
@@ -23,7 +23,7 @@ test(`${count} bodies, seed ${seed}: each is answered properly, and none is paid
     await tryBatch(gateway, agent, first, tally, Math.min(batch, count - first));
   }
   const growth = gateway.residentBytes() - before;
-  expect(growth).toBeLessThan(mostGrowth);
+  expect(growth).toBeLessThan(maxGrowth);
   tally.print('bodies', growth);
   // Bodies that are all refused, or all taken, would test little.
   for (const name of ['200', '400']) expect(tally.of(name)).toBeGreaterThan(count / 10);

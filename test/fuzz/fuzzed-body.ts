@@ -49,19 +49,7 @@ const word = fc
       'standard',
       'vivid',
     ],
-    ...[
-      'natural',
-      'png',
-      'jpeg',
-      'webp',
-      'opaque',
-      'transparent',
-      'url',
-      'b64_json',
-      'picture',
-      'dall-e-3',
-      'dall-e-2',
-    ],
+    ...['natural', 'png', 'jpeg', 'webp', 'opaque', 'transparent', 'url', 'b64_json', 'image', 'dall-e-3', 'dall-e-2'],
     ...['studio/poster', 'gpt-image-1', 'nobody', '__proto__', 'constructor', 'cat'],
   )
   .map((text) => JSON.stringify(text));
@@ -187,7 +175,7 @@ const damage: Arbitrary<(text: string) => string> = fc.oneof(
   ),
 );
 
-const roots = ['/v1', '/openai', '/openai/v1', '/openai/deployments/picture', '/m/dall-e-3/v1', '/m/picture/openai/v1'];
+const roots = ['/v1', '/openai', '/openai/v1', '/openai/deployments/image', '/m/dall-e-3/v1', '/m/image/openai/v1'];
 const json = fc.constantFrom(
   'application/json',
   'application/json',
@@ -203,22 +191,22 @@ const generation: Arbitrary<FuzzedBody> = fc
     text: change(objectOf(list)),
   }));
 
-const picture = `data:image/png;base64,${tinyPng}`;
+const image = `data:image/png;base64,${tinyPng}`;
 const source: Arbitrary<string> = fc.oneof(
-  { weight: 5, arbitrary: fc.constant(JSON.stringify(picture)) },
+  { weight: 5, arbitrary: fc.constant(JSON.stringify(image)) },
   {
     weight: 2,
     arbitrary: fc
       .constantFrom(
         ...[
-          picture.slice(0, 60),
+          image.slice(0, 60),
           'data:image/png;base64,',
           'data:,',
           'data:image/png;base64,@@@',
           `DATA:x;BASE64,${tinyPng}`,
         ],
         ...['https://127.0.0.1/a.png', 'http://169.254.169.254/', 'file:///etc/passwd', `data:${'x'.repeat(300)},`, ''],
-        ...[`${picture}${'A'.repeat(4_000)}`, picture.replace('image/png', 'text/html'), `${picture}\n`],
+        ...[`${image}${'A'.repeat(4_000)}`, image.replace('image/png', 'text/html'), `${image}\n`],
       )
       .map((text) => JSON.stringify(text)),
   },
@@ -234,7 +222,7 @@ const reference: Arbitrary<string> = fc.oneof(
   },
 );
 
-const pictures: Arbitrary<readonly Member[]> = fc
+const images: Arbitrary<readonly Member[]> = fc
   .tuple(
     fc.oneof(
       { weight: 10, arbitrary: fc.array(reference, { minLength: 1, maxLength: 2 }) },
@@ -249,7 +237,7 @@ const jsonEdit: Arbitrary<FuzzedBody> = fc
     root: fc.constantFrom(...roots),
     type: json,
     list: members,
-    shown: pictures,
+    shown: images,
     isFirst: fc.boolean(),
     damage,
   })

@@ -72,4 +72,4 @@ function promptOf(body: unknown): string {
 }
 
 /** More than this the process may not have grown by after all inputs: buffers and caches have bounds, leaks have none. */
-export const mostGrowth = 200 * 1024 * 1024;
+export const maxGrowth = 200 * 1024 * 1024;

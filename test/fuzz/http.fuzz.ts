@@ -1,7 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { expect, test, vi } from 'vitest';
 import { Dice } from './dice.ts';
-import { type FuzzedGateway, fuzzKey, mostGrowth, startFuzzed } from './fuzzed-gateway.ts';
+import { type FuzzedGateway, fuzzKey, maxGrowth, startFuzzed } from './fuzzed-gateway.ts';
 import { readAnswers } from './http-answers.ts';
 import { judge } from './judge-answer.ts';
 import { type Exchange, exchange } from './raw-exchange.ts';
@@ -9,7 +9,7 @@ import { type RawInput, rawInput } from './raw-input.ts';
 import { count, seed } from './settings.ts';
 import { Tally } from './tally.ts';
 
-vi.mock('../../simulator/draw-picture.ts', () => import('./quick-pictures.ts'));
+vi.mock('../../simulator/draw-image.ts', () => import('./quick-images.ts'));
 
 const atOnce = 64;
 const batch = 500;
@@ -24,7 +24,7 @@ test(`${count} raw inputs, seed ${seed}: each is answered properly or its connec
     await tryBatch(gateway, first, Math.min(batch, count - first), tally);
   }
   const growth = gateway.residentBytes() - before;
-  expect(growth).toBeLessThan(mostGrowth);
+  expect(growth).toBeLessThan(maxGrowth);
   await expectAlive(gateway);
   tally.print('raw inputs', growth);
   // Inputs that are all refused for one reason would test nothing.

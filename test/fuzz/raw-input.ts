@@ -18,12 +18,12 @@ type Request = {
   lineEnd: string;
 };
 
-const roots = ['/v1', '/openai/v1', '/openai', '/openai/deployments/picture', '/v1/deployments/picture'];
+const roots = ['/v1', '/openai/v1', '/openai', '/openai/deployments/image', '/v1/deployments/image'];
 const operations = ['images/generations', 'images/edits', 'images/variations', 'images/generations:submit', 'models'];
 
 function target(dice: Dice): string {
-  const prefix = dice.chance(0.2) ? '/m/picture' : '';
-  const own = ['/', '/healthz', '/readyz', '/metrics', '/openapi.json', '/v1/images/files/x', '/v1/models/picture'];
+  const prefix = dice.chance(0.2) ? '/m/image' : '';
+  const own = ['/', '/healthz', '/readyz', '/metrics', '/openapi.json', '/v1/images/files/x', '/v1/models/image'];
   return dice.chance(0.3) ? dice.one(own) : `${prefix}${dice.one(roots)}/${dice.one(operations)}`;
 }
 
@@ -340,7 +340,7 @@ function pipeline(dice: Dice): RawInput {
     const key: Header = ['authorization', `Bearer ${fuzzKey}`];
     const common = { version: 'HTTP/1.1', lineEnd: '\r\n' };
     if (dice.chance(0.5)) {
-      const url = dice.one(['/v1/models', '/healthz', '/', '/readyz', '/v1/models/picture', '/nothing']);
+      const url = dice.one(['/v1/models', '/healthz', '/', '/readyz', '/v1/models/image', '/nothing']);
       return { ...common, method: 'GET', target: url, headers: [['host', 'g'], key] satisfies Header[], body: '' };
     }
     const headers: Header[] = [['host', 'g'], key, ['content-type', 'application/json']];

@@ -23,7 +23,7 @@ import {
 
 const patience = { timeout: 5_000 };
 
-/** Asks once, reads all and settles; gives the number of pictures, or the failure. */
+/** Asks once, reads all and settles; gives the number of images, or the failure. */
 async function ask(fake: FakeGateway, request?: Partial<ImageRequest>): Promise<number | GatewayError> {
   const generation = fake.start(request);
   try {
@@ -80,13 +80,13 @@ describe('one target', () => {
   test('that is odd is asked once more, and not again', async () => {
     expect(await ask(fakeGateway([{ answers: [odd, good] }]))).toBe(1);
     const fake = fakeGateway([{ answers: [odd] }]);
-    expect(await ask(fake)).toMatchObject({ kind: 'upstream_oddity' });
+    expect(await ask(fake)).toMatchObject({ kind: 'upstream_transient' });
     expect(names(fake)).toBe('aa');
   });
 
   test('that refuses the token is asked once more at once, with the next one, as one of the retries', async () => {
     const fake = fakeGateway([{ answers: [tokenRefused, good] }], {
-      times: { backoffMs: 2_000, longestBackoffMs: 2_000 },
+      times: { backoffMs: 2_000, maxBackoffMs: 2_000 },
     });
     expect(await ask(fake)).toBe(1);
     const [first = 0, second = 0] = fake.calls.map(({ at }) => at);
@@ -142,8 +142,8 @@ describe('one target', () => {
   });
 
   test.each([
-    ['longer than is waited for', { longestWaitMs: 1_000 }],
-    ['too long for the deadline', { leastLeftMs: 9_000 }],
+    ['longer than is waited for', { maxWaitMs: 1_000 }],
+    ['too long for the deadline', { minLeftMs: 9_000 }],
   ])('that tells a wait %s: the caller is told it, and so are others, without a call', async (_, times) => {
     const fake = fakeGateway([{ answers: [limited(5_000), good] }], { times });
     expect(await ask(fake)).toMatchObject({ kind: 'upstream_rate_limited', retryAfterMs: expect.closeTo(5_000, -3) });
@@ -226,14 +226,14 @@ describe('several targets', () => {
     leaving.leave();
     await leaving.answer.catch(() => {});
     release?.();
-    expect(first?.health.breaker.state).not.toBe('probing');
+    expect(first?.health.breaker.state).not.toBe('half-open');
     await ask(fake, { prompt: 'next' });
     expect(fake.calls.at(-1)?.target).toBe('a');
   });
 
   test('an odd one is asked once more itself, and then nobody', async () => {
     const fake = fakeGateway([{ answers: [odd] }, { answers: [good] }], { model: { maxRetries: 5 } });
-    expect(await ask(fake)).toMatchObject({ kind: 'upstream_oddity' });
+    expect(await ask(fake)).toMatchObject({ kind: 'upstream_transient' });
     expect(names(fake)).toBe('aa');
   });
 
@@ -265,7 +265,7 @@ describe('several targets', () => {
     generation.settle('delivered');
   });
 
-  test('a call of four pictures goes on as four calls at a target that makes one at a time', async () => {
+  test('a call of four images goes on as four calls at a target that makes one at a time', async () => {
     for (const answer of [failed, unreachable, limited(5_000), unauthorized]) {
       const fake = fakeGateway([{ answers: [answer] }, { answers: [good], maxCount: 1 }], { model: { maxRetries: 1 } });
       const generation = fake.start({ count: 4 });
@@ -430,19 +430,13 @@ function edit(): Partial<ImageRequest> {
   const release = async () => {
     released += 1;
   };
-  return { edit: editInputs([imageInput(Buffer.from('a picture'))], { release }) };
+  return { edit: editInputs([imageInput(Buffer.from('an image'))], { release }) };
 }
 
 describe('the end of a generation', () => {
   test.each([
     ['in the queue', [silent], { inFlight: 1 }, 'deadline_exceeded', 0],
-    [
-      'in the backoff',
-      [unreachable],
-      { times: { backoffMs: 5_000, longestBackoffMs: 5_000 } },
-      'upstream_unavailable',
-      1,
-    ],
+    ['in the backoff', [unreachable], { times: { backoffMs: 5_000, maxBackoffMs: 5_000 } }, 'upstream_unavailable', 1],
     ['in the wait for a target', [limited(60)], { model: { maxRetries: 20 } }, 'upstream_rate_limited', 1],
     ['in a call', [silent], {}, 'upstream_timeout', 1],
   ] as const)('by its deadline %s', async (_, answers, facts, kind, calls) => {
@@ -462,7 +456,7 @@ describe('the end of a generation', () => {
 
   test.each([
     ['while it is queued', [silent], { inFlight: 1 }, 0],
-    ['while it waits before a retry', [unreachable], { times: { backoffMs: 5_000, longestBackoffMs: 5_000 } }, 1],
+    ['while it waits before a retry', [unreachable], { times: { backoffMs: 5_000, maxBackoffMs: 5_000 } }, 1],
     [
       'while it is connecting',
       [
@@ -496,7 +490,7 @@ describe('the end of a generation', () => {
     const generation = fake.start(edit());
     await Array.fromAsync(await generation.answer);
     generation.settle('delivered');
-    generation.settle('torn');
+    generation.settle('truncated');
     generation.leave();
     expectAllFree(fake);
   });
@@ -516,7 +510,7 @@ describe('the end of a generation', () => {
   test('of several that leave in one moment gives no turn to those that have gone', async () => {
     const fake = fakeGateway([{ answers: [unreachable] }], {
       inFlight: 1,
-      times: { backoffMs: 5_000, longestBackoffMs: 5_000 },
+      times: { backoffMs: 5_000, maxBackoffMs: 5_000 },
     });
     const generations = [fake.start(edit()), fake.start(edit()), fake.start(edit())];
     await wait(20);
@@ -547,7 +541,7 @@ describe('a generation that has lost its caller', () => {
     expectAllFree(fake);
   });
 
-  test.each(['before its pictures have come', 'after its pictures have come'])(
+  test.each(['before its images have come', 'after its images have come'])(
     'is taken over %s, with its report, and its first caller has no part in it',
     async (when) => {
       const gate = Promise.withResolvers<void>();
@@ -568,12 +562,12 @@ describe('a generation that has lost its caller', () => {
       await expect(first.answer).rejects.toMatchObject({ kind: 'client_gone' });
       expect(await Array.fromAsync(await second.answer)).toHaveLength(2);
       second.settle('delivered');
-      expect([fake.ends, fake.retries, second.report.attempts]).toEqual([['delivered'], ['taken_over'], 1]);
+      expect([fake.ends, fake.retries, second.report.attempts]).toEqual([['delivered'], ['rejoined'], 1]);
       expectAllFree(fake);
     },
   );
 
-  test('whose deadline comes after its pictures is told as unknown to who asks again', async () => {
+  test('whose deadline comes after its images is told as unknown to who asks again', async () => {
     const slow: Answer = async (call, request) => {
       await wait(50);
       return good(call, request);
@@ -585,7 +579,7 @@ describe('a generation that has lost its caller', () => {
     await expect.poll(() => fake.gateway.inFlight, patience).toBe(0);
     const second = fake.start(edit());
     await expect(second.answer).rejects.toMatchObject({ outcome: 'unknown' });
-    const again = { edit: editInputs([imageInput(Buffer.from('a picture'))]) };
+    const again = { edit: editInputs([imageInput(Buffer.from('an image'))]) };
     expect(() => fake.start(again)).toThrow(expect.objectContaining({ outcome: 'unknown' }));
     expect(fake.ends).toEqual(['abandoned']);
   });

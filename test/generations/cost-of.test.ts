@@ -15,17 +15,17 @@ const tokenPrices: PriceList = {
 };
 
 function cost(price: PriceList, billed: Partial<Billed>): string | undefined {
-  const known = costOf(price, { pictures: 1, facts: {}, tokens: undefined, ...billed });
+  const known = costOf(price, { images: 1, facts: {}, tokens: undefined, ...billed });
   return known === undefined ? undefined : costAsText(known);
 }
 
 describe('the cost by tokens', () => {
   test.each([
-    ['text and a picture', { textIn: 100, imageOut: 4000 }, '0.1205'],
-    ['pictures that were read', { textIn: 100, imageIn: 1000, imageOut: 4000 }, '0.1285'],
+    ['text and an image', { textIn: 100, imageOut: 4000 }, '0.1205'],
+    ['images that were read', { textIn: 100, imageIn: 1000, imageOut: 4000 }, '0.1285'],
     ['text that was made', { textIn: 100, textOut: 1, imageOut: 4000 }, '0.12051'],
     ['text that had been read before', { textIn: 100, cachedIn: 40, imageOut: 4000 }, '0.12035'],
-    ['pictures that had been read before', { imageIn: 100, cachedIn: 100, imageOut: 0 }, '0.0002'],
+    ['images that had been read before', { imageIn: 100, cachedIn: 100, imageOut: 0 }, '0.0002'],
     ['everything that had been read before', { textIn: 60, imageIn: 40, cachedIn: 100 }, '0.000155'],
     ['a part of it, of which nobody says what it was', { textIn: 60, imageIn: 40, cachedIn: 50 }, undefined],
     ['nothing', {}, '0'],
@@ -65,7 +65,7 @@ describe('the cost by tokens', () => {
           imageOut: one.imageOut + other.imageOut,
         };
         const [first = 0n, second = 0n, both] = [one, other, sum].map((counted) =>
-          costOf(tokenPrices, { pictures: 1, facts: {}, tokens: counted }),
+          costOf(tokenPrices, { images: 1, facts: {}, tokens: counted }),
         );
         expect(first + second).toBe(both);
       }),
@@ -73,9 +73,9 @@ describe('the cost by tokens', () => {
   });
 });
 
-describe('the cost by pictures', () => {
+describe('the cost by images', () => {
   const price: PriceList = {
-    pictures: [
+    images: [
       { size: '1024x1024', quality: 'standard', price: 0.04 },
       { size: '1024x1024', quality: 'hd', price: 0.08 },
       { quality: 'hd', price: 0.12 },
@@ -91,12 +91,12 @@ describe('the cost by pictures', () => {
     ['a size that is not known, where it matters', { quality: 'hd' }, undefined],
     ['a quality that is not known', { size: '1024x1024' }, undefined],
     ['nothing that is known', {}, undefined],
-  ])('of two pictures with %s', (_, facts, expected) => {
-    expect(cost(price, { pictures: 2, facts })).toBe(expected);
+  ])('of two images with %s', (_, facts, expected) => {
+    expect(cost(price, { images: 2, facts })).toBe(expected);
   });
 
   test('that are all the same needs no facts, nor tokens', () => {
-    expect(cost({ pictures: [{ price: 0.011 }] }, { pictures: 10 })).toBe('0.11');
+    expect(cost({ images: [{ price: 0.011 }] }, { images: 10 })).toBe('0.11');
   });
 
   test('is not known from an empty price', () => {

@@ -13,8 +13,8 @@ const echo: Download = async (url) => ({
 });
 const base64 = (text: string) => Buffer.from(text).toString('base64');
 
-/** The pictures as text, by index. */
-async function pictures(events: AsyncIterable<ImageEvent>): Promise<string[]> {
+/** The images as text, by index. */
+async function images(events: AsyncIterable<ImageEvent>): Promise<string[]> {
   const found: string[] = [];
   for await (const event of events) {
     if (event.type === 'image') found[event.index] = '';
@@ -24,7 +24,7 @@ async function pictures(events: AsyncIterable<ImageEvent>): Promise<string[]> {
 }
 
 describe('deliverBase64', () => {
-  test('turns links into pictures, in order, and keeps what stood beside them', async () => {
+  test('turns links into images, in order, and keeps what stood beside them', async () => {
     const links: ImageEvent[] = [
       { type: 'url', index: 0, url: 'a' },
       { type: 'url', index: 1, url: 'b', revisedPrompt: 'c' },
@@ -38,7 +38,7 @@ describe('deliverBase64', () => {
       { type: 'image-end', index: 1, revisedPrompt: 'c' },
       { type: 'done', created: 7 },
     ]);
-    expect(await pictures(asStream(events))).toEqual([base64('file of a'), base64('file of b')]);
+    expect(await images(asStream(events))).toEqual([base64('file of a'), base64('file of b')]);
   });
 
   test('rejects before the first event when one of the links cannot be opened', async () => {
@@ -59,7 +59,7 @@ describe('deliverBase64', () => {
     expect(opened).toEqual(['a', 'b', 'c']);
   });
 
-  test('passes pictures through, and still opens a link that stands behind one', async () => {
+  test('passes images through, and still opens a link that stands behind one', async () => {
     const mixed: ImageEvent[] = [
       { type: 'image', index: 0, isPartial: false },
       { type: 'bytes', chunk: Buffer.from('cGlj') },
@@ -67,6 +67,6 @@ describe('deliverBase64', () => {
       { type: 'url', index: 1, url: 'b' },
       { type: 'done' },
     ];
-    expect(await pictures(await deliverBase64(asStream(mixed), echo))).toEqual(['cGlj', base64('file of b')]);
+    expect(await images(await deliverBase64(asStream(mixed), echo))).toEqual(['cGlj', base64('file of b')]);
   });
 });

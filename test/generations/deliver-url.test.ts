@@ -19,7 +19,7 @@ function memory() {
   };
 }
 
-function picture(index: number, text: string, isPartial = false): ImageEvent[] {
+function image(index: number, text: string, isPartial = false): ImageEvent[] {
   const base64 = Buffer.from(text).toString('base64');
   return [
     { type: 'image', index, isPartial },
@@ -30,9 +30,9 @@ function picture(index: number, text: string, isPartial = false): ImageEvent[] {
 }
 
 describe('deliverUrl', () => {
-  test('hosts every picture, and gives its link with what stood beside it', async () => {
+  test('hosts every image, and gives its link with what stood beside it', async () => {
     const store = memory();
-    const events: ImageEvent[] = [...picture(0, 'aa'), ...picture(1, 'b'), { type: 'done' }];
+    const events: ImageEvent[] = [...image(0, 'aa'), ...image(1, 'b'), { type: 'done' }];
     const answer = await deliverUrl(asStream(events), store.host);
     expect(store.files.map(String)).toEqual(['aa', 'b']);
     expect(answer).toEqual([
@@ -54,7 +54,7 @@ describe('deliverUrl', () => {
     let isClosed = false;
     async function* upstream() {
       try {
-        yield* picture(0, 'aa');
+        yield* image(0, 'aa');
       } finally {
         isClosed = true;
       }
@@ -64,9 +64,9 @@ describe('deliverUrl', () => {
     expect(isClosed).toBe(true);
   });
 
-  test('rejects with what the upstream throws in the middle of a picture', async () => {
+  test('rejects with what the upstream throws in the middle of an image', async () => {
     async function* upstream(): AsyncGenerator<ImageEvent> {
-      yield* picture(0, 'aa').slice(0, 2);
+      yield* image(0, 'aa').slice(0, 2);
       throw new Error('cut');
     }
     await expect(deliverUrl(upstream(), memory().host)).rejects.toThrow('cut');
@@ -95,10 +95,7 @@ test('decodeBase64 gives the bytes, however the text is cut', async () => {
   );
 });
 
-test('dropPreviews leaves the pictures themselves', async () => {
-  const events = [...picture(0, 'rough', true), ...picture(0, 'fine'), { type: 'done' } as const];
-  expect(await Array.fromAsync(await dropPreviews(asStream(events)))).toEqual([
-    ...picture(0, 'fine'),
-    { type: 'done' },
-  ]);
+test('dropPreviews leaves the images themselves', async () => {
+  const events = [...image(0, 'rough', true), ...image(0, 'fine'), { type: 'done' } as const];
+  expect(await Array.fromAsync(await dropPreviews(asStream(events)))).toEqual([...image(0, 'fine'), { type: 'done' }]);
 });

@@ -7,22 +7,22 @@ import { type Caller, createGateway, type Gateway } from '../../src/generations/
 import { modelFamily } from '../../src/parameters/model-families.ts';
 import { createModelCatalog, type LogicalModel, type Target } from '../../src/targets/model-catalog.ts';
 import { TargetHealth } from '../../src/targets/target-health.ts';
-import { type GatewayTimes, usualTimes } from '../../src/targets/times.ts';
+import { defaultTimes, type GatewayTimes } from '../../src/targets/times.ts';
 import { asStream } from '../helpers/json-text.ts';
 
 /** Tests have no time, but all that a wait needs of a deadline. */
 export const quickTimes: GatewayTimes = {
-  ...usualTimes,
+  ...defaultTimes,
   lingerMs: 50,
   backoffMs: 2,
-  longestBackoffMs: 4,
-  leastLeftMs: 0,
+  maxBackoffMs: 4,
+  minLeftMs: 0,
   breakerOpenMs: 100,
 };
 
 export type Answer = (call: ProviderCall, request: ImageRequest) => Promise<AsyncIterable<ImageEvent>>;
 
-/** As many pictures as were asked for. */
+/** As many images as were asked for. */
 export const good: Answer = async (_call, { count }) =>
   asStream<ImageEvent>([
     ...Array.from({ length: count }, (_, index): ImageEvent => ({ type: 'url', index, url: 'https://blob.example/1' })),
@@ -46,7 +46,7 @@ export const failed = failing('upstream_generation_failed', 'failed');
 export const limited = (ms?: number) => failing('upstream_rate_limited', 'not-processed', ms);
 export const unauthorized: Answer = () =>
   Promise.reject(new GatewayError('upstream_auth_failed', 'no.', { outcome: 'not-processed', isTargetWide: true }));
-export const odd = failing('upstream_oddity', 'not-processed');
+export const odd = failing('upstream_transient', 'not-processed');
 export const tokenRefused = failing('upstream_token_refused', 'not-processed');
 export const wordsOnly = failing('upstream_no_image', 'failed');
 export const refused = failing('content_policy_violation', 'refused');
@@ -89,7 +89,7 @@ export function fakeGateway(fakes: readonly FakeTarget[], facts: Facts = {}): Fa
   const retries: string[] = [];
   const targets = fakes.map((fake, index) => fakeTarget(fake, { name: 'abc'.charAt(index), index, times, calls }));
   const model: LogicalModel = {
-    name: 'picture',
+    name: 'image',
     timeoutMs: 10_000,
     defaults: {},
     parameters: 'adapt',
@@ -100,7 +100,7 @@ export function fakeGateway(fakes: readonly FakeTarget[], facts: Facts = {}): Fa
     ...facts.model,
   };
   const gateway = createGateway({
-    catalog: createModelCatalog({ models: [model], aliases: new Map(), defaultModel: 'picture' }),
+    catalog: createModelCatalog({ models: [model], aliases: new Map(), defaultModel: 'image' }),
     admission: new Admission({ inFlight: facts.inFlight ?? 100, heldBytes: 1e9, queueMs: times.queueMs }),
     recorder: {
       anomaly: () => {},

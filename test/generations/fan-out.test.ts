@@ -6,9 +6,9 @@ import { asStream } from '../helpers/json-text.ts';
 
 const usage = { total_tokens: 3, input_tokens_details: { text_tokens: 1 } };
 
-/** One leg's answer: its pictures, each of one piece, and an end. */
-function leg(pictures: readonly string[], end: Partial<Extract<ImageEvent, { type: 'done' }>> = {}): ImageEvent[] {
-  const events = pictures.flatMap((text, index): ImageEvent[] => [
+/** One leg's answer: its images, each of one piece, and an end. */
+function leg(images: readonly string[], end: Partial<Extract<ImageEvent, { type: 'done' }>> = {}): ImageEvent[] {
+  const events = images.flatMap((text, index): ImageEvent[] => [
     { type: 'image', index, isPartial: false },
     { type: 'bytes', chunk: Buffer.from(text) },
     { type: 'image-end', index },
@@ -20,7 +20,7 @@ const answering = (events: ImageEvent[]) => async () => asStream(events);
 const failing = (message: string) => async () => Promise.reject(new GatewayError('upstream_rate_limited', message));
 const wholeAnswer = { isStream: false, deliversPart: false };
 
-async function pictures(events: AsyncIterable<ImageEvent>): Promise<string[]> {
+async function images(events: AsyncIterable<ImageEvent>): Promise<string[]> {
   const found: string[] = [];
   for await (const event of events) {
     if (event.type === 'image') expect(event.index).toBe(found.length);
@@ -30,9 +30,9 @@ async function pictures(events: AsyncIterable<ImageEvent>): Promise<string[]> {
 }
 
 describe('fanOut', () => {
-  test('gives the pictures of all legs in order, numbered through', async () => {
+  test('gives the images of all legs in order, numbered through', async () => {
     const legs = [answering(leg(['a', 'b'])), answering(leg(['c'])), answering(leg(['d']))];
-    expect(await pictures(await fanOut(legs, wholeAnswer))).toEqual(['a', 'b', 'c', 'd']);
+    expect(await images(await fanOut(legs, wholeAnswer))).toEqual(['a', 'b', 'c', 'd']);
   });
 
   test('sums the usage, and keeps the facts that are equal', async () => {
@@ -59,7 +59,7 @@ describe('fanOut', () => {
       return asStream(leg([text]));
     };
     const names = [...'abcdefghij'];
-    expect(await pictures(await fanOut(names.map(slow), wholeAnswer))).toEqual(names);
+    expect(await images(await fanOut(names.map(slow), wholeAnswer))).toEqual(names);
     expect(most).toBe(4);
   });
 
@@ -79,7 +79,7 @@ describe('fanOut', () => {
   test('leaves failed legs out where a part may be delivered, but not all of them', async () => {
     const part = { isStream: false, deliversPart: true };
     const legs = [failing('first'), answering(leg(['b'])), failing('third'), answering(leg(['d']))];
-    expect(await pictures(await fanOut(legs, part))).toEqual(['b', 'd']);
+    expect(await images(await fanOut(legs, part))).toEqual(['b', 'd']);
     const hopeless = fanOut([failing('first'), failing('second')], part);
     await expect(hopeless).rejects.toMatchObject({ message: 'first' });
   });
@@ -96,7 +96,7 @@ describe('fanOut', () => {
     expect(found).toEqual(['a', 'b']);
   });
 
-  test('tells with each picture of a stream what the end of its leg says', async () => {
+  test('tells with each image of a stream what the end of its leg says', async () => {
     const stream = { isStream: true, deliversPart: false };
     const legs = [answering(leg(['a'], { usage, facts: { size: '1x1' } })), answering(leg(['b']))];
     const events = await Array.fromAsync(await fanOut(legs, stream));

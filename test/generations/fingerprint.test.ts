@@ -55,8 +55,8 @@ const runs = { numRuns: 1000 };
 describe('the fingerprint of a request', () => {
   test('changes with each of its members', () => {
     const all = [plainRequest, ...Object.values(changes).map((change) => ({ ...plainRequest, ...change }))];
-    expect(new Set(all.map((request) => fingerprint('picture', request))).size).toBe(all.length);
-    expect(fingerprint('poster', plainRequest)).not.toBe(fingerprint('picture', plainRequest));
+    expect(new Set(all.map((request) => fingerprint('image', request))).size).toBe(all.length);
+    expect(fingerprint('poster', plainRequest)).not.toBe(fingerprint('image', plainRequest));
   });
 
   test('covers every member that a request has', () => {
@@ -69,8 +69,8 @@ describe('the fingerprint of a request', () => {
       fc.property(extra, (members) => {
         const request = { ...plainRequest, extra: members };
         const { size: _size, style: _style, ...absent } = request;
-        expect(fingerprint('picture', turned(request) as ImageRequest)).toBe(fingerprint('picture', request));
-        expect(fingerprint('picture', absent as ImageRequest)).toBe(fingerprint('picture', request));
+        expect(fingerprint('image', turned(request) as ImageRequest)).toBe(fingerprint('image', request));
+        expect(fingerprint('image', absent as ImageRequest)).toBe(fingerprint('image', request));
       }),
       runs,
     );
@@ -81,7 +81,7 @@ describe('the fingerprint of a request', () => {
       fc.property(extra, extra, (one, other) => {
         const text = (value: unknown) => JSON.stringify(value);
         const isSame = text(sorted(one)) === text(sorted(other));
-        const prints = [one, other].map((members) => fingerprint('picture', { ...plainRequest, extra: members }));
+        const prints = [one, other].map((members) => fingerprint('image', { ...plainRequest, extra: members }));
         expect(prints[0] === prints[1]).toBe(isSame);
       }),
       runs,
@@ -90,8 +90,8 @@ describe('the fingerprint of a request', () => {
 
   test('knows files by their content alone', () => {
     const again = editInputs([imageInput(Buffer.from('red'))], { release: () => Promise.reject(new Error('unused')) });
-    expect(fingerprint('picture', { ...plainRequest, edit: again })).toBe(
-      fingerprint('picture', { ...plainRequest, edit: editInputs([red]) }),
+    expect(fingerprint('image', { ...plainRequest, edit: again })).toBe(
+      fingerprint('image', { ...plainRequest, edit: editInputs([red]) }),
     );
   });
 });

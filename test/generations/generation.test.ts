@@ -8,11 +8,11 @@ import { createGateway } from '../../src/generations/gateway.ts';
 import { modelFamily } from '../../src/parameters/model-families.ts';
 import { createModelCatalog } from '../../src/targets/model-catalog.ts';
 import { TargetHealth } from '../../src/targets/target-health.ts';
-import { usualTimes } from '../../src/targets/times.ts';
+import { defaultTimes } from '../../src/targets/times.ts';
 import { asStream } from '../helpers/json-text.ts';
 
 const request = { prompt: 'a cat', count: 3, stream: false, partialImages: 0, extra: {} } as unknown as ImageRequest;
-const picture: ImageEvent[] = [{ type: 'url', index: 0, url: 'https://blob.example/1' }, { type: 'done' }];
+const image: ImageEvent[] = [{ type: 'url', index: 0, url: 'https://blob.example/1' }, { type: 'done' }];
 
 /** Never answers; like a real upstream call, it ends with the signal's reason. */
 const silent = ({ signal }: ProviderCall) =>
@@ -43,11 +43,11 @@ function start(answers: ((call: ProviderCall) => Promise<AsyncIterable<ImageEven
     family: modelFamily('dall-e-3'),
     upstreamStream: 'never' as const,
     provider,
-    health: new TargetHealth(10, usualTimes),
+    health: new TargetHealth(10, defaultTimes),
     download: () => Promise.reject(new Error('nothing is downloaded here')),
   };
   const model = {
-    name: 'picture',
+    name: 'image',
     timeoutMs,
     defaults: {},
     parameters: 'adapt' as const,
@@ -57,20 +57,20 @@ function start(answers: ((call: ProviderCall) => Promise<AsyncIterable<ImageEven
     targets: [target],
   };
   const gateway = createGateway({
-    catalog: createModelCatalog({ models: [model], aliases: new Map(), defaultModel: 'picture' }),
+    catalog: createModelCatalog({ models: [model], aliases: new Map(), defaultModel: 'image' }),
     admission: new Admission({ inFlight: 10, heldBytes: 1e9, queueMs: 1_000 }),
     recorder,
     hosting: () => undefined,
-    times: { ...usualTimes, lingerMs: 0 },
+    times: { ...defaultTimes, lingerMs: 0 },
   });
   const generation = gateway.start(undefined, request, { id: 'somebody', isRetry: false });
   return { generation, ends };
 }
 
-const answered = async () => asStream(picture);
+const answered = async () => asStream(image);
 
 describe('a generation of several calls that may deliver a part', () => {
-  test('whose deadline comes while one call is silent ends with it, not with pictures that can no longer come', async () => {
+  test('whose deadline comes while one call is silent ends with it, not with images that can no longer come', async () => {
     const { generation, ends } = start([answered, silent, answered], 50);
     await expect(generation.answer).rejects.toMatchObject({ kind: 'upstream_timeout', outcome: 'unknown' });
     expect(ends).toEqual(['abandoned', 'unknown', 'abandoned']);
@@ -91,7 +91,7 @@ describe('a generation of several calls that may deliver a part', () => {
     const events = await Array.fromAsync(await generation.answer);
     expect(events.map(({ type }) => type)).toEqual(['url', 'url', 'done']);
     generation.settle('delivered');
-    generation.settle('torn');
+    generation.settle('truncated');
     expect(ends).toEqual(['delivered', 'unknown', 'delivered']);
     expect(generation.report).toMatchObject({ attempts: 3, sent: true, adaptations: ['n=fan-out'] });
   });

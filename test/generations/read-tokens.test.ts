@@ -17,12 +17,12 @@ describe('tokens', () => {
     expect(readTokens(usage, { isEdit: true })).toEqual(tokens);
   });
 
-  test('of an answer without details are pictures', () => {
+  test('of an answer without details are images', () => {
     const usage = { input_tokens: 7, output_tokens: 50, input_tokens_details: { text_tokens: 7, image_tokens: 0 } };
     expect(readTokens(usage, generation)).toEqual({ ...none, textIn: 7, imageOut: 50 });
   });
 
-  test('of a request without details are text, unless there were pictures to read', () => {
+  test('of a request without details are text, unless there were images to read', () => {
     const usage = { input_tokens: 7, output_tokens: 50 };
     expect(readTokens(usage, generation)).toEqual({ ...none, textIn: 7, imageOut: 50 });
     expect(readTokens(usage, { isEdit: true })).toBeUndefined();
@@ -36,7 +36,7 @@ describe('tokens', () => {
     ['negative numbers', { input_tokens: -5, output_tokens: 5 }],
     ['fractions', { input_tokens: 5, output_tokens: 0.5 }],
     ['numbers that are too large', { input_tokens: 5, output_tokens: 1e300 }],
-    ['details without pictures', { input_tokens: 5, output_tokens: 5, output_tokens_details: { text_tokens: 5 } }],
+    ['details without images', { input_tokens: 5, output_tokens: 5, output_tokens_details: { text_tokens: 5 } }],
     ['more cached than read', { input_tokens: 5, output_tokens: 5, input_tokens_details: { cached_tokens: 9 } }],
   ])('that are %s are not known', (_, usage) => {
     expect(readTokens(usage, generation)).toBeUndefined();

@@ -19,7 +19,7 @@ export type AnswerBody = {
   error: { message: string; type: string; param: string | null; code: string; moderation_details?: unknown };
 };
 
-/** One call of the gateway's Images API with a good key. Rejects when the answer is torn. */
+/** One call of the gateway's Images API with a good key. Rejects when the answer is truncated. */
 export async function callGateway(
   url: string,
   body: unknown,

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { EditInputs, ImageInput } from '../../src/domain/image-input.ts';
 
-/** A picture that a caller sent, held in memory; only its bytes and what is said of them matter. */
+/** An image that a caller sent, held in memory; only its bytes and what is said of them matter. */
 export function imageInput(bytes: Buffer, facts: Partial<ImageInput> = {}): ImageInput {
   return {
     mediaType: 'image/png',

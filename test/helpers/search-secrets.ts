@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import { expect } from 'vitest';
 import type { EntraTokens } from '../../src/upstream/entra.ts';
 
-/** The beginnings of pictures in base64, any long run of it, signatures of links to Azure's storage, and tokens. */
+/** The beginnings of images in base64, any long run of it, signatures of links to Azure's storage, and tokens. */
 const marksOfSecrets = [
   /iVBORw0KGgo|\/9j\/4[A-Za-z0-9+/]{8}|UklGR[A-Za-z0-9+/]{8}|;base64,[A-Za-z0-9+/]{8}/,
   /(?=[A-Za-z0-9+/]*[A-Z])(?=[A-Za-z0-9+/]*[a-z])(?=[A-Za-z0-9+/]*\d)[A-Za-z0-9+/]{120}/,
@@ -11,7 +11,7 @@ const marksOfSecrets = [
   /\beyJ[\w-]{8,}\.[\w-]{8,}/,
 ];
 
-/** What of a text must not be in sight: any of these secrets, and the marks of pictures, signatures and tokens. */
+/** What of a text must not be in sight: any of these secrets, and the marks of images, signatures and tokens. */
 export function findSecrets(text: string, secrets: Iterable<string>): string[] {
   const found = [...secrets].filter(
     (secret) => isTelling(secret) && spellings(secret).some((one) => text.includes(one)),
@@ -66,7 +66,7 @@ export class SecretWatch {
     };
   }
 
-  /** Fails when the log, the metrics, or the body of an error holds a key, a prompt, a picture or a signature. */
+  /** Fails when the log, the metrics, or the body of an error holds a key, a prompt, an image or a signature. */
   expectNoneIn({ log, metrics }: { readonly log: string; readonly metrics: string }): void {
     const prompts = [...this.#prompts].filter((prompt) => !this.#names.includes(prompt));
     const secrets = [...this.#credentials, ...prompts];

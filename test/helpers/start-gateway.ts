@@ -1,12 +1,12 @@
 import { tmpdir } from 'node:os';
 import { onTestFinished } from 'vitest';
 import { type App, type AppParts, buildApp } from '../../src/app.ts';
-import { holdersOf } from '../../src/config/environment-keys.ts';
+import { consumersOf } from '../../src/config/environment-keys.ts';
 import { parseKeys } from '../../src/config/load-keys.ts';
 import { parseModels } from '../../src/config/load-models.ts';
 import type { ModelsConfig } from '../../src/config/models-config.ts';
+import type { Consumer } from '../../src/domain/consumer.ts';
 import type { ImageStore } from '../../src/domain/image-store.ts';
-import type { KeyHolder } from '../../src/domain/key-holder.ts';
 import { Secret } from '../../src/domain/secret.ts';
 import { createInputSpools } from '../../src/storage/disk-input-spool.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
@@ -63,7 +63,7 @@ export async function startGateway(models: object, options: Options = {}): Promi
   const secrets = new SecretWatch(keys, models);
   const app = buildApp({
     models: config,
-    keyHolders: [...holdersOf(keys.map((key) => new Secret(key))), ...callersIn(options.callers, config)],
+    consumers: [...consumersOf(keys.map((key) => new Secret(key))), ...callersIn(options.callers, config)],
     logger,
     store,
     publicBaseUrl,
@@ -100,12 +100,12 @@ export async function startGateway(models: object, options: Options = {}): Promi
 export function callersIn(
   callers: object | undefined,
   models: Pick<ModelsConfig, 'models' | 'aliases'>,
-): readonly KeyHolder[] {
+): readonly Consumer[] {
   if (callers === undefined) return [];
-  return parseKeys(JSON.stringify({ callers }), { variables: {}, models }).holders;
+  return parseKeys(JSON.stringify({ callers }), { variables: {}, models }).consumers;
 }
 
-/** A models file with one model `picture` behind one target. */
+/** A models file with one model `image` behind one target. */
 export function oneTarget(target: Record<string, unknown>): object {
-  return { models: { picture: target } };
+  return { models: { image: target } };
 }

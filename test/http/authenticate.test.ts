@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import { authenticate } from '../../src/http/authenticate.ts';
-import { KeyRing } from '../../src/http/keys/key-ring.ts';
-import { holder } from './keys/holder.ts';
+import { KeyStore } from '../../src/http/keys/key-store.ts';
+import { consumer } from './keys/consumer.ts';
 
-const ring = new KeyRing([
-  holder('first', ['first-key-of-the-gateway']),
-  holder('second', ['second-key']),
-  holder('late', [], { expired: ['old-key'] }),
+const ring = new KeyStore([
+  consumer('first', ['first-key-of-the-gateway']),
+  consumer('second', ['second-key']),
+  consumer('late', [], { expired: ['old-key'] }),
 ]);
 const refused = expect.objectContaining({ kind: 'invalid_api_key' });
 
@@ -50,11 +50,11 @@ describe('authenticate', () => {
   });
 
   test('the hash that the configuration holds is no key', () => {
-    const { sha256 } = holder('second', ['second-key']).keys[0] ?? {};
+    const { sha256 } = consumer('second', ['second-key']).keys[0] ?? {};
     expect(() => authenticate(ring, { 'api-key': String(sha256) })).toThrow(refused);
   });
 
   test('lets everybody in where no key is configured', () => {
-    expect(authenticate(new KeyRing([]), {})).toBeUndefined();
+    expect(authenticate(new KeyStore([]), {})).toBeUndefined();
   });
 });

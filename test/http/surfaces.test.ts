@@ -14,8 +14,8 @@ test('images are on five roots, each of them also below /m/{model}; models where
 describe('a path of any surface', () => {
   const paths = imagesRoots
     .flatMap((root) => operations.map((operation) => `${root}/images/${operation}`))
-    .concat(modelsRoots.flatMap((root) => [`${root}/models`, `${root}/models/picture`]))
-    .map((path) => path.replace(':deployment', 'picture').replace(':model', 'poster'));
+    .concat(modelsRoots.flatMap((root) => [`${root}/models`, `${root}/models/image`]))
+    .map((path) => path.replace(':deployment', 'image').replace(':model', 'poster'));
 
   test.each(paths)('%s stays as it is, with any query', (path) => {
     for (const query of ['', '?', '?api-version=2025-04-01-preview', '?a=/images//b/&c=?/&d=%2F%3Asubmit']) {
@@ -88,7 +88,7 @@ describe('a name in a path', () => {
 });
 
 describe('a base URL that is nearly right', () => {
-  const resources = [...operations.map((operation) => `/images/${operation}`), '/models', '/models/picture'];
+  const resources = [...operations.map((operation) => `/images/${operation}`), '/models', '/models/image'];
 
   test.each([
     ['', '/v1'],
@@ -114,18 +114,18 @@ describe('a base URL that is nearly right', () => {
   });
 
   test.each([
-    ['/deployments/picture', '/v1/deployments/picture'],
-    ['/api/v1/deployments/picture', '/v1/deployments/picture'],
-    ['/v1/v1/deployments/picture', '/v1/deployments/picture'],
-    ['/openai/v1/deployments/picture', '/v1/deployments/picture'],
-    ['/openai/openai/deployments/picture', '/openai/deployments/picture'],
-    ['/openai/v1/openai/deployments/picture', '/openai/deployments/picture'],
-    ['/v1/openai/deployments/picture', '/openai/deployments/picture'],
-    ['/openai/deployments/picture/v1', '/openai/deployments/picture'],
-    ['/openai/deployments/picture/v1/v1', '/openai/deployments/picture'],
-    ['/openai/deployments/picture/api/v1', '/openai/deployments/picture'],
-    ['/openai/deployments/picture/openai/v1', '/openai/deployments/picture'],
-    ['/v1/deployments/picture/v1', '/v1/deployments/picture'],
+    ['/deployments/image', '/v1/deployments/image'],
+    ['/api/v1/deployments/image', '/v1/deployments/image'],
+    ['/v1/v1/deployments/image', '/v1/deployments/image'],
+    ['/openai/v1/deployments/image', '/v1/deployments/image'],
+    ['/openai/openai/deployments/image', '/openai/deployments/image'],
+    ['/openai/v1/openai/deployments/image', '/openai/deployments/image'],
+    ['/v1/openai/deployments/image', '/openai/deployments/image'],
+    ['/openai/deployments/image/v1', '/openai/deployments/image'],
+    ['/openai/deployments/image/v1/v1', '/openai/deployments/image'],
+    ['/openai/deployments/image/api/v1', '/openai/deployments/image'],
+    ['/openai/deployments/image/openai/v1', '/openai/deployments/image'],
+    ['/v1/deployments/image/v1', '/v1/deployments/image'],
     ['/openai/deployments/studio/poster/v1', '/openai/deployments/studio%2Fposter'],
     ['/openai/deployments/v1/v1', '/openai/deployments/v1'],
   ])('%s leads to %s', (base, root) => {
@@ -136,11 +136,11 @@ describe('a base URL that is nearly right', () => {
   });
 
   test.each([
-    ['/openai/deployments/picture', '/openai'],
-    ['/openai/deployments/picture/v1', '/openai'],
+    ['/openai/deployments/image', '/openai'],
+    ['/openai/deployments/image/v1', '/openai'],
     ['/openai/deployments/studio%2Fposter/v1', '/openai'],
-    ['/v1/deployments/picture', '/v1'],
-    ['/deployments/picture/v1', '/v1'],
+    ['/v1/deployments/image', '/v1'],
+    ['/deployments/image/v1', '/v1'],
   ])('%s has the models of %s', (base, root) => {
     for (const resource of ['/models', '/models/a%2Fb', '/models/a/b']) {
       expect(routedUrl(`${base}${resource}`)).toBe(`${root}${resource}`);
@@ -150,10 +150,10 @@ describe('a base URL that is nearly right', () => {
   test.each([
     '/v1/images/generations/images/generations',
     '/v1/images/generations/v1/images/generations',
-    '/v1/images/generations/openai/deployments/picture/images/edits',
-    '/openai/deployments/picture/images/generations/images/generations',
-    '/openai/deployments/picture/images/generations/v1/images/edits',
-    '/openai/deployments/picture/openai/deployments/poster/images/generations',
+    '/v1/images/generations/openai/deployments/image/images/edits',
+    '/openai/deployments/image/images/generations/images/generations',
+    '/openai/deployments/image/images/generations/v1/images/edits',
+    '/openai/deployments/image/openai/deployments/poster/images/generations',
     '/openai/deployments/images/generations',
     '/v2/images/generations',
     '/image/generations',
@@ -207,7 +207,7 @@ test.each([':submit', '%3Asubmit', '%3asubmit', '%3Asubmit/', '%3aSUBMIT'])(
 
 // Escapes are a part of a request only where they are valid; others are refused by the router.
 const segment = fc.constantFrom(
-  ...['', 'm', 'v1', 'api', 'openai', 'deployments', 'images', 'models', 'generations', 'edits', 'picture', '..', '.'],
+  ...['', 'm', 'v1', 'api', 'openai', 'deployments', 'images', 'models', 'generations', 'edits', 'image', '..', '.'],
   ...['a%2Fb', '%3Asubmit', '%3asubmit', '%25', '%252F', 'http:', '?', '?x=/', '#', '*', 'é', '\\'],
 );
 const anyPath = fc.array(segment, { maxLength: 12 }).map((segments) => `/${segments.join('/')}`);

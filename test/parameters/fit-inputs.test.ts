@@ -8,7 +8,7 @@ import { modelFamily } from '../../src/parameters/model-families.ts';
 import { plainRequest } from '../../src/parameters/parameter-samples.ts';
 import { editInputs, imageInput } from '../helpers/image-input.ts';
 
-const picture = (facts: Partial<ImageInput> = {}) => imageInput(Buffer.alloc(8), { width: 64, height: 48, ...facts });
+const image = (facts: Partial<ImageInput> = {}) => imageInput(Buffer.alloc(8), { width: 64, height: 48, ...facts });
 
 function refusal(run: () => unknown): Pick<GatewayError, 'kind' | 'param' | 'message'> | undefined {
   try {
@@ -33,26 +33,26 @@ describe('what a family takes', () => {
     [16, 16],
     [3, 4],
   ])('%i images are taken by a family of at most %i', (count, maxInputs) => {
-    expect(judge(editInputs(Array(count).fill(picture())), { maxInputs })).toBe(unchanged);
+    expect(judge(editInputs(Array(count).fill(image())), { maxInputs })).toBe(unchanged);
   });
 
   test.each([
     [2, 1],
     [16, 15],
   ])('%i images are too many for a family of at most %i, which is said', (count, maxInputs) => {
-    expect(refusal(() => judge(editInputs(Array(count).fill(picture())), { maxInputs }))).toEqual({
+    expect(refusal(() => judge(editInputs(Array(count).fill(image())), { maxInputs }))).toEqual({
       kind: 'invalid_value',
       param: 'image',
-      message: `'image' has ${count} pictures, and this model takes at most ${maxInputs}.`,
+      message: `'image' has ${count} images, and this model takes at most ${maxInputs}.`,
     });
   });
 
   test('the mask does not count as an image', () => {
-    expect(judge(editInputs([picture()], { mask: picture() }), { maxInputs: 1, markup: false })).toBe(unchanged);
+    expect(judge(editInputs([image()], { mask: image() }), { maxInputs: 1, markup: false })).toBe(unchanged);
   });
 
   test('markup is for families that know it', () => {
-    const edit = editInputs([picture()], { markup: picture() });
+    const edit = editInputs([image()], { markup: image() });
     expect(judge(edit, { markup: true })).toBe(unchanged);
     expect(refusal(() => judge(edit, { markup: false }))).toMatchObject({
       kind: 'unsupported_parameter',
@@ -61,15 +61,15 @@ describe('what a family takes', () => {
   });
 });
 
-describe('a family whose pictures travel as data URLs', () => {
+describe('a family whose images travel as data URLs', () => {
   const head = 'data:image/png;base64,'.length;
-  const sized = (bytes: number, facts: Partial<ImageInput> = {}) => picture({ ...facts, bytes });
+  const sized = (bytes: number, facts: Partial<ImageInput> = {}) => image({ ...facts, bytes });
   const judge = (edit: EditInputs, maxInlineImageChars: number) =>
     checkLength(edit, modelFamily('gpt-image-2', { maxInlineImageChars }));
   const tooLong = (param: string, bytes: number) => ({
     kind: 'invalid_value',
     param,
-    message: `'${param}' is too large: this model takes pictures of at most about ${bytes} bytes.`,
+    message: `'${param}' is too large: this model takes images of at most about ${bytes} bytes.`,
   });
 
   test('takes a data URL of exactly the longest length', () => {
@@ -117,9 +117,9 @@ describe('what OpenAI’s API demands', () => {
 
   test('images may be of any type and size, with and without transparency', () => {
     const images = [
-      picture({ mediaType: 'image/jpeg', hasAlpha: false }),
-      picture({ mediaType: 'image/webp', ...large }),
-      picture({ width: 1, height: 4000 }),
+      image({ mediaType: 'image/jpeg', hasAlpha: false }),
+      image({ mediaType: 'image/webp', ...large }),
+      image({ width: 1, height: 4000 }),
     ];
     expect(refusal(() => checkInputs(editInputs(images)))).toBeUndefined();
   });
@@ -129,12 +129,12 @@ describe('what OpenAI’s API demands', () => {
       refusal(() => checkInputs(editInputs(images, { [param]: overlay })));
 
     test('that is a PNG with transparent pixels, as large as the image, is taken', () => {
-      expect(check(picture(), picture({ mediaType: 'image/jpeg', hasAlpha: false }))).toBeUndefined();
+      expect(check(image(), image({ mediaType: 'image/jpeg', hasAlpha: false }))).toBeUndefined();
     });
 
     test('is compared with the first of several images only', () => {
-      expect(check(picture(), picture(), picture(large))).toBeUndefined();
-      expect(check(picture(), picture(large), picture())).toMatchObject({ param });
+      expect(check(image(), image(), image(large))).toBeUndefined();
+      expect(check(image(), image(large), image())).toMatchObject({ param });
     });
 
     test.each<[string, Partial<ImageInput>, RegExp]>([
@@ -145,7 +145,7 @@ describe('what OpenAI’s API demands', () => {
       ['too low', { height: 47 }, /as large as the first image: it is 64x47, and the image is 64x48/],
       ['turned', { width: 48, height: 64 }, /as large as the first image: it is 48x64, and the image is 64x48/],
     ])('that is %s is refused by its name', (_, facts, message) => {
-      expect(check(picture(facts), picture())).toEqual({
+      expect(check(image(facts), image())).toEqual({
         kind: 'invalid_image_file',
         param,
         message: expect.stringMatching(message),
@@ -154,7 +154,7 @@ describe('what OpenAI’s API demands', () => {
   });
 
   test('mask and markup cannot be combined', () => {
-    const edit = editInputs([picture()], { mask: picture(), markup: picture() });
+    const edit = editInputs([image()], { mask: image(), markup: image() });
     expect(refusal(() => checkInputs(edit))).toMatchObject({ kind: 'invalid_value', param: 'markup' });
   });
 });

@@ -7,12 +7,12 @@ import { plainRequest } from '../../src/parameters/parameter-samples.ts';
 import { editsForm } from '../../src/providers/azure-images/edits-form.ts';
 import { editInputs, imageInput } from '../helpers/image-input.ts';
 
-const picture = imageInput(Buffer.from('a picture'));
+const image = imageInput(Buffer.from('an image'));
 
 /** The parts in their order: fields as text, files as what their heads say. */
 async function partsOf(
   request: Partial<ImageRequest>,
-  edit: EditInputs = editInputs([picture]),
+  edit: EditInputs = editInputs([image]),
   model?: string,
 ): Promise<[string, string][]> {
   const body = editsForm({ ...plainRequest, edit, ...request }, edit, model);
@@ -89,7 +89,7 @@ describe('the form of an edit', () => {
 
   test('has mask and markup behind the images', async () => {
     const overlays = { mask: imageInput(Buffer.from('mask')), markup: imageInput(Buffer.from('drawing')) };
-    expect(await partsOf({}, editInputs([picture], overlays))).toEqual([
+    expect(await partsOf({}, editInputs([image], overlays))).toEqual([
       ['prompt', 'a cat'],
       ['image', file],
       ['mask', 'mask.png (image/png, 4)'],

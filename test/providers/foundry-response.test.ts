@@ -25,7 +25,7 @@ const readStream: Read = (chunks) =>
     attempt,
   );
 
-/** All events, with the pieces of a picture put together. */
+/** All events, with the pieces of an image put together. */
 async function collect(events: AsyncIterable<ImageEvent>): Promise<unknown[]> {
   const all: unknown[] = [];
   let base64: string | undefined;
@@ -45,7 +45,7 @@ async function collect(events: AsyncIterable<ImageEvent>): Promise<unknown[]> {
 }
 
 const png = Buffer.from('\x89PNG\r\n\x1a\n\0\0\0\x0d', 'latin1');
-const picture = fc.uint8Array({ maxLength: 300 }).map((rest) => Buffer.concat([png, rest]).toString('base64'));
+const made = fc.uint8Array({ maxLength: 300 }).map((rest) => Buffer.concat([png, rest]).toString('base64'));
 const noise = fc.jsonValue({ maxDepth: 2 });
 const tells = {
   revised_prompt: fc.oneof(fc.string(), fc.constant(null)),
@@ -58,7 +58,7 @@ const tells = {
   status: fc.constantFrom('completed', 'generating'),
 };
 const imageCall = fc.record(
-  { type: fc.constant('image_generation_call'), result: picture, id: fc.uuid(), ...tells },
+  { type: fc.constant('image_generation_call'), result: made, id: fc.uuid(), ...tells },
   { requiredKeys: ['type', 'result', 'id'] },
 );
 const otherItem = fc.oneof(
@@ -94,10 +94,10 @@ type Call = {
   output_format?: unknown;
 };
 
-const isPicture = (item: unknown): item is Call =>
+const isImage = (item: unknown): item is Call =>
   typeof item === 'object' && item !== null && 'result' in item && typeof item.result === 'string';
 
-const picturesOf = (items: readonly unknown[]): Call[] => items.filter(isPicture);
+const imagesOf = (items: readonly unknown[]): Call[] => items.filter(isImage);
 
 function factsOf(item: Call): Record<string, unknown> {
   const facts = {
@@ -111,9 +111,9 @@ function factsOf(item: Call): Record<string, unknown> {
 
 const plausible = (created: unknown) => (typeof created === 'number' && created > 0 ? { created } : {});
 
-/** What parsing the response whole says; `created` of each picture depends on what stood before it. */
+/** What parsing the response whole says; `created` of each image depends on what stood before it. */
 function eventsOf(parsed: { output: readonly unknown[]; created_at?: unknown }): object[] {
-  const calls = parsed.output.filter(isPicture);
+  const calls = parsed.output.filter(isImage);
   const created = plausible(parsed.created_at);
   const [first = {}, ...others] = calls.map(factsOf);
   const alike = Object.entries(first).filter(([name, value]) => others.every((other) => other[name] === value));
@@ -132,7 +132,7 @@ function eventsOf(parsed: { output: readonly unknown[]; created_at?: unknown }):
   ];
 }
 
-/** The time is told with a picture only where it has come before it. */
+/** The time is told with an image only where it has come before it. */
 function withoutTimes(events: readonly unknown[]): unknown[] {
   return events.map((event) => {
     const { created: _, ...rest } = event as { type: string; created?: number };
@@ -163,7 +163,7 @@ describe('a response as JSON', () => {
     );
   });
 
-  test('means the same without a picture, however it is written and cut', async () => {
+  test('means the same without an image, however it is written and cut', async () => {
     const wordsOnly = fc.record({
       output: fc.array(fc.record({ type: fc.constant('message'), content: noise })),
       status: fc.constantFrom('completed', 'failed', 'incomplete', 'cancelled', 'in_progress', 'of tomorrow'),
@@ -199,8 +199,8 @@ function streamOf(
   { announcesItems, repeatsItems }: { announcesItems: boolean; repeatsItems: boolean },
 ): Event[] {
   const items = input.output.flatMap((item, output_index): Event[] => [
-    { type: 'response.output_item.added', output_index, item: isPicture(item) ? { ...item, result: null } : item },
-    ...(isPicture(item) ? [{ type: 'response.image_generation_call.completed', output_index }] : []),
+    { type: 'response.output_item.added', output_index, item: isImage(item) ? { ...item, result: null } : item },
+    ...(isImage(item) ? [{ type: 'response.image_generation_call.completed', output_index }] : []),
     { type: 'response.output_item.done', output_index, item },
   ]);
   return [
@@ -235,10 +235,10 @@ const previewsOf = (previews: readonly string[]) =>
     { type: 'image-end', index: 0, partialIndex, facts: { size: '1x1' } },
   ]);
 
-/** One picture: of several events, which one it is, is known only when its id has come before it. */
-function onePicture<T extends { output: readonly unknown[] }>(input: T): T {
-  const [first] = input.output.filter(isPicture);
-  return { ...input, output: input.output.filter((item) => item !== null && (!isPicture(item) || item === first)) };
+/** One image: of several events, which one it is, is known only when its id has come before it. */
+function oneImage<T extends { output: readonly unknown[] }>(input: T): T {
+  const [first] = input.output.filter(isImage);
+  return { ...input, output: input.output.filter((item) => item !== null && (!isImage(item) || item === first)) };
 }
 
 describe('a response as a stream', () => {
@@ -248,12 +248,12 @@ describe('a response as a stream', () => {
     await fc.assert(
       fc.asyncProperty(
         response,
-        fc.array(picture, { maxLength: 3 }),
+        fc.array(made, { maxLength: 3 }),
         manner,
         fc.constantFrom('\n', '\r\n', '\r'),
         handwriting,
         async (input, previews, how, lineEnd, hand) => {
-          const whole = onePicture(input);
+          const whole = oneImage(input);
           const text =
             (hand.dice() < 0.3 ? '\ufeff' : '') +
             writeEvents(streamOf(whole, previews, how), hand, lineEnd) +
@@ -269,10 +269,10 @@ describe('a response as a stream', () => {
     expect(anomalies.splice(0)).toEqual([]);
   });
 
-  test('that is cut anywhere is a success only with a complete picture, and otherwise unknown', async () => {
+  test('that is cut anywhere is a success only with a complete image, and otherwise unknown', async () => {
     await fc.assert(
-      fc.asyncProperty(response, fc.array(picture, { maxLength: 2 }), handwriting, async (input, previews, hand) => {
-        const whole = onePicture(input);
+      fc.asyncProperty(response, fc.array(made, { maxLength: 2 }), handwriting, async (input, previews, hand) => {
+        const whole = oneImage(input);
         const how = { announcesItems: true, repeatsItems: true };
         const text = Buffer.from(writeEvents(streamOf(whole, previews, how), hand, '\n').trimEnd());
         const prefix = text.subarray(0, Math.floor(hand.dice() * text.length));
@@ -281,10 +281,10 @@ describe('a response as a stream', () => {
           expect(told).toMatchObject({ outcome: 'unknown' });
           return;
         }
-        const pictures = told.filter(({ type }) => type === 'bytes').slice(previews.length);
-        const calls = picturesOf(whole.output).map(({ result }) => ({ type: 'bytes', base64: result }));
-        expect(pictures.length).toBeGreaterThan(0);
-        expect(pictures).toEqual(calls.slice(0, pictures.length));
+        const madeImages = told.filter(({ type }) => type === 'bytes').slice(previews.length);
+        const calls = imagesOf(whole.output).map(({ result }) => ({ type: 'bytes', base64: result }));
+        expect(madeImages.length).toBeGreaterThan(0);
+        expect(madeImages).toEqual(calls.slice(0, madeImages.length));
       }),
       { numRuns: 1000 },
     );

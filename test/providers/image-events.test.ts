@@ -23,7 +23,7 @@ async function throughTheGateway(chunks: readonly Buffer[]): Promise<string> {
 }
 
 const pngHeader = Buffer.from('\x89PNG\r\n\x1a\n\0\0\0\x0d', 'latin1');
-const picture = fc.uint8Array({ maxLength: 300 }).map((rest) => Buffer.concat([pngHeader, rest]).toString('base64'));
+const image = fc.uint8Array({ maxLength: 300 }).map((rest) => Buffer.concat([pngHeader, rest]).toString('base64'));
 const noise = fc.jsonValue({ maxDepth: 2 });
 const text = fc.string({ minLength: 1 });
 const count = fc.nat();
@@ -34,7 +34,7 @@ const usage = fc.record(
 );
 const item = fc.record(
   {
-    b64_json: picture,
+    b64_json: image,
     revised_prompt: text,
     content_filter_results: noise,
     error: fc.constant(null),
@@ -91,15 +91,15 @@ describe('an Images API answer on its way through the gateway', () => {
 
   test.each([
     ['text that is no image', '{"data":[{"b64_json":"aGVsbG8gd29ybGQhIQ=="}]}'],
-    ['an empty picture', '{"data":[{"b64_json":""}]}'],
+    ['an empty image', '{"data":[{"b64_json":""}]}'],
     ['no items', '{"data":[]}'],
     ['null data', '{"data":null}'],
     ['no data', '{"created":1}'],
-    ['an item without a picture', '{"data":[{"revised_prompt":"x"}]}'],
+    ['an item without an image', '{"data":[{"revised_prompt":"x"}]}'],
     ['an item that is null', '{"data":[null]}'],
-    ['an item whose picture is null', '{"data":[{"b64_json":null}]}'],
+    ['an item whose image is null', '{"data":[{"b64_json":null}]}'],
     ['a link that is none', '{"data":[{"url":"not a link"}]}'],
-    ['two pictures in one item', `{"data":[{"b64_json":"${'iVBORw0KGgoAAAAN'}","b64_json":"iVBORw0KGgoAAAAN"}]}`],
+    ['two images in one item', `{"data":[{"b64_json":"${'iVBORw0KGgoAAAAN'}","b64_json":"iVBORw0KGgoAAAAN"}]}`],
     ['another JSON value', '["data"]'],
     ['HTML', '<html></html>'],
   ])('is paid and lost when it holds %s', async (_name, text) => {
@@ -112,7 +112,7 @@ describe('an Images API answer on its way through the gateway', () => {
   test.each([
     ['beside no data', '{"created":1,"error":{"code":"contentFilter","message":"filtered"}}'],
     ['in the only item', '{"data":[{"error":{"code":"contentFilter","message":"filtered"}}]}'],
-    ['before the pictures', '{"error":{"code":"contentFilter"},"data":[{"b64_json":"iVBORw0KGgoAAAAN"}]}'],
+    ['before the images', '{"error":{"code":"contentFilter"},"data":[{"b64_json":"iVBORw0KGgoAAAAN"}]}'],
     ['behind a link', '{"data":[{"url":"https://a.example/b"},{"error":{"code":"content_filter"}}]}'],
   ])('is refused content when it has a filter’s error %s', async (_name, text) => {
     await expect(throughTheGateway([Buffer.from(text)])).rejects.toMatchObject({
@@ -121,18 +121,18 @@ describe('an Images API answer on its way through the gateway', () => {
     });
   });
 
-  test('is torn when a later picture is none', async () => {
+  test('is truncated when a later image is none', async () => {
     const text = `{"data":[{"b64_json":"iVBORw0KGgoAAAAN"},{"b64_json":"aGVsbG8gd29ybGQhIQ=="}]}`;
     const events = await commit(imageEvents(scanJson(asStream([Buffer.from(text)]), imagesShape), call));
     await expect(Array.fromAsync(events)).rejects.toMatchObject({ kind: 'upstream_invalid_response' });
   });
 
-  test('is no answer when a picture holds a raw line break, which could end a line of ours', async () => {
+  test('is no answer when an image holds a raw line break, which could end a line of ours', async () => {
     const text = '{"data":[{"b64_json":"iVBORw0KGgoAAAAN\n"}]}';
     await expect(throughTheGateway([Buffer.from(text)])).rejects.toMatchObject({ kind: 'upstream_invalid_response' });
   });
 
-  test('is torn, not ended, when a filter’s error follows a picture', async () => {
+  test('is truncated, not ended, when a filter’s error follows an image', async () => {
     const text = '{"data":[{"b64_json":"iVBORw0KGgoAAAAN"},{"error":{"code":"contentFilter"}}]}';
     const events = await commit(imageEvents(scanJson(asStream([Buffer.from(text)]), imagesShape), call));
     await expect(Array.fromAsync(events)).rejects.toMatchObject({ kind: 'content_policy_violation' });
@@ -145,23 +145,23 @@ describe('a member that says nothing', () => {
 
   test.each([
     ['an empty url', `{"url":"","b64_json":"${good}"}`],
-    ['an empty url behind the picture', `{"b64_json":"${good}","url":""}`],
+    ['an empty url behind the image', `{"b64_json":"${good}","url":""}`],
     ['no url', `{"b64_json":"${good}","url":null,"revised_prompt":null}`],
     ['an empty prompt', `{"revised_prompt":"","b64_json":"${good}"}`],
-    ['an empty picture', `{"b64_json":"","b64_json":"${good}"}`],
+    ['an empty image', `{"b64_json":"","b64_json":"${good}"}`],
     ['no error', `{"error":null,"b64_json":"${good}"}`],
     ['an empty error', `{"error":{},"b64_json":"${good}"}`],
     ['an error of empty members', `{"b64_json":"${good}","error":{"code":null,"message":"","param":[]}}`],
     ['a data URL beside its base64', `{"b64_json":"${good}","url":"data:image/png;base64,${good}"}`],
-  ])('leaves the picture beside it alone: %s', async (_name, item) => {
+  ])('leaves the image beside it alone: %s', async (_name, item) => {
     const told = JSON.parse(await throughTheGateway([Buffer.from(`{"created":1,"data":[${item}]}`)]));
     expect(told).toEqual({ created: 1, data: [{ b64_json: good }] });
   });
 
   test.each([
-    ['an empty picture', `{"b64_json":"","url":"${link}"}`],
-    ['an empty picture behind the link', `{"url":"${link}","b64_json":"","revised_prompt":""}`],
-    ['no picture', `{"b64_json":null,"url":"${link}"}`],
+    ['an empty image', `{"b64_json":"","url":"${link}"}`],
+    ['an empty image behind the link', `{"url":"${link}","b64_json":"","revised_prompt":""}`],
+    ['no image', `{"b64_json":null,"url":"${link}"}`],
     ['white space around the link', `{"url":" ${link}\\n"}`],
   ])('leaves the link beside it alone: %s', async (_name, item) => {
     const told = JSON.parse(await throughTheGateway([Buffer.from(`{"created":1,"data":[${item}]}`)]));

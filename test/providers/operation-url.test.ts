@@ -35,8 +35,8 @@ describe('operationUrl', () => {
   });
 
   test('keeps the path prefix of a resource behind API Management', () => {
-    const behind = 'https://apim.example/pictures';
-    expect(operationUrl(`https://apim.example/pictures${here}`, behind)).toMatchObject({ isForeignHost: false });
+    const behind = 'https://apim.example/images';
+    expect(operationUrl(`https://apim.example/images${here}`, behind)).toMatchObject({ isForeignHost: false });
     expect(operationUrl(`https://apim.example${here}`, behind)).toHaveProperty('refused');
   });
 

@@ -44,7 +44,7 @@ async function throughTheGateway(
     .map(readEvent);
 }
 
-/** Our own events are exactly one name, one line of data; a picture's event that became an error has a second name. */
+/** Our own events are exactly one name, one line of data; an image's event that became an error has a second name. */
 function readEvent(text: string): Told {
   const [first, data, second] = text.split('\n');
   const name = (second ?? first)?.replace('event: ', '') ?? '';
@@ -52,11 +52,11 @@ function readEvent(text: string): Told {
 }
 
 const png = Buffer.from('\x89PNG\r\n\x1a\n\0\0\0\x0d', 'latin1');
-const picture = fc.uint8Array({ maxLength: 200 }).map((rest) => Buffer.concat([png, rest]).toString('base64'));
+const image = fc.uint8Array({ maxLength: 200 }).map((rest) => Buffer.concat([png, rest]).toString('base64'));
 const text = fc.string({ minLength: 1 });
 const usage = fc.record({ input_tokens: fc.nat(), output_tokens: fc.nat(), total_tokens: fc.nat() });
 const members = {
-  b64_json: picture,
+  b64_json: image,
   created_at: fc.integer({ min: 1 }),
   size: text,
   quality: text,
@@ -70,7 +70,7 @@ const generation = (kind: string) => `image_generation.${kind}`;
 /** One upstream event in a random hand: with or without its name, comments, other line ends, white space in the JSON. */
 function writeEvent(name: string, data: object, hand: Handwriting, end: string): string {
   const json = writeJson({ type: name, ...data }, hand).replaceAll(/[\r\n]/g, ' ');
-  // Without its name, the data must say first what it is, or the reader has to hold the picture back: both are tried.
+  // Without its name, the data must say first what it is, or the reader has to hold the image back: both are tried.
   const line = hand.dice() < 0.7 ? `event: ${name}${end}` : '';
   const comment = hand.dice() < 0.3 ? `: alive${end}${end}` : '';
   return `${comment}${line}data:${hand.dice() < 0.5 ? ' ' : ''}${json}${end}${end}`;
@@ -105,7 +105,7 @@ describe('an image stream on its way through the gateway', () => {
     );
   });
 
-  test('ends with an error event when it is cut anywhere behind its first picture’s beginning', async () => {
+  test('ends with an error event when it is cut anywhere behind its first image’s beginning', async () => {
     await fc.assert(
       fc.asyncProperty(partials, completed, handwriting, async (previews, last, hand) => {
         const text = [
@@ -140,12 +140,12 @@ describe('an image stream on its way through the gateway', () => {
     expect(told.at(-1)?.data).toMatchObject({ error: { code: 'moderation_blocked' } });
   });
 
-  test('ends with an error event when fewer pictures come than were asked for', async () => {
+  test('ends with an error event when fewer images come than were asked for', async () => {
     const told = await throughTheGateway([Buffer.from(final)], 2);
     expect(told.map(({ name }) => name)).toEqual(['image_generation.completed', 'error']);
   });
 
-  test('ends with an error event when a preview is a picture and the final one is not', async () => {
+  test('ends with an error event when a preview is an image and the final one is not', async () => {
     const told = await throughTheGateway([
       Buffer.from(`${first}data: {"type":"image_generation.completed","b64_json":""}\n\n`),
     ]);
@@ -157,24 +157,24 @@ describe('an image stream on its way through the gateway', () => {
     await expect(throughTheGateway([Buffer.from(event)])).rejects.toMatchObject({ kind: 'moderation_blocked' });
   });
 
-  test('skips events of other types, and whatever follows the last picture', async () => {
+  test('skips events of other types, and whatever follows the last image', async () => {
     const other = 'event: image_generation.queued\ndata: {"b64_json":"AAAA"}\n\ndata: 7\n\ndata: {}\n\n';
     const told = await throughTheGateway([Buffer.from(other + final + other + final)]);
     expect(told.map(({ name }) => name)).toEqual(['image_generation.completed']);
   });
 
-  test('gives as many pictures as were asked for', async () => {
+  test('gives as many images as were asked for', async () => {
     expect(await throughTheGateway([Buffer.from(final + final)], 2)).toHaveLength(2);
   });
 
-  test('fills in what the upstream does not say: from the request, and from the picture itself', async () => {
+  test('fills in what the upstream does not say: from the request, and from the image itself', async () => {
     const [told] = await throughTheGateway([Buffer.from(final)]);
     expect(told?.data).toMatchObject({ size: '1024x1024', quality: 'low', background: 'auto', output_format: 'png' });
   });
 
   test.each([
-    ['a completed event without a picture', 'event: image_generation.completed\ndata: {"usage":{}}\n\n'],
-    ['a picture that is none', 'event: image_generation.completed\ndata: {"b64_json":"aGVsbG8gd29ybGQhIQ=="}\n\n'],
+    ['a completed event without an image', 'event: image_generation.completed\ndata: {"usage":{}}\n\n'],
+    ['an image that is none', 'event: image_generation.completed\ndata: {"b64_json":"aGVsbG8gd29ybGQhIQ=="}\n\n'],
     ['data that is no JSON', 'event: image_generation.completed\ndata: {nonsense}\n\n'],
   ])('is paid and lost when it holds %s', async (_name, text) => {
     await expect(throughTheGateway([Buffer.from(text)])).rejects.toMatchObject({ kind: 'upstream_invalid_response' });
@@ -191,15 +191,15 @@ describe('an event of an image stream', () => {
   test.each([
     ['an empty link', event(`"url":"","b64_json":"${base64}","error":{}`)],
     ['no type', event(`"type":null,"b64_json":"${base64}"`)],
-    ['an empty picture first', event(`"b64_json":"","error":null,"b64_json":"${base64}"`)],
+    ['an empty image first', event(`"b64_json":"","error":null,"b64_json":"${base64}"`)],
     ['the name that every event has', event(`"type":"image_generation.completed","b64_json":"${base64}"`, 'message')],
-  ])('is its picture, whatever says nothing beside it: %s', async (_name, text) => {
+  ])('is its image, whatever says nothing beside it: %s', async (_name, text) => {
     const [told] = await throughTheGateway([Buffer.from(text)]);
     expect(told).toMatchObject({ name: 'image_generation.completed', data: { b64_json: base64 } });
   });
 
   test.each(['"b64_json":""', '"b64_json":null,"url":""', '"usage":{}'])(
-    'is waited for when a completed one before it has no picture: %s',
+    'is waited for when a completed one before it has no image: %s',
     async (empty) => {
       const told = await throughTheGateway([Buffer.from(event(empty) + whole)]);
       expect(names(told)).toEqual(['completed']);
@@ -224,7 +224,7 @@ describe('an event of an image stream', () => {
   test.each([
     ['with its name', event(`"b64_json":"${base64}","b64_json":"${base64}"`)],
     ['without', `data: {"b64_json":"${base64}","b64_json":"${base64}","type":"image_generation.completed"}\n\n`],
-  ])('is refused when it has two pictures: %s', async (_name, text) => {
+  ])('is refused when it has two images: %s', async (_name, text) => {
     await expect(throughTheGateway([Buffer.from(text)])).rejects.toMatchObject({ kind: 'upstream_invalid_response' });
   });
 
@@ -270,7 +270,7 @@ describe('an event of an image stream', () => {
     });
   });
 
-  test('of no interest may hold anything under the name of a picture', async () => {
+  test('of no interest may hold anything under the name of an image', async () => {
     const decoy = `data: {"b64_json":"no base64","type":"image_generation.queued"}\n\n`;
     expect(names(await throughTheGateway([Buffer.from(decoy + whole)]))).toEqual(['completed']);
   });
@@ -302,14 +302,14 @@ describe('an image that stands before the type of its event', () => {
   /** A spool that counts what has not come to it yet, and what has not left it. */
   class CountingSpool implements InputSpool {
     given = 0;
-    mostUnstored = 0;
+    maxUnstored = 0;
     isReleased = false;
     #chunks: Buffer[] = [];
 
     async put(bytes: AsyncIterable<Buffer>) {
       let stored = 0;
       for await (const chunk of bytes) {
-        this.mostUnstored = Math.max(this.mostUnstored, this.given - stored);
+        this.maxUnstored = Math.max(this.maxUnstored, this.given - stored);
         this.#chunks.push(Buffer.from(chunk));
         stored += chunk.length;
       }
@@ -335,7 +335,7 @@ describe('an image that stands before the type of its event', () => {
     expect(told[0]).toMatchObject({ name: `image_generation.${type}` });
     expect(String(told[0]?.data.b64_json)).toHaveLength(png.toString('base64').length + pieces * piece.length);
     expect(told.map(({ name }) => name).at(-1)).toBe('image_generation.completed');
-    expect(spool.mostUnstored).toBeLessThanOrEqual(4 * piece.length);
+    expect(spool.maxUnstored).toBeLessThanOrEqual(4 * piece.length);
     expect(spool.isReleased).toBe(true);
   });
 

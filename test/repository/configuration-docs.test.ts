@@ -20,9 +20,12 @@ test('every key of the keys file is described, and the example is that of config
   const keys = [...keysIn(schema)].filter((key) => key !== '$schema');
   expect(keys.filter((key) => !section.includes(`\`${key}\``))).toEqual([]);
   const models = { models: [{ name: 'azure-image' }] as ModelConfig[], aliases: new Map() };
-  const [shown] = parseKeys(jsonIn('docs/configuration.md').find(isKeysFile) ?? '', { variables: {}, models }).holders;
+  const [shown] = parseKeys(jsonIn('docs/configuration.md').find(isKeysFile) ?? '', {
+    variables: {},
+    models,
+  }).consumers;
   const example = parseKeys(readFileSync('config/keys.example.json', 'utf8'), { variables: {}, models });
-  expect(example.holders).toContainEqual(shown);
+  expect(example.consumers).toContainEqual(shown);
   expect(example.warnings).toEqual([]);
 });
 
@@ -44,7 +47,7 @@ test('the models file is valid, and so are the models that are shown alone', () 
 test('the prices in docs/observability.md are valid', () => {
   const [text = ''] = jsonIn('docs/observability.md');
   const model = { provider: 'azure-v1', model: 'gpt-image-2', baseURL: 'https://a.test', apiKey: 'key' };
-  const { currency, prices } = parseModels(text.replace('{', `{ "models": ${JSON.stringify({ picture: model })},`), {});
+  const { currency, prices } = parseModels(text.replace('{', `{ "models": ${JSON.stringify({ image: model })},`), {});
   expect([currency, [...prices.keys()]]).toEqual(['EUR', ['gpt-image-2', 'gpt-image-2.5-flare']]);
 });
 

@@ -96,7 +96,7 @@ test('compose overrules the HOST, PORT and DATA_DIR of .env, which would be usel
   expect(environment).toMatch(/^ {6}DATA_DIR: \/data$/m);
 });
 
-test.each(['gateway', 'demo'])('the target %s keeps pictures in a volume that belongs to the user node', (target) => {
+test.each(['gateway', 'demo'])('the target %s keeps images in a volume that belongs to the user node', (target) => {
   const instructions = instructionsOf(target);
   const steps = ['RUN mkdir -m 700 /data && chown node:node /data', 'VOLUME /data', 'USER node'];
   expect(instructions).toMatch(/^ENV DATA_DIR=\/data$/m);
@@ -106,8 +106,8 @@ test.each(['gateway', 'demo'])('the target %s keeps pictures in a volume that be
 });
 
 test('compose gives each service a volume of its own, and an address for links, which no loopback address tells it', () => {
-  expect(compose.match(/[\w-]+:\/data/g)).toEqual(['pictures:/data', 'demo-pictures:/data']);
-  expect(compose).toMatch(/^volumes:\n {2}pictures:\n {2}demo-pictures:$/m);
+  expect(compose.match(/[\w-]+:\/data/g)).toEqual(['images:/data', 'demo-images:/data']);
+  expect(compose).toMatch(/^volumes:\n {2}images:\n {2}demo-images:$/m);
   expect(compose.match(/PUBLIC_BASE_URL: .*http:\/\/127\.0\.0\.1:8866/g)).toHaveLength(2);
 });
 

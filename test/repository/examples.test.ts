@@ -34,7 +34,7 @@ test('every block is run, or data, as its language says', () => {
 describe('the program', () => {
   // The others are run by test/clients/examples.test.ts.
   test.each(programs.filter((block) => !needsClientPackages(block)))(
-    'at $place saves whole pictures',
+    'at $place saves whole images',
     async ({ text }) => {
       const demo = await startDemo();
       await expectProgram(demo.here(text), { packages: 'node_modules' });
@@ -51,7 +51,7 @@ describe('the commands', () => {
     for (const command of commandsOf(block).filter((one) => !(one in notRun))) {
       const expectResult = resultOf(command);
       expect(expectResult, `what comes of this is to be said in expected-results.ts: ${command}`).toBeDefined();
-      if (command.includes('@cat.png')) await writeFile(join(directory, 'cat.png'), await catPicture());
+      if (command.includes('@cat.png')) await writeFile(join(directory, 'cat.png'), await catImage());
       const stdout = await runCommand(demo.here(command), directory);
       await expectResult?.(command, { stdout, directory, simulator: demo.simulator });
     }
@@ -89,7 +89,7 @@ describe('the commands', () => {
   });
 });
 
-function catPicture(): Promise<Buffer> {
+function catImage(): Promise<Buffer> {
   const background = { r: 200, g: 80, b: 40 };
   return sharp({ create: { width: 1024, height: 1024, channels: 3, background } })
     .png()

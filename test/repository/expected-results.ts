@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { expect } from 'vitest';
 import type { Simulator } from '../../simulator/start-simulator.ts';
-import { expectPictures } from './run-program.ts';
+import { expectImages } from './run-program.ts';
 
 /** What is there when a command has ended: what it printed, where it ran, and what it may have asked. */
 type Done = { readonly stdout: string; readonly directory: string; readonly simulator: Simulator };
@@ -22,7 +22,7 @@ const results: readonly (readonly [RegExp, Expect])[] = [
   [/^npm run doctor$/, (_, { stdout, simulator }) => expectReport(stdout, simulator)],
   [/^npm run smoke/, (_, { directory }) => expectSmoke(directory)],
   [/^npm run key -- --name web-shop$/, (_, { stdout }) => expectKey(stdout, 'web-shop')],
-  [/\.png/, (command, { directory }) => expectPictures(directory, command)],
+  [/\.png/, (command, { directory }) => expectImages(directory, command)],
   [/"stream":true/, (_, { stdout }) => expectEvents(stdout)],
   [/"simulate:500"/, (_, { stdout }) => expectFailure(stdout)],
   [/"prompt":/, (command, { stdout }) => expectAnswer(command, stdout)],
@@ -75,15 +75,15 @@ function expectFailure(stdout: string): void {
   expect(stdout).toContain('"code":"upstream_generation_failed"');
 }
 
-/** An answer as the call asks for it, with whole pictures. */
+/** An answer as the call asks for it, with whole images. */
 async function expectAnswer(command: string, stdout: string): Promise<void> {
   const [, json = ''] = /-d '([^']+)'/.exec(command) ?? [];
   const asked = JSON.parse(json) as { n?: number; response_format?: string };
   const { data } = JSON.parse(stdout) as { data: { url?: string; b64_json?: string }[] };
   expect(data).toHaveLength(asked.n ?? 1);
-  for (const picture of data) {
-    if (asked.response_format) expect(picture).toHaveProperty(asked.response_format);
-    const { url = `data:;base64,${picture.b64_json}` } = picture;
+  for (const image of data) {
+    if (asked.response_format) expect(image).toHaveProperty(asked.response_format);
+    const { url = `data:;base64,${image.b64_json}` } = image;
     const bytes = await (await fetch(url)).arrayBuffer();
     expect((await sharp(bytes).metadata()).format).toBe('png');
   }

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { posix } from 'node:path';
 import { expect, test } from 'vitest';
-import { usualKeysFile } from '../../src/config/keys-file.ts';
+import { defaultKeysFile } from '../../src/config/keys-file.ts';
 import { documents, proseOf } from './documents.ts';
 
 /** What the headings of a document are called in links, as GitHub does it. */
@@ -38,7 +38,7 @@ test.each(documents)('%s links only to files and headings that exist', (file) =>
 
 test.each(documents)('%s names only files that exist', (file) => {
   const quoted = [...proseOf(file).matchAll(/`((?:src|test|config|docs|\.ci)\/[\w./-]*)`/g)];
-  const named = quoted.map(([, path = '']) => path).filter((path) => path !== usualKeysFile);
+  const named = quoted.map(([, path = '']) => path).filter((path) => path !== defaultKeysFile);
   // Documents for contributors leave `src/` out.
   expect(named.filter((path) => !existsSync(path) && !existsSync(`src/${path}`))).toEqual([]);
 });

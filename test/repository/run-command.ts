@@ -2,14 +2,14 @@ import { execFile } from 'node:child_process';
 import { cpSync, symlinkSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
-import { usualKeysFile } from '../../src/config/keys-file.ts';
+import { defaultKeysFile } from '../../src/config/keys-file.ts';
 import { temporaryDirectory } from '../helpers/temporary-directory.ts';
 
 /** A directory in which npm finds what it finds after a clone, but writes nothing into this one. */
 export async function checkout(): Promise<string> {
   const directory = await temporaryDirectory();
   for (const name of ['package.json', '.env.example', 'config']) {
-    cpSync(name, join(directory, name), { recursive: true, filter: (path) => path !== usualKeysFile });
+    cpSync(name, join(directory, name), { recursive: true, filter: (path) => path !== defaultKeysFile });
   }
   for (const name of ['src', 'simulator', 'scripts', 'build.ts', 'node_modules'])
     symlinkSync(resolve(name), join(directory, name));

@@ -6,17 +6,17 @@ import sharp from 'sharp';
 import { expect } from 'vitest';
 import { temporaryDirectory } from '../helpers/temporary-directory.ts';
 
-/** Runs a program of a document with these packages, and expects it to save the pictures that it names. */
+/** Runs a program of a document with these packages, and expects it to save the images that it names. */
 export async function expectProgram(text: string, { packages }: { readonly packages: string }): Promise<void> {
   const directory = await temporaryDirectory();
   await symlink(resolve(packages), join(directory, 'node_modules'));
   await writeFile(join(directory, 'example.mjs'), text);
   await promisify(execFile)(process.execPath, ['example.mjs'], { cwd: directory });
-  await expectPictures(directory, text);
+  await expectImages(directory, text);
 }
 
-/** Expects the directory to hold the pictures that an example names, whole and no others; of previews two. */
-export async function expectPictures(directory: string, example: string): Promise<void> {
+/** Expects the directory to hold the images that an example names, whole and no others; of previews two. */
+export async function expectImages(directory: string, example: string): Promise<void> {
   const named = [...example.matchAll(/[\w$.{}-]+\.png\b/g)].map(([name]) => name);
   const names = named.flatMap((name) => (name.includes('${') ? ['preview-0.png', 'preview-1.png'] : [name]));
   const saved = (await readdir(directory)).filter((name) => name.endsWith('.png'));

@@ -50,7 +50,7 @@ describe('each compose file of docs/container.md', () => {
         'tmpfs: [/tmp]',
         'cap_drop: [ALL]',
         'security_opt: ["no-new-privileges:true"]',
-        'volumes: ["pictures:/data"]',
+        'volumes: ["images:/data"]',
         'stop_grace_period: 620s',
       ]) {
         expect(gateway).toContain(`    ${line}\n`);

@@ -1,13 +1,13 @@
 import type { Socket } from 'node:net';
 import { describe, expect, test } from 'vitest';
-import { tinyPng } from '../fixtures/pictures.ts';
+import { tinyPng } from '../fixtures/images.ts';
 import { callGateway } from '../helpers/call-gateway.ts';
 import { serveRaw } from '../helpers/loopback-server.ts';
 import { startGateway } from '../helpers/start-gateway.ts';
 import { everyProvider } from './hostile-azure.ts';
 
-// What an upstream says beside its picture reaches nobody: callers get headers from a list, and a hostile one costs no
-// picture (RELIABILITY T5, T24, trap 10).
+// What an upstream says beside its image reaches nobody: callers get headers from a list, and a hostile one costs no
+// image (RELIABILITY T5, T24, trap 10).
 
 /** Everything that callers may get to see; the last ones are of the connection. */
 const allowed = [
@@ -17,7 +17,7 @@ const allowed = [
   ...['date', 'connection', 'keep-alive', 'transfer-encoding', 'www-authenticate'],
 ];
 
-const picture = JSON.stringify({ created: 1, data: [{ b64_json: tinyPng }] });
+const image = JSON.stringify({ created: 1, data: [{ b64_json: tinyPng }] });
 
 /** Answers every request with these bytes. */
 function answering(status: string, lines: readonly string[], body: string): (socket: Socket) => void {
@@ -54,7 +54,7 @@ const tempting = [
 
 describe('headers of an upstream', () => {
   test.each([
-    ['200 OK', picture, 200],
+    ['200 OK', image, 200],
     ['400 Bad Request', '{"error":{"code":"content_policy_violation","message":"canary"}}', 400],
     ['401 Unauthorized', '{"error":{"code":"401","message":"canary"}}', 502],
     ['429 Too Many Requests', '{"error":{"code":"429","message":"canary"}}', 429],
@@ -76,10 +76,8 @@ describe('headers of an upstream', () => {
     ['a name like a part of an object', '__proto__: 1\r\nconstructor: 2'],
     ['nonsense where times are expected', 'retry-after: -1e999\r\nretry-after-ms: NaN'],
     ['30 kB', `x-long: ${'a'.repeat(30_000)}`],
-  ])('with %s cost no picture', async (_, line) => {
-    const { answer, gateway } = await askThrough(
-      answering('200 OK', ['content-type: application/json', line], picture),
-    );
+  ])('with %s cost no image', async (_, line) => {
+    const { answer, gateway } = await askThrough(answering('200 OK', ['content-type: application/json', line], image));
     expect([answer.status, answer.json().data[0]?.b64_json]).toEqual([200, tinyPng]);
     // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
     expect(gateway.logText()).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/);
@@ -92,7 +90,7 @@ describe('headers of an upstream', () => {
     ['a header without a colon', 'canary'],
     ['a blank before the colon', 'x-a : b'],
   ])('that break the protocol (%s) reach nobody', async (_, line) => {
-    const { answer } = await askThrough(answering('200 OK', [line, 'x-behind: canary'], picture));
+    const { answer } = await askThrough(answering('200 OK', [line, 'x-behind: canary'], image));
     expect([200, 502]).toContain(answer.status);
     expect(`${answer.text}${JSON.stringify([...answer.headers])}`).not.toContain('canary');
   });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { exchange } from '../end-to-end/rig.ts';
-import { tinyPng } from '../fixtures/pictures.ts';
+import { tinyPng } from '../fixtures/images.ts';
 import { callGateway } from '../helpers/call-gateway.ts';
 import { gatewayKey, startGateway } from '../helpers/start-gateway.ts';
 import { everyProvider, sendJson, startHostileAzure, startStranger } from './hostile-azure.ts';
@@ -110,7 +110,7 @@ describe('a host that a caller names', () => {
   });
 });
 
-describe('a picture that a caller names by a link', () => {
+describe('an image that a caller names by a link', () => {
   test.each(['image_url', 'url', 'file_id'])('(%s) is not fetched, unless the operator allows it', async (member) => {
     const { azure, stranger, url } = await startRig();
     const images = [{ [member]: `http://127.0.0.1:${stranger.port}/a.png` }];

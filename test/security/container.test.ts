@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { startSimulator } from '../../simulator/start-simulator.ts';
-import { padded, picture } from '../end-to-end/edits.ts';
+import { padded, pngImage } from '../end-to-end/edits.ts';
 import { type Program, startProgram } from '../end-to-end/program.ts';
 import { modelsFile } from '../end-to-end/rig.ts';
 import { callGateway } from '../helpers/call-gateway.ts';
@@ -46,7 +46,7 @@ describe('a gateway that may write to its volume only', () => {
 
     const form = new FormData();
     form.append('prompt', 'a hat');
-    form.append('image', new Blob([new Uint8Array(padded(await picture(), 3_000_000))]), 'a.png');
+    form.append('image', new Blob([new Uint8Array(padded(await pngImage(), 3_000_000))]), 'a.png');
     const edited = await fetch(`${url}/v1/images/edits`, { method: 'POST', headers: key, body: form });
     expect(edited.status).toBe(200);
     await edited.arrayBuffer();

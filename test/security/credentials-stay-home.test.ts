@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { tinyPng } from '../fixtures/pictures.ts';
+import { tinyPng } from '../fixtures/images.ts';
 import { callGateway } from '../helpers/call-gateway.ts';
 import { startGateway } from '../helpers/start-gateway.ts';
 import {
@@ -104,7 +104,7 @@ describe('a redirect', () => {
     expect(stranger.connections).toBe(0);
   });
 
-  test('of a picture that is downloaded is not followed', async () => {
+  test('of an image that is downloaded is not followed', async () => {
     const { azure, stranger, url } = await startRig();
     for (const [status, location] of redirectsTo([...elsewhere(stranger, azure, '/b.png'), '/b.png'])) {
       azure.answer = (request, response) => {
@@ -195,7 +195,7 @@ describe('the id of a job in the background', () => {
   });
 });
 
-describe('the link of a picture', () => {
+describe('the link of an image', () => {
   test.each(['async', 'deployment', 'v1'])(
     'of %s to a host that nobody has configured is not fetched',
     async (model) => {

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { startProgram } from '../end-to-end/program.ts';
 import { modelsFile } from '../end-to-end/rig.ts';
-import { tinyPng } from '../fixtures/pictures.ts';
+import { tinyPng } from '../fixtures/images.ts';
 import { callGateway } from '../helpers/call-gateway.ts';
 import { azureKey, sendJson, startHostileAzure, startStranger } from './hostile-azure.ts';
 

@@ -98,7 +98,7 @@ describe.each(['http:', 'https:'])('the guarded connector, for %s,', (protocol) 
     let connections = 0;
     const port = await serveRaw(() => (connections += 1));
     const connector = guardedConnector(isForbiddenAddress, resolvingTo(...addresses));
-    expect(await dial({ protocol, host: 'pictures.blob.core.windows.net', port }, connector)).toBe(
+    expect(await dial({ protocol, host: 'images.blob.core.windows.net', port }, connector)).toBe(
       'ForbiddenAddressError',
     );
     expect(connections).toBe(0);
@@ -165,7 +165,7 @@ describe('the download of a link from a caller', () => {
   test.each(['127.0.0.1', '10.0.0.1', '::1', '::ffff:127.0.0.1', '64:ff9b::7f00:1'])(
     'to a name that stands for %s is refused once and for all',
     async (address) => {
-      await expect(download('https://pictures.example/a.png', address)).rejects.toMatchObject({
+      await expect(download('https://images.example/a.png', address)).rejects.toMatchObject({
         kind: 'upstream_result_unavailable',
       });
     },

@@ -1,13 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import { callerAddress } from '../../src/http/caller-address.ts';
 import { requestLines } from '../end-to-end/rig.ts';
-import { tinyPng } from '../fixtures/pictures.ts';
+import { tinyPng } from '../fixtures/images.ts';
 import { callGateway } from '../helpers/call-gateway.ts';
 import { startGateway } from '../helpers/start-gateway.ts';
 import { everyProvider, sendJson, startHostileAzure } from './hostile-azure.ts';
 
 // What a request says about where it came from is believed of nobody but the proxies in TRUST_PROXY, and then it is for the
-// log only (RELIABILITY T20). That links are built from PUBLIC_BASE_URL alone is shown in hosted-pictures.test.ts.
+// log only (RELIABILITY T20). That links are built from PUBLIC_BASE_URL alone is shown in hosted-images.test.ts.
 
 const spoofed = {
   'x-forwarded-for': '203.0.113.7',

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import { describe, expect, test } from 'vitest';
-import { otherPng, tinyPng } from '../fixtures/pictures.ts';
+import { otherPng, tinyPng } from '../fixtures/images.ts';
 import { callGateway } from '../helpers/call-gateway.ts';
 import { serveRaw } from '../helpers/loopback-server.ts';
 import { startGateway } from '../helpers/start-gateway.ts';
@@ -13,7 +13,7 @@ function http(status: string, body: string, headers: Record<string, string> = {}
   return `HTTP/1.1 ${status}\r\ncontent-length: ${body.length}\r\n${lines.join('')}\r\n${body}`;
 }
 
-const picture = (base64: string) => JSON.stringify({ created: 1, data: [{ b64_json: base64 }] });
+const image = (base64: string) => JSON.stringify({ created: 1, data: [{ b64_json: base64 }] });
 
 describe('a second answer on a connection', () => {
   test.each(['at once', 'a moment later'])('of a paid call (%s) reaches nobody', async (when) => {
@@ -21,8 +21,8 @@ describe('a second answer on a connection', () => {
     const port = await serveRaw((socket) => {
       socket.once('data', () => {
         calls += 1;
-        const unasked = http('200 OK', picture(otherPng));
-        socket.write(http('200 OK', picture(tinyPng)) + (when === 'at once' ? unasked : ''));
+        const unasked = http('200 OK', image(otherPng));
+        socket.write(http('200 OK', image(tinyPng)) + (when === 'at once' ? unasked : ''));
         if (when !== 'at once') setImmediate(() => socket.write(unasked));
       });
     });
@@ -34,7 +34,7 @@ describe('a second answer on a connection', () => {
     expect(calls).toBe(5);
   });
 
-  test('of a poll does not become the picture of another caller', async () => {
+  test('of a poll does not become the image of another caller', async () => {
     const ended = (link: string) =>
       JSON.stringify({ status: 'succeeded', result: { created: 1, data: [{ url: link }] } });
     let polls = 0;

@@ -1,9 +1,9 @@
 import Fastify from 'fastify';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { Secret } from '../../src/domain/secret.ts';
-import { picture } from '../end-to-end/edits.ts';
+import { pngImage } from '../end-to-end/edits.ts';
 import { startStore } from '../end-to-end/store.ts';
-import { tinyPng } from '../fixtures/pictures.ts';
+import { tinyPng } from '../fixtures/images.ts';
 import { callGateway } from '../helpers/call-gateway.ts';
 import { findSecrets, SecretWatch } from '../helpers/search-secrets.ts';
 import { gatewayKey, startGateway } from '../helpers/start-gateway.ts';
@@ -21,10 +21,7 @@ describe('the search for secrets', () => {
     ['a PNG', `{"b64_json":"${tinyPng}"}`],
     ['the beginning of a JPEG', '/9j/4AAQSkZJRgABAQ'],
     ['the beginning of a WebP', 'UklGRiQAAABXRUJQVlA4'],
-    [
-      'the middle of a picture',
-      Buffer.from(Array.from({ length: 120 }, (_, at) => (at * 37) % 251)).toString('base64'),
-    ],
+    ['the middle of an image', Buffer.from(Array.from({ length: 120 }, (_, at) => (at * 37) % 251)).toString('base64')],
     ['a data URL', 'data:image/gif;base64,R0lGODlhAQABAAAAACw='],
     ['a signed link', 'https://a.blob.core.windows.net/b/c.png?se=2026&sig=abc%2Bdef'],
     ['a signed link in a link', 'https%3A%2F%2Fa.example%2Fb%3Fsig%3Dabc'],
@@ -98,7 +95,7 @@ describe('an upstream that says everything that it was told', () => {
   const answers: readonly (readonly [string, number, unknown])[] = [
     ['a success', 200, { created: 1, data: [{ b64_json: tinyPng, revised_prompt: canaries.revised }], error: null }],
     ['a link', 200, { created: 1, data: [{ url: `https://a.example/${canaries.said}.png?sig=${canaries.said}` }] }],
-    ['no picture', 200, { created: 1, data: [{ b64_json: canaries.said }] }],
+    ['no image', 200, { created: 1, data: [{ b64_json: canaries.said }] }],
     ['an error in a success', 200, { error: echo }],
     ['a bad request', 400, { error: echo }],
     ['a refusal', 400, { error: { ...echo, code: 'content_policy_violation' } }],
@@ -144,7 +141,7 @@ describe('an upstream that says everything that it was told', () => {
     ] as const) {
       form.append(name, value);
     }
-    form.append('image', new Blob([new Uint8Array(await picture())]), canaries.file);
+    form.append('image', new Blob([new Uint8Array(await pngImage())]), canaries.file);
     const key = { authorization: `Bearer ${gatewayKey}` };
     await (await fetch(`${gateway.url}/v1/images/edits`, { method: 'POST', headers: key, body: form })).text();
     await expect.poll(() => gateway.app.gateway.inFlight).toBe(0);

@@ -202,7 +202,7 @@ describe('slow bodies', () => {
 });
 
 describe('many connections', () => {
-  test('2,000 of them that say nothing, and 200 that drip, keep nobody from their picture', async () => {
+  test('2,000 of them that say nothing, and 200 that drip, keep nobody from their image', async () => {
     const rig = await startRig();
     const sockets = Array.from({ length: 2_200 }, () => openSocket(rig.url));
     await Promise.all(sockets.map((socket) => once(socket, 'connect')));

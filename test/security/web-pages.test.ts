@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { exchange, generationsPath, modelsFile, startRig } from '../end-to-end/rig.ts';
 import { startStore } from '../end-to-end/store.ts';
-import { tinyPng } from '../fixtures/pictures.ts';
+import { tinyPng } from '../fixtures/images.ts';
 import { asker, type Question } from '../helpers/ask-gateway.ts';
 import { gatewayKey, startGateway } from '../helpers/start-gateway.ts';
 import { fields, formHeaders, writeForm } from '../simulator/write-form.ts';
@@ -24,9 +24,9 @@ const guarded: readonly Question[] = [
   generation,
   form,
   { method: 'POST', path: '/images/generations', headers: json, body: '{"prompt":"a cat"}' },
-  { method: 'POST', path: '/openai/deployments/picture/images/generations', headers: json, body: '{"prompt":"a cat"}' },
+  { method: 'POST', path: '/openai/deployments/image/images/generations', headers: json, body: '{"prompt":"a cat"}' },
   { path: '/v1/models' },
-  { path: '/v1/models/picture' },
+  { path: '/v1/models/image' },
   { path: '/metrics' },
   { path: '/openapi.json' },
   { path: '/nothing' },

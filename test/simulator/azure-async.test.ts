@@ -25,7 +25,7 @@ const ended = async (scenario: string, members = {}) =>
   caller.pollUntil(await submitted({ prompt: `a cat simulate:${scenario}`, ...members }), hasEnded);
 
 describe('submit and poll', () => {
-  test('leads through the states to links of pictures', async () => {
+  test('leads through the states to links of images', async () => {
     const accepted = await caller.submit({ prompt: 'a cat', n: 2, size: '256x256', response_format: 'url' });
     expect(accepted.status).toBe(202);
     const { id, status } = json(accepted);

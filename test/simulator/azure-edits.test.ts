@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import sharp from 'sharp';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { padPicture } from '../../simulator/pad-picture.ts';
+import { padImage } from '../../simulator/pad-image.ts';
 import { type ScenarioDescription, scenarios } from '../../simulator/scenarios.ts';
 import { type Answer, type Caller, json, openCaller } from './call-simulator.ts';
 import { readEvents } from './read-events.ts';
@@ -38,8 +38,8 @@ const [red, blue, jpeg, webp, seeThrough, upright] = await Promise.all([
   overlay(),
   overlay(64, 96),
 ]);
-const text = Buffer.from('This is a text and not a picture.');
-const noisy = padPicture(red, 'png', 9);
+const text = Buffer.from('This is a text and not an image.');
+const noisy = padImage(red, 'png', 9);
 
 const file = (name: string, bytes: Buffer, filename = 'a.png', type = 'image/png'): FormPart => ({
   name,
@@ -57,12 +57,12 @@ const edit = (
   deployment = 'gpt-image-1.5-mine',
 ) => caller.edit(deployment, [...fields({ prompt: 'a hat', ...values }), ...files]);
 
-const pictureOf = (answer: Answer) => Buffer.from(json(answer).data[0].b64_json, 'base64');
+const imageOf = (answer: Answer) => Buffer.from(json(answer).data[0].b64_json, 'base64');
 const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
 
 /** The colour in the upper left corner, where no caption is. */
-async function cornerOf(picture: Buffer): Promise<number[]> {
-  const { data } = await sharp(picture)
+async function cornerOf(made: Buffer): Promise<number[]> {
+  const { data } = await sharp(made)
     .extract({ left: 2, top: 2, width: 1, height: 1 })
     .raw()
     .toBuffer({ resolveWithObject: true });
@@ -70,14 +70,14 @@ async function cornerOf(picture: Buffer): Promise<number[]> {
 }
 
 describe('an edit', () => {
-  test('shows the picture that came in, in the asked size, and bills an edit', async () => {
+  test('shows the image that came in, in the asked size, and bills an edit', async () => {
     const answer = await edit({ size: '1536x1024', n: '2' });
     expect(answer.status).toBe(200);
     expect(Object.keys(json(answer)).sort()).toEqual(['created', 'data', 'usage']);
     expect(json(answer).data).toHaveLength(2);
-    const { width, height, format } = await sharp(pictureOf(answer)).metadata();
+    const { width, height, format } = await sharp(imageOf(answer)).metadata();
     expect([width, height, format]).toEqual([1536, 1024, 'png']);
-    expect((await cornerOf(pictureOf(answer))).slice(0, 3)).toEqual([255, 0, 0]);
+    expect((await cornerOf(imageOf(answer))).slice(0, 3)).toEqual([255, 0, 0]);
     expect(caller.simulator.ledger.counts()).toMatchObject({ images: 2, received: 1, billedByOperation: { edit: 1 } });
     expect(caller.simulator.ledger.generations).toMatchObject([{ operation: 'edit', prompt: 'a hat', images: 2 }]);
   });
@@ -89,14 +89,14 @@ describe('an edit', () => {
       edit({ n: '2' }, [file('image', blue)]),
       edit({ n: '2', prompt: 'a scarf' }),
     ]);
-    const pictures = [first, other, words].flatMap((answer) =>
+    const madeImages = [first, other, words].flatMap((answer) =>
       json(answer).data.map((item: object) => JSON.stringify(item)),
     );
     expect(json(again).data).toEqual(json(first).data);
-    expect(new Set(pictures).size).toBe(6);
+    expect(new Set(madeImages).size).toBe(6);
   });
 
-  test('counts the tokens of its input pictures', async () => {
+  test('counts the tokens of its input images', async () => {
     const usageOf = async (files: readonly FormPart[]) => json(await edit({}, files)).usage;
     const one = await usageOf([image, mask]);
     const three = await usageOf([red, blue, red].map((bytes) => file('image[]', bytes)));
@@ -110,9 +110,9 @@ describe('an edit', () => {
     ['a free size', { size: '1600x640' }, 'png', true],
     ['a transparent background', { background: 'transparent' }, 'png', false],
   ])('makes %s', async (_name, values, format, isOpaque) => {
-    const picture = pictureOf(await edit(values, [image], 'gpt-image-2'));
-    expect((await sharp(picture).metadata()).format).toBe(format);
-    expect((await sharp(picture).stats()).isOpaque).toBe(isOpaque);
+    const made = imageOf(await edit(values, [image], 'gpt-image-2'));
+    expect((await sharp(made).metadata()).format).toBe(format);
+    expect((await sharp(made).stats()).isOpaque).toBe(isOpaque);
   });
 
   test('takes jpeg and webp, by their type, their bytes and the end of their name', async () => {
@@ -165,7 +165,7 @@ describe('an edit', () => {
   });
 });
 
-describe('the pictures of an edit', () => {
+describe('the images of an edit', () => {
   const list = (count: number) => Array.from({ length: count }, () => file('image[]', red));
   const numbered = (...numbers: readonly number[]) => numbers.map((number) => file(`image[${number}]`, red));
   const cut = red.subarray(0, -30);
@@ -188,7 +188,7 @@ describe('the pictures of an edit', () => {
     ['image twice', [image, image], invalid, 'image'],
     ['two kinds of names', [image, ...list(1)], invalid, 'image'],
     ['numbered from 1', numbered(1, 2), invalid, 'image'],
-    ['a file of another name', [image, file('picture', red)], 'unknown_parameter', 'picture'],
+    ['a file of another name', [image, file('image', red)], 'unknown_parameter', 'image'],
     ['a field as a file', [image, file('prompt', text, 'p.txt', 'text/plain')], 'unknown_parameter', 'prompt'],
     ['no content type', [{ name: 'image', bytes: red, filename: 'a.png' }], 'unsupported_file_mimetype', 'image'],
     ['gif', [file('image', red, 'a.gif', 'image/gif')], 'unsupported_file_mimetype', 'image'],
@@ -198,13 +198,13 @@ describe('the pictures of an edit', () => {
     ['another type than the bytes', [file('image', red, 'a.webp', 'image/webp')], invalid, 'image'],
     ['a text', [file('image', text)], invalid, 'image'],
     ['an empty file', [file('image', Buffer.alloc(0))], invalid, 'image'],
-    ['a cut picture', [file('image', cut)], invalid, 'image'],
-    ['a second picture that is cut', [...list(1), file('image[]', cut)], invalid, 'image'],
+    ['a cut image', [file('image', cut)], invalid, 'image'],
+    ['a second image that is cut', [...list(1), file('image[]', cut)], invalid, 'image'],
     ['two masks', [image, mask, mask], invalid, 'mask'],
     ['a mask without alpha', [image, file('mask', blue)], invalid, 'mask'],
     ['a mask of another size', [image, file('mask', upright)], invalid, 'mask'],
     ['a mask of another type', [image, file('mask', webp, 'm.webp', 'image/webp')], invalid, 'mask'],
-    ['a mask of 4 MB', [image, file('mask', Buffer.concat(padPicture(seeThrough, 'png', 4)))], invalid, 'mask'],
+    ['a mask of 4 MB', [image, file('mask', Buffer.concat(padImage(seeThrough, 'png', 4)))], invalid, 'mask'],
     ['markup', [image, file('markup', seeThrough)], 'unknown_parameter', 'markup'],
   ])('are refused: %s', async (_name, files, code, param) => {
     const answer = await edit({}, files);
@@ -235,7 +235,7 @@ describe('the pictures of an edit', () => {
   });
 
   test('must be smaller than 50 MB', async () => {
-    const bytes = Buffer.concat(padPicture(red, 'png', 50));
+    const bytes = Buffer.concat(padImage(red, 'png', 50));
     expect(json(await edit({}, [file('image', bytes)])).error.message).toContain('smaller than 50 MB');
   });
 });
@@ -382,7 +382,7 @@ describe('broken forms', () => {
 });
 
 describe('a streamed edit', () => {
-  test('has event names of its own, and ends with the very picture that comes without stream', async () => {
+  test('has event names of its own, and ends with the very image that comes without stream', async () => {
     const answer = await edit({ stream: 'true', partial_images: '2' });
     expect(answer.headers['content-type']).toBe('text/event-stream');
     const events = readEvents(answer.bytes);
@@ -419,7 +419,7 @@ describe('scenarios', () => {
       const answer = await call;
       return [answer.status, answer.headers['content-type'], shapeOf(answer)];
     } catch {
-      return ['torn'];
+      return ['truncated'];
     }
   };
 

@@ -17,7 +17,7 @@ async function sizeOf(base64: string) {
 }
 
 describe('a gpt-image deployment', () => {
-  test('answers base64 pictures with usage and no echo under a dated api-version', async () => {
+  test('answers base64 images with usage and no echo under a dated api-version', async () => {
     const answer = await caller.generate('gpt-image-1', { prompt: 'a cat', n: 2, size: '1536x1024' });
     expect(answer.status).toBe(200);
     expect(answer.headers['apim-request-id']).toBeTypeOf('string');
@@ -114,7 +114,7 @@ describe('a gpt-image deployment', () => {
 });
 
 describe('a dall-e-3 deployment', () => {
-  test('answers one url with its rewritten prompt and filter results, which leads to the picture', async () => {
+  test('answers one url with its rewritten prompt and filter results, which leads to the image', async () => {
     const answer = await caller.generate('dall-e-3', { prompt: 'a cat', size: '1792x1024' }, '2024-02-01');
     const [item] = json(answer).data;
     expect(Object.keys(item).sort()).toEqual([
@@ -125,9 +125,9 @@ describe('a dall-e-3 deployment', () => {
     ]);
     expect(json(answer).usage).toBeUndefined();
     expect(item.url.startsWith(`${caller.simulator.origin}/private/images/`)).toBe(true);
-    const picture = await caller.call('GET', item.url, undefined, {});
-    expect(picture.headers['content-type']).toBe('image/png');
-    expect(await sizeOf(picture.bytes.toString('base64'))).toBe('png 1792x1024');
+    const image = await caller.call('GET', item.url, undefined, {});
+    expect(image.headers['content-type']).toBe('image/png');
+    expect(await sizeOf(image.bytes.toString('base64'))).toBe('png 1792x1024');
   });
 
   test('answers base64 when asked', async () => {
@@ -174,8 +174,8 @@ describe('a FLUX deployment', () => {
 
   test('answers a url when asked', async () => {
     const body = json(await caller.generate('FLUX-1.1-pro', { prompt: 'a cat', response_format: 'url' }));
-    const picture = await caller.call('GET', body.data[0].url, undefined, {});
-    expect(await sizeOf(picture.bytes.toString('base64'))).toBe('png 1024x1024');
+    const image = await caller.call('GET', body.data[0].url, undefined, {});
+    expect(await sizeOf(image.bytes.toString('base64'))).toBe('png 1024x1024');
   });
 
   test.each([
@@ -183,7 +183,7 @@ describe('a FLUX deployment', () => {
     ['style', { style: 'vivid' }, 'unknown_parameter'],
     ['background', { background: 'opaque' }, 'unknown_parameter'],
     ['stream', { stream: true }, 'unknown_parameter'],
-    ['two pictures', { n: 2 }, 'invalid_value'],
+    ['two images', { n: 2 }, 'invalid_value'],
     ['webp', { output_format: 'webp' }, 'invalid_value'],
     ['a size in words', { size: 'auto' }, 'invalid_value'],
     ['a size too large', { size: '4096x1024' }, 'invalid_value'],

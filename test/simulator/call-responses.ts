@@ -30,7 +30,7 @@ export const projectPath = '/api/projects/studio/openai/v1/responses';
 const tool = { type: 'image_generation' };
 export const withTool = (options: Members) => ({ tools: [{ ...tool, ...options }] });
 
-/** A message of the user with a text and pictures. */
+/** A message of the user with a text and images. */
 export const message = (text: string, ...images: readonly string[]) => ({
   type: 'message',
   role: 'user',
@@ -39,7 +39,7 @@ export const message = (text: string, ...images: readonly string[]) => ({
 
 export const dataUrl = (bytes: Buffer, type = 'image/png') => `data:${type};base64,${bytes.toString('base64')}`;
 
-/** Asks a chat model for a picture of an image deployment, at the resource and with its key. */
+/** Asks a chat model for an image of an image deployment, at the resource and with its key. */
 export function respond(caller: Caller, deployment: string, members: Members = {}): Promise<Answer> {
   const body = { model: 'gpt-4.1', input: 'a cat', ...withTool({}), tool_choice: tool, ...members };
   return caller.call('POST', resourcePath, body, headersFor(deployment));
@@ -58,7 +58,7 @@ export async function tokenFor(caller: Caller, resource: string): Promise<string
   return json(answer).access_token;
 }
 
-/** Asks the agent of a project for a picture, with a token. */
+/** Asks the agent of a project for an image, with a token. */
 export async function askAgent(caller: Caller, members: Members = {}, path = projectPath): Promise<Answer> {
   const body = { agent_reference: { type: 'agent_reference', name: 'artist' }, input: 'a cat' };
   const authorization = `Bearer ${await tokenFor(caller, 'https://ai.azure.com')}`;
@@ -68,7 +68,7 @@ export async function askAgent(caller: Caller, members: Members = {}, path = pro
 
 export const responseIn = (answer: Answer) => json(answer) as ResponseObject;
 
-/** The pictures of a response, in base64. */
+/** The images of a response, in base64. */
 export const resultsOf = ({ output }: ResponseObject) =>
   output.flatMap(({ result }) => (typeof result === 'string' ? [result] : []));
 

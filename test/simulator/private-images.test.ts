@@ -43,7 +43,7 @@ test.each([
   ['download-html', 200, 'text/html'],
   ['download-not-an-image', 200, 'image/png'],
   ['not-an-image', 200, 'image/png'],
-])('%s answers %i %s, and no picture', async (scenario, status, contentType) => {
+])('%s answers %i %s, and no image', async (scenario, status, contentType) => {
   const answer = await download(await linkWith(scenario));
   expect(answer.status).toBe(status);
   expect(answer.headers['content-type']).toContain(contentType);
@@ -77,7 +77,7 @@ test('download-foreign links to a host that does not exist', async () => {
   expect(new URL(await linkWith('download-foreign')).host).toBe('blob.example.invalid');
 });
 
-test('big pads the downloaded picture, which stays a picture', async () => {
+test('big pads the downloaded image, which stays an image', async () => {
   const { bytes } = await download(await linkWith('big-3'));
   expect(bytes.length).toBeGreaterThan(3 * 1024 * 1024);
   expect((await sharp(bytes).metadata()).width).toBe(1024);

@@ -39,7 +39,7 @@ async function endOf(id: string): Promise<ResponseObject> {
 }
 
 describe('a response in background', () => {
-  test('is queued first and ends with its picture, the same each time', async () => {
+  test('is queued first and ends with its image, the same each time', async () => {
     const answer = await start('none');
     expect(responseIn(answer)).toMatchObject({ status: 'queued', background: true, output: [], usage: null });
     const response = await endOf(idOf(answer));

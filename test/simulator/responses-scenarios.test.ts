@@ -24,7 +24,7 @@ describe('scenarios of agents', () => {
   test.each([
     ['agent-text-only', 'completed', [text], {}],
     ['agent-refusal', 'completed', [text], {}],
-    ['agent-two-pictures', 'completed', [call, call, text], {}],
+    ['agent-two-images', 'completed', [call, call, text], {}],
     ['agent-failed', 'failed', [], { error: { code: 'server_error' } }],
     ['agent-failed-rate-limit', 'failed', [], { error: { code: 'rate_limit_exceeded' } }],
     ['agent-failed-policy', 'failed', [], { error: { code: 'image_content_policy_violation' } }],
@@ -47,10 +47,10 @@ describe('scenarios of agents', () => {
     expect(item?.content).toEqual([{ type: 'refusal', refusal: expect.any(String) }]);
   });
 
-  test('agent-two-pictures are two, and on the bill', async () => {
-    const pictures = resultsOf(await responseOf('agent-two-pictures'));
-    expect([pictures.length, new Set(pictures).size]).toEqual([2, 2]);
-    for (const picture of pictures) expect(await looksOf(picture)).toBe('png 1024x1024');
+  test('agent-two-images are two, and on the bill', async () => {
+    const madeImages = resultsOf(await responseOf('agent-two-images'));
+    expect([madeImages.length, new Set(madeImages).size]).toEqual([2, 2]);
+    for (const made of madeImages) expect(await looksOf(made)).toBe('png 1024x1024');
     expect(caller.simulator.ledger.counts()).toMatchObject({ billed: 1, images: 2 });
   });
 
@@ -82,7 +82,7 @@ describe('scenarios of agents', () => {
     expect(resultsOf(response)).toHaveLength(1);
   });
 
-  test('agent-late-members has the picture first, type and status last', async () => {
+  test('agent-late-members has the image first, type and status last', async () => {
     const response = await responseOf('agent-late-members');
     const names = Object.keys(response.output[0] ?? {});
     expect([names[0], ...names.slice(-2)]).toEqual(['result', 'type', 'status']);
@@ -126,7 +126,7 @@ describe('scenarios of agents', () => {
 });
 
 describe('scenarios of all answers', () => {
-  const picturesOf = (answer: Awaited<ReturnType<typeof play>>) => resultsOf(responseIn(answer));
+  const imagesOf = (answer: Awaited<ReturnType<typeof play>>) => resultsOf(responseIn(answer));
 
   test('filter-item fails the call', async () => {
     expect((await responseOf('filter-item')).output[0]).toMatchObject({
@@ -136,7 +136,7 @@ describe('scenarios of all answers', () => {
     });
   });
 
-  test('empty-data has a call without picture', async () => {
+  test('empty-data has a call without image', async () => {
     expect((await responseOf('empty-data')).output[0]).toMatchObject({ type: call, status: 'completed', result: null });
   });
 
@@ -157,15 +157,15 @@ describe('scenarios of all answers', () => {
   });
 
   test.each(['slow-5', 'slow-body-5', 'text-plain', 'octet-stream', 'escaped', 'extra-fields'])(
-    '%s has the usual picture',
+    '%s has the usual image',
     async (scenario) => {
-      const isUsual = picturesOf(await play(scenario))[0] === picturesOf(await play('none'))[0];
+      const isUsual = imagesOf(await play(scenario))[0] === imagesOf(await play('none'))[0];
       expect(isUsual).toBe(true);
     },
   );
 
   test('big pads it', async () => {
-    expect(picturesOf(await play('big-20'))[0]?.length).toBeGreaterThan(24 * 1024 * 1024);
+    expect(imagesOf(await play('big-20'))[0]?.length).toBeGreaterThan(24 * 1024 * 1024);
   });
 
   test.each(['truncated-length', 'truncated-chunked', 'reset', 'reset-before-headers'])(

@@ -36,8 +36,8 @@ const opening = ['response.created', 'response.in_progress', added, ofCall('in_p
 const messageEvents = [added, 'response.output_text.delta', 'response.output_text.done', done];
 const usual = [...opening, partial, partial, completed, done, ...messageEvents, 'response.completed'];
 
-/** The pictures of a stream, partial ones too, in order. */
-const picturesIn = (answer: Answer): string[] =>
+/** The images of a stream, partial ones too, in order. */
+const imagesIn = (answer: Answer): string[] =>
   valuesIn(answer).flatMap(({ partial_image_b64: amid, item, response }) => [
     ...(typeof amid === 'string' ? [amid] : []),
     ...[item?.result, ...(response?.output ?? []).map(({ result }: OutputItem) => result)].filter(
@@ -45,8 +45,8 @@ const picturesIn = (answer: Answer): string[] =>
     ),
   ]);
 
-async function expectUsualPictures(answer: Answer) {
-  expect(picturesIn(answer)).toEqual(picturesIn(await stream('none')));
+async function expectUsualImages(answer: Answer) {
+  expect(imagesIn(answer)).toEqual(imagesIn(await stream('none')));
 }
 
 /** Reads a stream until it breaks or until the text has been seen, and leaves. */
@@ -86,7 +86,7 @@ describe('a stream', () => {
     }
   });
 
-  test('brings the picture in its item and in the response, and not in the completed call', async () => {
+  test('brings the image in its item and in the response, and not in the completed call', async () => {
     const answer = await stream('none');
     const values = valuesIn(answer);
     const { id, result } = values.find(({ type }) => type === done).item;
@@ -103,7 +103,7 @@ describe('a stream', () => {
     expect(resultsOf(whole)).toEqual([result]);
   });
 
-  test('has partial pictures with their looks', async () => {
+  test('has partial images with their looks', async () => {
     const values = valuesIn(await stream('none', withTool({ partial_images: 3, size: '1536x1024', quality: 'low' })));
     const partials = values.filter(({ type }) => type === partial);
     for (const [index, value] of partials.entries()) {
@@ -149,13 +149,13 @@ describe('scenarios of streams', () => {
     expect(caller.simulator.ledger.counts().billed).toBe(0);
   });
 
-  test('stream-error-late refuses after one partial picture', async () => {
+  test('stream-error-late refuses after one partial image', async () => {
     const answer = await stream('stream-error-late');
     expect(typesIn(answer)).toEqual([...opening, partial, 'error']);
     expect(valuesIn(answer).at(-1).error.moderation_details.moderation_stage).toBe('output');
   });
 
-  test('stream-cut ends after one partial picture, and is billed', async () => {
+  test('stream-cut ends after one partial image, and is billed', async () => {
     expect(typesIn(await stream('stream-cut'))).toEqual([...opening, partial]);
     expect(caller.simulator.ledger.counts().billed).toBe(1);
   });
@@ -181,7 +181,7 @@ describe('scenarios of streams', () => {
       const answer = await stream(scenario);
       expect(typesIn(answer)).toEqual(usual);
       expect(valuesIn(answer).at(-1).sequence_number).toBe(usual.length - 1);
-      await expectUsualPictures(answer);
+      await expectUsualImages(answer);
     },
   );
 
@@ -211,20 +211,20 @@ describe('scenarios of streams', () => {
     expect(values.flatMap(({ partial_image_index: index }) => index ?? [])).toEqual([2, 0, 1]);
   });
 
-  test('stream-big pads the finished picture', async () => {
-    const [amid, , finished] = picturesIn(await stream('stream-big-3'));
+  test('stream-big pads the finished image', async () => {
+    const [amid, , finished] = imagesIn(await stream('stream-big-3'));
     expect(amid?.length).toBeLessThan(megabyte);
     expect(finished?.length).toBeGreaterThan(4 * megabyte);
   });
 
-  test('stream-late-members has the picture first and the type last, in events and items', async () => {
+  test('stream-late-members has the image first and the type last, in events and items', async () => {
     const answer = await stream('stream-late-members');
     for (const value of valuesIn(answer)) {
       expect(Object.keys(value).at(-1)).toBe('type');
       if (value.type === partial) expect(Object.keys(value)[0]).toBe('partial_image_b64');
       if (value.item?.result) expect(Object.keys(value.item)[0]).toBe('result');
     }
-    await expectUsualPictures(answer);
+    await expectUsualImages(answer);
   });
 });
 
@@ -256,17 +256,17 @@ describe('scenarios of all answers, in a stream', () => {
   test('agent-refusal refuses in a message', async () => {
     const answer = await stream('agent-refusal');
     expect(typesIn(answer)).toContain('response.refusal.done');
-    expect(picturesIn(answer)).toEqual([]);
+    expect(imagesIn(answer)).toEqual([]);
   });
 
-  test('agent-two-pictures brings two, of two calls', async () => {
-    const values = valuesIn(await stream('agent-two-pictures'));
+  test('agent-two-images brings two, of two calls', async () => {
+    const values = valuesIn(await stream('agent-two-images'));
     expect(values.filter(({ type }) => type === completed).map(({ output_index }) => output_index)).toEqual([0, 1]);
     const [first, second] = values.at(-1).response.output;
     expect(first.result).not.toBe(second.result);
   });
 
-  test('agent-completed-only has the picture at the very end', async () => {
+  test('agent-completed-only has the image at the very end', async () => {
     const answer = await stream('agent-completed-only');
     expect(valuesIn(answer).filter(({ item }) => item?.result)).toEqual([]);
     expect(await looksOf(valuesIn(answer).at(-1).response.output[0].result)).toBe('png 1024x1024');
@@ -278,8 +278,8 @@ describe('scenarios of all answers, in a stream', () => {
     expect([values.map(({ type }) => type), new Set(results)]).toEqual([usual, new Set([undefined, null])]);
   });
 
-  test('escaped and extra-fields have the usual pictures', async () => {
-    for (const scenario of ['escaped', 'extra-fields']) await expectUsualPictures(await stream(scenario));
+  test('escaped and extra-fields have the usual images', async () => {
+    for (const scenario of ['escaped', 'extra-fields']) await expectUsualImages(await stream(scenario));
   });
 
   test.each(['truncated-length', 'truncated-chunked', 'reset', 'reset-before-headers'])(

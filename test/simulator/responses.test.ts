@@ -56,7 +56,7 @@ const agentAlone = {
 };
 
 describe('a chat model', () => {
-  test('answers a whole response with the picture and a message', async () => {
+  test('answers a whole response with the image and a message', async () => {
     const answer = await respond(caller, 'gpt-image-2-mine', {
       ...withTool({ size: '1536x1024', quality: 'low', partial_images: 2 }),
       instructions: 'Draw well.',
@@ -115,8 +115,8 @@ describe('a chat model', () => {
   });
 
   test('draws what the image API draws', async () => {
-    const [picture] = resultsOf(responseIn(await respond(caller, 'gpt-image-2')));
-    expect(picture).toBe(json(await caller.generate('gpt-image-2', { prompt: 'a cat' })).data[0].b64_json);
+    const [made] = resultsOf(responseIn(await respond(caller, 'gpt-image-2')));
+    expect(made).toBe(json(await caller.generate('gpt-image-2', { prompt: 'a cat' })).data[0].b64_json);
   });
 
   test('takes all options of the tool', async () => {
@@ -132,8 +132,8 @@ describe('a chat model', () => {
       partial_images: 0,
       action: 'auto',
     };
-    const [picture] = resultsOf(responseIn(await respond(caller, 'gpt-image-1-mine', withTool(options))));
-    expect(await looksOf(picture)).toBe('jpeg 1024x1024');
+    const [made] = resultsOf(responseIn(await respond(caller, 'gpt-image-1-mine', withTool(options))));
+    expect(await looksOf(made)).toBe('jpeg 1024x1024');
   });
 
   test('takes the other members, and messages in pieces', async () => {
@@ -332,7 +332,7 @@ describe('the path', () => {
 });
 
 describe('an edit', () => {
-  test('draws over the first picture, and bills an edit', async () => {
+  test('draws over the first image, and bills an edit', async () => {
     const edited = responseIn(await respond(caller, 'gpt-image-1', showing(redUrl, redUrl)));
     expect(edited.output[0]?.action).toBe('edit');
     const generated = responseIn(await respond(caller, 'gpt-image-1', showing()));
@@ -360,15 +360,15 @@ describe('an edit', () => {
     ['no base64', showing('data:image/png;base64,a*b'), 'invalid_value'],
     ['another type', showing(dataUrl(Buffer.from('a'), 'image/gif')), 'unsupported_file_mimetype'],
     ['bytes of another type', showing(redUrl.replace('png', 'jpeg')), 'invalid_image_file'],
-    ['bytes of no picture', showing(dataUrl(Buffer.from('a text'))), 'invalid_image_file'],
-    ['too many pictures', showing(...Array<string>(17).fill(redUrl)), 'invalid_image_file'],
+    ['bytes of no image', showing(dataUrl(Buffer.from('a text'))), 'invalid_image_file'],
+    ['too many images', showing(...Array<string>(17).fill(redUrl)), 'invalid_image_file'],
     ['a mask of another size', { ...showing(redUrl), ...masked(upright) }, 'invalid_image_file'],
   ])('refuses %s', async (_name, members, code) => {
     const answer = await respond(caller, 'gpt-image-1', members);
     expect([answer.status, json(answer).error.code]).toEqual([400, code]);
   });
 
-  test('is recorded without its pictures', async () => {
+  test('is recorded without its images', async () => {
     await respond(caller, 'gpt-image-1', { ...showing(redUrl), ...masked(seeThrough) });
     const short = (url: unknown) => `data:image/png;base64,…(${String(url).length - 22} characters)`;
     expect(caller.simulator.ledger.requests[0]?.body).toMatchObject({

@@ -48,7 +48,7 @@ describe('the choice of a scenario', () => {
   });
 });
 
-describe('answers without pictures', () => {
+describe('answers without images', () => {
   test.each([
     ['429-ms', 429, 'exceeded call rate limit'],
     ['429-seconds', 429, 'exceeded call rate limit'],
@@ -155,8 +155,7 @@ describe('broken connections', () => {
 });
 
 describe('bodies', () => {
-  const picture = (answer: Awaited<ReturnType<typeof generate>>) =>
-    Buffer.from(json(answer).data[0].b64_json, 'base64');
+  const image = (answer: Awaited<ReturnType<typeof generate>>) => Buffer.from(json(answer).data[0].b64_json, 'base64');
 
   test.each([
     ['text-plain', 'text/plain'],
@@ -164,7 +163,7 @@ describe('bodies', () => {
   ])('%s is the right JSON called %s', async (scenario, contentType) => {
     const answer = await generate(scenario);
     expect(answer.headers['content-type']).toContain(contentType);
-    expect((await sharp(picture(answer)).metadata()).width).toBe(1024);
+    expect((await sharp(image(answer)).metadata()).width).toBe(1024);
   });
 
   test('filter-item errs in the last item', async () => {
@@ -172,7 +171,7 @@ describe('bodies', () => {
     expect(data.map((item: object) => Object.keys(item)[0])).toEqual(['b64_json', 'b64_json', 'error']);
   });
 
-  test('filter-item of one picture sends no other member', async () => {
+  test('filter-item of one image sends no other member', async () => {
     expect(json(await generate('filter-item')).data).toEqual([
       { error: expect.objectContaining({ code: 'contentFilter' }) },
     ]);
@@ -186,7 +185,7 @@ describe('bodies', () => {
   });
 
   test('not-an-image is base64 of a text', async () => {
-    await expect(sharp(picture(await generate('not-an-image'))).metadata()).rejects.toThrow();
+    await expect(sharp(image(await generate('not-an-image'))).metadata()).rejects.toThrow();
   });
 
   test('url-item answers a link that works', async () => {
@@ -197,7 +196,7 @@ describe('bodies', () => {
 
   test.each(['png', 'jpeg'])('big-20 streams a padded %s that decodes', async (format) => {
     const answer = await generate('big-20', { output_format: format });
-    const bytes = picture(answer);
+    const bytes = image(answer);
     expect(bytes.length).toBeGreaterThan(20 * 1024 * 1024);
     expect(Number(answer.headers['content-length'])).toBe(answer.bytes.length);
     expect((await sharp(bytes).metadata()).width).toBe(1024);
@@ -206,7 +205,7 @@ describe('bodies', () => {
   test('escaped is the same value in unusual JSON', async () => {
     const usual = await generate('none');
     const escaped = await generate('escaped');
-    expect(picture(escaped).equals(picture(usual))).toBe(true);
+    expect(image(escaped).equals(image(usual))).toBe(true);
     const text = escaped.bytes.toString();
     expect(text).toContain('\\/');
     expect(text).toContain('\\u002b');
@@ -217,7 +216,7 @@ describe('bodies', () => {
     const answer = await generate('extra-fields');
     expect(answer.bytes.length).toBeGreaterThan(200_000);
     expect(json(answer).trace.data[0].b64_json).toBeTypeOf('string');
-    expect((await sharp(picture(answer)).metadata()).width).toBe(1024);
+    expect((await sharp(image(answer)).metadata()).width).toBe(1024);
   });
 });
 

@@ -27,7 +27,7 @@ const streamOverSocket = (scenario: string, members = {}) =>
 const namesOf = (events: readonly ReadEvent[]) => events.map(({ name }) => name);
 const namesIn = (answer: Answer) => namesOf(readEvents(answer.bytes));
 const valuesIn = (answer: Answer) => readEvents(answer.bytes).map(({ data }) => JSON.parse(data));
-const picturesIn = (answer: Answer): string[] => valuesIn(answer).map(({ b64_json }) => b64_json);
+const imagesIn = (answer: Answer): string[] => valuesIn(answer).map(({ b64_json }) => b64_json);
 
 /** Reads a socket until the last chunk of a chunked body, and leaves the connection open. */
 async function readChunked(socket: Socket): Promise<string> {
@@ -39,9 +39,9 @@ async function readChunked(socket: Socket): Promise<string> {
   return text;
 }
 
-/** The same pictures as without a scenario, in the same order. */
-async function expectUsualPictures(answer: Answer) {
-  expect(picturesIn(answer)).toEqual(picturesIn(await stream('none')));
+/** The same images as without a scenario, in the same order. */
+async function expectUsualImages(answer: Answer) {
+  expect(imagesIn(answer)).toEqual(imagesIn(await stream('none')));
 }
 
 async function sizeOf(base64: string) {
@@ -50,7 +50,7 @@ async function sizeOf(base64: string) {
 }
 
 describe('a stream', () => {
-  test('is partial pictures, then the finished one, then its end', async () => {
+  test('is partial images, then the finished one, then its end', async () => {
     const answer = await stream('none', { partial_images: 3, size: '1536x1024', quality: 'low' });
     expect(answer.status).toBe(200);
     expect(answer.headers).toMatchObject({
@@ -100,20 +100,20 @@ describe('a stream', () => {
     [{ partial_images: 0 }, 0],
     [{ partial_images: 1 }, 1],
     [{ partial_images: 1, n: 1 }, 1],
-  ])('with %j has as many partial pictures as asked', async (members, count) => {
+  ])('with %j has as many partial images as asked', async (members, count) => {
     const answer = await stream('none', members);
     expect(namesIn(answer)).toEqual([...Array(count).fill(partial), completed]);
     expect(valuesIn(answer).at(-1).usage.output_tokens).toBe(4096 + 100 * count);
   });
 
-  test('ends with the very picture that comes without stream', async () => {
+  test('ends with the very image that comes without stream', async () => {
     const whole = json(await caller.generate('gpt-image-2', { prompt: 'a cat' }));
-    expect(picturesIn(await stream('none')).at(-1)).toBe(whole.data[0].b64_json);
+    expect(imagesIn(await stream('none')).at(-1)).toBe(whole.data[0].b64_json);
   });
 
-  test('becomes finer with each picture', async () => {
-    const pictures = picturesIn(await stream('none', { partial_images: 3 }));
-    const raw = await Promise.all(pictures.map((picture) => sharp(Buffer.from(picture, 'base64')).raw().toBuffer()));
+  test('becomes finer with each image', async () => {
+    const madeImages = imagesIn(await stream('none', { partial_images: 3 }));
+    const raw = await Promise.all(madeImages.map((made) => sharp(Buffer.from(made, 'base64')).raw().toBuffer()));
     const finished = raw.at(-1) ?? Buffer.alloc(0);
     const distances = raw.map((bytes) =>
       bytes.reduce((sum, value, at) => sum + Math.abs(value - (finished[at] ?? 0)), 0),
@@ -123,11 +123,11 @@ describe('a stream', () => {
   });
 
   test('makes jpeg, and transparent png', async () => {
-    for (const picture of picturesIn(await stream('none', { output_format: 'jpeg' }))) {
-      expect(await sizeOf(picture)).toBe('jpeg 1024x1024');
+    for (const made of imagesIn(await stream('none', { output_format: 'jpeg' }))) {
+      expect(await sizeOf(made)).toBe('jpeg 1024x1024');
     }
-    for (const picture of picturesIn(await stream('none', { background: 'transparent' }))) {
-      expect((await sharp(Buffer.from(picture, 'base64')).stats()).isOpaque).toBe(false);
+    for (const made of imagesIn(await stream('none', { background: 'transparent' }))) {
+      expect((await sharp(Buffer.from(made, 'base64')).stats()).isOpaque).toBe(false);
     }
   });
 
@@ -137,7 +137,7 @@ describe('a stream', () => {
     expect(caller.simulator.ledger.counts().billedByFlow).toEqual({ 'azure-v1': 1 });
   });
 
-  test('of two pictures is refused in the words of Azure, and costs nothing', async () => {
+  test('of two images is refused in the words of Azure, and costs nothing', async () => {
     const answer = await stream('none', { n: 2 });
     expect([answer.status, json(answer)]).toEqual([
       400,
@@ -179,7 +179,7 @@ describe('a stream', () => {
 });
 
 describe('scenarios of streams', () => {
-  test('stream-error-nested refuses before any picture, and bills nothing', async () => {
+  test('stream-error-nested refuses before any image, and bills nothing', async () => {
     const answer = await stream('stream-error-nested');
     expect([answer.status, namesIn(answer)]).toEqual([200, ['error']]);
     const [{ error }] = valuesIn(answer);
@@ -195,7 +195,7 @@ describe('scenarios of streams', () => {
     expect(caller.simulator.ledger.counts().billed).toBe(0);
   });
 
-  test('stream-error-late refuses the output after one partial picture, which is billed', async () => {
+  test('stream-error-late refuses the output after one partial image, which is billed', async () => {
     const answer = await stream('stream-error-late');
     expect(namesIn(answer)).toEqual([partial, 'error']);
     expect(valuesIn(answer)[1].error.moderation_details.moderation_stage).toBe('output');
@@ -211,7 +211,7 @@ describe('scenarios of streams', () => {
     expect(caller.simulator.ledger.counts().billedByScenario).toEqual({ 'stream-cut': 3 });
   });
 
-  test('stream-reset sends one partial picture and resets', async () => {
+  test('stream-reset sends one partial image and resets', async () => {
     const { text, end } = await readToEnd(streamOverSocket('stream-reset'));
     expect(text).toContain('"partial_image_index":0}');
     expect(text).not.toContain('"partial_image_index":1}');
@@ -234,7 +234,7 @@ describe('scenarios of streams', () => {
     expect(caller.simulator.ledger.counts().billed).toBe(1);
   });
 
-  test('stream-stall sends its headers even when no partial picture was asked for', async () => {
+  test('stream-stall sends its headers even when no partial image was asked for', async () => {
     const socket = streamOverSocket('stream-stall', { partial_images: 0 });
     const [first] = await once(socket, 'data');
     expect(first.toString()).toMatch(/^HTTP\/1\.1 200 OK\r\n.*text\/event-stream.*\r\n\r\n$/s);
@@ -256,7 +256,7 @@ describe('scenarios of streams', () => {
     expect(answer.bytes.toString()).toMatch(pattern);
     expect(answer.bytes.toString()).not.toMatch(forbidden);
     expect(namesIn(answer)).toEqual([partial, partial, completed]);
-    await expectUsualPictures(answer);
+    await expectUsualImages(answer);
   });
 
   test('stream-comments says much that is no event', async () => {
@@ -265,13 +265,13 @@ describe('scenarios of streams', () => {
     expect(text.match(/^:/gm)?.length).toBeGreaterThan(300);
     expect(text.match(/^event: image_generation\.completed\n\n/gm)).toHaveLength(4);
     expect(namesIn(answer)).toEqual([partial, partial, completed]);
-    await expectUsualPictures(answer);
+    await expectUsualImages(answer);
   });
 
   test('stream-bom begins with the mark', async () => {
     const answer = await stream('stream-bom');
     expect(answer.bytes.subarray(0, 9).toString('hex')).toBe(`efbbbf${Buffer.from('event:').toString('hex')}`);
-    await expectUsualPictures(answer);
+    await expectUsualImages(answer);
   });
 
   test('stream-no-event-names has the names in the data only', async () => {
@@ -293,7 +293,7 @@ describe('scenarios of streams', () => {
     expect(await pieces()).toEqual(lengths);
     const answer = await stream('stream-split');
     expect(valuesIn(answer)[0].note).toBe('Grüße ☃ 😀');
-    await expectUsualPictures(answer);
+    await expectUsualImages(answer);
   });
 
   test('stream-done ends with [DONE]', async () => {
@@ -314,7 +314,7 @@ describe('scenarios of streams', () => {
   });
 
   test.each(['png', 'jpeg'])('stream-big-20 pads the finished %s only', async (format) => {
-    const [first = '', , last = ''] = picturesIn(await stream('stream-big-20', { output_format: format }));
+    const [first = '', , last = ''] = imagesIn(await stream('stream-big-20', { output_format: format }));
     expect(first.length).toBeLessThan(1024 * 1024);
     expect(Buffer.from(last, 'base64').length).toBeGreaterThan(20 * 1024 * 1024);
     expect(await sizeOf(last)).toBe(`${format} 1024x1024`);
@@ -331,12 +331,12 @@ describe('scenarios of streams', () => {
     expect(namesIn(answer)).toEqual([...others, partial, ...others, completed, ...others]);
   });
 
-  test('stream-late-members begins with the picture and ends with the type', async () => {
+  test('stream-late-members begins with the image and ends with the type', async () => {
     const answer = await stream('stream-late-members');
     for (const value of valuesIn(answer)) {
       expect([Object.keys(value)[0], Object.keys(value).at(-1)]).toEqual(['b64_json', 'type']);
     }
-    await expectUsualPictures(answer);
+    await expectUsualImages(answer);
   });
 });
 
@@ -366,7 +366,7 @@ describe('scenarios of all answers, in a stream', () => {
   ])('%s is the right stream called %s', async (scenario, contentType) => {
     const answer = await stream(scenario);
     expect(answer.headers['content-type']).toContain(contentType);
-    await expectUsualPictures(answer);
+    await expectUsualImages(answer);
   });
 
   test('hang never answers, and is billed', async () => {
@@ -394,22 +394,22 @@ describe('scenarios of all answers, in a stream', () => {
   test('escaped spreads an event over several lines of data', async () => {
     const answer = await stream('escaped');
     expect(readEvents(answer.bytes)[0]?.data.split('\n').length).toBeGreaterThan(5);
-    await expectUsualPictures(answer);
+    await expectUsualImages(answer);
   });
 
   test('extra-fields adds much that is to be ignored', async () => {
     const answer = await stream('extra-fields');
     expect(valuesIn(answer)[0].trace.data[0].b64_json).toBeTypeOf('string');
-    await expectUsualPictures(answer);
+    await expectUsualImages(answer);
   });
 
-  test('big pads the finished picture', async () => {
-    expect(picturesIn(await stream('big-3')).at(-1)?.length).toBeGreaterThan(4 * 1024 * 1024);
+  test('big pads the finished image', async () => {
+    expect(imagesIn(await stream('big-3')).at(-1)?.length).toBeGreaterThan(4 * 1024 * 1024);
   });
 
   test('not-an-image sends texts', async () => {
-    for (const picture of picturesIn(await stream('not-an-image'))) {
-      await expect(sharp(Buffer.from(picture, 'base64')).metadata()).rejects.toThrow();
+    for (const made of imagesIn(await stream('not-an-image'))) {
+      await expect(sharp(Buffer.from(made, 'base64')).metadata()).rejects.toThrow();
     }
   });
 
@@ -419,12 +419,12 @@ describe('scenarios of all answers, in a stream', () => {
     expect((await caller.call('GET', last.url, undefined, {})).headers['content-type']).toBe('image/png');
   });
 
-  test('empty-data completes without a picture, no-created without a time', async () => {
+  test('empty-data completes without an image, no-created without a time', async () => {
     expect(valuesIn(await stream('empty-data')).at(-1)).not.toHaveProperty('b64_json');
     for (const value of valuesIn(await stream('no-created'))) expect(value).not.toHaveProperty('created_at');
   });
 
-  test('filter-item ends with an error in place of the picture', async () => {
+  test('filter-item ends with an error in place of the image', async () => {
     const answer = await stream('filter-item');
     expect(namesIn(answer)).toEqual([partial, partial, 'error']);
     expect(valuesIn(answer)[2].error.code).toBe('contentFilter');

@@ -16,28 +16,28 @@ const headers = {
   'image/webp': 'RIFF\x10\0\0\0WEBP',
 };
 
-test.for(Object.entries(headers))('a picture of type %s comes back as it was stored', async ([mediaType, header]) => {
+test.for(Object.entries(headers))('an image of type %s comes back as it was stored', async ([mediaType, header]) => {
   const store = await openStore({ now: () => 1_000, lifetimeMs: 500 });
-  const picture = Buffer.concat([Buffer.from(header, 'latin1'), Buffer.alloc(50_000, 'x')]);
-  const stored = await store.put(chunks(picture));
+  const image = Buffer.concat([Buffer.from(header, 'latin1'), Buffer.alloc(50_000, 'x')]);
+  const stored = await store.put(chunks(image));
   expect(stored).toEqual({
     id: expect.stringMatching(/^[\w-]{24}$/),
     mediaType,
-    length: picture.length,
+    length: image.length,
     tag: expect.stringMatching(/^[\w-]{43}$/),
     expiresAt: 1_500,
   });
   expect(await store.open(stored.id)).toMatchObject(stored);
-  expect(await readBack(store, stored.id)).toEqual(picture);
+  expect(await readBack(store, stored.id)).toEqual(image);
 });
 
 test('any bytes with the header of an image come back identical, however they are cut', async () => {
   const store = await openStore();
-  const picture = fc
+  const image = fc
     .tuple(fc.constantFrom(...Object.values(headers)), fc.uint8Array({ maxLength: 3_000 }))
     .map(([header, rest]) => Buffer.concat([Buffer.from(header, 'latin1'), rest]));
   await fc.assert(
-    fc.asyncProperty(picture, handwriting, async (bytes, hand) => {
+    fc.asyncProperty(image, handwriting, async (bytes, hand) => {
       const pieces = cut(bytes, hand).flatMap((piece) => (hand.dice() < 0.1 ? [Buffer.alloc(0), piece] : [piece]));
       const { id, length } = await store.put(chunks(...pieces));
       expect(length).toBe(bytes.length);
@@ -53,10 +53,10 @@ test.for([
   { first: 99, last: 99 },
 ])('the range $first to $last is read with both its ends', async (range) => {
   const store = await openStore();
-  const picture = png(100);
-  for (let at = 8; at < 100; at += 1) picture[at] = at;
-  const { id } = await store.put(chunks(picture));
-  expect(await readBack(store, id, range)).toEqual(picture.subarray(range.first, range.last + 1));
+  const image = png(100);
+  for (let at = 8; at < 100; at += 1) image[at] = at;
+  const { id } = await store.put(chunks(image));
+  expect(await readBack(store, id, range)).toEqual(image.subarray(range.first, range.last + 1));
 });
 
 test('equal bytes have equal tags and different ids', async () => {
@@ -69,13 +69,13 @@ test('equal bytes have equal tags and different ids', async () => {
   expect(new Set([one.id, same.id, other.id]).size).toBe(3);
 });
 
-test('pictures that arrive at the same time do not mix', async () => {
+test('images that arrive at the same time do not mix', async () => {
   const store = await openStore();
-  const pictures = Array.from({ length: 50 }, (_, fill) => png(20_000, fill));
+  const images = Array.from({ length: 50 }, (_, fill) => png(20_000, fill));
   const stored = await Promise.all(
-    pictures.map((picture) => store.put(chunks(picture.subarray(0, 7_000), picture.subarray(7_000)))),
+    images.map((image) => store.put(chunks(image.subarray(0, 7_000), image.subarray(7_000)))),
   );
-  for (const [at, { id }] of stored.entries()) expect(await readBack(store, id)).toEqual(pictures[at]);
+  for (const [at, { id }] of stored.entries()) expect(await readBack(store, id)).toEqual(images[at]);
   expect(await filesIn(store.directory)).toHaveLength(50);
 });
 
@@ -106,7 +106,7 @@ test('the directories are 0700 and the files 0600', async () => {
   expect(await mode(join(directory, 'images', name))).toBe('600');
 });
 
-test('an expired picture is refused at once', async () => {
+test('an expired image is refused at once', async () => {
   let now = 1_000;
   const store = await openStore({ now: () => now, lifetimeMs: 500 });
   const { id } = await store.put(chunks(png()));
@@ -116,7 +116,7 @@ test('an expired picture is refused at once', async () => {
   expect(await store.open(id)).toBeUndefined();
 });
 
-test('the regular sweep removes expired pictures, and close ends it', async () => {
+test('the regular sweep removes expired images, and close ends it', async () => {
   vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
   try {
     let now = Date.now();
@@ -135,7 +135,7 @@ test('the regular sweep removes expired pictures, and close ends it', async () =
   }
 });
 
-test('a store that is too full loses the expired pictures first, then the oldest', async () => {
+test('a store that is too full loses the expired images first, then the oldest', async () => {
   let now = 0;
   let lifetimeMs = 1_000;
   const directory = await storeDirectory();
@@ -164,20 +164,20 @@ test('a store that is too full loses the expired pictures first, then the oldest
   expect(await filesIn(directory)).toHaveLength(2);
 });
 
-test('a picture that is being read when it is evicted is read to its end', async () => {
+test('an image that is being read when it is evicted is read to its end', async () => {
   const store = await openStore({ maxBytes: 1_000_000 });
-  const picture = png(900_000);
-  const { id } = await store.put(chunks(picture));
+  const image = png(900_000);
+  const { id } = await store.put(chunks(image));
   const reading = (await store.open(id))?.read();
   if (reading === undefined) throw new Error('it is stored');
   await once(reading, 'open');
   await store.put(chunks(png(900_000, 9)));
   expect(await store.open(id)).toBeUndefined();
   expect(await filesIn(store.directory)).toHaveLength(1);
-  expect((await buffer(reading)).equals(picture)).toBe(true);
+  expect((await buffer(reading)).equals(image)).toBe(true);
 });
 
-test('a picture that was removed from outside is unknown', async () => {
+test('an image that was removed from outside is unknown', async () => {
   const store = await openStore();
   const { id } = await store.put(chunks(png()));
   await rm(join(store.directory, 'images'), { recursive: true });

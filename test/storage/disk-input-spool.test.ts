@@ -224,7 +224,7 @@ describe('at the start', () => {
   test('what a crash has left is removed, and nothing else', async () => {
     const directory = await temporaryDirectory();
     const foreign = [
-      'picture.png',
+      'image.png',
       `${leftover}.png`,
       `${leftover}x`,
       `x${leftover}`,
@@ -233,7 +233,7 @@ describe('at the start', () => {
       '.keep',
     ];
     for (const name of [leftover, ...foreign]) await writeFile(join(directory, name), 'x');
-    await symlink(join(directory, 'picture.png'), join(directory, leftover.replace('Ab', 'Cd')));
+    await symlink(join(directory, 'image.png'), join(directory, leftover.replace('Ab', 'Cd')));
     await prepareSpoolDirectory(directory);
     expect((await readdir(directory)).sort()).toEqual(foreign.toSorted());
   });

@@ -32,7 +32,7 @@ const diskError = (code: string) => Object.assign(new Error(`${code}: as injecte
 const storageFailed = { kind: 'storage_failed', outcome: 'unknown' };
 const unusable = { kind: 'upstream_invalid_response', outcome: 'unknown' };
 
-/** Lets `spoil` change the picture's file, or the directory when it is synced after the rename. */
+/** Lets `spoil` change the image's file, or the directory when it is synced after the rename. */
 const spoilOpened = (which: 'file' | 'directory', spoil: (opened: FileHandle) => void) => {
   fault.open = async (path, flags, mode) => {
     const opened = await real.open(path, flags, mode);
@@ -188,8 +188,8 @@ test('a put fails as storage when the directory vanishes under it', async () => 
 });
 
 test.for([
-  ['its own error', new Error('torn')],
-  ['a GatewayError', new GatewayError('upstream_outcome_unknown', 'torn', { outcome: 'unknown' })],
+  ['its own error', new Error('truncated')],
+  ['a GatewayError', new GatewayError('upstream_outcome_unknown', 'truncated', { outcome: 'unknown' })],
 ])('a source that fails half-way with %s passes it on, and nothing is left', async ([, error]) => {
   const store = await openStore();
   async function* source() {
@@ -207,15 +207,15 @@ test.for([
   ['BMP', `BM${'\0'.repeat(60)}`],
   ['the first half of a PNG header', '\x89PNG'],
   ['no byte at all', ''],
-])('%s is no picture: it never reaches the disk', async ([, text = '']) => {
+])('%s is no image: it never reaches the disk', async ([, text = '']) => {
   const store = await openStore();
   fault.open = () => Promise.reject(new Error('nothing is to be opened'));
   await expect(store.put(chunks(Buffer.from(text, 'latin1')))).rejects.toMatchObject(unusable);
   expect(await filesIn(store.directory)).toEqual([]);
 });
 
-test('a picture that is too long is refused without being read to its end', async () => {
-  const store = await openStore({ maxPictureBytes: 1_000 });
+test('an image that is too long is refused without being read to its end', async () => {
+  const store = await openStore({ maxImageBytes: 1_000 });
   let yielded = 0;
   async function* endless() {
     for (;;) {
@@ -229,7 +229,7 @@ test('a picture that is too long is refused without being read to its end', asyn
   await expect(store.put(chunks(png(1_000)))).resolves.toMatchObject({ length: 1_000 });
 });
 
-test('a picture longer than the whole store fails as storage and evicts nothing', async () => {
+test('an image longer than the whole store fails as storage and evicts nothing', async () => {
   const store = await openStore({ maxBytes: 1_000 });
   const { id } = await store.put(chunks(png(900)));
   await expect(store.put(chunks(png(1_001)))).rejects.toMatchObject(storageFailed);

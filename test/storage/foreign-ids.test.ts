@@ -4,7 +4,7 @@ import { buffer } from 'node:stream/consumers';
 import { expect, test } from 'vitest';
 import { chunks, openStore, png } from './store-directory.ts';
 
-// Each one stands for what a router may hand over, decoded or not; `ID` is a stored picture's id, `NAME` its file's name.
+// Each one stands for what a router may hand over, decoded or not; `ID` is a stored image's id, `NAME` its file's name.
 const vectors = [
   '',
   '.',
@@ -30,7 +30,7 @@ const vectors = [
   '/etc/passwd',
   '/etc/passwd-aaaaaaaaaaaa',
   'C:\\windows\\win.ini',
-  '\\\\server\\share\\picture',
+  '\\\\server\\share\\image',
   'file:///etc/passwd',
   '~/.ssh/id_ed25519',
   '\0',
@@ -84,7 +84,7 @@ test('an id that differs in the case of one letter is unknown', async () => {
   expect(await store.open(other)).toBeUndefined();
 });
 
-test('the id of a picture that is still arriving is unknown', async () => {
+test('the id of an image that is still arriving is unknown', async () => {
   const store = await openStore();
   await store.put(
     (async function* () {
@@ -96,7 +96,7 @@ test('the id of a picture that is still arriving is unknown', async () => {
   );
 });
 
-test('a link planted beside the pictures is unknown', async () => {
+test('a link planted beside the images is unknown', async () => {
   const store = await openStore();
   const { id } = await store.put(chunks(png()));
   const [name = ''] = await readdir(join(store.directory, 'images'));
@@ -107,7 +107,7 @@ test('a link planted beside the pictures is unknown', async () => {
 });
 
 test.for(['before it is opened', 'between open and read'])(
-  'a link put in the place of a picture %s is not followed',
+  'a link put in the place of an image %s is not followed',
   async (when) => {
     const store = await openStore();
     const { id } = await store.put(chunks(png()));
@@ -130,7 +130,7 @@ test.for(['before it is opened', 'between open and read'])(
   },
 );
 
-test('a picture that was moved away and back is the same picture', async () => {
+test('an image that was moved away and back is the same image', async () => {
   const store = await openStore();
   const { id } = await store.put(chunks(png()));
   const [name = ''] = await readdir(join(store.directory, 'images'));

@@ -7,9 +7,9 @@ import { chunks, filesIn, openStore, png, readBack, storeDirectory } from './sto
 
 const hour = 60 * 60_000;
 
-test('pictures are found again after a restart, with all that is known about them', async () => {
+test('images are found again after a restart, with all that is known about them', async () => {
   const before = await openStore();
-  const stored = await Promise.all([png(100), png(200)].map((picture) => before.put(chunks(picture))));
+  const stored = await Promise.all([png(100), png(200)].map((made) => before.put(chunks(made))));
   await before.close();
   const after = await openStore({ directory: before.directory, lifetimeMs: 1 });
   for (const image of stored) expect(await after.open(image.id)).toMatchObject(image);
@@ -37,7 +37,7 @@ test('a restart removes what has expired, and then the oldest of what is too muc
   expect(await filesIn(before.directory)).toHaveLength(2);
 });
 
-test('a half-written picture of a process that died is removed at the start, one that may still arrive is not', async () => {
+test('a half-written image of a process that died is removed at the start, one that may still arrive is not', async () => {
   const { directory } = await openStore();
   const [dead, alive] = ['a', 'b'].map((letter) => letter.repeat(24)) as [string, string];
   for (const name of [dead, alive]) await writeFile(join(directory, 'arriving', name), png().subarray(0, 20));
@@ -48,7 +48,7 @@ test('a half-written picture of a process that died is removed at the start, one
   expect(await store.open(alive)).toBeUndefined();
 });
 
-test('the regular sweep removes a half-written picture once nobody can be writing it', async () => {
+test('the regular sweep removes a half-written image once nobody can be writing it', async () => {
   vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
   try {
     let now = Date.now();
@@ -62,7 +62,7 @@ test('the regular sweep removes a half-written picture once nobody can be writin
   }
 });
 
-test('a restart removes what carries the name of a picture and is none, and leaves files that are not its own', async () => {
+test('a restart removes what carries the name of an image and is none, and leaves files that are not its own', async () => {
   const before = await openStore();
   const images = join(before.directory, 'images');
   const { id } = await before.put(chunks(png()));
@@ -84,7 +84,7 @@ test('a restart removes what carries the name of a picture and is none, and leav
   expect(left).toContain('notes.txt');
 });
 
-test('a folder that carries the name of a picture is not one', async () => {
+test('a folder that carries the name of an image is not one', async () => {
   const before = await openStore();
   const { id } = await before.put(chunks(png()));
   const [name = ''] = await readdir(join(before.directory, 'images'));
@@ -94,7 +94,7 @@ test('a folder that carries the name of a picture is not one', async () => {
   expect(await after.open(id)).toBeDefined();
 });
 
-test('a process killed while it stores loses no stored picture and shows no half one', async () => {
+test('a process killed while it stores loses no stored image and shows no half one', async () => {
   const directory = await storeDirectory();
   const storing = `
     import { createDiskImageStore } from ${JSON.stringify(new URL('../../src/storage/disk-image-store.ts', import.meta.url).href)};

@@ -25,9 +25,9 @@ export async function openStore(
 
 /** `length` bytes that begin as a PNG does. */
 export function png(length = 100, fill = 7): Buffer {
-  const picture = Buffer.alloc(length, fill);
-  Buffer.from('\x89PNG\r\n\x1a\n', 'latin1').copy(picture);
-  return picture;
+  const made = Buffer.alloc(length, fill);
+  Buffer.from('\x89PNG\r\n\x1a\n', 'latin1').copy(made);
+  return made;
 }
 
 export async function* chunks(...parts: readonly Buffer[]): AsyncGenerator<Buffer> {

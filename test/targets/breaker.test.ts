@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Breaker } from '../../src/targets/breaker.ts';
-import { usualTimes } from '../../src/targets/times.ts';
+import { defaultTimes } from '../../src/targets/times.ts';
 
-const times = { ...usualTimes, breakerOpenMs: 30, longestBreakerOpenMs: 100 };
+const times = { ...defaultTimes, breakerOpenMs: 30, maxBreakerOpenMs: 100 };
 
 function fail(breaker: Breaker, count: number, now = 0): void {
   for (let call = 0; call < count; call += 1) breaker.failed(now);
@@ -46,7 +46,7 @@ describe('a breaker', () => {
       expect([breaker.allows(now + openMs - 1), breaker.allows(now + openMs)]).toEqual([false, true]);
       now += openMs;
       breaker.started(now);
-      expect([breaker.state, breaker.allows(now), breaker.allows(now + 1e9)]).toEqual(['probing', false, false]);
+      expect([breaker.state, breaker.allows(now), breaker.allows(now + 1e9)]).toEqual(['half-open', false, false]);
       breaker.failed(now);
     }
     breaker.started(now + 100);
@@ -92,10 +92,10 @@ describe('a breaker', () => {
           if (how === 'fails') breaker.failed(now);
           if (how === 'tells nothing') breaker.undecided(now);
           if (how === 'is of no use') breaker.open(now);
-          expect(breaker.state).not.toBe('probing');
+          expect(breaker.state).not.toBe('half-open');
           if (how === 'succeeds' || (wasOpen && how === 'tells nothing')) expect(breaker.allows(now)).toBe(true);
           if (wasOpen && how === 'fails') expect(breaker.allows(now)).toBe(false);
-          expect(breaker.allows(now + times.longestBreakerOpenMs)).toBe(true);
+          expect(breaker.allows(now + times.maxBreakerOpenMs)).toBe(true);
         }
       }),
       { numRuns: 500 },

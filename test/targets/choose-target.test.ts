@@ -5,7 +5,7 @@ import { type Operation, operations } from '../../src/domain/image-request.ts';
 import { chooseHealthy, chooseTarget, targetsFor } from '../../src/targets/choose-target.ts';
 import type { LogicalModel, Target } from '../../src/targets/model-catalog.ts';
 import { TargetHealth } from '../../src/targets/target-health.ts';
-import { usualTimes } from '../../src/targets/times.ts';
+import { defaultTimes } from '../../src/targets/times.ts';
 
 const east = { name: 'east', priority: 0, weight: 3 };
 const west = { name: 'west', priority: 0, weight: 1 };
@@ -35,7 +35,7 @@ describe('targetsFor', () => {
   function model(...targets: readonly Abilities[]): LogicalModel {
     const of = ([name, family, provider]: Abilities) =>
       ({ name, family: { operations: family }, provider: { operations: provider } }) as unknown as Target;
-    return { name: 'picture', targets: targets.map(of) } as unknown as LogicalModel;
+    return { name: 'image', targets: targets.map(of) } as unknown as LogicalModel;
   }
   const namesFor = (operation: Operation, model: LogicalModel) => targetsFor(operation, model).map(({ name }) => name);
 
@@ -60,7 +60,7 @@ describe('targetsFor', () => {
       expect.objectContaining({
         kind: 'unsupported_operation',
         param: 'model',
-        message: `The model 'picture' cannot ${operation} pictures.`,
+        message: `The model 'image' cannot ${operation} images.`,
       }),
     );
   });
@@ -69,7 +69,7 @@ describe('targetsFor', () => {
 describe('chooseHealthy', () => {
   const now = 1_000;
   const healthy = (name: string, { priority = 0, weight = 1, maxConcurrent = 1 } = {}) =>
-    ({ name, priority, weight, health: new TargetHealth(maxConcurrent, usualTimes) }) as unknown as Target;
+    ({ name, priority, weight, health: new TargetHealth(maxConcurrent, defaultTimes) }) as unknown as Target;
   const wait = (retryAfterMs: number) =>
     new GatewayError('upstream_rate_limited', 'wait', { outcome: 'not-processed', retryAfterMs });
   const choose = (targets: readonly Target[], tried: readonly Target[] = [], random = 0) => {

@@ -34,7 +34,7 @@ describe('repeatAfter', () => {
     ['upstream_quota_exhausted', 'not-processed', 'elsewhere'],
     ['upstream_blocked', 'not-processed', 'elsewhere'],
     ['upstream_declined', 'not-processed', 'elsewhere'],
-    ['upstream_oddity', 'not-processed', 'once more'],
+    ['upstream_transient', 'not-processed', 'once more'],
     ['upstream_timeout', 'unknown', 'if allowed'],
     ['content_policy_violation', 'refused', 'nowhere'],
     ['deadline_exceeded', 'not-processed', 'nowhere'],

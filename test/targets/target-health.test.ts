@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import { type ErrorKind, GatewayError, type Outcome } from '../../src/domain/gateway-error.ts';
 import { TargetHealth } from '../../src/targets/target-health.ts';
-import { usualTimes } from '../../src/targets/times.ts';
+import { defaultTimes } from '../../src/targets/times.ts';
 
 const error = (kind: ErrorKind, outcome: Outcome, retryAfterMs?: number) =>
   new GatewayError(kind, 'failed', { outcome, ...(retryAfterMs !== undefined && { retryAfterMs }) });
-const health = () => new TargetHealth(10, usualTimes);
+const health = () => new TargetHealth(10, defaultTimes);
 const fail = (target: TargetHealth, failure: unknown, now: number) => target.start(now).failed(failure, now);
 
 describe('the wait that a target asked for', () => {
@@ -90,7 +90,7 @@ describe('the breaker of a target', () => {
     ['upstream_rate_limited', 'not-processed'],
     ['content_policy_violation', 'refused'],
     ['upstream_refused_value', 'refused'],
-    ['upstream_oddity', 'not-processed'],
+    ['upstream_transient', 'not-processed'],
     ['upstream_token_refused', 'not-processed'],
     ['upstream_no_image', 'failed'],
     ['upstream_incomplete', 'failed'],
@@ -115,7 +115,7 @@ describe('the breaker of a target', () => {
   test('lets the next call try when the one that tried was released without a word', () => {
     const target = health();
     target.breaker.open(0);
-    const now = usualTimes.breakerOpenMs;
+    const now = defaultTimes.breakerOpenMs;
     const call = target.start(now);
     expect(target.breaker.allows(now)).toBe(false);
     call.release(now);
@@ -133,7 +133,7 @@ describe('the breaker of a target', () => {
   test('goes on trying when the call that tried ended by a mistake of ours', () => {
     const target = health();
     target.breaker.open(0);
-    fail(target, new TypeError('ours'), usualTimes.breakerOpenMs);
-    expect(target.breaker.allows(usualTimes.breakerOpenMs)).toBe(true);
+    fail(target, new TypeError('ours'), defaultTimes.breakerOpenMs);
+    expect(target.breaker.allows(defaultTimes.breakerOpenMs)).toBe(true);
   });
 });

@@ -4,7 +4,7 @@ import type { ModelConfig } from '../../src/config/models-config.ts';
 import { GatewayError } from '../../src/domain/gateway-error.ts';
 import type { TargetHealth } from '../../src/targets/target-health.ts';
 import { TargetHealths } from '../../src/targets/target-healths.ts';
-import { usualTimes } from '../../src/targets/times.ts';
+import { defaultTimes } from '../../src/targets/times.ts';
 import { agentTarget, deploymentTarget, entra, v1Target } from '../config/example-models.ts';
 
 const never = new AbortController().signal;
@@ -24,7 +24,7 @@ const modelsOf = (models: Record<string, Entry | Entry[]>): readonly ModelConfig
 /** Puts a configuration in force; gives the healths of its targets, in their order. */
 function adopt(healths: TargetHealths, models: Record<string, Entry | Entry[]>): TargetHealth[] {
   const config = modelsOf(models);
-  const next = healths.next(config, usualTimes);
+  const next = healths.next(config, defaultTimes);
   next.adopt();
   return config.flatMap(({ targets }) => targets.map((target) => next.of.get(target) as TargetHealth));
 }
@@ -32,12 +32,12 @@ function adopt(healths: TargetHealths, models: Record<string, Entry | Entry[]>):
 /** A target with an open breaker, a cool-down and one call under way, and what of that it has after another one came in its place. */
 async function handedOn(before: Entry, after: Entry) {
   const healths = new TargetHealths();
-  const [old] = adopt(healths, { picture: before });
+  const [old] = adopt(healths, { image: before });
   const now = performance.now();
   old?.start(now).failed(useless, now);
   old?.start(now).failed(limited, now);
   await old?.slots.acquire(never);
-  const [next] = adopt(healths, { picture: after });
+  const [next] = adopt(healths, { image: after });
   return { breaker: next?.breaker.state, coolDown: next?.coolDownAt(now)?.error, taken: next?.slots.taken };
 }
 
@@ -53,7 +53,7 @@ describe('a target', () => {
     ['but its name', deploymentTarget, { name: 'east' }],
     ['but its share', deploymentTarget, { priority: 3, weight: 7 }],
     ['but its slots', deploymentTarget, { maxConcurrent: 4 }],
-    ['but its price', deploymentTarget, { price: { pictures: [{ price: 1 }] } }],
+    ['but its price', deploymentTarget, { price: { images: [{ price: 1 }] } }],
     ['but the model’s own keys', deploymentTarget, { timeoutMs: 5_000, defaults: { size: '1024x1024' } }],
     ['but how its address is written', deploymentTarget, { baseURL: `${deploymentTarget.baseURL}/` }],
   ])('of which nothing changes %s keeps everything', async (_, target, change) => {
@@ -92,27 +92,27 @@ describe('a target', () => {
   test('is found wherever it stands among others, and belongs to its own model', () => {
     const healths = new TargetHealths();
     const west = { ...deploymentTarget, baseURL: 'https://west.example.com/openai/deployments/images' };
-    const [east, other] = adopt(healths, { picture: deploymentTarget, poster: deploymentTarget });
-    const [second, first, mine] = adopt(healths, { poster: [west, deploymentTarget], picture: deploymentTarget });
+    const [east, other] = adopt(healths, { image: deploymentTarget, poster: deploymentTarget });
+    const [second, first, mine] = adopt(healths, { poster: [west, deploymentTarget], image: deploymentTarget });
     expect([first === other, mine === east, second === other]).toEqual([true, true, false]);
   });
 
   test('twice in one model: each has its own record, also when the other one changes', () => {
     const healths = new TargetHealths();
     const spare = { ...deploymentTarget, name: 'spare', apiVersion: '2025-05-01', priority: 1 };
-    const [one, two] = adopt(healths, { picture: [deploymentTarget, spare] });
-    const [changed, same] = adopt(healths, { picture: [{ ...deploymentTarget, apiKey: 'new' }, spare] });
+    const [one, two] = adopt(healths, { image: [deploymentTarget, spare] });
+    const [changed, same] = adopt(healths, { image: [{ ...deploymentTarget, apiKey: 'new' }, spare] });
     expect([same === two, changed === one, changed?.slots === one?.slots]).toEqual([true, false, true]);
     expect(new Set([one?.slots, two?.slots]).size).toBe(2);
   });
 
   test('that is gone for a moment finds the calls that still run when it comes back, but no others', async () => {
     const healths = new TargetHealths();
-    const [busy, idle] = adopt(healths, { picture: deploymentTarget, poster: deploymentTarget });
+    const [busy, idle] = adopt(healths, { image: deploymentTarget, poster: deploymentTarget });
     await busy?.slots.acquire(never);
     adopt(healths, { other: v1Target });
     adopt(healths, { other: v1Target });
-    const [again, anew] = adopt(healths, { picture: deploymentTarget, poster: deploymentTarget });
+    const [again, anew] = adopt(healths, { image: deploymentTarget, poster: deploymentTarget });
     expect([again === busy, anew === idle]).toEqual([true, false]);
   });
 });
@@ -120,18 +120,18 @@ describe('a target', () => {
 describe('another limit of calls', () => {
   test('holds when it is adopted, not before, and for those who wait already', async () => {
     const healths = new TargetHealths();
-    const [health] = adopt(healths, { picture: { ...deploymentTarget, maxConcurrent: 1 } });
+    const [health] = adopt(healths, { image: { ...deploymentTarget, maxConcurrent: 1 } });
     await health?.slots.acquire(never);
     const waiting = health?.slots.acquire(never);
-    const config = modelsOf({ picture: { ...deploymentTarget, maxConcurrent: 2 } });
-    const next = healths.next(config, usualTimes);
+    const config = modelsOf({ image: { ...deploymentTarget, maxConcurrent: 2 } });
+    const next = healths.next(config, defaultTimes);
     expect([health?.slots.taken, health?.slots.waiting]).toEqual([1, 1]);
     next.adopt();
     await waiting;
     expect([health?.slots.taken, health?.slots.waiting, health?.slots.isFull]).toEqual([2, 0, true]);
-    adopt(healths, { picture: { ...deploymentTarget, apiKey: 'new', maxConcurrent: 1 } });
+    adopt(healths, { image: { ...deploymentTarget, apiKey: 'new', maxConcurrent: 1 } });
     expect([health?.slots.taken, health?.slots.isFull]).toEqual([2, true]);
-    adopt(healths, { picture: deploymentTarget });
+    adopt(healths, { image: deploymentTarget });
     expect(health?.slots.isFull).toBe(false);
   });
 });

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
-import { costOfPictures } from '../../src/domain/cost.ts';
+import { costOfImages } from '../../src/domain/cost.ts';
 import { billFacts } from '../../src/telemetry/bill-facts.ts';
 
-const four = costOfPictures(0.04, 1);
+const four = costOfImages(0.04, 1);
 
 test.each([
   ['known', { cost: four, currency: 'EUR', mayBeMore: false }, { cost: 0.04, currency: 'EUR' }],

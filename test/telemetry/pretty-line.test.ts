@@ -14,7 +14,7 @@ const request = {
 describe('a line for people', () => {
   test('of a request tells what happened in one line', () => {
     expect(prettyLine(request)).toBe(
-      '200 POST /v1/images/generations delivered in 4.2 s (upstream 4.1 s, transfer 35 ms), poster at east, 1 of 1 picture, 1.4 MB, 0.0412 EUR, id the-id, web-shop from 10.0.0.7',
+      '200 POST /v1/images/generations delivered in 4.2 s (upstream 4.1 s, transfer 35 ms), poster at east, 1 of 1 image, 1.4 MB, 0.0412 EUR, id the-id, web-shop from 10.0.0.7',
     );
   });
 
@@ -22,7 +22,7 @@ describe('a line for people', () => {
     [
       'several calls and what was adapted',
       { attempts: 3, count: 3, images: 3, adaptations: ['n=fan-out'] },
-      '3 calls, 3 of 3 pictures, 1.4 MB, 0.0412 EUR, n=fan-out, id',
+      '3 calls, 3 of 3 images, 1.4 MB, 0.0412 EUR, n=fan-out, id',
     ],
     ['a cost that is not known', { cost: null, currency: undefined }, ', cost unknown, id'],
     ['a cost that may be more', { costMayBeMore: true }, ', 0.0412 EUR, may be more, id'],
@@ -40,7 +40,7 @@ describe('a line for people', () => {
     expect(line).toContain(`{"upstreamRequestId":"azure-id","error":${JSON.stringify(error)}}`);
   });
 
-  test('of a request for something else has no word of pictures', () => {
+  test('of a request for something else has no word of images', () => {
     const { requestId, method, status, end, durationMs, msg } = request;
     const line = prettyLine({ requestId, method, status, end, durationMs: 2, msg, route: '/readyz' });
     expect(durationMs).toBeGreaterThan(2);

@@ -14,7 +14,7 @@ const record: RequestRecord = {
   bytesOut: 10,
   bytesIn: 20,
 };
-const answered = { how: 'answered', status: 200 } as const;
+const answered = { how: 'completed', status: 200 } as const;
 
 describe('the log line of a request', () => {
   test('tells equal prompts by length and hash, and never has their text', () => {
@@ -30,7 +30,7 @@ describe('the log line of a request', () => {
   test('has kind and outcome of our own errors, and of what caused them no message', () => {
     const cause = Object.assign(new Error('connect to secret-host'), { code: 'ECONNREFUSED' });
     const error = new GatewayError('upstream_unavailable', 'message', { outcome: 'not-processed', cause });
-    expect(wideRecord({ ...record, error }, { how: 'answered', status: 503 }).error).toEqual({
+    expect(wideRecord({ ...record, error }, { how: 'completed', status: 503 }).error).toEqual({
       kind: 'upstream_unavailable',
       outcome: 'not-processed',
       param: undefined,
@@ -39,21 +39,21 @@ describe('the log line of a request', () => {
   });
 
   test('has the stack of a bug', () => {
-    const line = wideRecord({ ...record, error: new TypeError('bug') }, { how: 'answered', status: 500 });
+    const line = wideRecord({ ...record, error: new TypeError('bug') }, { how: 'completed', status: 500 });
     expect(line.error).toMatchObject({ kind: 'TypeError', stack: expect.stringContaining('wide-record.test') });
   });
 
   test('of a probe is for debugging only', () => {
-    expect(levelOf({ ...record, route: '/readyz' }, { how: 'answered', status: 503 })).toBe('debug');
+    expect(levelOf({ ...record, route: '/readyz' }, { how: 'completed', status: 503 })).toBe('debug');
   });
 
   test.each([
     ['info', undefined, answered],
-    ['info', new GatewayError('invalid_value', 'm'), { how: 'answered', status: 400 } as const],
-    ['info', undefined, { how: 'left', status: 499 } as const],
-    ['warn', new GatewayError('upstream_rate_limited', 'm'), { how: 'answered', status: 429 } as const],
-    ['warn', new GatewayError('upstream_outcome_unknown', 'm'), { how: 'torn', status: 200 } as const],
-    ['error', new TypeError('bug'), { how: 'answered', status: 500 } as const],
+    ['info', new GatewayError('invalid_value', 'm'), { how: 'completed', status: 400 } as const],
+    ['info', undefined, { how: 'disconnected', status: 499 } as const],
+    ['warn', new GatewayError('upstream_rate_limited', 'm'), { how: 'completed', status: 429 } as const],
+    ['warn', new GatewayError('upstream_outcome_unknown', 'm'), { how: 'truncated', status: 200 } as const],
+    ['error', new TypeError('bug'), { how: 'completed', status: 500 } as const],
   ])('is logged as %s for %s', (level, error, end) => {
     expect(levelOf({ ...record, error }, end)).toBe(level);
   });

@@ -8,7 +8,7 @@ import { refusedPort, serveRaw } from '../helpers/loopback-server.ts';
 /** What becomes of a connection to a name that stands for these addresses, where nothing is forbidden. */
 const connectTo = (port: number, resolve: ResolveAll) =>
   new Promise((settle) => {
-    const options = { protocol: 'http:', hostname: 'pictures.example', host: 'pictures.example', port: String(port) };
+    const options = { protocol: 'http:', hostname: 'images.example', host: 'images.example', port: String(port) };
     guardedConnector(() => false, resolve)(options as never, (...[error, socket]) => {
       socket?.destroy();
       settle(error === null ? 'connected' : (error as NodeJS.ErrnoException).code);

@@ -61,9 +61,9 @@ const silent = 'the host takes connections, but does not answer: a firewall or p
 const cut = 'the connection broke before there was an answer: a firewall or proxy may cut it; try again';
 
 function smokeHint(model: string): string {
-  return `no call that is free tells whether the deployment exists and draws: npm run smoke -- ${model} makes one picture`;
+  return `no call that is free tells whether the deployment exists and draws: npm run smoke -- ${model} makes one image`;
 }
 
 function versionHint(model: string): string {
-  return `the resource lists its models in an older version only, not in that of \`apiVersion\`: check it; npm run smoke -- ${model} makes one picture`;
+  return `the resource lists its models in an older version only, not in that of \`apiVersion\`: check it; npm run smoke -- ${model} makes one image`;
 }

@@ -19,7 +19,7 @@ type Options = {
 
 /** More would look like an attack to some firewalls. */
 const atOnce = 8;
-const usualStepMs = 10_000;
+const defaultStepMs = 10_000;
 
 /**
  * Looks at every target, by GETs that cost nothing. Targets of one host share what was found on the way there, and those
@@ -27,7 +27,7 @@ const usualStepMs = 10_000;
  */
 export async function examine(
   models: ModelsConfig,
-  { entra, stepMs = usualStepMs }: Options = {},
+  { entra, stepMs = defaultStepMs }: Options = {},
 ): Promise<TargetReport[]> {
   const { egressProxy } = models;
   const client = createUpstreamClient({ connectMs: stepMs }, egressProxy);

@@ -24,7 +24,7 @@ export function freeQuestions(target: TargetConfig): FreeQuestions {
   switch (target.provider) {
     case 'azure-deployment': {
       const models = `${baseURL.slice(0, baseURL.lastIndexOf('/deployments/'))}/models`;
-      // Not every version that makes pictures is certain to have the list.
+      // Not every version that makes images is certain to have the list.
       return { credential: [versioned(models, target.apiVersion), versioned(models, knownVersion)], parts: [] };
     }
     case 'azure-v1':

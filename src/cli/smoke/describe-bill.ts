@@ -2,7 +2,7 @@ import { type Bill, knownCost } from '../../domain/bill.ts';
 import { costAsText } from '../../domain/cost.ts';
 import type { ImageUsage } from '../../domain/image-event.ts';
 
-/** What the picture has cost, as far as it is known: Azure's own count of tokens, and money where the prices are known. */
+/** What the image has cost, as far as it is known: Azure's own count of tokens, and money where the prices are known. */
 export function describeBill(usage: ImageUsage | undefined, bill: Bill): string {
   return `${describeUsage(usage)}\n${describeCost(bill)}`;
 }

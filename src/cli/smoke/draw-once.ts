@@ -7,15 +7,15 @@ import type { Gateway } from '../../generations/gateway.ts';
 import { plainRequest } from '../../parameters/parameter-samples.ts';
 import type { LogicalModel } from '../../targets/model-catalog.ts';
 
-export type Drawn = { readonly picture: Buffer; readonly usage: ImageUsage | undefined };
+export type Drawn = { readonly image: Buffer; readonly usage: ImageUsage | undefined };
 
 /** The cheapest quality first. */
 const qualities = ['low', 'standard'] as const;
 
 /** Harmless, and says where it comes from. */
-export const smokePrompt = 'A small red circle in the middle of a white square, as a test picture';
+export const smokePrompt = 'A small red circle in the middle of a white square, as a test image';
 
-/** One picture in the cheapest quality that the model has. */
+/** One image in the cheapest quality that the model has. */
 export function smokeRequest({ targets }: LogicalModel): ImageRequest {
   const quality = qualities.find((name) =>
     targets.some(({ family }) => family.qualities === 'any' || family.qualities.includes(name)),
@@ -28,8 +28,8 @@ export function startSmoke({ catalog, start }: Gateway, model: string): Generati
   return start(model, smokeRequest(catalog.find(model)), { id: 'smoke', isRetry: false, maxRetries: 0 });
 }
 
-/** Waits for the picture, whole. Rejects with a GatewayError. */
-export async function receivePicture(generation: Generation): Promise<Drawn> {
+/** Waits for the image, whole. Rejects with a GatewayError. */
+export async function receiveImage(generation: Generation): Promise<Drawn> {
   let usage: ImageUsage | undefined;
 
   async function* texts(events: AsyncIterable<ImageEvent>): AsyncGenerator<Buffer> {
@@ -45,14 +45,14 @@ export async function receivePicture(generation: Generation): Promise<Drawn> {
     const pieces: Buffer[] = [];
     for await (const piece of decodeBase64(texts(events), damaged)) pieces.push(Buffer.from(piece));
     generation.settle('delivered');
-    return { picture: Buffer.concat(pieces), usage };
+    return { image: Buffer.concat(pieces), usage };
   } catch (error) {
-    generation.settle('torn');
+    generation.settle('truncated');
     throw error;
   }
 }
 
 function damaged(): GatewayError {
-  const message = 'The image service answered with a damaged picture. It may have been billed.';
+  const message = 'The image service answered with a damaged image. It may have been billed.';
   return new GatewayError('upstream_invalid_response', message, { outcome: 'unknown' });
 }

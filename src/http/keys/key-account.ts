@@ -1,7 +1,7 @@
 import type { Release } from '../../concurrency/release.ts';
 import { Semaphore } from '../../concurrency/semaphore.ts';
+import type { Consumer, KeyLimits } from '../../domain/consumer.ts';
 import { GatewayError } from '../../domain/gateway-error.ts';
-import type { KeyHolder, KeyLimits } from '../../domain/key-holder.ts';
 import type { Limited } from './rate-limit-headers.ts';
 import { RateWindow, type Usage } from './rate-window.ts';
 
@@ -13,7 +13,7 @@ export type Payment = {
   giveBack(): void;
 };
 
-/** What one holder may do, and what it has used: shared by all of its keys. */
+/** What one consumer may do, and what it has used: shared by all of its keys. */
 export class KeyAccount {
   readonly name: string;
   #models: ReadonlySet<string> | undefined;
@@ -22,10 +22,10 @@ export class KeyAccount {
   #images: RateWindow | undefined;
   readonly #running = new Semaphore({ permits: Number.POSITIVE_INFINITY });
 
-  constructor(holder: KeyHolder) {
-    this.name = holder.name;
-    this.#limits = holder.limits;
-    this.adjust(holder);
+  constructor(consumer: Consumer) {
+    this.name = consumer.name;
+    this.#limits = consumer.limits;
+    this.adjust(consumer);
   }
 
   /** The logical models that it may use; `undefined`: all. */
@@ -39,7 +39,7 @@ export class KeyAccount {
   }
 
   /** Takes on what the configuration says now. What was used stays used, unless windows have another length. */
-  adjust({ models, limits }: KeyHolder): void {
+  adjust({ models, limits }: Consumer): void {
     this.#models = models && new Set(models);
     this.#limits = limits;
     this.#running.resize({ permits: limits.concurrent ?? Number.POSITIVE_INFINITY });
@@ -80,7 +80,7 @@ export class KeyAccount {
   }
 
   /**
-   * Pays for pictures, where they are limited. Throws `invalid_value` for more than it may ever have. `note` learns what is
+   * Pays for images, where they are limited. Throws `invalid_value` for more than it may ever have. `note` learns what is
    * used, whenever that changes.
    */
   payImages(count: number, note: (usage: Usage) => void): Payment | undefined {

@@ -3,7 +3,7 @@ import { type Limited, rateLimitHeaders } from './rate-limit-headers.ts';
 import type { Usage } from './rate-window.ts';
 
 /**
- * Refuses what a key may not have any more, before the body is read, and says in headers what is left. Pictures are paid for
+ * Refuses what a key may not have any more, before the body is read, and says in headers what is left. Images are paid for
  * later, by the gateway, which knows whether a request starts any.
  */
 export function limitRequests(app: FastifyInstance, mayRejoin: (callerId: string) => boolean): void {

@@ -3,7 +3,7 @@ import type { Operation } from '../../domain/image-request.ts';
 import { callerViews } from '../write-error.ts';
 import { type JsonSchema, jsonSchema } from './json-schema.ts';
 
-const base64 = z.string().min(1).meta({ contentEncoding: 'base64', description: 'The file of the picture.' });
+const base64 = z.string().min(1).meta({ contentEncoding: 'base64', description: 'The file of the image.' });
 const revisedPrompt = z.string().optional().describe('What the model made of the prompt.');
 const tokens = z.int().min(0);
 const tokensOfEachKind = z.looseObject({ text_tokens: tokens, image_tokens: tokens }).optional();
@@ -19,16 +19,16 @@ const usage = z
   .describe('Tokens as Azure counts them; of several calls, their sum.');
 const seconds = z.int().describe('Unix seconds.');
 
-const picture = z.union([
+const image = z.union([
   z.object({ b64_json: base64, revised_prompt: revisedPrompt }),
   z.object({
-    url: z.string().min(1).meta({ format: 'uri', description: 'Where the picture can be fetched for some time.' }),
+    url: z.string().min(1).meta({ format: 'uri', description: 'Where the image can be fetched for some time.' }),
     revised_prompt: revisedPrompt,
   }),
 ]);
 
 const imagesAnswer = z.object({
-  data: z.array(picture).min(1).max(10),
+  data: z.array(image).min(1).max(10),
   created: seconds,
   background: z.string().optional(),
   output_format: z.string().optional(),
@@ -37,7 +37,7 @@ const imagesAnswer = z.object({
   usage,
 });
 
-/** What a stream says of each of its pictures. */
+/** What a stream says of each of its images. */
 const told = {
   b64_json: base64,
   created_at: seconds,
@@ -74,8 +74,8 @@ function errorMembers(status?: number) {
 }
 
 const streamError = z.object({
-  type: z.literal('error').optional().describe('There where the error breaks a picture off.'),
-  b64_json: z.string().optional().describe('The beginning of the picture that was broken off.'),
+  type: z.literal('error').optional().describe('There where the error breaks an image off.'),
+  b64_json: z.string().optional().describe('The beginning of the image that was broken off.'),
   error: errorMembers(),
 });
 

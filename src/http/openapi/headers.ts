@@ -19,7 +19,7 @@ const rateLimitHeaders = {
   'x-ratelimit-limit-requests': { description: 'Requests that the key may make in a window.', schema: count },
   'x-ratelimit-remaining-requests': { description: 'Those that are left.', schema: count },
   'x-ratelimit-reset-requests': { description: 'When all are there again: `20ms`, `1s`, `6m0s`.', schema: duration },
-  'x-ratelimit-limit-images': { description: 'Pictures that the key may ask for in a window.', schema: count },
+  'x-ratelimit-limit-images': { description: 'Images that the key may ask for in a window.', schema: count },
   'x-ratelimit-remaining-images': { description: 'Those that are left.', schema: count },
   'x-ratelimit-reset-images': { description: 'When all are there again.', schema: duration },
 } as const satisfies Record<RateLimitHeader, Header>;
@@ -35,7 +35,7 @@ export const answerHeaders = {
   'x-gateway-attempts': { description: 'Calls that were made.', schema: count },
   'x-gateway-adapted': { description: 'What the gateway did itself; missing if nothing.', schema: text },
   [costHeaderInDollars]: {
-    description: 'What the pictures cost, where that is certain in time. The name ends in the currency of the prices.',
+    description: 'What the images cost, where that is certain in time. The name ends in the currency of the prices.',
     schema: { type: 'string', pattern: '^\\d+(\\.\\d+)?$' },
   },
   [timeoutHeader]: {
@@ -56,10 +56,10 @@ export const answerHeaders = {
   ...rateLimitHeaders,
   'www-authenticate': { description: 'How a key is shown.', schema: text },
   allow: { description: 'The methods that there are.', schema: text },
-  etag: { description: 'The picture’s own; it never changes.', schema: text },
+  etag: { description: 'The image’s own; it never changes.', schema: text },
   'accept-ranges': { description: '`bytes`.', schema: text },
   'content-range': { description: 'Which bytes these are.', schema: text },
-  'cache-control': { description: 'How long a hosted picture may be kept; of streams: not at all.', schema: text },
+  'cache-control': { description: 'How long a hosted image may be kept; of streams: not at all.', schema: text },
 } as const satisfies Record<string, Header>;
 
 export type AnswerHeader = keyof typeof answerHeaders;
@@ -76,8 +76,8 @@ export const startedHeaders: readonly AnswerHeader[] = [
   ...(Object.keys(rateLimitHeaders) as RateLimitHeader[]),
 ];
 
-/** On answers with pictures, beside those. */
-export const pictureHeaders: readonly AnswerHeader[] = [costHeaderInDollars, 'cache-control'];
+/** On answers with images, beside those. */
+export const imageHeaders: readonly AnswerHeader[] = [costHeaderInDollars, 'cache-control'];
 
 export const retryHeaders: readonly AnswerHeader[] = ['retry-after', 'retry-after-ms', 'x-should-retry'];
 
@@ -88,7 +88,7 @@ export function headerLinks(names: readonly AnswerHeader[]): JsonSchema {
 
 type Sent = Header & { readonly name: string; readonly in: 'header' | 'query' };
 
-/** What callers of pictures may send beside the body, by the name of its component. */
+/** What callers of images may send beside the body, by the name of its component. */
 export const requestParameters = {
   RequestId: {
     name: 'x-request-id',

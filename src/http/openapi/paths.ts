@@ -2,7 +2,7 @@ import { filesRouteUrl } from '../surfaces/files/files-route.ts';
 import { imagesRoots, modelsRoots } from '../surfaces.ts';
 import { requestParameters } from './headers.ts';
 import type { JsonSchema } from './json-schema.ts';
-import { fileAnswers, keyedAnswers, openAnswers, pictureAnswers, readinessAnswers, refusal } from './responses.ts';
+import { fileAnswers, imageAnswers, keyedAnswers, openAnswers, readinessAnswers, refusal } from './responses.ts';
 
 /** Where the document itself is served. */
 export const openApiPath = '/openapi.json';
@@ -55,20 +55,20 @@ const imagesPaths = imagesRoots.flatMap((root) => [
     post: {
       ...named(root, 'createImage'),
       tags: ['images'],
-      summary: 'Makes pictures from a prompt',
+      summary: 'Makes images from a prompt',
       parameters: sent,
       requestBody: { $ref: '#/components/requestBodies/Generation' },
-      responses: pictureAnswers('Generated'),
+      responses: imageAnswers('Generated'),
     },
   }),
   path(`${root}/images/edits`, {
     post: {
       ...named(root, 'createImageEdit'),
       tags: ['images'],
-      summary: 'Edits pictures by a prompt',
+      summary: 'Edits images by a prompt',
       parameters: sent,
       requestBody: { $ref: '#/components/requestBodies/Edit' },
-      responses: pictureAnswers('Edited'),
+      responses: imageAnswers('Edited'),
     },
   }),
   path(`${root}/images/variations`, {
@@ -132,7 +132,7 @@ export const paths: Readonly<Record<string, JsonSchema>> = Object.fromEntries([
       ...open,
       operationId: 'retrieveHostedImage',
       tags: ['images'],
-      summary: 'A hosted picture: its id is the permission; it has a life of 24 hours. The extension may be left out',
+      summary: 'A hosted image: its id is the permission; it has a life of 24 hours. The extension may be left out',
       responses: fileAnswers(),
     },
   }),

@@ -1,4 +1,4 @@
-import { mostInputs } from '../../domain/image-input.ts';
+import { maxInputs } from '../../domain/image-input.ts';
 import { imageParameters, parameterName } from '../surfaces/openai-images/parse-parameters.ts';
 import { type JsonSchema, jsonSchema } from './json-schema.ts';
 
@@ -8,7 +8,7 @@ const meanings: Readonly<Record<Parameter, string>> = {
   model:
     'A model or alias of the models file. The path may name it instead, or `x-target`; else it is the default model.',
   prompt: 'What to draw, or what to change.',
-  n: 'How many pictures.',
+  n: 'How many images.',
   size: '`auto` or `WxH` in pixels; which ones depends on the model.',
   quality: 'Depends on the model.',
   background: '`auto`, `opaque` or `transparent`, where the model has it.',
@@ -16,11 +16,11 @@ const meanings: Readonly<Record<Parameter, string>> = {
   output_compression: 'In percent, for `jpeg` and `webp`.',
   moderation: '`auto` or `low`, where the model has it.',
   style: '`vivid` or `natural`, where the model has it.',
-  input_fidelity: 'How closely an edit keeps to its pictures: `low` or `high`, where the model has it.',
-  user: 'Whom the picture is for, as Azure is told.',
-  response_format: 'How the pictures come; without it, as the model gives them.',
+  input_fidelity: 'How closely an edit keeps to its images: `low` or `high`, where the model has it.',
+  user: 'Whom the image is for, as Azure is told.',
+  response_format: 'How the images come; without it, as the model gives them.',
   stream: 'Answers with server-sent events.',
-  partial_images: 'How many previews of a picture a stream may have.',
+  partial_images: 'How many previews of an image a stream may have.',
 };
 
 const parameters = jsonSchema(imageParameters, 'input') as {
@@ -92,7 +92,7 @@ const reference: JsonSchema = {
 const overlay: JsonSchema = { anyOf: [reference, { type: 'null' }] };
 
 const images: JsonSchema = {
-  anyOf: [reference, { type: 'array', items: reference, maxItems: mostInputs }, { type: 'null' }],
+  anyOf: [reference, { type: 'array', items: reference, maxItems: maxInputs }, { type: 'null' }],
 };
 
 /** The JSON body of `…/images/edits`. */
@@ -102,8 +102,8 @@ export const editRequest: JsonSchema = {
     ...inJson,
     images: { ...images, description: 'The images, or one.' },
     image: { ...images, description: 'The same, as some clients call it; not beside `images`.' },
-    mask: { ...overlay, description: 'Its transparent pixels say where the first picture may change.' },
-    markup: { ...overlay, description: 'A drawing over the first picture, for models that know it.' },
+    mask: { ...overlay, description: 'Its transparent pixels say where the first image may change.' },
+    markup: { ...overlay, description: 'A drawing over the first image, for models that know it.' },
   },
   required: parameters.required,
   anyOf: [{ required: ['images'] }, { required: ['image'] }],
@@ -112,19 +112,19 @@ export const editRequest: JsonSchema = {
 };
 
 const file: JsonSchema = { type: 'string', contentMediaType: 'application/octet-stream' };
-const files: JsonSchema = { anyOf: [file, { type: 'array', items: file, minItems: 1, maxItems: mostInputs }] };
+const files: JsonSchema = { anyOf: [file, { type: 'array', items: file, minItems: 1, maxItems: maxInputs }] };
 
 /** The form of `…/images/edits`. */
 export const editForm: JsonSchema = {
   type: 'object',
   properties: {
     ...inForms,
-    image: { ...files, description: 'The picture, or several under the same name.' },
+    image: { ...files, description: 'The image, or several under the same name.' },
     'image[]': { ...files, description: 'The same, as some clients call it.' },
-    mask: { ...file, description: 'Its transparent pixels say where the first picture may change.' },
-    markup: { ...file, description: 'A drawing over the first picture, for models that know it.' },
+    mask: { ...file, description: 'Its transparent pixels say where the first image may change.' },
+    markup: { ...file, description: 'A drawing over the first image, for models that know it.' },
   },
-  patternProperties: { '^image\\[\\d{1,3}\\]$': { ...file, description: 'The picture of this place.' } },
+  patternProperties: { '^image\\[\\d{1,3}\\]$': { ...file, description: 'The image of this place.' } },
   required: parameters.required,
   anyOf: [{ required: ['image'] }, { required: ['image[]'] }, { required: ['image[0]'] }],
   additionalProperties: { type: 'string' },

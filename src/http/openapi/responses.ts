@@ -1,6 +1,6 @@
 import { STATUS_CODES } from 'node:http';
 import { errorName, errorStatuses, eventNames } from './answer-schemas.ts';
-import { type AnswerHeader, headerLinks, pictureHeaders, retryHeaders, startedHeaders } from './headers.ts';
+import { type AnswerHeader, headerLinks, imageHeaders, retryHeaders, startedHeaders } from './headers.ts';
 import type { JsonSchema } from './json-schema.ts';
 
 const schemaLink = (name: string): JsonSchema => ({ $ref: `#/components/schemas/${name}` });
@@ -20,10 +20,10 @@ function errorResponse(status: number): JsonSchema {
   };
 }
 
-function pictures(description: string, events: readonly string[]): JsonSchema {
+function images(description: string, events: readonly string[]): JsonSchema {
   return {
     description: `${description}; with \`stream\`, a stream of server-sent events, whose data is described here.`,
-    headers: headerLinks([...startedHeaders, ...pictureHeaders]),
+    headers: headerLinks([...startedHeaders, ...imageHeaders]),
     content: {
       'application/json': { schema: schemaLink('ImagesAnswer') },
       'text/event-stream': { schema: { oneOf: events.map(schemaLink) } },
@@ -49,8 +49,8 @@ function fileResponse(description: string, headers: readonly AnswerHeader[] = []
 
 /** All answers, by the names of their components. */
 export const responses: Readonly<Record<string, JsonSchema>> = {
-  Generated: pictures('The pictures', eventNames.generate),
-  Edited: pictures('The edited pictures', eventNames.edit),
+  Generated: images('The images', eventNames.generate),
+  Edited: images('The edited images', eventNames.edit),
   Models: plain('Models and aliases.', 'application/json', schemaLink('ModelList')),
   Model: plain('The model or alias.', 'application/json', schemaLink('Model')),
   Alive: plain('The process is alive.', 'text/plain', { type: 'string', const: 'ok' }),
@@ -58,8 +58,8 @@ export const responses: Readonly<Record<string, JsonSchema>> = {
   NotReady: plain('Requests should be sent elsewhere.', 'application/json', schemaLink('Readiness')),
   Metrics: plain('The metrics in Prometheus’ text format.', 'text/plain', { type: 'string' }),
   OpenApi: plain('This document.', 'application/json', { type: 'object' }),
-  File: fileResponse('The picture.'),
-  PartOfFile: fileResponse('The bytes of the picture that were asked for.', ['content-range']),
+  File: fileResponse('The image.'),
+  PartOfFile: fileResponse('The bytes of the image that were asked for.', ['content-range']),
   FileIsKnown: { description: 'The caller has it already.', headers: headerLinks(fileHeaders) },
   ...Object.fromEntries(errorStatuses.map((status) => [errorName(status), errorResponse(status)])),
 };
@@ -83,8 +83,8 @@ export function keyedAnswers(name: string, further: readonly number[] = []): Jso
 
 const ofOtherRoutes = [405, 416];
 
-/** What a call for pictures is answered: everything but what other routes alone say. */
-export function pictureAnswers(name: string): JsonSchema {
+/** What a call for images is answered: everything but what other routes alone say. */
+export function imageAnswers(name: string): JsonSchema {
   return { 200: responseLink(name), ...errors(errorStatuses.filter((status) => !ofOtherRoutes.includes(status))) };
 }
 

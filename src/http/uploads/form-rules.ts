@@ -1,7 +1,7 @@
 import { GatewayError } from '../../domain/gateway-error.ts';
 import { largestInput } from './upload.ts';
 
-const mostParts = 50;
+const maxParts = 50;
 
 /** How forms are parsed. Fields come as bytes, like files: the parser's own decoding replaces what is not UTF-8. */
 export const formOptions = {
@@ -9,26 +9,26 @@ export const formOptions = {
   limits: {
     // One more than allowed, so that the file that is too long can be named.
     fileSize: largestInput + 1,
-    files: mostParts,
-    parts: mostParts,
+    files: maxParts,
+    parts: maxParts,
     headerPairs: 64,
     headerSize: 16 * 1024,
   },
 };
 
-export const mostFiles = 18;
-export const mostFields = 32;
+export const maxFiles = 18;
+export const maxFields = 32;
 
 /** In bytes: a prompt of 32,000 characters can have 128,000. */
-export const longestField = 128 * 1024;
+export const maxField = 128 * 1024;
 
 /** RFC 2046, 5.1.1: 70 characters; some clients are known to take more. */
-const longestBoundary = 200;
+const maxBoundary = 200;
 
 const messages: Readonly<Record<string, [kind: 'request_too_large' | 'invalid_request', message: string]>> = {
   FST_REQ_FILE_TOO_LARGE: ['request_too_large', `A file of the form is longer than ${largestInput} bytes.`],
-  FST_FILES_LIMIT: ['request_too_large', `The form has more than ${mostParts} parts.`],
-  FST_PARTS_LIMIT: ['request_too_large', `The form has more than ${mostParts} parts.`],
+  FST_FILES_LIMIT: ['request_too_large', `The form has more than ${maxParts} parts.`],
+  FST_PARTS_LIMIT: ['request_too_large', `The form has more than ${maxParts} parts.`],
   FST_PROTO_VIOLATION: ['invalid_request', 'The form has a field whose name is not allowed.'],
 };
 
@@ -44,7 +44,7 @@ export function formError(error: unknown): GatewayError {
 export function boundaryOf(contentType = ''): string {
   const [, quoted, plain] = /boundary=(?:"([^"]*)"|([^;\s]*))/i.exec(contentType) ?? [];
   const boundary = quoted ?? plain ?? '';
-  if (boundary.length > 0 && boundary.length <= longestBoundary) return boundary;
+  if (boundary.length > 0 && boundary.length <= maxBoundary) return boundary;
   throw new GatewayError('invalid_request', 'The content type of the form has no boundary, or a very long one.');
 }
 

@@ -5,13 +5,13 @@ import type { ImageInput } from '../../domain/image-input.ts';
 import type { InputSpool } from '../../domain/input-spool.ts';
 import { receiveInput } from './upload.ts';
 
-/** Where a picture of a JSON body comes from: it stood there itself, or behind a link. `name`: of the member. */
+/** Where an image of a JSON body comes from: it stood there itself, or behind a link. `name`: of the member. */
 export type ImageSource = { readonly input: ImageInput } | { readonly link: string; readonly name: string };
 
-const longestLink = 8 * 1024;
+const maxLink = 8 * 1024;
 
 /** Long enough for the head of any data URL, up to its comma. */
-const longestHead = 256;
+const maxHead = 256;
 
 /** Reads an image's URL while it arrives: a data URL goes to the spool, anything else is a link. `undefined`: it is empty. */
 export async function imageSource(
@@ -40,7 +40,7 @@ export async function imageSource(
 /** The beginning of a text: all of a data URL's head, if it is one. */
 async function readHead(pieces: AsyncGenerator<Buffer>): Promise<Buffer> {
   let head: Buffer = Buffer.alloc(0);
-  while (head.length < longestHead && !head.includes(',')) {
+  while (head.length < maxHead && !head.includes(',')) {
     const { value, done } = await pieces.next();
     if (done) break;
     head = Buffer.concat([head, value]);
@@ -51,9 +51,9 @@ async function readHead(pieces: AsyncGenerator<Buffer>): Promise<Buffer> {
 async function readLink(name: string, head: Buffer, pieces: AsyncGenerator<Buffer>): Promise<string> {
   let link = head.toString('latin1');
   for await (const piece of pieces) {
-    if (link.length <= longestLink) link += piece.toString('latin1');
+    if (link.length <= maxLink) link += piece.toString('latin1');
   }
-  if (link.length > longestLink || !/^https:\/\/[ -~]*$/i.test(link)) {
+  if (link.length > maxLink || !/^https:\/\/[ -~]*$/i.test(link)) {
     throw new GatewayError('invalid_value', `'${name}' must be a data URL or an https URL.`, { param: name });
   }
   return link;

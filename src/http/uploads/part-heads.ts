@@ -4,7 +4,7 @@ const headEnd = Buffer.from('\r\n\r\n');
 const closing = Buffer.from('--');
 
 /** The parser of forms refuses longer ones. */
-const longestHead = 16 * 1024;
+const maxHead = 16 * 1024;
 
 /**
  * Shows the head of every part of a form while its bytes pass by: the form's parser decodes names whatever their bytes
@@ -34,7 +34,7 @@ export function watchPartHeads(boundary: string, show: (head: Buffer) => void): 
       rest = rest.subarray(isInHead ? at + 2 : at + end.length);
       isInHead = !isInHead;
     }
-    const kept = isInHead ? longestHead : delimiter.length - 1;
+    const kept = isInHead ? maxHead : delimiter.length - 1;
     // A copy, so that no more than these bytes are held.
     if (rest.length > kept) rest = Buffer.from(rest.subarray(-kept));
   };

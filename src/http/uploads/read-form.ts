@@ -2,10 +2,10 @@ import type { MultipartFile } from '@fastify/multipart';
 import type { FastifyRequest } from 'fastify';
 import { replay } from '../../concurrency/replay.ts';
 import { GatewayError } from '../../domain/gateway-error.ts';
-import { type ImageInput, mostInputs } from '../../domain/image-input.ts';
+import { type ImageInput, maxInputs } from '../../domain/image-input.ts';
 import type { InputSpool } from '../../domain/input-spool.ts';
 import { charsetProblem, checkCharset, decodeUtf8 } from '../text-encoding.ts';
-import { boundaryOf, formError, isFormFile, longestField, mostFields, mostFiles } from './form-rules.ts';
+import { boundaryOf, formError, isFormFile, maxField, maxFields, maxFiles } from './form-rules.ts';
 import { watchPartHeads } from './part-heads.ts';
 import { receiveInput, type Upload } from './upload.ts';
 
@@ -63,10 +63,10 @@ async function addFile(files: Received[], part: MultipartFile, spool: InputSpool
   const { name, index } = fileName(part);
   const bytes = await sentBytes(part);
   if (bytes === undefined) return;
-  if (files.length === mostFiles) throw tooMany(`${mostFiles} files`);
+  if (files.length === maxFiles) throw tooMany(`${maxFiles} files`);
   const same = files.filter((file) => file.name === name).length;
-  if (name === 'image' && same === mostInputs) {
-    throw new GatewayError('invalid_value', `'image' may have ${mostInputs} pictures at most.`, { param: 'image' });
+  if (name === 'image' && same === maxInputs) {
+    throw new GatewayError('invalid_value', `'image' may have ${maxInputs} images at most.`, { param: 'image' });
   }
   if (name !== 'image' && same > 0) throw givenTwice(name);
   files.push({ name, index, input: await receiveInput(part.fieldname, bytes, spool) });
@@ -109,7 +109,7 @@ function inOrder(images: readonly Received[]): readonly Received[] {
 async function addParameter(parameters: Map<string, unknown>, part: MultipartFile): Promise<void> {
   const { fieldname: name, mimetype } = part;
   if (!isName(name)) throw new GatewayError('invalid_value', 'The form has a field without a usable name.');
-  if (parameters.size === mostFields) throw tooMany(`${mostFields} fields`);
+  if (parameters.size === maxFields) throw tooMany(`${maxFields} fields`);
   if (parameters.has(name)) throw givenTwice(name);
   const text = await readText(part);
   // Not a parameter but a word about them all (https://www.rfc-editor.org/rfc/rfc7578#section-4.6).
@@ -123,9 +123,9 @@ async function readText({ fieldname: name, file }: MultipartFile): Promise<strin
   let length = 0;
   for await (const chunk of file as AsyncIterable<Buffer>) {
     length += chunk.length;
-    if (length <= longestField) chunks.push(chunk);
+    if (length <= maxField) chunks.push(chunk);
   }
-  if (length > longestField) throw new GatewayError('invalid_value', `'${name}' is too long.`, { param: name });
+  if (length > maxField) throw new GatewayError('invalid_value', `'${name}' is too long.`, { param: name });
   const text = decodeUtf8(Buffer.concat(chunks));
   // Text of UTF-16 may look like UTF-8 with a null before or after each character.
   if (text === undefined || text.includes('\0')) throw notUtf8In(name);

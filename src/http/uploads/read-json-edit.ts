@@ -5,7 +5,7 @@ import { scanWholeJson } from '../../codec/scan-json.ts';
 import { UnusableTextError } from '../../codec/unescape-text.ts';
 import { GatewayError } from '../../domain/gateway-error.ts';
 import type { ImageDownload } from '../../domain/image-download.ts';
-import { type ImageInput, mostInputs } from '../../domain/image-input.ts';
+import { type ImageInput, maxInputs } from '../../domain/image-input.ts';
 import type { InputSpool } from '../../domain/input-spool.ts';
 import { utf8Only } from '../text-encoding.ts';
 import { type ImageSource, imageSource } from './image-source.ts';
@@ -34,33 +34,33 @@ const idleMembers: ReadonlyMap<unknown, readonly unknown[]> = new Map([
 ]);
 
 /** A legal prompt can be this long when every character of it is escaped. */
-const longestValue = 256 * 1024;
+const maxValue = 256 * 1024;
 
 /** As many as a form may have, and no more of them together than the longest value. */
-const mostParameters = 32;
-const mostCharacters = longestValue;
+const maxParameters = 32;
+const maxCharacters = maxValue;
 
 type Sources = {
   readonly spool: InputSpool;
   readonly download: ImageDownload | undefined;
   readonly signal: AbortSignal;
-  /** How long all links together may take: nothing else bounds a server that sends its picture drop by drop. */
+  /** How long all links together may take: nothing else bounds a server that sends its image drop by drop. */
   readonly linksMs?: number;
   /** How much they may bring, in bytes. */
   readonly linkBytes: number;
 };
 
-const usualLinksMs = 60_000;
+const defaultLinksMs = 60_000;
 
 /**
  * Reads an edit's JSON body while it arrives; data URLs go to the spool as they come. Rejects with a GatewayError that
  * names the member. Links are fetched when the body is complete.
  */
 export async function readJsonEdit(body: Readable, sources: Sources): Promise<Upload> {
-  const { spool, download, signal, linksMs = usualLinksMs, linkBytes } = sources;
+  const { spool, download, signal, linksMs = defaultLinksMs, linkBytes } = sources;
   const edit = new JsonEdit();
   // The request must outlive its reader: destroyed with it, it would lose its connection, and the answer with that.
-  const tokens = scanWholeJson(utf8Only(body.iterator({ destroyOnReturn: false })), shape, longestValue);
+  const tokens = scanWholeJson(utf8Only(body.iterator({ destroyOnReturn: false })), shape, maxValue);
   try {
     for (let next = await tokens.next(); !next.done; next = await tokens.next()) {
       const token = next.value;
@@ -137,8 +137,8 @@ class JsonEdit {
     if (this.#sources.has(nameOf(place))) throw invalid(name, 'is a second URL of the same image');
     if (isList(root) && others.some(({ path: [other] }) => isList(other) && other !== root))
       throw invalid('image', "cannot be combined with 'images'");
-    if (isList(root) && this.#in(root).length === mostInputs)
-      throw invalid(String(root), `may have ${mostInputs} images at most`);
+    if (isList(root) && this.#in(root).length === maxInputs)
+      throw invalid(String(root), `may have ${maxInputs} images at most`);
     this.#sources.set(nameOf(place), { path, source });
   }
 
@@ -148,7 +148,7 @@ class JsonEdit {
     const name = nameOf(path);
     if (typeof value === 'object' && value !== null) throw invalid(name, 'must not be an object or a list');
     this.#characters += name.length + String(value).length;
-    if (this.#parameters.size === mostParameters || this.#characters > mostCharacters) throw tooManyParameters();
+    if (this.#parameters.size === maxParameters || this.#characters > maxCharacters) throw tooManyParameters();
     this.#parameters.set(name, value);
   }
 
@@ -191,7 +191,7 @@ async function* fetched(name: string, download: ReturnType<ImageDownload>): Asyn
     yield* (await download).bytes;
   } catch (cause) {
     // One answer for every reason: it must not tell what there is at an address.
-    throw new GatewayError('invalid_value', `'${name}' leads to no picture that can be fetched.`, {
+    throw new GatewayError('invalid_value', `'${name}' leads to no image that can be fetched.`, {
       param: name,
       cause,
     });
@@ -226,24 +226,24 @@ function checkPlace(path: JsonPath): void {
 function tooManyParameters(): GatewayError {
   return new GatewayError(
     'request_too_large',
-    `The request has more than ${mostParameters} parameters, or they are too long.`,
+    `The request has more than ${maxParameters} parameters, or they are too long.`,
   );
 }
 
 function tooMuchBehindLinks(param: string, bytes: number): GatewayError {
-  const message = `The pictures behind links are longer than ${bytes} bytes together ('limits.uploadBytes').`;
+  const message = `The images behind links are longer than ${bytes} bytes together ('limits.uploadBytes').`;
   return new GatewayError('request_too_large', message, { param });
 }
 
 function linksRefused(param: string): GatewayError {
-  const message = `'${param}' must be a data URL: this gateway fetches no pictures from elsewhere.`;
+  const message = `'${param}' must be a data URL: this gateway fetches no images from elsewhere.`;
   return new GatewayError('unsupported_parameter', message, { param });
 }
 
 function unusableReference(name: string, path: JsonPath): GatewayError {
   const member = path.at(-1);
   if (member === 'file_id') {
-    const message = `'${name}' is not supported: Azure's Images API knows no files. Send the picture as a data URL.`;
+    const message = `'${name}' is not supported: Azure's Images API knows no files. Send the image as a data URL.`;
     return new GatewayError('unsupported_parameter', message, { param: name });
   }
   if (member === 'url') return invalid(name, 'must be a string');

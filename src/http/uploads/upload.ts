@@ -7,7 +7,7 @@ import type { InputSpool, SpooledFile } from '../../domain/input-spool.ts';
 export const largestInput = 50 * 1024 * 1024;
 
 /** Far above what any model takes; it keeps small files that unpack to gigabytes from Azure's door. */
-const mostPixels = 50_000_000;
+const maxPixels = 50_000_000;
 
 /** What an edit's body holds, whichever form it came in. `name` is how its caller called a file. */
 export type Upload = {
@@ -29,7 +29,7 @@ export function editInputs(
   return { images, mask, markup, release };
 }
 
-/** Takes in one file. Rejects with a GatewayError that names `name` when it is no picture that can be edited. */
+/** Takes in one file. Rejects with a GatewayError that names `name` when it is no image that can be edited. */
 export async function receiveInput(name: string, bytes: AsyncIterable<Buffer>, spool: InputSpool): Promise<ImageInput> {
   const file = await spool.put(atMost(largestInput, name, bytes));
   return toImageInput(name, file);
@@ -52,8 +52,8 @@ async function toImageInput(name: string, file: SpooledFile): Promise<ImageInput
   if (file.bytes === 0) throw invalid('is empty');
   const header = await readImageHeader(file.read);
   if (header === undefined) throw invalid(`is not a ${types} file, or it is damaged`);
-  if (header.width * header.height > mostPixels) {
-    throw invalid(`has more than ${mostPixels} pixels: ${header.width}x${header.height}`);
+  if (header.width * header.height > maxPixels) {
+    throw invalid(`has more than ${maxPixels} pixels: ${header.width}x${header.height}`);
   }
   return { ...header, bytes: file.bytes, sha256: file.sha256, open: file.open };
 }

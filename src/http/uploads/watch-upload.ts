@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { noteBuffer } from '../../codec/collect-buffers.ts';
 import { GatewayError } from '../../domain/gateway-error.ts';
 import type { Arrival } from '../../generations/admission.ts';
-import { longestBodyMs, watchBody } from '../watch-body.ts';
+import { maxBodyMs, watchBody } from '../watch-body.ts';
 
 /** How much may be uploaded with one request, and how fast it must come. */
 export type UploadLimits = {
@@ -13,8 +13,8 @@ export type UploadLimits = {
 };
 
 /** The longest that a whole upload can take. */
-export function longestUploadMs({ uploadBytes, graceMs }: UploadLimits): number {
-  return longestBodyMs(uploadBytes, graceMs);
+export function maxUploadMs({ uploadBytes, graceMs }: UploadLimits): number {
+  return maxBodyMs(uploadBytes, graceMs);
 }
 
 /**

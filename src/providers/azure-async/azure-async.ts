@@ -70,7 +70,7 @@ export function azureAsync({ baseURL, apiVersion, credential, client }: Options)
         until: call.retryUntil,
       });
       const events = operationEvents(operation);
-      call.attempt.made = { pictures: events.filter(({ type }) => type === 'url').length };
+      call.attempt.made = { images: events.filter(({ type }) => type === 'url').length };
       return Readable.from(events);
     },
   } satisfies ImageProvider;

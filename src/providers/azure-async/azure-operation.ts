@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { GatewayError } from '../../domain/gateway-error.ts';
 import type { ImageEvent } from '../../domain/image-event.ts';
-import { mostPictures } from '../../domain/image-request.ts';
+import { maxImages } from '../../domain/image-request.ts';
 import type { UpstreamAnswer } from '../../upstream/client.ts';
 import { invalidResponse } from '../../upstream/paid-call-error.ts';
 import { readBounded } from '../../upstream/read-bounded.ts';
@@ -11,7 +11,7 @@ import { hasContent } from '../azure/has-content.ts';
 import { imageLink } from '../azure/image-link.ts';
 import { parseJson } from '../azure/parse-json.ts';
 
-/** A poll's body holds links, never pictures. */
+/** A poll's body holds links, never images. */
 const pollLimits = { bytes: 1024 * 1024, ms: 15_000 };
 
 const result = z.looseObject({ created: z.number().optional().catch(undefined), data: z.array(z.unknown()) });
@@ -55,7 +55,7 @@ export function operationEvents(state: Operation): ImageEvent[] {
   if (links === undefined) {
     throw hasContent(state.error) ? errorInSuccess(state.error) : invalidResponse('the operation has no result');
   }
-  if (links.length > mostPictures) throw invalidResponse('the operation has too many results');
+  if (links.length > maxImages) throw invalidResponse('the operation has too many results');
   const created = state.result?.created ?? state.created;
   return [
     ...links.map((url, index): ImageEvent => ({ type: 'url', index, url })),

@@ -25,7 +25,7 @@ type Options = {
   readonly openSpool: OpenSpool;
 };
 
-/** The synchronous Images API of Azure: one POST, answered with the pictures. Both addressings speak it. */
+/** The synchronous Images API of Azure: one POST, answered with the images. Both addressings speak it. */
 export function azureImages({ id, address, credential, client, openSpool }: Options): ImageProvider {
   return {
     id,

@@ -9,7 +9,7 @@ export type AnswerSummary = {
 };
 
 /**
- * What an answer or an event says beside its pictures, by its wire names; empty values and values of an unexpected type are
+ * What an answer or an event says beside its images, by its wire names; empty values and values of an unexpected type are
  * left out. Usage that is not whole numbers is told to `recorder`.
  */
 export function answerSummary(members: Readonly<Record<string, unknown>>, recorder?: Recorder): AnswerSummary {

@@ -15,7 +15,7 @@ const quotaCodes = [
   'projectspendlimitexceeded',
   'billinghardlimitreached',
 ];
-/** What the Responses API says about pictures that it cannot read. */
+/** What the Responses API says about images that it cannot read. */
 const imageCodes = [
   'invalidimagefile',
   'invalidimage',
@@ -35,7 +35,7 @@ const imageCodes = [
 const busyCodes = ['engineoverloaded', 'slowdown'];
 
 const unknownOutcome =
-  'The image service did not say whether it made the picture. It may have been billed; it was not asked for again.';
+  'The image service did not say whether it made the image. It may have been billed; it was not asked for again.';
 const seeLog = 'its operator can see why in the log';
 
 /** What callers are told, for each kind that a rule can give; `%` stands for the parameter's name. */
@@ -43,7 +43,7 @@ export const messages = {
   upstream_blocked: 'The image service is not available at the moment.',
   moderation_blocked: 'The request was refused by the image service’s safety system.',
   content_policy_violation:
-    'The request was refused by the image service’s safety system: the prompt or the picture may hold content that its policy does not allow.',
+    'The request was refused by the image service’s safety system: the prompt or the image may hold content that its policy does not allow.',
   upstream_misconfigured: `The gateway’s image service is not set up correctly; ${seeLog}.`,
   upstream_auth_failed: `The image service did not accept the gateway’s credential; ${seeLog}.`,
   upstream_token_refused: 'The image service did not accept the gateway’s token, which is replaced now.',
@@ -51,8 +51,9 @@ export const messages = {
   upstream_rate_limited: 'The image service is receiving too many requests.',
   upstream_unavailable: 'The image service is busy. Nothing was billed.',
   upstream_declined: 'The image service does not serve this request at the moment. Nothing was billed.',
-  upstream_generation_failed: 'The image service failed to make the picture.',
-  upstream_oddity: 'The image service refused a request that is correct, as it does now and then. Nothing was billed.',
+  upstream_generation_failed: 'The image service failed to make the image.',
+  upstream_transient:
+    'The image service refused a request that is correct, as it does now and then. Nothing was billed.',
   upstream_timeout: unknownOutcome,
   upstream_outcome_unknown: unknownOutcome,
   upstream_refused_size: 'The request is too large for the image service.',
@@ -198,7 +199,7 @@ export const rules: readonly Rule[] = [
   // Now and then, to a form like any other (openai/openai-python#2749).
   {
     applies: (facts) => hasCode('unsupportedcontenttype')(facts) && /multipart\/form-data/i.test(facts.message),
-    kind: 'upstream_oddity',
+    kind: 'upstream_transient',
     outcome: 'not-processed',
   },
   misconfigured(

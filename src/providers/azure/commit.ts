@@ -3,7 +3,7 @@ import { replay } from '../../concurrency/replay.ts';
 import type { ImageEvent } from '../../domain/image-event.ts';
 
 /**
- * Waits until an answer's outcome is known: the first bytes of its first picture are an image, or all its links are
+ * Waits until an answer's outcome is known: the first bytes of its first image are an image, or all its links are
  * there. Rejects with what the events throw until then; afterwards the events are handed over from the first one on.
  */
 export async function commit(events: AsyncGenerator<ImageEvent>): Promise<AsyncIterable<ImageEvent>> {

@@ -1,14 +1,14 @@
 import type { JsonPath, JsonShape, ScanToken } from '../../codec/json-scanner.ts';
 import type { ImageEvent } from '../../domain/image-event.ts';
 import type { ProviderCall } from '../../domain/image-provider.ts';
-import { mostPictures } from '../../domain/image-request.ts';
+import { maxImages } from '../../domain/image-request.ts';
 import { invalidResponse, paidCallError } from '../../upstream/paid-call-error.ts';
 import { answerSummary } from './answer-summary.ts';
 import { errorInItem, errorInSuccess } from './azure-error.ts';
 import { hasContent } from './has-content.ts';
+import { ImageCheck } from './image-check.ts';
 import { imageLink } from './image-link.ts';
 import { inBatches } from './in-batches.ts';
-import { PictureCheck } from './picture-check.ts';
 
 /** The parts of an Images API answer that the gateway passes on; content filter results are not among them. */
 export const imagesShape: JsonShape = {
@@ -47,14 +47,14 @@ export async function* imageEvents(
     throw paidCallError(error, call.attempt);
   }
   const summary = answerSummary(reader.members, call.recorder);
-  call.attempt.made = { pictures: reader.images, ...summary };
+  call.attempt.made = { images: reader.images, ...summary };
   yield { type: 'done', ...summary };
 }
 
-/** Takes the pictures out of the tokens of an answer. Paths are those of {@link imagesShape}. */
+/** Takes the images out of the tokens of an answer. Paths are those of {@link imagesShape}. */
 class AnswerReader {
   readonly #recorder: ProviderCall['recorder'];
-  /** What stands beside the pictures. */
+  /** What stands beside the images. */
   readonly members: Record<string, unknown> = {};
   #item: Item = {};
   /** A text has begun; it is an image once there is a first piece of it. */
@@ -75,7 +75,7 @@ class AnswerReader {
         return;
       case 'piece':
         if (this.#isAtText) yield this.#beginImage();
-        this.#item.picture?.add(token.bytes);
+        this.#item.image?.add(token.bytes);
         yield { type: 'bytes', chunk: token.bytes };
         return;
       case 'text-end':
@@ -99,10 +99,10 @@ class AnswerReader {
   }
 
   #beginImage(): ImageEvent {
-    if (this.#item.picture) throw invalidResponse('an item holds two images');
+    if (this.#item.image) throw invalidResponse('an item holds two images');
     this.#refuseBesideFailure();
     this.#isAtText = false;
-    this.#item.picture = new PictureCheck();
+    this.#item.image = new ImageCheck();
     return { type: 'image', index: this.images, isPartial: false };
   }
 
@@ -116,33 +116,33 @@ class AnswerReader {
   /** What the response, or an item of it, failed with is told at the end, where there is no image beside it. */
   #fail(error: unknown): void {
     const meaning = errorInItem(error);
-    if (meaning.outcome === 'refused' || this.images > 0 || this.#item.picture) throw meaning;
+    if (meaning.outcome === 'refused' || this.images > 0 || this.#item.image) throw meaning;
     this.#failure ??= error;
   }
 
   /** Throws what a response without an image means. */
   end(): void {
     if (this.images > 0) return;
-    throw this.#failure === undefined ? invalidResponse('the answer holds no picture') : errorInSuccess(this.#failure);
+    throw this.#failure === undefined ? invalidResponse('the answer holds no image') : errorInSuccess(this.#failure);
   }
 
   /** An item without an image says nothing: the next one may have one. */
   *#endItem(): Generator<ImageEvent> {
-    const { picture, url, revisedPrompt } = this.#item;
+    const { image, url, revisedPrompt } = this.#item;
     this.#item = {};
-    const link = picture ? undefined : imageLink(url);
-    if (!picture && link === undefined) return;
+    const link = image ? undefined : imageLink(url);
+    if (!image && link === undefined) return;
     if (link !== undefined) this.#refuseBesideFailure();
     // An answer that never ends must not be collected.
-    if (this.images === mostPictures) throw invalidResponse('the answer holds too many pictures');
+    if (this.images === maxImages) throw invalidResponse('the answer holds too many images');
     const end = { index: this.images, ...(revisedPrompt !== undefined && { revisedPrompt }) };
-    picture?.judge();
+    image?.judge();
     yield link === undefined ? { type: 'image-end', ...end } : { type: 'url', url: link, ...end };
     this.images += 1;
   }
 }
 
-type Item = { picture?: PictureCheck; url?: unknown; revisedPrompt?: string };
+type Item = { image?: ImageCheck; url?: unknown; revisedPrompt?: string };
 
 function itemMember(path: JsonPath, value: unknown): Item {
   const name = path[2];

@@ -7,7 +7,7 @@ export function imagesBody(request: ImageRequest, model: string | undefined): Re
     model,
     prompt: request.prompt,
     n: request.count === 1 ? undefined : request.count,
-    ...pictureParameters(request),
+    ...imageParameters(request),
     style: request.style,
     input_fidelity: request.inputFidelity,
     response_format: request.delivery,
@@ -17,8 +17,8 @@ export function imagesBody(request: ImageRequest, model: string | undefined): Re
   };
 }
 
-/** What a picture shall be like, by the names that all of Azure's image APIs have for it. */
-export function pictureParameters(request: ImageRequest): Record<string, unknown> {
+/** What an image shall be like, by the names that all of Azure's image APIs have for it. */
+export function imageParameters(request: ImageRequest): Record<string, unknown> {
   return {
     size: request.size,
     quality: request.quality,

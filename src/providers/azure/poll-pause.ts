@@ -1,8 +1,8 @@
 const shortestMs = 250;
-const longestMs = 1_750;
+const maxMs = 1_750;
 
 /** No hint makes us poll more often than this, or sleep longer. */
-const hintLimits = { shortestMs: 100, longestMs: 30_000 };
+const hintLimits = { shortestMs: 100, maxMs: 30_000 };
 
 /**
  * How long to wait before the next poll, in ms. What the upstream asks for decides, within limits; without it, half of
@@ -18,7 +18,7 @@ export function pollPause({
   hintMs: number | undefined;
   random: number;
 }): number {
-  if (hintMs !== undefined) return Math.min(hintLimits.longestMs, Math.max(hintLimits.shortestMs, hintMs));
-  const pause = Math.min(longestMs, Math.max(shortestMs, elapsedMs / 2));
+  if (hintMs !== undefined) return Math.min(hintLimits.maxMs, Math.max(hintLimits.shortestMs, hintMs));
+  const pause = Math.min(maxMs, Math.max(shortestMs, elapsedMs / 2));
   return pause * (0.95 + random / 10);
 }

@@ -45,7 +45,7 @@ export async function pollUntilEnded<T>(polling: Polling<T>): Promise<T> {
       if (said?.result !== undefined) return said.result;
       lost = said?.unusable === undefined ? undefined : lostJob(said.unusable);
     } finally {
-      // A picture that has begun to arrive may take longer.
+      // An image that has begun to arrive may take longer.
       clearTimeout(timer);
     }
   }
@@ -84,7 +84,7 @@ async function readAnswer<T>(answer: UpstreamAnswer, { read, signal }: Polling<T
 function lostJob(cause: unknown): GatewayError {
   return new GatewayError(
     'upstream_outcome_unknown',
-    'The image service took the request, but does not say what became of it. The picture may have been made and billed.',
+    'The image service took the request, but does not say what became of it. The image may have been made and billed.',
     { outcome: 'unknown', cause },
   );
 }

@@ -7,8 +7,8 @@ import { errorInItem, errorInSuccess } from './azure-error.ts';
 import { beginsObject } from './begins-object.ts';
 import { errorMembers } from './error-members.ts';
 import { hasContent } from './has-content.ts';
+import { ImageCheck } from './image-check.ts';
 import { imageLink } from './image-link.ts';
-import { PictureCheck } from './picture-check.ts';
 import type { StreamToken } from './undecided-images.ts';
 
 /** The members of an image stream's events; those of error events, in both of their shapes, are among them. */
@@ -30,7 +30,7 @@ const shape: JsonShape = {
 
 type Kind = 'partial' | 'completed' | 'error' | 'other';
 
-/** One event of an image stream while its data arrives: a preview, a completed picture, an error, or of no interest. */
+/** One event of an image stream while its data arrives: a preview, a completed image, an error, or of no interest. */
 export class StreamEvent {
   readonly #index: number;
   readonly #recorder: Recorder;
@@ -40,13 +40,13 @@ export class StreamEvent {
   #isObject: boolean | undefined;
   /** A text has begun; it is an image once there is a first piece of it. */
   #isAtText = false;
-  #picture: PictureCheck | undefined;
+  #image: ImageCheck | undefined;
   /** The image began before anything said what it is. */
   #isUndecided = false;
   /** Why an undecided image is none, which matters only if it is to be one. */
   #damage: unknown;
 
-  /** `index`: of the picture that this event may belong to. `name`: what its `event:` line says, if it has one. */
+  /** `index`: of the image that this event may belong to. `name`: what its `event:` line says, if it has one. */
   constructor(index: number, name: string, recorder: Recorder) {
     this.#index = index;
     this.#kind = kindOf(name);
@@ -71,18 +71,18 @@ export class StreamEvent {
   *end(): Generator<StreamToken, ImageEnd | undefined> {
     if (!this.#isObject) return undefined;
     if (this.#kind !== 'other') yield* this.#readEnd();
-    if (this.#isUndecided) yield { type: 'decided', isPartial: this.#isPicture ? !this.isCompleted : undefined };
-    return this.#isPicture ? yield* this.#endImage() : undefined;
+    if (this.#isUndecided) yield { type: 'decided', isPartial: this.#isImage ? !this.isCompleted : undefined };
+    return this.#isImage ? yield* this.#endImage() : undefined;
   }
 
   *#readEnd(): Generator<StreamToken> {
     for (const token of this.#scanner.end()) yield* this.#take(token);
     const { error, ...flat } = this.#members;
-    if (hasContent(error) && (this.#picture || imageLink(this.#members.url))) throw errorInItem(error);
+    if (hasContent(error) && (this.#image || imageLink(this.#members.url))) throw errorInItem(error);
     if (this.#kind === 'error' || hasContent(error)) throw errorInSuccess(hasContent(error) ? error : flat);
-    if (!this.#isPicture) return;
+    if (!this.#isImage) return;
     if (this.#damage !== undefined) throw this.#damage;
-    this.#picture?.judge();
+    this.#image?.judge();
   }
 
   *#take(token: ScanToken): Generator<StreamToken> {
@@ -102,10 +102,10 @@ export class StreamEvent {
   }
 
   #beginImage(): StreamToken {
-    if (this.#picture) throw invalidResponse('an event holds two images');
+    if (this.#image) throw invalidResponse('an event holds two images');
     this.#isAtText = false;
-    this.#picture = new PictureCheck();
-    this.#isUndecided = !this.#isPicture;
+    this.#image = new ImageCheck();
+    this.#isUndecided = !this.#isImage;
     return this.#isUndecided
       ? { type: 'undecided', index: this.#index }
       : { type: 'image', index: this.#index, isPartial: this.#kind === 'partial' };
@@ -113,20 +113,20 @@ export class StreamEvent {
 
   #check(bytes: Buffer): void {
     try {
-      if (this.#damage === undefined) this.#picture?.add(bytes);
+      if (this.#damage === undefined) this.#image?.add(bytes);
     } catch (error) {
       if (!this.#isUndecided) throw error;
       this.#damage = error;
     }
   }
 
-  get #isPicture(): boolean {
+  get #isImage(): boolean {
     return this.#kind === 'partial' || this.#kind === 'completed';
   }
 
   *#endImage(): Generator<StreamToken, ImageEnd | undefined> {
     const end = this.#imageEnd();
-    if (this.#picture) {
+    if (this.#image) {
       yield end;
       return end;
     }

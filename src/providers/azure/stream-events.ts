@@ -9,7 +9,7 @@ import { StreamEvent } from './stream-event.ts';
 import { decideImages, type StreamToken } from './undecided-images.ts';
 
 /**
- * The pictures of an image stream from its bytes, previews included. Ends with the last of `count` completed pictures,
+ * The images of an image stream from its bytes, previews included. Ends with the last of `count` completed images,
  * whatever follows. Throws a GatewayError for an error event, for a stream that ends before, and for what is no stream.
  */
 export function streamEvents(
@@ -27,24 +27,24 @@ async function* streamTokens(
   call: ProviderCall,
 ): AsyncGenerator<StreamToken> {
   const reader = new SseReader();
-  const pictures = new PictureStream(count, call.recorder);
+  const images = new ImageStream(count, call.recorder);
   try {
     for await (const chunk of body) {
-      yield* pictures.read(reader.push(chunk));
-      if (pictures.isComplete) break;
+      yield* images.read(reader.push(chunk));
+      if (images.isComplete) break;
     }
-    if (!pictures.isComplete) yield* pictures.read(reader.end());
-    if (!pictures.isComplete)
-      throw pictures.hasEmptyEvent ? invalidResponse('an event holds no image') : unfinishedStream();
+    if (!images.isComplete) yield* images.read(reader.end());
+    if (!images.isComplete)
+      throw images.hasEmptyEvent ? invalidResponse('an event holds no image') : unfinishedStream();
   } catch (error) {
     throw paidCallError(error, call.attempt);
   }
-  const { created, usage, facts } = pictures.last ?? {};
-  call.attempt.made = { pictures: pictures.completed, ...(usage && { usage }), ...(facts && { facts }) };
+  const { created, usage, facts } = images.last ?? {};
+  call.attempt.made = { images: images.completed, ...(usage && { usage }), ...(facts && { facts }) };
   yield { type: 'done', ...(created && { created }), ...(usage && { usage }), ...(facts && { facts }) };
 }
 
-class PictureStream {
+class ImageStream {
   readonly #count: number;
   readonly #recorder: Recorder;
   completed = 0;

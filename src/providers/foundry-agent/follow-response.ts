@@ -23,7 +23,7 @@ type Upstream = {
 const usableId = /^[A-Za-z0-9][A-Za-z0-9._-]{0,255}$/;
 
 /**
- * The pictures of a response that is made in the background: the POST's answer has its id, and the response is asked for
+ * The images of a response that is made in the background: the POST's answer has its id, and the response is asked for
  * until it has ended. It is cancelled when nobody will know how it ends.
  */
 export async function followResponse(
@@ -67,7 +67,7 @@ export async function followResponse(
 type Read = { readonly events: AsyncIterable<ImageEvent> } | { readonly id: unknown };
 
 /**
- * The pictures of a response that has ended well, the id of one that has not ended. Rejects with a GatewayError for one that
+ * The images of a response that has ended well, the id of one that has not ended. Rejects with a GatewayError for one that
  * has ended otherwise, and with what breaks the body.
  */
 async function readResponse(body: AsyncIterable<Buffer>, call: ResponseCall): Promise<Read> {

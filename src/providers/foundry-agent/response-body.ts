@@ -2,11 +2,11 @@ import { GatewayError } from '../../domain/gateway-error.ts';
 import type { EditInputs } from '../../domain/image-input.ts';
 import type { ImageRequest } from '../../domain/image-request.ts';
 import { furtherToolOptions } from '../../domain/image-tool.ts';
-import { jsonWithPictures, type Place } from '../../upstream/json-with-pictures.ts';
+import { jsonWithImages, type Place } from '../../upstream/json-with-images.ts';
 import type { PaidBody } from '../../upstream/paid-body.ts';
-import { pictureParameters } from '../azure/images-body.ts';
+import { imageParameters } from '../azure/images-body.ts';
 
-/** Who is asked to make the picture with its tool. */
+/** Who is asked to make the image with its tool. */
 export type Artist =
   /** An agent, whose definition holds the tool and its options; `undefined`: the one whose own address is called. */
   | { readonly agent: string | undefined; readonly version?: string | undefined }
@@ -23,7 +23,7 @@ type Options = {
 const imageTool = 'image_generation';
 
 /**
- * The request for one picture in the words of the Responses API. With an agent that refuses `tools`, `tool_choice` and
+ * The request for one image in the words of the Responses API. With an agent that refuses `tools`, `tool_choice` and
  * `model`, so its request has none. Throws a GatewayError for a parameter that the tool is not known to have: a caller
  * must not make another tool of it.
  */
@@ -32,7 +32,7 @@ export function responseBody(request: ImageRequest, { artist, imageModel, isBack
   const known: readonly string[] = 'agent' in artist ? [] : furtherToolOptions;
   const unknown = Object.keys(extra).find((name) => !known.includes(name));
   if (unknown !== undefined) throw unsupported(unknown);
-  return jsonWithPictures((place) => ({
+  return jsonWithImages((place) => ({
     ...artistMembers(artist),
     input: request.edit === undefined ? request.prompt : [editMessage(request.prompt, request.edit, place)],
     ...('chatDeployment' in artist && {
@@ -61,7 +61,7 @@ function toolOptions(
   const { edit } = request;
   return {
     ...extra,
-    ...pictureParameters(request),
+    ...imageParameters(request),
     input_fidelity: request.inputFidelity,
     // The tool refuses a stream without partial images; those that the caller does not want are dropped.
     partial_images: request.stream ? Math.max(request.partialImages, 1) : undefined,
@@ -75,8 +75,8 @@ function toolOptions(
 }
 
 function editMessage(prompt: string, { images }: EditInputs, place: Place): Record<string, unknown> {
-  const pictures = images.map((image) => ({ type: 'input_image', image_url: place(image) }));
-  return { type: 'message', role: 'user', content: [{ type: 'input_text', text: prompt }, ...pictures] };
+  const items = images.map((image) => ({ type: 'input_image', image_url: place(image) }));
+  return { type: 'message', role: 'user', content: [{ type: 'input_text', text: prompt }, ...items] };
 }
 
 function unsupported(param: string): GatewayError {

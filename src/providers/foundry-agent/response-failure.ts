@@ -15,7 +15,7 @@ export class PendingResponseError extends Error {
   }
 }
 
-/** What is known of a response without a picture. */
+/** What is known of a response without an image. */
 export type EmptyResponse = {
   /** The response's own members. */
   readonly members: Readonly<Record<string, unknown>>;
@@ -31,7 +31,7 @@ export type EmptyResponse = {
   readonly isPolled: boolean;
 };
 
-/** Why a response has no picture: a GatewayError, or a PendingResponseError. */
+/** Why a response has no image: a GatewayError, or a PendingResponseError. */
 export function responseFailure(response: EmptyResponse): Error {
   const { members, call, callError, isRefused, parameter, isPolled } = response;
   const { id, status, error, incomplete_details: details } = members;
@@ -50,7 +50,7 @@ export function responseFailure(response: EmptyResponse): Error {
       if (isRefused) return contentRefused();
       if (call === 'none') return textOnly();
       return (
-        callFailure ?? (call === 'failed' ? failure({}, parameter) : invalidResponse('an image call holds no picture'))
+        callFailure ?? (call === 'failed' ? failure({}, parameter) : invalidResponse('an image call holds no image'))
       );
     default: {
       const stated = hasContent(error) ? errorInSuccess(error) : invalidResponse('the response has an unknown status');
@@ -74,7 +74,7 @@ function contentRefused(): GatewayError {
 function textOnly(): GatewayError {
   return new GatewayError(
     'upstream_no_image',
-    'The image service answered with words instead of a picture, as it does for a prompt that it does not want to draw, or does not understand.',
+    'The image service answered with words instead of an image, as it does for a prompt that it does not want to draw, or does not understand.',
     { outcome: 'failed' },
   );
 }

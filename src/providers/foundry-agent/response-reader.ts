@@ -2,12 +2,12 @@ import type { JsonShape, ScanToken } from '../../codec/json-scanner.ts';
 import { equalFacts } from '../../domain/equal-facts.ts';
 import type { ImageEvent, ImageFacts } from '../../domain/image-event.ts';
 import type { Made, ProviderCall } from '../../domain/image-provider.ts';
-import { mostPictures } from '../../domain/image-request.ts';
+import { maxImages } from '../../domain/image-request.ts';
 import { invalidResponse } from '../../upstream/paid-call-error.ts';
 import { answerSummary } from '../azure/answer-summary.ts';
 import type { ParameterNames } from '../azure/azure-error-facts.ts';
 import { hasContent } from '../azure/has-content.ts';
-import { PictureCheck } from '../azure/picture-check.ts';
+import { ImageCheck } from '../azure/image-check.ts';
 import { type EmptyResponse, responseFailure } from './response-failure.ts';
 
 /** The call whose response is read. */
@@ -48,12 +48,12 @@ export const responseShape: JsonShape = {
 
 const imageCall = 'image_generation_call';
 
-/** Takes the pictures out of the tokens of a response. Paths are those of {@link responseShape}. */
+/** Takes the images out of the tokens of a response. Paths are those of {@link responseShape}. */
 export class ResponseReader {
   readonly #call: ResponseCall;
   #members: Record<string, unknown> = {};
   #item: Record<string, unknown> = {};
-  #picture: PictureCheck | undefined;
+  #image: ImageCheck | undefined;
   /** A result has begun, of which nothing has come yet: an empty one is none. */
   #isResultAhead = false;
   #toolCall: EmptyResponse['call'] = 'none';
@@ -62,8 +62,8 @@ export class ResponseReader {
   #facts: ImageFacts = {};
   readonly #taken = new Set<unknown>();
   #repeats = false;
-  /** How many pictures are complete. */
-  pictures = 0;
+  /** How many images are complete. */
+  images = 0;
 
   constructor(call: ResponseCall) {
     this.#call = call;
@@ -73,7 +73,7 @@ export class ResponseReader {
   beginAgain(): void {
     const { id, created_at } = this.#members;
     this.#members = { id, created_at };
-    this.#repeats = this.pictures > 0;
+    this.#repeats = this.images > 0;
   }
 
   /** The image tool was called: what it has made may be billed, even if it does not come. */
@@ -86,7 +86,7 @@ export class ResponseReader {
     this.#isRefused = true;
   }
 
-  /** Throws a GatewayError for what is no picture, and for too many of them. */
+  /** Throws a GatewayError for what is no image, and for too many of them. */
   *take(token: ScanToken): Generator<ImageEvent> {
     if (token.type === 'piece') {
       yield* this.#takePiece(token.bytes);
@@ -104,9 +104,9 @@ export class ResponseReader {
     }
   }
 
-  /** The response has ended, as far as it came. Throws what it means when it holds no picture. @param status if it says none */
+  /** The response has ended, as far as it came. Throws what it means when it holds no image. @param status if it says none */
   done(status?: string): ImageEvent {
-    if (this.pictures === 0) {
+    if (this.images === 0) {
       throw responseFailure({
         members: { ...this.#members, status: this.#members.status || status },
         call: this.#toolCall,
@@ -121,28 +121,28 @@ export class ResponseReader {
     return { type: 'done', ...(created && { created }), ...(hasFacts && { facts: this.#facts }) };
   }
 
-  /** The call's `usage` is that of the chat model, and says nothing about pictures. */
+  /** The call's `usage` is that of the chat model, and says nothing about images. */
   get made(): Made {
-    return { pictures: this.pictures, facts: this.#facts };
+    return { images: this.images, facts: this.#facts };
   }
 
   *#takePiece(chunk: Buffer): Generator<ImageEvent> {
-    if (this.#isResultAhead) yield* this.#beginPicture();
+    if (this.#isResultAhead) yield* this.#beginImage();
     this.#isResultAhead = false;
-    this.#picture?.add(chunk);
-    if (this.#picture) yield { type: 'bytes', chunk };
+    this.#image?.add(chunk);
+    if (this.#image) yield { type: 'bytes', chunk };
   }
 
-  *#beginPicture(): Generator<ImageEvent> {
+  *#beginImage(): Generator<ImageEvent> {
     const { id, type } = this.#item;
     // What has no id is new only as long as nothing has been taken from another event.
     const isTaken = hasContent(id) ? this.#taken.has(id) : this.#repeats;
     if ((hasContent(type) && type !== imageCall) || isTaken) return;
-    if (this.#picture) throw invalidResponse('an image call holds two pictures');
+    if (this.#image) throw invalidResponse('an image call holds two images');
     // An answer that never ends must not be collected.
-    if (this.pictures === mostPictures) throw invalidResponse('the answer holds too many pictures');
-    this.#picture = new PictureCheck();
-    yield { type: 'image', index: this.pictures, isPartial: false };
+    if (this.images === maxImages) throw invalidResponse('the answer holds too many images');
+    this.#image = new ImageCheck();
+    yield { type: 'image', index: this.images, isPartial: false };
   }
 
   *#endItem(): Generator<ImageEvent> {
@@ -153,18 +153,18 @@ export class ResponseReader {
     if (type === imageCall) this.noteCall();
     if (type === imageCall && status === 'failed') this.#toolCall = 'failed';
     if (type === imageCall && hasContent(error)) this.#callError ??= error;
-    if (!this.#picture) return;
-    this.#picture.judge();
-    this.#picture = undefined;
+    if (!this.#image) return;
+    this.#image.judge();
+    this.#image = undefined;
     yield {
       type: 'image-end',
-      index: this.pictures,
+      index: this.images,
       facts,
       ...(typeof revisedPrompt === 'string' && revisedPrompt !== '' && { revisedPrompt }),
       ...(created && { created }),
     };
-    this.#facts = this.pictures === 0 ? facts : equalFacts(this.#facts, facts);
-    this.pictures += 1;
+    this.#facts = this.images === 0 ? facts : equalFacts(this.#facts, facts);
+    this.images += 1;
     if (hasContent(id)) this.#taken.add(id);
   }
 }

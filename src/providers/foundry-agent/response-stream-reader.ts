@@ -8,8 +8,8 @@ import { errorInSuccess } from '../azure/azure-error.ts';
 import { beginsObject } from '../azure/begins-object.ts';
 import { errorMembers } from '../azure/error-members.ts';
 import { hasContent } from '../azure/has-content.ts';
+import { ImageCheck } from '../azure/image-check.ts';
 import { inBatches } from '../azure/in-batches.ts';
-import { PictureCheck } from '../azure/picture-check.ts';
 import { definite, itemShape, type ResponseCall, ResponseReader, responseShape } from './response-reader.ts';
 
 /** The members of all events that matter: previews, finished items, whole responses, errors. */
@@ -46,20 +46,20 @@ type OpenEvent = {
   name: string;
   readonly members: Record<string, unknown>;
   /** How many images were complete when it began. */
-  readonly picturesBefore: number;
+  readonly imagesBefore: number;
   /** `undefined` as long as its data is blank. */
   isObject?: boolean | undefined;
   scanner?: JsonScanner;
-  preview?: PictureCheck;
+  preview?: ImageCheck;
   /** A preview has begun, of which nothing has come yet: an empty one is none. */
   isPreviewAhead?: boolean;
 };
 
-/** Reads the events of a streamed response. What an event says about itself may come after its picture. */
+/** Reads the events of a streamed response. What an event says about itself may come after its image. */
 export class ResponseStreamReader {
   readonly #call: ResponseCall;
   readonly #response: ResponseReader;
-  #event: OpenEvent = { name: '', members: {}, picturesBefore: 0 };
+  #event: OpenEvent = { name: '', members: {}, imagesBefore: 0 };
   /** The event that was the last one. */
   #end: string | undefined;
 
@@ -78,7 +78,7 @@ export class ResponseStreamReader {
     return inBatches(
       parts,
       (part) => this.#takePart(part),
-      // A picture that is complete counts as made: what breaks its event behind it must not take it along.
+      // An image that is complete counts as made: what breaks its event behind it must not take it along.
       ({ type }) => type === 'dispatch' || type === 'image-end',
     );
   }
@@ -105,7 +105,7 @@ export class ResponseStreamReader {
     if (!event.isObject) return;
     if (!event.scanner) {
       event.scanner = new JsonScanner(eventShape);
-      // The last event repeats the pictures that finished items have brought.
+      // The last event repeats the images that finished items have brought.
       this.#response.beginAgain();
     }
     for (const token of event.scanner.push(data)) yield* this.#take(token);
@@ -116,11 +116,11 @@ export class ResponseStreamReader {
     for (const token of event.scanner?.end() ?? []) yield* this.#take(token);
     const type = this.#type;
     const preview = event.preview && this.#endPreview(event.preview);
-    this.#event = { name: '', members: {}, picturesBefore: this.#response.pictures };
+    this.#event = { name: '', members: {}, imagesBefore: this.#response.images };
     if (!event.isObject) return;
     const { error, ...flat } = event.members;
-    const hasPicture = this.#response.pictures > event.picturesBefore;
-    if (!hasPicture && (type === 'error' || hasContent(error)))
+    const hasImage = this.#response.images > event.imagesBefore;
+    if (!hasImage && (type === 'error' || hasContent(error)))
       throw errorInSuccess(hasContent(error) ? error : flat, this.#call.parameter);
     if (preview) yield preview;
     if (String(type).startsWith(callEvents)) this.#response.noteCall();
@@ -144,7 +144,7 @@ export class ResponseStreamReader {
   /** A finished item is read as if it stood in the response's output, where it will stand in the end. */
   *#takeItem(token: ScanToken & { path: unknown }, rest: readonly (string | number)[]): Generator<ImageEvent> {
     if (!this.#mayBe(itemEvent)) return;
-    if (this.#event.preview) throw invalidResponse('an event holds two pictures');
+    if (this.#event.preview) throw invalidResponse('an event holds two images');
     yield* this.#response.take({ ...token, path: ['output', 0, ...rest] } as ScanToken);
   }
 
@@ -161,9 +161,9 @@ export class ResponseStreamReader {
   }
 
   *#beginPreview(): Generator<ImageEvent> {
-    if (this.#event.preview) throw invalidResponse('an event holds two pictures');
-    this.#event.preview = new PictureCheck();
-    yield { type: 'image', index: this.#response.pictures, isPartial: true };
+    if (this.#event.preview) throw invalidResponse('an event holds two images');
+    this.#event.preview = new ImageCheck();
+    yield { type: 'image', index: this.#response.images, isPartial: true };
   }
 
   /** By its data, or else by its `event:` line; empty as long as neither has said anything. */
@@ -175,12 +175,12 @@ export class ResponseStreamReader {
     return this.#type === type || this.#type === '';
   }
 
-  #endPreview(picture: PictureCheck): ImageEvent {
-    picture.judge();
+  #endPreview(image: ImageCheck): ImageEvent {
+    image.judge();
     const { partial_image_index: partialIndex } = this.#event.members;
     return {
       type: 'image-end',
-      index: this.#response.pictures,
+      index: this.#response.images,
       ...(typeof partialIndex === 'number' && { partialIndex }),
       facts: answerSummary(definite(this.#event.members)).facts ?? {},
     };

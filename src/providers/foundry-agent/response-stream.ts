@@ -4,12 +4,12 @@ import { unfinishedStream } from '../../upstream/paid-call-error.ts';
 import type { ResponseCall } from './response-reader.ts';
 import { ResponseStreamReader } from './response-stream-reader.ts';
 
-/** After its picture the chat model usually says a few words, which nobody waits for longer. */
+/** After its image the chat model usually says a few words, which nobody waits for longer. */
 const lastWordsMs = 5_000;
 
 /**
- * The pictures of a streamed response, previews included. Throws a GatewayError for an error event, for a response that
- * ends without a picture, and for a stream that ends before; a picture that is complete stays one, whatever follows it.
+ * The images of a streamed response, previews included. Throws a GatewayError for an error event, for a response that
+ * ends without an image, and for a stream that ends before; an image that is complete stays one, whatever follows it.
  * @param giveUp closes the body
  */
 export async function* responseStream(

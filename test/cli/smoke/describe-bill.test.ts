@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { describeBill } from '../../../src/cli/smoke/describe-bill.ts';
-import { costOfPictures } from '../../../src/domain/cost.ts';
+import { costOfImages } from '../../../src/domain/cost.ts';
 
-const bill = { cost: costOfPictures(0.0412, 1), currency: 'EUR', mayBeMore: false };
+const bill = { cost: costOfImages(0.0412, 1), currency: 'EUR', mayBeMore: false };
 
-describe('what a picture has cost', () => {
+describe('what an image has cost', () => {
   test('is told with what was counted', () => {
     const said = describeBill({ input_tokens: 12, output_tokens: 272 }, bill);
     expect(said).toBe('Azure has counted: input_tokens 12, output_tokens 272.\nThe cost is 0.0412 EUR.');

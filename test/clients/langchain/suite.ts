@@ -1,7 +1,7 @@
 import { DallEAPIWrapper } from '@langchain/openai';
 import { expect } from 'vitest';
 import { failure } from '../failure.ts';
-import { expectBase64, expectLink } from '../pictures.ts';
+import { expectBase64, expectLink } from '../images.ts';
 import { awkwardNames, expectOnePaid, expectPaid, gatewayKey, startRig } from '../rig.ts';
 import type { Suite } from '../suite.ts';
 
@@ -20,7 +20,7 @@ export const langchainSuite: Suite = {
     },
     async 'of gpt-image'() {
       const rig = await startRig();
-      const wrapper = tool(rig.url, { model: 'picture', dallEResponseFormat: 'b64_json' });
+      const wrapper = tool(rig.url, { model: 'image', dallEResponseFormat: 'b64_json' });
       await expectBase64(await wrapper.invoke('a cat'), '1024x1024');
       expectOnePaid(rig);
     },
@@ -34,7 +34,7 @@ export const langchainSuite: Suite = {
     },
     async 'of gpt-image'() {
       const rig = await startRig();
-      await expectLink(await tool(rig.url, { model: 'picture' }).invoke('a cat'), '1024x1024');
+      await expectLink(await tool(rig.url, { model: 'image' }).invoke('a cat'), '1024x1024');
       expectOnePaid(rig);
     },
   },

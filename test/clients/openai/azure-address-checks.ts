@@ -1,5 +1,5 @@
 import { expect } from 'vitest';
-import { expectBase64, inputPicture } from '../pictures.ts';
+import { expectBase64, inputImage } from '../images.ts';
 import { expectAzureImage, gatewayKey, startRig } from '../rig.ts';
 import type { OpenAIPackage } from './sdk.ts';
 
@@ -17,7 +17,7 @@ export function azureAddressChecks({ AzureOpenAI, toFile }: OpenAIPackage) {
     const client = connect(rig.url);
     const wanted = { prompt: 'a cat', ...request };
     const generated = await client.images.generate(wanted);
-    const image = await toFile(await inputPicture(), 'teal.png', { type: 'image/png' });
+    const image = await toFile(await inputImage(), 'teal.png', { type: 'image/png' });
     const edited = await client.images.edit({ ...wanted, image });
     for (const { data } of [generated, edited]) await expectBase64(data?.[0]?.b64_json, '1024x1024');
     expect(rig.calls[0]?.path).toBe(`${path}/generations?api-version=${apiVersion}`);

@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
 import { failure } from '../failure.ts';
-import { inputPicture } from '../pictures.ts';
+import { inputImage } from '../images.ts';
 import { expectPaid, startRig } from '../rig.ts';
 import type { Suite } from '../suite.ts';
 import type { OpenAIClient, Sdk } from './sdk.ts';
@@ -24,8 +24,7 @@ export function errorChecks(sdk: Sdk) {
     expectPaid(rig, { received, billed: 0, images: 0 });
   }
 
-  const generate = (client: OpenAIClient, prompt: string, model = 'picture') =>
-    client.images.generate({ model, prompt });
+  const generate = (client: OpenAIClient, prompt: string, model = 'image') => client.images.generate({ model, prompt });
 
   return {
     errors: {
@@ -33,7 +32,7 @@ export function errorChecks(sdk: Sdk) {
         expectFailure(
           errors.BadRequestError,
           { status: 400, code: 'invalid_value', type: 'invalid_request_error', param: 'n' },
-          (client) => client.images.generate({ model: 'picture', prompt: 'a cat', n: 11 }),
+          (client) => client.images.generate({ model: 'image', prompt: 'a cat', n: 11 }),
           { received: 0 },
         ),
       'an edit without a prompt': () =>
@@ -41,8 +40,8 @@ export function errorChecks(sdk: Sdk) {
           errors.BadRequestError,
           { status: 400, code: 'missing_required_parameter', type: 'invalid_request_error', param: 'prompt' },
           async (client) => {
-            const image = await errors.toFile(await inputPicture(), 'teal.png', { type: 'image/png' });
-            return client.images.edit({ model: 'picture', image } as never);
+            const image = await errors.toFile(await inputImage(), 'teal.png', { type: 'image/png' });
+            return client.images.edit({ model: 'image', image } as never);
           },
           { received: 0 },
         ),

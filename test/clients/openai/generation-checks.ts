@@ -1,5 +1,5 @@
 import { expect } from 'vitest';
-import { expectBase64, expectLink } from '../pictures.ts';
+import { expectBase64, expectLink } from '../images.ts';
 import { expectOnePaid, expectPaid, startRig } from '../rig.ts';
 import type { Suite } from '../suite.ts';
 import { collect } from './collect.ts';
@@ -10,7 +10,7 @@ export function generationChecks({ connect, streams }: Sdk) {
   const checks = {
     async base64() {
       const rig = await startRig();
-      const request = { model: 'picture', prompt: 'a cat', size: '1536x1024' } as const;
+      const request = { model: 'image', prompt: 'a cat', size: '1536x1024' } as const;
       const answer = await connect(rig.url).images.generate(request);
       await expectBase64(answer.data?.[0]?.b64_json, '1536x1024');
       expect(answer.usage?.total_tokens).toBeGreaterThan(0);
@@ -20,7 +20,7 @@ export function generationChecks({ connect, streams }: Sdk) {
     url: {
       async 'of gpt-image, hosted by the gateway'() {
         const rig = await startRig();
-        const request = { model: 'picture', prompt: 'a cat', response_format: 'url' } as const;
+        const request = { model: 'image', prompt: 'a cat', response_format: 'url' } as const;
         const answer = await connect(rig.url).images.generate(request);
         expect(answer.data?.[0]?.url?.startsWith(rig.url)).toBe(true);
         await expectLink(answer.data?.[0]?.url, '1024x1024');
@@ -37,7 +37,7 @@ export function generationChecks({ connect, streams }: Sdk) {
     several: {
       async 'of gpt-image, in one call'() {
         const rig = await startRig();
-        const answer = await connect(rig.url).images.generate({ model: 'picture', prompt: 'a cat', n: 3 });
+        const answer = await connect(rig.url).images.generate({ model: 'image', prompt: 'a cat', n: 3 });
         expect(answer.data).toHaveLength(3);
         for (const { b64_json } of answer.data ?? []) await expectBase64(b64_json, '1024x1024');
         expectPaid(rig, { received: 1, billed: 1, images: 3 });
@@ -55,7 +55,7 @@ export function generationChecks({ connect, streams }: Sdk) {
     async options() {
       const rig = await startRig();
       const answer = await connect(rig.url).images.generate({
-        model: 'picture',
+        model: 'image',
         prompt: 'a cat',
         size: '1024x1536',
         quality: 'low',
@@ -75,7 +75,7 @@ export function generationChecks({ connect, streams }: Sdk) {
 
 async function checkStream(connect: Sdk['connect']): Promise<void> {
   const rig = await startRig();
-  const request = { model: 'picture', prompt: 'a cat', stream: true, partial_images: 2 } as const;
+  const request = { model: 'image', prompt: 'a cat', stream: true, partial_images: 2 } as const;
   const events = await collect(await connect(rig.url).images.generate(request));
   expect(events.map(({ type }) => type)).toEqual([
     'image_generation.partial_image',

@@ -12,11 +12,11 @@ export function modelChecks({ package: errors, connect }: Sdk) {
       async list() {
         const { url } = await startRig();
         const ids = (await collect(connect(url).models.list())).map(({ id }) => id);
-        expect(ids).toEqual(['picture', ...awkwardNames, 'dall-e-3', 'gpt-image-1', 'azure-image']);
+        expect(ids).toEqual(['image', ...awkwardNames, 'dall-e-3', 'gpt-image-1', 'azure-image']);
       },
       async retrieve() {
         const { url } = await startRig();
-        for (const id of ['picture', ...awkwardNames]) {
+        for (const id of ['image', ...awkwardNames]) {
           expect(await connect(url).models.retrieve(id)).toMatchObject({ id, object: 'model' });
         }
       },

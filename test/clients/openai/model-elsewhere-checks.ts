@@ -1,4 +1,4 @@
-import { expectBase64, inputPicture } from '../pictures.ts';
+import { expectBase64, inputImage } from '../images.ts';
 import { expectAzureImage, gatewayKey, startRig } from '../rig.ts';
 import type { OpenAIClient, OpenAIPackage } from './sdk.ts';
 
@@ -7,7 +7,7 @@ export function modelElsewhereChecks({ OpenAI, toFile }: OpenAIPackage) {
   async function checkBoth(connect: (url: string) => OpenAIClient) {
     const rig = await startRig();
     const client = connect(rig.url);
-    const image = await toFile(await inputPicture(), 'teal.png', { type: 'image/png' });
+    const image = await toFile(await inputImage(), 'teal.png', { type: 'image/png' });
     const generated = await client.images.generate({ prompt: 'a cat' });
     const edited = await client.images.edit({ prompt: 'a hat', image });
     for (const { data } of [generated, edited]) await expectBase64(data?.[0]?.b64_json, '1024x1024');

@@ -5,7 +5,7 @@ import { expect } from 'vitest';
 import { scenarios } from '../../../simulator/scenarios.ts';
 import { temporaryDirectory } from '../../helpers/temporary-directory.ts';
 import { failure } from '../failure.ts';
-import { inputPicture } from '../pictures.ts';
+import { inputImage } from '../images.ts';
 import { type Rig, startRig } from '../rig.ts';
 import type { Suite } from '../suite.ts';
 import { collect } from './collect.ts';
@@ -18,7 +18,7 @@ const broken = ['409', 'reset-before-headers', 'reset', 'truncated-length', 'htm
 
 /** Checks that leaving early cancels, and that the SDK's own retries buy nothing twice. */
 export function moneyChecks({ package: sdk, connect, streams }: Sdk) {
-  const pictureFile = async () => sdk.toFile(await inputPicture(), 'teal.png', { type: 'image/png' });
+  const imageFile = async () => sdk.toFile(await inputImage(), 'teal.png', { type: 'image/png' });
 
   async function checkAbort(call: (client: OpenAIClient, signal: AbortSignal) => PromiseLike<unknown>) {
     const rig = await startRig({ lingerMs: 100 });
@@ -54,18 +54,16 @@ export function moneyChecks({ package: sdk, connect, streams }: Sdk) {
   return {
     abort: {
       generation: () =>
-        checkAbort((client, signal) =>
-          client.images.generate({ model: 'picture', prompt: 'simulate:hang' }, { signal }),
-        ),
+        checkAbort((client, signal) => client.images.generate({ model: 'image', prompt: 'simulate:hang' }, { signal })),
       edit: () =>
         checkAbort(async (client, signal) =>
-          client.images.edit({ model: 'picture', prompt: 'simulate:hang', image: await pictureFile() }, { signal }),
+          client.images.edit({ model: 'image', prompt: 'simulate:hang', image: await imageFile() }, { signal }),
         ),
       ...(streams && {
         async 'a stream after its first preview'() {
           const rig = await startRig();
           const request = {
-            model: 'picture',
+            model: 'image',
             prompt: 'simulate:stream-stall',
             stream: true,
             partial_images: 2,
@@ -82,23 +80,23 @@ export function moneyChecks({ package: sdk, connect, streams }: Sdk) {
     billedOnce: {
       generation: () =>
         checkScenarios([...tempting, ...broken], (client, prompt) =>
-          client.images.generate({ model: 'picture', prompt }),
+          client.images.generate({ model: 'image', prompt }),
         ),
       edit: () =>
         checkScenarios(tempting, async (client, prompt) =>
-          client.images.edit({ model: 'picture', prompt, image: await pictureFile() }),
+          client.images.edit({ model: 'image', prompt, image: await imageFile() }),
         ),
       async 'edit from a file stream'() {
         const path = join(await temporaryDirectory(), 'teal.png');
-        await writeFile(path, await inputPicture());
+        await writeFile(path, await inputImage());
         await checkScenarios(tempting, (client, prompt) =>
-          client.images.edit({ model: 'picture', prompt, image: createReadStream(path) }),
+          client.images.edit({ model: 'image', prompt, image: createReadStream(path) }),
         );
       },
       ...(streams && {
         stream: () =>
           checkScenarios([...tempting, 'stream-cut', 'stream-error-late'], async (client, prompt) =>
-            collect(await client.images.generate({ model: 'picture', prompt, stream: true, partial_images: 1 })),
+            collect(await client.images.generate({ model: 'image', prompt, stream: true, partial_images: 1 })),
           ),
       }),
     },
@@ -110,7 +108,7 @@ function isBilled(spelled: string): number {
   return scenarios.some(({ name, billed }) => billed && name === spelled) ? 1 : 0;
 }
 
-/** That the gateway itself was asked once for each picture: the SDK's retries did not even try. */
+/** That the gateway itself was asked once for each image: the SDK's retries did not even try. */
 function expectNoRepetition({ calls }: Rig, count: number): void {
   const retries = calls.map(({ headers }) => headers['x-stainless-retry-count']);
   expect(retries).toEqual(Array(count).fill('0'));

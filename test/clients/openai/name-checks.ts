@@ -1,4 +1,4 @@
-import { expectBase64, inputPicture } from '../pictures.ts';
+import { expectBase64, inputImage } from '../images.ts';
 import { awkwardNames, expectPaid, startRig } from '../rig.ts';
 import type { Sdk } from './sdk.ts';
 
@@ -16,7 +16,7 @@ export function nameChecks({ package: { toFile }, connect }: Sdk) {
     async 'the same for edits'() {
       const rig = await startRig();
       for (const model of awkwardNames) {
-        const image = await toFile(await inputPicture(), 'teal.png', { type: 'image/png' });
+        const image = await toFile(await inputImage(), 'teal.png', { type: 'image/png' });
         const answer = await connect(rig.url).images.edit({ model, prompt: 'a hat', image });
         await expectBase64(answer.data?.[0]?.b64_json, '1024x1024');
       }

@@ -11,7 +11,7 @@ import openai
 
 url = os.environ["GATEWAY_URL"]
 key = os.environ["GATEWAY_KEY"]
-pictures = os.environ["PICTURES"]
+images = os.environ["IMAGES"]
 awkward_names = json.loads(os.environ["AWKWARD_NAMES"])
 api_version = "2025-04-01-preview"
 
@@ -23,11 +23,11 @@ def connect(api_key=key, **options):
 
 
 def read(name):
-    with open(os.path.join(pictures, name), "rb") as file:
+    with open(os.path.join(images, name), "rb") as file:
         return file.read()
 
 
-def picture(name="teal.png"):
+def image(name="teal.png"):
     return (name, read(name), "image/png")
 
 
@@ -52,19 +52,19 @@ def expect_failure(kind, status, code, call, param=None):
 
 
 def check_base64():
-    answer = connect().images.generate(model="picture", prompt="a cat", size="1536x1024")
+    answer = connect().images.generate(model="image", prompt="a cat", size="1536x1024")
     expect_base64(answer.data[0], "1536x1024")
     assert answer.usage.total_tokens > 0
 
 
 def check_url():
-    answer = connect().images.generate(model="picture", prompt="a cat", response_format="url")
+    answer = connect().images.generate(model="image", prompt="a cat", response_format="url")
     with urllib.request.urlopen(answer.data[0].url) as file:
         expect_png(file.read())
 
 
 def check_several():
-    answer = connect().images.generate(model="picture", prompt="a cat", n=3)
+    answer = connect().images.generate(model="image", prompt="a cat", n=3)
     assert len(answer.data) == 3
     for item in answer.data:
         expect_base64(item)
@@ -72,13 +72,13 @@ def check_several():
 
 def check_options():
     answer = connect().images.generate(
-        model="picture", prompt="a cat", quality="low", output_format="jpeg", output_compression=50, user="somebody"
+        model="image", prompt="a cat", quality="low", output_format="jpeg", output_compression=50, user="somebody"
     )
     assert base64.b64decode(answer.data[0].b64_json)[:3] == b"\xff\xd8\xff"
 
 
 def check_stream():
-    stream = connect().images.generate(model="picture", prompt="a cat", stream=True, partial_images=2)
+    stream = connect().images.generate(model="image", prompt="a cat", stream=True, partial_images=2)
     expect_events(list(stream), "image_generation")
 
 
@@ -90,41 +90,41 @@ def expect_events(events, kind):
 
 
 def check_edit():
-    answer = connect().images.edit(model="picture", prompt="a hat", image=picture(), size="1536x1024")
+    answer = connect().images.edit(model="image", prompt="a hat", image=image(), size="1536x1024")
     expect_base64(answer.data[0], "1536x1024")
 
 
 def check_edit_several():
-    images = [picture("teal.png"), picture("coral.png")]
-    expect_base64(connect().images.edit(model="picture", prompt="a hat", image=images).data[0])
+    images = [image("teal.png"), image("coral.png")]
+    expect_base64(connect().images.edit(model="image", prompt="a hat", image=images).data[0])
 
 
 def check_mask():
-    mask = picture("mask.png")
-    expect_base64(connect().images.edit(model="picture", prompt="a hat", image=picture(), mask=mask).data[0])
+    mask = image("mask.png")
+    expect_base64(connect().images.edit(model="image", prompt="a hat", image=image(), mask=mask).data[0])
 
 
 def check_edit_stream():
     stream = connect().images.edit(
-        model="picture", prompt="a hat", image=picture(), stream=True, partial_images=2
+        model="image", prompt="a hat", image=image(), stream=True, partial_images=2
     )
     expect_events(list(stream), "image_edit")
 
 
 def check_edit_file():
-    with open(os.path.join(pictures, "teal.png"), "rb") as file:
-        expect_base64(connect().images.edit(model="picture", prompt="a hat", image=file).data[0])
+    with open(os.path.join(images, "teal.png"), "rb") as file:
+        expect_base64(connect().images.edit(model="image", prompt="a hat", image=file).data[0])
 
 
 def check_edit_bytes():
-    expect_base64(connect().images.edit(model="picture", prompt="a hat", image=read("teal.png")).data[0])
+    expect_base64(connect().images.edit(model="image", prompt="a hat", image=read("teal.png")).data[0])
 
 
 def check_errors():
     generate = connect().images.generate
     prompt = "a cat"
     expect_failure(
-        openai.BadRequestError, 400, "invalid_value", lambda: generate(model="picture", prompt=prompt, n=11), "n"
+        openai.BadRequestError, 400, "invalid_value", lambda: generate(model="image", prompt=prompt, n=11), "n"
     )
     unknown = "model_not_found" if sys.argv[1] == "OpenAI" else "DeploymentNotFound"
     expect_failure(
@@ -132,21 +132,21 @@ def check_errors():
     )
     wrong = connect("wrong").images.generate
     expect_failure(
-        openai.AuthenticationError, 401, "invalid_api_key", lambda: wrong(model="picture", prompt=prompt)
+        openai.AuthenticationError, 401, "invalid_api_key", lambda: wrong(model="image", prompt=prompt)
     )
     for name, kind, status, code in [
         ("429-ms-20", openai.RateLimitError, 429, "rate_limit_exceeded"),
         ("500", openai.InternalServerError, 502, "upstream_generation_failed"),
         ("moderation-blocked", openai.BadRequestError, 400, "moderation_blocked"),
     ]:
-        expect_failure(kind, status, code, lambda: generate(model="picture", prompt=f"simulate:{name}"))
+        expect_failure(kind, status, code, lambda: generate(model="image", prompt=f"simulate:{name}"))
 
 
 def check_billed_once():
     """Failures after which the package, left alone, would ask twice more; three of them are billed."""
     for name in ["429-ms-20", "503-busy-1", "500-html", "504", "reset-before-headers"]:
         try:
-            connect().images.generate(model="picture", prompt=f"simulate:{name}")
+            connect().images.generate(model="image", prompt=f"simulate:{name}")
         except openai.APIError:
             continue
         raise AssertionError(f"{name} succeeded")
@@ -154,8 +154,8 @@ def check_billed_once():
 
 def check_models():
     ids = [model.id for model in connect().models.list()]
-    assert ids[:3] == ["picture", *awkward_names], ids
-    for name in ["picture", *awkward_names]:
+    assert ids[:3] == ["image", *awkward_names], ids
+    for name in ["image", *awkward_names]:
         assert connect().models.retrieve(name).id == name
     expect_failure(
         openai.NotFoundError, 404, "model_not_found", lambda: connect().models.retrieve("no body/knows"), "model"
@@ -165,26 +165,26 @@ def check_models():
 def check_names():
     for name in awkward_names:
         expect_base64(connect().images.generate(model=name, prompt="a cat").data[0])
-        expect_base64(connect().images.edit(model=name, prompt="a hat", image=picture()).data[0])
+        expect_base64(connect().images.edit(model=name, prompt="a hat", image=image()).data[0])
 
 
 def check_azure_deployment():
     client = connect(azure_deployment="azure-image")
     expect_base64(client.images.generate(prompt="a cat", model="ignored").data[0])
-    expect_base64(client.images.edit(prompt="a hat", image=picture()).data[0])
+    expect_base64(client.images.edit(prompt="a hat", image=image()).data[0])
 
 
 def check_azure_base_url():
     base_url = f"{url}/openai/deployments/azure-image"
     client = openai.AzureOpenAI(base_url=base_url, api_key=key, api_version=api_version)
     expect_base64(client.images.generate(prompt="a cat").data[0])
-    expect_base64(client.images.edit(prompt="a hat", image=picture()).data[0])
+    expect_base64(client.images.edit(prompt="a hat", image=image()).data[0])
 
 
 def check_azure_token():
     client = openai.AzureOpenAI(azure_endpoint=url, azure_ad_token_provider=lambda: key, api_version=api_version)
     expect_base64(client.images.generate(model="azure-image", prompt="a cat").data[0])
-    expect_base64(client.images.edit(model="azure-image", prompt="a hat", image=picture()).data[0])
+    expect_base64(client.images.edit(model="azure-image", prompt="a hat", image=image()).data[0])
 
 
 globals()[f"check_{sys.argv[2]}"]()

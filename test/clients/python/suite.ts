@@ -6,19 +6,19 @@ import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { expect, inject, onTestFinished } from 'vitest';
 import { temporaryDirectory } from '../../helpers/temporary-directory.ts';
-import { inputMask, inputPicture } from '../pictures.ts';
+import { inputImage, inputMask } from '../images.ts';
 import { awkwardNames, expectAzureImage, expectOnePaid, expectPaid, gatewayKey, type Rig, startRig } from '../rig.ts';
 import type { Check, Suite } from '../suite.ts';
 import { expectUploaded } from '../uploads.ts';
 import { packagesDirectory } from './packages-directory.ts';
 
 type ClassName = 'OpenAI' | 'AzureOpenAI';
-type Picture = keyof typeof inputs;
+type Image = keyof typeof inputs;
 
 const program = fileURLToPath(new URL('checks.py', import.meta.url));
 const inputs = {
-  teal: () => inputPicture('teal'),
-  coral: () => inputPicture('coral'),
+  teal: () => inputImage('teal'),
+  coral: () => inputImage('coral'),
   mask: () => inputMask(),
 };
 
@@ -65,15 +65,15 @@ function paid(received: number, billed: number, images: number) {
   return (rig: Rig) => expectPaid(rig, { received, billed, images });
 }
 
-function uploaded(images: readonly Picture[], mask?: Picture) {
+function uploaded(images: readonly Image[], mask?: Image) {
   return async (rig: Rig) => {
-    const pictures = await Promise.all(images.map((image) => inputs[image]()));
-    expectUploaded(rig, pictures, mask && (await inputs[mask]()));
+    const madeImages = await Promise.all(images.map((image) => inputs[image]()));
+    expectUploaded(rig, madeImages, mask && (await inputs[mask]()));
     expectOnePaid(rig);
   };
 }
 
-/** A directory with the pictures that may be edited. */
+/** A directory with the images that may be edited. */
 async function writeInputs(): Promise<string> {
   const directory = await temporaryDirectory();
   for (const [name, draw] of Object.entries(inputs)) await writeFile(join(directory, `${name}.png`), await draw());
@@ -89,7 +89,7 @@ async function runCheck(className: ClassName, name: string, { url }: Rig): Promi
     PYTHONDONTWRITEBYTECODE: '1',
     GATEWAY_URL: url,
     GATEWAY_KEY: gatewayKey,
-    PICTURES: await writeInputs(),
+    IMAGES: await writeInputs(),
     AWKWARD_NAMES: JSON.stringify(awkwardNames),
   };
   const child = spawn('python3', [program, className, name], { env: variables, stdio: ['ignore', 'ignore', 'pipe'] });

@@ -1,7 +1,7 @@
 import { expect } from 'vitest';
 import { failure } from '../failure.ts';
+import { expectBase64, expectLink } from '../images.ts';
 import { packages } from '../openai/sdk.ts';
-import { expectBase64, expectLink } from '../pictures.ts';
 import { expectAzureImage, expectOnePaid, expectPaid, gatewayKey, type Rig, startRig } from '../rig.ts';
 import type { Suite } from '../suite.ts';
 

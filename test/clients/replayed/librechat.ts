@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
+import { expectBase64, inputImage } from '../images.ts';
 import { packages } from '../openai/sdk.ts';
-import { expectBase64, inputPicture } from '../pictures.ts';
 import { expectAzureImage, expectOnePaid, gatewayKey, type Rig, startRig } from '../rig.ts';
 import type { Suite } from '../suite.ts';
 import { expectUploaded } from '../uploads.ts';
@@ -22,7 +22,7 @@ const wanted = {
 
 const azurePath = '/openai/deployments/azure-image';
 
-/** It makes pictures by the node SDK. */
+/** It makes images by the node SDK. */
 const generate = ({ url }: Rig, request: object = {}) =>
   new packages[7].OpenAI({ baseURL: `${url}/v1`, apiKey: gatewayKey }).images.generate({ ...wanted, ...request });
 
@@ -37,7 +37,7 @@ async function edit(address: string, headers: Record<string, string>, images: re
 
 async function checkEdit(colours: readonly string[], address: (rig: Rig) => string, headers: Record<string, string>) {
   const rig = await startRig();
-  const images = await Promise.all(colours.map((colour) => inputPicture(colour)));
+  const images = await Promise.all(colours.map((colour) => inputImage(colour)));
   const answer = await edit(address(rig), headers, images);
   expect(answer.status).toBe(200);
   await expectBase64((await readAnswer(answer)).data[0]?.b64_json, '1024x1024');
@@ -70,7 +70,7 @@ export const librechatSuite: Suite = {
 
   async errors() {
     const { url } = await startRig();
-    const answer = await edit(`${url}/v1`, { authorization: 'Bearer wrong' }, [await inputPicture()]);
+    const answer = await edit(`${url}/v1`, { authorization: 'Bearer wrong' }, [await inputImage()]);
     expect(answer.status).toBe(401);
     expect(await answer.json()).toMatchObject({ error: { code: 'invalid_api_key' } });
   },

@@ -1,5 +1,5 @@
 import { expect } from 'vitest';
-import { expectBase64, expectLink, inputPicture } from '../pictures.ts';
+import { expectBase64, expectLink, inputImage } from '../images.ts';
 import { awkwardNames, expectOnePaid, expectPaid, gatewayKey, type Rig, startRig } from '../rig.ts';
 import type { Suite } from '../suite.ts';
 import { expectUploaded } from '../uploads.ts';
@@ -7,21 +7,21 @@ import { postJson, readAnswer } from './images-answer.ts';
 
 const authorization = { Authorization: `Bearer ${gatewayKey}` };
 
-/** Whom the picture is for; it can be told to send this along. */
+/** Whom the image is for; it can be told to send this along. */
 const userHeaders = { 'X-OpenWebUI-User-Name': 'Some%20Body', 'X-OpenWebUI-User-Id': 'u-1' };
 
 /** It asks for base64, unless the model's name looks like one that has nothing else. */
 const formatFor = (model: string) => (/^gpt-image/.test(model) ? {} : { response_format: 'b64_json' });
 
-/** What it sends to make pictures; `extra` are parameters that its operator has set. */
+/** What it sends to make images; `extra` are parameters that its operator has set. */
 function generate({ url }: Rig, request: Record<string, unknown> & { model?: string } = {}) {
-  const { model = 'picture', prompt = 'a cat', n = 1, size = '512x512', ...extra } = request;
+  const { model = 'image', prompt = 'a cat', n = 1, size = '512x512', ...extra } = request;
   const body = { model, prompt, n, size, ...formatFor(model), ...extra };
   return postJson(`${url}/v1/images/generations`, { ...authorization, ...userHeaders }, body);
 }
 
 /** What it sends to edit them. */
-function edit({ url }: Rig, images: readonly Buffer[], { model = 'picture', n = 1, ...extra } = {}) {
+function edit({ url }: Rig, images: readonly Buffer[], { model = 'image', n = 1, ...extra } = {}) {
   const form = new FormData();
   const fields = { model, prompt: 'a hat', n, size: '1024x1024', background: 'auto', ...formatFor(model), ...extra };
   for (const [name, value] of Object.entries(fields)) form.append(name, String(value));
@@ -81,25 +81,25 @@ export const openWebuiSuite: Suite = {
   },
 
   edit: {
-    async 'one picture'() {
+    async 'one image'() {
       const rig = await startRig();
-      const picture = await inputPicture();
-      await expectShown(await edit(rig, [picture]), '1024x1024');
-      expectUploaded(rig, [picture]);
+      const made = await inputImage();
+      await expectShown(await edit(rig, [made]), '1024x1024');
+      expectUploaded(rig, [made]);
       expectOnePaid(rig);
     },
-    async 'three pictures of it, of a model whose name begins with gpt-image'() {
+    async 'three images of it, of a model whose name begins with gpt-image'() {
       const rig = await startRig();
-      await expectShown(await edit(rig, [await inputPicture()], { model: 'gpt-image-1', n: 3 }), '1024x1024', 3);
+      await expectShown(await edit(rig, [await inputImage()], { model: 'gpt-image-1', n: 3 }), '1024x1024', 3);
       expectPaid(rig, { received: 1, billed: 1, images: 3 });
     },
   },
 
   async editSeveral() {
     const rig = await startRig();
-    const pictures = await Promise.all(['teal', 'coral'].map((colour) => inputPicture(colour)));
-    await expectShown(await edit(rig, pictures), '1024x1024');
-    expectUploaded(rig, pictures);
+    const madeImages = await Promise.all(['teal', 'coral'].map((colour) => inputImage(colour)));
+    await expectShown(await edit(rig, madeImages), '1024x1024');
+    expectUploaded(rig, madeImages);
     expectOnePaid(rig);
   },
 
@@ -127,7 +127,7 @@ export const openWebuiSuite: Suite = {
     },
     async 'an api-version behind the address'() {
       const rig = await startRig();
-      const body = { model: 'picture', prompt: 'a cat', n: 1, size: '512x512', response_format: 'b64_json' };
+      const body = { model: 'image', prompt: 'a cat', n: 1, size: '512x512', response_format: 'b64_json' };
       const address = `${rig.url}/v1/images/generations?api-version=2025-04-01-preview`;
       await expectShown(await postJson(address, authorization, body), '1024x1024');
       expectOnePaid(rig);

@@ -1,5 +1,5 @@
 import { expect } from 'vitest';
-import { expectBase64, expectLink } from '../pictures.ts';
+import { expectBase64, expectLink } from '../images.ts';
 import { expectAzureImage, expectOnePaid, expectPaid, gatewayKey, type Rig, startRig } from '../rig.ts';
 import type { Suite } from '../suite.ts';
 import { postJson, readAnswer } from './images-answer.ts';
@@ -36,7 +36,7 @@ async function expectUsed(answer: Response, size: string, count = 1, format = 'p
 export const proActionsSuite: Suite = {
   async base64() {
     const rig = await startRig();
-    await expectUsed(await viaAzure(rig, 'picture', { size: '1536x1024' }), '1536x1024');
+    await expectUsed(await viaAzure(rig, 'image', { size: '1536x1024' }), '1536x1024');
     expectOnePaid(rig);
   },
 
@@ -49,7 +49,7 @@ export const proActionsSuite: Suite = {
 
   async several() {
     const rig = await startRig();
-    await expectUsed(await viaAzure(rig, 'picture', { n: 3 }), '1024x1024', 3);
+    await expectUsed(await viaAzure(rig, 'image', { n: 3 }), '1024x1024', 3);
     expectPaid(rig, { received: 1, billed: 1, images: 3 });
   },
 
@@ -57,7 +57,7 @@ export const proActionsSuite: Suite = {
     async 'of gpt-image'() {
       const rig = await startRig();
       const options = { output_format: 'jpeg', background: 'opaque', user: 'somebody' };
-      await expectUsed(await viaAzure(rig, 'picture', options), '1024x1024', 1, 'jpeg');
+      await expectUsed(await viaAzure(rig, 'image', options), '1024x1024', 1, 'jpeg');
       expect(rig.paidCalls()[0]?.body).toMatchObject(options);
       expectOnePaid(rig);
     },
@@ -70,7 +70,7 @@ export const proActionsSuite: Suite = {
     },
     async 'and a seed, which the deployment does not have'() {
       const rig = await startRig();
-      const answer = await viaAzure(rig, 'picture', { output_format: 'png', seed: 7 });
+      const answer = await viaAzure(rig, 'image', { output_format: 'png', seed: 7 });
       expect(answer.headers.get('x-gateway-adapted')).toBe('seed=removed');
       await expectUsed(answer, '1024x1024');
       expectOnePaid(rig);
@@ -93,7 +93,7 @@ export const proActionsSuite: Suite = {
   addresses: {
     async 'Azure form, with the name of another model in the body'() {
       const rig = await startRig();
-      await expectUsed(await viaAzure(rig, 'picture', { model: 'dall-e-3' }), '1024x1024');
+      await expectUsed(await viaAzure(rig, 'image', { model: 'dall-e-3' }), '1024x1024');
       expect(rig.simulator.ledger.counts().billedByDeployment).toEqual({ 'gpt-image-2': 1 });
     },
     async 'Azure form, of another model than the default one'() {

@@ -1,7 +1,7 @@
 import { APICallError, generateImage, type ImageModel, RetryError } from 'ai';
 import { expect } from 'vitest';
 import { failure } from '../failure.ts';
-import { expectPicture, inputMask, inputPicture } from '../pictures.ts';
+import { expectImage, inputImage, inputMask } from '../images.ts';
 import { awkwardNames, expectOnePaid, expectPaid, startRig } from '../rig.ts';
 import type { Suite } from '../suite.ts';
 import { expectUploaded } from '../uploads.ts';
@@ -12,7 +12,7 @@ export type Provider = {
   model(url: string, name: string, apiKey?: string): ImageModel;
   /** Low quality, JPEG and the user `somebody`, as this provider is told. */
   readonly options: Record<string, Record<string, string>>;
-  /** How many pictures it asks for in one call, by the model's name. */
+  /** How many images it asks for in one call, by the model's name. */
   readonly imagesPerCall: Readonly<Record<string, number>>;
 };
 
@@ -21,12 +21,12 @@ export function imageChecks({ model, options, imagesPerCall }: Provider) {
   async function checkEdit(images: readonly Buffer[], mask?: Buffer) {
     const rig = await startRig();
     const { image } = await generateImage({
-      model: model(rig.url, 'picture'),
+      model: model(rig.url, 'image'),
       prompt: { images: [...images], text: 'put a hat on it', ...(mask && { mask }) },
       size: '1536x1024',
       providerOptions: options,
     });
-    await expectPicture(image.uint8Array, '1536x1024', 'jpeg');
+    await expectImage(image.uint8Array, '1536x1024', 'jpeg');
     expectUploaded(rig, images, mask);
     expectOnePaid(rig);
   }
@@ -34,7 +34,7 @@ export function imageChecks({ model, options, imagesPerCall }: Provider) {
   async function checkName(name: string) {
     const rig = await startRig();
     const { image } = await generateImage({ model: model(rig.url, name), prompt: 'a cat' });
-    await expectPicture(image.uint8Array, '1024x1024');
+    await expectImage(image.uint8Array, '1024x1024');
     expectOnePaid(rig);
   }
 
@@ -42,12 +42,12 @@ export function imageChecks({ model, options, imagesPerCall }: Provider) {
     async base64() {
       const rig = await startRig();
       const { image } = await generateImage({
-        model: model(rig.url, 'picture'),
+        model: model(rig.url, 'image'),
         prompt: 'a cat',
         size: '1536x1024',
       });
       expect(image.mediaType).toBe('image/png');
-      await expectPicture(image.uint8Array, '1536x1024');
+      await expectImage(image.uint8Array, '1536x1024');
       expectOnePaid(rig);
     },
 
@@ -58,7 +58,7 @@ export function imageChecks({ model, options, imagesPerCall }: Provider) {
           const rig = await startRig();
           const { images } = await generateImage({ model: model(rig.url, name), prompt: 'a cat', n: 3 });
           expect(images).toHaveLength(3);
-          for (const { uint8Array } of images) await expectPicture(uint8Array, '1024x1024');
+          for (const { uint8Array } of images) await expectImage(uint8Array, '1024x1024');
           const billed = Math.ceil(3 / most);
           expectPaid(rig, { received: billed, billed, images: 3 });
         },
@@ -68,33 +68,31 @@ export function imageChecks({ model, options, imagesPerCall }: Provider) {
     async options() {
       const rig = await startRig();
       const { image } = await generateImage({
-        model: model(rig.url, 'picture'),
+        model: model(rig.url, 'image'),
         prompt: 'a cat',
         providerOptions: options,
       });
       expect(image.mediaType).toBe('image/jpeg');
-      await expectPicture(image.uint8Array, '1024x1024', 'jpeg');
+      await expectImage(image.uint8Array, '1024x1024', 'jpeg');
       expect(rig.paidCalls()[0]?.body).toMatchObject({ quality: 'low', output_format: 'jpeg', user: 'somebody' });
       expectOnePaid(rig);
     },
 
-    edit: async () => checkEdit([await inputPicture()]),
-    editSeveral: async () => checkEdit([await inputPicture('teal'), await inputPicture('coral')]),
-    mask: async () => checkEdit([await inputPicture()], await inputMask()),
+    edit: async () => checkEdit([await inputImage()]),
+    editSeveral: async () => checkEdit([await inputImage('teal'), await inputImage('coral')]),
+    mask: async () => checkEdit([await inputImage()], await inputMask()),
 
     errors: {
       async 'a refused value, with the gateway’s message'() {
         const rig = await startRig();
-        const error = await failure(
-          generateImage({ model: model(rig.url, 'picture'), prompt: 'a cat', size: '17x17' }),
-        );
+        const error = await failure(generateImage({ model: model(rig.url, 'image'), prompt: 'a cat', size: '17x17' }));
         expect(APICallError.isInstance(error)).toBe(true);
         expect(error).toMatchObject({ statusCode: 400, message: expect.stringContaining('size') });
         expectPaid(rig, { received: 0, billed: 0, images: 0 });
       },
       async 'a wrong key'() {
         const rig = await startRig();
-        const error = await failure(generateImage({ model: model(rig.url, 'picture', 'wrong'), prompt: 'a cat' }));
+        const error = await failure(generateImage({ model: model(rig.url, 'image', 'wrong'), prompt: 'a cat' }));
         expect(error).toMatchObject({ statusCode: 401, message: expect.stringContaining('key') });
       },
       async 'a model that does not exist'() {
@@ -104,13 +102,13 @@ export function imageChecks({ model, options, imagesPerCall }: Provider) {
       },
       async 'a prompt that moderation refuses'() {
         const rig = await startRig();
-        const call = generateImage({ model: model(rig.url, 'picture'), prompt: 'simulate:moderation-blocked' });
+        const call = generateImage({ model: model(rig.url, 'image'), prompt: 'simulate:moderation-blocked' });
         expect(await failure(call)).toMatchObject({ statusCode: 400, isRetryable: false });
         expectPaid(rig, { received: 1, billed: 0, images: 0 });
       },
       async 'too many requests, after its retries'() {
         const rig = await startRig();
-        const call = generateImage({ model: model(rig.url, 'picture'), prompt: 'simulate:429-ms-20' });
+        const call = generateImage({ model: model(rig.url, 'image'), prompt: 'simulate:429-ms-20' });
         const error = await failure(call);
         expect(RetryError.isInstance(error)).toBe(true);
         expect((error as RetryError).lastError).toMatchObject({ statusCode: 429 });
@@ -122,7 +120,7 @@ export function imageChecks({ model, options, imagesPerCall }: Provider) {
       const rig = await startRig({ lingerMs: 100 });
       const controller = new AbortController();
       const call = generateImage({
-        model: model(rig.url, 'picture'),
+        model: model(rig.url, 'image'),
         prompt: 'simulate:hang',
         abortSignal: controller.signal,
       });

@@ -3,7 +3,7 @@ import { createOpenAI } from '@ai-sdk/openai';
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
 import { generateImage } from 'ai';
 import { expect } from 'vitest';
-import { expectPicture } from '../pictures.ts';
+import { expectImage } from '../images.ts';
 import { expectOnePaid, gatewayKey, startRig } from '../rig.ts';
 import type { Suite } from '../suite.ts';
 import { imageChecks } from './image-checks.ts';
@@ -15,7 +15,7 @@ const openai = (url: string, apiKey = gatewayKey) => createOpenAI({ baseURL: `${
 export const aiOpenaiSuite: Suite = imageChecks({
   model: (url, name, apiKey) => openai(url, apiKey).image(name),
   options: { openai: camelCase },
-  imagesPerCall: { picture: 1, 'gpt-image-1': 10 },
+  imagesPerCall: { image: 1, 'gpt-image-1': 10 },
 });
 
 const azure = (url: string, apiKey = gatewayKey) => createAzure({ baseURL: `${url}/openai/v1`, apiKey });
@@ -23,14 +23,14 @@ const azure = (url: string, apiKey = gatewayKey) => createAzure({ baseURL: `${ur
 const azureChecks = imageChecks({
   model: (url, name, apiKey) => azure(url, apiKey).image(name),
   options: { openai: camelCase },
-  imagesPerCall: { picture: 1, 'gpt-image-1': 10 },
+  imagesPerCall: { image: 1, 'gpt-image-1': 10 },
 });
 
 const deploymentChecks = imageChecks({
   model: (url, name, apiKey = gatewayKey) =>
     createAzure({ baseURL: `${url}/openai`, apiKey, useDeploymentBasedUrls: true }).image(name),
   options: { openai: camelCase },
-  imagesPerCall: { picture: 1, 'gpt-image-1': 10 },
+  imagesPerCall: { image: 1, 'gpt-image-1': 10 },
 });
 
 export const aiAzureSuite: Suite = {
@@ -53,16 +53,16 @@ export const aiCompatibleSuite: Suite = {
   ...imageChecks({
     model: (url, name, apiKey) => compatible(url, apiKey).imageModel(name),
     options: { gateway: { quality: 'low', output_format: 'jpeg', user: 'somebody' } },
-    imagesPerCall: { picture: 10, 'gpt-image-1': 10 },
+    imagesPerCall: { image: 10, 'gpt-image-1': 10 },
   }),
   async url() {
     const rig = await startRig();
     const { image } = await generateImage({
-      model: compatible(rig.url).imageModel('picture'),
+      model: compatible(rig.url).imageModel('image'),
       prompt: 'a cat',
       providerOptions: { gateway: { response_format: 'url' } },
     });
-    await expectPicture(image.uint8Array, '1024x1024');
+    await expectImage(image.uint8Array, '1024x1024');
     expect(rig.calls.map(({ method }) => method)).toEqual(['POST', 'GET']);
     expectOnePaid(rig);
   },

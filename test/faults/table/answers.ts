@@ -1,5 +1,5 @@
 import { gzipSync } from 'node:zlib';
-import { tinyPng } from '../../fixtures/pictures.ts';
+import { tinyPng } from '../../fixtures/images.ts';
 import { imageCall, pending, responseOf } from '../agent-wire.ts';
 import { jsonReply, message, reply } from '../http-text.ts';
 import {
@@ -21,7 +21,7 @@ import type { Fault } from './fault.ts';
 import { atEnd, instead, json, lasting, lostJobs } from './playing.ts';
 
 const eventStream = { 'content-type': 'text/event-stream' };
-const noPicture = Buffer.from('upstream-text-canary and no image').toString('base64');
+const noImage = Buffer.from('upstream-text-canary and no image').toString('base64');
 const emptyData = { created: 1, data: [], status: 'succeeded' };
 const emptyCall = responseOf([imageCall(null)]);
 const cutPng = Buffer.from(tinyPng, 'base64').subarray(0, 48).toString('base64');
@@ -63,7 +63,7 @@ export const uselessAnswers: readonly Fault[] = [
   {
     number: 34,
     name: 'base64 that is no image',
-    play: (mode) => ({ result: reply(200, carrierOf(mode).headers, carrierOf(mode, noPicture).body) }),
+    play: (mode) => ({ result: reply(200, carrierOf(mode).headers, carrierOf(mode, noImage).body) }),
     told: expected.invalid,
     exceptions: { C: { told: expected.resultLost, timeoutMs: lasting } },
   },

@@ -18,7 +18,7 @@ function begin({ headers, body }: Carrier, until: number, framing: Framing): Ste
   return write(Buffer.concat([Buffer.from(head(200, { ...headers, 'content-length': String(body.length) })), sent]));
 }
 
-/** A fault in the body, before its picture can be judged and in the middle of it. */
+/** A fault in the body, before its image can be judged and in the middle of it. */
 function inBody(
   number: number,
   name: string,
@@ -29,7 +29,7 @@ function inBody(
     readonly timeoutMs?: number;
   },
 ): Fault[] {
-  const { told, lateInC = expected.torn, timeoutMs } = how;
+  const { told, lateInC = expected.truncated, timeoutMs } = how;
   const common = { number, ...(timeoutMs !== undefined && { timeoutMs }) };
   // What travels in a GET is late only behind its job, and else retried until the deadline.
   const isLate = timeoutMs !== undefined;
@@ -47,12 +47,12 @@ function inBody(
     },
     {
       ...common,
-      name: `${name}, in the middle of the picture`,
+      name: `${name}, in the middle of the image`,
       play: onCarrier((carrier) => steps(carrier, carrier.late)),
-      told: expected.torn,
+      told: expected.truncated,
       exceptions: {
         C: { told: lateInC, ...job },
-        'agent-background': { told: expected.torn, ...(isLate && job) },
+        'agent-background': { told: expected.truncated, ...(isLate && job) },
       },
     },
   ];

@@ -8,9 +8,9 @@ export type Expected = {
   readonly param?: string;
   readonly shouldRetry?: 'false';
   readonly retryAfterMs?: number;
-  /** The picture that the caller has at the end, and how many of it, unless it gets as many as the mode asks for. */
-  readonly picture?: 'whole' | 'cut';
-  readonly pictures?: number;
+  /** The image that the caller has at the end, and how many of it, unless it gets as many as the mode asks for. */
+  readonly image?: 'whole' | 'cut';
+  readonly images?: number;
   /** How often a client that repeats by itself has called in the end; once, if left out. */
   readonly sdkCalls?: number;
   /** Paid calls that were begun, arrived completely, and would be billed. */
@@ -62,7 +62,7 @@ export const expected = {
     attempts: 2,
     received: 2,
   },
-  /** The chat model was paid for its words, and no picture is billed. */
+  /** The chat model was paid for its words, and no image is billed. */
   noImage: { status: 502, code: 'upstream_no_image', end: 'failed', ...final, ...notBilled },
   /** A limit has cut the chat model's work, and would cut it again. */
   incomplete: { status: 502, code: 'upstream_generation_failed', end: 'failed', ...final, ...notBilled },
@@ -70,8 +70,8 @@ export const expected = {
   moderationBlocked: { status: 400, code: 'moderation_blocked', end: 'refused', ...notBilled },
   imageRefused: { status: 400, code: 'invalid_image_file', end: 'refused', ...notBilled },
   valueRefused: { status: 400, code: 'invalid_value', end: 'refused', ...notBilled },
-  /** Ours: torn, or in an event stream ended with an `error` event. */
-  torn: { status: 200, code: 'upstream_outcome_unknown', end: 'torn', ...billed },
-  done: { status: 200, picture: 'whole', end: 'delivered', ...billed },
-  doneCut: { status: 200, picture: 'cut', end: 'delivered', ...billed },
+  /** Ours: truncated, or in an event stream ended with an `error` event. */
+  truncated: { status: 200, code: 'upstream_outcome_unknown', end: 'truncated', ...billed },
+  done: { status: 200, image: 'whole', end: 'delivered', ...billed },
+  doneCut: { status: 200, image: 'cut', end: 'delivered', ...billed },
 } as const satisfies Record<string, Expected>;

@@ -1,4 +1,4 @@
-import { tinyPng } from '../../fixtures/pictures.ts';
+import { tinyPng } from '../../fixtures/images.ts';
 import { drawn, imageCall, pending, responseId, responseOf } from '../agent-wire.ts';
 import { errorReply, head, jsonReply, reply } from '../http-text.ts';
 import { carrierOf, later, queued } from '../modes.ts';
@@ -90,7 +90,7 @@ const early = (): Buffer => {
 const passingPolls: readonly Fault[] = [
   ...passing('queued', () => jsonReply(200, pending('queued'), soon)),
   ...passing('in_progress', () => jsonReply(200, pending('in_progress'), soon)),
-  ...passing('in_progress, with a call that has no picture yet', () =>
+  ...passing('in_progress, with a call that has no image yet', () =>
     jsonReply(200, pending('in_progress', { output: [imageCall(null, { status: 'generating' })] }), soon),
   ),
   ...passing('408', () => reply(408, soon, '')),
@@ -99,7 +99,7 @@ const passingPolls: readonly Fault[] = [
   ...passing('502 as HTML', () => reply(502, { ...html, ...soon }, '<h1>upstream-text-canary</h1>')),
   ...passing('503 busy', () => errorReply(503, { code: 'busy' }, soon)),
   ...passing('a reset', () => [reset]),
-  then('FIN before the picture', () => [write(Buffer.concat([Buffer.from(head(200, json)), early()])), fin]),
+  then('FIN before the image', () => [write(Buffer.concat([Buffer.from(head(200, json)), early()])), fin]),
 ];
 
 const foreignPolls: readonly Fault[] = [

@@ -1,4 +1,4 @@
-import { otherPng, tinyPng } from '../../fixtures/pictures.ts';
+import { otherPng, tinyPng } from '../../fixtures/images.ts';
 import {
   agentEvent,
   agentEvents,
@@ -40,7 +40,7 @@ const preview = previewEvent(tinyPng);
 const item = itemEvent();
 const last = lastEvent();
 const good = agentEvents(tinyPng);
-const { done, torn, unknown } = expected;
+const { done, truncated, unknown } = expected;
 
 const flatError = (code: string): string =>
   agentEvent('error', { code, message: 'upstream-text-canary', param: null, sequence_number: 5 });
@@ -56,14 +56,14 @@ const spelled = (name: string, error: (code: string) => string): readonly Fault[
   streamed(`${name} of a rate limit`, () => events(opening, error('rate_limit_exceeded')), expected.limited),
   streamed(`${name} of content`, () => events(opening, error('moderation_blocked')), expected.moderationBlocked),
   streamed(`${name} behind a preview`, () => events(opening, preview, error('server_error')), {
-    ...torn,
+    ...truncated,
     code: 'upstream_generation_failed',
   }),
   streamed(`${name} of content behind a preview`, () => events(preview, error('image_content_policy_violation')), {
-    ...torn,
+    ...truncated,
     code: 'content_policy_violation',
   }),
-  streamed(`${name} behind the picture`, () => events(opening, preview, item, error('server_error')), done),
+  streamed(`${name} behind the image`, () => events(opening, preview, item, error('server_error')), done),
 ];
 
 const errors: readonly Fault[] = [
@@ -78,22 +78,22 @@ const besidePreview = previewEvent(tinyPng, { error: { code: 'server_error', mes
 const ends: readonly Fault[] = [
   streamed('EOF behind the opening', () => events(opening), unknown),
   streamed('close behind the opening', () => unframed(opening), unknown),
-  streamed('EOF behind a preview', () => events(opening, preview), torn),
-  streamed('close behind a preview', () => unframed(opening, preview), torn),
+  streamed('EOF behind a preview', () => events(opening, preview), truncated),
+  streamed('close behind a preview', () => unframed(opening, preview), truncated),
   streamed('EOF behind comments only', () => events(': one\n\n: two\n\n'), unknown),
   streamed('EOF behind [DONE] only', () => events('data: [DONE]\n\n'), unknown),
   streamed('words behind a preview', () => events(opening, preview, lastEvent(responseOf([words]))), {
-    ...torn,
+    ...truncated,
     code: 'upstream_invalid_response',
   }),
   streamed('comments for ever', () => commentsFor(4_000), expected.late, { timeoutMs: hurried }),
   streamed('silence behind the opening', () => [begun(opening)], expected.late, { timeoutMs: hurried }),
-  streamed('silence before the picture', () => [begun(opening), wait(1_500), write(chunk(item + last)), fin], done, {
+  streamed('silence before the image', () => [begun(opening), wait(1_500), write(chunk(item + last)), fin], done, {
     upstreamTimes: { bodyIdleMs: 200 },
   }),
 ];
 
-/** The picture is complete with its item: whatever follows, it is delivered, and nothing is said against it. */
+/** The image is complete with its item: whatever follows, it is delivered, and nothing is said against it. */
 const cuts: readonly Fault[] = [
   streamed('EOF behind the item', () => events(opening, preview, item), done),
   streamed('close behind the item', () => unframed(opening, preview, item), done),
@@ -101,14 +101,14 @@ const cuts: readonly Fault[] = [
   streamed('reset behind the item', () => [begun(opening, preview, item), noticed, reset], done),
   streamed('FIN in the last event', () => [begun(opening, item, last.slice(0, 300)), fin], done),
   streamed(
-    'FIN in the repeated picture',
+    'FIN in the repeated image',
     () => [begun(opening, item, last.slice(0, last.indexOf(tinyPng) + 60)), fin],
     done,
   ),
   streamed('JSON cut in the last event', () => events(opening, item, `${last.slice(0, 300)}\n\n`), done),
   streamed('silence behind the item', () => [begun(opening, preview, item)], done),
   streamed('no end behind the last event', () => [begun(good)], done),
-  streamed('JSON cut behind the picture of the only event', () => events(`${last.slice(0, -10)}\n\n`), done),
+  streamed('JSON cut behind the image of the only event', () => events(`${last.slice(0, -10)}\n\n`), done),
 ];
 
 const orders: readonly Fault[] = [
@@ -124,15 +124,15 @@ const orders: readonly Fault[] = [
     () => events(opening, textEvents, preview, textEvents, item, textEvents, last),
     done,
   ),
-  streamed('an item of words behind the picture', () => events(opening, item, wordsItem, last), done),
-  streamed('an item without a picture', () => events(opening, itemEvent(null), last), done),
+  streamed('an item of words behind the image', () => events(opening, item, wordsItem, last), done),
+  streamed('an item without an image', () => events(opening, itemEvent(null), last), done),
   streamed(
     'items without ids',
     () => events(opening, itemEvent(tinyPng, noId), lastEvent(responseOf([imageCall(tinyPng, noId)]))),
     done,
   ),
   streamed(
-    'completed, not repeating the picture',
+    'completed, not repeating the image',
     () => events(opening, item, lastEvent(responseOf([imageCall(null)]))),
     done,
   ),
@@ -142,11 +142,11 @@ const orders: readonly Fault[] = [
     done,
   ),
   streamed(
-    'a second item with another picture',
+    'a second item with another image',
     () => events(opening, item, itemEvent(tinyPng, { id: 'ig_two' }), last),
     {
       ...done,
-      pictures: 2,
+      images: 2,
     },
   ),
 ];

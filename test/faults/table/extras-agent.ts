@@ -1,4 +1,4 @@
-import { tinyPng } from '../../fixtures/pictures.ts';
+import { tinyPng } from '../../fixtures/images.ts';
 import { createdEvents, imageCall, lastEvent, responseOf, words } from '../agent-wire.ts';
 import { jsonReply, reply } from '../http-text.ts';
 import { type Mode, variants } from '../modes.ts';
@@ -33,11 +33,11 @@ const asJson = (name: string, text: string, told: Expected): Fault => ({
 });
 
 const { done, invalid, noImage } = expected;
-const tooMany: Expected = { ...expected.torn, code: 'upstream_invalid_response' };
+const tooMany: Expected = { ...expected.truncated, code: 'upstream_invalid_response' };
 const call = imageCall(tinyPng);
 const image = JSON.stringify(tinyPng);
 
-const withoutPicture: readonly Fault[] = [
+const withoutImage: readonly Fault[] = [
   responded('words only', responseOf([words]), noImage),
   responded(
     'a typed refusal',
@@ -51,45 +51,41 @@ const withoutPicture: readonly Fault[] = [
     responseOf([{ id: 'ws_one', type: 'web_search_call', status: 'completed' }]),
     noImage,
   ),
-  responded('a call without a picture', responseOf([imageCall(null)]), invalid),
-  responded('a call with an empty picture', responseOf([imageCall('')]), invalid),
-  responded('a call with a number for its picture', responseOf([imageCall(null, { result: 5 })]), invalid),
+  responded('a call without an image', responseOf([imageCall(null)]), invalid),
+  responded('a call with an empty image', responseOf([imageCall('')]), invalid),
+  responded('a call with a number for its image', responseOf([imageCall(null, { result: 5 })]), invalid),
 ];
 
 const several: readonly Fault[] = [
-  responded('two pictures', responseOf([call, imageCall(tinyPng, { id: 'ig_two' })]), { ...done, pictures: 2 }),
+  responded('two images', responseOf([call, imageCall(tinyPng, { id: 'ig_two' })]), { ...done, images: 2 }),
   responded(
-    'two pictures without ids',
+    'two images without ids',
     responseOf([imageCall(tinyPng, { id: undefined }), imageCall(tinyPng, { id: undefined })]),
     {
       ...done,
-      pictures: 2,
+      images: 2,
     },
   ),
-  responded('the same picture twice', responseOf([call, words, call]), done),
-  responded('eleven pictures', responseOf(Array.from({ length: 11 }, (_, id) => imageCall(tinyPng, { id }))), tooMany, {
-    exceptions: { 'agent-stream': { told: { ...done, pictures: 10 } } },
+  responded('the same image twice', responseOf([call, words, call]), done),
+  responded('eleven images', responseOf(Array.from({ length: 11 }, (_, id) => imageCall(tinyPng, { id }))), tooMany, {
+    exceptions: { 'agent-stream': { told: { ...done, images: 10 } } },
   }),
-  responded('a failed call beside a picture', responseOf([imageCall(null, failedCall('server_error')), call]), done),
+  responded('a failed call beside an image', responseOf([imageCall(null, failedCall('server_error')), call]), done),
   responded(
-    'a refused call behind a picture',
+    'a refused call behind an image',
     responseOf([call, imageCall(null, failedCall('moderation_blocked'))]),
     done,
   ),
 ];
 
-/** A picture that is there is delivered, whatever is said about it. */
+/** An image that is there is delivered, whatever is said about it. */
 const spellings: readonly Fault[] = [
-  responded('incomplete, with its picture', responseOf([call], { status: 'incomplete' }), done),
-  responded(
-    'failed, with its picture',
-    responseOf([call], { status: 'failed', error: { code: 'server_error' } }),
-    done,
-  ),
-  responded('a picture before and behind words', responseOf([words, call, words]), done),
+  responded('incomplete, with its image', responseOf([call], { status: 'incomplete' }), done),
+  responded('failed, with its image', responseOf([call], { status: 'failed', error: { code: 'server_error' } }), done),
+  responded('an image before and behind words', responseOf([words, call, words]), done),
   responded('hostile ids of items', responseOf([imageCall(tinyPng, { id: '../x' })]), done),
-  asJson('the picture before everything else', `{"output":[{"result":${image}}],"status":"completed"}`, done),
-  asJson('the type behind the picture', `{"output":[{"result":${image},"type":"image_generation_call"}]}`, done),
+  asJson('the image before everything else', `{"output":[{"result":${image}}],"status":"completed"}`, done),
+  asJson('the type behind the image', `{"output":[{"result":${image},"type":"image_generation_call"}]}`, done),
   responded('a huge echo of instructions', responseOf([call], { instructions: 'a'.repeat(16_000_000) }), done),
   responded('a huge revised prompt', responseOf([imageCall(tinyPng, { revised_prompt: 'a'.repeat(1_000_000) })]), done),
   responded('a huge id', responseOf([imageCall(tinyPng, { id: 'a'.repeat(100_000) })]), done),
@@ -111,7 +107,7 @@ const states: readonly Fault[] = [
   { ...asJson('null', 'null', invalid), exceptions: { ...lostJob, 'agent-stream': { told: expected.unknown } } },
 ];
 
-export const agentExtras: readonly Fault[] = [...withoutPicture, ...several, ...spellings, ...states];
+export const agentExtras: readonly Fault[] = [...withoutImage, ...several, ...spellings, ...states];
 
 function failedCall(code: string): Record<string, unknown> {
   return { status: 'failed', error: { code, message: 'upstream-text-canary' } };

@@ -5,7 +5,7 @@ import { expected } from './expected.ts';
 import type { Fault } from './fault.ts';
 import { hurriedJob, lasting } from './playing.ts';
 
-/** What only the asynchronous flow can meet: between its submit, its polls, and the download of its picture. */
+/** What only the asynchronous flow can meet: between its submit, its polls, and the download of its image. */
 const only = { modes: ['C'] } as const;
 
 const soon = { 'retry-after-ms': '1' };
@@ -175,7 +175,7 @@ const liesAt = (name: string, url: (host: string) => string): Fault =>
 const links: readonly Fault[] = [
   liesAt('result at a private address', () => 'https://10.0.0.1/one.png'),
   liesAt('result at the metadata address', () => 'http://169.254.169.254/latest'),
-  liesAt('result at a host that is not on the list', () => 'https://pictures.example/one.png'),
+  liesAt('result at a host that is not on the list', () => 'https://images.example/one.png'),
   liesAt('result at another port', () => 'https://127.0.0.1:1/one.png'),
   polled('result without a link', () => jsonReply(200, { status: 'succeeded', result: { data: [{}] } }), {
     told: expected.invalid,

@@ -19,7 +19,7 @@ const bothSent = wait(150);
 const repeated = { ...expected.done, received: 3, accepted: 2 } as const;
 const stopped = { received: 2, accepted: 1 } as const;
 const delivers = { modelKeys: { partialSuccess: 'deliver' } };
-const oneLeft = { ...expected.done, pictures: 1, received: 2 } as const;
+const oneLeft = { ...expected.done, images: 1, received: 2 } as const;
 
 export const legExtras: readonly Fault[] = [
   oneOfTwo('not processed', () => errorReply(429, { code: '429' }, { 'retry-after-ms': '20' }), {

@@ -1,4 +1,4 @@
-import { tinyPng } from '../../fixtures/pictures.ts';
+import { tinyPng } from '../../fixtures/images.ts';
 import { errorReply, head, jsonReply, reply } from '../http-text.ts';
 import { carrierOf, variants } from '../modes.ts';
 import { fin, reset, type Step, write } from '../script.ts';
@@ -23,12 +23,12 @@ const idle: Fault = {
 
 const filtered = { error: { code: 'contentFilter', message: 'upstream-text-canary' } };
 
-/** The head of the answer has gone out with the first picture. */
+/** The head of the answer has gone out with the first image. */
 const filteredLate: Fault = {
-  name: 'a filtered item behind a picture',
+  name: 'a filtered item behind an image',
   modes: ['A', 'B', 'E', 'F'],
   play: () => ({ post: jsonReply(200, { created: 1, data: [{ b64_json: tinyPng }, filtered] }) }),
-  told: expected.torn,
+  told: expected.truncated,
 };
 
 const errorOf = (code: string, members: object = {}) => ({ code, message: 'upstream-text-canary', ...members });

@@ -1,4 +1,4 @@
-import { otherPng, tinyPng } from '../../fixtures/pictures.ts';
+import { otherPng, tinyPng } from '../../fixtures/images.ts';
 import { head, jsonReply, reply } from '../http-text.ts';
 import { carrierOf, completedEvent, event, imagesText, partialEvent } from '../modes.ts';
 import { fin, type Step, wait, write } from '../script.ts';
@@ -28,9 +28,9 @@ const withMember = (text: string, member: string): string => text.replace('{', `
 const idle = { upstreamTimes: { bodyIdleMs: 200 } };
 
 const errorEvents: readonly Fault[] = [
-  streamed('error event before any picture', () => events(failure('server_error')), expected.failed),
+  streamed('error event before any image', () => events(failure('server_error')), expected.failed),
   streamed(
-    'error event of a rate limit before any picture',
+    'error event of a rate limit before any image',
     () => events(failure('rate_limit_exceeded')),
     expected.limited,
   ),
@@ -46,26 +46,26 @@ const errorEvents: readonly Fault[] = [
   ),
   streamed('error event, flat', () => events(event('error', { code: 'server_error', message: 'x' })), expected.failed),
   streamed('error event after a preview', () => events(partialEvent(tinyPng), failure('server_error')), {
-    ...expected.torn,
+    ...expected.truncated,
     code: 'upstream_generation_failed',
   }),
   streamed('refused after a preview', () => events(partialEvent(tinyPng), failure('content_policy_violation')), {
-    ...expected.torn,
+    ...expected.truncated,
     code: 'content_policy_violation',
   }),
 ];
 
 const ends: readonly Fault[] = [
-  streamed('EOF after a preview', () => events(partialEvent(tinyPng)), expected.torn),
-  streamed('close after a preview', () => unframed(partialEvent(tinyPng)), expected.torn),
+  streamed('EOF after a preview', () => events(partialEvent(tinyPng)), expected.truncated),
+  streamed('close after a preview', () => unframed(partialEvent(tinyPng)), expected.truncated),
   streamed('EOF after comments only', () => events(': one\n\n: two\n\n'), expected.unknown),
   streamed('EOF after [DONE] only', () => events('data: [DONE]\n\n'), expected.unknown),
   streamed('comments for ever', () => commentsFor(4_000), expected.late, { timeoutMs: hurried }),
-  streamed('close after the picture', () => unframed(good), done),
+  streamed('close after the image', () => unframed(good), done),
   streamed('close instead of the last empty line', () => unframed(good.slice(0, -2)), done),
-  streamed('no end after the picture', () => [write(head(200, eventStream) + good)], done),
+  streamed('no end after the image', () => [write(head(200, eventStream) + good)], done),
   streamed(
-    'silence before the picture',
+    'silence before the image',
     () => [write(head(200, eventStream)), wait(1_500), write(good), fin],
     done,
     idle,
@@ -86,7 +86,7 @@ const spellings: readonly Fault[] = [
   streamed('events without names', () => events(good.replaceAll(/^event: .*\n/gm, '')), done),
   streamed('unknown events and fields', () => events('id: 1\nretry: 5\n\n', event('ping', {}), good), done),
   streamed('completed twice', () => events(good, completedEvent(otherPng)), done),
-  streamed('a preview after the picture', () => events(completedEvent(tinyPng), partialEvent(otherPng)), done),
+  streamed('a preview after the image', () => events(completedEvent(tinyPng), partialEvent(otherPng)), done),
   streamed('previews out of order', () => events(numbered(2), numbered(0), good), done),
   streamed('[DONE] at the end', () => events(good, 'data: [DONE]\n\n'), done),
   streamed('[DONE] at the beginning', () => events('data: [DONE]\n\n', good), done),

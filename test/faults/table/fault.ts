@@ -24,7 +24,7 @@ export type Fault = {
   readonly upstreamTimes?: { readonly bodyIdleMs?: number; readonly connectMs?: number };
   readonly modes?: readonly Mode[];
   readonly told: Expected;
-  /** Where it comes to something else, e.g. because the picture travels in a GET. */
+  /** Where it comes to something else, e.g. because the image travels in a GET. */
   readonly exceptions?: Readonly<Partial<Record<Mode, Exception>>>;
 };
 

@@ -6,18 +6,18 @@ import type { Exception } from './fault.ts';
 /** The same answer to the paid POST in all modes. */
 export const atPost = (steps: () => Step[]) => (): Partial<Places> => ({ post: steps() });
 
-/** Something happens to the body that carries the picture. */
+/** Something happens to the body that carries the image. */
 export const onCarrier =
   (steps: (carrier: Carrier) => Step[]) =>
   (mode: Mode): Partial<Places> => ({ result: steps(carrierOf(mode)) });
 
-/** The same body instead of the one that tells about pictures. */
+/** The same body instead of the one that tells about images. */
 export const instead =
   (steps: () => Step[]) =>
   (mode: Mode): Partial<Places> =>
     atEnd(mode, steps());
 
-/** The answer that tells about pictures. */
+/** The answer that tells about images. */
 export const atEnd = (mode: Mode, steps: readonly Step[]): Partial<Places> =>
   isPolled(mode) ? { poll: steps } : { post: steps };
 

@@ -7,7 +7,7 @@ import type { ImageDownload } from '../../../src/domain/image-download.ts';
 import { readJsonEdit } from '../../../src/http/uploads/read-json-edit.ts';
 import { createInputSpools } from '../../../src/storage/disk-input-spool.ts';
 import { createImageDownloads } from '../../../src/upstream/guarded-download.ts';
-import { dataUrl, openFiles, overlay, padded, picture, sha256, temporaryDirectory } from '../../end-to-end/edits.ts';
+import { dataUrl, openFiles, overlay, padded, pngImage, sha256, temporaryDirectory } from '../../end-to-end/edits.ts';
 import { cut, handwriting, writeJson } from '../../helpers/json-text.ts';
 import { certificate, serveHttp } from '../../helpers/loopback-server.ts';
 
@@ -30,8 +30,8 @@ async function read({ chunks, download, linksMs = 60_000, linkBytes = 200_000_00
 
 const readText = async (text: string) => (await read({ chunks: [Buffer.from(text)] })).upload;
 
-test('a body in any handwriting, cut anywhere, gives the same parameters and pictures', async () => {
-  const [one, two, mask] = [padded(await picture(), 3_000), await picture('red'), await overlay()];
+test('a body in any handwriting, cut anywhere, gives the same parameters and images', async () => {
+  const [one, two, mask] = [padded(await pngImage(), 3_000), await pngImage('red'), await overlay()];
   const body = {
     prompt: 'ein "Hütchen" \\ 🎩',
     n: 2,
@@ -56,8 +56,8 @@ test('a body in any handwriting, cut anywhere, gives the same parameters and pic
   );
 });
 
-test('images in all their shapes, cut anywhere, give the same pictures', async () => {
-  const [one, mask] = [await picture(), await overlay()];
+test('images in all their shapes, cut anywhere, give the same images', async () => {
+  const [one, mask] = [await pngImage(), await overlay()];
   const [url, over] = [dataUrl(one), dataUrl(mask)];
   const body = {
     image: [url, { url, type: 'image_url' }, { image_url: { url } }],
@@ -146,21 +146,21 @@ describe('a link that may be fetched', () => {
     return { download: images.fromAnywhere, asked };
   }
 
-  const link = 'https://pictures.blob.core.windows.net/a.png?sig=1';
+  const link = 'https://images.blob.core.windows.net/a.png?sig=1';
   const bodyOf = (url: string, further: object = {}) =>
     Buffer.from(JSON.stringify({ prompt: 'a', images: [{ image_url: url }], ...further }));
 
-  test('becomes a picture like any other, and a mask, too', async () => {
+  test('becomes an image like any other, and a mask, too', async () => {
     const image = await overlay();
     const { download, asked } = await downloads(image);
     const { upload } = await read({ chunks: [bodyOf(link, { mask: { image_url: link } })], download });
     const { images, mask } = await upload;
     expect([images[0]?.sha256, mask?.sha256]).toEqual([sha256(image), sha256(image)]);
-    expect(asked).toEqual(Array.from({ length: 2 }, () => 'pictures.blob.core.windows.net/a.png?sig=1'));
+    expect(asked).toEqual(Array.from({ length: 2 }, () => 'images.blob.core.windows.net/a.png?sig=1'));
   });
 
   test('is fetched only when the whole body is sound', async () => {
-    const { download, asked } = await downloads(await picture());
+    const { download, asked } = await downloads(await pngImage());
     const { upload } = await read({ chunks: [bodyOf(link, { size: {} })], download });
     await expect(upload).rejects.toMatchObject({ kind: 'invalid_value', param: 'size' });
     expect(asked).toEqual([]);
@@ -178,14 +178,14 @@ describe('a link that may be fetched', () => {
   });
 
   test('and leads to more than 50 MB: refused, and nothing stays', async () => {
-    const { download } = await downloads(padded(await picture(), 51 * 1024 * 1024));
+    const { download } = await downloads(padded(await pngImage(), 51 * 1024 * 1024));
     const { upload, directory } = await read({ chunks: [bodyOf(link)], download });
     await expect(upload).rejects.toMatchObject({ kind: 'request_too_large', param: 'images[0].image_url' });
     expect((await openFiles(directory)).length).toBeLessThan(2);
   });
 
   test('and leads to a server that never comes to an end: refused when its time is over, and let go', async () => {
-    const image = await picture();
+    const image = await pngImage();
     const closed = Promise.withResolvers<void>();
     const { download } = await downloads((response) => {
       response.write(image);
@@ -201,7 +201,7 @@ describe('a link that may be fetched', () => {
   });
 
   test('and bring more than the limit together: refused before the next one is asked for', async () => {
-    const image = await picture();
+    const image = await pngImage();
     const { download } = await downloads(image);
     const body = Buffer.from(JSON.stringify({ prompt: 'a', images: [{ image_url: link }, { image_url: link }] }));
     const { upload } = await read({ chunks: [body], download, linkBytes: 10 });

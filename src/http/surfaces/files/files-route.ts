@@ -15,18 +15,18 @@ export function filePath({ id, mediaType }: StoredImage): string {
 }
 
 /**
- * `GET /v1/images/files/{id}`, with or without the extension: a hosted picture. The id is the permission: no key is needed,
+ * `GET /v1/images/files/{id}`, with or without the extension: a hosted image. The id is the permission: no key is needed,
  * and none is refused, because some clients send theirs to whatever link they get. Ids that are unknown, expired or no ids
  * at all look alike.
  */
 export function filesRoute(app: FastifyInstance, store: ImageStore, stallMs: number): void {
   app.route<{ Params: { id: string } }>({
-    // Fastify's own HEAD would say that the picture is empty.
+    // Fastify's own HEAD would say that the image is empty.
     method: ['GET', 'HEAD'],
     url: filesRouteUrl,
     handler: async (request, reply) => {
       const image = await openFile(store, request.params.id);
-      if (image === undefined) throw new GatewayError('unknown_url', 'There is no such picture, or not any more.');
+      if (image === undefined) throw new GatewayError('unknown_url', 'There is no such image, or not any more.');
       return answer(request, reply, { image, stallMs });
     },
   });
@@ -59,14 +59,14 @@ async function answer(
   const range = requestedRange(request, etag, length);
   if (range === 'unsatisfiable') {
     reply.header('content-range', `bytes */${length}`);
-    throw new GatewayError('range_not_satisfiable', 'The picture has no such bytes.');
+    throw new GatewayError('range_not_satisfiable', 'The image has no such bytes.');
   }
   const lifetimeS = Math.max(0, Math.floor((expiresAt - Date.now()) / 1000));
   reply.headers({
     etag,
     'accept-ranges': 'bytes',
     'cache-control': `private, max-age=${lifetimeS}, immutable`,
-    // The bytes came from an upstream: a browser shall take them for a picture and nothing else.
+    // The bytes came from an upstream: a browser shall take them for an image and nothing else.
     'x-content-type-options': 'nosniff',
     'content-disposition': 'inline',
     'content-security-policy': "default-src 'none'; sandbox",

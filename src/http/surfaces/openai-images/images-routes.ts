@@ -24,7 +24,7 @@ export function refusedRoutes(app: FastifyInstance): void {
     // Two colons, because one would begin a parameter.
     refuse(app, `${prefix}/openai/images/generations::submit`, [
       'unsupported_endpoint',
-      "The asynchronous submit and poll flow is not offered here. Use 'images/generations', which waits for the picture.",
+      "The asynchronous submit and poll flow is not offered here. Use 'images/generations', which waits for the image.",
     ]);
   }
 }

@@ -1,12 +1,12 @@
 import type { ImageEvent } from '../../../domain/image-event.ts';
 import { clientUsage } from './client-usage.ts';
 
-/** Counts the pictures that have been written completely. */
+/** Counts the images that have been written completely. */
 export type Written = { images: number };
 
 /**
  * An answer's events as the JSON text of OpenAI's ImagesResponse, piece by piece: `data` first, because everything else
- * is known only when the last picture has passed.
+ * is known only when the last image has passed.
  */
 export async function* jsonAnswer(
   events: AsyncIterable<ImageEvent>,

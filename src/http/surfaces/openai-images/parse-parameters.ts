@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { GatewayError } from '../../../domain/gateway-error.ts';
 import type { EditInputs } from '../../../domain/image-input.ts';
-import { type ImageRequest, mostPictures } from '../../../domain/image-request.ts';
+import { type ImageRequest, maxImages } from '../../../domain/image-request.ts';
 
 /** A call of the Images API: the logical model, if its parameters name one, and what it asks for. */
 export type ImageCall = { readonly model: string | undefined; readonly request: ImageRequest };
@@ -15,7 +15,7 @@ const word = z.string('must be a string').min(1, 'must not be empty').max(64, 'i
 export const imageParameters = z.looseObject({
   model: z.string('must be a string').min(1, 'must not be empty').max(256, 'is too long').optional(),
   prompt: z.string('must be a string').min(1, 'must not be empty'),
-  n: z.int('must be a whole number').min(1, 'must be 1 to 10').max(mostPictures, 'must be 1 to 10').default(1),
+  n: z.int('must be a whole number').min(1, 'must be 1 to 10').max(maxImages, 'must be 1 to 10').default(1),
   size: word.optional(),
   quality: word.optional(),
   background: word.optional(),

@@ -16,8 +16,8 @@ type Parts = {
 /**
  * An answer as the text of OpenAI's image stream (`image_generation.partial_image` and `.completed`, or `image_edit.…`),
  * piece by piece.
- * Each picture is one `data:` line whose other members follow the picture, because that is when they are known.
- * It ends with a completed picture or with an `error` event; nothing is thrown.
+ * Each image is one `data:` line whose other members follow the image, because that is when they are known.
+ * It ends with a completed image or with an `error` event; nothing is thrown.
  */
 export class StreamAnswer {
   readonly #name: string;
@@ -25,11 +25,11 @@ export class StreamAnswer {
   readonly #asked: ImageFacts;
   readonly #written: Written;
   readonly #toError: (error: unknown) => GatewayError;
-  /** The beginning of the picture that is being written, as base64. */
+  /** The beginning of the image that is being written, as base64. */
   #header = '';
-  #isInPicture = false;
+  #isInImage = false;
   #isPartial = false;
-  /** The end of a completed picture of which the answer's end may tell more. */
+  /** The end of a completed image of which the answer's end may tell more. */
   #unfinished: ImageEnd | undefined;
 
   constructor(events: AsyncIterable<ImageEvent>, { operation, asked, written, toError }: Parts) {
@@ -42,14 +42,14 @@ export class StreamAnswer {
 
   /** False between two events, where a comment may stand. */
   get isInEvent(): boolean {
-    return this.#isInPicture;
+    return this.#isInImage;
   }
 
   async *text(): AsyncGenerator<Buffer | string> {
     try {
       for await (const event of this.#events) yield* this.#write(event);
     } catch (error) {
-      // A picture that is complete stays one, whatever comes after it.
+      // An image that is complete stays one, whatever comes after it.
       yield* this.#finish();
       yield this.#errorEvent(this.#toError(error));
     }
@@ -63,7 +63,7 @@ export class StreamAnswer {
     } else if (event.type === 'image') {
       yield* this.#finish();
       const type = `${this.#name}.${event.isPartial ? 'partial_image' : 'completed'}`;
-      this.#isInPicture = true;
+      this.#isInImage = true;
       this.#isPartial = event.isPartial;
       this.#header = '';
       yield `event: ${type}\ndata: {"type":"${type}","b64_json":"`;
@@ -75,12 +75,12 @@ export class StreamAnswer {
     }
   }
 
-  /** Closes the picture that is being written, with everything that is known by now. */
+  /** Closes the image that is being written, with everything that is known by now. */
   *#finish(summary: Omit<ImageEnd, 'type' | 'index'> | Extract<ImageEvent, { type: 'done' }> = {}): Generator<string> {
     const end = this.#unfinished;
     if (end === undefined) return;
     this.#unfinished = undefined;
-    this.#isInPicture = false;
+    this.#isInImage = false;
     if (!this.#isPartial) this.#written.images += 1;
     const members = {
       created_at: end.created ?? summary.created ?? Math.floor(Date.now() / 1000),
@@ -104,13 +104,13 @@ export class StreamAnswer {
   }
 
   /**
-   * The `error` event with the same nested body as an error answer. In the middle of a picture, the picture's own event
+   * The `error` event with the same nested body as an error answer. In the middle of an image, the image's own event
    * becomes it: for JSON the last of two equal members counts, for event streams the last name.
    */
   #errorEvent(error: GatewayError): string {
     const { error: body } = errorBody(error);
-    if (!this.#isInPicture) return `event: error\ndata: ${JSON.stringify({ error: body })}\n\n`;
-    this.#isInPicture = false;
+    if (!this.#isInImage) return `event: error\ndata: ${JSON.stringify({ error: body })}\n\n`;
+    this.#isInImage = false;
     return `","type":"error","error":${JSON.stringify(body)}}\nevent: error\n\n`;
   }
 }

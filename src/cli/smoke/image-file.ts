@@ -3,16 +3,16 @@ import { copyFile, type FileHandle, open, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { imageExtension, imageHeaderBytes, imageMediaType } from '../../codec/image-header.ts';
 
-/** A file for a picture that has not been paid for yet: that it can be written is known before. */
-export interface PictureFile {
-  /** Writes the picture; gives the file's final name, with the extension that its first bytes ask for. */
+/** A file for an image that has not been paid for yet: that it can be written is known before. */
+export interface ImageFile {
+  /** Writes the image; gives the file's final name, with the extension that its first bytes ask for. */
   save(bytes: Buffer): Promise<string>;
   /** Takes the file away, unless something was saved. */
   drop(): Promise<void>;
 }
 
 /** Opens a new file `smoke-MODEL-TIME` in a directory. No file is ever overwritten. Rejects when it cannot be written. */
-export async function openPictureFile(directory: string, model: string, now: Date): Promise<PictureFile> {
+export async function openImageFile(directory: string, model: string, now: Date): Promise<ImageFile> {
   const time = now.toISOString().replace(/[:.]/g, '-').replace('Z', '');
   const name = join(directory, `smoke-${model.replace(/[^\w.-]+/g, '-').slice(0, 64)}-${time}`);
   const part = `${name}.part`;

@@ -1,5 +1,5 @@
 import { hash, randomBytes, timingSafeEqual } from 'node:crypto';
-import { type GatewayKey, hashOfKey, isExpired, type KeyHolder } from '../../domain/key-holder.ts';
+import { type Consumer, type GatewayKey, hashOfKey, isExpired } from '../../domain/consumer.ts';
 import { KeyAccount } from './key-account.ts';
 
 type Known = { readonly digest: Buffer; readonly key: GatewayKey; readonly account: KeyAccount };
@@ -11,15 +11,15 @@ export type Found = { readonly account: KeyAccount; readonly isExpired: boolean 
  * All keys of the gateway. They are compared by a salted hash of the whole key, which is looked up, so that neither the
  * time of the look-up nor that of the comparison tells anything about a key (RELIABILITY T19).
  */
-export class KeyRing {
+export class KeyStore {
   readonly #salt = randomBytes(32).toString('base64');
   readonly #nobody = randomBytes(32);
   #known: ReadonlyMap<string, Known> = new Map();
   #accounts: ReadonlyMap<string, KeyAccount> = new Map();
   #isOpen = true;
 
-  constructor(holders: readonly KeyHolder[]) {
-    this.replace(holders);
+  constructor(consumers: readonly Consumer[]) {
+    this.replace(consumers);
   }
 
   /** True while no key was ever known: everybody is let in, and the gateway listens on loopback only. */
@@ -27,19 +27,19 @@ export class KeyRing {
     return this.#isOpen;
   }
 
-  /** How many holders may call. */
+  /** How many consumers may call. */
   get size(): number {
     return this.#accounts.size;
   }
 
   /**
-   * Puts others in the place of all holders, between two requests. Who stays, by name, keeps what it has used; keys that are
+   * Puts others in the place of all consumers, between two requests. Who stays, by name, keeps what it has used; keys that are
    * gone end at once. A ring that has asked for keys goes on to ask for them, even where none is left.
    */
-  replace(holders: readonly KeyHolder[]): void {
-    const accounts = new Map(holders.map((holder) => [holder.name, this.#accountOf(holder)]));
+  replace(consumers: readonly Consumer[]): void {
+    const accounts = new Map(consumers.map((consumer) => [consumer.name, this.#accountOf(consumer)]));
     const known = new Map<string, Known>();
-    for (const { name, keys } of holders) {
+    for (const { name, keys } of consumers) {
       const account = accounts.get(name) as KeyAccount;
       for (const key of keys) {
         const digest = this.#digest(key.sha256);
@@ -48,7 +48,7 @@ export class KeyRing {
     }
     this.#accounts = accounts;
     this.#known = known;
-    this.#isOpen &&= holders.length === 0;
+    this.#isOpen &&= consumers.length === 0;
   }
 
   /** `undefined`: it is no key of ours. */
@@ -64,9 +64,9 @@ export class KeyRing {
     return hash('sha256', `${this.#salt}${sha256}`, 'buffer');
   }
 
-  #accountOf(holder: KeyHolder): KeyAccount {
-    const account = this.#accounts.get(holder.name);
-    account?.adjust(holder);
-    return account ?? new KeyAccount(holder);
+  #accountOf(consumer: Consumer): KeyAccount {
+    const account = this.#accounts.get(consumer.name);
+    account?.adjust(consumer);
+    return account ?? new KeyAccount(consumer);
   }
 }

@@ -28,7 +28,7 @@ const patience = { timeout: 10_000 };
 const filesPath = '/v1/images/files';
 const wanted = { prompt: 'a cat', response_format: 'url' };
 
-/** A gateway that hosts, in front of the simulator, and the link of one picture. */
+/** A gateway that hosts, in front of the simulator, and the link of one image. */
 async function startHosting(
   options: { lifetimeMs?: number; publicBaseUrl?: string; stallMs?: number } = {},
   body: object = wanted,
@@ -67,7 +67,7 @@ function idOf(link: string): string {
   );
 }
 
-/** What lies in the store: whole pictures, and those that are arriving. */
+/** What lies in the store: whole images, and those that are arriving. */
 async function filesIn(directory: string): Promise<{ images: string[]; arriving: string[] }> {
   const [images = [], arriving = []] = await Promise.all(
     ['images', 'arriving'].map((name) => readdir(join(directory, name))),
@@ -76,7 +76,7 @@ async function filesIn(directory: string): Promise<{ images: string[]; arriving:
 }
 
 describe('a link from gpt-image', () => {
-  test('its file is the picture that the upstream made, and needs no credentials', async () => {
+  test('its file is the image that the upstream made, and needs no credentials', async () => {
     const { rig, link, answer } = await startHosting({}, { ...wanted, size: '1536x1024' });
     expect(link).toMatch(new RegExp(`^${rig.url}${filesPath}/[\\w-]{24}\\.png$`));
     expect(Object.keys(answer.json().data[0] ?? {})).toEqual(['url']);
@@ -146,7 +146,7 @@ describe('a link from gpt-image', () => {
     },
   );
 
-  test('each picture of several has its own link', async () => {
+  test('each image of several has its own link', async () => {
     const { answer } = await startHosting({}, { ...wanted, n: 3 });
     const links = answer.json().data.map(({ url }) => url ?? '');
     expect(new Set(links).size).toBe(3);
@@ -240,7 +240,7 @@ describe('reading a hosted file', () => {
     },
   );
 
-  test('a range of a picture that has changed in between is the whole picture', async () => {
+  test('a range of an image that has changed in between is the whole image', async () => {
     const { link } = await startHosting();
     const { headers } = await read(link);
     expect((await read(link, { range: 'bytes=0-9', 'if-range': '"other"' })).status).toBe(200);
@@ -274,7 +274,7 @@ describe('reading a hosted file', () => {
     const socket = openSocket(rig.url);
     socket.write(`GET ${new URL(link).pathname} HTTP/1.1\r\nhost: x\r\n${range}\r\n`);
     await expect.poll(() => openFiles(join(directory, 'images')), patience).toHaveLength(1);
-    await expect.poll(() => fileLines(rig).map(({ end }) => end), patience).toEqual(['torn']);
+    await expect.poll(() => fileLines(rig).map(({ end }) => end), patience).toEqual(['truncated']);
     await expect.poll(() => openFiles(join(directory, 'images')), patience).toEqual([]);
     // It learns that what it gets is not all.
     const [head = '', body = ''] = await restOf(socket);
@@ -404,7 +404,7 @@ describe('ids that are none', () => {
     expect(answer).toContain('"code":"invalid_request"');
   });
 
-  test('a picture of another gateway is not found here', async () => {
+  test('an image of another gateway is not found here', async () => {
     const [one, other] = [await startHosting(), await startHosting()];
     const { status } = await fetch(`${other.rig.url}${new URL(one.link).pathname}`);
     expect(status).toBe(404);
@@ -442,7 +442,7 @@ describe('the address of a link', () => {
 
   test('is that of PUBLIC_BASE_URL, whatever the caller’s headers say', async () => {
     const { store } = await startStore();
-    const rig = await startRig({ store, publicBaseUrl: 'https://pictures.example/gateway' });
+    const rig = await startRig({ store, publicBaseUrl: 'https://images.example/gateway' });
     const { body } = await request(`${rig.url}${generationsPath}`, {
       method: 'POST',
       headers: { 'content-type': 'application/json', 'api-key': gatewayKey, ...spoofed },
@@ -450,7 +450,7 @@ describe('the address of a link', () => {
     });
     const text = await body.text();
     expect(JSON.parse(text).data[0].url).toMatch(
-      /^https:\/\/pictures\.example\/gateway\/v1\/images\/files\/[\w-]{24}\.png$/,
+      /^https:\/\/madeImages\.example\/gateway\/v1\/images\/files\/[\w-]{24}\.png$/,
     );
     expect(text).not.toContain('evil');
   });
@@ -470,7 +470,7 @@ describe('the address of a link', () => {
 });
 
 describe('storing', () => {
-  test('an answer is given only when every picture is stored', async () => {
+  test('an answer is given only when every image is stored', async () => {
     const seen = Promise.withResolvers<void>();
     const upstream = await startUpstream(async (_request, response) => {
       response.write(`{"created":1,"data":[{"b64_json":"${tinyPng}"},{"b64_json":"${tinyPng.slice(0, 88)}`);
@@ -494,9 +494,9 @@ describe('storing', () => {
 
   test.each([
     ['ends', 'reset', 502, 'upstream_outcome_unknown'],
-    ['is no picture', 'not-an-image', 502, 'upstream_invalid_response'],
+    ['is no image', 'not-an-image', 502, 'upstream_invalid_response'],
     ['is cut', 'truncated-close', 502, 'upstream_outcome_unknown'],
-  ])('a picture that %s (%s): an ordinary error, and nothing stays on the disk', async (_, scenario, status, code) => {
+  ])('an image that %s (%s): an ordinary error, and nothing stays on the disk', async (_, scenario, status, code) => {
     const { store, directory } = await startStore();
     const rig = await startRig({ store });
     const answer = await callGateway(rig.url, { prompt: `simulate:${scenario}`, response_format: 'url' });
@@ -523,7 +523,7 @@ describe('storing', () => {
 
   const breakages: [string, (directory: string) => Promise<void>][] = [
     [
-      'the directory of arriving pictures has become a file',
+      'the directory of arriving images has become a file',
       async (directory) => {
         await rm(join(directory, 'arriving'), { recursive: true });
         await writeFile(join(directory, 'arriving'), '');
@@ -531,14 +531,14 @@ describe('storing', () => {
     ],
     ['the whole directory is gone', (directory) => rm(directory, { recursive: true })],
     [
-      'the directory of pictures has become a file',
+      'the directory of images has become a file',
       async (directory) => {
         await rm(join(directory, 'images'), { recursive: true });
         await writeFile(join(directory, 'images'), '');
       },
     ],
     [
-      'pictures cannot be moved to their place',
+      'images cannot be moved to their place',
       (directory) => rename(join(directory, 'images'), join(directory, 'elsewhere')),
     ],
   ];
@@ -565,7 +565,7 @@ describe('storing', () => {
 
   // Whoever runs as root may write everywhere.
 
-  test('a store that is too small for the picture: 507, and nothing stays on the disk', async () => {
+  test('a store that is too small for the image: 507, and nothing stays on the disk', async () => {
     const { store, directory } = await startStore({ maxBytes: 1_000 });
     const rig = await startRig({ store });
     const answer = await callGateway(rig.url, wanted);
@@ -573,11 +573,11 @@ describe('storing', () => {
     expect(await filesIn(directory)).toEqual({ images: [], arriving: [] });
   });
 
-  test('a full store gives up the oldest pictures', async () => {
+  test('a full store gives up the oldest images', async () => {
     const { store } = await startStore({ maxBytes: 2_500_000 });
     const rig = await startRig({ store });
     const links: string[] = [];
-    for (let picture = 0; picture < 3; picture += 1) {
+    for (let made = 0; made < 3; made += 1) {
       const answer = await callGateway(rig.url, { prompt: 'simulate:big-1', response_format: 'url' });
       links.push(answer.json().data[0]?.url ?? '');
     }
@@ -589,7 +589,7 @@ describe('storing', () => {
 describe('the legacy flow', () => {
   const legacy = { model: 'dall-e-2', prompt: 'a cat', size: '256x256' };
 
-  test('base64: the picture is downloaded, decodes, and is not hosted', async () => {
+  test('base64: the image is downloaded, decodes, and is not hosted', async () => {
     const { store, directory } = await startStore();
     const rig = await startRig({ store });
     const { data } = (await callGateway(rig.url, { ...legacy, response_format: 'b64_json' })).json();
@@ -608,13 +608,13 @@ describe('the legacy flow', () => {
   });
 });
 
-describe('100 conversions of 8 MB pictures at once', () => {
+describe('100 conversions of 8 MB images at once', () => {
   const megabyte = 1024 * 1024;
 
   test.each([
-    ['base64 to links', { model: 'picture', response_format: 'url' }, 100],
+    ['base64 to links', { model: 'image', response_format: 'url' }, 100],
     ['links to base64', { model: 'dall-e-2', response_format: 'b64_json' }, 100 * 8 * megabyte],
-  ])('%s: the gateway process stays below 250 MB', { timeout: 240_000 }, async (_, asked, leastBytes) => {
+  ])('%s: the gateway process stays below 250 MB', { timeout: 240_000 }, async (_, asked, minBytes) => {
     const simulator = await startSimulator({ operationMs: 5 });
     onTestFinished(() => simulator.close());
     const reporter = new URL('report-memory.ts', import.meta.url).href;
@@ -632,7 +632,7 @@ describe('100 conversions of 8 MB pictures at once', () => {
     };
     const answers = await Promise.all(Array.from({ length: 100 }, convert));
     expect(answers.filter(({ status }) => status !== 200)).toEqual([]);
-    expect(answers.reduce((sum, { bytes }) => sum + bytes, 0)).toBeGreaterThan(leastBytes);
+    expect(answers.reduce((sum, { bytes }) => sum + bytes, 0)).toBeGreaterThan(minBytes);
     const told = once(program.child, 'message');
     program.child.send('resident');
     const [resident] = await told;

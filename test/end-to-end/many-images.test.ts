@@ -8,7 +8,7 @@ import { modelsFile, openSocket, rawCall, requestLines, startRig, startUpstream,
 
 const patience = { timeout: 10_000 };
 
-const onePicture = (created: number, more: Record<string, unknown> = {}) =>
+const oneImage = (created: number, more: Record<string, unknown> = {}) =>
   JSON.stringify({ created, data: [{ b64_json: tinyPng, revised_prompt: `call ${created}` }], ...more });
 
 const refusal = JSON.stringify({ error: { code: 'content_policy_violation', message: 'no', type: 'x' } });
@@ -36,8 +36,8 @@ async function attemptsAt(url: string): Promise<Record<string, number>> {
   return Object.fromEntries([...lines].map(([, outcome, count]) => [outcome, Number(count)]));
 }
 
-describe('n: 4 for dall-e-3, which makes one picture a call', () => {
-  test('with the openai package: four pictures of four paid calls, and one created', async () => {
+describe('n: 4 for dall-e-3, which makes one image a call', () => {
+  test('with the openai package: four images of four paid calls, and one created', async () => {
     const rig = await startRig();
     const client = new OpenAI({ apiKey: gatewayKey, baseURL: `${rig.url}/v1` });
     const request = { model: 'dall-e-3', prompt: 'a cat', n: 4, response_format: 'b64_json' } as const;
@@ -70,7 +70,7 @@ describe('n: 4 for dall-e-3, which makes one picture a call', () => {
 });
 
 describe('several calls for one request', () => {
-  test('their pictures keep the order of the calls, whichever ends first; created is that of the first', async () => {
+  test('their images keep the order of the calls, whichever ends first; created is that of the first', async () => {
     const calls: ServerResponse[] = [];
     const all = Promise.withResolvers<void>();
     const { gateway } = await startWith((response) => {
@@ -79,7 +79,7 @@ describe('several calls for one request', () => {
     const answer = callGateway(gateway.url, { model: 'dall-e-3', prompt: 'a cat', n: 4, response_format: 'b64_json' });
     await all.promise;
     for (const [index, response] of [...calls.entries()].reverse()) {
-      response.end(onePicture(index + 1));
+      response.end(oneImage(index + 1));
       await new Promise((resolve) => response.once('close', resolve));
     }
     const { created, data } = (await answer).json();
@@ -99,7 +99,7 @@ describe('several calls for one request', () => {
     const { gateway } = await startWith(
       (response, call) => {
         const usage = usageOf(call);
-        response.end(onePicture(call, { usage, size: '1024x1024', quality: call === 1 ? 'low' : 'high' }));
+        response.end(oneImage(call, { usage, size: '1024x1024', quality: call === 1 ? 'low' : 'high' }));
       },
       { capabilities: { maxCount: 1 } },
     );
@@ -113,7 +113,7 @@ describe('several calls for one request', () => {
     [7, 3, [3, 3, undefined]],
     [6, 3, [3, 3]],
     [10, 10, [10]],
-  ])('%i pictures where a call makes %i are asked for as %o', async (n, maxCount, counts) => {
+  ])('%i images where a call makes %i are asked for as %o', async (n, maxCount, counts) => {
     const rig = await startRig({ modelKeys: { capabilities: { maxCount } } });
     const answer = await callGateway(rig.url, { prompt: 'a cat', n, size: '1024x1024' });
     expect(answer.json().data).toHaveLength(n);
@@ -131,7 +131,7 @@ describe('several calls for one request', () => {
       most = Math.max(most, running);
       await new Promise<void>((resolve) => waiting.push(resolve));
       running -= 1;
-      response.end(onePicture(call));
+      response.end(oneImage(call));
     });
     const answer = callGateway(gateway.url, { model: 'dall-e-3', prompt: 'a cat', n: 10, response_format: 'b64_json' });
     for (const expected of [4, 5, 6, 7, 8, 9, 10, 10, 10, 10]) {
@@ -186,9 +186,9 @@ describe('one of several calls that fails', () => {
     },
   );
 
-  test('after others have answered: their pictures are not sent', async () => {
+  test('after others have answered: their images are not sent', async () => {
     const { upstream, gateway } = await startWith((response, call) => {
-      if (call < 4) response.end(onePicture(call));
+      if (call < 4) response.end(oneImage(call));
       else response.writeHead(500).end(failure);
     });
     const answer = await callGateway(gateway.url, { ...ask, n: 4 });
@@ -200,13 +200,13 @@ describe('one of several calls that fails', () => {
 
   const deliver = { partialSuccess: 'deliver' };
 
-  test('with partialSuccess deliver: the others’ pictures are delivered in order', async () => {
+  test('with partialSuccess deliver: the others’ images are delivered in order', async () => {
     const all = Promise.withResolvers<void>();
     const { upstream, gateway } = await startWith(async (response, call) => {
       if (call === 4) all.resolve();
       await all.promise;
       if (call === 2) response.writeHead(400).end(refusal);
-      else response.end(onePicture(call));
+      else response.end(oneImage(call));
     }, deliver);
     const answer = await callGateway(gateway.url, { ...ask, n: 5 });
     expect(answer.status).toBe(200);
@@ -230,30 +230,30 @@ describe('one of several calls that fails', () => {
     expect(await attemptsAt(gateway.url)).toEqual({ refused: 1, failed: 2 });
   });
 
-  test.each(['dall-e-3', 'picture'])(
+  test.each(['dall-e-3', 'image'])(
     'in a stream of %s with partialSuccess deliver: the others’ events follow',
     async (model) => {
       const { gateway } = await startWith((response, call) => {
         if (call === 2) response.writeHead(400).end(refusal);
-        else response.end(onePicture(call));
+        else response.end(oneImage(call));
       }, deliver);
       const answer = await callGateway(gateway.url, { prompt: 'a cat', model, n: 3, stream: true });
       expect(answer.text.match(/^event: .*$/gm)).toEqual(Array(2).fill('event: image_generation.completed'));
     },
   );
 
-  test('in the middle of its picture, after the first byte: the transfer is torn and counted as such', async () => {
+  test('in the middle of its image, after the first byte: the transfer is truncated and counted as such', async () => {
     const { gateway } = await startWith((response, call) => {
-      if (call === 1) response.end(onePicture(call));
-      else response.write(onePicture(call).slice(0, 120), () => setTimeout(() => response.socket?.end(), 50));
+      if (call === 1) response.end(oneImage(call));
+      else response.write(oneImage(call).slice(0, 120), () => setTimeout(() => response.socket?.end(), 50));
     });
     await expect(callGateway(gateway.url, { ...ask, n: 2 })).rejects.toThrow();
-    await expect.poll(() => requestLines(gateway), patience).toMatchObject([{ end: 'torn', attempts: 2 }]);
+    await expect.poll(() => requestLines(gateway), patience).toMatchObject([{ end: 'truncated', attempts: 2 }]);
     expect(Object.keys(await attemptsAt(gateway.url))).not.toContain('not-processed');
   });
 });
 
-test('a strict model that makes one picture a call refuses n 2, and nothing is sent', async () => {
+test('a strict model that makes one image a call refuses n 2, and nothing is sent', async () => {
   const rig = await startRig({ modelKeys: { parameters: 'strict' } });
   const answer = await callGateway(rig.url, { model: 'dall-e-3', prompt: 'a cat', n: 2 });
   expect([answer.status, answer.json().error.param]).toEqual([400, 'n']);

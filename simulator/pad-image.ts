@@ -37,12 +37,12 @@ const blocks: { png?: Buffer; jpeg?: Buffer } = {};
 const headLength = { png: 33, jpeg: 2 } as const;
 
 /**
- * Makes a picture larger by whole megabytes (1 048 576 bytes) without changing what it shows.
+ * Makes an image larger by whole megabytes (1 048 576 bytes) without changing what it shows.
  * The padding is one block that is repeated, so 64 MB of it cost 1 MB of memory.
  */
-export function padPicture(picture: Buffer, format: 'png' | 'jpeg', megabytes: number): Buffer[] {
+export function padImage(image: Buffer, format: 'png' | 'jpeg', megabytes: number): Buffer[] {
   blocks[format] ??= format === 'png' ? pngBlock() : jpegBlock();
   const block = blocks[format];
   const head = headLength[format];
-  return [picture.subarray(0, head), ...Array.from({ length: megabytes }, () => block), picture.subarray(head)];
+  return [image.subarray(0, head), ...Array.from({ length: megabytes }, () => block), image.subarray(head)];
 }

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { type GatewayKey, type KeyHolder, type KeyLimits, noLimits } from '../../../src/domain/key-holder.ts';
+import { type Consumer, type GatewayKey, type KeyLimits, noLimits } from '../../../src/domain/consumer.ts';
 
 type Options = {
   readonly models?: readonly string[];
@@ -8,12 +8,12 @@ type Options = {
   readonly expired?: readonly string[];
 };
 
-/** A holder of these keys. */
-export function holder(
+/** A consumer of these keys. */
+export function consumer(
   name: string,
   keys: readonly string[],
   { models, limits, expired = [] }: Options = {},
-): KeyHolder {
+): Consumer {
   return {
     name,
     keys: [...keys.map((key) => gatewayKey(key)), ...expired.map((key) => gatewayKey(key, 1))],

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 
-/** Somebody who may call, with the keys that show it; several keys are one holder. */
-export type KeyHolder = {
+/** Somebody who may call, with the keys that show it; several keys are one consumer. */
+export type Consumer = {
   /** For logs, metrics and limits; no secret. */
   readonly name: string;
   readonly keys: readonly GatewayKey[];
@@ -28,15 +28,15 @@ export function isExpired({ expiresAt = Number.POSITIVE_INFINITY }: GatewayKey, 
   return now >= expiresAt;
 }
 
-/** What one holder may use; `undefined`: as much as it likes. */
+/** What one consumer may use; `undefined`: as much as it likes. */
 export type KeyLimits = {
-  /** Requests for pictures in one window. */
+  /** Requests for images in one window. */
   readonly requests: number | undefined;
-  /** Pictures that are asked for in one window. */
+  /** Images that are asked for in one window. */
   readonly images: number | undefined;
   /** How long a window lasts, in milliseconds. */
   readonly windowMs: number;
-  /** Requests for pictures at once. */
+  /** Requests for images at once. */
   readonly concurrent: number | undefined;
 };
 

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import { textPath } from './caption-text.ts';
 
-/** What a composition is made from: the picture's size in pixels, and the words its shapes and colours derive from. */
+/** What a composition is made from: the image's size in pixels, and the words its shapes and colours derive from. */
 export type CompositionOrder = {
   readonly prompt: string;
-  /** Position of the picture in its answer, from 0; another index gives another picture. */
+  /** Position of the image in its answer, from 0; another index gives another image. */
   readonly index: number;
   readonly width: number;
   readonly height: number;
@@ -84,7 +84,7 @@ function caption(order: CompositionOrder): string {
 }
 
 /** Composes a small landscape as SVG: sky, sun, balloons, hills, and the prompt on a panel below. */
-export function composePicture(order: CompositionOrder): string {
+export function composeImage(order: CompositionOrder): string {
   const { width, height, transparent } = order;
   const next = numbersFrom(`${order.index}:${order.prompt}`);
   const hue = Math.floor(next() * 360);
@@ -99,7 +99,7 @@ export function composePicture(order: CompositionOrder): string {
   ]);
 }
 
-/** Composes what an edit adds to a picture, as SVG on nothing: balloons, and the prompt on a panel below. */
+/** Composes what an edit adds to an image, as SVG on nothing: balloons, and the prompt on a panel below. */
 export function composeOverlay(order: CompositionOrder): string {
   return svg(order, [balloons(numbersFrom(`${order.index}:${order.prompt}`), order), caption(order)]);
 }

@@ -16,7 +16,7 @@ const patience = { timeout: 10_000 };
 const otherKey = 'another-gateway-key';
 const retryHeader = { 'x-stainless-retry-count': '1' };
 
-const picture = (revised_prompt = 'a cat') =>
+const image = (revised_prompt = 'a cat') =>
   JSON.stringify({ created: 1, data: [{ b64_json: tinyPng, revised_prompt }] });
 
 /** A gateway in front of an upstream that holds every call until the test answers it. */
@@ -62,16 +62,16 @@ describe('a caller that leaves before the first byte and asks again', () => {
     ['that does not say so, while the upstream is silent', {}, 'before'],
     ['that says so, after the upstream has answered', retryHeader, 'after'],
     ['that does not say so, after the upstream has answered', {}, 'after'],
-  ])('with a client %s, gets the picture that it has left', async (_, headers, when) => {
+  ])('with a client %s, gets the image that it has left', async (_, headers, when) => {
     const rig = await startHeld();
     await askAndLeave(rig);
     if (when === 'after') {
-      rig.held[0]?.end(picture());
+      rig.held[0]?.end(image());
       await expect.poll(() => rig.upstream.connections, patience).toBe(0);
     }
     const again = callGateway(rig.gateway.url, { prompt: 'a cat' }, { headers });
     await expect.poll(() => rig.gateway.app.gateway.orphans, patience).toBe(0);
-    rig.held[0]?.end(picture());
+    rig.held[0]?.end(image());
     const answer = await again;
     expect(answer.status).toBe(200);
     expect(answer.json().data).toEqual([{ b64_json: tinyPng, revised_prompt: 'a cat' }]);
@@ -79,7 +79,7 @@ describe('a caller that leaves before the first byte and asks again', () => {
     expect(rig.upstream.received).toBe(1);
     await expectAtRest(rig.gateway);
     expect(requestLines(rig.gateway).map(({ end }) => end)).toEqual(['left', 'answered']);
-    expect(await metricsOf(rig.gateway.url, 'gateway_retries_arrived_total', 'end')).toEqual({ taken_over: 1 });
+    expect(await metricsOf(rig.gateway.url, 'gateway_retries_arrived_total', 'end')).toEqual({ rejoined: 1 });
     expect(await metricsOf(rig.gateway.url, 'gateway_upstream_attempts_total', 'outcome')).toEqual({ delivered: 1 });
   });
 
@@ -93,7 +93,7 @@ describe('a caller that leaves before the first byte and asks again', () => {
     await expect.poll(() => rig.gateway.app.gateway.orphans, patience).toBe(1);
     const again = callGateway(rig.gateway.url, { prompt: 'a cat' });
     await expect.poll(() => rig.gateway.app.gateway.orphans, patience).toBe(0);
-    rig.held[0]?.end(picture());
+    rig.held[0]?.end(image());
     expect(revisedPrompts(await again)).toEqual(['a cat']);
     expect(rig.upstream.received).toBe(1);
     await expectAtRest(rig.gateway);
@@ -105,7 +105,7 @@ describe('a caller that leaves before the first byte and asks again', () => {
     await askAndLeave(rig, request);
     const again = callGateway(rig.gateway.url, request, { headers: retryHeader });
     await expect.poll(() => rig.gateway.app.gateway.orphans, patience).toBe(0);
-    rig.held[0]?.end(picture());
+    rig.held[0]?.end(image());
     const { text } = await again;
     expect(text.match(/^event: .*$/gm)).toEqual(['event: image_generation.completed']);
     expect(text).toContain(tinyPng);
@@ -119,18 +119,18 @@ describe('a caller that leaves before the first byte and asks again', () => {
     ['another parameter', { prompt: 'a cat', size: '1024x1536' }, {}],
     ['another delivery of the answer', { prompt: 'a cat', stream: true }, {}],
     ['another model', { prompt: 'a cat', model: 'studio/poster' }, {}],
-  ])('with %s gets a picture of its own', async (_, request, headers) => {
+  ])('with %s gets an image of its own', async (_, request, headers) => {
     const rig = await startHeld();
     await askAndLeave(rig);
     const other = callGateway(rig.gateway.url, request, { headers: { ...retryHeader, ...headers } });
     await expect.poll(() => rig.upstream.received, patience).toBe(2);
     expect(rig.gateway.app.gateway.orphans).toBe(1);
-    rig.held[1]?.end(picture('its own'));
+    rig.held[1]?.end(image('its own'));
     expect((await other).status).toBe(200);
     expect(await metricsOf(rig.gateway.url, 'gateway_retries_arrived_total', 'end')).toEqual({ possible_duplicate: 1 });
   });
 
-  test('twice over gets each of its pictures once, the oldest first', async () => {
+  test('twice over gets each of its images once, the oldest first', async () => {
     const rig = await startHeld();
     // The second one is not the first one's retry: they are there at the same time.
     const sockets = [openSocket(rig.gateway.url), openSocket(rig.gateway.url)];
@@ -147,21 +147,21 @@ describe('a caller that leaves before the first byte and asks again', () => {
       answers.push(callGateway(rig.gateway.url, { prompt: 'a cat' }));
       await expect.poll(() => rig.gateway.app.gateway.orphans, patience).toBe(left);
     }
-    rig.held[1]?.end(picture('second'));
-    rig.held[0]?.end(picture('first'));
+    rig.held[1]?.end(image('second'));
+    rig.held[0]?.end(image('first'));
     expect((await Promise.all(answers)).map(revisedPrompts)).toEqual([['first'], ['second']]);
     expect(rig.upstream.received).toBe(2);
     await expectAtRest(rig.gateway);
   });
 
-  test('too late finds the upstream’s connection closed, and buys a picture of its own', async () => {
+  test('too late finds the upstream’s connection closed, and buys an image of its own', async () => {
     const rig = await startHeld({ lingerMs: 100 });
     await askAndLeave(rig);
     await expect.poll(() => rig.upstream.connections, patience).toBe(0);
     await expectAtRest(rig.gateway);
     const again = callGateway(rig.gateway.url, { prompt: 'a cat' }, { headers: retryHeader });
     await expect.poll(() => rig.upstream.received, patience).toBe(2);
-    rig.held[1]?.end(picture());
+    rig.held[1]?.end(image());
     expect((await again).status).toBe(200);
     expect(await metricsOf(rig.gateway.url, 'gateway_upstream_attempts_total', 'outcome')).toEqual({
       abandoned: 1,
@@ -184,7 +184,7 @@ describe('a caller that leaves before the first byte and asks again', () => {
     expect(rig.upstream.received).toBe(1);
   });
 
-  test('with an edit gets the one picture, and no upload stays behind', async () => {
+  test('with an edit gets the one image, and no upload stays behind', async () => {
     const uploads = await mkdtemp(join(tmpdir(), 'take-over-'));
     onTestFinished(() => rm(uploads, { recursive: true }));
     const rig = await startHeld({ uploads });
@@ -207,7 +207,7 @@ describe('a caller that leaves before the first byte and asks again', () => {
     const again = edit();
     await expect.poll(() => rig.gateway.app.gateway.orphans, patience).toBe(0);
     await expect.poll(() => openFilesIn(uploads), patience).toBe(1);
-    rig.held[0]?.end(picture());
+    rig.held[0]?.end(image());
     expect(await (await again).json()).toMatchObject({ data: [{ b64_json: tinyPng }] });
     expect(rig.upstream.received).toBe(1);
     await expect.poll(() => openFilesIn(uploads), patience).toBe(0);
@@ -266,12 +266,12 @@ describe('an outcome that nobody knows', () => {
       { headers: { authorization: `Bearer ${otherKey}` } },
     );
     await expect.poll(() => rig.held.length, patience).toBe(2);
-    rig.held[1]?.end(picture());
+    rig.held[1]?.end(image());
     expect((await other).status).toBe(200);
     await new Promise((resolve) => setTimeout(resolve, 400));
     const later = callGateway(rig.gateway.url, { prompt: 'a cat' });
     await expect.poll(() => rig.held.length, patience).toBe(3);
-    rig.held[2]?.end(picture());
+    rig.held[2]?.end(image());
     expect((await later).status).toBe(200);
   });
 
@@ -303,25 +303,25 @@ describe('an outcome that nobody knows', () => {
 });
 
 describe('the OpenAI SDK with its own retries', () => {
-  test('and a timeout that is too short buys one picture, and gets it', async () => {
+  test('and a timeout that is too short buys one image, and gets it', async () => {
     const rig = await startHeld();
     const client = new OpenAI({ apiKey: gatewayKey, baseURL: `${rig.gateway.url}/v1`, timeout: 300 });
-    const answer = client.images.generate({ model: 'picture', prompt: 'a cat' });
+    const answer = client.images.generate({ model: 'image', prompt: 'a cat' });
     await expect.poll(() => rig.held.length, patience).toBe(1);
     await expect.poll(() => requestLines(rig.gateway).length, patience).toBe(1);
-    rig.held[0]?.end(picture());
+    rig.held[0]?.end(image());
     expect((await answer).data).toEqual([{ b64_json: tinyPng, revised_prompt: 'a cat' }]);
     expect(rig.upstream.received).toBe(1);
     await expectAtRest(rig.gateway);
   });
 
-  test('gets its picture through interim answers', async () => {
+  test('gets its image through interim answers', async () => {
     const rig = await startHeld({ interimMs: 30 });
     const client = new OpenAI({ apiKey: gatewayKey, baseURL: `${rig.gateway.url}/v1`, maxRetries: 0 });
-    const answer = client.images.generate({ model: 'picture', prompt: 'a cat' });
+    const answer = client.images.generate({ model: 'image', prompt: 'a cat' });
     await expect.poll(() => rig.held.length, patience).toBe(1);
     await new Promise((resolve) => setTimeout(resolve, 200));
-    rig.held[0]?.end(picture());
+    rig.held[0]?.end(image());
     expect((await answer).data).toHaveLength(1);
   });
 });
@@ -342,7 +342,7 @@ describe('interim answers', () => {
     await expect.poll(() => rig.held.length, patience).toBe(1);
     await silence;
     await new Promise((resolve) => setTimeout(resolve, 100));
-    rig.held[0]?.end(picture());
+    rig.held[0]?.end(image());
     const statuses = (await text).match(/^HTTP\/1\.1 \d+/gm) ?? [];
     expect(statuses.at(-1)).toBe('HTTP/1.1 200');
     expect(statuses.slice(0, -1).every((line) => line === 'HTTP/1.1 102')).toBe(true);

@@ -4,55 +4,55 @@ import { imageHeaderBytes, imageMediaType } from '../codec/image-header.ts';
 import { GatewayError } from '../domain/gateway-error.ts';
 import type { StoredImage } from '../domain/image-store.ts';
 import type { Retrying } from '../domain/retrying.ts';
-import { isHostable } from './picture-name.ts';
+import { isHostable } from './image-name.ts';
 import { onDisk, retryOnDisk } from './storage-failure.ts';
 
 /** What the bytes themselves tell. */
-export type ReceivedPicture = Pick<StoredImage, 'mediaType' | 'length' | 'tag'>;
+export type ReceivedImage = Pick<StoredImage, 'mediaType' | 'length' | 'tag'>;
 
 type Arriving = { readonly path: string; readonly maxBytes: number; readonly retrying: Retrying };
 
 /**
- * Writes a picture to a new file at `path` while it arrives, one chunk at a time, until it is durable there. Rejects as
+ * Writes an image to a new file at `path` while it arrives, one chunk at a time, until it is durable there. Rejects as
  * `ImageStore.put` does; the caller then removes the file. Bytes that are no image never reach the disk.
  */
-export async function receivePicture(
+export async function receiveImage(
   bytes: AsyncIterable<Buffer>,
   { path, maxBytes, retrying }: Arriving,
-): Promise<ReceivedPicture> {
+): Promise<ReceivedImage> {
   const hash = createHash('sha256');
   let length = 0;
   let written = 0;
   let header: Buffer = Buffer.alloc(0);
-  let picture: { readonly mediaType: string; readonly file: FileHandle } | undefined;
+  let image: { readonly mediaType: string; readonly file: FileHandle } | undefined;
 
   const write = async (chunk: Buffer) => {
-    picture ??= { mediaType: hostableType(chunk), file: await retryOnDisk(() => open(path, 'wx', 0o600), retrying) };
-    const { file } = picture;
+    image ??= { mediaType: hostableType(chunk), file: await retryOnDisk(() => open(path, 'wx', 0o600), retrying) };
+    const { file } = image;
     await retryOnDisk(() => writeAt(file, chunk, written), retrying);
     written += chunk.length;
     hash.update(chunk);
-    return picture;
+    return image;
   };
 
   try {
     for await (const chunk of bytes) {
       length += chunk.length;
       if (length > maxBytes) throw unusable('it is too long');
-      if (picture !== undefined) await write(chunk);
+      if (image !== undefined) await write(chunk);
       else {
         header = Buffer.concat([header, chunk]);
         if (header.length >= imageHeaderBytes) await write(header);
       }
     }
-    const { mediaType, file } = picture ?? (await write(header));
+    const { mediaType, file } = image ?? (await write(header));
     // Not retried: after a failed sync the next one may succeed although bytes are lost.
     // https://wiki.postgresql.org/wiki/Fsync_Errors
     await onDisk(file.sync());
     return { mediaType, length, tag: hash.digest('base64url') };
   } finally {
     // Whether the bytes are safe was settled by sync; a failing close adds nothing and must not hide the first error.
-    await picture?.file.close().catch(() => {});
+    await image?.file.close().catch(() => {});
   }
 }
 
@@ -71,7 +71,7 @@ function hostableType(header: Buffer): string {
 }
 
 function unusable(cause: string): GatewayError {
-  return new GatewayError('upstream_invalid_response', 'The image service returned a picture that cannot be hosted.', {
+  return new GatewayError('upstream_invalid_response', 'The image service returned an image that cannot be hosted.', {
     outcome: 'unknown',
     cause,
   });

@@ -2,28 +2,28 @@ import sharp from 'sharp';
 import { expect } from 'vitest';
 
 /** A square PNG of one colour, to be edited. */
-export function inputPicture(colour = 'teal', edge = 256): Promise<Buffer> {
+export function inputImage(colour = 'teal', edge = 256): Promise<Buffer> {
   return sharp({ create: { width: edge, height: edge, channels: 3, background: colour } })
     .png()
     .toBuffer();
 }
 
-/** A mask for `inputPicture`: transparent everywhere. */
+/** A mask for `inputImage`: transparent everywhere. */
 export function inputMask(edge = 256): Promise<Buffer> {
   return sharp({ create: { width: edge, height: edge, channels: 4, background: '#00000000' } })
     .png()
     .toBuffer();
 }
 
-/** That the bytes are a picture of this size, such as `1024x1024`, and of this format. */
-export async function expectPicture(bytes: Uint8Array, size: string, format = 'png'): Promise<void> {
+/** That the bytes are an image of this size, such as `1024x1024`, and of this format. */
+export async function expectImage(bytes: Uint8Array, size: string, format = 'png'): Promise<void> {
   const { width, height, format: found } = await sharp(bytes).metadata();
   expect({ size: `${width}x${height}`, format: found }).toEqual({ size, format });
 }
 
 /** The same of base64. */
 export function expectBase64(base64: string | null | undefined, size: string, format = 'png'): Promise<void> {
-  return expectPicture(Buffer.from(base64 ?? '', 'base64'), size, format);
+  return expectImage(Buffer.from(base64 ?? '', 'base64'), size, format);
 }
 
 /** The same of a link, which is followed without credentials unless headers are given. */
@@ -35,5 +35,5 @@ export async function expectLink(
   const answer = await fetch(link ?? 'about:blank', { headers });
   expect(answer.status).toBe(200);
   expect(answer.headers.get('content-type')).toBe('image/png');
-  await expectPicture(Buffer.from(await answer.arrayBuffer()), size);
+  await expectImage(Buffer.from(await answer.arrayBuffer()), size);
 }

@@ -1,7 +1,7 @@
 import type { StoredImage } from '../domain/image-store.ts';
 
 /** What is in the store, by id and from the oldest to the newest, so that no request has to look through a directory. */
-export interface PictureIndex {
+export interface ImageIndex {
   /** `image` is newer than all that were added before. */
   add(image: StoredImage): void;
   get(id: string): StoredImage | undefined;
@@ -12,7 +12,7 @@ export interface PictureIndex {
 }
 
 /** An empty index of a store that may hold `maxBytes`. */
-export function createPictureIndex(maxBytes: number): PictureIndex {
+export function createImageIndex(maxBytes: number): ImageIndex {
   const images = new Map<string, StoredImage>();
   let total = 0;
 

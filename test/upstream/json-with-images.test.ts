@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { ImageInput } from '../../src/domain/image-input.ts';
-import { jsonWithPictures } from '../../src/upstream/json-with-pictures.ts';
+import { jsonWithImages } from '../../src/upstream/json-with-images.ts';
 import type { PaidBody } from '../../src/upstream/paid-body.ts';
 import { imageInput } from '../helpers/image-input.ts';
 
@@ -12,34 +12,34 @@ async function bytesOf(body: PaidBody): Promise<Buffer> {
 
 const urlOf = (bytes: Buffer, mediaType = 'image/png') => `data:${mediaType};base64,${bytes.toString('base64')}`;
 
-describe('a JSON body with pictures', () => {
-  test('without any picture is the JSON of the value, in UTF-8', async () => {
+describe('a JSON body with images', () => {
+  test('without any image is the JSON of the value, in UTF-8', async () => {
     const value = { input: 'Kätzchen 🐱', left: undefined, none: null };
-    const body = jsonWithPictures(() => value);
+    const body = jsonWithImages(() => value);
     expect((await bytesOf(body)).toString()).toBe(JSON.stringify(value));
     expect([body.contentType, body.length]).toEqual(['application/json', Buffer.byteLength(JSON.stringify(value))]);
   });
 
   test('is the same as with the data URLs written into it, and as long as it says, every time', async () => {
-    const picture = fc.uint8Array({ maxLength: 30_000 }).map((bytes) => Buffer.from(bytes));
-    // Texts that look like what stands for pictures must stay as they are.
+    const made = fc.uint8Array({ maxLength: 30_000 }).map((bytes) => Buffer.from(bytes));
+    // Texts that look like what stands for images must stay as they are.
     const text = fc.oneof(
       fc.string(),
       fc.tuple(fc.uuid(), fc.nat(3)).map(([id, number]) => `${id}:${number};`),
     );
     await fc.assert(
-      fc.asyncProperty(fc.array(picture, { maxLength: 4 }), text, fc.jsonValue(), async (pictures, prompt, other) => {
-        const body = jsonWithPictures((place) => ({
+      fc.asyncProperty(fc.array(made, { maxLength: 4 }), text, fc.jsonValue(), async (madeImages, prompt, other) => {
+        const body = jsonWithImages((place) => ({
           prompt,
-          images: pictures.map((bytes) => ({ image_url: place(imageInput(bytes)) })),
+          images: madeImages.map((bytes) => ({ image_url: place(imageInput(bytes)) })),
           other,
-          last: pictures[0] && place(imageInput(pictures[0], { mediaType: 'image/webp' })),
+          last: madeImages[0] && place(imageInput(madeImages[0], { mediaType: 'image/webp' })),
         }));
         const expected = JSON.stringify({
           prompt,
-          images: pictures.map((bytes) => ({ image_url: urlOf(bytes) })),
+          images: madeImages.map((bytes) => ({ image_url: urlOf(bytes) })),
           other,
-          last: pictures[0] && urlOf(pictures[0], 'image/webp'),
+          last: madeImages[0] && urlOf(madeImages[0], 'image/webp'),
         });
         for (let sending = 0; sending < 2; sending += 1) {
           const bytes = await bytesOf(body);
@@ -53,12 +53,12 @@ describe('a JSON body with pictures', () => {
 
   test('can be sent to several at the same time', async () => {
     const bytes = Buffer.alloc(100_000, 7);
-    const body = jsonWithPictures((place) => [place(imageInput(bytes))]);
+    const body = jsonWithImages((place) => [place(imageInput(bytes))]);
     const all = await Promise.all([bytesOf(body), bytesOf(body), bytesOf(body)]);
     for (const one of all) expect(JSON.parse(one.toString())).toEqual([urlOf(bytes)]);
   });
 
-  test('reads a picture only when it is sent, piece by piece, and tells when that fails', async () => {
+  test('reads an image only when it is sent, piece by piece, and tells when that fails', async () => {
     let opened = 0;
     const broken: ImageInput = {
       ...imageInput(Buffer.alloc(9)),
@@ -68,7 +68,7 @@ describe('a JSON body with pictures', () => {
         throw new Error('the file is gone');
       },
     };
-    const body = jsonWithPictures((place) => [place(broken)]);
+    const body = jsonWithImages((place) => [place(broken)]);
     expect([opened, body.length]).toEqual([0, '["data:image/png;base64,"]'.length + 12]);
     await expect(bytesOf(body)).rejects.toThrow('the file is gone');
     expect(opened).toBe(1);

@@ -12,20 +12,20 @@ export function isHostable(type: string | undefined): type is string {
 }
 
 /** True for text of the form of an id: 144 bits as base64url. */
-export function isPictureId(text: string): boolean {
+export function isImageId(text: string): boolean {
   return id.test(text);
 }
 
 /**
- * The file name is the picture's whole record: `id.expiry.length.tag.subtype`. So the one rename that makes a picture
+ * The file name is the image's whole record: `id.expiry.length.tag.subtype`. So the one rename that makes an image
  * visible also commits what is known about it, and no crash can part the two.
  */
-export function pictureName({ id, expiresAt, length, tag, mediaType }: StoredImage): string {
+export function imageName({ id, expiresAt, length, tag, mediaType }: StoredImage): string {
   return `${id}.${expiresAt}.${length}.${tag}.${mediaType.slice('image/'.length)}`;
 }
 
 /** The record that a file name holds, or `undefined` for a name that is not ours. */
-export function parsePictureName(text: string): StoredImage | undefined {
+export function parseImageName(text: string): StoredImage | undefined {
   const [, id, expiresAt, length, tag, subtype] = name.exec(text) ?? [];
   if (id === undefined || tag === undefined) return undefined;
   return { id, mediaType: `image/${subtype}`, length: Number(length), tag, expiresAt: Number(expiresAt) };

@@ -1,5 +1,5 @@
-/** What an input picture may be: its media type, the endings of its file name, and how its bytes begin. */
-export type PictureType = {
+/** What an input image may be: its media type, the endings of its file name, and how its bytes begin. */
+export type ImageType = {
   readonly mediaType: string;
   readonly extensions: readonly string[];
   isBeginOf(bytes: Buffer): boolean;
@@ -9,7 +9,7 @@ const pngSignature = Buffer.from('89504e470d0a1a0a', 'hex');
 const jpegStart = Buffer.from('ffd8ff', 'hex');
 
 /** CONTRACTS §1.3: png, jpeg and webp. */
-export const pictureTypes: readonly PictureType[] = [
+export const imageTypes: readonly ImageType[] = [
   {
     mediaType: 'image/png',
     extensions: ['png'],

@@ -1,26 +1,26 @@
 import sharp from 'sharp';
-import { pictureTypes } from './picture-types.ts';
+import { imageTypes } from './image-types.ts';
 
-/** What a picture's bytes say about it, whatever its part's headers claim. */
-export type PictureFacts = {
-  /** The media type that its first bytes show; undefined when they are of no picture. */
+/** What an image's bytes say about it, whatever its part's headers claim. */
+export type ImageFacts = {
+  /** The media type that its first bytes show; undefined when they are of no image. */
   readonly mediaType: string | undefined;
-  /** Absent when the picture was too large to be kept, and its beginning did not tell. */
-  readonly outline?: PictureOutline;
-  /** True when the bytes are of no picture, or of one that cannot be decoded. */
+  /** Absent when the image was too large to be kept, and its beginning did not tell. */
+  readonly outline?: ImageOutline;
+  /** True when the bytes are of no image, or of one that cannot be decoded. */
   readonly isBroken: boolean;
   /** A small PNG of it; absent when it is broken or was too large to be kept. */
   readonly thumbnail?: Buffer;
 };
 
-/** A picture's size in pixels, and whether it has a channel of transparency. */
-export type PictureOutline = { readonly width: number; readonly height: number; readonly hasAlpha: boolean };
+/** An image's size in pixels, and whether it has a channel of transparency. */
+export type ImageOutline = { readonly width: number; readonly height: number; readonly hasAlpha: boolean };
 
 const thumbnailEdge = 512;
 
-/** Looks at the bytes of a picture, or at its first ones where it was too large to be kept whole. */
-export async function inspectPicture(bytes: Buffer, isWhole: boolean): Promise<PictureFacts> {
-  const mediaType = pictureTypes.find(({ isBeginOf }) => isBeginOf(bytes))?.mediaType;
+/** Looks at the bytes of an image, or at its first ones where it was too large to be kept whole. */
+export async function inspectImage(bytes: Buffer, isWhole: boolean): Promise<ImageFacts> {
+  const mediaType = imageTypes.find(({ isBeginOf }) => isBeginOf(bytes))?.mediaType;
   // A decoder tries more types than these; what is none of them is not for it.
   if (mediaType === undefined) return { mediaType, isBroken: true };
   const outline = await outlineOf(bytes);
@@ -30,7 +30,7 @@ export async function inspectPicture(bytes: Buffer, isWhole: boolean): Promise<P
   return { ...known, isBroken: thumbnail === undefined, ...(thumbnail && { thumbnail }) };
 }
 
-async function outlineOf(bytes: Buffer): Promise<PictureOutline | undefined> {
+async function outlineOf(bytes: Buffer): Promise<ImageOutline | undefined> {
   try {
     const { width, height, hasAlpha } = await sharp(bytes).metadata();
     return { width, height, hasAlpha };
@@ -39,7 +39,7 @@ async function outlineOf(bytes: Buffer): Promise<PictureOutline | undefined> {
   }
 }
 
-// The whole picture has to be decoded for it: the only proof that it can be.
+// The whole image has to be decoded for it: the only proof that it can be.
 async function thumbnailOf(bytes: Buffer): Promise<Buffer | undefined> {
   try {
     const fitted = sharp(bytes).resize(thumbnailEdge, thumbnailEdge, { fit: 'inside', withoutEnlargement: true });

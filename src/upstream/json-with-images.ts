@@ -4,20 +4,20 @@ import { dataUrl, dataUrlLength } from '../codec/data-url.ts';
 import type { ImageInput } from '../domain/image-input.ts';
 import type { PaidBody } from './paid-body.ts';
 
-/** Gives what stands in a JSON value for the data URL of a picture. */
-export type Place = (picture: ImageInput) => string;
+/** Gives what stands in a JSON value for the data URL of an image. */
+export type Place = (image: ImageInput) => string;
 
 /**
- * A JSON body with pictures as data URLs. They are encoded while they are sent, anew for each sending, so that no more
+ * A JSON body with images as data URLs. They are encoded while they are sent, anew for each sending, so that no more
  * than a piece of them is held. @param build makes the JSON value
  */
-export function jsonWithPictures(build: (place: Place) => unknown): PaidBody {
-  const pictures: ImageInput[] = [];
+export function jsonWithImages(build: (place: Place) => unknown): PaidBody {
+  const images: ImageInput[] = [];
   const mark = randomUUID();
-  const value = build((picture) => `${mark}:${pictures.push(picture) - 1};`);
-  // Texts, and between them the numbers of pictures.
+  const value = build((image) => `${mark}:${images.push(image) - 1};`);
+  // Texts, and between them the numbers of images.
   const parts = JSON.stringify(value).split(new RegExp(`${mark}:(\\d+);`));
-  const pieces = parts.map((part, at) => (at % 2 === 0 ? Buffer.from(part) : (pictures[Number(part)] as ImageInput)));
+  const pieces = parts.map((part, at) => (at % 2 === 0 ? Buffer.from(part) : (images[Number(part)] as ImageInput)));
   return {
     contentType: 'application/json',
     length: pieces.reduce((sum, piece) => sum + (Buffer.isBuffer(piece) ? piece.length : dataUrlLength(piece)), 0),

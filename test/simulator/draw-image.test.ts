@@ -1,10 +1,10 @@
 import { crc32 } from 'node:zlib';
 import sharp from 'sharp';
 import { describe, expect, test } from 'vitest';
-import { drawPicture, type PictureOrder } from '../../simulator/draw-picture.ts';
-import { composePicture } from '../../simulator/picture-composition.ts';
+import { drawImage, type ImageOrder } from '../../simulator/draw-image.ts';
+import { composeImage } from '../../simulator/image-composition.ts';
 
-const order: PictureOrder = {
+const order: ImageOrder = {
   prompt: 'a cat',
   index: 0,
   width: 512,
@@ -16,15 +16,15 @@ const order: PictureOrder = {
   coarseness: 1,
   broken: false,
 };
-const drawnBytes = async (changes: Partial<PictureOrder> = {}) =>
-  Buffer.concat((await drawPicture({ ...order, ...changes })).pieces);
+const drawnBytes = async (changes: Partial<ImageOrder> = {}) =>
+  Buffer.concat((await drawImage({ ...order, ...changes })).pieces);
 
-describe('a drawn picture', () => {
+describe('a drawn image', () => {
   test('has the asked size and format, and the length it says', async () => {
-    const picture = await drawPicture(order);
-    const bytes = Buffer.concat(picture.pieces);
+    const image = await drawImage(order);
+    const bytes = Buffer.concat(image.pieces);
     const { width, height, format } = await sharp(bytes).metadata();
-    expect([width, height, format, picture.byteLength]).toEqual([512, 256, 'png', bytes.length]);
+    expect([width, height, format, image.byteLength]).toEqual([512, 256, 'png', bytes.length]);
   });
 
   test('is the same for the same prompt and index, and another one for another', async () => {
@@ -73,16 +73,16 @@ describe('a drawn picture', () => {
   });
 
   test('of 64 megabytes repeats one piece instead of holding it 64 times', async () => {
-    const { pieces } = await drawPicture({ ...order, paddingMegabytes: 64 });
+    const { pieces } = await drawImage({ ...order, paddingMegabytes: 64 });
     expect(new Set(pieces.map((piece) => `${piece.buffer.byteLength}:${piece.byteOffset}`)).size).toBeLessThan(5);
   });
 
   test('shows its prompt without any font of the system: as paths, and no text', () => {
-    const captioned = composePicture({ ...order, prompt: 'A cute cate, fünf & mehr' });
+    const captioned = composeImage({ ...order, prompt: 'A cute cate, fünf & mehr' });
     expect(captioned).not.toContain('<text');
-    const shapes = (picture: string) => picture.match(/<path/g)?.length ?? 0;
+    const shapes = (image: string) => image.match(/<path/g)?.length ?? 0;
     expect(shapes(captioned)).toBeGreaterThan(3);
     // What the font lacks is left to the system.
-    expect(composePicture({ ...order, prompt: '猫' })).toContain('<text');
+    expect(composeImage({ ...order, prompt: '猫' })).toContain('<text');
   });
 });

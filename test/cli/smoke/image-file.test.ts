@@ -2,7 +2,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { openPictureFile } from '../../../src/cli/smoke/picture-file.ts';
+import { openImageFile } from '../../../src/cli/smoke/image-file.ts';
 
 const now = new Date('2026-11-21T18:30:05.120Z');
 const png = Buffer.from('\x89PNG\r\n\x1a\n and more', 'latin1');
@@ -13,7 +13,7 @@ async function directory(): Promise<string> {
   return path;
 }
 
-describe('the file of a picture', () => {
+describe('the file of an image', () => {
   test.each([
     [png, 'png'],
     [Buffer.from('\xff\xd8\xff and more bytes', 'latin1'), 'jpg'],
@@ -21,16 +21,16 @@ describe('the file of a picture', () => {
     [Buffer.from('nothing known'), 'bin'],
   ])('is named by model, time and kind, and holds it', async (bytes, extension) => {
     const path = await directory();
-    const file = await openPictureFile(path, 'studio/poster', now);
+    const file = await openImageFile(path, 'studio/poster', now);
     const name = await file.save(bytes);
     await file.drop();
     expect(await readdir(path)).toEqual([`smoke-studio-poster-2026-11-21T18-30-05-120.${extension}`]);
     expect(await readFile(name)).toEqual(bytes);
   });
 
-  test('is taken away when there is no picture', async () => {
+  test('is taken away when there is no image', async () => {
     const path = await directory();
-    await (await openPictureFile(path, 'a', now)).drop();
+    await (await openImageFile(path, 'a', now)).drop();
     expect(await readdir(path)).toEqual([]);
   });
 
@@ -38,7 +38,7 @@ describe('the file of a picture', () => {
     const path = await directory();
     const other = join(path, 'smoke-a-2026-11-21T18-30-05-120.png');
     await writeFile(other, 'other');
-    const file = await openPictureFile(path, 'a', now);
+    const file = await openImageFile(path, 'a', now);
     await expect(file.save(png)).rejects.toThrow('EEXIST');
     await file.drop();
     expect(await readFile(other, 'utf8')).toBe('other');
@@ -46,6 +46,6 @@ describe('the file of a picture', () => {
   });
 
   test('cannot be opened where nothing can be written', async () => {
-    await expect(openPictureFile(join(await directory(), 'nowhere'), 'a', now)).rejects.toThrow('ENOENT');
+    await expect(openImageFile(join(await directory(), 'nowhere'), 'a', now)).rejects.toThrow('ENOENT');
   });
 });

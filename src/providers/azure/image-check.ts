@@ -3,7 +3,7 @@ import { imageHeaderCharacters, imageMediaType } from '../../codec/image-header.
 import { invalidResponse } from '../../upstream/paid-call-error.ts';
 
 /** Checks the base64 of an image while it passes: what is not base64 would break the JSON that it is written into. */
-export class PictureCheck {
+export class ImageCheck {
   readonly #base64 = new Base64Check();
   #header: Buffer = Buffer.alloc(0);
 
