@@ -65,7 +65,7 @@ async function draw(gateway: App['gateway'], name: string, file: ImageFile): Pro
   const begin = performance.now();
   let isInterrupted = false;
   try {
-    const generation = startSmoke(gateway, name);
+    const generation = await startSmoke(gateway, name);
     // A second Ctrl-C ends the process at once.
     process.once('SIGINT', () => {
       isInterrupted = true;

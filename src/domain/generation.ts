@@ -37,24 +37,27 @@ export type GenerationReport = {
 /** How the answer reached its caller: completely, broken off by a failure, or not because the caller left. */
 export type Settlement = 'delivered' | 'truncated' | 'abandoned';
 
-/** One started request. When `answer` has resolved, whoever asked for it settles it; a rejection settles by itself. */
-export interface Generation {
-  /** A live view. */
+/**
+ * One reader of a generation. Several may be attached, and each may leave; the generation belongs to none of them. When
+ * `events` has resolved, the reader settles; a rejection settles by itself.
+ */
+export interface GenerationReader {
+  /** What has happened so far. */
   readonly report: GenerationReport;
   /** Settles when the outcome is known; rejects with a GatewayError. The events may still throw one. */
-  readonly answer: Promise<AsyncIterable<ImageEvent>>;
+  readonly events: Promise<AsyncIterable<ImageEvent>>;
   /** Aborted when the generation ends early, with a GatewayError as the reason, and once it is settled. */
   readonly signal: AbortSignal;
   /**
-   * Its caller has gone. Before anything may be billed, and once its images are being read, it ends; in between it
-   * lingers for a while, so that the caller's own retry can take it over.
+   * The client has disconnected. Before anything may be billed, and once its images are being read, the generation ends;
+   * in between it lingers for a while, so that the client's own retry can rejoin it.
    */
   leave(): void;
-  /** Ends it early: the upstream connection is closed, polls and downloads stop. */
+  /** Ends the generation early: the upstream connection is closed, polls and downloads stop. */
   cancel(why: 'shutdown'): void;
   /**
-   * Counts how the answer ended, and lets go of everything that the generation holds. Later calls change nothing.
-   * @param truncatedBy what broke an answer that is truncated
+   * Tells how the response ended, and lets go of everything that the generation holds. Later calls change nothing.
+   * @param truncatedBy what broke a truncated response
    */
   settle(how: Settlement, truncatedBy?: unknown): void;
 }

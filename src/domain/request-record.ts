@@ -30,7 +30,7 @@ export type RequestRecord = {
   error?: unknown;
 };
 
-/** How a request ended: `truncated` is an answer that broke off, `left` a caller that closed its connection early. */
+/** How a request ended: `truncated` is an answer that broke off, `disconnected` a caller that closed its connection early. */
 export type RequestEnd = { readonly how: 'completed' | 'truncated' | 'disconnected'; readonly status: number };
 
 /** What the HTTP surface tells about its requests; it never throws. */

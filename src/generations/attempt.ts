@@ -148,7 +148,7 @@ export class PaidAttempt {
 
   async #run(): Promise<AsyncIterable<ImageEvent>> {
     const { signal, retryUntil, recorder } = this.#delivering;
-    const call = { signal, retryUntil, attempt: this.attempt, recorder };
+    const call = { signal, retryUntil, attempt: this.attempt, recorder, dispatch: resolved, note: resolved };
     const answer = await this.target.provider.generate(this.#request, call);
     try {
       return await this.#deliver(answer);
@@ -200,6 +200,9 @@ function definite(name: keyof Choices, choices: readonly Choices[]): ImageFacts 
   const value = choices.map((choice) => choice[name]).find((value) => value !== undefined && value !== 'auto');
   return value === undefined ? {} : { [name]: value };
 }
+
+/** Nothing is kept across a restart yet. */
+async function resolved(): Promise<void> {}
 
 async function* asStream(events: readonly ImageEvent[]): AsyncGenerator<ImageEvent> {
   yield* events;

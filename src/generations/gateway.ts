@@ -1,5 +1,5 @@
 import { GatewayError } from '../domain/gateway-error.ts';
-import type { Generation } from '../domain/generation.ts';
+import type { GenerationReader } from '../domain/generation.ts';
 import { type Delivery, type ImageRequest, operationOf, type RequestDefaults } from '../domain/image-request.ts';
 import type { Recorder } from '../domain/recorder.ts';
 import type { Trace } from '../domain/trace.ts';
@@ -55,10 +55,10 @@ export interface Gateway {
   /** How many of them have lost their caller. */
   readonly orphans: number;
   /**
-   * Starts a request, or takes over what the same caller has left a moment ago; throws a GatewayError when it can be
-   * refused before anything is sent. From then on the generation owns the request's inputs.
+   * Starts a request, or takes over what the same caller has left a moment ago; rejects with a GatewayError when it
+   * can be refused before anything is sent. From then on the generation owns the request's inputs.
    */
-  start(model: string | undefined, request: ImageRequest, caller: Caller): Generation;
+  start(model: string | undefined, request: ImageRequest, caller: Caller): Promise<GenerationReader>;
   /** Whether a request of this caller might take over what it has left a moment ago, and so need no permits. */
   mayRejoin(callerId: string): boolean;
   /** Ends everything that is running, so that each caller still gets an answer. */
@@ -82,7 +82,7 @@ export function createGateway(parts: Parts): Gateway {
   const { running = new RunningWork(times.lingerMs) } = parts;
   const { generations, registry, budget } = running;
 
-  function begin(model: LogicalModel, request: ImageRequest, caller: Caller, claim: Claim): Generation {
+  function begin(model: LogicalModel, request: ImageRequest, caller: Caller, claim: Claim): GenerationReader {
     const place = hosting();
     const defaults = possibleDefaults(model, place);
     const fits = fittingTargets(model, request, defaults, place);
@@ -134,7 +134,7 @@ export function createGateway(parts: Parts): Gateway {
     get orphans() {
       return registry.orphans;
     },
-    start(name, request, caller) {
+    async start(name, request, caller) {
       if (running.isClosed) throw shuttingDown();
       const model = catalog.find(name, caller.models);
       const claim = claimOf(model, request, caller);

@@ -1,11 +1,11 @@
 import type { GatewayError } from '../domain/gateway-error.ts';
-import type { Generation } from '../domain/generation.ts';
+import type { GenerationReader } from '../domain/generation.ts';
 
 /** Who asks for what: only the same caller's equal request may take a generation over. */
 export type Claim = { readonly caller: string; readonly fingerprint: string };
 
 /** What an equal request gets instead of a new generation. */
-export type Taken = { readonly generation: Generation } | { readonly unknown: GatewayError };
+export type Taken = { readonly generation: GenerationReader } | { readonly unknown: GatewayError };
 
 type Shared = { readonly error: GatewayError; readonly timer: NodeJS.Timeout };
 
@@ -17,7 +17,7 @@ type Shared = { readonly error: GatewayError; readonly timer: NodeJS.Timeout };
 export class GenerationRegistry {
   /** How long what comes in from now on stays. */
   lingerMs: number;
-  readonly #orphans = new Map<string, Map<Generation, NodeJS.Timeout>>();
+  readonly #orphans = new Map<string, Map<GenerationReader, NodeJS.Timeout>>();
   readonly #unknown = new Map<string, Shared>();
 
   constructor(lingerMs: number) {
@@ -30,13 +30,13 @@ export class GenerationRegistry {
   }
 
   /** Keeps a generation whose caller has left; `giveUp` is called when nobody has taken it in time. */
-  add(claim: Claim, generation: Generation, giveUp: () => void): void {
+  add(claim: Claim, generation: GenerationReader, giveUp: () => void): void {
     if (this.lingerMs === 0) {
       giveUp();
       return;
     }
     const name = nameOf(claim);
-    const waiting = this.#orphans.get(name) ?? new Map<Generation, NodeJS.Timeout>();
+    const waiting = this.#orphans.get(name) ?? new Map<GenerationReader, NodeJS.Timeout>();
     clearTimeout(waiting.get(generation));
     const timer = setTimeout(() => {
       this.#remove(name, generation);
@@ -72,7 +72,7 @@ export class GenerationRegistry {
     return [...this.#orphans.keys(), ...this.#unknown.keys()].some(isTheirs);
   }
 
-  #remove(name: string, generation: Generation): void {
+  #remove(name: string, generation: GenerationReader): void {
     const waiting = this.#orphans.get(name);
     clearTimeout(waiting?.get(generation));
     waiting?.delete(generation);

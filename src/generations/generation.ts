@@ -1,7 +1,7 @@
 import type { Release } from '../concurrency/release.ts';
 import type { Bill } from '../domain/bill.ts';
 import { GatewayError } from '../domain/gateway-error.ts';
-import type { Generation, GenerationReport, Settlement } from '../domain/generation.ts';
+import type { GenerationReader, GenerationReport, Settlement } from '../domain/generation.ts';
 import type { ImageEvent, ImageFacts } from '../domain/image-event.ts';
 import type { ImageRequest } from '../domain/image-request.ts';
 import type { AttemptEnd, AttemptRecord } from '../domain/recorder.ts';
@@ -20,13 +20,13 @@ type Start = Omit<AskParts, 'delivering' | 'deadline'> & {
   /** Waits for the process to have room; rejects with `overloaded`. */
   readonly turn: (signal: AbortSignal) => Promise<Release>;
   /** Called when the caller has left a generation that may be billed already. */
-  readonly onOrphaned: (generation: Generation, giveUp: () => void) => void;
+  readonly onOrphaned: (generation: GenerationReader, giveUp: () => void) => void;
   /** Called once, when it is settled: with its failure, if it had one, and whether a call of it may be billed. */
-  readonly onSettled: (generation: Generation, failure: unknown, mayBeBilled: boolean) => void;
+  readonly onSettled: (generation: GenerationReader, failure: unknown, mayBeBilled: boolean) => void;
 };
 
 /** Starts a request, with one deadline over everything: the queue, all calls, the waits, and the answer's transfer. */
-export function startGeneration(start: Start): Generation {
+export function startGeneration(start: Start): GenerationReader {
   const { request, delivering, timeoutMs, turn } = start;
   const interrupt = new AbortController();
   const { signal } = interrupt;
@@ -113,14 +113,14 @@ export function startGeneration(start: Start): Generation {
   }
 
   /** The generation for one caller: when that has left, it is the next one's, and the first one has no part in it. */
-  function forCaller(): Generation {
+  function forCaller(): GenerationReader {
     const left = Promise.withResolvers<never>();
     let isLeft = false;
     const known = Promise.race([answer, left.promise]);
     known.catch(() => {});
     return {
       report,
-      get answer() {
+      get events() {
         return isLost() ? Promise.reject(signal.reason) : known;
       },
       signal,

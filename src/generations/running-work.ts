@@ -1,10 +1,10 @@
-import type { Generation } from '../domain/generation.ts';
+import type { GenerationReader } from '../domain/generation.ts';
 import { RetryBudget } from '../targets/retry-budget.ts';
 import { GenerationRegistry } from './generation-registry.ts';
 
 /** What a process has under way, whichever configuration each request began with. */
 export class RunningWork {
-  readonly generations = new Set<Generation>();
+  readonly generations = new Set<GenerationReader>();
   /** Generations that have lost their callers, and unknown outcomes of a moment ago. */
   readonly registry: GenerationRegistry;
   readonly budget = new RetryBudget();

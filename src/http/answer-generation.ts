@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { Generation } from '../domain/generation.ts';
+import type { GenerationReader } from '../domain/generation.ts';
 import { type ImageRequest, operationOf } from '../domain/image-request.ts';
 import { answerHeaders } from './answer-headers.ts';
 import { sendAnswer } from './send-answer.ts';
@@ -11,18 +11,18 @@ export async function answerGeneration(
   { record, arrival }: FastifyRequest,
   reply: FastifyReply,
   asked: ImageRequest,
-  start: () => Generation,
+  start: () => Promise<GenerationReader>,
 ): Promise<void> {
   record.request = asked;
   record.count = asked.count;
   // From here on the generation accounts for the body.
   arrival?.release();
-  const generation = start();
+  const generation = await start();
   record.generation = generation.report;
   leaveWithClient(reply, generation);
   keepAliveWhileSilent(reply, asked);
   if (asked.stream) return sendStream(reply, { generation, record, operation: operationOf(asked) });
-  const events = await generation.answer;
+  const events = await generation.events;
   reply.headers(answerHeaders(generation.report, reply.request.headers));
   const headers = { 'content-type': 'application/json' };
   return sendAnswer(reply, headers, jsonAnswer(events, record), { generation, record });
@@ -32,7 +32,7 @@ export async function answerGeneration(
  * The caller is gone when its connection closes before our answer was written completely. (Fastify's `request.signal`
  * fires as soon as the request's body has been read, so it cannot tell.)
  */
-function leaveWithClient({ raw }: FastifyReply, generation: Generation): void {
+function leaveWithClient({ raw }: FastifyReply, generation: GenerationReader): void {
   // It may have left while an upload was looked at.
   if (raw.destroyed) generation.leave();
   raw.once('close', () => {

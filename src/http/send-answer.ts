@@ -1,6 +1,6 @@
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import type { FastifyReply } from 'fastify';
-import type { Generation, Settlement } from '../domain/generation.ts';
+import type { GenerationReader, Settlement } from '../domain/generation.ts';
 import type { RequestRecord } from '../domain/request-record.ts';
 import { ClosedConnectionError, StalledReaderError, writeBody } from './write-body.ts';
 
@@ -9,7 +9,7 @@ export async function sendAnswer(
   reply: FastifyReply,
   headers: Readonly<Record<string, string>>,
   chunks: AsyncIterable<Buffer | string>,
-  { generation, record }: { readonly generation: Generation; readonly record: RequestRecord },
+  { generation, record }: { readonly generation: GenerationReader; readonly record: RequestRecord },
 ): Promise<void> {
   reply.headers(headers);
   const how = await sendBody(reply, chunks, { record, signal: generation.signal });

@@ -1,5 +1,5 @@
 import type { FastifyReply } from 'fastify';
-import type { Generation } from '../domain/generation.ts';
+import type { GenerationReader } from '../domain/generation.ts';
 import type { ImageEvent } from '../domain/image-event.ts';
 import type { Operation } from '../domain/image-request.ts';
 import type { RequestRecord } from '../domain/request-record.ts';
@@ -28,7 +28,7 @@ const streamHeaders = {
 };
 
 type Answering = {
-  readonly generation: Generation;
+  readonly generation: GenerationReader;
   readonly record: RequestRecord;
   readonly operation: Operation;
 };
@@ -39,9 +39,9 @@ export async function sendStream(
   { generation, record, operation }: Answering,
   { headersMs, heartbeatMs }: StreamTimes = defaultTimes,
 ): Promise<void> {
-  const isKnown = await settledWithin(generation.answer, headersMs);
+  const isKnown = await settledWithin(generation.events, headersMs);
   reply.headers(answerHeaders(generation.report, reply.request.headers));
-  const stream = new StreamAnswer(whenKnown(generation.answer), {
+  const stream = new StreamAnswer(whenKnown(generation.events), {
     operation,
     asked: generation.report.asked,
     written: record,

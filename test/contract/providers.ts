@@ -237,7 +237,9 @@ export function startCall(
     retryArrived: () => {},
     unknownRepeated: () => {},
   };
-  const events = create(client).generate({ ...emptyRequest, ...request }, { signal, retryUntil, attempt, recorder });
+  const done = async () => {};
+  const call = { signal, retryUntil, attempt, recorder, dispatch: done, note: done };
+  const events = create(client).generate({ ...emptyRequest, ...request }, call);
   // A test that looks at something else first must not fail for an unhandled rejection.
   events.catch(() => {});
   return { attempt, anomalies, events };

@@ -13,7 +13,7 @@ const patience = { timeout: 10_000 };
 async function expectLeft(gateway: StartedGateway, facts: Record<string, unknown>): Promise<void> {
   await expect.poll(() => gateway.app.gateway.inFlight, patience).toBe(0);
   await expect.poll(() => requestLines(gateway), patience).toHaveLength(1);
-  expect(requestLines(gateway)[0]).toMatchObject({ end: 'left', status: 499, level: 30, ...facts });
+  expect(requestLines(gateway)[0]).toMatchObject({ end: 'disconnected', status: 499, level: 30, ...facts });
 }
 
 async function expectNextWorks({ url }: StartedGateway): Promise<void> {
@@ -70,7 +70,9 @@ describe('a caller that leaves', () => {
     expect(metrics).toContain(
       'gateway_upstream_attempts_total{provider="azure-deployment",outcome="abandoned",model="image",target="1"} 1',
     );
-    expect(metrics).toContain('gateway_requests_total{route="/v1/images/generations",status="499",end="left"} 1');
+    expect(metrics).toContain(
+      'gateway_requests_total{route="/v1/images/generations",status="499",end="disconnected"} 1',
+    );
     await expectNextWorks(rig);
   });
 
@@ -114,7 +116,7 @@ describe('a caller that leaves', () => {
     await wait(50);
     socket.destroy();
     await expect.poll(() => requestLines(rig), patience).toHaveLength(1);
-    expect(requestLines(rig)[0]).toMatchObject({ end: 'left', status: 499 });
+    expect(requestLines(rig)[0]).toMatchObject({ end: 'disconnected', status: 499 });
     expect(rig.simulator.ledger.requests).toEqual([]);
     await expectNextWorks(rig);
   });

@@ -646,7 +646,7 @@ const farewells: [string, (socket: Socket) => void][] = [
 /** A log line of a caller that left: nothing went wrong here. */
 async function expectLeft(rig: EditsRig, facts: Record<string, unknown> = {}): Promise<void> {
   await expect.poll(() => requestLines(rig), patience).toHaveLength(1);
-  expect(requestLines(rig)[0]).toMatchObject({ end: 'left', status: 499, level: 30, ...facts });
+  expect(requestLines(rig)[0]).toMatchObject({ end: 'disconnected', status: 499, level: 30, ...facts });
 }
 
 describe('a caller that leaves', () => {

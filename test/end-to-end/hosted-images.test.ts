@@ -294,7 +294,7 @@ describe('reading a hosted file', () => {
       pauses = Math.ceil(length / 2_000_000);
     }
     expect(length).toBeGreaterThan(24_000_000);
-    expect(fileLines(rig).map(({ end }) => end)).toEqual(['answered']);
+    expect(fileLines(rig).map(({ end }) => end)).toEqual(['completed']);
   });
 });
 
@@ -518,7 +518,7 @@ describe('storing', () => {
     socket.destroy();
     await expect.poll(() => filesIn(directory), patience).toEqual({ images: [], arriving: [] });
     await expect.poll(() => upstream.connections, patience).toBe(0);
-    await expect.poll(() => requestLines(gateway), patience).toMatchObject([{ end: 'left', status: 499 }]);
+    await expect.poll(() => requestLines(gateway), patience).toMatchObject([{ end: 'disconnected', status: 499 }]);
   });
 
   const breakages: [string, (directory: string) => Promise<void>][] = [

@@ -151,7 +151,7 @@ describe('several calls for one request', () => {
     await expect.poll(() => upstream.received, patience).toBe(4);
     socket.destroy();
     await expect.poll(() => upstream.connections, patience).toBe(0);
-    await expect.poll(() => requestLines(gateway), patience).toMatchObject([{ end: 'left', attempts: 4 }]);
+    await expect.poll(() => requestLines(gateway), patience).toMatchObject([{ end: 'disconnected', attempts: 4 }]);
     expect(await attemptsAt(gateway.url)).toEqual({ abandoned: 4 });
     expect(upstream.received).toBe(4);
   });

@@ -43,7 +43,7 @@ describe('metrics move with', () => {
       });
     const samples = await samplesOf(url);
     expect(samples).toMatchObject({
-      [`gateway_requests_total{${route},status="200",end="answered"}`]: 1,
+      [`gateway_requests_total{${route},status="200",end="completed"}`]: 1,
       [`gateway_request_duration_seconds_count{${route}}`]: 1,
       'gateway_images_total{model="image"}': 2,
       'gateway_queue_duration_seconds_count{model="image"}': 1,
@@ -70,7 +70,7 @@ describe('metrics move with', () => {
         [attempts('delivered')]: 2,
       });
     const samples = await samplesOf(url);
-    expect(samples['gateway_requests_total{route="/v1/images/edits",status="200",end="answered"}']).toBe(1);
+    expect(samples['gateway_requests_total{route="/v1/images/edits",status="200",end="completed"}']).toBe(1);
     expect(samples['gateway_images_total{model="image"}']).toBe(2);
     expect(samples[`gateway_tokens_total{${at},kind="image_in"}`]).toBe(250);
   });
@@ -164,7 +164,7 @@ describe('metrics move with', () => {
       });
     expect(await samplesOf(url)).toMatchObject({
       'gateway_retries_arrived_total{end="rejoined"}': 1,
-      [`gateway_requests_total{${route},status="499",end="left"}`]: 1,
+      [`gateway_requests_total{${route},status="499",end="disconnected"}`]: 1,
       'gateway_images_total{model="image"}': 1,
     });
   });
@@ -201,7 +201,7 @@ describe('the log line of a request', () => {
     const { log } = await settledLog(url, logText);
     const [line = {}] = log.filter(({ msg }) => msg === 'request');
     expect(line).toMatchObject({
-      ...{ method: 'POST', route: generationsPath, status: 200, end: 'answered', outcome: 'delivered' },
+      ...{ method: 'POST', route: generationsPath, status: 200, end: 'completed', outcome: 'delivered' },
       ...{ model: 'image', target: '1', provider: 'azure-deployment', attempts: 1, sent: true, adaptations: [] },
       ...{ count: 1, images: 1, cost: 0.12289, currency: 'USD', bytesOut: Buffer.byteLength(text) },
     });

@@ -439,7 +439,7 @@ describe('a running process', () => {
       await once(socket, 'data');
       socket.resetAndDestroy();
     }
-    await expect.poll(() => program.output.stdout.match(/"end":"left"/g), patience).toHaveLength(3);
+    await expect.poll(() => program.output.stdout.match(/"end":"disconnected"/g), patience).toHaveLength(3);
     const answer = await request(`${url}${generationsPath}`, {
       method: 'POST',
       headers: { 'api-key': 'program-key', 'content-type': 'application/json' },

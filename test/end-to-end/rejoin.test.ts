@@ -78,7 +78,7 @@ describe('a caller that leaves before the first byte and asks again', () => {
     expect(Object.fromEntries(answer.headers)).toMatchObject({ 'x-gateway-attempts': '1', 'x-gateway-target': '1' });
     expect(rig.upstream.received).toBe(1);
     await expectAtRest(rig.gateway);
-    expect(requestLines(rig.gateway).map(({ end }) => end)).toEqual(['left', 'answered']);
+    expect(requestLines(rig.gateway).map(({ end }) => end)).toEqual(['disconnected', 'completed']);
     expect(await metricsOf(rig.gateway.url, 'gateway_retries_arrived_total', 'end')).toEqual({ rejoined: 1 });
     expect(await metricsOf(rig.gateway.url, 'gateway_upstream_attempts_total', 'outcome')).toEqual({ delivered: 1 });
   });

@@ -119,10 +119,10 @@ describe('metrics', () => {
     const target = 'model="image",target="1"';
     const route = `route="${generationsPath}"`;
     expect([
-      sample(text, `gateway_requests_total{${route},status="200",end="answered"}`),
-      sample(text, `gateway_requests_total{${route},status="502",end="answered"}`),
-      sample(text, `gateway_requests_total{${route},status="400",end="answered"}`),
-      sample(text, 'gateway_requests_total{route="unknown",status="404",end="answered"}'),
+      sample(text, `gateway_requests_total{${route},status="200",end="completed"}`),
+      sample(text, `gateway_requests_total{${route},status="502",end="completed"}`),
+      sample(text, `gateway_requests_total{${route},status="400",end="completed"}`),
+      sample(text, 'gateway_requests_total{route="unknown",status="404",end="completed"}'),
       sample(text, 'gateway_images_total{model="image"}'),
       sample(text, `gateway_upstream_attempts_total{provider="azure-deployment",outcome="delivered",${target}}`),
       sample(text, `gateway_upstream_attempts_total{provider="azure-deployment",outcome="failed",${target}}`),

@@ -8,7 +8,7 @@ import sharp from 'sharp';
 import { request } from 'undici';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { GatewayError } from '../../src/domain/gateway-error.ts';
-import type { Generation } from '../../src/domain/generation.ts';
+import type { GenerationReader } from '../../src/domain/generation.ts';
 import type { ImageEvent } from '../../src/domain/image-event.ts';
 import { sendStream } from '../../src/http/send-stream.ts';
 import { callGateway } from '../helpers/call-gateway.ts';
@@ -509,7 +509,7 @@ describe('a reader of a stream', () => {
     await expect.poll(() => upstream.connections, patience).toBe(0);
     await expect
       .poll(() => requestLines(gateway), patience)
-      .toMatchObject([{ end: 'left', status: 499, sent: true, level: 30 }]);
+      .toMatchObject([{ end: 'disconnected', status: 499, sent: true, level: 30 }]);
   });
 
   test('that leaves a stream of several calls: all of their upstream connections are closed', async () => {
@@ -523,7 +523,7 @@ describe('a reader of a stream', () => {
     await expect.poll(() => upstream.connections, patience).toBe(4);
     socket.destroy();
     await expect.poll(() => upstream.connections, patience).toBe(0);
-    await expect.poll(() => requestLines(gateway), patience).toMatchObject([{ end: 'left', attempts: 4 }]);
+    await expect.poll(() => requestLines(gateway), patience).toMatchObject([{ end: 'disconnected', attempts: 4 }]);
   });
 
   test('that pauses: the upstream is held back after a few megabytes, and goes on with the reader', async () => {
@@ -581,7 +581,7 @@ describe('signs of life', () => {
       upstreamRequestId: undefined,
     };
     const { signal } = new AbortController();
-    const generation: Generation = { report, answer: promise, signal, leave() {}, cancel() {}, settle() {} };
+    const generation: GenerationReader = { report, events: promise, signal, leave() {}, cancel() {}, settle() {} };
     const app = Fastify();
     app.decorate('lifecycle', { phase: 'ready' as const });
     const counts = { clientRetry: 0, images: 0, bytesOut: 0, bytesIn: 0 };

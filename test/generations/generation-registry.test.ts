@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { GatewayError } from '../../src/domain/gateway-error.ts';
-import type { Generation } from '../../src/domain/generation.ts';
+import type { GenerationReader } from '../../src/domain/generation.ts';
 import { type Claim, GenerationRegistry } from '../../src/generations/generation-registry.ts';
 
 const lingerMs = 1_000;
@@ -9,7 +9,7 @@ const lingerMs = 1_000;
 beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] }));
 afterEach(() => void vi.useRealTimers());
 
-const generationOf = (name: string) => ({ name }) as unknown as Generation;
+const generationOf = (name: string) => ({ name }) as unknown as GenerationReader;
 const unknown = (name: string) => new GatewayError('upstream_timeout', name, { outcome: 'unknown' });
 const cat = { caller: 'one', fingerprint: 'cat' };
 
@@ -83,10 +83,10 @@ test('whatever happens, an orphan is taken once or given up once, by its own cal
       const registry = new GenerationRegistry(lingerMs);
       const name = ({ caller, fingerprint }: Claim) => `${caller} ${fingerprint}`;
       let now = 0;
-      let orphans: { readonly of: string; readonly generation: Generation; readonly until: number }[] = [];
+      let orphans: { readonly of: string; readonly generation: GenerationReader; readonly until: number }[] = [];
       const shared = new Map<string, { readonly error: GatewayError; readonly until: number }>();
-      const givenUp: Generation[] = [];
-      const expired: Generation[] = [];
+      const givenUp: GenerationReader[] = [];
+      const expired: GenerationReader[] = [];
       for (const [index, next] of steps.entries()) {
         if (next.do === 'add') {
           const generation = generationOf(`${index}`);

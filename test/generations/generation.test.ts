@@ -19,7 +19,7 @@ const silent = ({ signal }: ProviderCall) =>
   new Promise<never>((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
 
 /** A generation of three calls, of which each is answered by one of `answers`. */
-function start(answers: ((call: ProviderCall) => Promise<AsyncIterable<ImageEvent>>)[], timeoutMs = 60_000) {
+async function start(answers: ((call: ProviderCall) => Promise<AsyncIterable<ImageEvent>>)[], timeoutMs = 60_000) {
   const ends: string[] = [];
   const recorder: Recorder = {
     anomaly: () => {},
@@ -63,7 +63,7 @@ function start(answers: ((call: ProviderCall) => Promise<AsyncIterable<ImageEven
     hosting: () => undefined,
     times: { ...defaultTimes, lingerMs: 0 },
   });
-  const generation = gateway.start(undefined, request, { id: 'somebody', isRetry: false });
+  const generation = await gateway.start(undefined, request, { id: 'somebody', isRetry: false });
   return { generation, ends };
 }
 
@@ -71,24 +71,24 @@ const answered = async () => asStream(image);
 
 describe('a generation of several calls that may deliver a part', () => {
   test('whose deadline comes while one call is silent ends with it, not with images that can no longer come', async () => {
-    const { generation, ends } = start([answered, silent, answered], 50);
-    await expect(generation.answer).rejects.toMatchObject({ kind: 'upstream_timeout', outcome: 'unknown' });
+    const { generation, ends } = await start([answered, silent, answered], 50);
+    await expect(generation.events).rejects.toMatchObject({ kind: 'upstream_timeout', outcome: 'unknown' });
     expect(ends).toEqual(['abandoned', 'unknown', 'abandoned']);
   });
 
   test('whose caller leaves ends with that, and counts what may have been billed', async () => {
-    const { generation, ends } = start([answered, silent, answered]);
+    const { generation, ends } = await start([answered, silent, answered]);
     // The calls have been sent by then.
     await new Promise(setImmediate);
     generation.leave();
-    await expect(generation.answer).rejects.toMatchObject({ kind: 'client_gone' });
+    await expect(generation.events).rejects.toMatchObject({ kind: 'client_gone' });
     expect(ends).toEqual(['abandoned', 'abandoned', 'abandoned']);
   });
 
   test('delivers the calls that succeeded, and is counted once when it is settled twice', async () => {
     const failing = () => Promise.reject(new Error('broken'));
-    const { generation, ends } = start([answered, failing, answered]);
-    const events = await Array.fromAsync(await generation.answer);
+    const { generation, ends } = await start([answered, failing, answered]);
+    const events = await Array.fromAsync(await generation.events);
     expect(events.map(({ type }) => type)).toEqual(['url', 'url', 'done']);
     generation.settle('delivered');
     generation.settle('truncated');

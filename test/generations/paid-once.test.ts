@@ -16,15 +16,15 @@ const failsAfterOne: Answer = async () =>
 describe('what may have been billed is not bought again', () => {
   test('by a failure that comes while the answer is converted', async () => {
     const fake = fakeGateway([{ answers: [failsAfterOne, good] }]);
-    const generation = fake.start({ delivery: 'b64_json' });
-    await expect(generation.answer).rejects.toMatchObject({ outcome: 'unknown' });
+    const generation = await fake.start({ delivery: 'b64_json' });
+    await expect(generation.events).rejects.toMatchObject({ outcome: 'unknown' });
     expect(fake.calls).toHaveLength(1);
   });
 
   test('by an equal request after one of several calls has failed, and the others were made', async () => {
     const fake = fakeGateway([{ answers: [good, failed], maxCount: 1 }], { model: { maxRetries: 0 } });
-    await expect(fake.start({ count: 2 }).answer).rejects.toMatchObject({ outcome: 'failed' });
-    expect(() => fake.start({ count: 2 }, { isRetry: true })).toThrow(GatewayError);
+    await expect((await fake.start({ count: 2 })).events).rejects.toMatchObject({ outcome: 'failed' });
+    await expect(fake.start({ count: 2 }, { isRetry: true })).rejects.toThrow(GatewayError);
     expect([fake.calls.length, fake.retries]).toEqual([2, ['shared_unknown']]);
   });
 });
@@ -40,8 +40,8 @@ const streamed: Answer = async () =>
 describe('a stream of several calls', () => {
   test('repeats its first one although the others wait for it, one slot or not', async () => {
     const fake = fakeGateway([{ answers: [failed, streamed], maxCount: 1, maxConcurrent: 1, family: 'gpt-image-2' }]);
-    const generation = fake.start({ count: 2, stream: true });
-    const events = await Array.fromAsync(await generation.answer);
+    const generation = await fake.start({ count: 2, stream: true });
+    const events = await Array.fromAsync(await generation.events);
     generation.settle('delivered');
     expect(events.filter(({ type }) => type === 'image-end')).toHaveLength(2);
     expect(fake.calls).toHaveLength(3);
@@ -52,8 +52,8 @@ describe('the breaker', () => {
   const afterFive = async (timeoutMs: number | undefined) => {
     const fake = fakeGateway([{ answers: [silent] }], { model: { maxRetries: 0, timeoutMs: 40 } });
     for (let call = 0; call < 5; call += 1) {
-      const generation = fake.start({ prompt: `cat ${call}` }, { timeoutMs });
-      await expect(generation.answer).rejects.toMatchObject({ kind: 'upstream_timeout' });
+      const generation = await fake.start({ prompt: `cat ${call}` }, { timeoutMs });
+      await expect(generation.events).rejects.toMatchObject({ kind: 'upstream_timeout' });
     }
     return fake.targets[0]?.health.breaker.state;
   };
@@ -71,8 +71,9 @@ describe('the budget of retries', () => {
   test('does not stop requests from going to another target with what was not even begun', async () => {
     for (const answer of [limited(30_000), unreachable]) {
       const fake = fakeGateway([{ answers: [answer] }, { answers: [good], priority: 1 }]);
-      const generations = Array.from({ length: 5 }, (_, index) => fake.start({ prompt: `cat ${index}` }));
-      await Promise.all(generations.map(({ answer: events }) => events));
+      const starts = Array.from({ length: 5 }, (_, index) => fake.start({ prompt: `cat ${index}` }));
+      const generations = await Promise.all(starts);
+      await Promise.all(generations.map(({ events }) => events));
       for (const generation of generations) generation.settle('delivered');
     }
   });
@@ -87,13 +88,13 @@ describe('the budget of retries', () => {
       return good(call, request);
     };
     const fake = fakeGateway([{ answers: [answer] }]);
-    const first = fake.start({ prompt: 'one' });
-    const second = fake.start({ prompt: 'two' });
+    const first = await fake.start({ prompt: 'one' });
+    const second = await fake.start({ prompt: 'two' });
     await expect.poll(() => calls, patience).toBeGreaterThanOrEqual(3);
-    const failures = await Promise.race([first.answer.catch(String), second.answer.catch(String)]);
+    const failures = await Promise.race([first.events.catch(String), second.events.catch(String)]);
     expect(String(failures)).toContain('upstream_generation_failed');
     hold.resolve();
-    await Promise.allSettled([first.answer, second.answer]);
+    await Promise.allSettled([first.events, second.events]);
     expect(calls).toBe(3);
     first.settle('delivered');
     second.settle('delivered');

@@ -19,7 +19,7 @@ const overloaded: Answer = () => Promise.reject(new GatewayError('overloaded', '
 /** What a caller is told when nothing has helped. */
 async function told(answers: readonly Answer[]): Promise<unknown> {
   const fake = fakeGateway([{ answers }], { model: { ...retrying, maxRetries: answers.length - 1 } });
-  return fake.start().answer.catch((error: unknown) => error);
+  return (await fake.start()).events.catch((error: unknown) => error);
 }
 
 test.each([
@@ -43,7 +43,7 @@ test('a mistake of ours is told as one, whatever was before it', async () => {
 test('targets that are of no use one after the other end the request with the last failure', async () => {
   const last = failing('upstream_misconfigured', 'not-processed');
   const fake = fakeGateway([{ answers: [unauthorized] }, { answers: [last] }], { model: retrying });
-  await expect(fake.start().answer).rejects.toMatchObject({ kind: 'upstream_misconfigured' });
+  await expect((await fake.start()).events).rejects.toMatchObject({ kind: 'upstream_misconfigured' });
   expect(fake.calls.map(({ target }) => target)).toEqual(['a', 'b']);
 });
 
@@ -57,7 +57,7 @@ test('a wait of a day is told as it is to whoever was refused, and of five minut
 });
 
 async function failureOf(fake: FakeGateway, prompt: string): Promise<GatewayError> {
-  return fake.start({ prompt }).answer.then(
+  return (await fake.start({ prompt })).events.then(
     () => expect.unreachable(),
     (error) => error,
   );

@@ -15,7 +15,15 @@ const recorder: Recorder = {
   unknownRepeated: () => {},
 };
 const attempt = { sent: true };
-const call = { signal: new AbortController().signal, attempt, recorder, parameter: (name: string) => name };
+const dispatch = async () => {};
+const call = {
+  signal: new AbortController().signal,
+  attempt,
+  recorder,
+  dispatch,
+  note: dispatch,
+  parameter: (name: string) => name,
+};
 
 type Read = (chunks: readonly Buffer[]) => AsyncGenerator<ImageEvent>;
 const readJson: Read = (chunks) => asPaid(responseEvents(asStream(chunks), call), attempt);

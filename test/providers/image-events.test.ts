@@ -13,7 +13,13 @@ const recorder: Recorder = {
   retryArrived: () => {},
   unknownRepeated: () => {},
 };
-const call = { signal: new AbortController().signal, attempt: { sent: true }, recorder };
+const call = {
+  signal: new AbortController().signal,
+  attempt: { sent: true },
+  recorder,
+  dispatch: async () => {},
+  note: async () => {},
+};
 
 /** An upstream's body on its whole way: scanned, mapped, committed, and written as our answer. */
 async function throughTheGateway(chunks: readonly Buffer[]): Promise<string> {

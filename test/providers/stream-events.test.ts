@@ -17,7 +17,13 @@ const recorder: Recorder = {
   retryArrived: () => {},
   unknownRepeated: () => {},
 };
-const call = { signal: new AbortController().signal, attempt: { sent: true }, recorder };
+const call = {
+  signal: new AbortController().signal,
+  attempt: { sent: true },
+  recorder,
+  dispatch: async () => {},
+  note: async () => {},
+};
 const megabyte = 1024 * 1024;
 const asked = { size: '1024x1024', quality: 'low' };
 const noSpool = (): InputSpool => {

@@ -33,7 +33,7 @@ describe('the search for secrets', () => {
   test.each([
     '{"level":30,"requestId":"0c5cf2e5-0000-4000-8000-000000000000","promptHash":"0vpD-_r7EA_mUHsd"}',
     'Error: x\n    at file:///srv/app/node_modules/fastify/lib/request-handler-with-a-long-name.js:123:45',
-    'gateway_requests_total{route="/openai/deployments/:deployment/images/generations",status="200",end="answered"} 1',
+    'gateway_requests_total{route="/openai/deployments/:deployment/images/generations",status="200",end="completed"} 1',
     'send it as "authorization: Bearer KEY"',
     'signal=SIGTERM, design=x',
   ])('does not take for one: %s', (text) => expect(findSecrets(text, ['a', '', 'cat ']).map(String)).toEqual([]));

@@ -4,7 +4,7 @@ import { prettyLine } from '../../src/telemetry/pretty-line.ts';
 
 const request = {
   ...{ level: 30, time: 1, pid: 1, hostname: 'host', msg: 'request' },
-  ...{ requestId: 'the-id', method: 'POST', route: '/v1/images/generations', status: 200, end: 'answered' },
+  ...{ requestId: 'the-id', method: 'POST', route: '/v1/images/generations', status: 200, end: 'completed' },
   ...{ outcome: 'delivered', durationMs: 4212, model: 'poster', target: 'east', provider: 'azure-v1', attempts: 1 },
   ...{ sent: true, adaptations: [], receiveMs: 0, queueMs: 3, upstreamMs: 4100, transferMs: 35, count: 1, images: 1 },
   ...{ cost: 0.0412, currency: 'EUR', bytesIn: 300, bytesOut: 1_400_000, promptLength: 5, promptHash: 'hash' },

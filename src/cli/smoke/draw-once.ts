@@ -1,6 +1,6 @@
 import { decodeBase64 } from '../../codec/base64.ts';
 import { GatewayError } from '../../domain/gateway-error.ts';
-import type { Generation } from '../../domain/generation.ts';
+import type { GenerationReader } from '../../domain/generation.ts';
 import type { ImageEvent, ImageUsage } from '../../domain/image-event.ts';
 import type { ImageRequest } from '../../domain/image-request.ts';
 import type { Gateway } from '../../generations/gateway.ts';
@@ -23,13 +23,13 @@ export function smokeRequest({ targets }: LogicalModel): ImageRequest {
   return { ...plainRequest, prompt: smokePrompt, quality, delivery: 'b64_json' };
 }
 
-/** Starts the one call; a failed one is not repeated. Throws a GatewayError for what can be refused at once. */
-export function startSmoke({ catalog, start }: Gateway, model: string): Generation {
+/** Starts the one call; a failed one is not retried. Rejects with a GatewayError for what can be refused at once. */
+export function startSmoke({ catalog, start }: Gateway, model: string): Promise<GenerationReader> {
   return start(model, smokeRequest(catalog.find(model)), { id: 'smoke', isRetry: false, maxRetries: 0 });
 }
 
 /** Waits for the image, whole. Rejects with a GatewayError. */
-export async function receiveImage(generation: Generation): Promise<Drawn> {
+export async function receiveImage(generation: GenerationReader): Promise<Drawn> {
   let usage: ImageUsage | undefined;
 
   async function* texts(events: AsyncIterable<ImageEvent>): AsyncGenerator<Buffer> {
@@ -39,7 +39,7 @@ export async function receiveImage(generation: Generation): Promise<Drawn> {
     }
   }
 
-  const events = await generation.answer;
+  const events = await generation.events;
   try {
     // The pieces share one buffer, so each is copied before the next one comes.
     const pieces: Buffer[] = [];

@@ -23,8 +23,11 @@ export function handleEdits(serving: () => Serving, openSpool: OpenSpool) {
     checkNamedModel(request, gateway);
     const spool = openSpool(request.callerId);
     let isStarted = false;
-    const start = (call: ImageCall) => {
-      const generation = gateway.start(modelOf(request, call.model), call.request, { ...callerOf(request), models });
+    const start = async (call: ImageCall) => {
+      const generation = await gateway.start(modelOf(request, call.model), call.request, {
+        ...callerOf(request),
+        models,
+      });
       isStarted = true;
       return generation;
     };
