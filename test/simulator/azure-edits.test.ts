@@ -188,7 +188,7 @@ describe('the images of an edit', () => {
     ['image twice', [image, image], invalid, 'image'],
     ['two kinds of names', [image, ...list(1)], invalid, 'image'],
     ['numbered from 1', numbered(1, 2), invalid, 'image'],
-    ['a file of another name', [image, file('image', red)], 'unknown_parameter', 'image'],
+    ['a file of another name', [image, file('photo', red)], 'unknown_parameter', 'photo'],
     ['a field as a file', [image, file('prompt', text, 'p.txt', 'text/plain')], 'unknown_parameter', 'prompt'],
     ['no content type', [{ name: 'image', bytes: red, filename: 'a.png' }], 'unsupported_file_mimetype', 'image'],
     ['gif', [file('image', red, 'a.gif', 'image/gif')], 'unsupported_file_mimetype', 'image'],

@@ -146,7 +146,7 @@ describe('a link that may be fetched', () => {
     return { download: images.fromAnywhere, asked };
   }
 
-  const link = 'https://images.blob.core.windows.net/a.png?sig=1';
+  const link = 'https://pictures.blob.core.windows.net/a.png?sig=1';
   const bodyOf = (url: string, further: object = {}) =>
     Buffer.from(JSON.stringify({ prompt: 'a', images: [{ image_url: url }], ...further }));
 
@@ -156,7 +156,7 @@ describe('a link that may be fetched', () => {
     const { upload } = await read({ chunks: [bodyOf(link, { mask: { image_url: link } })], download });
     const { images, mask } = await upload;
     expect([images[0]?.sha256, mask?.sha256]).toEqual([sha256(image), sha256(image)]);
-    expect(asked).toEqual(Array.from({ length: 2 }, () => 'images.blob.core.windows.net/a.png?sig=1'));
+    expect(asked).toEqual(Array.from({ length: 2 }, () => 'pictures.blob.core.windows.net/a.png?sig=1'));
   });
 
   test('is fetched only when the whole body is sound', async () => {
