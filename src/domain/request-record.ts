@@ -1,4 +1,4 @@
-import type { GenerationReport } from './generation.ts';
+import type { GenerationReport } from './generation-reader.ts';
 import type { ImageRequest } from './image-request.ts';
 import type { Trace } from './trace.ts';
 
@@ -26,7 +26,8 @@ export type RequestRecord = {
   bytesOut: number;
   /** Bytes that came on the connection since the request before this one, heads included. */
   bytesIn: number;
-  generation?: GenerationReport;
+  /** What it was told of its generation is read when the request has ended. */
+  generation?: { readonly report: GenerationReport };
   error?: unknown;
 };
 

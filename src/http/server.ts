@@ -206,6 +206,7 @@ function answerError(error: unknown, request: FastifyRequest, reply: FastifyRepl
   const { record } = request as { record?: RequestRecord };
   if (record) record.error = foreseen;
   reply.header('x-request-id', request.id);
-  if (record?.generation) reply.headers(answerHeaders(record.generation, request.headers));
-  return writeError(reply, asGatewayError(foreseen, request.id), record?.generation);
+  const report = record?.generation?.report;
+  if (report) reply.headers(answerHeaders(report, request.headers));
+  return writeError(reply, asGatewayError(foreseen, request.id), report);
 }

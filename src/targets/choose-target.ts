@@ -22,7 +22,7 @@ export type Choice = { readonly target: Target } | { readonly coolDown: CoolDown
 
 /**
  * The target for the next call. Those that asked for a wait are left out; of the others, those whose breaker is closed
- * are preferred, then those that this request has not tried yet, then those with a free slot: so a breaker never takes
+ * are preferred, then those that this request has not tried yet, then those with a free permit: so a breaker never takes
  * out the last target. `targets` is not empty.
  */
 export function chooseHealthy(
@@ -33,9 +33,9 @@ export function chooseHealthy(
   if (ready.length === 0) return { coolDown: earliest(targets.flatMap(({ health }) => health.coolDownAt(now) ?? [])) };
   if (ready.length === 1) return { target: ready[0] as Target };
   const wishes: ((target: Target) => boolean)[] = [
-    ({ health }) => health.breaker.allows(now),
+    ({ health }) => health.allows(now),
     (target) => !tried.has(target),
-    ({ health }) => !health.slots.isFull,
+    ({ health }) => !health.permits.isFull,
   ];
   const preferred = wishes.reduce((left, wish) => (left.some(wish) ? left.filter(wish) : left), ready);
   return { target: chooseTarget(preferred, random) };

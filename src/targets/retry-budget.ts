@@ -28,3 +28,33 @@ export class RetryBudget {
     });
   }
 }
+
+/** The process has no retry left. */
+export class RetryBudgetSpentError extends Error {
+  override readonly name = 'RetryBudgetSpentError';
+}
+
+/** The calls of one generation: it counts once among the retries of the process, however many of its calls are retried. */
+export class GenerationRetries {
+  readonly #budget: RetryBudget;
+  #running = 0;
+  #end: Release | undefined;
+
+  constructor(budget: RetryBudget) {
+    this.#budget = budget;
+  }
+
+  /** Counts a call while it runs. Throws a RetryBudgetSpentError for a retry that there is no room for. */
+  start(isRetry: boolean): Release {
+    if (!isRetry) return this.#budget.startCall();
+    this.#end ??= this.#budget.startRetry();
+    if (this.#end === undefined) throw new RetryBudgetSpentError();
+    this.#running += 1;
+    return releaseOnce(() => {
+      this.#running -= 1;
+      if (this.#running > 0) return;
+      this.#end?.();
+      this.#end = undefined;
+    });
+  }
+}

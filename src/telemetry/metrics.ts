@@ -1,6 +1,6 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { Bill, Tokens } from '../domain/bill.ts';
-import type { GenerationReport } from '../domain/generation.ts';
+import type { GenerationReport } from '../domain/generation-reader.ts';
 import type { Anomaly, AttemptRecord, Recorder } from '../domain/recorder.ts';
 import type { RequestEnd, RequestRecord } from '../domain/request-record.ts';
 import { CostCounter } from './cost-counter.ts';
@@ -123,7 +123,7 @@ export function createMetrics() {
       duration.observe({ route }, (performance.now() - startedAt) / 1000);
       bytes.inc({ direction: 'in' }, record.bytesIn);
       bytes.inc({ direction: 'out' }, record.bytesOut);
-      if (generation) countGeneration(generation, record.images);
+      if (generation) countGeneration(generation.report, record.images);
     },
     attemptEnded(attempt: AttemptRecord) {
       const { provider, end, model, target, upstreamMs, bill } = attempt;

@@ -1,7 +1,7 @@
 import { hash, randomBytes } from 'node:crypto';
 import { EgressProxyError, egressProxyHint } from '../domain/egress-proxy.ts';
 import { type ErrorKind, GatewayError } from '../domain/gateway-error.ts';
-import type { GenerationReport } from '../domain/generation.ts';
+import type { GenerationReport } from '../domain/generation-reader.ts';
 import { callerTexts, type ImageRequest } from '../domain/image-request.ts';
 import type { AttemptEnd } from '../domain/recorder.ts';
 import { redactUpstream } from '../domain/redact-upstream.ts';
@@ -13,7 +13,7 @@ const salt = randomBytes(32).toString('base64');
 
 /** The one log line of a request: facts only. Of the prompt it has the length and a keyed hash, to tell equal ones. */
 export function wideRecord(record: RequestRecord, { how, status }: RequestEnd): Record<string, unknown> {
-  const { generation } = record;
+  const generation = record.generation?.report;
   const prompt = record.request?.prompt;
   const now = performance.now();
   return {

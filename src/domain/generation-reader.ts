@@ -1,9 +1,18 @@
 import type { Bill } from './bill.ts';
 import type { Cost } from './cost.ts';
 import type { ImageEvent, ImageFacts } from './image-event.ts';
+import type { JobEnd, JobId } from './job-store.ts';
 
-/** What happened on the way to an answer: for answer headers and the log. */
+/** Where a generation is: it waits for a permit, its calls run, its images wait for a reader, or are read, or it has ended. */
+export type GenerationState =
+  | { readonly name: 'queued' | 'running' | 'ready' }
+  /** `isDelivered`: one of several readers has all of it. */
+  | { readonly name: 'delivering'; readonly isDelivered?: true }
+  | JobEnd;
+
+/** What happened on the way to a response: for response headers and the log. */
 export type GenerationReport = {
+  readonly id: JobId;
   /** The logical model. */
   readonly model: string;
   /** The target that was asked last; `undefined` before the first one. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { readTokens } from '../../src/generations/read-tokens.ts';
+import { readTokens } from '../../src/generations/billing.ts';
 
 const generation = { isEdit: false };
 const none = { textIn: 0, imageIn: 0, cachedIn: 0, textOut: 0, imageOut: 0 };

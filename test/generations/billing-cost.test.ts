@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { costAsText } from '../../src/domain/cost.ts';
 import type { PriceList } from '../../src/domain/price.ts';
-import { type Billed, costOf } from '../../src/generations/cost-of.ts';
+import { type Billed, costOf } from '../../src/generations/billing.ts';
 
 const none = { textIn: 0, imageIn: 0, cachedIn: 0, textOut: 0, imageOut: 0 };
 const tokenPrices: PriceList = {

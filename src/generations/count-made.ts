@@ -1,0 +1,43 @@
+import type { ImageEvent, ImageFacts, ImageUsage } from '../domain/image-event.ts';
+
+/** What an upstream has made, once its response was read to the end: that is billed. */
+export type Made = {
+  readonly images: number;
+  readonly usage?: ImageUsage | undefined;
+  readonly facts?: ImageFacts | undefined;
+};
+
+export type Counted = AsyncIterable<ImageEvent> &
+  AsyncIterator<ImageEvent> & {
+    /** `undefined` until the last event has passed: what was made until then is not known. */
+    readonly made: Made | undefined;
+  };
+
+/** Observes the events of one call and counts what was made. No generator: every piece of every image passes here. */
+export function countMade(events: AsyncIterable<ImageEvent>): Counted {
+  const source = events[Symbol.asyncIterator]();
+  let images = 0;
+  let isPartial = false;
+  let made: Made | undefined;
+  return {
+    get made() {
+      return made;
+    },
+    async next() {
+      const next = await source.next();
+      if (next.done) return next;
+      const event = next.value;
+      if (event.type === 'image') isPartial = event.isPartial;
+      else if (event.type === 'url' || (event.type === 'image-end' && !isPartial)) images += 1;
+      else if (event.type === 'done') made = { images, usage: event.usage, facts: event.facts };
+      return next;
+    },
+    async return(value) {
+      await source.return?.();
+      return { value, done: true };
+    },
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+  };
+}
