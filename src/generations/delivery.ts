@@ -132,6 +132,12 @@ async function* withoutPartialImages(events: AsyncIterable<ImageEvent>): AsyncGe
   }
 }
 
+/** The same events, of which the links at the beginning have been read: a response of links alone is known whole then. */
+export async function readLinks(events: AsyncIterable<ImageEvent>): Promise<AsyncIterable<ImageEvent>> {
+  const { head, rest } = await readHead(events, ({ type }) => type !== 'url');
+  return replay(head, rest);
+}
+
 /** Of the four calls that may run at once, together as much as admission sets aside for one generation. */
 const lookAheadBytes = 256 * 1024;
 

@@ -11,7 +11,7 @@ import type { Target } from '../targets/model-catalog.ts';
 import type { TargetCall } from '../targets/target-health.ts';
 import { billOf, certainCostOf, type PaidCall, readTokens } from './billing.ts';
 import { type Counted, countMade } from './count-made.ts';
-import { deliverBase64, deliverUrl, dropPartialImages, type Hosting, lookAhead } from './delivery.ts';
+import { deliverBase64, deliverUrl, dropPartialImages, type Hosting, lookAhead, readLinks } from './delivery.ts';
 
 /** What all calls of one generation have in common. */
 export type CallContext = {
@@ -170,7 +170,7 @@ export class UpstreamCall {
         return this.target.download(url, signal, retryUntil);
       });
     }
-    if (delivery !== 'url' || hosting === undefined) return events;
+    if (delivery !== 'url' || hosting === undefined) return readLinks(events);
     const links = await deliverUrl(events, async (bytes) => {
       this.#converted = 'delivery=url';
       return hosting.urlOf(await hosting.put(bytes, { signal, until: retryUntil }));
