@@ -1,11 +1,10 @@
 import { GatewayError } from '../domain/gateway-error.ts';
 import type { GenerationReader } from '../domain/generation.ts';
-import { type Delivery, type ImageRequest, operationOf, type RequestDefaults } from '../domain/image-request.ts';
+import type { ImageRequest } from '../domain/image-request.ts';
 import type { Recorder } from '../domain/recorder.ts';
 import type { Trace } from '../domain/trace.ts';
-import { type FittedRequest, fitRequest } from '../parameters/fit-request.ts';
-import { targetsFor } from '../targets/choose-target.ts';
-import type { LogicalModel, ModelCatalog, Target } from '../targets/model-catalog.ts';
+import { plan } from '../parameters/plan.ts';
+import type { LogicalModel, ModelCatalog } from '../targets/model-catalog.ts';
 import type { GatewayTimes } from '../targets/times.ts';
 import type { Admission } from './admission.ts';
 import type { Hosting } from './deliver-url.ts';
@@ -84,13 +83,12 @@ export function createGateway(parts: Parts): Gateway {
 
   function begin(model: LogicalModel, request: ImageRequest, caller: Caller, claim: Claim): GenerationReader {
     const place = hosting();
-    const defaults = possibleDefaults(model, place);
-    const fits = fittingTargets(model, request, defaults, place);
+    const { candidates, delivery, defaults } = plan(request, model, { canHost: place !== undefined });
     const permits = caller.acquire?.(request.count);
     const generation = startGeneration({
       model,
       request,
-      fits,
+      fits: new Map(candidates.map(({ target, fitted }) => [target, fitted])),
       requestId: caller.requestId,
       policy: model.parameters,
       defaults,
@@ -99,7 +97,7 @@ export function createGateway(parts: Parts): Gateway {
       retriesUnknown: model.onUnknownOutcome === 'retry',
       timeoutMs: Math.min(caller.timeoutMs ?? model.timeoutMs, model.timeoutMs),
       delivering: {
-        delivery: request.stream ? 'b64_json' : deliveryOf(fits),
+        delivery: request.stream ? 'b64_json' : delivery,
         wantsPreviews: request.stream && request.partialImages > 0,
         hosting: place,
         recorder,
@@ -164,51 +162,7 @@ function claimOf({ name }: LogicalModel, request: ImageRequest, { id }: Caller):
   };
 }
 
-/**
- * The targets that can serve a request, and what it becomes at each. Where none can, throws what the first one has
- * against it.
- */
-function fittingTargets(
-  model: LogicalModel,
-  request: ImageRequest,
-  defaults: RequestDefaults,
-  place: Hosting | undefined,
-): ReadonlyMap<Target, FittedRequest> {
-  const refusals: unknown[] = [];
-  const fits = new Map<Target, FittedRequest>();
-  const able = targetsFor(operationOf(request), model);
-  for (const target of able.toSorted((one, other) => one.priority - other.priority)) {
-    try {
-      const fitted = fitRequest(request, { family: target.family, policy: model.parameters, defaults });
-      if (fitted.adaptations.includes('delivery=url') && place === undefined) throw hostingUnavailable();
-      fits.set(target, fitted);
-    } catch (error) {
-      refusals.push(error);
-    }
-  }
-  if (fits.size === 0) throw refusals[0];
-  return fits;
-}
-
-/** Without hosting, links are no default where a target gives none: nobody has asked for them. */
-function possibleDefaults({ defaults, targets }: LogicalModel, place: Hosting | undefined): RequestDefaults {
-  const { delivery, ...others } = defaults;
-  const needsHosting = delivery === 'url' && targets.some(({ family }) => !family.responseFormats.includes('url'));
-  return needsHosting && place === undefined ? others : defaults;
-}
-
-/** One for all targets, so that it does not depend on which of them answers. */
-function deliveryOf(fits: ReadonlyMap<Target, FittedRequest>): Delivery | undefined {
-  return [...fits.values()].find(({ delivery }) => delivery !== undefined)?.delivery;
-}
-
 /** Failures that callers' clients repeat by themselves, although an image of the request may have been made. */
 function isShared({ kind, outcome }: GatewayError, mayBeBilled: boolean): boolean {
   return outcome === 'unknown' || (mayBeBilled && outcome !== 'refused' && kind !== 'client_gone');
-}
-
-function hostingUnavailable(): GatewayError {
-  const message =
-    "'response_format' cannot be 'url' here: this model answers with base64, and this gateway hosts no images. Its operator can set DATA_DIR and PUBLIC_BASE_URL.";
-  return new GatewayError('unsupported_parameter', message, { param: 'response_format' });
 }
