@@ -1,16 +1,16 @@
 import { writeFileSync } from 'node:fs';
 import { parameterPolicies } from '../src/domain/parameter-policy.ts';
 import { adaptations } from '../src/parameters/adaptations.ts';
-import { excludedPairs } from '../src/parameters/excluded-pairs.ts';
+import { conflicts } from '../src/parameters/conflicts.ts';
 import { agentFamily, type ModelFamily, modelFamilies, unknownFamily } from '../src/parameters/model-families.ts';
 import { type ParameterSample, samplesFor } from '../src/parameters/parameter-samples.ts';
-import { pixelRule } from '../src/parameters/pixel-rule.ts';
+import { pixelRule } from '../src/parameters/values.ts';
 import { type Fate, fateOf } from './sample-fate.ts';
 
 /** `docs/parameters.md`: what each family does with each parameter under each policy, tried out on samples. */
 export function parametersDocument(): string {
   const families = [...Map.groupBy([...modelFamilies, unknownFamily, agentFamily], abilities).values()];
-  return [introduction, adaptationTable(), pairTable(), ...families.map(familySection)].join('\n');
+  return [introduction, adaptationTable(), conflictTable(), ...families.map(familySection)].join('\n');
 }
 
 const introduction = `# Parameters
@@ -47,11 +47,11 @@ function adaptationTable(): string {
   return `## Adaptations\n\nThe whole list:\n\n| \`x-gateway-adapted\` | What it means |\n|---|---|\n${lines(rows)}`;
 }
 
-function pairTable(): string {
-  const rows = excludedPairs.map(
+function conflictTable(): string {
+  const rows = conflicts.map(
     ({ names, policies, reason }) => `| ${names.map(code).join(' and ')} | ${policies.join(', ')} | ${reason} |`,
   );
-  return `## Pairs that are refused\n\nThey are looked for before the parameters one by one, and the error names both. A value that is left out is in no pair.\n\n| Pair | Under | Why |\n|---|---|---|\n${lines(rows)}`;
+  return `## Conflicts\n\nParameters that cannot be combined. They are looked for before the parameters one by one, and the error names both. A value that is left out is in no conflict.\n\n| Parameters | Under | Why |\n|---|---|---|\n${lines(rows)}`;
 }
 
 function familySection(families: readonly ModelFamily[]): string {

@@ -4,8 +4,8 @@ import { GatewayError } from '../domain/gateway-error.ts';
 import type { ImageEvent } from '../domain/image-event.ts';
 import type { ImageRequest, RequestDefaults } from '../domain/image-request.ts';
 import type { ParameterPolicy } from '../domain/parameter-policy.ts';
+import { adaptRequest, type FittedRequest } from '../parameters/adapt.ts';
 import type { AdaptationName } from '../parameters/adaptations.ts';
-import { type FittedRequest, fitRequest } from '../parameters/fit-request.ts';
 import { chooseHealthy } from '../targets/choose-target.ts';
 import type { Target } from '../targets/model-catalog.ts';
 import { repeatAfter } from '../targets/outcome.ts';
@@ -133,7 +133,7 @@ export class AskTargets {
   #fit(piece: ImageRequest, target: Target): FittedRequest {
     const { request, fits, policy, defaults } = this.#parts;
     const known = piece === request ? fits.get(target) : undefined;
-    return known ?? fitRequest(piece, { family: target.family, policy, defaults });
+    return known ?? adaptRequest(piece, { family: target.family, policy, defaults });
   }
 
   /** Lets go of everything that the calls hold, once the generation is settled. */

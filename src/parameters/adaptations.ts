@@ -14,7 +14,7 @@ type Entry = {
 const oldSize = 'a size that older clients send by themselves, and the nearest one that newer models have';
 const qualityName = 'the same step of quality under the name that the family gives it';
 
-/** Everything that the gateway does itself under `adapt`, but for what it tells an agent; the rest is refused. */
+/** Everything that the gateway does itself under `adapt`, apart from what it tells an agent. The rest is refused. */
 const table = [
   { name: 'size=256x256>1024x1024', parameter: 'size', from: '256x256', to: '1024x1024', meaning: oldSize },
   { name: 'size=512x512>1024x1024', parameter: 'size', from: '512x512', to: '1024x1024', meaning: oldSize },
@@ -38,7 +38,11 @@ const table = [
   { name: 'delivery=url', parameter: 'response_format', meaning: 'the gateway hosts the images' },
   { name: 'delivery=b64_json', parameter: 'response_format', meaning: 'the gateway downloads the images' },
   { name: 'stream=completed-only', parameter: 'stream', meaning: 'the gateway makes the one event per image itself' },
-  { name: 'partial_images=removed', parameter: 'partial_images', meaning: 'there are no previews without a stream' },
+  {
+    name: 'partial_images=removed',
+    parameter: 'partial_images',
+    meaning: 'there are no partial images without a stream',
+  },
   {
     name: 'partial_images=agent',
     parameter: 'partial_images',

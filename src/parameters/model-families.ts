@@ -1,7 +1,7 @@
 import { operations } from '../domain/image-request.ts';
 import { agentCapabilities } from '../domain/image-tool.ts';
 import type { ModelCapabilities } from '../domain/model-capabilities.ts';
-import { anySizeWithinRule } from './pixel-rule.ts';
+import { anySizeWithinRule } from './values.ts';
 
 /** A row of the table; its name is the prefix of the models that it is about. */
 export type ModelFamily = ModelCapabilities & { readonly name: string };

@@ -8,7 +8,7 @@ import {
 } from '../domain/image-request.ts';
 import type { ModelCapabilities } from '../domain/model-capabilities.ts';
 import type { ParameterPolicy } from '../domain/parameter-policy.ts';
-import { type FittedRequest, fitRequest } from './fit-request.ts';
+import { adaptRequest, type FittedRequest } from './adapt.ts';
 
 /** What a plan needs to know of an upstream deployment. */
 export type PlanTarget = {
@@ -56,7 +56,7 @@ export function plan<T extends PlanTarget>(
   const targets = targetsFor(operationOf(request), model);
   for (const target of targets.toSorted((one, other) => one.priority - other.priority)) {
     try {
-      const fitted = fitRequest(request, { family: target.family, policy: model.parameters, defaults });
+      const fitted = adaptRequest(request, { family: target.family, policy: model.parameters, defaults });
       if (!canHost && fitted.adaptations.includes('delivery=url')) throw hostingUnavailable();
       candidates.push({ target, fitted });
     } catch (error) {
