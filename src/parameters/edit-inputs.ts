@@ -1,4 +1,4 @@
-import { dataUrlLength } from '../codec/data-url.ts';
+import { dataUrlLength } from '../codec/base64.ts';
 import { GatewayError } from '../domain/gateway-error.ts';
 import type { EditInputs, ImageInput } from '../domain/image-input.ts';
 import type { ModelCapabilities } from '../domain/model-capabilities.ts';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import sharp from 'sharp';
 import { describe, expect, test } from 'vitest';
-import { type ImageHeader, readImageHeader } from '../../src/codec/read-image-header.ts';
+import { type ImageHeader, readImageHeader } from '../../src/codec/image-header.ts';
 
 /** Reads a header from bytes, and counts the reads and what they gave. */
 async function headerOf(bytes: Buffer): Promise<{ header: ImageHeader | undefined; reads: number; given: number }> {
