@@ -1,5 +1,5 @@
 import { pause } from '../concurrency/pause.ts';
-import { type Release, releaseOnce } from '../concurrency/release.ts';
+import { type Release, releaseOnce } from '../concurrency/semaphore.ts';
 import { GatewayError } from '../domain/gateway-error.ts';
 import type { ImageEvent } from '../domain/image-event.ts';
 import type { ImageRequest, RequestDefaults } from '../domain/image-request.ts';

@@ -1,4 +1,4 @@
-import type { Release } from '../concurrency/release.ts';
+import type { Release } from '../concurrency/semaphore.ts';
 import type { Bill } from '../domain/bill.ts';
 import { GatewayError } from '../domain/gateway-error.ts';
 import type { GenerationReader, GenerationReport, Settlement } from '../domain/generation.ts';
