@@ -16,8 +16,8 @@ export function decodeBase64(pieces: AsyncIterable<Buffer>, damaged: () => Error
   return regroup(pieces, 4, (text) => {
     // Only what ends the text is no whole group.
     if (!check.add(text) || !check.isComplete) throw damaged();
-    const most = (text.length / 4) * 3;
-    if (shared.length < most) shared = Buffer.allocUnsafeSlow(most);
+    const size = (text.length / 4) * 3;
+    if (shared.length < size) shared = Buffer.allocUnsafeSlow(size);
     return shared.subarray(0, shared.write(text.toString('latin1'), 'base64'));
   });
 }

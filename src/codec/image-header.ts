@@ -37,7 +37,7 @@ export type ImageHeader = {
   readonly hasAlpha: boolean;
 };
 
-/** No header that is worth reading has more parts; without a limit a file of tiny parts would be read byte by byte. */
+/** Real headers have fewer parts; without a limit a hostile file of tiny parts would be read byte by byte. */
 const maxParts = 1_000;
 
 /**

@@ -34,10 +34,10 @@ export class UnusableTextError extends MalformedJsonError {
   }
 }
 
-/** Deeper values are not kept: whoever writes them again would have to climb as deep. */
+/** Deeper values are not kept: writing them again would recurse as deep. */
 const maxDepth = 32;
 
-/** So many pieces of a text are joined: tiny ones take far more memory than their bytes do. */
+/** More pieces of a text are joined: tiny buffers take far more memory than their bytes. */
 const maxPieces = 64;
 
 /**

@@ -9,7 +9,7 @@ import {
 import type { ModelCapabilities } from '../domain/model-capabilities.ts';
 import type { ParameterPolicy } from '../domain/parameter-policy.ts';
 import { type AdaptationName, adaptations } from './adaptations.ts';
-import { tellAgent } from './agent-wishes.ts';
+import { adaptToAgent } from './agent-wishes.ts';
 import { conflictError, conflictsIn } from './conflicts.ts';
 import { checkFamilyTakes, checkInputs } from './edit-inputs.ts';
 import { isAbsent, takes, unsupportedParameter, unsupportedValue } from './values.ts';
@@ -29,7 +29,7 @@ export type FittedRequest = {
   readonly delivery: Delivery | undefined;
 };
 
-/** What a request is adapted to: a target's capabilities, under its model's policy and with its model's defaults. */
+/** What a request is adapted to: a target's family, under the policy and with the defaults of its model. */
 export type AdaptTo = {
   readonly family: ModelCapabilities;
   readonly policy: ParameterPolicy;
@@ -48,12 +48,13 @@ const valueParameters = [
 ] as const satisfies readonly { member: keyof ImageRequest; capability: keyof ModelCapabilities }[];
 
 /**
- * Compares a request with what the target's family can do, before anything is sent. Throws a GatewayError that names
- * the parameter; nothing is dropped or clamped. The operator's defaults fill in what the caller has left open; one that
- * does not go with what the caller has said, or with the family, yields, so that no error is about it.
+ * Adapts a request, or a part of one, to what the target's family takes, before anything is sent. Nothing is dropped or
+ * clamped silently: throws a GatewayError that names the parameter where it cannot be adapted. The operator's defaults fill
+ * in what the caller left open; a default that conflicts with what the caller said, or that the family does not take,
+ * yields, so that no error is about it.
  */
 export function adaptRequest(request: ImageRequest, { family, policy, defaults = {} }: AdaptTo): FittedRequest {
-  // Nothing can be forwarded to an agent.
+  // An agent takes no parameters, so nothing can be forwarded to it.
   const applied = family.agentDecides && policy === 'pass' ? 'adapt' : policy;
   if (request.edit) checkInputs(request.edit, family);
   const open = Object.entries(defaults).filter(([member]) => request[member as OptionalMember] === undefined);
@@ -73,7 +74,7 @@ type Result = { readonly result: FittedRequest | GatewayError; readonly atFault:
 function tryToAdapt(request: ImageRequest, family: ModelCapabilities, policy: ParameterPolicy): Result {
   const isPassed = policy === 'pass';
   const asked = isPassed ? request : withoutDefaults(request, family);
-  // Under `pass` Azure judges what the caller says; the operator's defaults cause no conflict all the same.
+  // Under `pass` the upstream decides about the caller's conflicts, but a default must not cause one.
   const conflicts = conflictsIn(asked, family, isPassed ? 'adapt' : policy);
   const atFault = conflicts.flatMap(({ names }) => names);
   const refused = conflicts.find(({ policies }) => policies.includes(policy));
@@ -88,35 +89,35 @@ function tryToAdapt(request: ImageRequest, family: ModelCapabilities, policy: Pa
   }
 }
 
-/** What goes upstream while it is worked out. */
+/** The request as it will be sent, while its parameters are adapted one by one. */
 type Draft = {
   readonly sent: { -readonly [Member in keyof ImageRequest]: ImageRequest[Member] };
   readonly adaptations: AdaptationName[];
 };
 
 /**
- * The request without what the family does anyway. Many clients always send such values: they ask for nothing, so they
- * conflict with nothing, and a deployment might refuse them.
+ * The request without values that are the family's default. Many clients always send them: they change nothing, so they
+ * conflict with nothing, and some deployments refuse them.
  */
 function withoutDefaults(request: ImageRequest, family: ModelCapabilities): ImageRequest {
   const { defaults } = family;
   const asked: Draft['sent'] = { ...request };
   for (const { member, capability } of valueParameters) {
     const value = request[member];
-    // To leave the choice to the model is what leaving the parameter out does.
+    // A family without the value `auto` decides by itself when the parameter is left out.
     const isLeftOpen = value === 'auto' && !takes(family[capability], value);
     if (value === defaults[member] || isLeftOpen) asked[member] = undefined;
   }
   const { delivery, stream, outputCompression, outputFormat = defaults.outputFormat } = request;
-  // A stream carries base64, so a link is not what comes anyway.
+  // A stream carries base64, so a link in it is a conflict even where links are the default.
   if (delivery === defaults.delivery && !(stream && delivery === 'url')) asked.delivery = undefined;
-  // A PNG has all of its quality whatever the model, and says so at 100.
+  // PNG is lossless: every model sends it at 100.
   const isLossless = outputCompression === 100 && outputFormat === 'png';
   if (outputCompression === defaults.outputCompression || isLossless) asked.outputCompression = undefined;
   return asked;
 }
 
-/** Everything stands in the order in which problems are named. */
+/** Checks the parameters one by one; the first problem in this order is the one that is reported. */
 function adaptMembers(
   asked: ImageRequest,
   family: ModelCapabilities,
@@ -138,7 +139,7 @@ function adaptMembers(
   if (Object.keys(extra).length > 0) adaptExtra(draft, family, policy);
   if (stream) adaptStream(draft, family, policy);
   if (stream || delivery !== undefined) adaptDelivery(draft, asked, family, policy);
-  const wishes = family.agentDecides ? tellAgent(draft.sent, policy) : { request: draft.sent, adaptations: [] };
+  const wishes = family.agentDecides ? adaptToAgent(draft.sent, policy) : { request: draft.sent, adaptations: [] };
   const legs = splitCount(wishes.request, family, policy);
   const fanOut: readonly AdaptationName[] = legs.length > 1 ? ['n=fan-out'] : [];
   return { legs, adaptations: [...draft.adaptations, ...wishes.adaptations, ...fanOut] };
@@ -151,7 +152,7 @@ function promptTooLong(length: number, max: number): GatewayError {
 
 type Refused = (typeof valueParameters)[number] & { readonly value: string };
 
-/** The nearest value that the family takes, or none where the parameter may be left out. */
+/** Sends the nearest value that the family takes, or none where the parameter may be left out. */
 function replaceValue(
   { sent, adaptations: reported }: Draft,
   { member, capability, value }: Refused,
@@ -164,12 +165,12 @@ function replaceValue(
     to === undefined ? name === `${parameter}=removed` && isAbsent(values) : from === value && takes(values, to);
   const adaptation = adaptations.find((one) => one.parameter === parameter && isPossible(one));
   if (adaptation === undefined || policy === 'strict') throw unsupportedValue(parameter, value, values);
-  // What the upstream uses by itself is left out.
+  // The family's default is not sent.
   sent[member] = adaptation.to === family.defaults[member] ? undefined : adaptation.to;
   reported.push(adaptation.name);
 }
 
-/** `seed` and whatever the gateway has no name for. */
+/** `seed`, and the parameters that the gateway does not know. */
 function adaptExtra(
   { sent, adaptations: reported }: Draft,
   family: ModelCapabilities,
@@ -185,14 +186,14 @@ function adaptExtra(
   reported.push('seed=removed');
 }
 
-/** Where the family cannot stream, the gateway makes the events itself once the images are there. */
+/** Where the family cannot stream, the gateway makes the events itself from the complete images. */
 function adaptStream(
   { sent, adaptations: reported }: Draft,
   family: ModelCapabilities,
   policy: 'adapt' | 'strict',
 ): void {
   const { partialImages } = sent;
-  // The image tool refuses a stream without partial images, and nobody can ask an agent for one that is dropped.
+  // The image tool refuses to stream without partial images, and an agent cannot be asked for some to be dropped later.
   if (family.streams && !(family.agentDecides && partialImages === 0)) return;
   if (policy === 'strict') throw unsupportedParameter('stream');
   sent.stream = false;
@@ -202,8 +203,8 @@ function adaptStream(
 }
 
 /**
- * Tells the upstream only what it understands; the gateway converts what comes otherwise. A stream carries base64,
- * so that is asked for where the gateway makes the stream and the upstream has the choice.
+ * Sends `response_format` only where the upstream knows it; the gateway converts what comes otherwise. A stream carries
+ * base64, so base64 is asked for where the gateway makes the stream and the upstream has the choice.
  */
 function adaptDelivery(
   { sent, adaptations: reported }: Draft,

@@ -3,8 +3,8 @@ import { type ImageRequest, wireNames } from '../domain/image-request.ts';
 import { furtherToolOptions } from '../domain/image-tool.ts';
 import { type AdaptationName, type AgentParameter, agentSentences } from './adaptations.ts';
 
-/** Members that an agent is told of. */
-const toldMembers = [
+/** The members that become sentences of the prompt. */
+const promptMembers = [
   'size',
   'quality',
   'background',
@@ -15,10 +15,10 @@ const toldMembers = [
 ] as const satisfies readonly (keyof ImageRequest)[];
 
 /**
- * What an agent is asked for: a prompt that says in words what cannot be said by parameters. Applied last, to what is left
- * without defaults. Throws a GatewayError under `strict`, because an agent guarantees nothing.
+ * An agent takes no parameters, so the prompt says in words what is asked for. Applied last, when defaults have been left
+ * out. Throws a GatewayError under `strict`, because an agent guarantees nothing.
  */
-export function tellAgent(
+export function adaptToAgent(
   request: ImageRequest,
   policy: 'adapt' | 'strict',
 ): { readonly request: ImageRequest; readonly adaptations: readonly AdaptationName[] } {
@@ -27,18 +27,18 @@ export function tellAgent(
   const names = wishes.map(({ name }) => name);
   // An agent is asked for a stream only where partial images are wanted.
   const [first] = [...names, ...(stream ? ['partial_images'] : [])];
-  // The caller knows an edit by its image, and has sent no `action`.
+  // The caller sent no `action`: its edit is known by the image.
   if (first !== undefined && policy === 'strict') throw decidedByAgent(first === 'action' ? 'image' : first);
-  const told = {
+  const adapted = {
     ...request,
-    ...Object.fromEntries(toldMembers.map((member) => [member, undefined])),
+    ...Object.fromEntries(promptMembers.map((member) => [member, undefined])),
     prompt: wishes.length === 0 ? prompt : `${prompt}\n\n${wishes.map(({ sentence }) => sentence).join(' ')}`,
     extra: Object.fromEntries(Object.entries(extra).filter(([name]) => !isToolOption(name))),
-    // A mask is an option of the tool, but any image can be shown to an agent.
+    // A mask is an option of the image tool, which an agent does not take, but it takes further images.
     ...(edit?.mask && { edit: { ...edit, images: [...edit.images, edit.mask], mask: undefined } }),
   };
   const adaptations = names.map((name) => `${name}=prompt` as const);
-  return { request: told, adaptations: stream ? [...adaptations, 'partial_images=agent'] : adaptations };
+  return { request: adapted, adaptations: stream ? [...adaptations, 'partial_images=agent'] : adaptations };
 }
 
 function isToolOption(name: string): boolean {
@@ -47,12 +47,12 @@ function isToolOption(name: string): boolean {
 
 type Wish = { readonly name: AgentParameter; readonly sentence: string };
 
-/** `auto` leaves the choice to the agent, as saying nothing does. */
+/** `auto` is left out: it leaves the choice to the agent, as saying nothing does. */
 function wishesOf(request: ImageRequest): readonly Wish[] {
   const { edit, extra } = request;
   const asked: [AgentParameter, unknown][] = [
     ['mask', edit?.mask && 'mask'],
-    ...toldMembers.map((member): [AgentParameter, unknown] => [wireNames[member], request[member]]),
+    ...promptMembers.map((member): [AgentParameter, unknown] => [wireNames[member], request[member]]),
     ...furtherToolOptions.map((name): [AgentParameter, unknown] => [name, extra[name]]),
     ['action', edit && 'edit'],
   ];

@@ -66,7 +66,7 @@ describe('a file that is damaged', () => {
     blank(40, 30, 4).webp({ lossless: true }).toBuffer(),
   ]);
 
-  test('anywhere, or cut anywhere: an answer or none, after few and small reads', async () => {
+  test('anywhere, or cut anywhere: a result or none, after few and small reads', async () => {
     const all = await images;
     const damage = fc.record({
       image: fc.nat(all.length - 1),

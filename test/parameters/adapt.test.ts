@@ -109,11 +109,14 @@ describe('strict', () => {
     ['gpt-image-2', { background: 'transparent', outputFormat: 'jpeg' }, 'background', 'output_format'],
     ['gpt-image-2', { outputCompression: 80, outputFormat: 'png' }, 'output_compression', 'output_format'],
     ['gpt-image-2', { outputCompression: 80 }, 'output_compression', 'output_format'],
-  ])('%s asked for %j: the pair is refused before anything else, and both are named', (model, asked, first, second) => {
-    const error = refusal(model, { ...asked, size: 'nonsense' }, 'strict');
-    expect(error).toMatchObject({ kind: 'invalid_value', param: first });
-    expect(error.message).toContain(`'${first}' and '${second}'`);
-  });
+  ])(
+    '%s asked for %j: the conflict is refused before anything else, and both are named',
+    (model, asked, first, second) => {
+      const error = refusal(model, { ...asked, size: 'nonsense' }, 'strict');
+      expect(error).toMatchObject({ kind: 'invalid_value', param: first });
+      expect(error.message).toContain(`'${first}' and '${second}'`);
+    },
+  );
 
   test.each<[string, Partial<ImageRequest>, string]>([
     ['gpt-image-2', { size: '512x512' }, 'size'],
@@ -218,7 +221,7 @@ describe("the operator's defaults", () => {
     expect([legs, adaptations, delivery]).toEqual([[{ ...plainRequest, ...sent }], [], undefined]);
   });
 
-  test('yield as well where only a strict model refuses the pair', () => {
+  test('yield as well where only a strict model refuses the conflict', () => {
     const asked = { outputFormat: 'jpeg' };
     expect(adaptWith({ delivery: 'url' }, asked, { policy: 'strict' }).legs).toEqual([{ ...plainRequest, ...asked }]);
     expect(adaptWith({ delivery: 'url' }, asked).adaptations).toEqual(['delivery=url']);
