@@ -87,8 +87,9 @@ describe('delivery', () => {
     expect(planFor(modelOf(model.targets), {}).delivery).toBeUndefined();
   });
 
-  test('by links is refused without hosting where no target gives any, and taken from those that do', () => {
+  test('by links needs hosting, or a target that gives links', () => {
     const base64Only = target('a', 'gpt-image-1');
+    expect(planFor(modelOf([base64Only]), { delivery: 'url' }).delivery).toBe('url');
     expect(refusal(modelOf([base64Only]), { delivery: 'url' }, false)).toMatchObject({
       kind: 'unsupported_parameter',
       param: 'response_format',
