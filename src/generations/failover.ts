@@ -2,8 +2,9 @@ import { pause } from '../concurrency/pause.ts';
 import { GatewayError } from '../domain/gateway-error.ts';
 import type { ImageEvent } from '../domain/image-event.ts';
 import type { ImageRequest } from '../domain/image-request.ts';
+import { adaptRequest, type FittedRequest } from '../parameters/adapt.ts';
 import type { AdaptationName } from '../parameters/adaptations.ts';
-import { type FittedRequest, fitRequest } from '../parameters/fit-request.ts';
+import type { Plan } from '../parameters/plan.ts';
 import { type Choice, chooseHealthy } from '../targets/choose-target.ts';
 import type { LogicalModel, Target } from '../targets/model-catalog.ts';
 import { repeatAfter } from '../targets/outcome.ts';
@@ -17,8 +18,7 @@ export type FailoverParts = {
   /** The whole request; a leg is a piece of it. */
   readonly request: ImageRequest;
   readonly model: LogicalModel;
-  /** The targets that can serve the request, and what it becomes at each; never empty. */
-  readonly fits: ReadonlyMap<Target, FittedRequest>;
+  readonly planned: Plan<Target>;
   readonly context: CallContext;
   /** How many further paid calls may follow failed ones, over all legs and targets. */
   readonly maxRetries: number;
@@ -36,6 +36,7 @@ export type FailoverParts = {
 export class Failover {
   readonly #parts: FailoverParts;
   readonly #retries: GenerationRetries;
+  readonly #targets: readonly Target[];
   /** The legs that were begun, the whole request first; one that was split says so, and its own legs the rest. */
   readonly #legs: Leg[] = [];
   readonly calls: UpstreamCall[] = [];
@@ -48,14 +49,16 @@ export class Failover {
   constructor(parts: FailoverParts) {
     this.#parts = parts;
     this.#retries = new GenerationRetries(parts.budget);
+    this.#targets = parts.planned.candidates.map(({ target }) => target);
     this.#retriesLeft = parts.maxRetries;
     this.#unknownLeft = parts.model.onUnknownOutcome === 'retry' ? 1 : 0;
-    this.asked = [...parts.fits.values()][0]?.legs[0] ?? parts.request;
+    this.asked = parts.planned.candidates[0]?.fitted.legs[0] ?? parts.request;
   }
 
   /** What the gateway did for any of the legs; before the first call, what it would do at the first target. */
   get adaptations(): readonly AdaptationName[] {
-    const planned = this.#legs.length === 0 ? [...this.#parts.fits.values()].slice(0, 1) : this.#legs;
+    const planned =
+      this.#legs.length === 0 ? this.#parts.planned.candidates.slice(0, 1).map(({ fitted }) => fitted) : this.#legs;
     return [...new Set([...planned, ...this.calls].flatMap(({ adaptations }) => adaptations))];
   }
 
@@ -94,15 +97,16 @@ export class Failover {
 
   #choose({ useless, tried }: Leg): Choice {
     // Never empty: where the last one proves to be of no use, the request ends.
-    const candidates = [...this.#parts.fits.keys()].filter((target) => !useless.has(target));
+    const candidates = this.#targets.filter((target) => !useless.has(target));
     return chooseHealthy(candidates, { tried, now: performance.now(), random: this.#parts.random() });
   }
 
   /** What a target is asked for. Throws what it has against a leg that does not fit. */
   #fit(piece: ImageRequest, target: Target): FittedRequest {
-    const { request, fits, model } = this.#parts;
-    const known = piece === request ? fits.get(target) : undefined;
-    return known ?? fitRequest(piece, { family: target.family, policy: model.parameters, defaults: model.defaults });
+    const { request, planned, model } = this.#parts;
+    const known = planned.candidates.find((candidate) => candidate.target === target);
+    if (piece === request && known !== undefined) return known.fitted;
+    return adaptRequest(piece, { family: target.family, policy: model.parameters, defaults: planned.defaults });
   }
 
   async #call(target: Target, piece: ImageRequest, leg: Leg): Promise<AsyncIterable<ImageEvent>> {
@@ -153,7 +157,7 @@ export class Failover {
   async #allowRetry(error: unknown, target: Target, leg: Leg): Promise<void> {
     if (error instanceof RetryBudgetSpentError) throw leg.last;
     if (!(error instanceof GatewayError)) throw error;
-    const { context, fits, times, random } = this.#parts;
+    const { context, times, random } = this.#parts;
     context.signal.throwIfAborted();
     const repeat = repeatAfter(error);
     const transient = `${error.kind} at ${target.name}`;
@@ -169,7 +173,7 @@ export class Failover {
     else leg.tried.add(target);
     leg.last = error;
     leg.failures += 1;
-    const useful = [...fits.keys()].filter((other) => !leg.useless.has(other));
+    const useful = this.#targets.filter((other) => !leg.useless.has(other));
     if (useful.length === 0 || this.#retriesLeft === 0) throw error;
     this.#retriesLeft -= 1;
     // What a target asked for is waited for where the next one is chosen.

@@ -1,12 +1,10 @@
-import { GatewayError } from '../domain/gateway-error.ts';
 import type { GatewayState, TargetState } from '../domain/gateway-state.ts';
 import type { GenerationReader } from '../domain/generation-reader.ts';
-import { type Delivery, type ImageRequest, operationOf, type RequestDefaults } from '../domain/image-request.ts';
+import type { ImageRequest } from '../domain/image-request.ts';
 import type { JobClaim, JobId } from '../domain/job-store.ts';
 import type { Recorder } from '../domain/recorder.ts';
 import type { Trace } from '../domain/trace.ts';
-import { type FittedRequest, fitRequest } from '../parameters/fit-request.ts';
-import { targetsFor } from '../targets/choose-target.ts';
+import { type Plan, plan } from '../parameters/plan.ts';
 import type { LogicalModel, ModelCatalog, Target } from '../targets/model-catalog.ts';
 import type { GatewayTimes } from '../targets/times.ts';
 import type { Admission } from './admission.ts';
@@ -76,17 +74,17 @@ export function createGateway(parts: Parts): Gateway {
   const { store } = inFlight;
 
   /** Throws a GatewayError when its permits are not to be had; nothing is held then. */
-  function begin(id: JobId, { model, fits, place }: Planned, request: ImageRequest, caller: Caller): Generation {
+  function begin(id: JobId, { model, planned, place }: Planned, request: ImageRequest, caller: Caller): Generation {
     if (inFlight.isClosed) throw shuttingDown();
     const permits = caller.acquire?.(request.count);
     return new Generation({
       id,
       request,
       model,
-      fits,
+      planned,
       context: {
         asked: request,
-        delivery: request.stream ? 'b64_json' : deliveryOf(fits),
+        delivery: request.stream ? 'b64_json' : planned.delivery,
         hosting: place,
         isModelsDeadline: (caller.timeoutMs ?? model.timeoutMs) >= model.timeoutMs,
         recorder,
@@ -124,8 +122,10 @@ export function createGateway(parts: Parts): Gateway {
     },
     async start(name, request, caller) {
       if (inFlight.isClosed) throw shuttingDown();
-      const planned = planFor(catalog.find(name, caller.models), request, hosting());
-      const claimed = await store.claim(claimOf(planned.model, request, caller));
+      const model = catalog.find(name, caller.models);
+      const place = hosting();
+      const planned = plan(request, model, { canHost: place !== undefined });
+      const claimed = await store.claim(claimOf(model, request, caller));
       if (claimed.kind === 'unknown') {
         recorder.retryArrived('shared_unknown');
         throw claimed.error;
@@ -139,7 +139,7 @@ export function createGateway(parts: Parts): Gateway {
       }
       if (caller.isRetry) recorder.retryArrived('possible_duplicate');
       try {
-        return begin(claimed.job, planned, request, caller).attach();
+        return begin(claimed.job, { model, planned, place }, request, caller).attach();
       } catch (error) {
         await store.finish(claimed.job, { name: 'not_processed', error });
         throw error;
@@ -162,17 +162,10 @@ function targetState(model: string, { name, health }: Target): TargetState {
 }
 
 type Planned = {
-  /** With the defaults that can be kept. */
   readonly model: LogicalModel;
-  readonly fits: ReadonlyMap<Target, FittedRequest>;
+  readonly planned: Plan<Target>;
   readonly place: Hosting | undefined;
 };
-
-/** Throws a GatewayError when no target can serve the request. */
-function planFor(model: LogicalModel, request: ImageRequest, place: Hosting | undefined): Planned {
-  const defaults = possibleDefaults(model, place);
-  return { model: { ...model, defaults }, fits: fittingTargets(model, request, defaults, place), place };
-}
 
 /** Its fingerprint is computed when it is asked for: for most requests nobody does. */
 function claimOf({ name }: LogicalModel, request: ImageRequest, { id }: Caller): JobClaim {
@@ -182,48 +175,4 @@ function claimOf({ name }: LogicalModel, request: ImageRequest, { id }: Caller):
       return fingerprint(name, request);
     },
   };
-}
-
-/**
- * The targets that can serve a request, and what it becomes at each. Where none can, throws what the first one has
- * against it.
- */
-function fittingTargets(
-  model: LogicalModel,
-  request: ImageRequest,
-  defaults: RequestDefaults,
-  place: Hosting | undefined,
-): ReadonlyMap<Target, FittedRequest> {
-  const refusals: unknown[] = [];
-  const fits = new Map<Target, FittedRequest>();
-  const able = targetsFor(operationOf(request), model);
-  for (const target of able.toSorted((one, other) => one.priority - other.priority)) {
-    try {
-      const fitted = fitRequest(request, { family: target.family, policy: model.parameters, defaults });
-      if (fitted.adaptations.includes('delivery=url') && place === undefined) throw hostingUnavailable();
-      fits.set(target, fitted);
-    } catch (error) {
-      refusals.push(error);
-    }
-  }
-  if (fits.size === 0) throw refusals[0];
-  return fits;
-}
-
-/** Without hosting, links are no default where a target gives none: nobody has asked for them. */
-function possibleDefaults({ defaults, targets }: LogicalModel, place: Hosting | undefined): RequestDefaults {
-  const { delivery, ...others } = defaults;
-  const needsHosting = delivery === 'url' && targets.some(({ family }) => !family.responseFormats.includes('url'));
-  return needsHosting && place === undefined ? others : defaults;
-}
-
-/** One for all targets, so that it does not depend on which of them answers. */
-function deliveryOf(fits: ReadonlyMap<Target, FittedRequest>): Delivery | undefined {
-  return [...fits.values()].find(({ delivery }) => delivery !== undefined)?.delivery;
-}
-
-function hostingUnavailable(): GatewayError {
-  const message =
-    "'response_format' cannot be 'url' here: this model answers with base64, and this gateway hosts no images. Its operator can set DATA_DIR and PUBLIC_BASE_URL.";
-  return new GatewayError('unsupported_parameter', message, { param: 'response_format' });
 }

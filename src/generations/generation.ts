@@ -1,4 +1,4 @@
-import type { Release } from '../concurrency/release.ts';
+import type { Release } from '../concurrency/semaphore.ts';
 import { GatewayError } from '../domain/gateway-error.ts';
 import type { GenerationReader, GenerationReport, GenerationState, Settlement } from '../domain/generation-reader.ts';
 import type { ImageEvent, ImageFacts } from '../domain/image-event.ts';

@@ -1,4 +1,4 @@
-import { pauseBeforeRetry } from '../concurrency/free-step.ts';
+import { pauseBeforeRetry } from '../concurrency/free-retry.ts';
 import { GatewayError } from '../domain/gateway-error.ts';
 import type { Retrying } from '../domain/retrying.ts';
 

@@ -1,6 +1,4 @@
-import { GatewayError } from '../domain/gateway-error.ts';
-import type { Operation } from '../domain/image-request.ts';
-import type { LogicalModel, Target } from './model-catalog.ts';
+import type { Target } from './model-catalog.ts';
 import type { CoolDown } from './target-health.ts';
 
 type Choosable = { readonly priority: number; readonly weight: number };
@@ -43,14 +41,4 @@ export function chooseHealthy(
 
 function earliest(coolDowns: readonly CoolDown[]): CoolDown {
   return coolDowns.reduce((one, other) => (other.until < one.until ? other : one));
-}
-
-/** The targets that can do the operation; throws `unsupported_operation` where there are none. */
-export function targetsFor(operation: Operation, { name, targets }: LogicalModel): readonly Target[] {
-  const able = targets.filter(
-    ({ family, provider }) => family.operations.includes(operation) && provider.operations.includes(operation),
-  );
-  if (able.length > 0) return able;
-  const message = `The model '${name}' cannot ${operation === 'edit' ? 'edit' : 'generate'} images.`;
-  throw new GatewayError('unsupported_operation', message, { param: 'model' });
 }

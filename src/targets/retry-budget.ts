@@ -1,4 +1,4 @@
-import { type Release, releaseOnce } from '../concurrency/release.ts';
+import { type Release, releaseOnce } from '../concurrency/semaphore.ts';
 
 /**
  * Bounds the retries of the whole process that are under way, so that they never become a flood of their own: a tenth of

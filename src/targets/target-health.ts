@@ -1,4 +1,4 @@
-import type { Release } from '../concurrency/release.ts';
+import type { Release } from '../concurrency/semaphore.ts';
 import { queueLimits, Semaphore } from '../concurrency/semaphore.ts';
 import { GatewayError } from '../domain/gateway-error.ts';
 import type { BreakerState } from '../domain/gateway-state.ts';

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Readable } from 'node:stream';
-import { dataUrl, dataUrlLength } from '../codec/data-url.ts';
+import { dataUrl, dataUrlLength } from '../codec/base64.ts';
 import type { ImageInput } from '../domain/image-input.ts';
 import type { PaidBody } from './paid-body.ts';
 

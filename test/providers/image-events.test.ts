@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { scanJson } from '../../src/codec/scan-json.ts';
+import { scanJson } from '../../src/codec/json-scanner.ts';
 import type { Recorder } from '../../src/domain/recorder.ts';
 import { jsonAnswer } from '../../src/http/surfaces/openai-images/json-answer.ts';
 import { commit } from '../../src/providers/azure/commit.ts';

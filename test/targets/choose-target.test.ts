@@ -1,9 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { GatewayError } from '../../src/domain/gateway-error.ts';
-import { type Operation, operations } from '../../src/domain/image-request.ts';
-import { chooseHealthy, chooseTarget, targetsFor } from '../../src/targets/choose-target.ts';
-import type { LogicalModel, Target } from '../../src/targets/model-catalog.ts';
+import { chooseHealthy, chooseTarget } from '../../src/targets/choose-target.ts';
+import type { Target } from '../../src/targets/model-catalog.ts';
 
 import { acquire, fail, healthAt } from './call-target.ts';
 
@@ -27,43 +26,6 @@ test('chooseTarget always finds one of the lowest priority number', () => {
     }),
     { numRuns: 1000 },
   );
-});
-
-describe('targetsFor', () => {
-  type Abilities = readonly [name: string, family: readonly Operation[], provider: readonly Operation[]];
-
-  function model(...targets: readonly Abilities[]): LogicalModel {
-    const of = ([name, family, provider]: Abilities) =>
-      ({ name, family: { operations: family }, provider: { operations: provider } }) as unknown as Target;
-    return { name: 'image', targets: targets.map(of) } as unknown as LogicalModel;
-  }
-  const namesFor = (operation: Operation, model: LogicalModel) => targetsFor(operation, model).map(({ name }) => name);
-
-  test('gives the targets whose family and whose protocol can do it, in their order', () => {
-    const mixed = model(
-      ['generating', ['generate'], operations],
-      ['both', operations, operations],
-      ['editing', ['edit'], operations],
-      ['asynchronous', operations, ['generate']],
-    );
-    expect(namesFor('generate', mixed)).toEqual(['generating', 'both', 'asynchronous']);
-    expect(namesFor('edit', mixed)).toEqual(['both', 'editing']);
-  });
-
-  test.each([
-    ['edit', model(['one', ['generate'], operations])],
-    ['edit', model(['one', operations, ['generate']], ['two', ['generate'], operations])],
-    ['edit', model(['one', ['edit'], ['generate']])],
-    ['generate', model(['one', ['edit'], operations])],
-  ] as const)('refuses to %s where nobody can, by the name of the model', (operation, nobody) => {
-    expect(() => targetsFor(operation, nobody)).toThrow(
-      expect.objectContaining({
-        kind: 'unsupported_operation',
-        param: 'model',
-        message: `The model 'image' cannot ${operation} images.`,
-      }),
-    );
-  });
 });
 
 describe('chooseHealthy', () => {

@@ -1,8 +1,6 @@
 import type { Readable } from 'node:stream';
-import type { JsonPath, JsonShape, ScanToken } from '../../codec/json-scanner.ts';
-import { MalformedJsonError } from '../../codec/malformed-json-error.ts';
-import { scanWholeJson } from '../../codec/scan-json.ts';
-import { UnusableTextError } from '../../codec/unescape-text.ts';
+import { type JsonPath, type JsonShape, type ScanToken, scanWholeJson } from '../../codec/json-scanner.ts';
+import { MalformedJsonError, UnusableTextError } from '../../codec/json-text.ts';
 import { GatewayError } from '../../domain/gateway-error.ts';
 import type { ImageDownload } from '../../domain/image-download.ts';
 import { type ImageInput, maxInputs } from '../../domain/image-input.ts';

@@ -1,4 +1,4 @@
-import { readImageHeader } from '../../codec/read-image-header.ts';
+import { readImageHeader } from '../../codec/image-header.ts';
 import { GatewayError } from '../../domain/gateway-error.ts';
 import { type EditInputs, type ImageInput, inputMediaTypes } from '../../domain/image-input.ts';
 import type { InputSpool, SpooledFile } from '../../domain/input-spool.ts';

@@ -1,4 +1,4 @@
-import { scanJson } from '../../codec/scan-json.ts';
+import { scanJson } from '../../codec/json-scanner.ts';
 import type { ImageEvent } from '../../domain/image-event.ts';
 import type { ImageProvider, ProviderCall } from '../../domain/image-provider.ts';
 import { type ImageRequest, operations } from '../../domain/image-request.ts';

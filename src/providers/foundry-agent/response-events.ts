@@ -1,4 +1,4 @@
-import { scanJson } from '../../codec/scan-json.ts';
+import { scanJson } from '../../codec/json-scanner.ts';
 import type { ImageEvent } from '../../domain/image-event.ts';
 import { inBatches } from '../azure/in-batches.ts';
 import { type ResponseCall, ResponseReader, responseShape } from './response-reader.ts';

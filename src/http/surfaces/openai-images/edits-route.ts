@@ -3,7 +3,7 @@ import { GatewayError } from '../../../domain/gateway-error.ts';
 import type { ImageDownload } from '../../../domain/image-download.ts';
 import type { InputSpool, OpenSpool } from '../../../domain/input-spool.ts';
 import type { Gateway } from '../../../generations/gateway.ts';
-import { targetsFor } from '../../../targets/choose-target.ts';
+import { targetsFor } from '../../../parameters/plan.ts';
 import { answerGeneration } from '../../answer-generation.ts';
 import { callerOf } from '../../caller-of.ts';
 import { modelInPath, modelOf } from '../../model-of.ts';

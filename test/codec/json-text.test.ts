@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { repeatedMember } from '../../src/codec/repeated-member.ts';
+import { repeatedMember } from '../../src/codec/json-text.ts';
 
 test('no value that was written with each member once has one twice', () => {
   fc.assert(

@@ -3,8 +3,8 @@ import { expect, test } from 'vitest';
 import { GatewayError } from '../../src/domain/gateway-error.ts';
 import { type ImageRequest, wireNames } from '../../src/domain/image-request.ts';
 import { parameterPolicies } from '../../src/domain/parameter-policy.ts';
+import { type AdaptTo, adaptRequest } from '../../src/parameters/adapt.ts';
 import { type AdaptationName, adaptations } from '../../src/parameters/adaptations.ts';
-import { type FitTo, fitRequest } from '../../src/parameters/fit-request.ts';
 import { modelFamilies, unknownFamily } from '../../src/parameters/model-families.ts';
 
 const wireName: Readonly<Record<string, string>> = {
@@ -64,11 +64,11 @@ const situations = fc.record({
   policy: fc.constantFrom(...parameterPolicies),
 });
 
-type Result = ReturnType<typeof fitRequest> | GatewayError;
+type Result = ReturnType<typeof adaptRequest> | GatewayError;
 
-function tryFit(request: ImageRequest, fitTo: FitTo): Result {
+function tryToAdapt(request: ImageRequest, adaptTo: AdaptTo): Result {
   try {
-    return fitRequest(request, fitTo);
+    return adaptRequest(request, adaptTo);
   } catch (error) {
     if (error instanceof GatewayError) return error;
     throw error;
@@ -88,8 +88,8 @@ function flat({ extra, ...members }: ImageRequest): Readonly<Record<string, unkn
 /** The members that were asked for, that a leg lacks, and of which nobody was told. */
 function vanished(
   request: ImageRequest,
-  { family }: FitTo,
-  { legs, adaptations: names }: ReturnType<typeof fitRequest>,
+  { family }: AdaptTo,
+  { legs, adaptations: names }: ReturnType<typeof adaptRequest>,
 ) {
   const { outputFormat = family.defaults.outputFormat } = request;
   // A PNG always has all of its quality.
@@ -108,10 +108,10 @@ function vanished(
 const runs = { numRuns: 5_000 };
 
 test('whatever is asked: nothing vanishes, the legs add up, and a refusal names what was asked', () => {
-  const seen = { fitted: 0, refused: 0 };
+  const seen = { adapted: 0, refused: 0 };
   fc.assert(
     fc.property(sparseRequests, situations, (request, situation) => {
-      const result = tryFit(request, situation);
+      const result = tryToAdapt(request, situation);
       if (result instanceof GatewayError) {
         seen.refused += 1;
         const { param = '', kind, message } = result;
@@ -121,7 +121,7 @@ test('whatever is asked: nothing vanishes, the legs add up, and a refusal names 
         expect(message).toContain(`'${param}'`);
         return;
       }
-      seen.fitted += 1;
+      seen.adapted += 1;
       expect(vanished(request, situation, result)).toEqual([]);
       expect(result.legs.reduce((sum, { count }) => sum + count, 0)).toBe(request.count);
       for (const leg of result.legs) expect({ ...leg, count: 0 }).toEqual({ ...result.legs[0], count: 0 });
@@ -130,7 +130,7 @@ test('whatever is asked: nothing vanishes, the legs add up, and a refusal names 
     }),
     runs,
   );
-  expect(Math.min(seen.fitted, seen.refused)).toBeGreaterThan(500);
+  expect(Math.min(seen.adapted, seen.refused)).toBeGreaterThan(500);
 });
 
 test('pass changes nothing, and refuses only what no policy can answer', () => {
@@ -138,7 +138,7 @@ test('pass changes nothing, and refuses only what no policy can answer', () => {
     fc.property(sparseRequests, situations, (request, { family }) => {
       const isImpossible =
         (request.stream && request.delivery === 'url') || (!request.stream && request.partialImages > 0);
-      const result = tryFit(request, { family, policy: 'pass' });
+      const result = tryToAdapt(request, { family, policy: 'pass' });
       if (isImpossible) expect(result).toBeInstanceOf(GatewayError);
       else expect(result).toEqual({ legs: [request], adaptations: [], delivery: request.delivery });
     }),
@@ -149,10 +149,10 @@ test('pass changes nothing, and refuses only what no policy can answer', () => {
 test('strict adapts nothing, and adapt takes everything that strict takes', () => {
   fc.assert(
     fc.property(sparseRequests, situations, (request, { family }) => {
-      const strict = tryFit(request, { family, policy: 'strict' });
+      const strict = tryToAdapt(request, { family, policy: 'strict' });
       if (strict instanceof GatewayError) return;
       expect(strict.adaptations).toEqual([]);
-      expect(tryFit(request, { family, policy: 'adapt' })).toEqual(strict);
+      expect(tryToAdapt(request, { family, policy: 'adapt' })).toEqual(strict);
     }),
     runs,
   );
@@ -161,10 +161,10 @@ test('strict adapts nothing, and adapt takes everything that strict takes', () =
 test('what goes upstream under adapt needs no further adaptation', () => {
   fc.assert(
     fc.property(sparseRequests, situations, (request, { family }) => {
-      const result = tryFit(request, { family, policy: 'adapt' });
+      const result = tryToAdapt(request, { family, policy: 'adapt' });
       if (result instanceof GatewayError) return;
       for (const leg of result.legs) {
-        expect(tryFit(leg, { family, policy: 'adapt' })).toMatchObject({ legs: [leg], adaptations: [] });
+        expect(tryToAdapt(leg, { family, policy: 'adapt' })).toMatchObject({ legs: [leg], adaptations: [] });
       }
     }),
     runs,

@@ -1,14 +1,15 @@
 import { describe, expect, test } from 'vitest';
 import type { GatewayError } from '../../src/domain/gateway-error.ts';
 import type { EditInputs, ImageInput } from '../../src/domain/image-input.ts';
-import { unchanged } from '../../src/parameters/fit.ts';
-import { checkInputs, checkLength, fitInputs } from '../../src/parameters/fit-inputs.ts';
-import { fitRequest } from '../../src/parameters/fit-request.ts';
+import { adaptRequest } from '../../src/parameters/adapt.ts';
+import { checkFamilyTakes, checkInputs } from '../../src/parameters/edit-inputs.ts';
 import { modelFamily } from '../../src/parameters/model-families.ts';
 import { plainRequest } from '../../src/parameters/parameter-samples.ts';
 import { editInputs, imageInput } from '../helpers/image-input.ts';
 
 const image = (facts: Partial<ImageInput> = {}) => imageInput(Buffer.alloc(8), { width: 64, height: 48, ...facts });
+
+const anyLength = { maxInlineImageChars: Number.POSITIVE_INFINITY };
 
 function refusal(run: () => unknown): Pick<GatewayError, 'kind' | 'param' | 'message'> | undefined {
   try {
@@ -21,19 +22,15 @@ function refusal(run: () => unknown): Pick<GatewayError, 'kind' | 'param' | 'mes
 }
 
 describe('what a family takes', () => {
-  const judge = (edit: EditInputs | undefined, overrides: { maxInputs?: number; markup?: boolean } = {}) =>
-    fitInputs({ ...plainRequest, edit }, modelFamily('gpt-image-2.5', overrides), 'adapt');
-
-  test('a generation has no inputs, and nothing to check', () => {
-    expect(judge(undefined, { maxInputs: 1, markup: false })).toBe(unchanged);
-  });
+  const judge = (edit: EditInputs, overrides: { maxInputs?: number; markup?: boolean } = {}) =>
+    checkFamilyTakes(edit, modelFamily('gpt-image-2.5', overrides));
 
   test.each([
     [1, 1],
     [16, 16],
     [3, 4],
   ])('%i images are taken by a family of at most %i', (count, maxInputs) => {
-    expect(judge(editInputs(Array(count).fill(image())), { maxInputs })).toBe(unchanged);
+    expect(judge(editInputs(Array(count).fill(image())), { maxInputs })).toBeUndefined();
   });
 
   test.each([
@@ -48,12 +45,12 @@ describe('what a family takes', () => {
   });
 
   test('the mask does not count as an image', () => {
-    expect(judge(editInputs([image()], { mask: image() }), { maxInputs: 1, markup: false })).toBe(unchanged);
+    expect(judge(editInputs([image()], { mask: image() }), { maxInputs: 1, markup: false })).toBeUndefined();
   });
 
   test('markup is for families that know it', () => {
     const edit = editInputs([image()], { markup: image() });
-    expect(judge(edit, { markup: true })).toBe(unchanged);
+    expect(judge(edit, { markup: true })).toBeUndefined();
     expect(refusal(() => judge(edit, { markup: false }))).toMatchObject({
       kind: 'unsupported_parameter',
       param: 'markup',
@@ -65,7 +62,7 @@ describe('a family whose images travel as data URLs', () => {
   const head = 'data:image/png;base64,'.length;
   const sized = (bytes: number, facts: Partial<ImageInput> = {}) => image({ ...facts, bytes });
   const judge = (edit: EditInputs, maxInlineImageChars: number) =>
-    checkLength(edit, modelFamily('gpt-image-2', { maxInlineImageChars }));
+    checkInputs(edit, modelFamily('gpt-image-2', { maxInlineImageChars }));
   const tooLong = (param: string, bytes: number) => ({
     kind: 'invalid_value',
     param,
@@ -97,7 +94,7 @@ describe('a family whose images travel as data URLs', () => {
   test('is none unless it is said: files may be of any size', () => {
     const huge = editInputs([sized(50_000_000)], { mask: sized(50_000_000) });
     for (const model of ['gpt-image-1', 'gpt-image-2', 'dall-e-3', 'flux', 'another']) {
-      expect(checkLength(huge, modelFamily(model))).toBeUndefined();
+      expect(checkInputs(huge, modelFamily(model))).toBeUndefined();
     }
   });
 
@@ -105,7 +102,7 @@ describe('a family whose images travel as data URLs', () => {
     const edit = editInputs([sized(3_000)]);
     const family = modelFamily('gpt-image-2', { maxInlineImageChars: 1_000 });
     for (const policy of ['adapt', 'strict', 'pass'] as const) {
-      expect(refusal(() => fitRequest({ ...plainRequest, edit }, { family, policy }))).toMatchObject({
+      expect(refusal(() => adaptRequest({ ...plainRequest, edit }, { family, policy }))).toMatchObject({
         param: 'image',
       });
     }
@@ -121,12 +118,12 @@ describe('what OpenAI’s API demands', () => {
       image({ mediaType: 'image/webp', ...large }),
       image({ width: 1, height: 4000 }),
     ];
-    expect(refusal(() => checkInputs(editInputs(images)))).toBeUndefined();
+    expect(refusal(() => checkInputs(editInputs(images), anyLength))).toBeUndefined();
   });
 
   describe.each(['mask', 'markup'] as const)('a %s', (param) => {
     const check = (overlay: ImageInput, ...images: ImageInput[]) =>
-      refusal(() => checkInputs(editInputs(images, { [param]: overlay })));
+      refusal(() => checkInputs(editInputs(images, { [param]: overlay }), anyLength));
 
     test('that is a PNG with transparent pixels, as large as the image, is taken', () => {
       expect(check(image(), image({ mediaType: 'image/jpeg', hasAlpha: false }))).toBeUndefined();
@@ -155,6 +152,6 @@ describe('what OpenAI’s API demands', () => {
 
   test('mask and markup cannot be combined', () => {
     const edit = editInputs([image()], { mask: image(), markup: image() });
-    expect(refusal(() => checkInputs(edit))).toMatchObject({ kind: 'invalid_value', param: 'markup' });
+    expect(refusal(() => checkInputs(edit, anyLength))).toMatchObject({ kind: 'invalid_value', param: 'markup' });
   });
 });

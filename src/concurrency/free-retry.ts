@@ -5,12 +5,12 @@ import { pause } from './pause.ts';
 const firstPauseMs = 200;
 const maxPauseMs = 5_000;
 
-/** No upstream makes a free step wait longer than this. */
+/** An upstream's hint counts up to this. */
 const maxHintMs = 30_000;
 
 /**
- * Waits before a free step is retried: longer after each failure, and never shorter than the upstream asks for. Rejects
- * with the failure when that leaves no time for another try.
+ * Waits before a step that costs nothing is retried: longer after each failure, and no shorter than the upstream's hint.
+ * Rejects with the failure when no time is left for another try.
  */
 export async function pauseBeforeRetry(
   failure: GatewayError,

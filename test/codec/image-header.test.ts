@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import sharp from 'sharp';
 import { describe, expect, test } from 'vitest';
-import { type ImageHeader, readImageHeader } from '../../src/codec/read-image-header.ts';
+import { type ImageHeader, readImageHeader } from '../../src/codec/image-header.ts';
 
 /** Reads a header from bytes, and counts the reads and what they gave. */
 async function headerOf(bytes: Buffer): Promise<{ header: ImageHeader | undefined; reads: number; given: number }> {
@@ -66,7 +66,7 @@ describe('a file that is damaged', () => {
     blank(40, 30, 4).webp({ lossless: true }).toBuffer(),
   ]);
 
-  test('anywhere, or cut anywhere: an answer or none, after few and small reads', async () => {
+  test('anywhere, or cut anywhere: a result or none, after few and small reads', async () => {
     const all = await images;
     const damage = fc.record({
       image: fc.nat(all.length - 1),

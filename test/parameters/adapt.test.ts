@@ -2,16 +2,16 @@ import { describe, expect, test } from 'vitest';
 import { GatewayError } from '../../src/domain/gateway-error.ts';
 import type { ImageRequest, RequestDefaults } from '../../src/domain/image-request.ts';
 import { type ParameterPolicy, parameterPolicies } from '../../src/domain/parameter-policy.ts';
-import { fitRequest } from '../../src/parameters/fit-request.ts';
+import { adaptRequest } from '../../src/parameters/adapt.ts';
 import { modelFamily } from '../../src/parameters/model-families.ts';
 import { plainRequest } from '../../src/parameters/parameter-samples.ts';
 
-const fitFor = (model: string, asked: Partial<ImageRequest>, policy: ParameterPolicy = 'adapt') =>
-  fitRequest({ ...plainRequest, ...asked }, { family: modelFamily(model), policy });
+const adaptFor = (model: string, asked: Partial<ImageRequest>, policy: ParameterPolicy = 'adapt') =>
+  adaptRequest({ ...plainRequest, ...asked }, { family: modelFamily(model), policy });
 
 function refusal(model: string, asked: Partial<ImageRequest>, policy: ParameterPolicy = 'adapt'): GatewayError {
   try {
-    fitFor(model, asked, policy);
+    adaptFor(model, asked, policy);
   } catch (error) {
     if (error instanceof GatewayError) return error;
     throw error;
@@ -27,9 +27,9 @@ describe('the prompt', () => {
     ['chatgpt-image-latest', 32_000],
     ['some-new-model', 32_000],
   ])('%s takes %d characters, and not one more unless all is passed', (model, limit) => {
-    expect(fitFor(model, { prompt: 'x'.repeat(limit) }).legs[0].prompt).toHaveLength(limit);
+    expect(adaptFor(model, { prompt: 'x'.repeat(limit) }).legs[0].prompt).toHaveLength(limit);
     expect(refusal(model, { prompt: 'x'.repeat(limit + 1) }).param).toBe('prompt');
-    expect(fitFor(model, { prompt: 'x'.repeat(limit + 1) }, 'pass').legs[0].prompt).toHaveLength(limit + 1);
+    expect(adaptFor(model, { prompt: 'x'.repeat(limit + 1) }, 'pass').legs[0].prompt).toHaveLength(limit + 1);
   });
 });
 
@@ -55,7 +55,7 @@ describe('adapt', () => {
     ['dall-e-3', { style: 'vivid', quality: 'standard', size: '1024x1024' }, {}, []],
     ['gpt-image-2', { stream: true, partialImages: 2 }, { stream: true, partialImages: 2 }, []],
   ])('%s asked for %j sends %j and reports %j', (model, asked, sent, adaptations) => {
-    const { legs, adaptations: reported } = fitFor(model, asked);
+    const { legs, adaptations: reported } = adaptFor(model, asked);
     expect([legs, reported]).toEqual([[{ ...plainRequest, ...sent }], adaptations]);
   });
 
@@ -88,13 +88,13 @@ describe('adapt', () => {
     ['gpt-image-2', { count: 10 }, [10]],
     ['dall-e-2', { count: 4, stream: true }, [4]],
   ])('%s asked for %j makes calls of %j', (model, asked, counts) => {
-    const { legs, adaptations } = fitFor(model, asked);
+    const { legs, adaptations } = adaptFor(model, asked);
     expect(legs.map(({ count }) => count)).toEqual(counts);
     expect(adaptations.includes('n=fan-out')).toBe(counts.length > 1);
   });
 
   test('a family that cannot stream is asked for base64 at once, where it has the choice', () => {
-    const { legs, adaptations } = fitFor('dall-e-3', { stream: true, partialImages: 2 });
+    const { legs, adaptations } = adaptFor('dall-e-3', { stream: true, partialImages: 2 });
     expect(legs).toEqual([{ ...plainRequest, delivery: 'b64_json' }]);
     expect(adaptations).toEqual(['stream=completed-only', 'partial_images=removed']);
   });
@@ -109,11 +109,14 @@ describe('strict', () => {
     ['gpt-image-2', { background: 'transparent', outputFormat: 'jpeg' }, 'background', 'output_format'],
     ['gpt-image-2', { outputCompression: 80, outputFormat: 'png' }, 'output_compression', 'output_format'],
     ['gpt-image-2', { outputCompression: 80 }, 'output_compression', 'output_format'],
-  ])('%s asked for %j: the pair is refused before anything else, and both are named', (model, asked, first, second) => {
-    const error = refusal(model, { ...asked, size: 'nonsense' }, 'strict');
-    expect(error).toMatchObject({ kind: 'invalid_value', param: first });
-    expect(error.message).toContain(`'${first}' and '${second}'`);
-  });
+  ])(
+    '%s asked for %j: the conflict is refused before anything else, and both are named',
+    (model, asked, first, second) => {
+      const error = refusal(model, { ...asked, size: 'nonsense' }, 'strict');
+      expect(error).toMatchObject({ kind: 'invalid_value', param: first });
+      expect(error.message).toContain(`'${first}' and '${second}'`);
+    },
+  );
 
   test.each<[string, Partial<ImageRequest>, string]>([
     ['gpt-image-2', { size: '512x512' }, 'size'],
@@ -149,7 +152,7 @@ describe('overrides of a target', () => {
 
   test('open what the table closes, and close what it opens', () => {
     const request = { ...plainRequest, outputFormat: 'webp', outputCompression: 50, count: 2, stream: true };
-    const { legs, adaptations } = fitRequest(request, { family, policy: 'adapt' });
+    const { legs, adaptations } = adaptRequest(request, { family, policy: 'adapt' });
     expect(legs).toEqual([1, 1].map((count) => ({ ...request, stream: false, count })));
     expect(adaptations).toEqual(['stream=completed-only', 'n=fan-out']);
   });
@@ -168,12 +171,12 @@ describe.each(['adapt', 'strict'] as const)('what a family does anyway, under %s
     ['flux', { quality: 'auto', background: 'auto', moderation: 'auto' }],
   ])('%s asked for %j: it is left out, conflicts with nothing, and is not reported', (model, asked) => {
     const { stream = false } = asked;
-    const { legs, adaptations } = fitFor(model, asked, policy);
+    const { legs, adaptations } = adaptFor(model, asked, policy);
     expect([legs, adaptations]).toEqual([[{ ...plainRequest, stream }], []]);
   });
 
   test('leaves the format of a PNG that has all of its quality', () => {
-    const { legs } = fitFor('some-new-model', { outputCompression: 100, outputFormat: 'png' }, policy);
+    const { legs } = adaptFor('some-new-model', { outputCompression: 100, outputFormat: 'png' }, policy);
     expect(legs).toEqual([{ ...plainRequest, outputFormat: 'png' }]);
   });
 
@@ -190,20 +193,20 @@ describe.each(['adapt', 'strict'] as const)('what a family does anyway, under %s
 });
 
 describe("the operator's defaults", () => {
-  const fitWith = (
+  const adaptWith = (
     defaults: RequestDefaults,
     asked: Partial<ImageRequest>,
     { model = 'gpt-image-2', policy = 'adapt' }: { model?: string; policy?: ParameterPolicy } = {},
-  ) => fitRequest({ ...plainRequest, ...asked }, { family: modelFamily(model), policy, defaults });
+  ) => adaptRequest({ ...plainRequest, ...asked }, { family: modelFamily(model), policy, defaults });
 
   test('fill in what the caller left out, and nothing else', () => {
-    const { legs } = fitWith({ size: '1536x1024', quality: 'medium' }, { size: '1024x1024' });
+    const { legs } = adaptWith({ size: '1536x1024', quality: 'medium' }, { size: '1024x1024' });
     expect(legs).toEqual([{ ...plainRequest, size: '1024x1024', quality: 'medium' }]);
   });
 
   test.each(parameterPolicies)('yield to what the caller says where they exclude it, under %s', (policy) => {
     const defaults = { quality: 'medium', outputFormat: 'jpeg' };
-    const { legs } = fitWith(defaults, { background: 'transparent' }, { policy });
+    const { legs } = adaptWith(defaults, { background: 'transparent' }, { policy });
     expect(legs).toEqual([{ ...plainRequest, background: 'transparent', quality: 'medium' }]);
   });
 
@@ -214,41 +217,41 @@ describe("the operator's defaults", () => {
     [{ outputFormat: 'jpeg', outputCompression: 80 }, { background: 'transparent' }, { background: 'transparent' }],
     [{ delivery: 'url' }, { stream: true }, { stream: true }],
   ])('%j and a caller that asks for %j send %j', (defaults, asked, sent) => {
-    const { legs, adaptations, delivery } = fitWith(defaults, asked);
+    const { legs, adaptations, delivery } = adaptWith(defaults, asked);
     expect([legs, adaptations, delivery]).toEqual([[{ ...plainRequest, ...sent }], [], undefined]);
   });
 
-  test('yield as well where only a strict model refuses the pair', () => {
+  test('yield as well where only a strict model refuses the conflict', () => {
     const asked = { outputFormat: 'jpeg' };
-    expect(fitWith({ delivery: 'url' }, asked, { policy: 'strict' }).legs).toEqual([{ ...plainRequest, ...asked }]);
-    expect(fitWith({ delivery: 'url' }, asked).adaptations).toEqual(['delivery=url']);
+    expect(adaptWith({ delivery: 'url' }, asked, { policy: 'strict' }).legs).toEqual([{ ...plainRequest, ...asked }]);
+    expect(adaptWith({ delivery: 'url' }, asked).adaptations).toEqual(['delivery=url']);
   });
 
   test('make possible what only goes with them', () => {
-    const { legs } = fitWith({ outputFormat: 'jpeg', quality: 'nonsense' }, { outputCompression: 80 });
+    const { legs } = adaptWith({ outputFormat: 'jpeg', quality: 'nonsense' }, { outputCompression: 80 });
     expect(legs).toEqual([{ ...plainRequest, outputFormat: 'jpeg', outputCompression: 80 }]);
   });
 
   test.each(['adapt', 'strict'] as const)('that the family does not do are not sent under %s', (policy) => {
     const defaults = { quality: 'max', moderation: 'low', size: '1000x1000' };
-    expect(fitWith(defaults, {}, { model: 'dall-e-3', policy }).legs).toEqual([plainRequest]);
+    expect(adaptWith(defaults, {}, { model: 'dall-e-3', policy }).legs).toEqual([plainRequest]);
   });
 
   test('of which the first excludes another one: the first yields', () => {
-    const { legs } = fitWith({ background: 'transparent', outputFormat: 'jpeg' }, {});
+    const { legs } = adaptWith({ background: 'transparent', outputFormat: 'jpeg' }, {});
     expect(legs).toEqual([{ ...plainRequest, outputFormat: 'jpeg' }]);
   });
 
   test('do not stand in for what the caller itself asks for in vain', () => {
-    const fit = () => fitWith({ outputFormat: 'png' }, { outputCompression: 80 });
-    expect(fit).toThrow(expect.objectContaining({ param: 'output_compression' }));
-    expect(() => fitWith({ quality: 'low' }, { background: 'transparent', outputFormat: 'jpeg' })).toThrow(
+    const adapt = () => adaptWith({ outputFormat: 'png' }, { outputCompression: 80 });
+    expect(adapt).toThrow(expect.objectContaining({ param: 'output_compression' }));
+    expect(() => adaptWith({ quality: 'low' }, { background: 'transparent', outputFormat: 'jpeg' })).toThrow(
       expect.objectContaining({ param: 'background' }),
     );
   });
 
   test('say how images are delivered where the caller does not', () => {
-    expect(fitWith({ delivery: 'url' }, {})).toMatchObject({ adaptations: ['delivery=url'], delivery: 'url' });
-    expect(fitWith({ delivery: 'url' }, { delivery: 'b64_json' })).toMatchObject({ delivery: 'b64_json' });
+    expect(adaptWith({ delivery: 'url' }, {})).toMatchObject({ adaptations: ['delivery=url'], delivery: 'url' });
+    expect(adaptWith({ delivery: 'url' }, { delivery: 'b64_json' })).toMatchObject({ delivery: 'b64_json' });
   });
 });
