@@ -9,10 +9,10 @@ import {
 } from './config/models-config.ts';
 import type { Consumer } from './domain/consumer.ts';
 import type { CredentialSource } from './domain/credential-source.ts';
+import type { OpenInputStore } from './domain/image-input.ts';
 import type { ImageProvider } from './domain/image-provider.ts';
 import { type OptionalMember, type RequestDefaults, wireNames } from './domain/image-request.ts';
 import type { ImageStore } from './domain/image-store.ts';
-import type { OpenSpool } from './domain/input-spool.ts';
 import type { Price } from './domain/price.ts';
 import { Admission } from './generations/admission.ts';
 import type { Hosting } from './generations/deliver-url.ts';
@@ -70,7 +70,7 @@ export type AppParts = {
   readonly store?: ImageStore | undefined;
   /** The address under which callers reach the gateway; on loopback it is known without. */
   readonly publicBaseUrl?: string | undefined;
-  readonly openSpool: OpenSpool;
+  readonly openSpool: OpenInputStore;
   /** How long the body of an edit may take to arrive, beside a second for each megabyte. */
   readonly uploadGraceMs?: number;
   readonly corsOrigins?: readonly string[];
@@ -203,7 +203,7 @@ function loopbackUrl({ server }: FastifyInstance): string | undefined {
 type Upstream = {
   readonly client: UpstreamClient;
   readonly downloads: ImageDownloads;
-  readonly openSpool: OpenSpool;
+  readonly openSpool: OpenInputStore;
   credential(source: CredentialSource): Credential;
   price(target: TargetConfig): Price | undefined;
   readonly healthOf: ReadonlyMap<TargetConfig, TargetHealth>;

@@ -146,7 +146,7 @@ export function createGateway(parts: Parts): Gateway {
       recorder.retryArrived('generation' in taken ? 'rejoined' : 'shared_unknown');
       if ('unknown' in taken) throw taken.unknown;
       // What it works on is what its first caller sent, and equal.
-      void request.edit?.release();
+      void request.edit?.inputs.release();
       return taken.generation;
     },
     mayRejoin: (callerId) => registry.hasAnyFor(callerId),

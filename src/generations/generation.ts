@@ -103,7 +103,7 @@ export function startGeneration(start: Start): GenerationReader {
     interrupt.abort(hasEnded);
     asking.release();
     endTurn?.();
-    void request.edit?.release();
+    void request.edit?.inputs.release();
     start.onSettled(generation, failure, mayBeBilled);
   }
 

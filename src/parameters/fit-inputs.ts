@@ -1,6 +1,6 @@
 import { dataUrlLength } from '../codec/data-url.ts';
 import { GatewayError } from '../domain/gateway-error.ts';
-import type { EditInputs, ImageInput } from '../domain/image-input.ts';
+import type { EditInputs, InputReference } from '../domain/image-input.ts';
 import type { ModelCapabilities } from '../domain/model-capabilities.ts';
 import { type FitRule, unchanged } from './fit.ts';
 import { unsupportedParameter } from './refusals.ts';
@@ -18,7 +18,7 @@ export const fitInputs: FitRule = ({ edit }, { maxInputs, markup }) => {
 
 /** Checks how long an image may be where it is sent as a data URL, before anything is paid for. Throws a GatewayError. */
 export function checkLength({ images, mask }: EditInputs, { maxInlineImageChars }: ModelCapabilities): void {
-  const isTooLong = (image: ImageInput) => dataUrlLength(image) > maxInlineImageChars;
+  const isTooLong = (image: InputReference) => dataUrlLength(image) > maxInlineImageChars;
   if (images.some(isTooLong)) throw tooLong('image', maxInlineImageChars);
   if (mask && isTooLong(mask)) throw tooLong('mask', maxInlineImageChars);
 }
@@ -42,9 +42,9 @@ export function checkInputs({ images: [first], mask, markup }: EditInputs): void
   if (markup !== undefined) checkOverlay('markup', markup, first);
 }
 
-function checkOverlay(param: 'mask' | 'markup', overlay: ImageInput, image: ImageInput): void {
+function checkOverlay(param: 'mask' | 'markup', overlay: InputReference, image: InputReference): void {
   const refuse = (reason: string) => new GatewayError('invalid_image_file', `'${param}' ${reason}.`, { param });
-  if (overlay.mediaType !== 'image/png') throw refuse(`must be a PNG, and this one is ${overlay.mediaType}`);
+  if (overlay.type !== 'image/png') throw refuse(`must be a PNG, and this one is ${overlay.type}`);
   if (!overlay.hasAlpha) throw refuse('must have an alpha channel, whose transparent pixels mark what it is about');
   if (overlay.width !== image.width || overlay.height !== image.height) {
     const sizes = `${overlay.width}x${overlay.height}, and the image is ${image.width}x${image.height}`;

@@ -1,23 +1,22 @@
 import { decodeBase64 } from '../../codec/base64.ts';
 import { replay } from '../../concurrency/replay.ts';
 import { GatewayError } from '../../domain/gateway-error.ts';
-import type { ImageInput } from '../../domain/image-input.ts';
-import type { InputSpool } from '../../domain/input-spool.ts';
+import type { InputReference, InputStore } from '../../domain/image-input.ts';
 import { receiveInput } from './upload.ts';
 
 /** Where an image of a JSON body comes from: it stood there itself, or behind a link. `name`: of the member. */
-export type ImageSource = { readonly input: ImageInput } | { readonly link: string; readonly name: string };
+export type ImageSource = { readonly input: InputReference } | { readonly link: string; readonly name: string };
 
 const maxLink = 8 * 1024;
 
 /** Long enough for the head of any data URL, up to its comma. */
 const maxHead = 256;
 
-/** Reads an image's URL while it arrives: a data URL goes to the spool, anything else is a link. `undefined`: it is empty. */
+/** Reads an image's URL while it arrives: a data URL goes to the store, anything else is a link. `undefined`: it is empty. */
 export async function imageSource(
   name: string,
   pieces: AsyncGenerator<Buffer>,
-  spool: InputSpool,
+  inputs: InputStore,
 ): Promise<ImageSource | undefined> {
   const head = await readHead(pieces);
   if (head.length === 0) return undefined;
@@ -32,7 +31,7 @@ export async function imageSource(
     input: await receiveInput(
       name,
       decodeBase64(rest, () => damaged(name)),
-      spool,
+      inputs,
     ),
   };
 }

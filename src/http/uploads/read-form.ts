@@ -2,20 +2,19 @@ import type { MultipartFile } from '@fastify/multipart';
 import type { FastifyRequest } from 'fastify';
 import { replay } from '../../concurrency/replay.ts';
 import { GatewayError } from '../../domain/gateway-error.ts';
-import { type ImageInput, maxInputs } from '../../domain/image-input.ts';
-import type { InputSpool } from '../../domain/input-spool.ts';
+import { type InputReference, type InputStore, maxInputs } from '../../domain/image-input.ts';
 import { charsetProblem, checkCharset, decodeUtf8 } from '../text-encoding.ts';
 import { boundaryOf, formError, isFormFile, maxField, maxFields, maxFiles } from './form-rules.ts';
 import { watchPartHeads } from './part-heads.ts';
 import { receiveInput, type Upload } from './upload.ts';
 
-type Received = { readonly name: string; readonly index: number | undefined; readonly input: ImageInput };
+type Received = { readonly name: string; readonly index: number | undefined; readonly input: InputReference };
 
 /**
  * Reads an edit's multipart form: fields before or after files, images as `image`, `image[]` or `image[N]`. Rejects with
  * a GatewayError that names the part.
  */
-export async function readForm(request: FastifyRequest, spool: InputSpool): Promise<Upload> {
+export async function readForm(request: FastifyRequest, inputs: InputStore): Promise<Upload> {
   const { raw, headers } = request;
   checkCharset(headers['content-type']);
   // The first one only: a form may have any number of heads that the parser never shows.
@@ -31,7 +30,7 @@ export async function readForm(request: FastifyRequest, spool: InputSpool): Prom
     // Every part comes as a file.
     for await (const part of request.parts() as AsyncIterable<MultipartFile>) {
       if (problem) throw problem;
-      if (isFormFile(part.fieldname, part.filename)) await addFile(files, part, spool);
+      if (isFormFile(part.fieldname, part.filename)) await addFile(files, part, inputs);
       else await addParameter(parameters, part);
     }
   } catch (error) {
@@ -59,7 +58,7 @@ function headProblem(head: Buffer): GatewayError | undefined {
   return isFormFile(name, filename) ? undefined : charsetProblem(type);
 }
 
-async function addFile(files: Received[], part: MultipartFile, spool: InputSpool): Promise<void> {
+async function addFile(files: Received[], part: MultipartFile, inputs: InputStore): Promise<void> {
   const { name, index } = fileName(part);
   const bytes = await sentBytes(part);
   if (bytes === undefined) return;
@@ -69,7 +68,7 @@ async function addFile(files: Received[], part: MultipartFile, spool: InputSpool
     throw new GatewayError('invalid_value', `'image' may have ${maxInputs} images at most.`, { param: 'image' });
   }
   if (name !== 'image' && same > 0) throw givenTwice(name);
-  files.push({ name, index, input: await receiveInput(part.fieldname, bytes, spool) });
+  files.push({ name, index, input: await receiveInput(part.fieldname, bytes, inputs) });
 }
 
 /**

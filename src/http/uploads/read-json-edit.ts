@@ -5,8 +5,7 @@ import { scanWholeJson } from '../../codec/scan-json.ts';
 import { UnusableTextError } from '../../codec/unescape-text.ts';
 import { GatewayError } from '../../domain/gateway-error.ts';
 import type { ImageDownload } from '../../domain/image-download.ts';
-import { type ImageInput, maxInputs } from '../../domain/image-input.ts';
-import type { InputSpool } from '../../domain/input-spool.ts';
+import { type InputReference, type InputStore, maxInputs } from '../../domain/image-input.ts';
 import { utf8Only } from '../text-encoding.ts';
 import { type ImageSource, imageSource } from './image-source.ts';
 import { receiveInput, type Upload } from './upload.ts';
@@ -41,7 +40,7 @@ const maxParameters = 32;
 const maxCharacters = maxValue;
 
 type Sources = {
-  readonly spool: InputSpool;
+  readonly inputs: InputStore;
   readonly download: ImageDownload | undefined;
   readonly signal: AbortSignal;
   /** How long all links together may take: nothing else bounds a server that sends its image drop by drop. */
@@ -53,11 +52,11 @@ type Sources = {
 const defaultLinksMs = 60_000;
 
 /**
- * Reads an edit's JSON body while it arrives; data URLs go to the spool as they come. Rejects with a GatewayError that
+ * Reads an edit's JSON body while it arrives; data URLs go to the store as they come. Rejects with a GatewayError that
  * names the member. Links are fetched when the body is complete.
  */
 export async function readJsonEdit(body: Readable, sources: Sources): Promise<Upload> {
-  const { spool, download, signal, linksMs = defaultLinksMs, linkBytes } = sources;
+  const { inputs, download, signal, linksMs = defaultLinksMs, linkBytes } = sources;
   const edit = new JsonEdit();
   // The request must outlive its reader: destroyed with it, it would lose its connection, and the answer with that.
   const tokens = scanWholeJson(utf8Only(body.iterator({ destroyOnReturn: false })), shape, maxValue);
@@ -65,7 +64,8 @@ export async function readJsonEdit(body: Readable, sources: Sources): Promise<Up
     for (let next = await tokens.next(); !next.done; next = await tokens.next()) {
       const token = next.value;
       if ('path' in token) edit.refuseRepeated(token.path);
-      if (token.type === 'text') edit.addImage(token.path, await readSource(nameOf(token.path), pieces(tokens), spool));
+      if (token.type === 'text')
+        edit.addImage(token.path, await readSource(nameOf(token.path), pieces(tokens), inputs));
       else if (token.type === 'value') edit.addValue(token.path, token.value);
       else if (token.type === 'dropped') edit.refuseLarge(token.path);
       else if (token.type === 'close') edit.close(token.path);
@@ -83,8 +83,8 @@ export async function readJsonEdit(body: Readable, sources: Sources): Promise<Up
   return edit.finish(async ({ link, name }) => {
     if (download === undefined) throw linksRefused(name);
     if (leftBytes <= 0) throw tooMuchBehindLinks(name, linkBytes);
-    const input = await receiveInput(name, fetched(name, download(link, either)), spool);
-    leftBytes -= input.bytes;
+    const input = await receiveInput(name, fetched(name, download(link, either)), inputs);
+    leftBytes -= input.size;
     return input;
   });
 }
@@ -93,10 +93,10 @@ export async function readJsonEdit(body: Readable, sources: Sources): Promise<Up
 async function readSource(
   name: string,
   text: AsyncGenerator<Buffer>,
-  spool: InputSpool,
+  inputs: InputStore,
 ): Promise<ImageSource | undefined> {
   try {
-    return await imageSource(name, text, spool);
+    return await imageSource(name, text, inputs);
   } catch (error) {
     throw error instanceof UnusableTextError ? invalid(name, 'must be a data URL or an https URL') : error;
   }
@@ -166,10 +166,10 @@ class JsonEdit {
     else if (!this.#sources.has(nameOf(placeOf(path)))) throw withoutImage(path);
   }
 
-  async finish(fetch: (source: Extract<ImageSource, { link: string }>) => Promise<ImageInput>): Promise<Upload> {
+  async finish(fetch: (source: Extract<ImageSource, { link: string }>) => Promise<InputReference>): Promise<Upload> {
     if (!this.#sawBody) throw new GatewayError('invalid_value', "The request's body must be a JSON object.");
     const inputOf = async (source: ImageSource) => ('link' in source ? await fetch(source) : source.input);
-    const images: ImageInput[] = [];
+    const images: InputReference[] = [];
     for (const source of [...this.#in('image'), ...this.#in('images')]) images.push(await inputOf(source));
     const [[mask], [markup]] = [this.#in('mask'), this.#in('markup')];
     return {

@@ -1,7 +1,6 @@
 import { readImageHeader } from '../../codec/read-image-header.ts';
 import { GatewayError } from '../../domain/gateway-error.ts';
-import { type EditInputs, type ImageInput, inputMediaTypes } from '../../domain/image-input.ts';
-import type { InputSpool, SpooledFile } from '../../domain/input-spool.ts';
+import { type EditInputs, type InputReference, type InputStore, inputMediaTypes } from '../../domain/image-input.ts';
 
 /** OpenAI's limit for one image (CONTRACTS §1.3), in bytes. */
 export const largestInput = 50 * 1024 * 1024;
@@ -12,27 +11,33 @@ const maxPixels = 50_000_000;
 /** What an edit's body holds, whichever form it came in. `name` is how its caller called a file. */
 export type Upload = {
   readonly parameters: Readonly<Record<string, unknown>>;
-  readonly images: readonly ImageInput[];
-  readonly mask: ImageInput | undefined;
-  readonly markup: ImageInput | undefined;
+  readonly images: readonly InputReference[];
+  readonly mask: InputReference | undefined;
+  readonly markup: InputReference | undefined;
 };
 
 /** Throws `missing_required_parameter` without an image. @param name how this form of the body calls it */
-export function editInputs(
-  { images, mask, markup }: Upload,
-  name: string,
-  { release }: Pick<InputSpool, 'release'>,
-): EditInputs {
+export function editInputs({ images, mask, markup }: Upload, name: string, inputs: InputStore): EditInputs {
   if (images.length === 0) {
     throw new GatewayError('missing_required_parameter', `'${name}' is missing.`, { param: name });
   }
-  return { images, mask, markup, release };
+  return { images, mask, markup, inputs };
 }
 
 /** Takes in one file. Rejects with a GatewayError that names `name` when it is no image that can be edited. */
-export async function receiveInput(name: string, bytes: AsyncIterable<Buffer>, spool: InputSpool): Promise<ImageInput> {
-  const file = await spool.put(atMost(largestInput, name, bytes));
-  return toImageInput(name, file);
+export async function receiveInput(
+  name: string,
+  bytes: AsyncIterable<Buffer>,
+  inputs: InputStore,
+): Promise<InputReference> {
+  const stored = await inputs.put(atMost(largestInput, name, bytes));
+  const invalid = (reason: string) => new GatewayError('invalid_image_file', `'${name}' ${reason}.`, { param: name });
+  if (stored.size === 0) throw invalid('is empty');
+  const header = await readImageHeader((position, length) => inputs.read(stored, position, length));
+  if (header === undefined) throw invalid(`is not a ${types} file, or it is damaged`);
+  const { mediaType: type, width, height, hasAlpha } = header;
+  if (width * height > maxPixels) throw invalid(`has more than ${maxPixels} pixels: ${width}x${height}`);
+  return { ...stored, type, width, height, hasAlpha };
 }
 
 async function* atMost(limit: number, name: string, bytes: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
@@ -45,17 +50,6 @@ async function* atMost(limit: number, name: string, bytes: AsyncIterable<Buffer>
     }
     yield chunk;
   }
-}
-
-async function toImageInput(name: string, file: SpooledFile): Promise<ImageInput> {
-  const invalid = (reason: string) => new GatewayError('invalid_image_file', `'${name}' ${reason}.`, { param: name });
-  if (file.bytes === 0) throw invalid('is empty');
-  const header = await readImageHeader(file.read);
-  if (header === undefined) throw invalid(`is not a ${types} file, or it is damaged`);
-  if (header.width * header.height > maxPixels) {
-    throw invalid(`has more than ${maxPixels} pixels: ${header.width}x${header.height}`);
-  }
-  return { ...header, bytes: file.bytes, sha256: file.sha256, open: file.open };
 }
 
 const types = inputMediaTypes.map((type) => type.slice('image/'.length).toUpperCase()).join(', ');

@@ -5,14 +5,14 @@ import { noteBuffer } from '../codec/collect-buffers.ts';
 import { overloaded } from '../concurrency/semaphore.ts';
 import { type Reservation, SharedBudget } from '../concurrency/shared-budget.ts';
 import { GatewayError } from '../domain/gateway-error.ts';
-import type { InputSpool, OpenSpool, SpooledFile } from '../domain/input-spool.ts';
+import type { InputStore, OpenInputStore, StoredBytes } from '../domain/image-input.ts';
 import { prepareDirectory } from './prepare-directory.ts';
 import { onDisk } from './storage-failure.ts';
 
-/** So much of one request's files stays in memory; more of it goes to a temporary file. */
+/** Inputs of one request up to this size stay in memory; larger ones go to a temporary file. */
 const memoryBytes = 1024 * 1024;
 
-/** All temporary files together may have so much of the disk, and those of one consumer half of it. */
+/** The most disk that all temporary files may use together; those of one consumer may use half of it. */
 const maxDiskBytes = 5_000_000_000;
 
 const firstBytes = 16 * 1024;
@@ -21,33 +21,35 @@ const readBytes = 64 * 1024;
 const temporaryName = /^azure-image-gateway-upload-[\w-]{24}$/;
 
 /**
- * Spools with temporary files in a directory. A file loses its name as soon as it is open, so the system removes it with
- * the process, however that ends.
+ * Input stores that end with the process, in memory and in temporary files of a directory. A file is unlinked as soon as it
+ * is open, so the system removes it however the process ends.
  */
-export function createInputSpools(directory: string, diskBytes = maxDiskBytes): OpenSpool {
+export function createTemporaryInputStores(directory: string, diskBytes = maxDiskBytes): OpenInputStore {
   const disk = new SharedBudget(diskBytes);
-  return (consumer) => new DiskInputSpool(directory, disk.open(consumer));
+  return (consumer) => new TemporaryInputStore(directory, disk.open(consumer));
 }
 
 /**
- * Creates the directory, for this user only, where it does not exist, and removes what a crash has left of files that had
- * not lost their names yet. Rejects with the disk's error.
+ * Creates the directory, for this user only, where it does not exist, and removes files that a crash left between their
+ * creation and their unlinking. Rejects with the disk's error.
  */
-export async function prepareSpoolDirectory(directory: string): Promise<void> {
+export async function prepareInputDirectory(directory: string): Promise<void> {
   await prepareDirectory(directory);
   for (const name of await readdir(directory)) {
     if (temporaryName.test(name)) await unlink(join(directory, name)).catch(() => {});
   }
 }
 
-/** The files of a request stand one behind the other, in memory or in one temporary file. */
-class DiskInputSpool implements InputSpool {
+/** The inputs of a request are stored one after the other, in memory or in one temporary file. */
+class TemporaryInputStore implements InputStore {
   readonly #directory: string;
   readonly #disk: Reservation;
   /** Has room for more than `#length` bytes: chunks may be tiny, and an object for each of them would be far larger. */
   #memory: Buffer = Buffer.alloc(0);
   #file: FileHandle | undefined;
   #length = 0;
+  /** Where each input begins, by its SHA-256: of equal ones either may be read. */
+  readonly #starts = new Map<string, number>();
   #isReleased = false;
   /** Calls of the file system that have not returned. */
   readonly #running = new Set<Promise<unknown>>();
@@ -57,7 +59,7 @@ class DiskInputSpool implements InputSpool {
     this.#disk = disk;
   }
 
-  async put(bytes: AsyncIterable<Buffer>): Promise<SpooledFile> {
+  async put(bytes: AsyncIterable<Buffer>): Promise<StoredBytes> {
     const start = this.#length;
     const hash = createHash('sha256');
     for await (const chunk of bytes) {
@@ -65,10 +67,26 @@ class DiskInputSpool implements InputSpool {
       if (!this.#isReleased && !this.#hasRoomFor(chunk)) throw overloaded();
       await onDisk(this.#append(chunk), uploadFailure);
     }
-    const length = this.#length - start;
-    const read = (position: number, most: number) =>
-      this.#read(start + position, Math.max(0, Math.min(most, length - position)));
-    return { bytes: length, sha256: hash.digest('hex'), read, open: () => wholeFile(length, read) };
+    const sha256 = hash.digest('hex');
+    this.#starts.set(sha256, start);
+    return { sha256, size: this.#length - start };
+  }
+
+  async *open(input: StoredBytes): AsyncGenerator<Buffer> {
+    for (let position = 0; position < input.size; ) {
+      const chunk = await this.read(input, position, readBytes);
+      if (chunk.length === 0) throw new Error('an input has become shorter');
+      position += chunk.length;
+      noteBuffer(chunk.length);
+      yield chunk;
+    }
+  }
+
+  async read({ sha256, size }: StoredBytes, position: number, max: number): Promise<Buffer> {
+    if (this.#isReleased) throw released();
+    const start = this.#starts.get(sha256);
+    if (start === undefined) throw new Error('the store has no such input');
+    return this.#readAt(start + position, Math.max(0, Math.min(max, size - position)));
   }
 
   async release(): Promise<void> {
@@ -88,7 +106,7 @@ class DiskInputSpool implements InputSpool {
 
   async #append(chunk: Buffer): Promise<void> {
     if (this.#file === undefined && this.#length + chunk.length > memoryBytes) await this.#moveToDisk();
-    this.#checkReleased();
+    if (this.#isReleased) throw released();
     // A copy, because chunks are parts of larger buffers, and some are used again by whoever gave them.
     if (this.#file === undefined) this.#keep(chunk);
     else await this.#finished(writeAll(this.#file, chunk));
@@ -108,24 +126,21 @@ class DiskInputSpool implements InputSpool {
   async #moveToDisk(): Promise<void> {
     const file = await openNameless(this.#directory);
     // The request may have ended while the file was opened.
-    if (this.#isReleased) await file.close();
-    this.#checkReleased();
+    if (this.#isReleased) {
+      await file.close();
+      throw released();
+    }
     this.#file = file;
     await this.#finished(writeAll(file, this.#memory.subarray(0, this.#length)));
     this.#memory = Buffer.alloc(0);
   }
 
-  async #read(position: number, length: number): Promise<Buffer> {
-    this.#checkReleased();
+  async #readAt(position: number, length: number): Promise<Buffer> {
     if (this.#file === undefined) return this.#memory.subarray(position, position + length);
     const { bytesRead, buffer } = await this.#finished(
       this.#file.read(Buffer.allocUnsafeSlow(length), 0, length, position),
     );
     return buffer.subarray(0, bytesRead);
-  }
-
-  #checkReleased(): void {
-    if (this.#isReleased) throw new Error('the upload was released already');
   }
 
   async #finished<T>(call: Promise<T>): Promise<T> {
@@ -138,17 +153,8 @@ class DiskInputSpool implements InputSpool {
   }
 }
 
-async function* wholeFile(
-  length: number,
-  read: (position: number, most: number) => Promise<Buffer>,
-): AsyncGenerator<Buffer> {
-  for (let position = 0; position < length; ) {
-    const chunk = await read(position, readBytes);
-    if (chunk.length === 0) throw new Error('an uploaded file has become shorter');
-    position += chunk.length;
-    noteBuffer(chunk.length);
-    yield chunk;
-  }
+function released(): Error {
+  return new Error('the inputs were released already');
 }
 
 async function openNameless(directory: string): Promise<FileHandle> {
