@@ -33,7 +33,7 @@ import { createModelCatalog, type LogicalModel, type Target } from './targets/mo
 import type { TargetHealth } from './targets/target-health.ts';
 import { TargetHealths } from './targets/target-healths.ts';
 import { defaultTimes, type GatewayTimes } from './targets/times.ts';
-import type { ReloadRecorder } from './telemetry/reload-metrics.ts';
+import type { ReloadRecorder } from './telemetry/metrics.ts';
 import { createTelemetry } from './telemetry/telemetry.ts';
 import { createUpstreamClient, type UpstreamClient, type UpstreamTimes } from './upstream/client.ts';
 import type { Credential } from './upstream/credential.ts';

@@ -1,7 +1,7 @@
 import { Writable } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { createLogOutput } from '../../src/telemetry/log-output.ts';
+import { createLogOutput } from '../../src/telemetry/logger.ts';
 
 test('at the end of the log its reader gets every line, although it is slow', async () => {
   const read: string[] = [];
