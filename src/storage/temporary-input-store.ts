@@ -6,7 +6,7 @@ import { overloaded } from '../concurrency/semaphore.ts';
 import { type Reservation, SharedBudget } from '../concurrency/shared-budget.ts';
 import { GatewayError } from '../domain/gateway-error.ts';
 import type { InputStore, OpenInputStore, StoredBytes } from '../domain/image-input.ts';
-import { prepareDirectory } from './prepare-directory.ts';
+import { prepareDirectory } from './data-directory.ts';
 import { onDisk } from './storage-failure.ts';
 
 /** Inputs of one request up to this size stay in memory; larger ones go to a temporary file. */
@@ -44,14 +44,14 @@ export async function prepareInputDirectory(directory: string): Promise<void> {
 class TemporaryInputStore implements InputStore {
   readonly #directory: string;
   readonly #disk: Reservation;
-  /** Has room for more than `#length` bytes: chunks may be tiny, and an object for each of them would be far larger. */
+  /** One buffer, larger than needed: chunks may be tiny, and an object for each would take far more memory. */
   #memory: Buffer = Buffer.alloc(0);
   #file: FileHandle | undefined;
   #length = 0;
   /** Where each input begins, by its SHA-256: of equal ones either may be read. */
   readonly #starts = new Map<string, number>();
   #isReleased = false;
-  /** Calls of the file system that have not returned. */
+  /** Pending calls of the file system. */
   readonly #running = new Set<Promise<unknown>>();
 
   constructor(directory: string, disk: Reservation) {
@@ -92,13 +92,13 @@ class TemporaryInputStore implements InputStore {
   async release(): Promise<void> {
     this.#isReleased = true;
     this.#memory = Buffer.alloc(0);
-    // The number of a closed file may belong to another one at once, and a call that still runs would reach that.
+    // A descriptor may be reused as soon as it is closed, and a pending call would read or write the other file.
     await Promise.allSettled(this.#running);
     await this.#file?.close().catch(() => {});
     this.#disk.release();
   }
 
-  /** Reserves the disk for a chunk, and for all before it when that is the first one there. */
+  /** Reserves disk for a chunk; for the first one on disk, also for all that moves there with it. */
   #hasRoomFor(chunk: Buffer): boolean {
     const length = this.#length + chunk.length;
     return length <= memoryBytes || this.#disk.grow(length - this.#disk.amount);
@@ -107,7 +107,7 @@ class TemporaryInputStore implements InputStore {
   async #append(chunk: Buffer): Promise<void> {
     if (this.#file === undefined && this.#length + chunk.length > memoryBytes) await this.#moveToDisk();
     if (this.#isReleased) throw released();
-    // A copy, because chunks are parts of larger buffers, and some are used again by whoever gave them.
+    // Copied: chunks are parts of larger buffers, and some are reused by whoever gave them.
     if (this.#file === undefined) this.#keep(chunk);
     else await this.#finished(writeAll(this.#file, chunk));
     this.#length += chunk.length;

@@ -1,16 +1,38 @@
 import { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
-import { symlink, unlink } from 'node:fs/promises';
+import { access, constants, mkdir, open, symlink, unlink } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 
 const socketName = 'azure-image-gateway.sock';
 const maxSocketPath = 103;
 const inUse = 'EADDRINUSE';
 
 /**
- * Claims a directory for the life of this process. Rejects with the code `EBUSY` when a process that runs has claimed it.
+ * Creates what is missing of a directory, for this user only, and checks that it can be written to. Rejects with the
+ * disk's error.
+ */
+export async function prepareDirectory(path: string): Promise<void> {
+  const directory = resolve(path);
+  const first = await mkdir(directory, { recursive: true, mode: 0o700 });
+  await access(directory, constants.W_OK | constants.X_OK);
+  if (first === undefined) return;
+  // A new directory is safe from power loss when the one that lists it is synced.
+  for (let at = dirname(directory); at.length >= dirname(first).length; at = dirname(at)) await syncDirectory(at);
+}
+
+export async function syncDirectory(path: string): Promise<void> {
+  const directory = await open(path, 'r');
+  try {
+    await directory.sync();
+  } finally {
+    await directory.close();
+  }
+}
+
+/**
+ * Claims a directory for the life of this process. Rejects with the code `EBUSY` when another running process has claimed it.
  * Resolves with the system's code where no claim is possible, as on some network file systems.
  *
  * The claim is a socket that listens in the directory: it ends with its process however that ends, and unlike a process id
@@ -25,7 +47,7 @@ export async function claimDirectory(directory: string): Promise<string | undefi
   return failure;
 }
 
-/** A path of the system may be as long as it likes, but not that of a socket: macOS takes 103 bytes, Linux 107. */
+/** The path of a socket is limited to 103 bytes on macOS and 107 on Linux; a link makes a longer one short enough. */
 async function claimThroughLink(directory: string): Promise<string | undefined> {
   const link = join(tmpdir(), `aig-${randomBytes(8).toString('hex')}`);
   try {
@@ -40,10 +62,10 @@ async function claimThroughLink(directory: string): Promise<string | undefined> 
   }
 }
 
-/** Resolves with the system's code where there can be no socket. */
+/** Resolves with the system's code where no socket can be created. */
 async function claim(path: string): Promise<string | undefined> {
   let code = await listen(path);
-  // A process that was killed leaves its socket behind, on which nobody listens.
+  // A process that was killed leaves its socket file behind, and nothing listens on it.
   if (code === inUse && (await isAbandoned(path))) {
     await unlink(path).catch(() => {});
     code = await listen(path);

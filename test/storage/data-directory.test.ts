@@ -1,7 +1,7 @@
 import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { claimDirectory } from '../../src/storage/claim-directory.ts';
+import { claimDirectory } from '../../src/storage/data-directory.ts';
 import { storeDirectory } from './store-directory.ts';
 
 test('a directory is claimed once', async () => {

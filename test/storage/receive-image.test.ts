@@ -1,12 +1,12 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { createArrivalSlots } from '../../src/storage/arrival-slots.ts';
+import { createArrivalPermits } from '../../src/storage/receive-image.ts';
 
 const { signal } = new AbortController();
 const never = () => new Promise<never>(() => {});
 
-test('arrival slots let so many tasks run at once, and all of them in the end, failures included', async () => {
-  const inSlot = createArrivalSlots(3, 60_000);
+test('arrival permits let so many tasks run at once, and all of them in the end, failures included', async () => {
+  const withPermit = createArrivalPermits(3, 60_000);
   let running = 0;
   let most = 0;
   const task = (index: number) => async () => {
@@ -16,18 +16,18 @@ test('arrival slots let so many tasks run at once, and all of them in the end, f
     if (index % 2 === 0) throw new Error(String(index));
     return index;
   };
-  const results = await Promise.allSettled([...Array(10).keys()].map((index) => inSlot(task(index), signal)));
+  const results = await Promise.allSettled([...Array(10).keys()].map((index) => withPermit(task(index), signal)));
   expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(5);
   expect(most).toBe(3);
 });
 
-test('a task whose signal is aborted while it waits is given up, and its place goes to the next', async () => {
-  const inSlot = createArrivalSlots(1, 60_000);
+test('a task whose signal is aborted while it waits is given up, and the next one gets the permit', async () => {
+  const withPermit = createArrivalPermits(1, 60_000);
   const first = Promise.withResolvers<string>();
   const abort = new AbortController();
-  const running = inSlot(() => first.promise, signal);
-  const waiting = inSlot(async () => 'never', abort.signal);
-  const last = inSlot(async () => 'last', signal);
+  const running = withPermit(() => first.promise, signal);
+  const waiting = withPermit(async () => 'never', abort.signal);
+  const last = withPermit(async () => 'last', signal);
   abort.abort(new Error('the deadline'));
   await expect(waiting).rejects.toThrow('the deadline');
   first.resolve('first');
@@ -35,12 +35,12 @@ test('a task whose signal is aborted while it waits is given up, and its place g
 });
 
 test('41 tasks of which 25 are given up while they wait are never more than 16 at once', async () => {
-  const inSlot = createArrivalSlots(16, 60_000);
+  const withPermit = createArrivalPermits(16, 60_000);
   const ends: (() => void)[] = [];
   let running = 0;
   let most = 0;
   const start = (abort: AbortController) =>
-    inSlot(async () => {
+    withPermit(async () => {
       most = Math.max(most, ++running);
       await new Promise<void>((resolve) => void ends.push(resolve));
       running -= 1;
@@ -66,7 +66,7 @@ test('whatever is started, given up and ended, never are there more than there m
   const settle = () => new Promise((resolve) => setImmediate(resolve));
   await fc.assert(
     fc.asyncProperty(fc.integer({ min: 1, max: 4 }), fc.array(step, { maxLength: 40 }), async (count, steps) => {
-      const inSlot = createArrivalSlots(count, 60_000);
+      const withPermit = createArrivalPermits(count, 60_000);
       const aborts: AbortController[] = [];
       const ends: (() => void)[] = [];
       const all: Promise<unknown>[] = [];
@@ -80,7 +80,7 @@ test('whatever is started, given up and ended, never are there more than there m
             await new Promise<void>((resolve) => void ends.push(resolve));
             running -= 1;
           };
-          all.push(inSlot(task, abort.signal).catch(() => {}));
+          all.push(withPermit(task, abort.signal).catch(() => {}));
         }
         if (next.do === 'abort') aborts[next.who % Math.max(1, aborts.length)]?.abort(new Error('given up'));
         if (next.do === 'end') ends.splice(next.who % Math.max(1, ends.length), 1)[0]?.();
@@ -98,7 +98,7 @@ test('whatever is started, given up and ended, never are there more than there m
 });
 
 test('a task waits no longer than its patience for others that do not end', async () => {
-  const inSlot = createArrivalSlots(1, 20);
-  void inSlot(never, signal);
-  expect(await inSlot(async () => 'done', signal)).toBe('done');
+  const withPermit = createArrivalPermits(1, 20);
+  void withPermit(never, signal);
+  expect(await withPermit(async () => 'done', signal)).toBe('done');
 });
