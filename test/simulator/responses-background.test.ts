@@ -1,6 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { jobPhase } from '../../simulator/job-phase.ts';
+import { jobPhase } from '../../simulator/operations.ts';
 import {
   askAgent,
   headersFor,

@@ -2,7 +2,7 @@ import { readImageHeader } from '../../codec/read-image-header.ts';
 import { GatewayError } from '../../domain/gateway-error.ts';
 import { type EditInputs, type InputReference, type InputStore, inputMediaTypes } from '../../domain/image-input.ts';
 
-/** OpenAI's limit for one image (CONTRACTS §1.3), in bytes. */
+/** OpenAI's limit for one image, in bytes. */
 export const largestInput = 50 * 1024 * 1024;
 
 /** Far above what any model takes; it keeps small files that unpack to gigabytes from Azure's door. */

@@ -1,8 +1,7 @@
-import { type AnswerBody, imageMarker, jsonBody } from './answer-body.ts';
 import { filteredImage } from './azure-errors.ts';
 import { drawImage } from './draw-image.ts';
-import { extraMembers } from './extra-members.ts';
 import { type ImageJob, imageOrdersOf } from './image-job.ts';
+import { imageMarker, jsonBody, type ResponseBytes } from './response-bytes.ts';
 
 /** The members of a JSON object. */
 export type Members = Record<string, unknown>;
@@ -19,15 +18,15 @@ const promptFilterResults = {
 /** An item that the safety system took away. */
 export const filteredItem = { error: filteredImage };
 
-/** How the answer refers to its images, and whether it repeats the request's settings. */
-export type ImagesAnswerOptions = {
+/** How the response refers to its images, and whether it repeats the request's settings. */
+type ImagesResponseOptions = {
   /** The links of the images, in order, when the job wants urls. */
   readonly links: readonly string[];
   readonly withEcho: boolean;
 };
 
-/** Builds the body of a successful call on the deployments or the v1 path (CONTRACTS §3.2, §3.3), scenario included. */
-export async function imagesAnswer(job: ImageJob, options: ImagesAnswerOptions): Promise<AnswerBody> {
+/** Builds the body of a successful call on the deployments or the v1 path, scenario included. */
+export async function imagesResponse(job: ImageJob, options: ImagesResponseOptions): Promise<ResponseBytes> {
   const { scenario } = job;
   const isEmpty = scenario.name === 'empty-data';
   const needsImages = !job.asUrl && !isEmpty;
@@ -41,31 +40,31 @@ export async function imagesAnswer(job: ImageJob, options: ImagesAnswerOptions):
     data: isEmpty ? [] : items,
     ...(job.family.kind === 'gpt-image' ? gptImageMembers(job, options) : {}),
   };
-  return jsonBody(members, images, scenario.name === 'escaped' ? 'escaped' : 'usual');
+  return jsonBody(members, images, scenario.name === 'escaped' ? 'escaped' : 'compact');
 }
 
 function itemOf(job: ImageJob, link: string | undefined): Members {
   const image = job.asUrl ? { url: link } : { b64_json: imageMarker };
   const filters = { content_filter_results: contentFilterResults, prompt_filter_results: promptFilterResults };
   const extra = job.scenario.name === 'extra-fields' ? { provenance: { model: job.family.name, steps: [1, 2] } } : {};
-  // CONTRACTS §3.2: dall-e-3 rewrites the prompt; §3.3: v1 adds filter results to every item.
+  // Dall-e-3 rewrites the prompt; v1 adds filter results to every item.
   if (job.family.kind === 'dall-e-3') {
     return { revised_prompt: `A vivid, natural image of ${job.prompt}`, ...extra, ...image, ...filters };
   }
   return job.flow === 'azure-v1' ? { ...extra, ...image, ...filters } : { ...extra, ...image };
 }
 
-/** CONTRACTS §2.1 and §3.2: usage always; the echo fields only where the caller of this function says so. */
-function gptImageMembers(job: ImageJob, { withEcho }: ImagesAnswerOptions): Members {
+/** `usage` always; the echoed settings only with `withEcho`. */
+function gptImageMembers(job: ImageJob, { withEcho }: ImagesResponseOptions): Members {
   return withEcho ? { ...echoOf(job), usage: usageOf(job) } : { usage: usageOf(job) };
 }
 
-/** The settings that Azure repeats, always definite (CONTRACTS §2.1). */
+/** The settings that Azure repeats, always definite. */
 export function echoOf({ size, quality, background, format }: ImageJob): Members {
   return { size, quality, background, output_format: format };
 }
 
-/** Invents the tokens of a job. CONTRACTS §3.2: each partial image that was sent is billed, too. */
+/** Invented tokens of a job. Each partial image that was sent is billed, too. */
 export function usageOf(job: ImageJob, partials = 0): Members {
   const textTokens = Math.ceil(job.prompt.length / 4);
   const imageTokens = tokensOfInput * (job.edited?.inputs ?? 0);
@@ -77,5 +76,24 @@ export function usageOf(job: ImageJob, partials = 0): Members {
     input_tokens: inputTokens,
     output_tokens: outputTokens,
     input_tokens_details: { text_tokens: textTokens, image_tokens: imageTokens },
+  };
+}
+
+const levels = 40;
+
+/** Members that no reader knows: deep, large (about 300 kB), and with a decoy of the very members it looks for. */
+export function extraMembers(): Record<string, unknown> {
+  let nested: Record<string, unknown> = { end: true };
+  for (let level = 0; level < levels; level += 1) nested = { level, list: [null, false, 1.5e300, [nested]] };
+  const decoy = Buffer.from('This is a decoy.').toString('base64');
+  return {
+    trace: {
+      data: [{ b64_json: decoy, url: 'https://decoy.example.invalid/' }],
+      output: [{ type: 'image_generation_call', status: 'completed', result: decoy }],
+      created: -1,
+      nested,
+    },
+    notes: Array.from({ length: 3000 }, (_, row) => `row ${row}: \\"quoted\\" {[ brackets ]} and ünïcödé ☃ everywhere`),
+    '': 0,
   };
 }

@@ -1,14 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import type { Image } from './draw-image.ts';
 
-/** The bytes of an answer. They are made while they are sent, so that a large image is never held twice. */
-export type AnswerBody = { readonly byteLength: number; pieces(): Iterable<Buffer> };
+/** The bytes of a response. They are made while they are sent, so that a large image is never held twice. */
+export type ResponseBytes = { readonly byteLength: number; pieces(): Iterable<Buffer> };
 
 /** Stands in a JSON value where an image's base64 belongs; the nth one is the nth image. */
 export const imageMarker = `image-${randomUUID()}`;
 
-/** How the JSON text is written: as Azure does, or as legal but unusual JSON. */
-export type Spelling = 'usual' | 'escaped';
+/** How the JSON text is written: as Azure does, or as valid but uncommon JSON. */
+type Spelling = 'compact' | 'escaped';
 
 function base64Length(image: Image): number {
   return Math.ceil(image.byteLength / 3) * 4;
@@ -35,18 +35,18 @@ function* weave(texts: readonly Buffer[], images: readonly Image[]): Iterable<Bu
 }
 
 /** Writes a JSON value whose {@link imageMarker}s become the images. */
-export function jsonBody(value: unknown, images: readonly Image[], spelling: Spelling = 'usual'): AnswerBody {
+export function jsonBody(value: unknown, images: readonly Image[], spelling: Spelling = 'compact'): ResponseBytes {
   const texts = JSON.stringify(value)
     .split(imageMarker)
     .map((text) => Buffer.from(text));
   const length = texts.reduce((sum, text) => sum + text.length, 0);
   const byteLength = images.slice(0, texts.length - 1).reduce((sum, image) => sum + base64Length(image), length);
-  const body: AnswerBody = { byteLength, pieces: () => weave(texts, images) };
-  return spelling === 'usual' ? body : escapedBody(body);
+  const body: ResponseBytes = { byteLength, pieces: () => weave(texts, images) };
+  return spelling === 'compact' ? body : escapedBody(body);
 }
 
 /** The same JSON value with `\/`, some `\u002b` and `\u0026`, reversed member order and much whitespace. */
-function escapedBody(body: AnswerBody): AnswerBody {
+function escapedBody(body: ResponseBytes): ResponseBytes {
   const value: unknown = JSON.parse(joinBody(body).toString());
   let plusSigns = 0;
   const text = JSON.stringify(reverseMembers(value), null, '\t ')
@@ -64,7 +64,7 @@ function reverseMembers(value: unknown): unknown {
 }
 
 /** Bodies one after the other. */
-export function bodySequence(...bodies: readonly AnswerBody[]): AnswerBody {
+export function bodySequence(...bodies: readonly ResponseBytes[]): ResponseBytes {
   return {
     byteLength: bodies.reduce((sum, body) => sum + body.byteLength, 0),
     *pieces() {
@@ -74,11 +74,11 @@ export function bodySequence(...bodies: readonly AnswerBody[]): AnswerBody {
 }
 
 /** A body of bytes that exist already. */
-export function bytesBody(...pieces: readonly Buffer[]): AnswerBody {
+export function bytesBody(...pieces: readonly Buffer[]): ResponseBytes {
   return { byteLength: pieces.reduce((sum, piece) => sum + piece.length, 0), pieces: () => pieces };
 }
 
 /** All bytes of a body in one buffer. */
-export function joinBody(body: AnswerBody): Buffer {
+export function joinBody(body: ResponseBytes): Buffer {
   return Buffer.concat([...body.pieces()]);
 }

@@ -4,7 +4,7 @@ import {
   filteredImage,
   filteredTask,
   moderationBlocked,
-  type PlainAnswer,
+  type PlainResponse,
   refusal,
   resourceNotFound,
   unknownParameter,
@@ -14,23 +14,26 @@ import type { Scenario } from './choose-scenario.ts';
 import type { Flow } from './ledger.ts';
 import type { ScenarioName } from './scenarios.ts';
 
-/** What a scripted answer may speak of. `otherOrigin` is a second name of the simulator, or a host that is nowhere. */
-export type ScriptContext = {
+/** What a scripted response may contain. `otherOrigin` is a second name of the simulator, or a host that is nowhere. */
+type ScriptContext = {
   readonly flow: Flow;
   readonly apiVersion: string;
   readonly otherOrigin: string;
   readonly requestId: string;
 };
 
-type Script = (value: number, context: ScriptContext) => PlainAnswer | undefined;
+type Script = (value: number, context: ScriptContext) => PlainResponse | undefined;
 
 const busyPage = (title: string) => `<html><head><title>${title}</title></head><body><h1>${title}</h1></body></html>`;
-const html = (status: number, title: string): PlainAnswer => ({
+const html = (status: number, title: string): PlainResponse => ({
   status,
   contentType: 'text/html',
   body: busyPage(title),
 });
-const withHeaders = (answer: PlainAnswer, headers: Record<string, string>): PlainAnswer => ({ ...answer, headers });
+const withHeaders = (response: PlainResponse, headers: Record<string, string>): PlainResponse => ({
+  ...response,
+  headers,
+});
 const now = () => Math.floor(Date.now() / 1000);
 
 const harmless = { filtered: false, severity: 'safe' };
@@ -43,8 +46,8 @@ const policyFilter = {
 };
 const safetySystem = 'Your request was rejected as a result of our safety system.';
 
-/** CONTRACTS §3.2, errors, line 10: the wording of Azure's rate limit, with or without the wait in it. */
-function rateLimit(apiVersion: string, wait: string): PlainAnswer {
+/** The wording of Azure's rate limit, with or without the wait in it. */
+function rateLimit(apiVersion: string, wait: string): PlainResponse {
   const operation = `the ImageGenerations_Create Operation under Azure OpenAI API version ${apiVersion}`;
   const limit = 'have exceeded call rate limit of your current OpenAI S0 pricing tier.';
   return azureError(429, '429', `Requests to ${operation} ${limit}${wait}`);
@@ -58,7 +61,7 @@ const scripts: Partial<Record<ScenarioName, Script>> = {
     return withHeaders(rateLimit(apiVersion, ''), { 'retry-after': date });
   },
   '429-text': (wait, { apiVersion }) => rateLimit(apiVersion, ` Please retry after ${wait} seconds.`),
-  // CONTRACTS §3.2, errors, line 11: API Management writes its own, flat body.
+  // API Management writes its own, flat body.
   '429-flat': (wait) => ({
     status: 429,
     body: { statusCode: 429, message: `Rate limit is exceeded. Try again in ${wait} seconds.` },
@@ -80,7 +83,7 @@ const scripts: Partial<Record<ScenarioName, Script>> = {
   '504': () => ({ status: 504, body: undefined }),
   '408': () => azureError(408, 'Timeout', 'The operation was timeout.'),
   '409': () => azureError(409, 'Conflict', 'The request conflicts with another one.'),
-  // CONTRACTS §3.2, errors, line 6: the text speaks of content policy, yet every prompt is refused.
+  // The text mentions content policy, but every prompt is refused.
   '403-blocked': () => {
     const reason = 'because we detected behavior that may violate our content policy';
     return azureError(403, 'Forbidden', `Your resource has been temporarily blocked ${reason}.`);
@@ -99,7 +102,6 @@ const scripts: Partial<Record<ScenarioName, Script>> = {
   'error-in-200': () => ({ ...azureError(200, 'InternalServerError', 'The image could not be made.') }),
   'html-200': () => html(200, 'Welcome'),
 
-  // CONTRACTS §3.2, errors, line 1.
   'filter-policy': () => {
     const inner = {
       code: 'ResponsibleAIPolicyViolation',
@@ -108,7 +110,7 @@ const scripts: Partial<Record<ScenarioName, Script>> = {
     const error = { code: 'content_policy_violation', inner_error: inner, message: safetySystem };
     return { status: 400, body: { error: { ...error, type: 'invalid_request_error' } } };
   },
-  // CONTRACTS §3.2, errors, line 2; the 2023 spec spells the member innererror, this one spells it inner_error.
+  // The 2023 specification spells the member innererror; Azure sends inner_error.
   'filter-inner': () => {
     const inner = {
       code: 'ResponsibleAIPolicyViolation',
@@ -119,22 +121,22 @@ const scripts: Partial<Record<ScenarioName, Script>> = {
     const error = { code: 'content_filter', message, param: 'prompt', type: null, status: 400, inner_error: inner };
     return { status: 400, body: { error } };
   },
-  // CONTRACTS §3.2, errors, lines 3 and 4: the status is not stated there; 200 is the harder case for a reader.
+  // The status is not stated there; 200 is the harder case for a reader.
   'filter-200-task': (_, { flow }) => filteredWithCreated(filteredTask, flow),
   'filter-200-image': (_, { flow }) => filteredWithCreated(filteredImage, flow),
-  // CONTRACTS §3.4: it may be the header, or anything else.
+  // The cause may be the header, or anything else.
   'agent-opaque': () =>
     refusal('There was an issue with your request. Please check your inputs and try again.', null, null),
   'moderation-blocked': (_, { requestId }) => moderationBlocked(requestId),
 };
 
 // A response says it in its own shape: see response-outcome.ts.
-function filteredWithCreated(error: typeof filteredTask, flow: Flow): PlainAnswer | undefined {
+function filteredWithCreated(error: typeof filteredTask, flow: Flow): PlainResponse | undefined {
   if (flow === 'foundry-agent') return undefined;
   return { status: 200, body: { created: now(), error } };
 }
 
-/** The answer of a scenario that answers without making images, or undefined when the scenario makes some. */
-export function scriptedAnswer(scenario: Scenario, context: ScriptContext): PlainAnswer | undefined {
+/** The response of a scenario that makes no images; undefined for the others. */
+export function scriptedResponse(scenario: Scenario, context: ScriptContext): PlainResponse | undefined {
   return scripts[scenario.name]?.(scenario.value, context);
 }
