@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { familyOf } from './family.ts';
 
-/** The processor time that a process, its threads and its children have had, in milliseconds; exact to the microsecond. */
-export function processorMs(pid: number): number {
+/** The CPU time that a process, its threads and its children have had, in milliseconds; exact to the microsecond. */
+export function cpuMs(pid: number): number {
   return (
     familyOf(pid)
       .flatMap(threadsOf)
