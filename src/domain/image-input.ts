@@ -53,6 +53,6 @@ export type EditInputs = {
   readonly mask: InputReference | undefined;
   /** A drawing over the first image that says what should change. */
   readonly markup: InputReference | undefined;
-  /** Has the bytes of all of them. Whoever takes over the request releases it once, however the request ends. */
+  /** Has the bytes of all of them. The owner of the request releases it once, however the request ends. */
   readonly inputs: InputReader & Pick<InputStore, 'release'>;
 };

@@ -37,7 +37,7 @@ import { imagesRoute, refusedRoutes } from './surfaces/openai-images/images-rout
 import { routedUrl } from './surfaces.ts';
 import { checkCharset } from './text-encoding.ts';
 import { unknownUrl } from './unknown-url.ts';
-import { formOptions } from './uploads/form-rules.ts';
+import { formOptions } from './uploads/read-form.ts';
 import { maxUploadMs, refuseLongUpload } from './uploads/watch-upload.ts';
 import { asGatewayError, writeError } from './write-error.ts';
 

@@ -65,7 +65,7 @@ export async function createDiskImageStore({
       }
     },
     async open(id) {
-      // A path is built from what the index holds, never from what a caller sent.
+      // A path is built from what the index holds, never from what a client sent.
       const image = isImageId(id) ? index.get(id) : undefined;
       if (image === undefined || image.expiresAt <= now()) return undefined;
       const path = files.path(image);
@@ -118,7 +118,7 @@ interface ImageIndex {
   /** `image` is newer than all that were added before. */
   add(image: StoredImage): void;
   get(id: string): StoredImage | undefined;
-  /** Takes out the images that have expired at `now`; whoever calls removes their files. */
+  /** Takes out the images that have expired at `now`; their files are still to be removed. */
   takeExpired(now: number): StoredImage[];
   /** Takes out the images that must be evicted for the rest to fit: the expired first, then the oldest. */
   takeExcess(now: number): StoredImage[];

@@ -107,7 +107,7 @@ class TemporaryInputStore implements InputStore {
   async #append(chunk: Buffer): Promise<void> {
     if (this.#file === undefined && this.#length + chunk.length > memoryBytes) await this.#moveToDisk();
     if (this.#isReleased) throw released();
-    // Copied: chunks are parts of larger buffers, and some are reused by whoever gave them.
+    // Copied: chunks are parts of larger buffers, and some are reused by their producer.
     if (this.#file === undefined) this.#keep(chunk);
     else await this.#finished(writeAll(this.#file, chunk));
     this.#length += chunk.length;

@@ -35,7 +35,7 @@ export function canonicalLine(record: RequestRecord, end: RequestEnd): LogLine {
   return { ...line, ...generationLine({ requestId, report, outcome, count, images }) };
 }
 
-/** What a request brought and took. The prompt is told by its length and a keyed hash, which is equal for equal prompts. */
+/** How a request went. Of the prompt it has the length and a keyed hash: equal prompts have equal hashes. */
 export function requestLine(record: RequestRecord, { how, status }: RequestEnd): LogLine {
   const { startedAt, key, trace, clientRetry, generation, error } = record;
   const prompt = record.request?.prompt;

@@ -10,7 +10,7 @@ import { modelInPath, modelOf } from '../../model-of.ts';
 import type { Serving } from '../../serving.ts';
 import { readForm } from '../../uploads/read-form.ts';
 import { readJsonEdit } from '../../uploads/read-json-edit.ts';
-import { editInputs } from '../../uploads/upload.ts';
+import { editInputs } from '../../uploads/receive-input.ts';
 import { readUpload } from '../../uploads/watch-upload.ts';
 import { type ImageCall, parseParameters } from './parse-parameters.ts';
 
