@@ -30,7 +30,7 @@ test('a directory whose path is too long for a socket is claimed once, too', asy
   expect(await readdir(temporary)).toEqual([]);
 });
 
-test.each([['short'], ['x'.repeat(120)]])('where there can be no socket, it is told why: %s', async (name) => {
+test.each([['short'], ['x'.repeat(120)]])('where there can be no socket, it says why: %s', async (name) => {
   // Not even the directory is there.
   const directory = join(await storeDirectory(), name);
   expect(await claimDirectory(directory)).toMatch(/^E[A-Z]+$/);

@@ -8,9 +8,9 @@ const never = () => new Promise<never>(() => {});
 test('arrival permits let so many tasks run at once, and all of them in the end, failures included', async () => {
   const withPermit = createArrivalPermits(3, 60_000);
   let running = 0;
-  let most = 0;
+  let max = 0;
   const task = (index: number) => async () => {
-    most = Math.max(most, ++running);
+    max = Math.max(max, ++running);
     await new Promise((resolve) => setImmediate(resolve));
     running -= 1;
     if (index % 2 === 0) throw new Error(String(index));
@@ -18,7 +18,7 @@ test('arrival permits let so many tasks run at once, and all of them in the end,
   };
   const results = await Promise.allSettled([...Array(10).keys()].map((index) => withPermit(task(index), signal)));
   expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(5);
-  expect(most).toBe(3);
+  expect(max).toBe(3);
 });
 
 test('a task whose signal is aborted while it waits is given up, and the next one gets the permit', async () => {
@@ -38,10 +38,10 @@ test('41 tasks of which 25 are given up while they wait are never more than 16 a
   const withPermit = createArrivalPermits(16, 60_000);
   const ends: (() => void)[] = [];
   let running = 0;
-  let most = 0;
+  let max = 0;
   const start = (abort: AbortController) =>
     withPermit(async () => {
-      most = Math.max(most, ++running);
+      max = Math.max(max, ++running);
       await new Promise<void>((resolve) => void ends.push(resolve));
       running -= 1;
     }, abort.signal).catch(() => {});
@@ -52,13 +52,13 @@ test('41 tasks of which 25 are given up while they wait are never more than 16 a
     return start(new AbortController());
   });
   await new Promise((resolve) => setImmediate(resolve));
-  expect([running, most]).toEqual([16, 16]);
+  expect([running, max]).toEqual([16, 16]);
   while (running > 0) {
     for (const end of ends.splice(0)) end();
     await new Promise((resolve) => setImmediate(resolve));
   }
   await Promise.all([...all, ...others]);
-  expect([most, ends.length]).toEqual([16, 0]);
+  expect([max, ends.length]).toEqual([16, 0]);
 });
 
 test('whatever is started, given up and ended, never are there more than there may be, and none is forgotten', async () => {

@@ -216,7 +216,7 @@ describe('the disk that all uploads may have together', () => {
     await expect(put(openStore('studio'), Buffer.alloc(2 * megabyte))).rejects.toMatchObject(full);
   });
 
-  test('is for one caller at most half of it', async () => {
+  test('gives one consumer at most half of it', async () => {
     const openStore = await startStores();
     const [one, two] = [openStore('shop'), openStore('shop')];
     await put(one, Buffer.alloc(2 * megabyte));

@@ -125,15 +125,15 @@ test.each(['https://ex\\u00e4mple', 'data:image/png\\t;base64,AAAA'])(
 describe('a link that may be fetched', () => {
   /** Downloads that lead to a loopback server, under whatever public name was asked for. */
   async function downloads(
-    answer: Buffer | number | ((response: ServerResponse) => void),
+    content: Buffer | number | ((response: ServerResponse) => void),
   ): Promise<{ download: ImageDownload; asked: string[] }> {
     const asked: string[] = [];
     const port = await serveHttp(
       (request, response) => {
         asked.push(`${request.headers.host}${request.url}`);
-        if (typeof answer === 'function') answer(response);
-        else if (typeof answer === 'number') response.writeHead(answer).end('no');
-        else response.end(answer);
+        if (typeof content === 'function') content(response);
+        else if (typeof content === 'number') response.writeHead(content).end('no');
+        else response.end(content);
       },
       { secure: true },
     );
@@ -173,8 +173,8 @@ describe('a link that may be fetched', () => {
     ['a page of HTML', Buffer.from('<html></html>'), 'invalid_value'],
     ['a GIF', Buffer.from(`GIF89a${'x'.repeat(100)}`), 'invalid_image_file'],
     ['a damaged PNG', Buffer.from('\x89PNG\r\n\x1a\nxxxxxxxxxxxxxxxxxxxxxxxxxxxxx', 'latin1'), 'invalid_image_file'],
-  ])('and leads to %s: refused, and its member is named', async (_, answer, kind) => {
-    const { download } = await downloads(answer);
+  ])('and leads to %s: refused, and its member is named', async (_, content, kind) => {
+    const { download } = await downloads(content);
     const { upload } = await read({ chunks: [bodyOf(link)], download });
     await expect(upload).rejects.toMatchObject({ kind, param: 'images[0].image_url' });
   });
