@@ -10,10 +10,10 @@ import {
 import { targetIdentity } from './config/target-identity.ts';
 import type { Consumer } from './domain/consumer.ts';
 import type { CredentialSource } from './domain/credential-source.ts';
+import type { OpenInputStore } from './domain/image-input.ts';
 import type { ImageProvider } from './domain/image-provider.ts';
 import { type OptionalMember, type RequestDefaults, wireNames } from './domain/image-request.ts';
 import type { ImageStore } from './domain/image-store.ts';
-import type { OpenSpool } from './domain/input-spool.ts';
 import type { Price } from './domain/price.ts';
 import { Admission } from './generations/admission.ts';
 import type { Hosting } from './generations/delivery.ts';
@@ -33,7 +33,7 @@ import { createModelCatalog, type LogicalModel, type Target } from './targets/mo
 import type { TargetHealth } from './targets/target-health.ts';
 import { TargetHealths } from './targets/target-healths.ts';
 import { defaultTimes, type GatewayTimes } from './targets/times.ts';
-import type { ReloadRecorder } from './telemetry/reload-metrics.ts';
+import type { ReloadRecorder } from './telemetry/metrics.ts';
 import { createTelemetry } from './telemetry/telemetry.ts';
 import { createUpstreamClient, type UpstreamClient, type UpstreamTimes } from './upstream/client.ts';
 import type { Credential } from './upstream/credential.ts';
@@ -70,7 +70,7 @@ export type AppParts = {
   readonly store?: ImageStore | undefined;
   /** The address under which callers reach the gateway; on loopback it is known without. */
   readonly publicBaseUrl?: string | undefined;
-  readonly openSpool: OpenSpool;
+  readonly openSpool: OpenInputStore;
   /** How long the body of an edit may take to arrive, beside a second for each megabyte. */
   readonly uploadGraceMs?: number;
   readonly corsOrigins?: readonly string[];
@@ -206,7 +206,7 @@ function loopbackUrl({ server }: FastifyInstance): string | undefined {
 type Upstream = {
   readonly client: UpstreamClient;
   readonly downloads: ImageDownloads;
-  readonly openSpool: OpenSpool;
+  readonly openSpool: OpenInputStore;
   credential(source: CredentialSource): Credential;
   price(target: TargetConfig): Price | undefined;
   readonly healthOf: ReadonlyMap<TargetConfig, TargetHealth>;

@@ -1,4 +1,4 @@
-import type { ImageInput } from '../domain/image-input.ts';
+import type { InputMediaType, InputReference } from '../domain/image-input.ts';
 
 /** Base64 text of binary chunks, cut anywhere, without line breaks: four characters for three bytes. */
 export function encodeBase64(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
@@ -23,18 +23,18 @@ export function decodeBase64(pieces: AsyncIterable<Buffer>, damaged: () => Error
 }
 
 /** How many characters an image's data URL (RFC 2397) has. */
-export function dataUrlLength({ mediaType, bytes }: Pick<ImageInput, 'mediaType' | 'bytes'>): number {
-  return dataUrlHead(mediaType).length + Math.ceil(bytes / 3) * 4;
+export function dataUrlLength({ type, size }: Pick<InputReference, 'type' | 'size'>): number {
+  return dataUrlHead(type).length + Math.ceil(size / 3) * 4;
 }
 
 /** An image's data URL while the image is read. */
-export async function* dataUrl(input: Pick<ImageInput, 'mediaType' | 'open'>): AsyncGenerator<Buffer> {
-  yield Buffer.from(dataUrlHead(input.mediaType));
-  yield* encodeBase64(input.open());
+export async function* dataUrl(type: InputMediaType, bytes: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  yield Buffer.from(dataUrlHead(type));
+  yield* encodeBase64(bytes);
 }
 
-function dataUrlHead(mediaType: string): string {
-  return `data:${mediaType};base64,`;
+function dataUrlHead(type: InputMediaType): string {
+  return `data:${type};base64,`;
 }
 
 const none = Buffer.alloc(0);

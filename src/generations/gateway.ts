@@ -134,7 +134,7 @@ export function createGateway(parts: Parts): Gateway {
       if (joined !== undefined) {
         recorder.retryArrived('rejoined');
         // What it works on is what its first client sent, and equal.
-        void request.edit?.release();
+        void request.edit?.inputs.release();
         return joined.attach();
       }
       if (caller.isRetry) recorder.retryArrived('possible_duplicate');

@@ -221,7 +221,7 @@ export class Generation {
     this.#failover.release();
     this.#releasePermit?.();
     permits?.release(calls.some(({ attempt }) => attempt.sent));
-    void request.edit?.release();
+    void request.edit?.inputs.release();
     // A retry of the client that has left learns how it ended.
     if (this.#linger === undefined) this.#forget();
   }

@@ -1,6 +1,6 @@
 import { dataUrlLength } from '../codec/base64.ts';
 import { GatewayError } from '../domain/gateway-error.ts';
-import type { EditInputs, ImageInput } from '../domain/image-input.ts';
+import type { EditInputs, InputReference } from '../domain/image-input.ts';
 import type { ModelCapabilities } from '../domain/model-capabilities.ts';
 import { unsupportedParameter } from './values.ts';
 
@@ -19,7 +19,7 @@ export function checkInputs(
   const [first] = images;
   if (first !== undefined && mask !== undefined) checkOverlay('mask', mask, first);
   if (first !== undefined && markup !== undefined) checkOverlay('markup', markup, first);
-  const isTooLong = (image: ImageInput) => dataUrlLength(image) > maxInlineImageChars;
+  const isTooLong = (image: InputReference) => dataUrlLength(image) > maxInlineImageChars;
   if (images.some(isTooLong)) throw tooLong('image', maxInlineImageChars);
   if (mask && isTooLong(mask)) throw tooLong('mask', maxInlineImageChars);
 }
@@ -33,9 +33,9 @@ export function checkFamilyTakes({ images, markup }: EditInputs, family: ModelCa
   if (markup !== undefined && !family.markup) throw unsupportedParameter('markup');
 }
 
-function checkOverlay(param: 'mask' | 'markup', overlay: ImageInput, image: ImageInput): void {
+function checkOverlay(param: 'mask' | 'markup', overlay: InputReference, image: InputReference): void {
   const refuse = (reason: string) => new GatewayError('invalid_image_file', `'${param}' ${reason}.`, { param });
-  if (overlay.mediaType !== 'image/png') throw refuse(`must be a PNG, and this one is ${overlay.mediaType}`);
+  if (overlay.type !== 'image/png') throw refuse(`must be a PNG, and this one is ${overlay.type}`);
   if (!overlay.hasAlpha) throw refuse('must have an alpha channel, whose transparent pixels mark what it is about');
   if (overlay.width !== image.width || overlay.height !== image.height) {
     const sizes = `${overlay.width}x${overlay.height}, and the image is ${image.width}x${image.height}`;

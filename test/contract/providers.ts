@@ -10,7 +10,7 @@ import { azureAsync } from '../../src/providers/azure-async/azure-async.ts';
 import { deploymentAddress, v1Address } from '../../src/providers/azure-images/azure-address.ts';
 import { azureImages } from '../../src/providers/azure-images/azure-images.ts';
 import { foundryAgent } from '../../src/providers/foundry-agent/foundry-agent.ts';
-import { createInputSpools } from '../../src/storage/disk-input-spool.ts';
+import { createTemporaryInputStores } from '../../src/storage/temporary-input-store.ts';
 import { createUpstreamClient, type UpstreamClient } from '../../src/upstream/client.ts';
 import { keyCredential } from '../../src/upstream/credential.ts';
 import { azureOrigin, type MockedAzure, type Reply } from './mock-azure.ts';
@@ -22,7 +22,7 @@ export const credential = keyCredential(new Secret(upstreamKey));
 /** These tests are about one call; what follows a failure has tests of its own. */
 const once = { maxRetries: 0 };
 
-const openSpool = createInputSpools(tmpdir());
+const openSpool = createTemporaryInputStores(tmpdir());
 
 /** One way to address Azure, with what is needed to run the provider alone and behind the whole gateway. */
 export type ProviderUnderTest = {

@@ -2,7 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { GatewayError } from '../../src/domain/gateway-error.ts';
 import type { ImageRequest } from '../../src/domain/image-request.ts';
-import { editInputs, imageInput } from '../helpers/image-input.ts';
+import { editInputs, imageInput, inputs } from '../helpers/image-input.ts';
 import {
   type Answer,
   type FakeGateway,
@@ -429,7 +429,7 @@ function edit(): Partial<ImageRequest> {
   const release = async () => {
     released += 1;
   };
-  return { edit: editInputs([imageInput(Buffer.from('an image'))], { release }) };
+  return { edit: editInputs([imageInput(Buffer.from('an image'))], { inputs: { ...inputs, release } }) };
 }
 
 describe('the end of a generation', () => {

@@ -1,13 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import type { GatewayError } from '../../src/domain/gateway-error.ts';
-import type { EditInputs, ImageInput } from '../../src/domain/image-input.ts';
+import type { EditInputs, InputReference } from '../../src/domain/image-input.ts';
 import { adaptRequest } from '../../src/parameters/adapt.ts';
 import { checkFamilyTakes, checkInputs } from '../../src/parameters/edit-inputs.ts';
 import { modelFamily } from '../../src/parameters/model-families.ts';
 import { plainRequest } from '../../src/parameters/parameter-samples.ts';
 import { editInputs, imageInput } from '../helpers/image-input.ts';
 
-const image = (facts: Partial<ImageInput> = {}) => imageInput(Buffer.alloc(8), { width: 64, height: 48, ...facts });
+const image = (facts: Partial<InputReference> = {}) => imageInput(Buffer.alloc(8), { width: 64, height: 48, ...facts });
 
 const anyLength = { maxInlineImageChars: Number.POSITIVE_INFINITY };
 
@@ -60,7 +60,7 @@ describe('what a family takes', () => {
 
 describe('a family whose images travel as data URLs', () => {
   const head = 'data:image/png;base64,'.length;
-  const sized = (bytes: number, facts: Partial<ImageInput> = {}) => image({ ...facts, bytes });
+  const sized = (size: number, facts: Partial<InputReference> = {}) => image({ ...facts, size });
   const judge = (edit: EditInputs, maxInlineImageChars: number) =>
     checkInputs(edit, modelFamily('gpt-image-2', { maxInlineImageChars }));
   const tooLong = (param: string, bytes: number) => ({
@@ -77,7 +77,7 @@ describe('a family whose images travel as data URLs', () => {
   test('counts the padding, and the length of the type', () => {
     expect(refusal(() => judge(editInputs([sized(3_001)]), head + 4_003))).toMatchObject({ param: 'image' });
     expect(judge(editInputs([sized(3_001)]), head + 4_004)).toBeUndefined();
-    const jpeg = editInputs([sized(3_000, { mediaType: 'image/jpeg' })]);
+    const jpeg = editInputs([sized(3_000, { type: 'image/jpeg' })]);
     expect(refusal(() => judge(jpeg, head + 4_000))).toMatchObject({ param: 'image' });
     expect(judge(jpeg, head + 4_001)).toBeUndefined();
   });
@@ -114,19 +114,19 @@ describe('what OpenAI’s API demands', () => {
 
   test('images may be of any type and size, with and without transparency', () => {
     const images = [
-      image({ mediaType: 'image/jpeg', hasAlpha: false }),
-      image({ mediaType: 'image/webp', ...large }),
+      image({ type: 'image/jpeg', hasAlpha: false }),
+      image({ type: 'image/webp', ...large }),
       image({ width: 1, height: 4000 }),
     ];
     expect(refusal(() => checkInputs(editInputs(images), anyLength))).toBeUndefined();
   });
 
   describe.each(['mask', 'markup'] as const)('a %s', (param) => {
-    const check = (overlay: ImageInput, ...images: ImageInput[]) =>
+    const check = (overlay: InputReference, ...images: InputReference[]) =>
       refusal(() => checkInputs(editInputs(images, { [param]: overlay }), anyLength));
 
     test('that is a PNG with transparent pixels, as large as the image, is taken', () => {
-      expect(check(image(), image({ mediaType: 'image/jpeg', hasAlpha: false }))).toBeUndefined();
+      expect(check(image(), image({ type: 'image/jpeg', hasAlpha: false }))).toBeUndefined();
     });
 
     test('is compared with the first of several images only', () => {
@@ -134,9 +134,9 @@ describe('what OpenAI’s API demands', () => {
       expect(check(image(), image(large), image())).toMatchObject({ param });
     });
 
-    test.each<[string, Partial<ImageInput>, RegExp]>([
-      ['a JPEG', { mediaType: 'image/jpeg' }, /must be a PNG, and this one is image\/jpeg/],
-      ['a WebP', { mediaType: 'image/webp' }, /must be a PNG, and this one is image\/webp/],
+    test.each<[string, Partial<InputReference>, RegExp]>([
+      ['a JPEG', { type: 'image/jpeg' }, /must be a PNG, and this one is image\/jpeg/],
+      ['a WebP', { type: 'image/webp' }, /must be a PNG, and this one is image\/webp/],
       ['without transparency', { hasAlpha: false }, /must have an alpha channel/],
       ['too wide', { width: 65 }, /as large as the first image: it is 65x48, and the image is 64x48/],
       ['too low', { height: 47 }, /as large as the first image: it is 64x47, and the image is 64x48/],

@@ -1,13 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { GatewayError } from '../../src/domain/gateway-error.ts';
-import type { InputSpool, OpenSpool } from '../../src/domain/input-spool.ts';
+import type { InputStore, OpenInputStore } from '../../src/domain/image-input.ts';
 import type { Recorder } from '../../src/domain/recorder.ts';
 import { StreamAnswer } from '../../src/http/surfaces/openai-images/stream-answer.ts';
 import { asGatewayError } from '../../src/http/write-error.ts';
 import { commit } from '../../src/providers/azure/commit.ts';
 import { streamEvents } from '../../src/providers/azure/stream-events.ts';
-import { createInputSpools } from '../../src/storage/disk-input-spool.ts';
+import { createTemporaryInputStores } from '../../src/storage/temporary-input-store.ts';
 import { temporaryDirectory } from '../end-to-end/edits.ts';
 import { asStream, cut, type Handwriting, handwriting, writeJson } from '../helpers/json-text.ts';
 
@@ -26,7 +26,7 @@ const call = {
 };
 const megabyte = 1024 * 1024;
 const asked = { size: '1024x1024', quality: 'low' };
-const noSpool = (): InputSpool => {
+const noSpool = (): InputStore => {
   throw new Error('nothing here is large enough for a spool');
 };
 
@@ -36,7 +36,7 @@ type Told = { readonly name: string; readonly data: Record<string, unknown> };
 async function throughTheGateway(
   chunks: readonly Buffer[] | AsyncIterable<Buffer>,
   count = 1,
-  openSpool: OpenSpool = noSpool,
+  openSpool: OpenInputStore = noSpool,
 ): Promise<Told[]> {
   const events = await commit(
     streamEvents(Array.isArray(chunks) ? asStream(chunks) : (chunks as AsyncIterable<Buffer>), count, call, openSpool),
@@ -306,7 +306,7 @@ describe('an image that stands before the type of its event', () => {
   }
 
   /** A spool that counts what has not come to it yet, and what has not left it. */
-  class CountingSpool implements InputSpool {
+  class CountingSpool implements InputStore {
     given = 0;
     maxUnstored = 0;
     isReleased = false;
@@ -319,8 +319,14 @@ describe('an image that stands before the type of its event', () => {
         this.#chunks.push(Buffer.from(chunk));
         stored += chunk.length;
       }
-      return { bytes: stored, sha256: '', open: () => asStream(this.#chunks), read: async () => Buffer.alloc(0) };
+      return { size: stored, sha256: '' };
     }
+
+    open(): AsyncIterable<Buffer> {
+      return asStream(this.#chunks);
+    }
+
+    read = async () => Buffer.alloc(0);
 
     async release() {
       this.isReleased = true;
@@ -369,7 +375,7 @@ describe('an image that stands before the type of its event', () => {
 
   test('is paid and lost when the disk for spools is full', async () => {
     const { chunks } = spooling('completed');
-    const openSpool = createInputSpools(await temporaryDirectory(), 2 * megabyte);
+    const openSpool = createTemporaryInputStores(await temporaryDirectory(), 2 * megabyte);
     const lost = throughTheGateway(chunks, 1, openSpool);
     await expect(lost).rejects.toMatchObject({
       kind: 'storage_failed',
@@ -381,13 +387,11 @@ describe('an image that stands before the type of its event', () => {
 
   test('is paid and lost when it cannot be read again', async () => {
     const { spool, chunks } = spooling('completed');
-    const put = spool.put.bind(spool);
     const broken = new Error('EIO');
     // biome-ignore lint/correctness/useYield: it fails before its first chunk
-    const open = async function* (): AsyncGenerator<Buffer> {
+    spool.open = async function* (): AsyncGenerator<Buffer> {
       throw broken;
     };
-    spool.put = async (bytes) => ({ ...(await put(bytes)), open });
     const lost = throughTheGateway(chunks, 1, () => spool);
     await expect(lost).rejects.toMatchObject({ kind: 'storage_failed', outcome: 'unknown', cause: broken });
     expect(spool.isReleased).toBe(true);

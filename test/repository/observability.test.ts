@@ -92,10 +92,11 @@ test('adaptations are labels without anything that a caller has written', () => 
 });
 
 test('docs/observability.md has every field of the log line of a request', () => {
-  const source = readFileSync('src/telemetry/wide-record.ts', 'utf8');
-  const [, body = ''] = /export function wideRecord(.*?)\n}\n/s.exec(source) ?? [];
+  const source = readFileSync('src/telemetry/log-lines.ts', 'utf8');
+  const bodies = source.matchAll(/export function (?:request|generation)Line(.*?)\n}\n/gs);
+  const body = [...bodies].map(([, text]) => text).join('\n');
   const fields = [...body.matchAll(/^\s*(?:\.\.\.\(.*?\{ )?(\w+)(?::| \}|,)/gm)].map(([, name]) => name);
   const documented = [...document.matchAll(/`(\w+)`/g)].map(([, name]) => name);
-  expect(fields).toContain('requestId');
+  expect(fields).toEqual(expect.arrayContaining(['requestId', 'bytesIn', 'promptHash', 'upstreamMs', 'images']));
   expect(fields.filter((name) => name !== undefined && /^[a-z]/.test(name) && !documented.includes(name))).toEqual([]);
 });

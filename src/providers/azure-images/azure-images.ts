@@ -1,8 +1,8 @@
 import { scanJson } from '../../codec/json-scanner.ts';
 import type { ImageEvent } from '../../domain/image-event.ts';
+import type { OpenInputStore } from '../../domain/image-input.ts';
 import type { ImageProvider, ProviderCall } from '../../domain/image-provider.ts';
 import { type ImageRequest, operations } from '../../domain/image-request.ts';
-import type { OpenSpool } from '../../domain/input-spool.ts';
 import type { UpstreamClient } from '../../upstream/client.ts';
 import type { Credential } from '../../upstream/credential.ts';
 import { jsonBody, type PaidBody } from '../../upstream/paid-body.ts';
@@ -22,7 +22,7 @@ type Options = {
   readonly credential: Credential;
   readonly client: UpstreamClient;
   /** Keeps images out of memory that cannot be handed on yet. */
-  readonly openSpool: OpenSpool;
+  readonly openSpool: OpenInputStore;
 };
 
 /** The synchronous Images API of Azure: one POST, answered with the images. Both addressings speak it. */
@@ -54,7 +54,7 @@ async function readAnswer(
   body: AsyncIterable<Buffer>,
   { stream, count }: ImageRequest,
   call: ProviderCall,
-  openSpool: OpenSpool,
+  openSpool: OpenInputStore,
 ): Promise<AsyncGenerator<ImageEvent>> {
   if (!stream) return imageEvents(scanJson(body, imagesShape), call);
   const { isJson, whole } = await sniffJson(body, call);

@@ -1,4 +1,4 @@
-import type { EditInputs, ImageInput } from '../../domain/image-input.ts';
+import type { EditInputs, InputReference } from '../../domain/image-input.ts';
 import type { ImageRequest } from '../../domain/image-request.ts';
 import { type FormFile, formBody } from '../../upstream/form-body.ts';
 import type { PaidBody } from '../../upstream/paid-body.ts';
@@ -15,16 +15,18 @@ export function editsForm(request: ImageRequest, edit: EditInputs, model: string
   return formBody(fields, filesOf(edit));
 }
 
-function filesOf({ images, mask, markup }: EditInputs): FormFile[] {
+function filesOf({ images, mask, markup, inputs }: EditInputs): FormFile[] {
+  const file = (name: string, stem: string, input: InputReference): FormFile => ({
+    name,
+    filename: `${stem}.${input.type.slice('image/'.length)}`,
+    contentType: input.type,
+    bytes: input.size,
+    open: () => inputs.open(input),
+  });
   const name = images.length === 1 ? 'image' : 'image[]';
   return [
     ...images.map((image, index) => file(name, `image-${index + 1}`, image)),
     ...(mask ? [file('mask', 'mask', mask)] : []),
     ...(markup ? [file('markup', 'markup', markup)] : []),
   ];
-}
-
-function file(name: string, stem: string, input: ImageInput): FormFile {
-  const filename = `${stem}.${input.mediaType.slice('image/'.length)}`;
-  return { name, filename, contentType: input.mediaType, bytes: input.bytes, open: () => input.open() };
 }

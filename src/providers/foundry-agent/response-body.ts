@@ -32,7 +32,7 @@ export function responseBody(request: ImageRequest, { artist, imageModel, isBack
   const known: readonly string[] = 'agent' in artist ? [] : furtherToolOptions;
   const unknown = Object.keys(extra).find((name) => !known.includes(name));
   if (unknown !== undefined) throw unsupported(unknown);
-  return jsonWithImages((place) => ({
+  const build = (place: Place) => ({
     ...artistMembers(artist),
     input: request.edit === undefined ? request.prompt : [editMessage(request.prompt, request.edit, place)],
     ...('chatDeployment' in artist && {
@@ -44,7 +44,8 @@ export function responseBody(request: ImageRequest, { artist, imageModel, isBack
     stream: request.stream || undefined,
     // A stream needs no job beside it.
     background: (isBackground && !request.stream) || undefined,
-  }));
+  });
+  return jsonWithImages(build, request.edit?.inputs);
 }
 
 function artistMembers(artist: Artist): Record<string, unknown> {
