@@ -26,7 +26,7 @@ function commandsOf({ text }: Block): string[] {
 const commands = shells.flatMap((block) => commandsOf(block).map((command) => ({ command, place: block.place })));
 
 test('every block is run, or data, as its language says', () => {
-  const known = ['js', 'sh', 'bash', 'python', 'jsonc', 'nginx', 'text', 'yaml'];
+  const known = ['js', 'sh', 'bash', 'python', 'jsonc', 'mermaid', 'nginx', 'text', 'yaml'];
   const others = blocks.filter(({ language }) => !known.includes(language));
   expect(others.map(({ place, language }) => `${place}: ${language}`)).toEqual([]);
 });
