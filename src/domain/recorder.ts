@@ -1,5 +1,6 @@
 import type { Bill, Tokens } from './bill.ts';
 import type { GatewayError, Outcome } from './gateway-error.ts';
+import type { GenerationReport } from './generation-reader.ts';
 import type { ImageRequest } from './image-request.ts';
 
 /** Anomalies of an upstream that cost no image, but that an operator should know of. */
@@ -48,12 +49,29 @@ export type AttemptRecord = {
   readonly bill: Bill;
 };
 
+/** One generation, from its start until it is settled; it may outlive the request that started it. */
+export type GenerationRecord = {
+  /** The request that started it. */
+  readonly requestId: string | undefined;
+  readonly traceId: string | undefined;
+  readonly report: GenerationReport;
+  /** `undefined` for a failure that says nothing about a paid call. */
+  readonly outcome: AttemptEnd | undefined;
+  readonly error: unknown;
+  /** Never logged, as in {@link AttemptRecord}. */
+  readonly request: ImageRequest;
+  /** How many images were made, as far as their responses have been read. */
+  readonly images: number;
+  readonly durationMs: number;
+};
+
 /** Where counters go; it never throws. */
 export interface Recorder {
   /** A client's retry: it rejoined its generation, shared an earlier unknown outcome, or may have started a second purchase. */
   retryArrived(end: 'rejoined' | 'shared_unknown' | 'possible_duplicate'): void;
   anomaly(kind: Anomaly): void;
   attemptEnded(attempt: AttemptRecord): void;
+  generationEnded(generation: GenerationRecord): void;
   /** A call that may have been billed was repeated, as its operator has configured. */
   unknownRepeated(provider: string): void;
 }

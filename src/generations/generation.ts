@@ -4,6 +4,7 @@ import type { GenerationReader, GenerationReport, GenerationState, Settlement } 
 import type { ImageEvent, ImageFacts } from '../domain/image-event.ts';
 import type { ImageRequest } from '../domain/image-request.ts';
 import type { JobEnd, JobId } from '../domain/job-store.ts';
+import type { AttemptEnd } from '../domain/recorder.ts';
 import type { Target } from '../targets/model-catalog.ts';
 import { isTargetFault } from '../targets/outcome.ts';
 import type { Admission } from './admission.ts';
@@ -210,6 +211,16 @@ export class Generation {
       context.recorder.attemptEnded(record);
       if (call.isShort) context.recorder.anomaly('fewer_images');
     }
+    context.recorder.generationEnded({
+      requestId: context.requestId,
+      traceId: context.trace?.traceId,
+      report: this.report,
+      outcome: outcomeOf(how, failure),
+      error: failure ?? truncatedBy,
+      request,
+      images: calls.reduce((sum, { made }) => sum + (made?.images ?? 0), 0),
+      durationMs: performance.now() - this.#begin,
+    });
     // A truncated response is one failure of its target, however many calls were needed for it; a refusal is none.
     if (!wasEnded && truncatedBy instanceof GatewayError && isTargetFault(truncatedBy)) {
       const truncated = records.filter(({ record }) => record.end === 'truncated').map(({ call }) => call);
@@ -238,6 +249,13 @@ export class Generation {
     );
     return cost === undefined || currency === undefined ? undefined : { cost, currency };
   }
+}
+
+/** In the words of attempts; `undefined` for a failure that says nothing about a paid call. */
+function outcomeOf(how: Settlement, failure: unknown): AttemptEnd | undefined {
+  if (failure === undefined) return how;
+  if (!(failure instanceof GatewayError)) return undefined;
+  return failure.kind === 'client_gone' ? 'abandoned' : failure.outcome;
 }
 
 /** How a job ended, by how its response did, or by what the generation failed with. */

@@ -10,7 +10,7 @@ import type { AdaptationName } from '../parameters/adaptations.ts';
 import type { Target } from '../targets/model-catalog.ts';
 import type { TargetCall } from '../targets/target-health.ts';
 import { billOf, certainCostOf, type PaidCall, readTokens } from './billing.ts';
-import { type Counted, countMade } from './count-made.ts';
+import { type Counted, countMade, type Made } from './count-made.ts';
 import { deliverBase64, deliverUrl, dropPartialImages, type Hosting, lookAhead, readLinks } from './delivery.ts';
 
 /** What all calls of one generation have in common. */
@@ -88,12 +88,17 @@ export class UpstreamCall {
 
   /** The upstream has made fewer images than it was asked for, as far as its response has been read. */
   get isShort(): boolean {
-    return (this.#counted?.made?.images ?? this.request.count) < this.request.count;
+    return (this.made?.images ?? this.request.count) < this.request.count;
   }
 
   /** What was done, or came, otherwise than planned. */
   get adaptations(): readonly AdaptationName[] {
     return [...(this.#converted ? [this.#converted] : []), ...(this.isShort ? (['n=fewer'] as const) : [])];
+  }
+
+  /** What the upstream has made, once its response was read to the end. */
+  get made(): Made | undefined {
+    return this.#counted?.made;
   }
 
   get bill(): Bill {
@@ -109,7 +114,7 @@ export class UpstreamCall {
   record(settlement: AttemptEnd): AttemptRecord {
     const { requestId, trace, model } = this.#context;
     const { sent, status, upstreamRequestId } = this.attempt;
-    const made = this.#counted?.made;
+    const { made } = this;
     return {
       requestId,
       traceId: trace?.traceId,
@@ -133,7 +138,7 @@ export class UpstreamCall {
 
   #paid(): PaidCall {
     const { sent, status } = this.attempt;
-    const made = this.#counted?.made;
+    const { made } = this;
     return {
       target: this.target,
       request: this.request,

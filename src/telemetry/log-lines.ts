@@ -3,38 +3,16 @@ import { type Bill, knownCost } from '../domain/bill.ts';
 import { costAsNumber } from '../domain/cost.ts';
 import { EgressProxyError, egressProxyHint } from '../domain/egress-proxy.ts';
 import { type ErrorKind, GatewayError } from '../domain/gateway-error.ts';
-import type { GenerationReport } from '../domain/generation-reader.ts';
 import { callerTexts, type ImageRequest } from '../domain/image-request.ts';
-import type { AttemptEnd, AttemptRecord } from '../domain/recorder.ts';
+import type { AttemptRecord, GenerationRecord } from '../domain/recorder.ts';
 import { redactUpstream } from '../domain/redact-upstream.ts';
 import type { RequestEnd, RequestRecord } from '../domain/request-record.ts';
 
 /** The fields of a log line: facts only, never a prompt, an image, a key or a URL. */
 export type LogLine = Record<string, unknown>;
 
-/** What the log says about one generation. */
-export type GenerationRecord = {
-  /** The request that started it: the line of that request has the same id. */
-  readonly requestId: string;
-  readonly report: GenerationReport;
-  readonly outcome: AttemptEnd | undefined;
-  /** How many images were asked for, and how many were written completely. */
-  readonly count: number | undefined;
-  readonly images: number;
-};
-
 // Lost with the process: nobody can test a guessed prompt against the log.
 const salt = randomBytes(32).toString('base64');
-
-/** Both lines of a request as one, for as long as a generation is logged with the request that it served. */
-export function canonicalLine(record: RequestRecord, end: RequestEnd): LogLine {
-  const { requestId, count, images } = record;
-  const report = record.generation?.report;
-  const line = requestLine(record, end);
-  if (report === undefined) return line;
-  const outcome = outcomeOf(record, end);
-  return { ...line, ...generationLine({ requestId, report, outcome, count, images }) };
-}
 
 /** How a request went. Of the prompt it has the length and a keyed hash: equal prompts have equal hashes. */
 export function requestLine(record: RequestRecord, { how, status }: RequestEnd): LogLine {
@@ -44,6 +22,7 @@ export function requestLine(record: RequestRecord, { how, status }: RequestEnd):
   const now = performance.now();
   return {
     requestId: record.requestId,
+    ...(generation && { generation: generation.id }),
     client: record.client,
     method: record.method,
     route: record.route,
@@ -56,6 +35,7 @@ export function requestLine(record: RequestRecord, { how, status }: RequestEnd):
     ...(generation?.knownAt !== undefined && {
       transferMs: Math.round(now - Math.max(generation.knownAt, startedAt)),
     }),
+    ...(generation && { count: record.count, images: record.images }),
     ...(trace && { traceId: trace.traceId }),
     ...(clientRetry > 0 && { clientRetry }),
     bytesIn: record.bytesIn,
@@ -68,12 +48,15 @@ export function requestLine(record: RequestRecord, { how, status }: RequestEnd):
   };
 }
 
-/** How a generation went. */
-export function generationLine({ requestId, report, outcome, count, images }: GenerationRecord): LogLine {
+/** How a generation went: the lines of its requests name it. */
+export function generationLine({ report, request, error, durationMs, ...facts }: GenerationRecord): LogLine {
   const { upstreamMs } = report;
   return {
-    requestId,
-    ...(outcome !== undefined && { outcome }),
+    generation: report.id,
+    requestId: facts.requestId,
+    ...(facts.traceId !== undefined && { traceId: facts.traceId }),
+    outcome: facts.outcome,
+    durationMs: Math.round(durationMs),
     model: report.model,
     target: report.target,
     provider: report.provider,
@@ -83,9 +66,10 @@ export function generationLine({ requestId, report, outcome, count, images }: Ge
     queueMs: Math.round(report.queueMs),
     ...(upstreamMs !== undefined && { upstreamMs: Math.round(upstreamMs) }),
     upstreamRequestId: report.upstreamRequestId,
-    count,
-    images,
+    count: request.count,
+    images: facts.images,
     ...billFacts(report.bill),
+    ...(error !== undefined && { error: errorFacts(error, request) }),
   };
 }
 
@@ -115,6 +99,13 @@ export function levelOf(
   return how === 'truncated' || status >= 500 || status === 429 ? 'warn' : 'info';
 }
 
+/** The level of a generation's line: what may have cost an image, or an operator should look at, is `warn`. */
+export function levelOfGeneration({ error, outcome }: GenerationRecord): 'info' | 'warn' | 'error' {
+  if (error !== undefined && !(error instanceof GatewayError)) return 'error';
+  const isFine = outcome === undefined || ['delivered', 'refused', 'abandoned'].includes(outcome);
+  return isFine ? 'info' : 'warn';
+}
+
 /** A bill for the log: `cost` is null where it is not known, and 0 only where nothing can have been billed. */
 export function billFacts(bill: Bill): LogLine {
   const { currency, mayBeMore } = bill;
@@ -124,14 +115,6 @@ export function billFacts(bill: Bill): LogLine {
     ...(cost !== undefined && currency !== undefined && { currency }),
     ...(mayBeMore && { costMayBeMore: true }),
   };
-}
-
-/** In the words of attempts; `undefined` for an error that says nothing about a paid call. */
-function outcomeOf({ error }: RequestRecord, { how }: RequestEnd): AttemptEnd | undefined {
-  if (how === 'disconnected') return 'abandoned';
-  if (how === 'truncated') return 'truncated';
-  if (error === undefined) return 'delivered';
-  return error instanceof GatewayError ? error.outcome : undefined;
 }
 
 /** @param request its texts are removed from what the upstream says */

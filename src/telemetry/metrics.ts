@@ -39,7 +39,7 @@ export function createMetrics(): Metrics {
 const durationBuckets = [0.1, 0.5, 1, 2.5, 5, 10, 20, 40, 80, 160, 320, 655];
 const queueBuckets = [0.01, 0.1, 0.5, 1, 2.5, 5, 10, 15, 30, 60];
 
-function requestMetrics(registry: Registry): RequestRecorder & Pick<Recorder, 'retryArrived'> {
+function requestMetrics(registry: Registry): RequestRecorder & Pick<Recorder, 'retryArrived' | 'generationEnded'> {
   const { counter, histogram, gauge } = definitions(registry);
   const requests = counter(
     'gateway_requests_total',
@@ -83,9 +83,9 @@ function requestMetrics(registry: Registry): RequestRecorder & Pick<Recorder, 'r
       duration.observe({ route }, (performance.now() - startedAt) / 1000);
       bytes.inc({ direction: 'in' }, record.bytesIn);
       bytes.inc({ direction: 'out' }, record.bytesOut);
-      if (generation === undefined) return;
-      const { model, queueMs, adaptations: adapted } = generation.report;
-      if (record.images > 0) images.inc({ model }, record.images);
+      if (generation && record.images > 0) images.inc({ model: generation.report.model }, record.images);
+    },
+    generationEnded({ report: { model, queueMs, adaptations: adapted } }) {
       queue.observe({ model }, queueMs / 1000);
       for (const adaptation of adapted) adaptations.inc({ model, adaptation });
     },
@@ -102,7 +102,7 @@ const tokenKinds = {
   imageOut: 'image_out',
 } as const satisfies Record<keyof Tokens, string>;
 
-function attemptMetrics(registry: Registry): Omit<Recorder, 'retryArrived'> {
+function attemptMetrics(registry: Registry): Omit<Recorder, 'retryArrived' | 'generationEnded'> {
   const { counter, histogram } = definitions(registry);
   const attempts = counter(
     'gateway_upstream_attempts_total',

@@ -6,38 +6,51 @@ const ofEveryLine = ['level', 'time', 'pid', 'hostname', 'msg'];
 /** One line of the log for a person at a terminal; time and level are written before it. */
 export function prettyLine(line: LogLine): string {
   if (line.msg === 'request') return requestLine(line);
+  if (line.msg === 'generation') return generationLine(line);
   if (line.msg === 'attempt') return attemptLine(line);
   return withRest([String(line.msg)], line, ofEveryLine);
 }
 
 const ofRequests = [
-  ...['requestId', 'method', 'route', 'status', 'end', 'outcome', 'durationMs', 'model', 'target', 'provider'],
-  ...['attempts', 'sent', 'adaptations', 'receiveMs', 'queueMs', 'upstreamMs', 'transferMs', 'count', 'images'],
-  ...['cost', 'currency', 'costMayBeMore', 'bytesIn', 'bytesOut', 'promptLength', 'promptHash', 'key', 'client'],
+  ...['requestId', 'generation', 'method', 'route', 'status', 'end', 'durationMs', 'receiveMs', 'transferMs', 'count'],
+  ...['images', 'bytesIn', 'bytesOut', 'promptLength', 'promptHash', 'key', 'client'],
 ];
 
-/** `200 POST /v1/images/generations delivered in 4.2 s (upstream 4.1 s), azure-image at east, 1 image, 1.4 MB, 0.04 USD, …`. */
+/** `200 POST /v1/images/generations completed in 4.2 s (transfer 35 ms), 1 of 1 image, 1.4 MB, …`. */
 function requestLine(line: LogLine): string {
-  const { status, method, route, end, outcome, durationMs, attempts, images, count, adaptations } = line;
-  const hasGeneration = line.model !== undefined;
+  const { status, method, route, end, durationMs, images, count } = line;
   const words = [
-    `${status} ${method} ${route} ${outcome ?? end} in ${seconds(durationMs)}${steps(line)}`,
-    ...(hasGeneration ? [`${line.model}${line.target === undefined ? '' : ` at ${line.target}`}`] : []),
-    ...(Number(attempts) > 1 ? [`${attempts} calls`] : []),
-    ...(hasGeneration ? [`${images} of ${count} ${count === 1 ? 'image' : 'images'}`] : []),
+    `${status} ${method} ${route} ${end} in ${seconds(durationMs)}${steps(line)}`,
+    ...(count === undefined ? [] : [`${images} of ${count} ${count === 1 ? 'image' : 'images'}`]),
     ...(Number(line.bytesOut) > 0 ? [size(Number(line.bytesOut))] : []),
-    ...cost(line),
-    ...(Array.isArray(adaptations) && adaptations.length > 0 ? [adaptations.join(', ')] : []),
     `id ${line.requestId}`,
     ...client(line),
   ];
+  return withRest([words.join(', ')], line, [...ofEveryLine, ...ofRequests]);
+}
+
+const ofBills = ['cost', 'currency', 'costMayBeMore'];
+const ofGenerations = [
+  ...['requestId', 'generation', 'outcome', 'durationMs', 'model', 'target', 'provider', 'attempts', 'sent'],
+  ...['adaptations', 'queueMs', 'upstreamMs', 'count', 'images', ...ofBills],
+];
+
+/** `  poster at east: delivered in 4.2 s (upstream 4.1 s), 0.0412 EUR, …`. */
+function generationLine(line: LogLine): string {
+  const { model, target, outcome, durationMs, attempts, adaptations } = line;
+  const words = [
+    `  ${model}${target === undefined ? '' : ` at ${target}`}: ${outcome ?? 'ended'} in ${seconds(durationMs)}${steps(line)}`,
+    ...(Number(attempts) > 1 ? [`${attempts} calls`] : []),
+    ...cost(line),
+    ...(Array.isArray(adaptations) && adaptations.length > 0 ? [adaptations.join(', ')] : []),
+    `id ${line.requestId}`,
+  ];
   // Azure's support needs this id to look into a failure.
   const ofSuccess = line.error === undefined ? ['upstreamRequestId'] : [];
-  return withRest([words.join(', ')], line, [...ofEveryLine, ...ofRequests, ...ofSuccess]);
+  return withRest([words.join(', ')], line, [...ofEveryLine, ...ofGenerations, ...ofSuccess]);
 }
 
 const ofAttempts = ['model', 'target', 'provider', 'outcome', 'sent', 'status', 'queueMs', 'upstreamMs', 'requestId'];
-const ofBills = ['cost', 'currency', 'costMayBeMore'];
 
 function attemptLine(line: LogLine): string {
   const words = [

@@ -1,8 +1,8 @@
 import type { Logger } from 'pino';
 import type { GatewayState } from '../domain/gateway-state.ts';
-import type { AttemptRecord, Recorder } from '../domain/recorder.ts';
+import type { AttemptRecord, GenerationRecord, Recorder } from '../domain/recorder.ts';
 import type { RequestRecorder } from '../domain/request-record.ts';
-import { attemptLine, canonicalLine, levelOf, operatorHint } from './log-lines.ts';
+import { attemptLine, generationLine, levelOf, levelOfGeneration, operatorHint, requestLine } from './log-lines.ts';
 import { createMetrics, type ReloadRecorder } from './metrics.ts';
 
 export type Telemetry = Recorder &
@@ -20,7 +20,11 @@ export function createTelemetry(logger: Logger): Telemetry {
     ...metrics,
     requestEnded(record, end) {
       metrics.requestEnded(record, end);
-      logger[levelOf(record, end)](canonicalLine(record, end), 'request');
+      logger[levelOf(record, end)](requestLine(record, end), 'request');
+    },
+    generationEnded(generation: GenerationRecord) {
+      metrics.generationEnded(generation);
+      logger[levelOfGeneration(generation)](generationLine(generation), 'generation');
     },
     attemptEnded(attempt: AttemptRecord) {
       metrics.attemptEnded(attempt);

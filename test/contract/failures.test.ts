@@ -125,7 +125,7 @@ describe('a caller is told of', () => {
     const called = await callGateway(gateway.url, { model: 'image', prompt });
     expect(called.json().data).toEqual([{ b64_json: tinyPng }]);
     expectNothingLeaks(called, gateway);
-    expect(gateway.log.findLast(({ msg }) => msg === 'request')).toMatchObject({
+    expect(gateway.log.findLast(({ msg }) => msg === 'generation')).toMatchObject({
       upstreamRequestId: 'apim-canary',
       images: 1,
     });

@@ -236,6 +236,7 @@ export function startCall(
     attemptEnded: () => {},
     retryArrived: () => {},
     unknownRepeated: () => {},
+    generationEnded: () => {},
   };
   const done = async () => {};
   const call = { signal, retryUntil, attempt, recorder, dispatch: done, note: done };

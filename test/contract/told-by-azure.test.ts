@@ -143,7 +143,7 @@ describe('a refusal of the content names its categories to the caller,', () => {
       currency: 'USD',
     });
     await callGateway(gateway.url, { model: 'image', prompt });
-    expect(gateway.log.findLast(({ msg }) => msg === 'request')).toMatchObject({ cost: null, costMayBeMore: true });
+    expect(gateway.log.findLast(({ msg }) => msg === 'generation')).toMatchObject({ cost: null, costMayBeMore: true });
   });
 });
 

@@ -341,7 +341,7 @@ describe('several targets', () => {
   });
 });
 
-test('an image that is taken over is counted once, and told to the caller that has got it', async () => {
+test('an image that is rejoined is counted once, and has one line for its two requests', async () => {
   const held: ServerResponse[] = [];
   const upstream = await startUpstream((_request, response) => void held.push(response));
   const file = { ...modelsFile(upstream.origin), prices, currency: 'EUR', limits: { lingerMs: 10_000 } };
@@ -359,7 +359,8 @@ test('an image that is taken over is counted once, and told to the caller that h
   await expect
     .poll(() => costsIn(gateway), patience)
     .toEqual([
-      { cost: null, costMayBeMore: true },
+      { cost, currency: 'EUR' },
       { cost, currency: 'EUR' },
     ]);
+  expect(gateway.log.filter(({ msg }) => msg === 'generation')).toHaveLength(1);
 });

@@ -194,12 +194,16 @@ describe('metrics move with', () => {
   });
 });
 
-describe('the log line of a request', () => {
-  test('has its steps, bytes, outcome and cost', async () => {
+describe('the log lines of a request and its generation', () => {
+  test('have its steps, bytes, outcome and cost', async () => {
     const { url, logText } = await startRig({ modelKeys: { price: { textIn: 5, imageOut: 30 } } });
     const { text } = await callGateway(url, { prompt: 'a cat' });
     const { log } = await settledLog(url, logText);
-    const [line = {}] = log.filter(({ msg }) => msg === 'request');
+    const [request = {}, generation = {}] = ['request', 'generation'].map((name) =>
+      log.find(({ msg }) => msg === name),
+    );
+    expect(request.generation).toBe(generation.generation);
+    const line = { ...generation, ...request };
     expect(line).toMatchObject({
       ...{ method: 'POST', route: generationsPath, status: 200, end: 'completed', outcome: 'delivered' },
       ...{ model: 'image', target: '1', provider: 'azure-deployment', attempts: 1, sent: true, adaptations: [] },

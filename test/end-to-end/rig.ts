@@ -158,5 +158,11 @@ export async function exchange(url: string, bytes: string): Promise<string> {
 
 /** The lines that the gateway has logged about requests. */
 export function requestLines(gateway: StartedGateway): Record<string, unknown>[] {
-  return gateway.log.filter(({ msg }) => msg === 'request');
+  return gateway.log
+    .filter(({ msg }) => msg === 'request')
+    .map((line) => ({ ...gateway.log.find((other) => isGenerationOf(other, line)), ...line }));
+}
+
+function isGenerationOf({ msg, generation }: Record<string, unknown>, request: Record<string, unknown>): boolean {
+  return msg === 'generation' && generation === request.generation;
 }

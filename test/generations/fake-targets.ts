@@ -105,6 +105,7 @@ export function fakeGateway(fakes: readonly FakeTarget[], facts: Facts = {}): Fa
     recorder: {
       anomaly: () => {},
       unknownRepeated: () => {},
+      generationEnded: () => {},
       retryArrived: (end) => retries.push(end),
       attemptEnded: ({ end }) => ends.push(end),
     },

@@ -25,6 +25,7 @@ async function start(answers: ((call: ProviderCall) => Promise<AsyncIterable<Ima
     anomaly: () => {},
     retryArrived: () => {},
     unknownRepeated: () => {},
+    generationEnded: () => {},
     attemptEnded: ({ end }) => ends.push(end),
   };
   const provider: ImageProvider = {

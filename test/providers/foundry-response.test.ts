@@ -13,6 +13,7 @@ const recorder: Recorder = {
   attemptEnded: () => {},
   retryArrived: () => {},
   unknownRepeated: () => {},
+  generationEnded: () => {},
 };
 const attempt = { sent: true };
 const dispatch = async () => {};

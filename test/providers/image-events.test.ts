@@ -12,6 +12,7 @@ const recorder: Recorder = {
   attemptEnded: () => {},
   retryArrived: () => {},
   unknownRepeated: () => {},
+  generationEnded: () => {},
 };
 const call = {
   signal: new AbortController().signal,

@@ -16,6 +16,7 @@ const recorder: Recorder = {
   attemptEnded: () => {},
   retryArrived: () => {},
   unknownRepeated: () => {},
+  generationEnded: () => {},
 };
 const call = {
   signal: new AbortController().signal,

@@ -2,9 +2,10 @@ import { describe, expect, test } from 'vitest';
 import { costOfImages } from '../../src/domain/cost.ts';
 import { GatewayError } from '../../src/domain/gateway-error.ts';
 import type { GenerationReport } from '../../src/domain/generation-reader.ts';
+import type { GenerationRecord } from '../../src/domain/recorder.ts';
 import type { RequestRecord } from '../../src/domain/request-record.ts';
 import { plainRequest } from '../../src/parameters/parameter-samples.ts';
-import { billFacts, canonicalLine, generationLine, levelOf, requestLine } from '../../src/telemetry/log-lines.ts';
+import { billFacts, generationLine, levelOf, levelOfGeneration, requestLine } from '../../src/telemetry/log-lines.ts';
 
 const record: RequestRecord = {
   requestId: 'id',
@@ -61,7 +62,7 @@ describe('the log line of a request', () => {
   });
 });
 
-describe('the log lines of a generation', () => {
+describe('the log line of a generation', () => {
   const report: GenerationReport = {
     ...{
       id: 'generation',
@@ -79,31 +80,38 @@ describe('the log lines of a generation', () => {
   };
   const served: RequestRecord = { ...record, generation: { report }, count: 3, images: 2 };
 
-  test('share their id, and have no other field in common', () => {
-    const facts = { report, outcome: 'delivered', count: 3, images: 2 } as const;
-    const generation = generationLine({ requestId: 'id', ...facts });
-    expect(generation).toEqual({
-      ...{ requestId: 'id', outcome: 'delivered', model: 'poster', target: 'east', provider: 'azure-v1', attempts: 2 },
-      ...{ sent: true, adaptations: ['n=fan-out'], queueMs: 2, upstreamMs: 70, upstreamRequestId: 'azure-id' },
-      ...{ count: 3, images: 2, cost: 0 },
+  const generation: GenerationRecord = {
+    ...{ requestId: 'id', traceId: undefined, report, outcome: 'delivered', error: undefined },
+    ...{ request: { ...plainRequest, count: 3, prompt: 'a secret prompt' }, images: 2, durationMs: 71.4 },
+  };
+
+  test('has what its calls were and cost, and no prompt', () => {
+    const line = generationLine(generation);
+    expect(line).toEqual({
+      ...{ generation: 'generation', requestId: 'id', outcome: 'delivered', durationMs: 71, model: 'poster' },
+      ...{ target: 'east', provider: 'azure-v1', attempts: 2, sent: true, adaptations: ['n=fan-out'], queueMs: 2 },
+      ...{ upstreamMs: 70, upstreamRequestId: 'azure-id', count: 3, images: 2, cost: 0 },
     });
+    expect(JSON.stringify(line)).not.toContain('secret');
+  });
+
+  test('is named by the lines of its requests, which have what concerns them alone', () => {
     const request = requestLine(served, completed);
-    expect(Object.keys(request).filter((name) => name in generation)).toEqual(['requestId']);
-    expect(canonicalLine(served, completed)).toMatchObject({ ...request, ...generation });
+    expect(request).toMatchObject({ generation: 'generation', count: 3, images: 2 });
+    const shared = Object.keys(request).filter((name) => name in generationLine(generation));
+    expect(shared.sort()).toEqual(['count', 'durationMs', 'generation', 'images', 'requestId']);
   });
 
   test.each([
-    ['delivered', undefined, completed],
-    ['abandoned', undefined, { how: 'disconnected', status: 499 } as const],
-    ['truncated', new Error('cut'), { how: 'truncated', status: 200 } as const],
-    [
-      'unknown',
-      new GatewayError('upstream_timeout', 'm', { outcome: 'unknown' }),
-      { how: 'completed', status: 504 } as const,
-    ],
-    [undefined, new GatewayError('overloaded', 'm'), { how: 'completed', status: 503 } as const],
-  ])('have the outcome %s', (outcome, error, end) => {
-    expect(canonicalLine({ ...served, error }, end).outcome).toBe(outcome);
+    ['info', 'delivered', undefined],
+    ['info', 'abandoned', undefined],
+    ['info', 'refused', new GatewayError('content_policy_violation', 'm', { outcome: 'refused' })],
+    ['info', undefined, new GatewayError('overloaded', 'm')],
+    ['warn', 'unknown', new GatewayError('upstream_timeout', 'm', { outcome: 'unknown' })],
+    ['warn', 'truncated', new GatewayError('upstream_outcome_unknown', 'm')],
+    ['error', undefined, new TypeError('bug')],
+  ] as const)('is logged as %s when it is %s', (level, outcome, error) => {
+    expect(levelOfGeneration({ ...generation, outcome, error })).toBe(level);
   });
 });
 

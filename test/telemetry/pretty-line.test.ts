@@ -2,42 +2,60 @@ import { describe, expect, test } from 'vitest';
 import { createLogger } from '../../src/telemetry/logger.ts';
 import { prettyLine } from '../../src/telemetry/pretty-line.ts';
 
+const ofEveryLine = { level: 30, time: 1, pid: 1, hostname: 'host' };
 const request = {
-  ...{ level: 30, time: 1, pid: 1, hostname: 'host', msg: 'request' },
-  ...{ requestId: 'the-id', method: 'POST', route: '/v1/images/generations', status: 200, end: 'completed' },
-  ...{ outcome: 'delivered', durationMs: 4212, model: 'poster', target: 'east', provider: 'azure-v1', attempts: 1 },
-  ...{ sent: true, adaptations: [], receiveMs: 0, queueMs: 3, upstreamMs: 4100, transferMs: 35, count: 1, images: 1 },
-  ...{ cost: 0.0412, currency: 'EUR', bytesIn: 300, bytesOut: 1_400_000, promptLength: 5, promptHash: 'hash' },
-  ...{ upstreamRequestId: 'azure-id', key: 'web-shop', client: '10.0.0.7' },
+  ...ofEveryLine,
+  ...{ msg: 'request', requestId: 'the-id', generation: 'g', method: 'POST', route: '/v1/images/generations' },
+  ...{ status: 200, end: 'completed', durationMs: 4212, receiveMs: 0, transferMs: 35, count: 1, images: 1 },
+  ...{ bytesIn: 300, bytesOut: 1_400_000, promptLength: 5, promptHash: 'hash', key: 'web-shop', client: '10.0.0.7' },
+};
+const generation = {
+  ...ofEveryLine,
+  ...{ msg: 'generation', generation: 'g', requestId: 'the-id', outcome: 'delivered', durationMs: 4180 },
+  ...{ model: 'poster', target: 'east', provider: 'azure-v1', attempts: 1, sent: true, adaptations: [], queueMs: 3 },
+  ...{ upstreamMs: 4100, upstreamRequestId: 'azure-id', count: 1, images: 1, cost: 0.0412, currency: 'EUR' },
 };
 
 describe('a line for people', () => {
   test('of a request tells what happened in one line', () => {
     expect(prettyLine(request)).toBe(
-      '200 POST /v1/images/generations delivered in 4.2 s (upstream 4.1 s, transfer 35 ms), poster at east, 1 of 1 image, 1.4 MB, 0.0412 EUR, id the-id, web-shop from 10.0.0.7',
+      '200 POST /v1/images/generations completed in 4.2 s (transfer 35 ms), 1 of 1 image, 1.4 MB, id the-id, web-shop from 10.0.0.7',
     );
+  });
+
+  test('of a generation tells who made the images, how long that took, and what it cost', () => {
+    expect(prettyLine(generation)).toBe('  poster at east: delivered in 4.2 s (upstream 4.1 s), 0.0412 EUR, id the-id');
+  });
+
+  test.each([
+    ['several images', { count: 3, images: 2 }, ', 2 of 3 images, '],
+    ['kilobytes', { bytesOut: 2_000 }, ', 2 kB, '],
+    ['the arrival', { receiveMs: 70 }, '(arrival 70 ms, transfer 35 ms)'],
+  ])('of a request has %s', (_, facts, words) => {
+    expect(prettyLine({ ...request, ...facts })).toContain(words);
   });
 
   test.each([
     [
       'several calls and what was adapted',
-      { attempts: 3, count: 3, images: 3, adaptations: ['n=fan-out'] },
-      '3 calls, 3 of 3 images, 1.4 MB, 0.0412 EUR, n=fan-out, id',
+      { attempts: 3, adaptations: ['n=fan-out'] },
+      '3 calls, 0.0412 EUR, n=fan-out, id',
     ],
     ['a cost that is not known', { cost: null, currency: undefined }, ', cost unknown, id'],
     ['a cost that may be more', { costMayBeMore: true }, ', 0.0412 EUR, may be more, id'],
-    ['no cost where nothing was billed', { cost: 0 }, '1.4 MB, id'],
-    ['kilobytes', { bytesOut: 2_000 }, ', 2 kB, '],
-    ['the wait', { queueMs: 1_500 }, '(queue 1.5 s, upstream 4.1 s, '],
-  ])('of a request has %s', (_, facts, words) => {
-    expect(prettyLine({ ...request, ...facts })).toContain(words);
+    ['no cost where nothing was billed', { cost: 0 }, '(upstream 4.1 s), id'],
+    ['the wait', { queueMs: 1_500 }, '(queue 1.5 s, upstream 4.1 s)'],
+    ['no target where none was called', { target: undefined, outcome: undefined }, '  poster: ended in 4.2 s'],
+  ])('of a generation has %s', (_, facts, words) => {
+    expect(prettyLine({ ...generation, ...facts })).toContain(words);
   });
 
-  test('of a request that failed has the error, and the id by which Azure finds it', () => {
+  test('of a failure has the error, and the id by which Azure finds it', () => {
     const error = { kind: 'upstream_unavailable', outcome: 'not-processed', cause: { code: 'ECONNREFUSED' } };
-    const line = prettyLine({ ...request, status: 503, outcome: 'not-processed', error });
-    expect(line).toContain('503 POST /v1/images/generations not-processed');
-    expect(line).toContain(`{"upstreamRequestId":"azure-id","error":${JSON.stringify(error)}}`);
+    expect(prettyLine({ ...request, status: 503, error })).toContain('503 POST /v1/images/generations completed');
+    expect(prettyLine({ ...generation, outcome: 'not-processed', error })).toContain(
+      `{"upstreamRequestId":"azure-id","error":${JSON.stringify(error)}}`,
+    );
   });
 
   test('of a request for something else does not mention images', () => {
@@ -80,7 +98,7 @@ describe('a line for people', () => {
 
   test('cannot do anything to a terminal, nor look like two', () => {
     const model = 'a\r\n[12:00:00] INFO: fake\u001b[2J\u009b31m\u202e';
-    const line = prettyLine({ ...request, model, error: { cause: model } });
+    const line = prettyLine({ ...generation, model, error: { cause: model } });
     expect(line).not.toMatch(/[\p{Cc}\p{Cf}]/u);
   });
 
@@ -92,7 +110,7 @@ describe('a line for people', () => {
     logger.info(facts, 'request');
     expect(lines).toHaveLength(1);
     expect(lines[0]).toMatch(
-      /^\[\d\d:\d\d:\d\d\.\d{3}\] INFO: 200 POST \/v1\/images\/generations delivered .* id the-id, web-shop from 10\.0\.0\.7\n$/,
+      /^\[\d\d:\d\d:\d\d\.\d{3}\] INFO: 200 POST \/v1\/images\/generations completed .* id the-id, web-shop from 10\.0\.0\.7\n$/,
     );
   });
 });
