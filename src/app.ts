@@ -22,7 +22,7 @@ import { RunningWork } from './generations/running-work.ts';
 import { KeyStore } from './http/keys/key-store.ts';
 import { createLifecycle, type Lifecycle } from './http/lifecycle.ts';
 import { allowUploads, createServer, type ServerParts } from './http/server.ts';
-import type { Serving } from './http/serving.ts';
+import type { RuntimeConfig } from './http/surface.ts';
 import { filePath } from './http/surfaces/files/files-route.ts';
 import { modelFamily } from './parameters/model-families.ts';
 import { azureAsync } from './providers/azure-async/azure-async.ts';
@@ -127,7 +127,7 @@ export function buildApp(parts: AppParts): App {
       aliases: models.aliases,
       defaultModel: models.defaultModel,
     });
-    const serving: Serving = {
+    const runtime: RuntimeConfig = {
       gateway: createGateway({ catalog, admission, recorder: telemetry, hosting, times, running }),
       uploadLimits: { uploadBytes: models.uploadBytes, graceMs: parts.uploadGraceMs ?? defaultGraceMs },
       inputDownload: models.imageUrls === 'download' ? downloads.fromAnywhere : undefined,
@@ -138,15 +138,15 @@ export function buildApp(parts: AppParts): App {
       admission.resize(models.limits);
       running.registry.lingerMs = times.lingerMs;
     };
-    return { next: { models, serving }, adopt };
+    return { next: { models, runtime }, adopt };
   }
 
   const start = configure(parts.models, parts.entra);
   let inForce = start.next;
   start.adopt();
-  telemetry.watch(() => gatewayState(inForce.serving.gateway));
+  telemetry.watch(() => gatewayState(inForce.runtime.gateway));
   const server = createServer({
-    serving: () => inForce.serving,
+    config: () => inForce.runtime,
     admission,
     keyStore,
     lifecycle,
@@ -166,7 +166,7 @@ export function buildApp(parts: AppParts): App {
   return {
     server,
     get gateway() {
-      return inForce.serving.gateway;
+      return inForce.runtime.gateway;
     },
     get models() {
       return inForce.models;
@@ -180,7 +180,7 @@ export function buildApp(parts: AppParts): App {
       return () => {
         inForce = next;
         adopt();
-        allowUploads(server, next.serving);
+        allowUploads(server, next.runtime);
       };
     },
   };

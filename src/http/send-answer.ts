@@ -1,22 +1,10 @@
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import type { FastifyReply } from 'fastify';
-import type { GenerationReader, Settlement } from '../domain/generation.ts';
+import type { Settlement } from '../domain/generation.ts';
 import type { RequestRecord } from '../domain/request-record.ts';
 import { ClosedConnectionError, StalledReaderError, writeBody } from './write-body.ts';
 
-/** Sends head and body of an answer whose outcome is known, and settles its generation. */
-export async function sendAnswer(
-  reply: FastifyReply,
-  headers: Readonly<Record<string, string>>,
-  chunks: AsyncIterable<Buffer | string>,
-  { generation, record }: { readonly generation: GenerationReader; readonly record: RequestRecord },
-): Promise<void> {
-  reply.headers(headers);
-  const how = await sendBody(reply, chunks, { record, signal: generation.signal });
-  generation.settle(how, record.error);
-}
-
-type Sending = { readonly record: RequestRecord; readonly signal: AbortSignal; readonly stallMs?: number };
+type Sending = { readonly record: RequestRecord; readonly signal?: AbortSignal; readonly stallMs?: number };
 
 /**
  * Sends the head that `reply` has, and a body. From the first byte on, a failure can only be shown by tearing the connection,

@@ -28,12 +28,10 @@ import { refuseHost } from './refuse-host.ts';
 import { refuseSlowBodies } from './refuse-slow-bodies.ts';
 import { refuseWebPages } from './refuse-web-pages.ts';
 import { requestId } from './request-id.ts';
-import type { Serving } from './serving.ts';
+import type { RuntimeConfig } from './surface.ts';
 import { filesRoute } from './surfaces/files/files-route.ts';
 import { modelsRoutes } from './surfaces/models/models-routes.ts';
-import { handleEdits } from './surfaces/openai-images/edits-route.ts';
-import { handleGenerations } from './surfaces/openai-images/generations-route.ts';
-import { imagesRoute, refusedRoutes } from './surfaces/openai-images/images-routes.ts';
+import { editsRoute, generationsRoute, refusedRoutes } from './surfaces/openai-images/images-routes.ts';
 import { routedUrl } from './surfaces.ts';
 import { checkCharset } from './text-encoding.ts';
 import { unknownUrl } from './unknown-url.ts';
@@ -61,8 +59,8 @@ declare module 'fastify' {
 }
 
 export type ServerParts = {
-  /** What is in force now. */
-  readonly serving: () => Serving;
+  /** The configuration that is in force now. */
+  readonly config: () => RuntimeConfig;
   readonly admission: Admission;
   readonly keyStore: KeyStore;
   readonly lifecycle: Lifecycle;
@@ -100,7 +98,7 @@ export function createServer(parts: ServerParts): FastifyInstance {
     genReqId: requestId,
     trustProxy: parts.trustedProxies.length > 0 && [...parts.trustedProxies],
     // These bound how long a request may take to arrive, not how long it is worked on.
-    requestTimeout: requestTimeout(parts.serving()),
+    requestTimeout: requestTimeout(parts.config()),
     http: { headersTimeout: 10_000, connectionsCheckingInterval: 1_000, requireHostHeader: false },
     // Longer than the idle time of the usual load balancers, so that they close first.
     keepAliveTimeout: 65_000,
@@ -130,7 +128,7 @@ export function createServer(parts: ServerParts): FastifyInstance {
   refuseWebPages(app, () => parts.keyStore.isOpen, parts.corsOrigins);
 
   if (parts.corsOrigins.length > 0) {
-    allowOrigins(app, parts.corsOrigins, () => costHeaderName(parts.serving().currency));
+    allowOrigins(app, parts.corsOrigins, () => costHeaderName(parts.config().currency));
   }
   healthRoutes(app, parts.lifecycle);
   openApiRoute(app);
@@ -145,32 +143,32 @@ export function createServer(parts: ServerParts): FastifyInstance {
     });
     refuseNewWorkWhileClosing(keyed, parts.lifecycle);
     refusedRoutes(keyed);
-    const mayRejoin = (callerId: string) => parts.serving().gateway.mayRejoin(callerId);
+    const mayRejoin = (callerId: string) => parts.config().gateway.mayRejoin(callerId);
     keyed.register(async (generating) => {
       limitRequests(generating, mayRejoin);
       admitRequests(generating, parts.admission, mayRejoin);
       refuseSlowBodies(generating, parts.jsonGraceMs);
-      imagesRoute(generating, 'generations', handleGenerations(parts.serving));
+      generationsRoute(generating, parts.config);
     });
     keyed.register(async (uploading) => {
       limitRequests(uploading, mayRejoin);
       admitRequests(uploading, parts.admission, mayRejoin);
       acceptUploads(uploading);
-      uploading.addHook('onRequest', async ({ raw }) => refuseLongUpload(raw, parts.serving().uploadLimits));
-      imagesRoute(uploading, 'edits', handleEdits(parts.serving, parts.openSpool));
+      uploading.addHook('onRequest', async ({ raw }) => refuseLongUpload(raw, parts.config().uploadLimits));
+      editsRoute(uploading, parts.config, parts.openSpool);
     });
-    modelsRoutes(keyed, () => parts.serving().gateway.catalog);
+    modelsRoutes(keyed, () => parts.config().gateway.catalog);
     metricsRoute(keyed, parts.metrics);
   });
   return app;
 }
 
 /** Gives uploads the time that they need from now on. It is never less than before: an upload may be under way. */
-export function allowUploads({ server }: FastifyInstance, serving: Serving): void {
-  server.requestTimeout = Math.max(server.requestTimeout, requestTimeout(serving));
+export function allowUploads({ server }: FastifyInstance, config: RuntimeConfig): void {
+  server.requestTimeout = Math.max(server.requestTimeout, requestTimeout(config));
 }
 
-function requestTimeout({ uploadLimits }: Serving): number {
+function requestTimeout({ uploadLimits }: RuntimeConfig): number {
   return Math.max(300_000, maxUploadMs(uploadLimits) + 30_000);
 }
 

@@ -21,7 +21,11 @@ export class ClosedConnectionError extends Error {
 export async function writeBody(
   response: ServerResponse,
   chunks: AsyncIterable<Buffer | string>,
-  { written, signal, stallMs = patienceMs }: { written: { bytesOut: number }; signal: AbortSignal; stallMs?: number },
+  {
+    written,
+    signal,
+    stallMs = patienceMs,
+  }: { written: { bytesOut: number }; signal?: AbortSignal | undefined; stallMs?: number },
 ): Promise<void> {
   const reader = new Reader(response, signal, stallMs);
   try {
@@ -41,30 +45,30 @@ export async function writeBody(
 /** The other side of an answer: whether it takes what was written. It listens once for all of the answer's chunks. */
 class Reader {
   readonly #response: ServerResponse;
-  readonly #signal: AbortSignal;
+  readonly #signal: AbortSignal | undefined;
   readonly #timer: NodeJS.Timeout;
   #waiting: PromiseWithResolvers<void> | undefined;
 
-  constructor(response: ServerResponse, signal: AbortSignal, stallMs: number) {
+  constructor(response: ServerResponse, signal: AbortSignal | undefined, stallMs: number) {
     this.#response = response;
     this.#signal = signal;
     this.#timer = setInterval(this.#onStall, stallMs);
     response.on('drain', this.#onTaken).on('finish', this.#onTaken).on('close', this.#onClose);
-    signal.addEventListener('abort', this.#onAbort);
+    signal?.addEventListener('abort', this.#onAbort);
   }
 
   /** Resolves when there is room again, or, after the end, when everything was handed to the network. */
   takes(): Promise<void> {
     this.#waiting = Promise.withResolvers();
     this.#timer.refresh();
-    if (this.#signal.aborted) this.#onAbort();
+    if (this.#signal?.aborted) this.#onAbort();
     return this.#waiting.promise;
   }
 
   leave(): void {
     clearInterval(this.#timer);
     this.#response.off('drain', this.#onTaken).off('finish', this.#onTaken).off('close', this.#onClose);
-    this.#signal.removeEventListener('abort', this.#onAbort);
+    this.#signal?.removeEventListener('abort', this.#onAbort);
   }
 
   readonly #onTaken = (): void => {
@@ -75,7 +79,7 @@ class Reader {
   // Errors are made only for somebody who waits.
   readonly #onClose = (): void => this.#waiting?.reject(new ClosedConnectionError());
 
-  readonly #onAbort = (): void => this.#waiting?.reject(this.#signal.reason);
+  readonly #onAbort = (): void => this.#waiting?.reject(this.#signal?.reason);
 
   readonly #onStall = (): void => {
     // A pipelined answer waits for the ones before it, which is not its reader's fault: it has no connection until then.

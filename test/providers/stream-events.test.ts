@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { GatewayError } from '../../src/domain/gateway-error.ts';
 import type { InputSpool, OpenSpool } from '../../src/domain/input-spool.ts';
 import type { Recorder } from '../../src/domain/recorder.ts';
-import { StreamAnswer } from '../../src/http/surfaces/openai-images/stream-answer.ts';
+import { ImagesEventStream } from '../../src/http/surfaces/openai-images/write-stream.ts';
 import { asGatewayError } from '../../src/http/write-error.ts';
 import { commit } from '../../src/providers/azure/commit.ts';
 import { streamEvents } from '../../src/providers/azure/stream-events.ts';
@@ -42,8 +42,8 @@ async function throughTheGateway(
     streamEvents(Array.isArray(chunks) ? asStream(chunks) : (chunks as AsyncIterable<Buffer>), count, call, openSpool),
   );
   const toError = (error: unknown) => asGatewayError(error, 'id');
-  const answer = new StreamAnswer(events, { operation: 'generate', asked, written: { images: 0 }, toError });
-  const text = Buffer.concat((await Array.fromAsync(answer.text())).map((piece) => Buffer.from(piece))).toString();
+  const stream = new ImagesEventStream(events, { operation: 'generate', asked, written: { images: 0 }, toError });
+  const text = Buffer.concat((await Array.fromAsync(stream.text())).map((piece) => Buffer.from(piece))).toString();
   return text
     .split('\n\n')
     .filter((event) => event !== '')

@@ -41,8 +41,6 @@ async function openFile(store: ImageStore, name: string): Promise<OpenImage | un
   return extension.replace(/^jpeg$/, 'jpg') === imageExtension(image.mediaType) ? image : undefined;
 }
 
-const never = new AbortController().signal;
-
 type Asked = {
   readonly image: OpenImage;
   /** A reader that takes nothing for so long is dropped. */
@@ -77,7 +75,7 @@ async function answer(
   reply.header('content-length', part.last - part.first + 1).type(mediaType);
   if (request.method === 'HEAD') return reply.send();
   // A timeout of the socket would start again once for what was still being written when it began: twice the limit.
-  await sendBody(reply, image.read(range), { record: request.record, signal: never, stallMs });
+  await sendBody(reply, image.read(range), { record: request.record, stallMs });
   return undefined;
 }
 

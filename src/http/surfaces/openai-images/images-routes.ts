@@ -1,10 +1,29 @@
 import type { FastifyInstance, RouteHandlerMethod } from 'fastify';
 import { type ErrorKind, GatewayError } from '../../../domain/gateway-error.ts';
+import type { OpenSpool } from '../../../domain/input-spool.ts';
 import { refuseOtherMethods } from '../../refuse-other-methods.ts';
+import { handleGeneration, type RuntimeConfig, type Surface } from '../../surface.ts';
 import { imagesRoots } from '../../surfaces.ts';
+import { parseEdit } from './parse-edit.ts';
+import { parseGeneration } from './parse-parameters.ts';
+import { writeJson } from './write-json.ts';
+import { writeStream } from './write-stream.ts';
 
-/** `POST …/images/{operation}` on every surface. */
-export function imagesRoute(app: FastifyInstance, operation: string, handler: RouteHandlerMethod): void {
+/** Both operations respond with JSON or with an event stream. */
+const write: Surface['write'] = (reader, reply, asked) =>
+  asked.stream ? writeStream(reader, reply, asked) : writeJson(reader, reply);
+
+/** `POST …/images/generations` on every root. */
+export function generationsRoute(app: FastifyInstance, config: () => RuntimeConfig): void {
+  imagesRoute(app, 'generations', handleGeneration({ parse: parseGeneration, write }, config));
+}
+
+/** `POST …/images/edits` on every root. */
+export function editsRoute(app: FastifyInstance, config: () => RuntimeConfig, openSpool: OpenSpool): void {
+  imagesRoute(app, 'edits', handleGeneration({ parse: parseEdit(openSpool), write }, config));
+}
+
+function imagesRoute(app: FastifyInstance, operation: string, handler: RouteHandlerMethod): void {
   for (const root of imagesRoots) {
     const url = `${root}/images/${operation}`;
     app.post(url, handler);

@@ -1,10 +1,9 @@
+import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { GatewayError } from '../../../domain/gateway-error.ts';
 import type { EditInputs } from '../../../domain/image-input.ts';
 import { type ImageRequest, maxImages } from '../../../domain/image-request.ts';
-
-/** A call of the Images API: the logical model, if its parameters name one, and what it asks for. */
-export type ImageCall = { readonly model: string | undefined; readonly request: ImageRequest };
+import type { ImageCall } from '../../surface.ts';
 
 const word = z.string('must be a string').min(1, 'must not be empty').max(64, 'is too long');
 
@@ -33,6 +32,14 @@ export const imageParameters = z.looseObject({
   stream: z.boolean('must be true or false').default(false),
   partial_images: z.int('must be a whole number').min(0, 'must be 0 to 3').max(3, 'must be 0 to 3').default(0),
 });
+
+/** Reads the JSON body of `…/images/generations`. */
+export function parseGeneration({ body }: Pick<FastifyRequest, 'body'>): ImageCall {
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) {
+    throw new GatewayError('invalid_value', 'The request’s body must be a JSON object.');
+  }
+  return parseParameters(body as Record<string, unknown>, undefined);
+}
 
 /**
  * Parses parameters by their wire names, whichever form they came in. Throws a GatewayError that names the parameter at

@@ -1,12 +1,83 @@
+import type { FastifyReply } from 'fastify';
 import { imageHeaderCharacters, imageMediaType } from '../../../codec/image-header.ts';
 import type { GatewayError } from '../../../domain/gateway-error.ts';
+import type { GenerationReader } from '../../../domain/generation.ts';
 import type { ImageEnd, ImageEvent, ImageFacts } from '../../../domain/image-event.ts';
-import type { Operation } from '../../../domain/image-request.ts';
-import { errorBody } from '../../write-error.ts';
-import { clientUsage } from './client-usage.ts';
-import type { Written } from './json-answer.ts';
+import { type ImageRequest, type Operation, operationOf } from '../../../domain/image-request.ts';
+import { answerHeaders } from '../../answer-headers.ts';
+import { sendBody } from '../../send-answer.ts';
+import { asGatewayError, errorBody } from '../../write-error.ts';
+import { clientUsage, type Written } from './write-json.ts';
 
-type Parts = {
+/** Proxies in between close connections that are idle for about a minute, so a stream has to send something before. */
+export type StreamTimes = {
+  /** So long the headers wait for the outcome, so that an early failure is an ordinary error response. */
+  readonly headersMs: number;
+  readonly heartbeatMs: number;
+};
+
+const defaultTimes: StreamTimes = { headersMs: 45_000, heartbeatMs: 15_000 };
+
+/** A comment, which readers of event streams skip. */
+const heartbeatText = ':\n\n';
+
+const streamHeaders = {
+  'content-type': 'text/event-stream',
+  'cache-control': 'no-cache, no-transform',
+  // Disable buffering in nginx.
+  'x-accel-buffering': 'no',
+};
+
+/** Writes a generation's images as an event stream. Rejects with the generation's error while that can be an error response. */
+export async function writeStream(
+  reader: GenerationReader,
+  reply: FastifyReply,
+  asked: ImageRequest,
+  { headersMs, heartbeatMs }: StreamTimes = defaultTimes,
+): Promise<void> {
+  const { record, headers } = reply.request;
+  const isKnown = await settledWithin(reader.events, headersMs);
+  reply.headers({ ...answerHeaders(reader.report, headers), ...streamHeaders });
+  const stream = new ImagesEventStream(whenKnown(reader.events), {
+    operation: operationOf(asked),
+    asked: reader.report.asked,
+    written: record,
+    toError: (error) => {
+      record.error = error;
+      return asGatewayError(error, record.requestId);
+    },
+  });
+  const { raw } = reply;
+  const heartbeat = setInterval(() => {
+    if (!stream.isInEvent && raw.headersSent && !raw.writableNeedDrain) raw.write(heartbeatText);
+  }, heartbeatMs);
+  raw.once('close', () => clearInterval(heartbeat));
+  const text = isKnown ? stream.text() : startingWith(heartbeatText, stream.text());
+  const how = await sendBody(reply, text, { record, signal: reader.signal });
+  reader.settle(how, record.error);
+}
+
+/** False when `ms` were not enough; rejects with what the promise rejects with. */
+async function settledWithin(promise: Promise<unknown>, ms: number): Promise<boolean> {
+  const timeout = Promise.withResolvers<boolean>();
+  const timer = setTimeout(() => timeout.resolve(false), ms);
+  try {
+    return await Promise.race([promise.then(() => true), timeout.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function* startingWith<T>(first: T, rest: AsyncIterable<T>): AsyncGenerator<T> {
+  yield first;
+  yield* rest;
+}
+
+async function* whenKnown(events: Promise<AsyncIterable<ImageEvent>>): AsyncGenerator<ImageEvent> {
+  yield* await events;
+}
+
+type StreamParts = {
   readonly operation: Operation;
   readonly asked: ImageFacts;
   readonly written: Written;
@@ -14,12 +85,11 @@ type Parts = {
 };
 
 /**
- * An answer as the text of OpenAI's image stream (`image_generation.partial_image` and `.completed`, or `image_edit.…`),
- * piece by piece.
- * Each image is one `data:` line whose other members follow the image, because that is when they are known.
- * It ends with a completed image or with an `error` event; nothing is thrown.
+ * Images as the text of OpenAI's image stream (`image_generation.partial_image` and `.completed`, or `image_edit.…`), piece
+ * by piece. Each image is one `data:` line whose other members follow the image, because that is when they are known. It
+ * ends with a completed image or with an `error` event; nothing is thrown.
  */
-export class StreamAnswer {
+export class ImagesEventStream {
   readonly #name: string;
   readonly #events: AsyncIterable<ImageEvent>;
   readonly #asked: ImageFacts;
@@ -29,10 +99,10 @@ export class StreamAnswer {
   #header = '';
   #isInImage = false;
   #isPartial = false;
-  /** The end of a completed image of which the answer's end may tell more. */
+  /** The end of a completed image, about which the end of the response may say more. */
   #unfinished: ImageEnd | undefined;
 
-  constructor(events: AsyncIterable<ImageEvent>, { operation, asked, written, toError }: Parts) {
+  constructor(events: AsyncIterable<ImageEvent>, { operation, asked, written, toError }: StreamParts) {
     this.#name = operation === 'edit' ? 'image_edit' : 'image_generation';
     this.#events = events;
     this.#asked = asked;
@@ -104,7 +174,7 @@ export class StreamAnswer {
   }
 
   /**
-   * The `error` event with the same nested body as an error answer. In the middle of an image, the image's own event
+   * The `error` event with the same nested body as an error response. In the middle of an image, the image's own event
    * becomes it: for JSON the last of two equal members counts, for event streams the last name.
    */
   #errorEvent(error: GatewayError): string {

@@ -1,0 +1,52 @@
+import type { FastifyRequest } from 'fastify';
+import { GatewayError } from '../../../domain/gateway-error.ts';
+import type { ImageDownload } from '../../../domain/image-download.ts';
+import type { InputSpool, OpenSpool } from '../../../domain/input-spool.ts';
+import { targetsFor } from '../../../targets/choose-target.ts';
+import { modelInPath } from '../../model-of.ts';
+import type { ImageCall, RuntimeConfig } from '../../surface.ts';
+import { readForm } from '../../uploads/read-form.ts';
+import { readJsonEdit } from '../../uploads/read-json-edit.ts';
+import { editInputs } from '../../uploads/upload.ts';
+import { readUpload } from '../../uploads/watch-upload.ts';
+import { parseParameters } from './parse-parameters.ts';
+
+/** Reads `…/images/edits`, multipart or JSON, while it arrives. */
+export function parseEdit(openSpool: OpenSpool) {
+  return async (
+    request: FastifyRequest,
+    { gateway, uploadLimits: limits, inputDownload: download }: RuntimeConfig,
+  ): Promise<ImageCall> => {
+    // A model in the path is known before the upload, which may be all in vain.
+    const name = modelInPath(request);
+    if (name !== undefined) targetsFor('edit', gateway.catalog.find(name, request.account?.models));
+    const spool = openSpool(request.callerId);
+    try {
+      return await readUpload(request.raw, { limits, arrival: request.arrival }, () =>
+        readEdit(request, { spool, download, linkBytes: limits.uploadBytes }),
+      );
+    } catch (error) {
+      await spool.release();
+      throw error;
+    }
+  };
+}
+
+type Sources = {
+  readonly spool: InputSpool;
+  readonly download: ImageDownload | undefined;
+  readonly linkBytes: number;
+};
+
+async function readEdit(request: FastifyRequest, sources: Sources): Promise<ImageCall> {
+  const { spool } = sources;
+  const release = () => spool.release();
+  if (request.isMultipart()) {
+    const form = await readForm(request, spool);
+    return parseParameters(form.parameters, editInputs(form, 'image', { release }));
+  }
+  const disconnected = new AbortController();
+  request.raw.once('close', () => disconnected.abort(new GatewayError('client_gone', 'The client has disconnected.')));
+  const upload = await readJsonEdit(request.raw, { ...sources, signal: disconnected.signal });
+  return parseParameters(upload.parameters, editInputs(upload, 'images', { release }));
+}
