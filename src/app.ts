@@ -20,7 +20,7 @@ import { createGateway, type Gateway } from './generations/gateway.ts';
 import { gatewayState } from './generations/gateway-state.ts';
 import { RunningWork } from './generations/running-work.ts';
 import { KeyStore } from './http/keys/key-store.ts';
-import { createLifecycle, type Lifecycle } from './http/lifecycle.ts';
+import type { Lifecycle } from './http/lifecycle.ts';
 import { allowUploads, createServer, type ServerParts } from './http/server.ts';
 import type { RuntimeConfig } from './http/surface.ts';
 import { filePath } from './http/surfaces/files/files-route.ts';
@@ -93,7 +93,7 @@ const defaultServerTimes: ServerTimes = { interimMs: 60_000, jsonGraceMs: 10_000
 export function buildApp(parts: AppParts): App {
   const { consumers, logger, store, publicBaseUrl, openSpool } = parts;
   const telemetry = createTelemetry(logger);
-  const lifecycle = createLifecycle();
+  const lifecycle: Lifecycle = { phase: 'starting' };
   const keyStore = new KeyStore(consumers);
   // Connections live as long as the process: they keep the way out of the network that they began with.
   const { egressProxy } = parts.models;

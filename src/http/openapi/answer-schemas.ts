@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Operation } from '../../domain/image-request.ts';
-import { callerViews } from '../write-error.ts';
+import { callerViews } from '../error-response.ts';
 import { type JsonSchema, jsonSchema } from './json-schema.ts';
 
 const base64 = z.string().min(1).meta({ contentEncoding: 'base64', description: 'The file of the image.' });

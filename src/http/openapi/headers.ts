@@ -1,5 +1,5 @@
-import { callerLimits, maxRetriesHeader, timeoutHeader } from '../caller-of.ts';
-import type { RateLimitHeader } from '../keys/rate-limit-headers.ts';
+import type { RateLimitHeader } from '../gateway-headers.ts';
+import { callerLimits, maxRetriesHeader, timeoutHeader } from '../gateway-headers.ts';
 import type { JsonSchema } from './json-schema.ts';
 
 type Header = { readonly description: string; readonly schema: JsonSchema };
@@ -7,8 +7,8 @@ type Header = { readonly description: string; readonly schema: JsonSchema };
 const text: JsonSchema = { type: 'string' };
 const limits = (name: keyof typeof callerLimits): JsonSchema => ({
   type: 'integer',
-  minimum: callerLimits[name].least,
-  maximum: callerLimits[name].most,
+  minimum: callerLimits[name].min,
+  maximum: callerLimits[name].max,
 });
 
 const count: JsonSchema = { type: 'integer', minimum: 0 };

@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify';
-import { refuseOtherMethods } from '../refuse-other-methods.ts';
+import { refuseOtherMethods } from '../unserved-routes.ts';
 import { openApiDocument } from './document.ts';
 import { openApiPath } from './paths.ts';
 

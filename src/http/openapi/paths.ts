@@ -1,5 +1,5 @@
+import { imagesRoots, modelsRoots } from '../request-path.ts';
 import { filesRouteUrl } from '../surfaces/files/files-route.ts';
-import { imagesRoots, modelsRoots } from '../surfaces.ts';
 import { requestParameters } from './headers.ts';
 import type { JsonSchema } from './json-schema.ts';
 import { fileAnswers, imageAnswers, keyedAnswers, openAnswers, readinessAnswers, refusal } from './responses.ts';

@@ -4,7 +4,7 @@ import { replay } from '../../concurrency/replay.ts';
 import { GatewayError } from '../../domain/gateway-error.ts';
 import { type ImageInput, maxInputs } from '../../domain/image-input.ts';
 import type { InputSpool } from '../../domain/input-spool.ts';
-import { charsetProblem, checkCharset, decodeUtf8 } from '../text-encoding.ts';
+import { charsetProblem, checkCharset, decodeUtf8 } from '../request-body.ts';
 import { boundaryOf, formError, isFormFile, maxField, maxFields, maxFiles } from './form-rules.ts';
 import { watchPartHeads } from './part-heads.ts';
 import { receiveInput, type Upload } from './upload.ts';

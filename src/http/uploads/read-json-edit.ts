@@ -7,7 +7,7 @@ import { GatewayError } from '../../domain/gateway-error.ts';
 import type { ImageDownload } from '../../domain/image-download.ts';
 import { type ImageInput, maxInputs } from '../../domain/image-input.ts';
 import type { InputSpool } from '../../domain/input-spool.ts';
-import { utf8Only } from '../text-encoding.ts';
+import { utf8Only } from '../request-body.ts';
 import { type ImageSource, imageSource } from './image-source.ts';
 import { receiveInput, type Upload } from './upload.ts';
 

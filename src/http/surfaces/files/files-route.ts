@@ -2,8 +2,8 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { imageExtension } from '../../../codec/image-header.ts';
 import { GatewayError } from '../../../domain/gateway-error.ts';
 import type { ByteRange, ImageStore, OpenImage, StoredImage } from '../../../domain/image-store.ts';
-import { refuseOtherMethods } from '../../refuse-other-methods.ts';
-import { sendBody } from '../../send-answer.ts';
+import { sendBody } from '../../send-body.ts';
+import { refuseOtherMethods } from '../../unserved-routes.ts';
 
 const filesPath = '/v1/images/files';
 
@@ -27,7 +27,7 @@ export function filesRoute(app: FastifyInstance, store: ImageStore, stallMs: num
     handler: async (request, reply) => {
       const image = await openFile(store, request.params.id);
       if (image === undefined) throw new GatewayError('unknown_url', 'There is no such image, or not any more.');
-      return answer(request, reply, { image, stallMs });
+      return sendImage(request, reply, { image, stallMs });
     },
   });
   refuseOtherMethods(app, filesRouteUrl, ['GET', 'HEAD']);
@@ -41,16 +41,16 @@ async function openFile(store: ImageStore, name: string): Promise<OpenImage | un
   return extension.replace(/^jpeg$/, 'jpg') === imageExtension(image.mediaType) ? image : undefined;
 }
 
-type Asked = {
+type Image = {
   readonly image: OpenImage;
-  /** A reader that takes nothing for so long is dropped. */
+  /** A client that reads nothing for so long is dropped. */
   readonly stallMs: number;
 };
 
-async function answer(
+async function sendImage(
   request: FastifyRequest,
   reply: FastifyReply,
-  { image, stallMs }: Asked,
+  { image, stallMs }: Image,
 ): Promise<FastifyReply | undefined> {
   const { length, tag, mediaType, expiresAt } = image;
   const etag = `"${tag}"`;
@@ -85,7 +85,7 @@ function matches(header: string | undefined, etag: string): boolean {
   return tags.includes('*') || tags.includes(etag);
 }
 
-/** One range of bytes; anything more complicated may be answered with everything (RFC 9110, 14.2). */
+/** One range of bytes; anything more complicated may get the whole image (RFC 9110, 14.2). */
 function requestedRange(
   { headers }: FastifyRequest,
   etag: string,

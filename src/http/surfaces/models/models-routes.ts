@@ -1,11 +1,11 @@
 import type { FastifyInstance } from 'fastify';
 import type { ModelCatalog } from '../../../targets/model-catalog.ts';
-import { refuseOtherMethods } from '../../refuse-other-methods.ts';
-import { modelsRoots } from '../../surfaces.ts';
+import { modelsRoots } from '../../request-path.ts';
+import { refuseOtherMethods } from '../../unserved-routes.ts';
 
 /**
- * `GET …/models` and `GET …/models/{id}` on every surface: the logical models that the caller may use and their aliases, as OpenAI's
- * Model objects.
+ * `GET …/models` and `GET …/models/{id}` on every root: the logical models that the consumer may use and their aliases, as
+ * OpenAI's Model objects.
  */
 export function modelsRoutes(app: FastifyInstance, catalog: () => ModelCatalog): void {
   const created = Math.floor(Date.now() / 1000);

@@ -1,9 +1,8 @@
 import type { FastifyInstance, RouteHandlerMethod } from 'fastify';
-import { type ErrorKind, GatewayError } from '../../../domain/gateway-error.ts';
 import type { OpenSpool } from '../../../domain/input-spool.ts';
-import { refuseOtherMethods } from '../../refuse-other-methods.ts';
+import { imagesRoots } from '../../request-path.ts';
 import { handleGeneration, type RuntimeConfig, type Surface } from '../../surface.ts';
-import { imagesRoots } from '../../surfaces.ts';
+import { refuseOtherMethods, refuseRoute } from '../../unserved-routes.ts';
 import { parseEdit } from './parse-edit.ts';
 import { parseGeneration } from './parse-parameters.ts';
 import { writeJson } from './write-json.ts';
@@ -34,25 +33,16 @@ function imagesRoute(app: FastifyInstance, operation: string, handler: RouteHand
 /** What OpenAI or Azure had, and this gateway has not. Said before the body is looked at, whatever its type. */
 export function refusedRoutes(app: FastifyInstance): void {
   for (const root of imagesRoots) {
-    refuse(app, `${root}/images/variations`, [
+    refuseRoute(app, `${root}/images/variations`, [
       'unsupported_operation',
       "Variations are not supported: no Azure model makes them. Use 'images/edits' with a prompt.",
     ]);
   }
   for (const prefix of ['', '/m/:model']) {
     // Two colons, because one would begin a parameter.
-    refuse(app, `${prefix}/openai/images/generations::submit`, [
+    refuseRoute(app, `${prefix}/openai/images/generations::submit`, [
       'unsupported_endpoint',
       "The asynchronous submit and poll flow is not offered here. Use 'images/generations', which waits for the image.",
     ]);
   }
-}
-
-function refuse(app: FastifyInstance, url: string, [kind, message]: readonly [ErrorKind, string]): void {
-  app.all(url, {
-    onRequest: async () => {
-      throw new GatewayError(kind, message);
-    },
-    handler: () => {},
-  });
 }

@@ -52,7 +52,10 @@ export function parseParameters(sent: Readonly<Record<string, unknown>>, edit: E
   if (!parsed.success) throw invalidParameter(parsed.error, given);
   const known = parsed.data;
   const extra = extraParameters(given);
-  checkCharacters(given);
+  const [param] = Object.entries(given).find(([, value]) => hasLoneSurrogate(value)) ?? [];
+  if (param !== undefined) {
+    throw new GatewayError('invalid_value', `'${param}' holds half of a surrogate pair.`, { param });
+  }
   const request: ImageRequest = {
     edit,
     prompt: known.prompt,
@@ -86,13 +89,6 @@ function extraParameters(given: Readonly<Record<string, unknown>>): Record<strin
 }
 
 /** Half of a surrogate pair, which JSON can escape, has no form in UTF-8: another character would be sent in its place. */
-function checkCharacters(given: Readonly<Record<string, unknown>>): void {
-  const found = Object.entries(given).find(([, value]) => hasLoneSurrogate(value));
-  if (found === undefined) return;
-  const [param] = found;
-  throw new GatewayError('invalid_value', `'${param}' holds half of a surrogate pair.`, { param });
-}
-
 function hasLoneSurrogate(value: unknown): boolean {
   if (typeof value === 'string') return !value.isWellFormed();
   if (typeof value !== 'object' || value === null) return false;

@@ -1,15 +1,15 @@
 import type { FastifyReply } from 'fastify';
 import type { GenerationReader } from '../../../domain/generation.ts';
 import type { ImageEvent, ImageUsage } from '../../../domain/image-event.ts';
-import { answerHeaders } from '../../answer-headers.ts';
-import { sendBody } from '../../send-answer.ts';
+import { generationHeaders } from '../../gateway-headers.ts';
+import { sendBody } from '../../send-body.ts';
 
 /** Writes a generation's images as OpenAI's ImagesResponse. Rejects with the generation's error. */
 export async function writeJson(reader: GenerationReader, reply: FastifyReply): Promise<void> {
   const { record, headers } = reply.request;
   keepAliveWhileSilent(reply);
   const events = await reader.events;
-  reply.headers({ ...answerHeaders(reader.report, headers), 'content-type': 'application/json' });
+  reply.headers({ ...generationHeaders(reader.report, headers), 'content-type': 'application/json' });
   const how = await sendBody(reply, imagesJson(events, record), { record, signal: reader.signal });
   reader.settle(how, record.error);
 }
@@ -56,21 +56,17 @@ export async function* imagesJson(
         separator = ',';
         break;
       case 'done':
-        yield `],${JSON.stringify(summary(event)).slice(1)}`;
+        yield `],${JSON.stringify({
+          created: event.created ?? Math.floor(Date.now() / 1000),
+          background: event.facts?.background,
+          output_format: event.facts?.outputFormat,
+          quality: event.facts?.quality,
+          size: event.facts?.size,
+          usage: clientUsage(event.usage),
+        }).slice(1)}`;
         break;
     }
   }
-}
-
-function summary({ created, usage, facts }: Extract<ImageEvent, { type: 'done' }>): Record<string, unknown> {
-  return {
-    created: created ?? Math.floor(Date.now() / 1000),
-    background: facts?.background,
-    output_format: facts?.outputFormat,
-    quality: facts?.quality,
-    size: facts?.size,
-    usage: clientUsage(usage),
-  };
 }
 
 const counts = ['input_tokens', 'output_tokens', 'total_tokens'];

@@ -4,9 +4,9 @@ import type { GatewayError } from '../../../domain/gateway-error.ts';
 import type { GenerationReader } from '../../../domain/generation.ts';
 import type { ImageEnd, ImageEvent, ImageFacts } from '../../../domain/image-event.ts';
 import { type ImageRequest, type Operation, operationOf } from '../../../domain/image-request.ts';
-import { answerHeaders } from '../../answer-headers.ts';
-import { sendBody } from '../../send-answer.ts';
-import { asGatewayError, errorBody } from '../../write-error.ts';
+import { asGatewayError, errorBody } from '../../error-response.ts';
+import { generationHeaders } from '../../gateway-headers.ts';
+import { sendBody } from '../../send-body.ts';
 import { clientUsage, type Written } from './write-json.ts';
 
 /** Proxies in between close connections that are idle for about a minute, so a stream has to send something before. */
@@ -37,7 +37,7 @@ export async function writeStream(
 ): Promise<void> {
   const { record, headers } = reply.request;
   const isKnown = await settledWithin(reader.events, headersMs);
-  reply.headers({ ...answerHeaders(reader.report, headers), ...streamHeaders });
+  reply.headers({ ...generationHeaders(reader.report, headers), ...streamHeaders });
   const stream = new ImagesEventStream(whenKnown(reader.events), {
     operation: operationOf(asked),
     asked: reader.report.asked,
