@@ -1,3 +1,4 @@
+import type { ConsumerLimits } from '../domain/consumer-limits.ts';
 import { GatewayError } from '../domain/gateway-error.ts';
 import type { GenerationReader } from '../domain/generation.ts';
 import { type Delivery, type ImageRequest, operationOf, type RequestDefaults } from '../domain/image-request.ts';
@@ -13,6 +14,7 @@ import { fingerprint } from './fingerprint.ts';
 import { startGeneration } from './generation.ts';
 import type { Claim } from './generation-registry.ts';
 import { shuttingDown } from './interruption.ts';
+import { acquirePermits } from './permits.ts';
 import { RunningWork } from './running-work.ts';
 
 /** Who asks, and what they want of the gateway itself. */
@@ -31,19 +33,10 @@ export type Caller = {
   readonly maxRetries?: number | undefined;
   /** The models that it may use; `undefined`: all. */
   readonly models?: ReadonlySet<string> | undefined;
-  /** Takes what a new generation of so many images needs; `undefined`: nothing. Throws a GatewayError, and holds nothing then. */
-  readonly acquire?: ((images: number) => Permits) | undefined;
-};
-
-/**
- * What a generation holds from its start until it is settled, whoever is connected: its place and its memory in the process,
- * its part of the consumer's requests at once, and the images of its quota.
- */
-export type Permits = {
-  /** Rejects with `rate_limited` when the quota has not so many images left; `undefined`: there is none. */
-  readonly granted: Promise<void> | undefined;
-  /** Called once. @param isSent whether a paid call may have been sent; else its images count no longer */
-  release(isSent: boolean): void;
+  /** The length of its request's body. */
+  readonly bodyBytes: number;
+  /** The limits of its consumer, if it has some. */
+  readonly usage?: ConsumerLimits | undefined;
 };
 
 /** The use case: logical models in front, targets behind. There is one for each configuration; what runs is common to all. */
@@ -86,7 +79,13 @@ export function createGateway(parts: Parts): Gateway {
     const place = hosting();
     const defaults = possibleDefaults(model, place);
     const fits = fittingTargets(model, request, defaults, place);
-    const permits = caller.acquire?.(request.count);
+    const permits = acquirePermits({
+      admission,
+      consumerUsage: caller.usage,
+      consumer: caller.id,
+      bodyBytes: caller.bodyBytes,
+      images: request.count,
+    });
     const generation = startGeneration({
       model,
       request,
@@ -106,8 +105,9 @@ export function createGateway(parts: Parts): Gateway {
         trace: caller.trace,
         asked: request,
       },
+      imageQuota: permits.imageQuota,
       async turn(signal) {
-        await permits?.granted;
+        await permits.granted;
         return admission.turn(signal);
       },
       isModelsDeadline: (caller.timeoutMs ?? model.timeoutMs) >= model.timeoutMs,
@@ -117,7 +117,7 @@ export function createGateway(parts: Parts): Gateway {
       onOrphaned: (orphan, giveUp) => registry.add(claim, orphan, giveUp),
       onSettled(settled, failure, mayBeBilled) {
         generations.delete(settled);
-        permits?.release(settled.report.sent);
+        permits.release(settled.report.sent);
         if (failure instanceof GatewayError && isShared(failure, mayBeBilled)) registry.share(claim, failure);
       },
     });

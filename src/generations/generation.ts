@@ -1,5 +1,6 @@
 import type { Release } from '../concurrency/release.ts';
 import type { Bill } from '../domain/bill.ts';
+import type { Usage } from '../domain/consumer-limits.ts';
 import { GatewayError } from '../domain/gateway-error.ts';
 import type { GenerationReader, GenerationReport, Settlement } from '../domain/generation.ts';
 import type { ImageEvent, ImageFacts } from '../domain/image-event.ts';
@@ -17,6 +18,8 @@ type Start = Omit<AskParts, 'delivering' | 'deadline'> & {
   readonly requestId: string | undefined;
   readonly timeoutMs: number;
   readonly delivering: Omit<AskParts['delivering'], 'signal' | 'retryUntil'>;
+  /** What is left of the consumer's quota; `undefined`: there is none. */
+  readonly imageQuota: (() => Usage | undefined) | undefined;
   /** Waits for the process to have room; rejects with `overloaded`. */
   readonly turn: (signal: AbortSignal) => Promise<Release>;
   /** Called when the caller has left a generation that may be billed already. */
@@ -164,7 +167,7 @@ type Progress = {
 };
 
 function liveReport(
-  { model, request, maxRetries, timeoutMs }: Start,
+  { model, request, maxRetries, timeoutMs, imageQuota }: Start,
   asking: AskTargets,
   { begin, knownAt, turnMs, isAnswered }: Progress,
 ): GenerationReport {
@@ -209,6 +212,9 @@ function liveReport(
     get costAhead() {
       // The calls of a stream may not even have been made.
       return isAnswered() && !request.stream ? certainCost(asking.attempts) : undefined;
+    },
+    get imageQuota() {
+      return imageQuota?.();
     },
     get upstreamRequestId() {
       return asking.attempts.map(({ attempt }) => attempt.upstreamRequestId).findLast((id) => id !== undefined);

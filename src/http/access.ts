@@ -1,12 +1,11 @@
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance } from 'fastify';
 import type { Release } from '../concurrency/release.ts';
 import { overloaded } from '../concurrency/semaphore.ts';
 import { GatewayError } from '../domain/gateway-error.ts';
 import type { Admission } from '../generations/admission.ts';
-import type { Permits } from '../generations/gateway.ts';
 import { rateLimitHeaders } from './gateway-headers.ts';
-import type { KeyAccount } from './keys/key-account.ts';
+import type { ConsumerUsage } from './keys/consumer-usage.ts';
 import type { KeyStore } from './keys/key-store.ts';
 
 /** All clients are one consumer where no key is needed; no key has this name. */
@@ -15,10 +14,10 @@ const anybody = '*';
 /** Refuses requests without a valid key before their body is read: a stranger's megabytes are not worth receiving. */
 export function requireKey(app: FastifyInstance, keyStore: KeyStore): void {
   app.addHook('onRequest', async (request) => {
-    const account = authenticate(keyStore, request.headers);
-    request.account = account;
-    request.callerId = account?.name ?? anybody;
-    if (account) request.record.key = account.name;
+    const consumer = authenticate(keyStore, request.headers);
+    request.consumer = consumer;
+    request.consumerId = consumer?.name ?? anybody;
+    if (consumer) request.record.key = consumer.name;
   });
 }
 
@@ -26,14 +25,14 @@ export function requireKey(app: FastifyInstance, keyStore: KeyStore): void {
  * The consumer whose key is in `authorization: Bearer`, `api-key` or `x-api-key`; several may be present, and one must be
  * valid. `undefined`: no key is needed. Throws `invalid_api_key`.
  */
-export function authenticate(keyStore: KeyStore, headers: IncomingHttpHeaders): KeyAccount | undefined {
+export function authenticate(keyStore: KeyStore, headers: IncomingHttpHeaders): ConsumerUsage | undefined {
   if (keyStore.isOpen) return undefined;
   const bearer = /^Bearer +(\S+) *$/i.exec(headers.authorization ?? '')?.[1];
   const candidates = [bearer, headers['api-key'], headers['x-api-key']];
   const presented = candidates.filter((key): key is string => typeof key === 'string' && key !== '');
   const found = presented.map((key) => keyStore.find(key)).filter((entry) => entry !== undefined);
   const valid = found.find(({ isExpired }) => !isExpired);
-  if (valid !== undefined) return valid.account;
+  if (valid !== undefined) return valid.consumer;
   throw new GatewayError('invalid_api_key', found.length > 0 ? expired : presented.length > 0 ? wrong : missing);
 }
 
@@ -50,47 +49,28 @@ const megabyte = 1024 * 1024;
 export function admitRequests(
   app: FastifyInstance,
   admission: Admission,
-  mayRejoin: (callerId: string) => boolean,
+  mayRejoin: (consumerId: string) => boolean,
 ): void {
   app.addHook('onRequest', async (request, reply) => {
-    const { account, method, headers, callerId } = request;
+    const { consumer, consumerId, method } = request;
     if (method !== 'POST') return;
-    if (account !== undefined) {
+    if (consumer !== undefined) {
       for (const what of ['requests', 'images'] as const) {
-        const usage = await account.usage(what);
+        const usage = await consumer.usage(what);
         if (usage !== undefined) reply.headers(rateLimitHeaders(what, usage));
       }
       // A retry of a request that still runs needs no permit of its own, and only its body tells that it is one.
-      if (account.isBusy && !mayRejoin(callerId)) throw account.tooManyAtOnce();
-      request.payImages = (count) =>
-        account.payImages(count, (usage) => reply.headers(rateLimitHeaders('images', usage)));
-      await account.countRequest((usage) => reply.headers(rateLimitHeaders('requests', usage)));
+      if (consumer.isBusy && !mayRejoin(consumerId)) throw consumer.tooManyAtOnce();
+      const counted = await consumer.countRequest();
+      if (counted) reply.headers(rateLimitHeaders('requests', counted.usage));
+      if (counted?.refusal) throw counted.refusal;
     }
-    const bytes = Number(headers['content-length'] ?? megabyte);
+    request.bodyBytes = Number(request.headers['content-length'] ?? megabyte);
     // The same holds for its room in the process.
-    if (admission.isFullFor(callerId, bytes) && !mayRejoin(callerId)) throw overloaded();
-    request.arrival = admission.arrive(callerId);
+    if (admission.isFullFor(consumerId, request.bodyBytes) && !mayRejoin(consumerId)) throw overloaded();
+    request.arrival = admission.arrive(consumerId);
     releaseAtClose(reply.raw, request.arrival.release);
-    request.acquire = (images) => acquirePermits(request, { admission, bytes, images });
   });
-}
-
-function acquirePermits(
-  { account, callerId, payImages }: FastifyRequest,
-  { admission, bytes, images }: { readonly admission: Admission; readonly bytes: number; readonly images: number },
-): Permits {
-  using acquired = new DisposableStack();
-  if (account) acquired.defer(account.acquire());
-  acquired.defer(admission.enter(callerId, bytes));
-  const payment = payImages?.(images);
-  const held = acquired.move();
-  return {
-    granted: payment?.paid,
-    release(isSent) {
-      held.dispose();
-      if (!isSent) payment?.giveBack();
-    },
-  };
 }
 
 /** Releases when the connection of a response closes; at once where it has closed, because it does not say so again. */

@@ -1,10 +1,9 @@
-import type { IncomingHttpHeaders } from 'node:http';
 import type { FastifyRequest } from 'fastify';
+import type { Usage } from '../domain/consumer-limits.ts';
 import { costAsText } from '../domain/cost.ts';
 import { GatewayError } from '../domain/gateway-error.ts';
 import type { GenerationReport } from '../domain/generation.ts';
 import type { Caller } from '../generations/gateway.ts';
-import type { Usage } from './keys/rate-window.ts';
 
 export const timeoutHeader = 'x-gateway-timeout-ms';
 export const maxRetriesHeader = 'x-gateway-max-retries';
@@ -16,17 +15,18 @@ export const callerLimits = {
 } as const;
 
 /** Who calls, and within which limits. Throws a GatewayError for a limit that is none. */
-export function callerOf({ headers, callerId, record, account, acquire }: FastifyRequest): Caller {
+export function callerOf({ headers, consumer, consumerId, bodyBytes, record }: FastifyRequest): Caller {
   const { [timeoutHeader]: timeout, [maxRetriesHeader]: retries } = headers;
   return {
-    id: callerId,
+    id: consumerId,
     isRetry: record.clientRetry > 0,
     requestId: record.requestId,
     trace: record.trace,
     timeoutMs: timeout === undefined ? undefined : numberIn(timeoutHeader, timeout),
     maxRetries: retries === undefined ? undefined : numberIn(maxRetriesHeader, retries),
-    models: account?.models,
-    acquire,
+    models: consumer?.models,
+    bodyBytes,
+    usage: consumer,
   };
 }
 
@@ -38,8 +38,11 @@ function numberIn(name: keyof typeof callerLimits, value: string | string[]): nu
 }
 
 /** What the gateway reports about how it served a request. */
-export function generationHeaders(report: GenerationReport, asked: IncomingHttpHeaders): Record<string, string> {
-  const { costAhead, queueMs, upstreamMs } = report;
+export function generationHeaders(
+  report: GenerationReport,
+  { headers: asked, record }: FastifyRequest,
+): Record<string, string> {
+  const { costAhead, queueMs, upstreamMs, imageQuota } = report;
   return {
     'x-gateway-model': printable(report.model),
     ...(report.target !== undefined && { 'x-gateway-target': printable(report.target) }),
@@ -49,6 +52,8 @@ export function generationHeaders(report: GenerationReport, asked: IncomingHttpH
     ...(upstreamMs !== undefined && {
       'server-timing': `queue;dur=${queueMs.toFixed(1)}, upstream;dur=${upstreamMs.toFixed(1)}`,
     }),
+    // A request that has rejoined an earlier one's generation took nothing of the quota.
+    ...(imageQuota && report.startedAt >= record.startedAt && rateLimitHeaders('images', imageQuota)),
     // What clients asked for may be more than the model allows.
     ...(asked[timeoutHeader] !== undefined && { [timeoutHeader]: String(report.timeoutMs) }),
     ...(asked[maxRetriesHeader] !== undefined && { [maxRetriesHeader]: String(report.maxRetries) }),

@@ -13,8 +13,8 @@ const metricsType = 'text/plain; version=0.0.4';
  * because the metrics name them all.
  */
 export function metricsRoute(app: FastifyInstance, metrics: () => Promise<string>): void {
-  app.get('/metrics', async ({ account }, reply) => {
-    if (account?.models !== undefined) throw new GatewayError('not_permitted', refusal);
+  app.get('/metrics', async ({ consumer }, reply) => {
+    if (consumer?.models !== undefined) throw new GatewayError('not_permitted', refusal);
     return reply.type(metricsType).send(await metrics());
   });
   refuseOtherMethods(app, '/metrics', ['GET', 'HEAD']);

@@ -77,7 +77,8 @@ export function refuseSlowBodies(app: FastifyInstance, graceMs: number): void {
 export function jsonBodyParser(app: FastifyInstance) {
   const parse = app.getDefaultJsonParser('error', 'error');
   return (request: FastifyRequest, body: Buffer, done: (error: Error | null, value?: unknown) => void): void => {
-    const charsetError = charsetProblem(request.headers['content-type']);
+    const contentType = request.headers['content-type'];
+    const charsetError = contentType === 'application/json' ? undefined : charsetProblem(contentType);
     const text = charsetError ? undefined : decodeUtf8(body);
     if (text === undefined) {
       done(charsetError ?? notUtf8());

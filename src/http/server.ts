@@ -5,13 +5,12 @@ import type { ImageStore } from '../domain/image-store.ts';
 import type { OpenSpool } from '../domain/input-spool.ts';
 import type { RequestRecord, RequestRecorder } from '../domain/request-record.ts';
 import type { Admission, Arrival } from '../generations/admission.ts';
-import type { Caller } from '../generations/gateway.ts';
 import { admitRequests, requireKey } from './access.ts';
 import { handleExpectations, refuseConnection } from './connections.ts';
 import { asGatewayError, frameworkError, writeError } from './error-response.ts';
 import { costHeaderName, generationHeaders } from './gateway-headers.ts';
 import { allowOrigins, refuseHost, refuseWebPages } from './hosts-and-origins.ts';
-import type { KeyAccount, Payment } from './keys/key-account.ts';
+import type { ConsumerUsage } from './keys/consumer-usage.ts';
 import type { KeyStore } from './keys/key-store.ts';
 import { closeConnectionsWhileClosing, healthRoutes, type Lifecycle, refuseNewWorkWhileClosing } from './lifecycle.ts';
 import { metricsRoute } from './metrics-endpoints.ts';
@@ -35,14 +34,13 @@ declare module 'fastify' {
   }
   interface FastifyRequest {
     /** The name of the consumer, or one for all where no key is needed. */
-    callerId: string;
+    consumerId: string;
     /** What the consumer may do, and what it has used; `undefined`: no key is needed. */
-    account: KeyAccount | undefined;
-    payImages: ((count: number) => Payment | undefined) | undefined;
+    consumer: ConsumerUsage | undefined;
+    /** The length of the body; where the request does not say, a guess. */
+    bodyBytes: number;
     /** Its body, until that has arrived. */
     arrival: Arrival | undefined;
-    /** Takes the permits of a generation. */
-    acquire: Caller['acquire'];
   }
 }
 
@@ -99,11 +97,10 @@ export function createServer(parts: ServerParts): FastifyInstance {
   acceptJsonOnly(app);
   app.decorate('lifecycle', parts.lifecycle);
   app.decorate('interimMs', parts.interimMs);
-  app.decorateRequest('callerId', '');
-  app.decorateRequest('account', undefined);
-  app.decorateRequest('payImages', undefined);
+  app.decorateRequest('consumerId', '');
+  app.decorateRequest('consumer', undefined);
+  app.decorateRequest('bodyBytes', 0);
   app.decorateRequest('arrival', undefined);
-  app.decorateRequest('acquire', undefined);
   recordRequests(app, parts.recorder);
   closeConnectionsWhileClosing(app, parts.lifecycle);
   app.setErrorHandler(sendError);
@@ -121,7 +118,7 @@ export function createServer(parts: ServerParts): FastifyInstance {
     requireKey(keyed, parts.keyStore);
     refuseNewWorkWhileClosing(keyed, parts.lifecycle);
     refusedRoutes(keyed);
-    const mayRejoin = (callerId: string) => parts.config().gateway.mayRejoin(callerId);
+    const mayRejoin = (consumerId: string) => parts.config().gateway.mayRejoin(consumerId);
     keyed.register(async (generating) => {
       admitRequests(generating, parts.admission, mayRejoin);
       refuseSlowBodies(generating, parts.jsonGraceMs);
@@ -169,7 +166,7 @@ function sendError(error: unknown, request: FastifyRequest, reply: FastifyReply)
   const { record } = request as { record?: RequestRecord };
   if (record) record.error = foreseen;
   reply.header('x-request-id', request.id);
-  if (record?.generation) reply.headers(generationHeaders(record.generation, request.headers));
+  if (record?.generation) reply.headers(generationHeaders(record.generation, request));
   return writeError(reply, asGatewayError(foreseen, request.id), record?.generation);
 }
 

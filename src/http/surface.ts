@@ -30,9 +30,9 @@ export interface Surface {
 /** The handler of a surface's routes. @param config the one in force; an upload ends with the one that it began with */
 export function handleGeneration({ parse, write }: Surface, config: () => RuntimeConfig): RouteHandlerMethod {
   return async (request, reply) => {
-    const { record, arrival, account } = request;
+    const { record, arrival, consumer } = request;
     const current = config();
-    const models = account?.models;
+    const models = consumer?.models;
     const call = await parse(request, current);
     const asked = call.request;
     record.request = asked;

@@ -1,12 +1,13 @@
 import type { FastifyRequest } from 'fastify';
 import { describe, expect, test } from 'vitest';
-import { callerOf, rateLimitHeaders } from '../../src/http/gateway-headers.ts';
+import type { GenerationReport } from '../../src/domain/generation.ts';
+import { callerOf, generationHeaders, rateLimitHeaders } from '../../src/http/gateway-headers.ts';
 
 const caller = (headers: Record<string, string | string[]>, clientRetry = 0) =>
-  callerOf({ headers, callerId: 'somebody', record: { clientRetry } } as unknown as FastifyRequest);
+  callerOf({ headers, consumerId: 'somebody', record: { clientRetry } } as unknown as FastifyRequest);
 
 test('a caller has its id, and asks for nothing by itself', () => {
-  expect(caller({})).toEqual({ id: 'somebody', isRetry: false, timeoutMs: undefined, maxRetries: undefined });
+  expect(caller({})).toEqual({ id: 'somebody', isRetry: false });
   expect(caller({}, 1).isRetry).toBe(true);
 });
 
@@ -55,4 +56,15 @@ test.each([
     'x-ratelimit-remaining-requests': '7',
     'x-ratelimit-reset-requests': text,
   });
+});
+
+test.each([
+  ['that a request has started', 5, '3'],
+  ['that a request has rejoined', 4, undefined],
+])('headers about the quota come with a generation %s', (_, startedAt, remaining) => {
+  const imageQuota = { limit: 5, remaining: 3, resetMs: 1_000 };
+  const report = { model: 'image', attempts: 1, adaptations: [], queueMs: 0, startedAt, imageQuota };
+  const request = { headers: {}, record: { startedAt: 5 } } as unknown as FastifyRequest;
+  const headers = generationHeaders(report as unknown as GenerationReport, request);
+  expect(headers['x-ratelimit-remaining-images']).toBe(remaining);
 });

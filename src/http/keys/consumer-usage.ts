@@ -1,20 +1,12 @@
 import type { Release } from '../../concurrency/release.ts';
 import { Semaphore } from '../../concurrency/semaphore.ts';
 import type { Consumer, KeyLimits } from '../../domain/consumer.ts';
+import type { ConsumerLimits, QuotaReservation, Usage } from '../../domain/consumer-limits.ts';
 import { GatewayError } from '../../domain/gateway-error.ts';
-import type { Limited } from '../gateway-headers.ts';
-import { RateWindow, type Usage } from './rate-window.ts';
+import { RateWindow } from './rate-window.ts';
 
-/** Images that were taken from those that a consumer may have. */
-export type Payment = {
-  /** Rejects with `rate_limited` when there are not so many left. */
-  readonly paid: Promise<void>;
-  /** Nothing was sent for them. */
-  giveBack(): void;
-};
-
-/** What one consumer may do, and what it has used: shared by all of its keys. */
-export class KeyAccount {
+/** What one consumer may do, and what it has used; all of its keys share it. */
+export class ConsumerUsage implements ConsumerLimits {
   readonly name: string;
   #models: ReadonlySet<string> | undefined;
   #limits: KeyLimits;
@@ -33,12 +25,12 @@ export class KeyAccount {
     return this.#models;
   }
 
-  /** How many of its generations run, whether or not anybody waits for them. */
+  /** How many of its generations run, with or without a client. */
   get running(): number {
     return this.#running.taken;
   }
 
-  /** Takes on what the configuration says now. What was used stays used, unless windows have another length. */
+  /** Applies what the configuration says now. What was used stays used, unless windows have another length. */
   adjust({ models, limits }: Consumer): void {
     this.#models = models && new Set(models);
     this.#limits = limits;
@@ -65,43 +57,41 @@ export class KeyAccount {
     return new GatewayError('rate_limited', message, { retryAfterMs: 1_000 });
   }
 
-  /** Counts a request. Rejects with `rate_limited`; `note` learns before that what is used. */
-  async countRequest(note: (usage: Usage) => void): Promise<void> {
+  /** Counts a request. `refusal` is `rate_limited`; `undefined`: requests are not limited. */
+  async countRequest(): Promise<{ readonly usage: Usage; readonly refusal: GatewayError | undefined } | undefined> {
     const window = this.#requests;
-    if (window === undefined) return;
+    if (window === undefined) return undefined;
     const { isGranted, usage } = await window.take(1);
-    note(usage);
-    if (!isGranted) throw rateLimited('request', window, usage);
+    return { usage, refusal: isGranted ? undefined : rateLimited('request', window, usage) };
   }
 
-  /** What is used, where it is limited. */
-  async usage(of: Limited): Promise<Usage | undefined> {
+  /** What is used; `undefined`: it is not limited. */
+  async usage(of: 'requests' | 'images'): Promise<Usage | undefined> {
     return (of === 'requests' ? this.#requests : this.#images)?.usage();
   }
 
-  /**
-   * Pays for images, where they are limited. Throws `invalid_value` for more than it may ever have. `note` learns what is
-   * used, whenever that changes.
-   */
-  payImages(count: number, note: (usage: Usage) => void): Payment | undefined {
+  reserveImages(count: number): QuotaReservation | undefined {
     const window = this.#images;
     if (window === undefined) return undefined;
     if (count > window.points) throw tooMany(window);
-    const taking = window.take(count);
     let left: Usage | undefined;
-    const paid = taking.then(({ isGranted, usage }) => {
-      note(usage);
-      if (!isGranted) throw rateLimited('image', window, usage);
+    let reserved = 0;
+    const taking = window.take(count);
+    const granted = taking.then(({ isGranted, usage }) => {
       left = usage;
+      if (!isGranted) throw rateLimited('image', window, usage);
+      reserved = count;
     });
-    // Whoever pays may be gone before it knows.
-    paid.catch(() => {});
+    // The generation may have ended before this is known.
+    granted.catch(() => {});
     return {
-      paid,
-      giveBack() {
-        // An error's answer does not wait for the limiter.
-        if (left) note({ ...left, remaining: Math.min(left.limit, left.remaining + count) });
-        void taking.then(({ giveBack }) => giveBack());
+      granted,
+      usage: () => left,
+      refund() {
+        // An error response does not wait for the limiter.
+        if (left) left = { ...left, remaining: Math.min(left.limit, left.remaining + reserved) };
+        reserved = 0;
+        void taking.then(({ refund }) => refund());
       },
     };
   }
@@ -122,7 +112,7 @@ function rateLimited(unit: string, window: RateWindow, { limit, remaining, reset
   return new GatewayError('rate_limited', message, { retryAfterMs: resetMs });
 }
 
-/** To wait would not help. */
+/** Waiting would not help. */
 function tooMany(window: RateWindow): GatewayError {
   const message = `'n' cannot be more than ${window.points}: this key may have no more images in ${window.windowMs / 1000} s.`;
   return new GatewayError('invalid_value', message, { param: 'n' });

@@ -12,13 +12,13 @@ export function modelsRoutes(app: FastifyInstance, catalog: () => ModelCatalog):
   const model = (id: string) => ({ id, object: 'model', created, owned_by: 'azure-image-gateway' });
 
   for (const url of modelsRoots.map((root) => `${root}/models`)) {
-    app.get(url, async ({ account }) => ({ object: 'list', data: catalog().namesOf(account?.models).map(model) }));
+    app.get(url, async ({ consumer }) => ({ object: 'list', data: catalog().namesOf(consumer?.models).map(model) }));
     refuseOtherMethods(app, url, ['GET', 'HEAD']);
 
     // A wildcard, because ids may hold slashes, encoded by the SDKs or not.
     app.get<{ Params: { '*': string } }>(`${url}/*`, async (request) => {
       const id = request.params['*'];
-      catalog().find(id, request.account?.models);
+      catalog().find(id, request.consumer?.models);
       return model(id);
     });
     refuseOtherMethods(app, `${url}/*`, ['GET', 'HEAD']);

@@ -18,8 +18,8 @@ export function parseEdit(openSpool: OpenSpool) {
   ): Promise<ImageCall> => {
     // A model in the path is known before the upload, which may be all in vain.
     const name = modelInPath(request);
-    if (name !== undefined) targetsFor('edit', gateway.catalog.find(name, request.account?.models));
-    const spool = openSpool(request.callerId);
+    if (name !== undefined) targetsFor('edit', gateway.catalog.find(name, request.consumer?.models));
+    const spool = openSpool(request.consumerId);
     try {
       return await readUpload(request.raw, { limits, arrival: request.arrival }, () =>
         readEdit(request, { spool, download, linkBytes: limits.uploadBytes }),

@@ -6,10 +6,10 @@ import { sendBody } from '../../send-body.ts';
 
 /** Writes a generation's images as OpenAI's ImagesResponse. Rejects with the generation's error. */
 export async function writeJson(reader: GenerationReader, reply: FastifyReply): Promise<void> {
-  const { record, headers } = reply.request;
+  const { record } = reply.request;
   keepAliveWhileSilent(reply);
   const events = await reader.events;
-  reply.headers({ ...generationHeaders(reader.report, headers), 'content-type': 'application/json' });
+  reply.headers({ ...generationHeaders(reader.report, reply.request), 'content-type': 'application/json' });
   const how = await sendBody(reply, imagesJson(events, record), { record, signal: reader.signal });
   reader.settle(how, record.error);
 }

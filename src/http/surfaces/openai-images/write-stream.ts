@@ -35,9 +35,9 @@ export async function writeStream(
   asked: ImageRequest,
   { headersMs, heartbeatMs }: StreamTimes = defaultTimes,
 ): Promise<void> {
-  const { record, headers } = reply.request;
+  const { record } = reply.request;
   const isKnown = await settledWithin(reader.events, headersMs);
-  reply.headers({ ...generationHeaders(reader.report, headers), ...streamHeaders });
+  reply.headers({ ...generationHeaders(reader.report, reply.request), ...streamHeaders });
   const stream = new ImagesEventStream(whenKnown(reader.events), {
     operation: operationOf(asked),
     asked: reader.report.asked,
