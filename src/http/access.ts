@@ -59,7 +59,7 @@ export function admitRequests(
         const usage = await consumer.usage(what);
         if (usage !== undefined) reply.headers(rateLimitHeaders(what, usage));
       }
-      // A retry of a request that still runs needs no permit of its own, and only its body tells that it is one.
+      // A retry of a request that still runs needs no permit of its own, and only its body shows that it is one.
       if (consumer.isBusy && !mayRejoin(consumerId)) throw consumer.tooManyAtOnce();
       const counted = await consumer.countRequest();
       if (counted) reply.headers(rateLimitHeaders('requests', counted.usage));

@@ -4,7 +4,7 @@ import cors from '@fastify/cors';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { GatewayError } from '../domain/gateway-error.ts';
 import { healthUrls } from './lifecycle.ts';
-import { answerHeaders, costHeaderInDollars } from './openapi/headers.ts';
+import { costHeaderInDollars, responseHeaders } from './openapi/headers.ts';
 import { filesRouteUrl } from './surfaces/files/files-route.ts';
 
 /** Connections on which a request was refused for its host: what follows there is not taken for a request. */
@@ -76,7 +76,7 @@ export function allowOrigins(app: FastifyInstance, origins: readonly string[], c
     // Otherwise an OPTIONS that is no preflight would get an error that is not of OpenAI's shape.
     strictPreflight: false,
   };
-  const names = Object.keys(answerHeaders);
+  const names = Object.keys(responseHeaders);
   const exposed = () => names.map((name) => (name === costHeaderInDollars ? costHeader() : name));
   app.register(cors, { delegator: (_request, done) => done(null, { ...settings, exposedHeaders: exposed() }) });
 }

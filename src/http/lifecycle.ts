@@ -2,6 +2,8 @@ import { setTimeout as wait } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
 import type { Gateway } from '../generations/gateway.ts';
 import { shuttingDown } from '../generations/interruption.ts';
+import { type DescribedPath, describePath, withoutKey } from './openapi/describe.ts';
+import { openResponses, readinessResponses } from './openapi/responses.ts';
 import { refuseOtherMethods } from './unserved-routes.ts';
 
 /** `/readyz` is 200 in `ready` only. In `closing` no new work is taken. */
@@ -23,6 +25,28 @@ export function healthRoutes(app: FastifyInstance, lifecycle: Lifecycle): void {
   });
   for (const url of healthUrls) refuseOtherMethods(app, url, ['GET', 'HEAD']);
 }
+
+const alive = {
+  ...withoutKey,
+  tags: ['operation'],
+  summary: 'Reports that the process is alive',
+  responses: openResponses('Alive'),
+};
+
+/** What the document says about these routes. */
+export const healthPaths: readonly DescribedPath[] = [
+  describePath('/', { get: alive }),
+  describePath('/healthz', { get: { operationId: 'getHealth', ...alive } }),
+  describePath('/readyz', {
+    get: {
+      ...withoutKey,
+      operationId: 'getReadiness',
+      tags: ['operation'],
+      summary: 'Reports whether to send requests here',
+      responses: readinessResponses(),
+    },
+  }),
+];
 
 /** New work still arrives on connections that were kept alive. It can go elsewhere: nothing was paid for yet. */
 export function refuseNewWorkWhileClosing(app: FastifyInstance, lifecycle: Lifecycle): void {

@@ -3,6 +3,8 @@ import { createServer, type Server } from 'node:http';
 import type { FastifyInstance } from 'fastify';
 import { GatewayError } from '../domain/gateway-error.ts';
 import { isLoopbackHost } from './hosts-and-origins.ts';
+import { type DescribedPath, describePath } from './openapi/describe.ts';
+import { keyedResponses } from './openapi/responses.ts';
 import { refuseOtherMethods } from './unserved-routes.ts';
 
 /** Prometheus' text format. */
@@ -19,6 +21,18 @@ export function metricsRoute(app: FastifyInstance, metrics: () => Promise<string
   });
   refuseOtherMethods(app, '/metrics', ['GET', 'HEAD']);
 }
+
+/** What the document says about this route. */
+export const metricsPaths: readonly DescribedPath[] = [
+  describePath('/metrics', {
+    get: {
+      operationId: 'getMetrics',
+      tags: ['operation'],
+      summary: 'Retrieves the metrics, with a key that may use every model',
+      responses: keyedResponses('Metrics'),
+    },
+  }),
+];
 
 const refusal = 'The metrics name every model, and this key has a list of models.';
 

@@ -84,7 +84,7 @@ function withDeploymentAsSegment(path: string): string {
   return isWholeUrl(name) ? path : `${root}${asSegment(name)}${path.slice(end)}`;
 }
 
-/** Where a URL of the API was given as base URL, nothing tells which of the two is meant. */
+/** Where a whole URL of the API was given as base URL, nobody knows which of the two is meant. */
 function isWholeUrl(name: string): boolean {
   return /\/(?:images\/(?:generations|edits|variations)|deployments)(?:\/|$)/.test(name);
 }

@@ -14,7 +14,7 @@ import type { ConsumerUsage } from './keys/consumer-usage.ts';
 import type { KeyStore } from './keys/key-store.ts';
 import { closeConnectionsWhileClosing, healthRoutes, type Lifecycle, refuseNewWorkWhileClosing } from './lifecycle.ts';
 import { metricsRoute } from './metrics-endpoints.ts';
-import { openApiRoute } from './openapi/openapi-route.ts';
+import { openApiRoute } from './openapi/document.ts';
 import { recordRequests, requestId } from './record-requests.ts';
 import { checkCharset, jsonBodyParser, refuseSlowBodies } from './request-body.ts';
 import { routedUrl } from './request-path.ts';

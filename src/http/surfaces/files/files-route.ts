@@ -2,12 +2,27 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { imageExtension } from '../../../codec/image-header.ts';
 import { GatewayError } from '../../../domain/gateway-error.ts';
 import type { ByteRange, ImageStore, OpenImage, StoredImage } from '../../../domain/image-store.ts';
+import { type DescribedPath, describePath, withoutKey } from '../../openapi/describe.ts';
+import { fileResponses } from '../../openapi/responses.ts';
 import { sendBody } from '../../send-body.ts';
 import { refuseOtherMethods } from '../../unserved-routes.ts';
 
 const filesPath = '/v1/images/files';
 
 export const filesRouteUrl = `${filesPath}/:id`;
+
+/** What the document says about this route. */
+export const filesPaths: readonly DescribedPath[] = [
+  describePath(filesRouteUrl, {
+    get: {
+      ...withoutKey,
+      operationId: 'retrieveHostedImage',
+      tags: ['images'],
+      summary: 'Retrieves a hosted image, for 24 hours. The id is the permission; the extension may be left out',
+      responses: fileResponses(),
+    },
+  }),
+];
 
 /** The path of a hosted image. It ends as the name of its file would: some programs tell the type of a link by that. */
 export function filePath({ id, mediaType }: StoredImage): string {

@@ -1,5 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import type { ModelCatalog } from '../../../targets/model-catalog.ts';
+import { type DescribedPath, describePath, operationId } from '../../openapi/describe.ts';
+import { keyedResponses } from '../../openapi/responses.ts';
 import { modelsRoots } from '../../request-path.ts';
 import { refuseOtherMethods } from '../../unserved-routes.ts';
 
@@ -24,3 +26,23 @@ export function modelsRoutes(app: FastifyInstance, catalog: () => ModelCatalog):
     refuseOtherMethods(app, `${url}/*`, ['GET', 'HEAD']);
   }
 }
+
+/** What the document says about these routes. */
+export const modelsPaths: readonly DescribedPath[] = modelsRoots.flatMap((root) => [
+  describePath(`${root}/models`, {
+    get: {
+      ...operationId(root, 'listModels'),
+      tags: ['models'],
+      summary: 'Lists models and aliases',
+      responses: keyedResponses('Models'),
+    },
+  }),
+  describePath(`${root}/models/*`, {
+    get: {
+      ...operationId(root, 'retrieveModel'),
+      tags: ['models'],
+      summary: 'Retrieves a model or alias',
+      responses: keyedResponses('Model', [404]),
+    },
+  }),
+]);

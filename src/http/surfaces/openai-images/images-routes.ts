@@ -1,5 +1,8 @@
 import type { FastifyInstance, RouteHandlerMethod } from 'fastify';
 import type { OpenSpool } from '../../../domain/input-spool.ts';
+import { type DescribedPath, describePath, operationId } from '../../openapi/describe.ts';
+import { parameterLinks } from '../../openapi/headers.ts';
+import { imageResponses, refusalResponses } from '../../openapi/responses.ts';
 import { imagesRoots } from '../../request-path.ts';
 import { handleGeneration, type RuntimeConfig, type Surface } from '../../surface.ts';
 import { refuseOtherMethods, refuseRoute } from '../../unserved-routes.ts';
@@ -30,6 +33,9 @@ function imagesRoute(app: FastifyInstance, operation: string, handler: RouteHand
   }
 }
 
+/** Two colons, because one would begin a parameter. */
+const submitPath = '/openai/images/generations::submit';
+
 /** What OpenAI or Azure had, and this gateway has not. Said before the body is looked at, whatever its type. */
 export function refusedRoutes(app: FastifyInstance): void {
   for (const root of imagesRoots) {
@@ -39,10 +45,54 @@ export function refusedRoutes(app: FastifyInstance): void {
     ]);
   }
   for (const prefix of ['', '/m/:model']) {
-    // Two colons, because one would begin a parameter.
-    refuseRoute(app, `${prefix}/openai/images/generations::submit`, [
+    refuseRoute(app, `${prefix}${submitPath}`, [
       'unsupported_endpoint',
       "The asynchronous submit and poll flow is not offered here. Use 'images/generations', which waits for the image.",
     ]);
   }
 }
+
+/** What the document says about these routes. */
+export const imagesPaths: readonly DescribedPath[] = [
+  ...imagesRoots.flatMap((root) => [
+    describePath(`${root}/images/generations`, {
+      post: {
+        ...operationId(root, 'createImage'),
+        tags: ['images'],
+        summary: 'Generates images from a prompt',
+        parameters: parameterLinks,
+        requestBody: { $ref: '#/components/requestBodies/Generation' },
+        responses: imageResponses('Generated'),
+      },
+    }),
+    describePath(`${root}/images/edits`, {
+      post: {
+        ...operationId(root, 'createImageEdit'),
+        tags: ['images'],
+        summary: 'Edits images by a prompt',
+        parameters: parameterLinks,
+        requestBody: { $ref: '#/components/requestBodies/Edit' },
+        responses: imageResponses('Edited'),
+      },
+    }),
+    describePath(`${root}/images/variations`, {
+      post: {
+        ...operationId(root, 'createImageVariation'),
+        tags: ['images'],
+        deprecated: true,
+        summary: 'Not supported: no Azure model makes variations',
+        responses: refusalResponses(400),
+      },
+    }),
+  ]),
+  ...['', '/m/:model'].map((prefix) =>
+    describePath(`${prefix}${submitPath}`, {
+      post: {
+        tags: ['images'],
+        deprecated: true,
+        summary: 'Not supported: the asynchronous flow',
+        responses: refusalResponses(404),
+      },
+    }),
+  ),
+];
