@@ -10,7 +10,7 @@ const decisive = [
   'src/generations/backoff.ts',
   'src/targets/retry-budget.ts',
   'src/generations/ask-targets.ts',
-  'src/http/authenticate.ts',
+  'src/http/access.ts',
   'src/upstream/guarded-connector.ts',
 ];
 

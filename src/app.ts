@@ -20,9 +20,9 @@ import type { Hosting } from './generations/delivery.ts';
 import { createGateway, type Gateway } from './generations/gateway.ts';
 import { InFlight } from './generations/in-flight.ts';
 import { KeyStore } from './http/keys/key-store.ts';
-import { createLifecycle, type Lifecycle } from './http/lifecycle.ts';
+import type { Lifecycle } from './http/lifecycle.ts';
 import { allowUploads, createServer, type ServerParts } from './http/server.ts';
-import type { Serving } from './http/serving.ts';
+import type { RuntimeConfig } from './http/surface.ts';
 import { filePath } from './http/surfaces/files/files-route.ts';
 import { modelFamily } from './parameters/model-families.ts';
 import { azureAsync } from './providers/azure-async/azure-async.ts';
@@ -70,7 +70,7 @@ export type AppParts = {
   readonly store?: ImageStore | undefined;
   /** The address under which callers reach the gateway; on loopback it is known without. */
   readonly publicBaseUrl?: string | undefined;
-  readonly openSpool: OpenInputStore;
+  readonly openInputs: OpenInputStore;
   /** How long the body of an edit may take to arrive, beside a second for each megabyte. */
   readonly uploadGraceMs?: number;
   readonly corsOrigins?: readonly string[];
@@ -91,9 +91,9 @@ const defaultServerTimes: ServerTimes = { interimMs: 60_000, jsonGraceMs: 10_000
 
 /** Puts the rooms together; nothing listens yet, and nothing is asked of any upstream. */
 export function buildApp(parts: AppParts): App {
-  const { consumers, logger, store, publicBaseUrl, openSpool } = parts;
+  const { consumers, logger, store, publicBaseUrl, openInputs } = parts;
   const telemetry = createTelemetry(logger);
-  const lifecycle = createLifecycle();
+  const lifecycle: Lifecycle = { phase: 'starting' };
   const keyStore = new KeyStore(consumers);
   // Connections live as long as the process: they keep the way out of the network that they began with.
   const { egressProxy } = parts.models;
@@ -120,7 +120,7 @@ export function buildApp(parts: AppParts): App {
     const upstream = {
       client,
       downloads,
-      openSpool,
+      openInputs,
       credential: credentialsWith(entra),
       price: (target: TargetConfig) => priceOf(target, models),
       healthOf: new Map(identified.map(({ target }, index) => [target, healths[index] as TargetHealth])),
@@ -130,7 +130,7 @@ export function buildApp(parts: AppParts): App {
       aliases: models.aliases,
       defaultModel: models.defaultModel,
     });
-    const serving: Serving = {
+    const runtime: RuntimeConfig = {
       gateway: createGateway({ catalog, admission, recorder: telemetry, hosting, times, inFlight }),
       uploadLimits: { uploadBytes: models.uploadBytes, graceMs: parts.uploadGraceMs ?? defaultGraceMs },
       inputDownload: models.imageUrls === 'download' ? downloads.fromAnywhere : undefined,
@@ -141,21 +141,21 @@ export function buildApp(parts: AppParts): App {
       admission.resize(models.limits);
       inFlight.store.lingerMs = times.lingerMs;
     };
-    return { next: { models, serving }, adopt };
+    return { next: { models, runtime }, adopt };
   }
 
   const start = configure(parts.models, parts.entra);
   let inForce = start.next;
   start.adopt();
-  telemetry.watch(() => inForce.serving.gateway.state);
+  telemetry.watch(() => inForce.runtime.gateway.state);
   const server = createServer({
-    serving: () => inForce.serving,
+    config: () => inForce.runtime,
     admission,
     keyStore,
     lifecycle,
     store,
     recorder: telemetry,
-    openSpool,
+    openInputs,
     corsOrigins: parts.corsOrigins ?? [],
     trustedProxies: parts.trustedProxies ?? [],
     ...{ ...defaultServerTimes, ...parts.times },
@@ -169,7 +169,7 @@ export function buildApp(parts: AppParts): App {
   return {
     server,
     get gateway() {
-      return inForce.serving.gateway;
+      return inForce.runtime.gateway;
     },
     get models() {
       return inForce.models;
@@ -183,7 +183,7 @@ export function buildApp(parts: AppParts): App {
       return () => {
         inForce = next;
         adopt();
-        allowUploads(server, next.serving);
+        allowUploads(server, next.runtime);
       };
     },
   };
@@ -206,7 +206,7 @@ function loopbackUrl({ server }: FastifyInstance): string | undefined {
 type Upstream = {
   readonly client: UpstreamClient;
   readonly downloads: ImageDownloads;
-  readonly openSpool: OpenInputStore;
+  readonly openInputs: OpenInputStore;
   credential(source: CredentialSource): Credential;
   price(target: TargetConfig): Price | undefined;
   readonly healthOf: ReadonlyMap<TargetConfig, TargetHealth>;
@@ -241,15 +241,15 @@ function createTarget(target: TargetConfig, upstream: Upstream): Target {
   };
 }
 
-function createProvider(target: TargetConfig, { client, openSpool, ...upstream }: Upstream): ImageProvider {
+function createProvider(target: TargetConfig, { client, openInputs, ...upstream }: Upstream): ImageProvider {
   const credential = upstream.credential(target.credential);
   switch (target.provider) {
     case 'azure-async':
       return azureAsync({ baseURL: target.baseURL, apiVersion: target.apiVersion, credential, client });
     case 'azure-deployment':
-      return azureImages({ id: target.provider, address: deploymentAddress(target), credential, client, openSpool });
+      return azureImages({ id: target.provider, address: deploymentAddress(target), credential, client, openInputs });
     case 'azure-v1':
-      return azureImages({ id: target.provider, address: v1Address(target), credential, client, openSpool });
+      return azureImages({ id: target.provider, address: v1Address(target), credential, client, openInputs });
     case 'foundry-agent':
       return foundryAgent({ ...target, imageModel: target.model, credential, client });
   }

@@ -16,8 +16,8 @@ import { type ModelsConfig, needsTokens } from '../config/models-config.ts';
 import { checkTlsVerification } from '../config/tls-verification.ts';
 import { isSameProxy } from '../domain/egress-proxy.ts';
 import type { ImageStore } from '../domain/image-store.ts';
-import { drain } from '../http/drain.ts';
-import { startMetricsServer } from '../http/metrics-server.ts';
+import { drain } from '../http/lifecycle.ts';
+import { startMetricsServer } from '../http/metrics-endpoints.ts';
 import { claimDirectory, prepareDirectory } from '../storage/data-directory.ts';
 import { createDiskImageStore } from '../storage/disk-image-store.ts';
 import { createTemporaryInputStores, prepareInputDirectory } from '../storage/temporary-input-store.ts';
@@ -119,10 +119,10 @@ export async function buildGateway(
   { store, log = nowhere }: Outside = {},
 ): Promise<Built> {
   const { logLevel, logPretty, publicBaseUrl, corsOrigins, trustedProxies } = environment;
-  const openSpool = createTemporaryInputStores(uploadsDirectory(environment));
+  const openInputs = createTemporaryInputStores(uploadsDirectory(environment));
   const logger = await createLogger({ level: logLevel, isPretty: logPretty, destination: log });
   const entra = await entraFor(models);
-  const parts = { models, consumers: keys.consumers, logger, store, publicBaseUrl, openSpool, corsOrigins, entra };
+  const parts = { models, consumers: keys.consumers, logger, store, publicBaseUrl, openInputs, corsOrigins, entra };
   return { app: buildApp({ ...parts, trustedProxies }), logger };
 }
 

@@ -7,7 +7,7 @@
  */
 export type Outcome = 'not-processed' | 'failed' | 'refused' | 'unknown';
 
-/** Every failure that the gateway can name. What a caller is told for each one stands in `api/write-error.ts`. */
+/** Every failure that the gateway can name. What a caller is told for each one stands in `http/error-response.ts`. */
 export type ErrorKind =
   // the caller's request, found by the gateway itself
   | 'missing_required_parameter'

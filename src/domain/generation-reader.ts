@@ -1,4 +1,5 @@
 import type { Bill } from './bill.ts';
+import type { Usage } from './consumer-limits.ts';
 import type { Cost } from './cost.ts';
 import type { ImageEvent, ImageFacts } from './image-event.ts';
 import type { JobEnd, JobId } from './job-store.ts';
@@ -41,6 +42,8 @@ export type GenerationReport = {
   /** The cost that is certain before the answer is sent: of images that have a price each, or that have all come. */
   readonly costAhead: { readonly cost: Cost; readonly currency: string } | undefined;
   readonly upstreamRequestId: string | undefined;
+  /** What its start has left of the consumer's quota of images, where there is one. */
+  readonly imageQuota?: Usage | undefined;
 };
 
 /** How the answer reached its caller: completely, broken off by a failure, or not because the caller left. */

@@ -1,3 +1,4 @@
+import type { ConsumerLimits } from '../domain/consumer-limits.ts';
 import type { GatewayState, TargetState } from '../domain/gateway-state.ts';
 import type { GenerationReader } from '../domain/generation-reader.ts';
 import type { ImageRequest } from '../domain/image-request.ts';
@@ -13,7 +14,7 @@ import { fingerprint } from './fingerprint.ts';
 import { Generation } from './generation.ts';
 import { InFlight } from './in-flight.ts';
 import { shuttingDown } from './interruption.ts';
-import type { Permits } from './permits.ts';
+import { acquirePermits } from './permits.ts';
 
 /** Who asks, and what they want of the gateway itself. */
 export type Caller = {
@@ -31,8 +32,10 @@ export type Caller = {
   readonly maxRetries?: number | undefined;
   /** The models that it may use; `undefined`: all. */
   readonly models?: ReadonlySet<string> | undefined;
-  /** Takes what a new generation of so many images needs; `undefined`: nothing. Throws a GatewayError, and holds nothing then. */
-  readonly acquire?: ((images: number) => Permits) | undefined;
+  /** The length of its request's body. */
+  readonly bodyBytes: number;
+  /** The limits of its consumer, if it has some. */
+  readonly usage?: ConsumerLimits | undefined;
 };
 
 /** The use case: logical models in front, targets behind. There is one for each configuration; what runs is common to all. */
@@ -76,7 +79,13 @@ export function createGateway(parts: Parts): Gateway {
   /** Throws a GatewayError when its permits are not to be had; nothing is held then. */
   function begin(id: JobId, { model, planned, place }: Planned, request: ImageRequest, caller: Caller): Generation {
     if (inFlight.isClosed) throw shuttingDown();
-    const permits = caller.acquire?.(request.count);
+    const permits = acquirePermits({
+      admission,
+      consumerUsage: caller.usage,
+      consumer: caller.id,
+      bodyBytes: caller.bodyBytes,
+      images: request.count,
+    });
     return new Generation({
       id,
       request,

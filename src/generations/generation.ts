@@ -21,7 +21,7 @@ export type GenerationParts = Omit<FailoverParts, 'context' | 'deadline' | 'budg
   readonly id: JobId;
   readonly context: Omit<CallContext, 'signal' | 'retryUntil' | 'journal'>;
   readonly timeoutMs: number;
-  readonly permits: Permits | undefined;
+  readonly permits: Permits;
   readonly admission: Admission;
   readonly inFlight: InFlight;
 };
@@ -83,7 +83,7 @@ export class Generation {
 
   /** What has happened so far. */
   get report(): GenerationReport {
-    const { model, request, maxRetries, timeoutMs } = this.#parts;
+    const { model, request, maxRetries, timeoutMs, permits } = this.#parts;
     const { calls, adaptations, asked } = this.#failover;
     const target = calls.at(-1)?.target;
     const hasImages = this.#state.name === 'ready' || this.#state.name === 'delivering';
@@ -107,6 +107,7 @@ export class Generation {
       bill: sumOfBills(calls.map(({ bill }) => bill)),
       // The calls of a stream may not even have been made.
       costAhead: hasImages && !request.stream ? this.#certainCost() : undefined,
+      imageQuota: permits.imageQuota?.(),
       upstreamRequestId: calls.map(({ attempt }) => attempt.upstreamRequestId).findLast((id) => id !== undefined),
     };
   }
@@ -173,7 +174,7 @@ export class Generation {
     const { signal } = this.#interrupt;
     const { permits, admission, request } = this.#parts;
     try {
-      await permits?.granted;
+      await permits.granted;
       this.#releasePermit = await admission.turn(signal);
       this.#permitMs = performance.now() - this.#begin;
       signal.throwIfAborted();
@@ -231,7 +232,7 @@ export class Generation {
     this.#interrupt.abort(hasEnded);
     this.#failover.release();
     this.#releasePermit?.();
-    permits?.release(calls.some(({ attempt }) => attempt.sent));
+    permits.release(calls.some(({ attempt }) => attempt.sent));
     void request.edit?.inputs.release();
     // A retry of the client that has left learns how it ended.
     if (this.#linger === undefined) this.#forget();

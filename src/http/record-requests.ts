@@ -1,11 +1,10 @@
-import type { ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { isIP, type Socket } from 'node:net';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { RequestEnd, RequestRecord, RequestRecorder } from '../domain/request-record.ts';
 import { readTraceparent } from '../domain/trace.ts';
-import { callerAddress } from './caller-address.ts';
-import { noteRequest } from './refuse-connection.ts';
-import { isEnding, refuseHost } from './refuse-host.ts';
+import { endingConnections, refuseHost } from './hosts-and-origins.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -13,18 +12,28 @@ declare module 'fastify' {
   }
 }
 
-/** Gives every request its id and its record, which is handed over when the connection of its answer has ended. */
+/** The request that is being responded to on a connection. */
+export const currentRequests = new WeakMap<Socket, IncomingMessage>();
+
+/** How many bytes of a connection earlier requests on it have been reported to have brought. */
+const reportedBytes = new WeakMap<Socket, number>();
+
+/** Gives every request its id and its record, which is handed over when its response has ended. */
 export function recordRequests(app: FastifyInstance, recorder: RequestRecorder): void {
   app.decorateRequest('record', null as unknown as RequestRecord);
   app.addHook('onRequest', async (request, reply) => {
-    if (isEnding(request.raw)) return void reply.hijack();
+    const { socket } = request.raw;
+    if (endingConnections.has(socket)) return void reply.hijack();
     reply.header('x-request-id', request.id);
     const record = newRecord(request);
     request.record = record;
-    noteRequest(request.raw, reply.raw);
+    currentRequests.set(socket, request.raw);
     recorder.requestStarted();
     reply.raw.once('close', () => {
-      record.bytesIn = newBytesOf(request.raw.socket);
+      // A pipelined request may have taken its place.
+      if (currentRequests.get(socket) === request.raw) currentRequests.delete(socket);
+      record.bytesIn = socket.bytesRead - (reportedBytes.get(socket) ?? 0);
+      reportedBytes.set(socket, socket.bytesRead);
       recorder.requestEnded(record, requestEnd(reply.raw, record));
     });
     // Here and now: pipelined requests come in before the next hook runs.
@@ -33,7 +42,7 @@ export function recordRequests(app: FastifyInstance, recorder: RequestRecorder):
   });
 }
 
-/** `record.error` is set before we tear a connection; without it, the other side has closed it. 499 is nginx's word. */
+/** `record.error` is set before we truncate a response; without it, the client has disconnected, which nginx logs as 499. */
 function requestEnd(response: ServerResponse, record: RequestRecord): RequestEnd {
   if (response.writableFinished) return { how: 'completed', status: response.statusCode };
   return record.error === undefined
@@ -48,7 +57,7 @@ function newRecord(request: FastifyRequest): RequestRecord {
     method: request.method,
     route: request.routeOptions.url ?? 'unknown',
     startedAt: performance.now(),
-    client: callerAddress(request),
+    client: clientAddress(request),
     clientRetry: typeof retries === 'string' && /^\d{1,3}$/.test(retries) ? Number(retries) : 0,
     trace: readTraceparent(request.headers.traceparent),
     images: 0,
@@ -57,11 +66,18 @@ function newRecord(request: FastifyRequest): RequestRecord {
   };
 }
 
-/** What earlier requests on a connection have been told to have brought. */
-const counted = new WeakMap<Socket, number>();
+/** The client's `x-request-id` where it is harmless in headers and logs, else a new one. */
+export function requestId(request: Pick<IncomingMessage, 'headers'>): string {
+  const given = request.headers['x-request-id'];
+  return typeof given === 'string' && /^[A-Za-z0-9._-]{1,64}$/.test(given) ? given : randomUUID();
+}
 
-function newBytesOf(socket: Socket): number {
-  const before = counted.get(socket) ?? 0;
-  counted.set(socket, socket.bytesRead);
-  return socket.bytesRead - before;
+/**
+ * The client's address, for the log only: that of the connection, or what trusted proxies report. These may add a port, and
+ * pass on whatever their client wrote: what is no address is left out.
+ */
+export function clientAddress({ ip }: Pick<FastifyRequest, 'ip'>): string | undefined {
+  const bare = (ip ?? '').replace(/^\[(.*)\](?::\d{1,5})?$/, '$1').replace(/^(\d[\d.]*):\d{1,5}$/, '$1');
+  const address = bare.replace(/^::ffff:(?=\d+\.)/i, '');
+  return isIP(address) === 0 ? undefined : address;
 }

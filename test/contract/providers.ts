@@ -22,7 +22,7 @@ export const credential = keyCredential(new Secret(upstreamKey));
 /** These tests are about one call; what follows a failure has tests of its own. */
 const once = { maxRetries: 0 };
 
-const openSpool = createTemporaryInputStores(tmpdir());
+const openInputs = createTemporaryInputStores(tmpdir());
 
 /** One way to address Azure, with what is needed to run the provider alone and behind the whole gateway. */
 export type ProviderUnderTest = {
@@ -46,7 +46,7 @@ export const azureDeployment: ProviderUnderTest = {
       }),
       credential,
       client,
-      openSpool,
+      openInputs,
     }),
   target: {
     ...once,
@@ -67,7 +67,7 @@ export const azureV1: ProviderUnderTest = {
       address: v1Address({ baseURL: `${azureOrigin}/openai/v1`, deployment }),
       credential,
       client,
-      openSpool,
+      openInputs,
     }),
   target: {
     ...once,
@@ -88,7 +88,7 @@ export const azureV1WithVersion: ProviderUnderTest = {
       address: v1Address({ baseURL: `${azureOrigin}/openai/v1`, deployment, apiVersion: 'preview' }),
       credential,
       client,
-      openSpool,
+      openInputs,
     }),
   target: { ...azureV1.target, apiVersion: 'preview' },
 };

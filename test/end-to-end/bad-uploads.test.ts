@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import sharp from 'sharp';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
-import { drain } from '../../src/http/drain.ts';
+import { drain } from '../../src/http/lifecycle.ts';
 import { serveRaw } from '../helpers/loopback-server.ts';
 import { fields, formHeaders, writeForm } from '../simulator/write-form.ts';
 import {

@@ -61,7 +61,7 @@ function expectLimited(answer: Called): void {
   expect(Number(answer.headers.get('retry-after-ms'))).toBeGreaterThan(0);
 }
 
-const accountOf = ({ app }: StartedGateway, key: string) => app.keyStore.find(key)?.account;
+const accountOf = ({ app }: StartedGateway, key: string) => app.keyStore.find(key)?.consumer;
 const seconds = expect.stringMatching(/^(\d+ms|\d+s|1m0s)$/);
 
 describe('keys', () => {

@@ -1,9 +1,9 @@
 import { request as httpRequest } from 'node:http';
 import type { RouteOptions } from 'fastify';
 import { describe, expect, test, vi } from 'vitest';
+import { callerViews } from '../../src/http/error-response.ts';
+import { documentedPath } from '../../src/http/openapi/describe.ts';
 import { openApiDocument } from '../../src/http/openapi/document.ts';
-import { documentedPath } from '../../src/http/openapi/paths.ts';
-import { callerViews } from '../../src/http/write-error.ts';
 import { gatewayKey, startGateway } from '../helpers/start-gateway.ts';
 import { documentedResponse, operation, problems, problemsOf } from '../http/openapi/schema-checker.ts';
 import { fields, formHeaders, writeForm } from '../simulator/write-form.ts';

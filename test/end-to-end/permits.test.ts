@@ -31,11 +31,11 @@ async function start({ keyLimits = {}, limits = {}, lingerMs = 60_000 }: Setup =
 
 type Rig = Awaited<ReturnType<typeof start>>;
 
-const accountOf = ({ app }: StartedGateway) => app.keyStore.find('shop')?.account;
+const accountOf = ({ app }: StartedGateway) => app.keyStore.find('shop')?.consumer;
 
 /** Permits at once of the key, and bytes of the process, that are held. */
 const holdings = ({ app }: StartedGateway) => [
-  app.keyStore.find('shop')?.account.running,
+  app.keyStore.find('shop')?.consumer.running,
   app.gateway.admission.heldBytes > 0,
 ];
 
@@ -51,7 +51,7 @@ async function askAndLeave({ upstream, gateway }: Rig, prompt: string): Promise<
 
 async function expectAtRest({ app }: StartedGateway): Promise<void> {
   await expect.poll(() => app.gateway.inFlight, patience).toBe(0);
-  expect([app.keyStore.find('shop')?.account.running, app.gateway.admission.heldBytes]).toEqual([0, 0]);
+  expect([app.keyStore.find('shop')?.consumer.running, app.gateway.admission.heldBytes]).toEqual([0, 0]);
 }
 
 describe('a caller that may have one request at once', () => {

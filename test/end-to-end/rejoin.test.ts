@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import OpenAI from 'openai';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { drain } from '../../src/http/drain.ts';
+import { drain } from '../../src/http/lifecycle.ts';
 import { callGateway } from '../helpers/call-gateway.ts';
 import { gatewayKey, type StartedGateway, startGateway } from '../helpers/start-gateway.ts';
 import { metricsOf } from './metrics-of.ts';

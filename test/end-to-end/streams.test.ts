@@ -10,7 +10,8 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { GatewayError } from '../../src/domain/gateway-error.ts';
 import type { GenerationReader } from '../../src/domain/generation-reader.ts';
 import type { ImageEvent } from '../../src/domain/image-event.ts';
-import { sendStream } from '../../src/http/send-stream.ts';
+import { parseGeneration } from '../../src/http/surfaces/openai-images/parse-parameters.ts';
+import { writeStream } from '../../src/http/surfaces/openai-images/write-stream.ts';
 import { callGateway } from '../helpers/call-gateway.ts';
 import { gatewayKey, startGateway } from '../helpers/start-gateway.ts';
 import { completed, eventText, inWords, partial, readEvents, streamGateway } from './events.ts';
@@ -582,12 +583,16 @@ describe('signs of life', () => {
       upstreamRequestId: undefined,
     };
     const { signal } = new AbortController();
-    const generation: GenerationReader = { report, events: promise, signal, leave() {}, cancel() {}, settle() {} };
+    const reader: GenerationReader = { report, events: promise, signal, leave() {}, cancel() {}, settle() {} };
     const app = Fastify();
     app.decorate('lifecycle', { phase: 'ready' as const });
     const counts = { clientRetry: 0, images: 0, bytesOut: 0, bytesIn: 0 };
     const record = { requestId: 'r', method: 'POST', route: '/', startedAt: 0, ...counts };
-    app.get('/', (_request, reply) => sendStream(reply, { generation, record, operation: 'generate' }, times));
+    app.addHook('onRequest', async (request) => {
+      request.record = record;
+    });
+    const { request: asked } = parseGeneration({ body: { prompt: 'cat', stream: true } });
+    app.get('/', (_request, reply) => writeStream(reader, reply, asked, times));
     onTestFinished(() => app.close());
     return { url: await app.listen({ host: '127.0.0.1', port: 0 }), resolve, reject };
   }

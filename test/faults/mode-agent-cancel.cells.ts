@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { drain } from '../../src/http/drain.ts';
+import { drain } from '../../src/http/lifecycle.ts';
 import { pending } from './agent-wire.ts';
 import type { FaultServer, Script } from './fault-server.ts';
 import { errorReply, jsonReply } from './http-text.ts';

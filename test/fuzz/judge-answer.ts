@@ -1,4 +1,4 @@
-import { callerViews } from '../../src/http/write-error.ts';
+import { callerViews } from '../../src/http/error-response.ts';
 import { problems } from '../http/openapi/schema-checker.ts';
 
 const good = [200, 204, 206, 304];

@@ -120,7 +120,7 @@ export function fakeGateway(fakes: readonly FakeTarget[], facts: Facts = {}): Fa
     ends,
     retries,
     start: (request, caller) =>
-      gateway.start(undefined, { ...plain, ...request }, { id: 'somebody', isRetry: false, ...caller }),
+      gateway.start(undefined, { ...plain, ...request }, { id: 'somebody', isRetry: false, bodyBytes: 0, ...caller }),
   };
 }
 

@@ -64,7 +64,7 @@ async function start(answers: ((call: ProviderCall) => Promise<AsyncIterable<Ima
     hosting: () => undefined,
     times: { ...defaultTimes, lingerMs: 0 },
   });
-  const generation = await gateway.start(undefined, request, { id: 'somebody', isRetry: false });
+  const generation = await gateway.start(undefined, request, { id: 'somebody', isRetry: false, bodyBytes: 0 });
   return { generation, ends };
 }
 

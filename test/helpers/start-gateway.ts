@@ -67,7 +67,7 @@ export async function startGateway(models: object, options: Options = {}): Promi
     logger,
     store,
     publicBaseUrl,
-    openSpool: createTemporaryInputStores(uploads, options.uploadsBytes),
+    openInputs: createTemporaryInputStores(uploads, options.uploadsBytes),
     ...(options.uploadGraceMs !== undefined && { uploadGraceMs: options.uploadGraceMs }),
     ...(options.corsOrigins && { corsOrigins: options.corsOrigins }),
     ...(options.times && { times: options.times }),

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { scanJson } from '../../src/codec/json-scanner.ts';
 import type { Recorder } from '../../src/domain/recorder.ts';
-import { jsonAnswer } from '../../src/http/surfaces/openai-images/json-answer.ts';
+import { imagesJson } from '../../src/http/surfaces/openai-images/write-json.ts';
 import { commit } from '../../src/providers/azure/commit.ts';
 import { imageEvents, imagesShape } from '../../src/providers/azure/image-events.ts';
 import { asStream, cut, handwriting, writeJson } from '../helpers/json-text.ts';
@@ -25,7 +25,7 @@ const call = {
 /** An upstream's body on its whole way: scanned, mapped, committed, and written as our answer. */
 async function throughTheGateway(chunks: readonly Buffer[]): Promise<string> {
   const events = await commit(imageEvents(scanJson(asStream(chunks), imagesShape), call));
-  const pieces = await Array.fromAsync(jsonAnswer(events, { images: 0 }));
+  const pieces = await Array.fromAsync(imagesJson(events, { images: 0 }));
   return Buffer.concat(pieces.map((piece) => Buffer.from(piece))).toString();
 }
 
@@ -253,7 +253,7 @@ describe('usage', () => {
     const counting = { ...call, recorder: { ...recorder, anomaly: (kind: string) => void anomalies.push(kind) } };
     const body = JSON.stringify({ created: 1, data: [{ b64_json: 'iVBORw0KGgoAAAAN' }], usage });
     const events = imageEvents(scanJson(asStream([Buffer.from(body)]), imagesShape), counting);
-    const pieces = await Array.fromAsync(jsonAnswer(events, { images: 0 }));
+    const pieces = await Array.fromAsync(imagesJson(events, { images: 0 }));
     return { usage: JSON.parse(pieces.join('')).usage, anomalies };
   }
 

@@ -3,8 +3,8 @@ import { describe, expect, test } from 'vitest';
 import { GatewayError } from '../../src/domain/gateway-error.ts';
 import type { InputStore, OpenInputStore } from '../../src/domain/image-input.ts';
 import type { Recorder } from '../../src/domain/recorder.ts';
-import { StreamAnswer } from '../../src/http/surfaces/openai-images/stream-answer.ts';
-import { asGatewayError } from '../../src/http/write-error.ts';
+import { asGatewayError } from '../../src/http/error-response.ts';
+import { ImagesEventStream } from '../../src/http/surfaces/openai-images/write-stream.ts';
 import { commit } from '../../src/providers/azure/commit.ts';
 import { streamEvents } from '../../src/providers/azure/stream-events.ts';
 import { createTemporaryInputStores } from '../../src/storage/temporary-input-store.ts';
@@ -37,14 +37,14 @@ type Told = { readonly name: string; readonly data: Record<string, unknown> };
 async function throughTheGateway(
   chunks: readonly Buffer[] | AsyncIterable<Buffer>,
   count = 1,
-  openSpool: OpenInputStore = noSpool,
+  openInputs: OpenInputStore = noSpool,
 ): Promise<Told[]> {
   const events = await commit(
-    streamEvents(Array.isArray(chunks) ? asStream(chunks) : (chunks as AsyncIterable<Buffer>), count, call, openSpool),
+    streamEvents(Array.isArray(chunks) ? asStream(chunks) : (chunks as AsyncIterable<Buffer>), count, call, openInputs),
   );
   const toError = (error: unknown) => asGatewayError(error, 'id');
-  const answer = new StreamAnswer(events, { operation: 'generate', asked, written: { images: 0 }, toError });
-  const text = Buffer.concat((await Array.fromAsync(answer.text())).map((piece) => Buffer.from(piece))).toString();
+  const stream = new ImagesEventStream(events, { operation: 'generate', asked, written: { images: 0 }, toError });
+  const text = Buffer.concat((await Array.fromAsync(stream.text())).map((piece) => Buffer.from(piece))).toString();
   return text
     .split('\n\n')
     .filter((event) => event !== '')
@@ -339,12 +339,12 @@ describe('an image that stands before the type of its event', () => {
     const given = (bytes: number) => {
       spool.given += bytes;
     };
-    return { spool, chunks: body(type, given), openSpool: () => spool };
+    return { spool, chunks: body(type, given), openInputs: () => spool };
   };
 
   test.each(['completed', 'partial_image'])('waits in a spool, not in memory, and is what it is: %s', async (type) => {
-    const { spool, chunks, openSpool } = spooling(type);
-    const told = await throughTheGateway(chunks, 1, openSpool);
+    const { spool, chunks, openInputs } = spooling(type);
+    const told = await throughTheGateway(chunks, 1, openInputs);
     expect(told[0]).toMatchObject({ name: `image_generation.${type}` });
     expect(String(told[0]?.data.b64_json)).toHaveLength(png.toString('base64').length + pieces * piece.length);
     expect(told.map(({ name }) => name).at(-1)).toBe('image_generation.completed');
@@ -353,15 +353,15 @@ describe('an image that stands before the type of its event', () => {
   });
 
   test('is forgotten when it is of no interest', async () => {
-    const { spool, chunks, openSpool } = spooling('queued');
-    expect((await throughTheGateway(chunks, 1, openSpool)).map(({ name }) => name)).toEqual([
+    const { spool, chunks, openInputs } = spooling('queued');
+    expect((await throughTheGateway(chunks, 1, openInputs)).map(({ name }) => name)).toEqual([
       'image_generation.completed',
     ]);
     expect(spool.isReleased).toBe(true);
   });
 
   test('is let go of when its stream breaks, and its cause is kept', async () => {
-    const { spool, chunks, openSpool } = spooling('completed');
+    const { spool, chunks, openInputs } = spooling('completed');
     async function* cut() {
       let left = 20;
       for await (const chunk of chunks) {
@@ -370,14 +370,14 @@ describe('an image that stands before the type of its event', () => {
         yield chunk;
       }
     }
-    await expect(throughTheGateway(cut(), 1, openSpool)).rejects.toMatchObject({ kind: 'upstream_outcome_unknown' });
+    await expect(throughTheGateway(cut(), 1, openInputs)).rejects.toMatchObject({ kind: 'upstream_outcome_unknown' });
     expect(spool.isReleased).toBe(true);
   });
 
   test('is paid and lost when the disk for spools is full', async () => {
     const { chunks } = spooling('completed');
-    const openSpool = createTemporaryInputStores(await temporaryDirectory(), 2 * megabyte);
-    const lost = throughTheGateway(chunks, 1, openSpool);
+    const openInputs = createTemporaryInputStores(await temporaryDirectory(), 2 * megabyte);
+    const lost = throughTheGateway(chunks, 1, openInputs);
     await expect(lost).rejects.toMatchObject({
       kind: 'storage_failed',
       outcome: 'unknown',

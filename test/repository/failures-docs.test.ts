@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { scenarios } from '../../simulator/scenarios.ts';
-import { callerViews } from '../../src/http/write-error.ts';
+import { callerViews } from '../../src/http/error-response.ts';
 import { readDocument } from './documents.ts';
 
 const failures = readDocument('docs/failures.md');

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { callerAddress } from '../../src/http/caller-address.ts';
+import { clientAddress } from '../../src/http/record-requests.ts';
 import { requestLines } from '../end-to-end/rig.ts';
 import { tinyPng } from '../fixtures/images.ts';
 import { callGateway } from '../helpers/call-gateway.ts';
@@ -73,4 +73,4 @@ test.each([
   ['1.2.3', undefined],
   ['\u001b[31m', undefined],
   [undefined, undefined],
-])('the address %j is logged as %j', (ip, told) => expect(callerAddress({ ip: ip as string })).toBe(told));
+])('the address %j is logged as %j', (ip, told) => expect(clientAddress({ ip: ip as string })).toBe(told));

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { type ErrorKind, GatewayError, type Outcome } from '../../src/domain/gateway-error.ts';
-import { callerViews } from '../../src/http/write-error.ts';
+import { callerViews } from '../../src/http/error-response.ts';
 import { isChatBilled, isTargetFault, repeatAfter } from '../../src/targets/outcome.ts';
 
 const kinds = Object.keys(callerViews) as ErrorKind[];

@@ -25,7 +25,7 @@ export function smokeRequest({ targets }: LogicalModel): ImageRequest {
 
 /** Starts the one call; a failed one is not retried. Rejects with a GatewayError for what can be refused at once. */
 export function startSmoke({ catalog, start }: Gateway, model: string): Promise<GenerationReader> {
-  return start(model, smokeRequest(catalog.find(model)), { id: 'smoke', isRetry: false, maxRetries: 0 });
+  return start(model, smokeRequest(catalog.find(model)), { id: 'smoke', isRetry: false, maxRetries: 0, bodyBytes: 0 });
 }
 
 /** Waits for the image, whole. Rejects with a GatewayError. */

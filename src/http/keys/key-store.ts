@@ -1,72 +1,72 @@
 import { hash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { type Consumer, type GatewayKey, hashOfKey, isExpired } from '../../domain/consumer.ts';
-import { KeyAccount } from './key-account.ts';
+import { ConsumerUsage } from './consumer-usage.ts';
 
-type Known = { readonly digest: Buffer; readonly key: GatewayKey; readonly account: KeyAccount };
+type Known = { readonly digest: Buffer; readonly key: GatewayKey; readonly consumer: ConsumerUsage };
 
 /** Whose key it is, and whether it is still valid. */
-export type Found = { readonly account: KeyAccount; readonly isExpired: boolean };
+export type Found = { readonly consumer: ConsumerUsage; readonly isExpired: boolean };
 
 /**
- * All keys of the gateway. They are compared by a salted hash of the whole key, which is looked up, so that neither the
- * time of the look-up nor that of the comparison tells anything about a key (RELIABILITY T19).
+ * All keys of the gateway. They are looked up by a salted hash of the whole key and compared in constant time, so that how
+ * long it takes reveals nothing about a key.
  */
 export class KeyStore {
   readonly #salt = randomBytes(32).toString('base64');
   readonly #nobody = randomBytes(32);
   #known: ReadonlyMap<string, Known> = new Map();
-  #accounts: ReadonlyMap<string, KeyAccount> = new Map();
+  #consumers: ReadonlyMap<string, ConsumerUsage> = new Map();
   #isOpen = true;
 
   constructor(consumers: readonly Consumer[]) {
     this.replace(consumers);
   }
 
-  /** True while no key was ever known: everybody is let in, and the gateway listens on loopback only. */
+  /** True while no key was ever known: every request is accepted, and the gateway listens on loopback only. */
   get isOpen(): boolean {
     return this.#isOpen;
   }
 
-  /** How many consumers may call. */
+  /** How many consumers there are. */
   get size(): number {
-    return this.#accounts.size;
+    return this.#consumers.size;
   }
 
   /**
-   * Puts others in the place of all consumers, between two requests. Who stays, by name, keeps what it has used; keys that are
-   * gone end at once. A ring that has asked for keys goes on to ask for them, even where none is left.
+   * Replaces all consumers, between two requests. Who stays, by name, keeps its usage; keys that are gone are refused at once.
+   * A store that has needed keys goes on to need them, even where none is left.
    */
   replace(consumers: readonly Consumer[]): void {
-    const accounts = new Map(consumers.map((consumer) => [consumer.name, this.#accountOf(consumer)]));
+    const usages = new Map(consumers.map((consumer) => [consumer.name, this.#usageOf(consumer)]));
     const known = new Map<string, Known>();
     for (const { name, keys } of consumers) {
-      const account = accounts.get(name) as KeyAccount;
+      const consumer = usages.get(name) as ConsumerUsage;
       for (const key of keys) {
         const digest = this.#digest(key.sha256);
-        if (!known.has(digest.toString('hex'))) known.set(digest.toString('hex'), { digest, key, account });
+        if (!known.has(digest.toString('hex'))) known.set(digest.toString('hex'), { digest, key, consumer });
       }
     }
-    this.#accounts = accounts;
+    this.#consumers = usages;
     this.#known = known;
     this.#isOpen &&= consumers.length === 0;
   }
 
-  /** `undefined`: it is no key of ours. */
+  /** `undefined`: the key is not known. */
   find(key: string): Found | undefined {
     const presented = this.#digest(hashOfKey(key));
     const known = this.#known.get(presented.toString('hex'));
-    // The comparison runs on a miss, too, so that both take the same way.
+    // Compared on a miss as well, so that both take as long.
     if (!timingSafeEqual(presented, known?.digest ?? this.#nobody) || known === undefined) return undefined;
-    return { account: known.account, isExpired: isExpired(known.key, Date.now()) };
+    return { consumer: known.consumer, isExpired: isExpired(known.key, Date.now()) };
   }
 
   #digest(sha256: string): Buffer {
     return hash('sha256', `${this.#salt}${sha256}`, 'buffer');
   }
 
-  #accountOf(consumer: Consumer): KeyAccount {
-    const account = this.#accounts.get(consumer.name);
-    account?.adjust(consumer);
-    return account ?? new KeyAccount(consumer);
+  #usageOf(consumer: Consumer): ConsumerUsage {
+    const usage = this.#consumers.get(consumer.name);
+    usage?.adjust(consumer);
+    return usage ?? new ConsumerUsage(consumer);
   }
 }

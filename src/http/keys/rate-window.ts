@@ -1,25 +1,18 @@
 import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
+import type { Usage } from '../../domain/consumer-limits.ts';
 
-/** How much of a window is used. */
-export type Usage = {
-  readonly limit: number;
-  readonly remaining: number;
-  /** Until the window ends and everything is there again, in milliseconds; 0 before its first use. */
-  readonly resetMs: number;
-};
-
-/** What came of taking points. */
+/** The result of taking points. */
 export type Taken = {
   readonly isGranted: boolean;
   readonly usage: Usage;
-  /** Takes them back, if their window still lasts, at the first call. Resolves with what is used then. */
-  giveBack(): Promise<Usage>;
+  /** Puts them back at the first call, if their window still lasts. Resolves with what is used then. */
+  refund(): Promise<Usage>;
 };
 
 /** The limiter counts for many; each of ours counts for one. */
 const counter = 'all';
 
-/** Two answers about one window tell the same end, but for the time between them. */
+/** Two results about one window have the same end, but for the time between them. */
 const sameEndMs = 500;
 
 /** So many points in each window of time; a window begins with its first use. */
@@ -50,23 +43,23 @@ export class RateWindow {
     try {
       const state = await this.#limiter.consume(counter, points);
       const end = endOf(state);
-      let isGivenBack = false;
-      const giveBack = async () => {
-        if (isGivenBack) return this.usage();
-        isGivenBack = true;
-        return this.#giveBack(points, end);
+      let isRefunded = false;
+      const refund = async () => {
+        if (isRefunded) return this.usage();
+        isRefunded = true;
+        return this.#refund(points, end);
       };
-      return { isGranted: true, usage: this.#usageOf(state), giveBack };
+      return { isGranted: true, usage: this.#usageOf(state), refund };
     } catch (refusal) {
       if (!(refusal instanceof RateLimiterRes)) throw refusal;
       // The limiter counts what it refuses, too: one request for more than is left would use up what is left.
-      const usage = await this.#giveBack(points, endOf(refusal));
-      return { isGranted: false, usage, giveBack: () => this.usage() };
+      const usage = await this.#refund(points, endOf(refusal));
+      return { isGranted: false, usage, refund: () => this.usage() };
     }
   }
 
   /** In a later window the points would be more than its limit. */
-  async #giveBack(points: number, end: number): Promise<Usage> {
+  async #refund(points: number, end: number): Promise<Usage> {
     const state = await this.#limiter.get(counter);
     const isSameWindow = state !== null && state.msBeforeNext > 0 && Math.abs(endOf(state) - end) < sameEndMs;
     return this.#usageOf(isSameWindow ? await this.#limiter.reward(counter, points) : state);
@@ -84,7 +77,7 @@ export class RateWindow {
   }
 }
 
-/** By the time of day; equal for all answers about one window, even when that was set in between. */
+/** By the time of day; equal for all results about one window, even when that was set in between. */
 function endOf({ msBeforeNext }: RateLimiterRes): number {
   return Date.now() + msBeforeNext;
 }

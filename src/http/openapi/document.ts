@@ -1,24 +1,47 @@
+import type { FastifyInstance } from 'fastify';
 import manifest from '../../../package.json' with { type: 'json' };
-import { answerSchemas } from './answer-schemas.ts';
-import { answerHeaders, requestParameters } from './headers.ts';
-import type { JsonSchema } from './json-schema.ts';
-import { paths } from './paths.ts';
+import { healthPaths } from '../lifecycle.ts';
+import { metricsPaths } from '../metrics-endpoints.ts';
+import { filesPaths } from '../surfaces/files/files-route.ts';
+import { modelsPaths } from '../surfaces/models/models-routes.ts';
+import { imagesPaths } from '../surfaces/openai-images/images-routes.ts';
+import { refuseOtherMethods } from '../unserved-routes.ts';
+import { describePath, type JsonSchema, withoutKey } from './describe.ts';
+import { requestParameters, responseHeaders } from './headers.ts';
 import { editForm, editRequest, generationRequest } from './request-schemas.ts';
-import { responses } from './responses.ts';
+import { openResponses, responseSchemas, responses } from './responses.ts';
+
+const documentUrl = '/openapi.json';
+
+/** `GET /openapi.json`. It is the same for everybody and reveals nothing secret, so it needs no key. */
+export function openApiRoute(app: FastifyInstance): void {
+  const text = JSON.stringify(openApiDocument);
+  app.get(documentUrl, async (_request, reply) => reply.type('application/json').send(text));
+  refuseOtherMethods(app, documentUrl, ['GET', 'HEAD']);
+}
+
+const openApiPath = describePath(documentUrl, {
+  get: {
+    ...withoutKey,
+    operationId: 'getOpenApi',
+    tags: ['operation'],
+    summary: 'Retrieves this document',
+    responses: openResponses('OpenApi', [403]),
+  },
+});
 
 const description = `${manifest.description}.
 
 The same operations are served on OpenAI’s paths, on those of Azure’s SDKs, and below \`/m/{model}\` for clients that cannot
 name a model. Base URLs that are nearly right (\`/images/…\` without \`/v1\`, \`/v1/v1/…\`, \`/api/v1/…\`,
-\`/openai/deployments/{deployment}/v1/…\`) are served like the paths that they stand for. Failures have OpenAI’s error
-shape, with a closed set of codes. Any other path is answered 404 (\`unknown_url\`), with the nearest one that is served, and
-a method that is not listed 405 (\`method_not_allowed\`). A gateway without keys asks for none, and answers 403
-(\`forbidden_origin\`) to hosts other than loopback and to web pages of other origins.`;
+\`/openai/deployments/{deployment}/v1/…\`) work as well. Errors have OpenAI’s shape and a closed set of codes. Any other path
+is a 404 (\`unknown_url\`) that names the nearest path, any other method a 405 (\`method_not_allowed\`). A gateway without keys
+responds with 403 (\`forbidden_origin\`) to hosts other than loopback and to web pages of other origins.`;
 
 const schemaLink = (name: string) => ({ schema: { $ref: `#/components/schemas/${name}` } });
 
 /**
- * What the gateway serves, as an OpenAPI 3.1 document. It tells nothing of the configuration: neither models nor targets.
+ * What the gateway serves, as an OpenAPI 3.1 document. It reveals nothing of the configuration: neither models nor targets.
  * Its requests are the schemas that validate, its error codes the catalogue.
  */
 export const openApiDocument: JsonSchema = {
@@ -27,9 +50,16 @@ export const openApiDocument: JsonSchema = {
   servers: [{ url: '/' }],
   tags: [{ name: 'images' }, { name: 'models' }, { name: 'operation' }],
   security: [{ bearer: [] }, { apiKey: [] }, { xApiKey: [] }],
-  paths,
+  paths: Object.fromEntries([
+    ...imagesPaths,
+    ...modelsPaths,
+    ...filesPaths,
+    ...healthPaths,
+    ...metricsPaths,
+    openApiPath,
+  ]),
   components: {
-    schemas: { GenerationRequest: generationRequest, EditRequest: editRequest, EditForm: editForm, ...answerSchemas },
+    schemas: { GenerationRequest: generationRequest, EditRequest: editRequest, EditForm: editForm, ...responseSchemas },
     requestBodies: {
       Generation: { required: true, content: { 'application/json': schemaLink('GenerationRequest') } },
       Edit: {
@@ -39,7 +69,7 @@ export const openApiDocument: JsonSchema = {
     },
     responses,
     parameters: requestParameters,
-    headers: answerHeaders,
+    headers: responseHeaders,
     securitySchemes: {
       bearer: { type: 'http', scheme: 'bearer' },
       apiKey: { type: 'apiKey', in: 'header', name: 'api-key' },

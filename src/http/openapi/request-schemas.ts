@@ -1,12 +1,11 @@
 import { maxInputs } from '../../domain/image-input.ts';
 import { imageParameters, parameterName } from '../surfaces/openai-images/parse-parameters.ts';
-import { type JsonSchema, jsonSchema } from './json-schema.ts';
+import { type JsonSchema, jsonSchema } from './describe.ts';
 
 type Parameter = keyof typeof imageParameters.shape;
 
-const meanings: Readonly<Record<Parameter, string>> = {
-  model:
-    'A model or alias of the models file. The path may name it instead, or `x-target`; else it is the default model.',
+const descriptions: Readonly<Record<Parameter, string>> = {
+  model: 'A model or alias. Default: the one in the path, in `x-target`, or the default model.',
   prompt: 'What to draw, or what to change.',
   n: 'How many images.',
   size: '`auto` or `WxH` in pixels; which ones depends on the model.',
@@ -17,10 +16,10 @@ const meanings: Readonly<Record<Parameter, string>> = {
   moderation: '`auto` or `low`, where the model has it.',
   style: '`vivid` or `natural`, where the model has it.',
   input_fidelity: 'How closely an edit keeps to its images: `low` or `high`, where the model has it.',
-  user: 'Whom the image is for, as Azure is told.',
-  response_format: 'How the images come; without it, as the model gives them.',
-  stream: 'Answers with server-sent events.',
-  partial_images: 'How many previews of an image a stream may have.',
+  user: 'The end user, passed on to Azure.',
+  response_format: 'Default: as the model gives them.',
+  stream: 'Respond with server-sent events.',
+  partial_images: 'How many partial images a stream may have.',
 };
 
 const parameters = jsonSchema(imageParameters, 'input') as {
@@ -32,7 +31,7 @@ const parameters = jsonSchema(imageParameters, 'input') as {
 const inForms: Readonly<Record<string, JsonSchema>> = Object.fromEntries(
   Object.entries(parameters.properties).map(([name, schema]) => [
     name,
-    { ...schema, description: meanings[name as Parameter] },
+    { ...schema, description: descriptions[name as Parameter] },
   ]),
 );
 

@@ -1,12 +1,122 @@
 import { STATUS_CODES } from 'node:http';
-import { errorName, errorStatuses, eventNames } from './answer-schemas.ts';
-import { type AnswerHeader, headerLinks, imageHeaders, retryHeaders, startedHeaders } from './headers.ts';
-import type { JsonSchema } from './json-schema.ts';
+import { z } from 'zod';
+import type { Operation } from '../../domain/image-request.ts';
+import { callerViews } from '../error-response.ts';
+import { type JsonSchema, jsonSchema } from './describe.ts';
+import { headerLinks, imageHeaders, type ResponseHeader, retryHeaders, startedHeaders } from './headers.ts';
+
+const base64 = z.string().min(1).meta({ contentEncoding: 'base64', description: 'The file of the image.' });
+const revisedPrompt = z.string().optional().describe('The prompt as the model revised it.');
+const tokens = z.int().min(0);
+const tokensOfEachKind = z.looseObject({ text_tokens: tokens, image_tokens: tokens }).optional();
+const usage = z
+  .looseObject({
+    input_tokens: tokens,
+    output_tokens: tokens,
+    total_tokens: tokens,
+    input_tokens_details: tokensOfEachKind,
+    output_tokens_details: tokensOfEachKind,
+  })
+  .optional()
+  .describe('Tokens as Azure counts them, summed over all calls.');
+const seconds = z.int().describe('Unix seconds.');
+
+const image = z.union([
+  z.object({ b64_json: base64, revised_prompt: revisedPrompt }),
+  z.object({
+    url: z.string().min(1).meta({ format: 'uri', description: 'Where the image can be fetched until it expires.' }),
+    revised_prompt: revisedPrompt,
+  }),
+]);
+
+const imagesResponse = z.object({
+  data: z.array(image).min(1).max(10),
+  created: seconds,
+  background: z.string().optional(),
+  output_format: z.string().optional(),
+  quality: z.string().optional(),
+  size: z.string().optional(),
+  usage,
+});
+
+/** What each image of a stream comes with. */
+const streamed = {
+  b64_json: base64,
+  created_at: seconds,
+  size: z.string(),
+  quality: z.string(),
+  background: z.string(),
+  output_format: z.string(),
+  revised_prompt: revisedPrompt,
+  usage,
+};
+
+function partialImage(name: string) {
+  return z.object({ type: z.literal(`${name}.partial_image`), ...streamed, partial_image_index: z.int().min(0) });
+}
+
+function completed(name: string) {
+  return z.object({ type: z.literal(`${name}.completed`), ...streamed });
+}
+
+const views = Object.values(callerViews);
+
+/** The closed set of what an error may be, for these statuses. */
+function errorMembers(status?: number) {
+  const of = status === undefined ? views : views.filter((view) => view.status === status);
+  return z.object({
+    message: z.string().min(1).describe('For people. It never holds a secret.'),
+    type: z.enum([...new Set(of.map(({ type }) => type))]),
+    param: z.string().nullable().describe('The parameter at fault, if it is one.'),
+    code: z.enum([...new Set(of.map(({ code }) => code))]),
+    moderation_details: z
+      .object({ moderation_stage: z.enum(['input', 'output', 'unknown']), categories: z.array(z.string()) })
+      .optional(),
+  });
+}
+
+const streamError = z.object({
+  type: z.literal('error').optional().describe('Present where the error interrupts an image.'),
+  b64_json: z.string().optional().describe('The beginning of the interrupted image.'),
+  error: errorMembers(),
+});
+
+const model = z.object({ id: z.string(), object: z.literal('model'), created: seconds, owned_by: z.string() });
+
+/** The name of the schema of the errors with one status. */
+export const errorName = (status: number): string => `Error${status}`;
+
+/** The statuses that clients can see; 499 is for log and metrics alone. */
+export const errorStatuses: readonly number[] = [...new Set(views.map(({ status }) => status))]
+  .filter((status) => status !== callerViews.client_gone.status)
+  .sort();
+
+/** Every response that has a body of JSON, and the data of every event. */
+export const responseSchemas: Readonly<Record<string, JsonSchema>> = {
+  ImagesResponse: jsonSchema(imagesResponse),
+  ImageGenerationPartialImage: jsonSchema(partialImage('image_generation')),
+  ImageGenerationCompleted: jsonSchema(completed('image_generation')),
+  ImageEditPartialImage: jsonSchema(partialImage('image_edit')),
+  ImageEditCompleted: jsonSchema(completed('image_edit')),
+  StreamError: jsonSchema(streamError),
+  Model: jsonSchema(model),
+  ModelList: jsonSchema(z.object({ object: z.literal('list'), data: z.array(model) })),
+  Readiness: jsonSchema(z.object({ status: z.enum(['starting', 'ready', 'draining', 'closing']) })),
+  ...Object.fromEntries(
+    errorStatuses.map((status) => [errorName(status), jsonSchema(z.object({ error: errorMembers(status) }))]),
+  ),
+};
+
+/** The names of the schemas of a stream's events. */
+export const eventNames: Readonly<Record<Operation, readonly string[]>> = {
+  generate: ['ImageGenerationPartialImage', 'ImageGenerationCompleted', 'StreamError'],
+  edit: ['ImageEditPartialImage', 'ImageEditCompleted', 'StreamError'],
+};
 
 const schemaLink = (name: string): JsonSchema => ({ $ref: `#/components/schemas/${name}` });
 const responseLink = (name: string): JsonSchema => ({ $ref: `#/components/responses/${name}` });
 
-const ownHeaders: Readonly<Record<number, readonly AnswerHeader[]>> = {
+const ownHeaders: Readonly<Record<number, readonly ResponseHeader[]>> = {
   401: ['www-authenticate'],
   405: ['allow'],
   416: ['content-range'],
@@ -25,21 +135,21 @@ function images(description: string, events: readonly string[]): JsonSchema {
     description: `${description}; with \`stream\`, a stream of server-sent events, whose data is described here.`,
     headers: headerLinks([...startedHeaders, ...imageHeaders]),
     content: {
-      'application/json': { schema: schemaLink('ImagesAnswer') },
+      'application/json': { schema: schemaLink('ImagesResponse') },
       'text/event-stream': { schema: { oneOf: events.map(schemaLink) } },
     },
   };
 }
 
-/** An answer with JSON of this schema, or with plain text. */
+/** A response with JSON of this schema, or with plain text. */
 function plain(description: string, mediaType: string, schema: JsonSchema): JsonSchema {
   return { description, headers: headerLinks([]), content: { [mediaType]: { schema } } };
 }
 
-const fileHeaders: readonly AnswerHeader[] = ['etag', 'accept-ranges', 'cache-control'];
+const fileHeaders: readonly ResponseHeader[] = ['etag', 'accept-ranges', 'cache-control'];
 const fileTypes = ['image/png', 'image/jpeg', 'image/webp'];
 
-function fileResponse(description: string, headers: readonly AnswerHeader[] = []): JsonSchema {
+function fileResponse(description: string, headers: readonly ResponseHeader[] = []): JsonSchema {
   return {
     description,
     headers: headerLinks([...fileHeaders, ...headers]),
@@ -47,57 +157,57 @@ function fileResponse(description: string, headers: readonly AnswerHeader[] = []
   };
 }
 
-/** All answers, by the names of their components. */
+/** All responses, by the names of their components. */
 export const responses: Readonly<Record<string, JsonSchema>> = {
   Generated: images('The images', eventNames.generate),
   Edited: images('The edited images', eventNames.edit),
   Models: plain('Models and aliases.', 'application/json', schemaLink('ModelList')),
   Model: plain('The model or alias.', 'application/json', schemaLink('Model')),
   Alive: plain('The process is alive.', 'text/plain', { type: 'string', const: 'ok' }),
-  Ready: plain('Requests should be sent here.', 'application/json', schemaLink('Readiness')),
-  NotReady: plain('Requests should be sent elsewhere.', 'application/json', schemaLink('Readiness')),
+  Ready: plain('The gateway is ready.', 'application/json', schemaLink('Readiness')),
+  NotReady: plain('The gateway is starting or shutting down.', 'application/json', schemaLink('Readiness')),
   Metrics: plain('The metrics in Prometheus’ text format.', 'text/plain', { type: 'string' }),
   OpenApi: plain('This document.', 'application/json', { type: 'object' }),
   File: fileResponse('The image.'),
-  PartOfFile: fileResponse('The bytes of the image that were asked for.', ['content-range']),
-  FileIsKnown: { description: 'The caller has it already.', headers: headerLinks(fileHeaders) },
+  PartOfFile: fileResponse('The requested bytes of the image.', ['content-range']),
+  FileIsKnown: { description: 'The client has it already.', headers: headerLinks(fileHeaders) },
   ...Object.fromEntries(errorStatuses.map((status) => [errorName(status), errorResponse(status)])),
 };
 
-/** What any request may be answered that is hardly HTTP, or that the gateway itself fails at. */
+/** Responses to any request that is hardly HTTP, or that the gateway itself fails at. */
 const ofAnything = [400, 408, 417, 431, 500];
 const ofKeyed = [...ofAnything, 401, 403, 503];
 
 const errors = (statuses: readonly number[]) =>
   Object.fromEntries(statuses.toSorted().map((status) => [status, responseLink(errorName(status))]));
 
-/** What an open route answers. */
-export function openAnswers(name: string, further: readonly number[] = []): JsonSchema {
+/** Responses of a route that needs no key. */
+export function openResponses(name: string, further: readonly number[] = []): JsonSchema {
   return { 200: responseLink(name), ...errors([...ofAnything, ...further]) };
 }
 
-/** What a route answers that asks for a key. */
-export function keyedAnswers(name: string, further: readonly number[] = []): JsonSchema {
+/** Responses of a route that needs a key. */
+export function keyedResponses(name: string, further: readonly number[] = []): JsonSchema {
   return { 200: responseLink(name), ...errors([...ofKeyed, ...further]) };
 }
 
 const ofOtherRoutes = [405, 416];
 
-/** What a call for images is answered: everything but what other routes alone say. */
-export function imageAnswers(name: string): JsonSchema {
+/** Responses of a call for images: all but those of other routes alone. */
+export function imageResponses(name: string): JsonSchema {
   return { 200: responseLink(name), ...errors(errorStatuses.filter((status) => !ofOtherRoutes.includes(status))) };
 }
 
-export function readinessAnswers(): JsonSchema {
-  return { ...openAnswers('Ready'), 503: responseLink('NotReady') };
+export function readinessResponses(): JsonSchema {
+  return { ...openResponses('Ready'), 503: responseLink('NotReady') };
 }
 
-export function fileAnswers(): JsonSchema {
+export function fileResponses(): JsonSchema {
   const found = { 206: responseLink('PartOfFile'), 304: responseLink('FileIsKnown') };
-  return { ...openAnswers('File', [404, 416]), ...found };
+  return { ...openResponses('File', [404, 416]), ...found };
 }
 
-/** What a route answers that refuses everything with this status. */
-export function refusal(status: 400 | 404): JsonSchema {
+/** Responses of a route that refuses everything with this status. */
+export function refusalResponses(status: 400 | 404): JsonSchema {
   return errors([...new Set([...ofKeyed, status])]);
 }

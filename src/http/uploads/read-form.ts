@@ -3,7 +3,7 @@ import type { FastifyRequest } from 'fastify';
 import { replay } from '../../concurrency/replay.ts';
 import { GatewayError } from '../../domain/gateway-error.ts';
 import { type InputReference, type InputStore, maxInputs } from '../../domain/image-input.ts';
-import { charsetProblem, checkCharset, decodeUtf8 } from '../text-encoding.ts';
+import { charsetProblem, checkCharset, decodeUtf8 } from '../request-body.ts';
 import { watchPartHeads } from './part-heads.ts';
 import { largestInput, receiveInput, type Upload } from './receive-input.ts';
 

@@ -4,7 +4,7 @@ import { MalformedJsonError, UnusableTextError } from '../../codec/json-text.ts'
 import { GatewayError } from '../../domain/gateway-error.ts';
 import type { ImageDownload } from '../../domain/image-download.ts';
 import { type InputReference, type InputStore, maxInputs } from '../../domain/image-input.ts';
-import { utf8Only } from '../text-encoding.ts';
+import { utf8Only } from '../request-body.ts';
 import { type ImageSource, imageSource, receiveInput, type Upload } from './receive-input.ts';
 
 const url = 'stream-ascii';

@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { noteBuffer } from '../../codec/collect-buffers.ts';
 import { GatewayError } from '../../domain/gateway-error.ts';
 import type { Arrival } from '../../generations/admission.ts';
-import { maxBodyMs, watchBody } from '../watch-body.ts';
+import { maxBodyMs, watchBody } from '../request-body.ts';
 
 /** How much may be uploaded with one request, and how fast it must come. */
 export type UploadLimits = {

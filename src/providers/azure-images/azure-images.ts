@@ -22,11 +22,11 @@ type Options = {
   readonly credential: Credential;
   readonly client: UpstreamClient;
   /** Keeps images out of memory that cannot be handed on yet. */
-  readonly openSpool: OpenInputStore;
+  readonly openInputs: OpenInputStore;
 };
 
 /** The synchronous Images API of Azure: one POST, answered with the images. Both addressings speak it. */
-export function azureImages({ id, address, credential, client, openSpool }: Options): ImageProvider {
+export function azureImages({ id, address, credential, client, openInputs }: Options): ImageProvider {
   return {
     id,
     operations,
@@ -38,7 +38,7 @@ export function azureImages({ id, address, credential, client, openSpool }: Opti
       noteRequestId(attempt, answer.headers);
       if (answer.status < 200 || answer.status > 299)
         throw await azureAnswerError(answer, undefined, address.deployment);
-      return commit(await readAnswer(answer.body, request, call, openSpool));
+      return commit(await readAnswer(answer.body, request, call, openInputs));
     },
   } satisfies ImageProvider;
 }
@@ -54,9 +54,9 @@ async function readAnswer(
   body: AsyncIterable<Buffer>,
   { stream, count }: ImageRequest,
   call: ProviderCall,
-  openSpool: OpenInputStore,
+  openInputs: OpenInputStore,
 ): Promise<AsyncGenerator<ImageEvent>> {
   if (!stream) return imageEvents(scanJson(body, imagesShape), call);
   const { isJson, whole } = await sniffJson(body, call);
-  return isJson ? imageEvents(scanJson(whole, imagesShape), call) : streamEvents(whole, count, call, openSpool);
+  return isJson ? imageEvents(scanJson(whole, imagesShape), call) : streamEvents(whole, count, call, openInputs);
 }

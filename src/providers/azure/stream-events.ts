@@ -16,9 +16,9 @@ export function streamEvents(
   body: AsyncIterable<Buffer>,
   count: number,
   call: ProviderCall,
-  openSpool: OpenInputStore,
+  openInputs: OpenInputStore,
 ): AsyncGenerator<ImageEvent> {
-  return decideImages(streamTokens(body, count, call), openSpool);
+  return decideImages(streamTokens(body, count, call), openInputs);
 }
 
 async function* streamTokens(

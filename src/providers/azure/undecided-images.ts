@@ -21,12 +21,12 @@ const small = { bytes: 64 * 1024, pieces: 1024 };
  */
 export async function* decideImages(
   tokens: AsyncGenerator<StreamToken>,
-  openSpool: OpenInputStore,
+  openInputs: OpenInputStore,
 ): AsyncGenerator<ImageEvent> {
   try {
     for (let next = await tokens.next(); !next.done; next = await tokens.next()) {
       const token = next.value;
-      if (token.type === 'undecided') yield* heldImage(token, tokens, openSpool);
+      if (token.type === 'undecided') yield* heldImage(token, tokens, openInputs);
       else if (token.type !== 'decided') yield token;
     }
   } finally {
@@ -40,7 +40,7 @@ const upstreamsShare = 'upstream responses';
 async function* heldImage(
   { index }: Undecided,
   tokens: AsyncGenerator<StreamToken>,
-  openSpool: OpenInputStore,
+  openInputs: OpenInputStore,
 ): AsyncGenerator<ImageEvent> {
   const image = new ArrivingImage(tokens);
   const head: Buffer[] = [];
@@ -49,7 +49,7 @@ async function* heldImage(
     if (value) head.push(value);
     bytes += value?.length ?? 0;
   }
-  const spool = image.hasEnded ? undefined : openSpool(upstreamsShare);
+  const spool = image.hasEnded ? undefined : openInputs(upstreamsShare);
   try {
     const file = await spool?.put(replay(head, image));
     if (image.isPartial === undefined) return;

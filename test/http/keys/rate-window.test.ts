@@ -32,11 +32,11 @@ describe('a window of points', () => {
 
   test('takes points back once', async () => {
     const window = new RateWindow(5, 60_000);
-    const { giveBack } = await window.take(3);
-    expect(await giveBack()).toMatchObject({ remaining: 5 });
-    expect(await giveBack()).toMatchObject({ remaining: 5 });
+    const { refund } = await window.take(3);
+    expect(await refund()).toMatchObject({ remaining: 5 });
+    expect(await refund()).toMatchObject({ remaining: 5 });
     const refused = await window.take(9);
-    expect(await refused.giveBack()).toMatchObject({ remaining: 5 });
+    expect(await refused.refund()).toMatchObject({ remaining: 5 });
   });
 
   test.each([
@@ -45,10 +45,10 @@ describe('a window of points', () => {
   ])('takes no points back in a later window, %s', async (_, used) => {
     useFakes();
     const window = new RateWindow(5, 10_000);
-    const { giveBack } = await window.take(4);
+    const { refund } = await window.take(4);
     vi.advanceTimersByTime(15_000);
     if (used > 0) await window.take(used);
-    expect(await giveBack()).toMatchObject({ remaining: 5 - used });
+    expect(await refund()).toMatchObject({ remaining: 5 - used });
     expect((await window.take(6 - used)).isGranted).toBe(false);
   });
 
@@ -60,32 +60,32 @@ describe('a window of points', () => {
     async (_, jump, granted) => {
       useFakes();
       const window = new RateWindow(1, 10_000);
-      const { giveBack } = await window.take(1);
+      const { refund } = await window.take(1);
       vi.setSystemTime(Date.now() + jump);
       const taken = await window.take(1);
       expect([taken.isGranted]).toEqual(granted);
       expect(taken.usage.resetMs).toBeLessThanOrEqual(10_000);
       expect(taken.usage.resetMs).toBeGreaterThan(0);
-      await giveBack();
+      await refund();
       vi.advanceTimersByTime(10_000);
       expect([(await window.take(1)).isGranted, (await window.take(1)).isGranted]).toEqual([true, false]);
     },
   );
 
-  test('never grants more than its points, whatever is taken and given back', async () => {
+  test('never grants more than its points, whatever is taken and refunded', async () => {
     const step = fc.record({ points: fc.integer({ min: 1, max: 4 }), isGivenBack: fc.boolean() });
     await fc.assert(
       fc.asyncProperty(fc.integer({ min: 1, max: 10 }), fc.array(step, { maxLength: 20 }), async (limit, steps) => {
         const window = new RateWindow(limit, 60_000);
         let held = 0;
         for (const { points, isGivenBack } of steps) {
-          const { isGranted, giveBack, usage } = await window.take(points);
+          const { isGranted, refund, usage } = await window.take(points);
           expect(isGranted).toBe(held + points <= limit);
           if (isGranted) held += points;
           expect(usage.remaining).toBe(limit - held);
           if (!isGivenBack) continue;
           if (isGranted) held -= points;
-          expect((await giveBack()).remaining).toBe(limit - held);
+          expect((await refund()).remaining).toBe(limit - held);
         }
       }),
       { numRuns: 200 },

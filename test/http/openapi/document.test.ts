@@ -2,9 +2,9 @@ import { Validator } from '@seriousme/openapi-schema-validator';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type ErrorKind, GatewayError } from '../../../src/domain/gateway-error.ts';
+import { callerViews, errorBody } from '../../../src/http/error-response.ts';
 import { openApiDocument } from '../../../src/http/openapi/document.ts';
 import { imageParameters, parseParameters } from '../../../src/http/surfaces/openai-images/parse-parameters.ts';
-import { callerViews, errorBody } from '../../../src/http/write-error.ts';
 import { problems } from './schema-checker.ts';
 
 describe('the OpenAPI document', () => {

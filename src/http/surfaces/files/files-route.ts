@@ -2,12 +2,27 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { imageExtension } from '../../../codec/image-header.ts';
 import { GatewayError } from '../../../domain/gateway-error.ts';
 import type { ByteRange, ImageStore, OpenImage, StoredImage } from '../../../domain/image-store.ts';
-import { refuseOtherMethods } from '../../refuse-other-methods.ts';
-import { sendBody } from '../../send-answer.ts';
+import { type DescribedPath, describePath, withoutKey } from '../../openapi/describe.ts';
+import { fileResponses } from '../../openapi/responses.ts';
+import { sendBody } from '../../send-body.ts';
+import { refuseOtherMethods } from '../../unserved-routes.ts';
 
 const filesPath = '/v1/images/files';
 
 export const filesRouteUrl = `${filesPath}/:id`;
+
+/** What the document says about this route. */
+export const filesPaths: readonly DescribedPath[] = [
+  describePath(filesRouteUrl, {
+    get: {
+      ...withoutKey,
+      operationId: 'retrieveHostedImage',
+      tags: ['images'],
+      summary: 'Retrieves a hosted image, for 24 hours. The id is the permission; the extension may be left out',
+      responses: fileResponses(),
+    },
+  }),
+];
 
 /** The path of a hosted image. It ends as the name of its file would: some programs tell the type of a link by that. */
 export function filePath({ id, mediaType }: StoredImage): string {
@@ -27,7 +42,7 @@ export function filesRoute(app: FastifyInstance, store: ImageStore, stallMs: num
     handler: async (request, reply) => {
       const image = await openFile(store, request.params.id);
       if (image === undefined) throw new GatewayError('unknown_url', 'There is no such image, or not any more.');
-      return answer(request, reply, { image, stallMs });
+      return sendImage(request, reply, { image, stallMs });
     },
   });
   refuseOtherMethods(app, filesRouteUrl, ['GET', 'HEAD']);
@@ -41,18 +56,16 @@ async function openFile(store: ImageStore, name: string): Promise<OpenImage | un
   return extension.replace(/^jpeg$/, 'jpg') === imageExtension(image.mediaType) ? image : undefined;
 }
 
-const never = new AbortController().signal;
-
-type Asked = {
+type Image = {
   readonly image: OpenImage;
-  /** A reader that takes nothing for so long is dropped. */
+  /** A client that reads nothing for so long is dropped. */
   readonly stallMs: number;
 };
 
-async function answer(
+async function sendImage(
   request: FastifyRequest,
   reply: FastifyReply,
-  { image, stallMs }: Asked,
+  { image, stallMs }: Image,
 ): Promise<FastifyReply | undefined> {
   const { length, tag, mediaType, expiresAt } = image;
   const etag = `"${tag}"`;
@@ -77,7 +90,7 @@ async function answer(
   reply.header('content-length', part.last - part.first + 1).type(mediaType);
   if (request.method === 'HEAD') return reply.send();
   // A timeout of the socket would start again once for what was still being written when it began: twice the limit.
-  await sendBody(reply, image.read(range), { record: request.record, signal: never, stallMs });
+  await sendBody(reply, image.read(range), { record: request.record, stallMs });
   return undefined;
 }
 
@@ -87,7 +100,7 @@ function matches(header: string | undefined, etag: string): boolean {
   return tags.includes('*') || tags.includes(etag);
 }
 
-/** One range of bytes; anything more complicated may be answered with everything (RFC 9110, 14.2). */
+/** One range of bytes; anything more complicated may get the whole image (RFC 9110, 14.2). */
 function requestedRange(
   { headers }: FastifyRequest,
   etag: string,

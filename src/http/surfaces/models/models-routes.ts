@@ -1,26 +1,48 @@
 import type { FastifyInstance } from 'fastify';
 import type { ModelCatalog } from '../../../targets/model-catalog.ts';
-import { refuseOtherMethods } from '../../refuse-other-methods.ts';
-import { modelsRoots } from '../../surfaces.ts';
+import { type DescribedPath, describePath, operationId } from '../../openapi/describe.ts';
+import { keyedResponses } from '../../openapi/responses.ts';
+import { modelsRoots } from '../../request-path.ts';
+import { refuseOtherMethods } from '../../unserved-routes.ts';
 
 /**
- * `GET …/models` and `GET …/models/{id}` on every surface: the logical models that the caller may use and their aliases, as OpenAI's
- * Model objects.
+ * `GET …/models` and `GET …/models/{id}` on every root: the logical models that the consumer may use and their aliases, as
+ * OpenAI's Model objects.
  */
 export function modelsRoutes(app: FastifyInstance, catalog: () => ModelCatalog): void {
   const created = Math.floor(Date.now() / 1000);
   const model = (id: string) => ({ id, object: 'model', created, owned_by: 'azure-image-gateway' });
 
   for (const url of modelsRoots.map((root) => `${root}/models`)) {
-    app.get(url, async ({ account }) => ({ object: 'list', data: catalog().namesOf(account?.models).map(model) }));
+    app.get(url, async ({ consumer }) => ({ object: 'list', data: catalog().namesOf(consumer?.models).map(model) }));
     refuseOtherMethods(app, url, ['GET', 'HEAD']);
 
     // A wildcard, because ids may hold slashes, encoded by the SDKs or not.
     app.get<{ Params: { '*': string } }>(`${url}/*`, async (request) => {
       const id = request.params['*'];
-      catalog().find(id, request.account?.models);
+      catalog().find(id, request.consumer?.models);
       return model(id);
     });
     refuseOtherMethods(app, `${url}/*`, ['GET', 'HEAD']);
   }
 }
+
+/** What the document says about these routes. */
+export const modelsPaths: readonly DescribedPath[] = modelsRoots.flatMap((root) => [
+  describePath(`${root}/models`, {
+    get: {
+      ...operationId(root, 'listModels'),
+      tags: ['models'],
+      summary: 'Lists models and aliases',
+      responses: keyedResponses('Models'),
+    },
+  }),
+  describePath(`${root}/models/*`, {
+    get: {
+      ...operationId(root, 'retrieveModel'),
+      tags: ['models'],
+      summary: 'Retrieves a model or alias',
+      responses: keyedResponses('Model', [404]),
+    },
+  }),
+]);

@@ -1,10 +1,9 @@
+import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { GatewayError } from '../../../domain/gateway-error.ts';
 import type { EditInputs } from '../../../domain/image-input.ts';
 import { type ImageRequest, maxImages } from '../../../domain/image-request.ts';
-
-/** A call of the Images API: the logical model, if its parameters name one, and what it asks for. */
-export type ImageCall = { readonly model: string | undefined; readonly request: ImageRequest };
+import type { ImageCall } from '../../surface.ts';
 
 const word = z.string('must be a string').min(1, 'must not be empty').max(64, 'is too long');
 
@@ -34,6 +33,14 @@ export const imageParameters = z.looseObject({
   partial_images: z.int('must be a whole number').min(0, 'must be 0 to 3').max(3, 'must be 0 to 3').default(0),
 });
 
+/** Reads the JSON body of `…/images/generations`. */
+export function parseGeneration({ body }: Pick<FastifyRequest, 'body'>): ImageCall {
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) {
+    throw new GatewayError('invalid_value', 'The request’s body must be a JSON object.');
+  }
+  return parseParameters(body as Record<string, unknown>, undefined);
+}
+
 /**
  * Parses parameters by their wire names, whichever form they came in. Throws a GatewayError that names the parameter at
  * fault.
@@ -45,7 +52,10 @@ export function parseParameters(sent: Readonly<Record<string, unknown>>, edit: E
   if (!parsed.success) throw invalidParameter(parsed.error, given);
   const known = parsed.data;
   const extra = extraParameters(given);
-  checkCharacters(given);
+  const [param] = Object.entries(given).find(([, value]) => hasLoneSurrogate(value)) ?? [];
+  if (param !== undefined) {
+    throw new GatewayError('invalid_value', `'${param}' holds half of a surrogate pair.`, { param });
+  }
   const request: ImageRequest = {
     edit,
     prompt: known.prompt,
@@ -79,13 +89,6 @@ function extraParameters(given: Readonly<Record<string, unknown>>): Record<strin
 }
 
 /** Half of a surrogate pair, which JSON can escape, has no form in UTF-8: another character would be sent in its place. */
-function checkCharacters(given: Readonly<Record<string, unknown>>): void {
-  const found = Object.entries(given).find(([, value]) => hasLoneSurrogate(value));
-  if (found === undefined) return;
-  const [param] = found;
-  throw new GatewayError('invalid_value', `'${param}' holds half of a surrogate pair.`, { param });
-}
-
 function hasLoneSurrogate(value: unknown): boolean {
   if (typeof value === 'string') return !value.isWellFormed();
   if (typeof value !== 'object' || value === null) return false;

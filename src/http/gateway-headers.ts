@@ -1,0 +1,98 @@
+import type { FastifyRequest } from 'fastify';
+import type { Usage } from '../domain/consumer-limits.ts';
+import { costAsText } from '../domain/cost.ts';
+import { GatewayError } from '../domain/gateway-error.ts';
+import type { GenerationReport } from '../domain/generation-reader.ts';
+import type { Caller } from '../generations/gateway.ts';
+
+export const timeoutHeader = 'x-gateway-timeout-ms';
+export const maxRetriesHeader = 'x-gateway-max-retries';
+
+/** What clients may ask for, in milliseconds and in calls. */
+export const callerLimits = {
+  [timeoutHeader]: { min: 1_000, max: 900_000 },
+  [maxRetriesHeader]: { min: 0, max: 20 },
+} as const;
+
+/** Who calls, and within which limits. Throws a GatewayError for a limit that is none. */
+export function callerOf({ headers, consumer, consumerId, bodyBytes, record }: FastifyRequest): Caller {
+  const { [timeoutHeader]: timeout, [maxRetriesHeader]: retries } = headers;
+  return {
+    id: consumerId,
+    isRetry: record.clientRetry > 0,
+    requestId: record.requestId,
+    trace: record.trace,
+    timeoutMs: timeout === undefined ? undefined : numberIn(timeoutHeader, timeout),
+    maxRetries: retries === undefined ? undefined : numberIn(maxRetriesHeader, retries),
+    models: consumer?.models,
+    bodyBytes,
+    usage: consumer,
+  };
+}
+
+function numberIn(name: keyof typeof callerLimits, value: string | string[]): number {
+  const { min, max } = callerLimits[name];
+  const number = typeof value === 'string' && /^\d{1,9}$/.test(value.trim()) ? Number(value) : Number.NaN;
+  if (number >= min && number <= max) return number;
+  throw new GatewayError('invalid_value', `The header '${name}' must be ${min} to ${max}.`, { param: name });
+}
+
+/** What the gateway reports about how it served a request. */
+export function generationHeaders(
+  report: GenerationReport,
+  { headers: asked, record }: FastifyRequest,
+): Record<string, string> {
+  const { costAhead, queueMs, upstreamMs, imageQuota } = report;
+  return {
+    'x-gateway-model': printable(report.model),
+    ...(report.target !== undefined && { 'x-gateway-target': printable(report.target) }),
+    'x-gateway-attempts': String(report.attempts),
+    ...(report.adaptations.length > 0 && { 'x-gateway-adapted': report.adaptations.join(', ') }),
+    ...(costAhead && { [costHeaderName(costAhead.currency)]: costAsText(costAhead.cost) }),
+    ...(upstreamMs !== undefined && {
+      'server-timing': `queue;dur=${queueMs.toFixed(1)}, upstream;dur=${upstreamMs.toFixed(1)}`,
+    }),
+    // A request that has rejoined an earlier one's generation took nothing of the quota.
+    ...(imageQuota && report.startedAt >= record.startedAt && rateLimitHeaders('images', imageQuota)),
+    // What clients asked for may be more than the model allows.
+    ...(asked[timeoutHeader] !== undefined && { [timeoutHeader]: String(report.timeoutMs) }),
+    ...(asked[maxRetriesHeader] !== undefined && { [maxRetriesHeader]: String(report.maxRetries) }),
+  };
+}
+
+/** The currency is in its name, so that nobody adds up two of them. */
+export function costHeaderName(currency: string): string {
+  return `x-gateway-cost-${currency.toLowerCase()}`;
+}
+
+/** Names come from the configuration and may hold any character; headers may not. */
+function printable(name: string): string {
+  return /^[\x20-\x7e]*$/.test(name) ? name : encodeURIComponent(name);
+}
+
+/** What a limit is about, as the names of its headers end. */
+export type Limited = 'requests' | 'images';
+
+export type RateLimitHeader = `x-ratelimit-${'limit' | 'remaining' | 'reset'}-${Limited}`;
+
+/** OpenAI's headers about a limit; they have them for requests and tokens, so that those for images are in their style. */
+export function rateLimitHeaders(
+  what: Limited,
+  { limit, remaining, resetMs }: Usage,
+): Partial<Record<RateLimitHeader, string>> {
+  return {
+    [`x-ratelimit-limit-${what}`]: String(limit),
+    [`x-ratelimit-remaining-${what}`]: String(remaining),
+    [`x-ratelimit-reset-${what}`]: duration(resetMs),
+  };
+}
+
+/** As OpenAI writes it: `20ms`, `1s`, `6m0s`, `1h0m0s`. */
+function duration(ms: number): string {
+  if (ms > 0 && ms < 1000) return `${Math.ceil(ms)}ms`;
+  const seconds = Math.ceil(ms / 1000);
+  const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor((seconds % 3600) / 60)];
+  const rest = `${seconds % 60}s`;
+  if (hours > 0) return `${hours}h${minutes}m${rest}`;
+  return minutes > 0 ? `${minutes}m${rest}` : rest;
+}

@@ -1,0 +1,122 @@
+import { type Release, Semaphore } from '../../concurrency/semaphore.ts';
+import type { Consumer, KeyLimits } from '../../domain/consumer.ts';
+import type { ConsumerLimits, QuotaReservation, Usage } from '../../domain/consumer-limits.ts';
+import { GatewayError } from '../../domain/gateway-error.ts';
+import { RateWindow } from './rate-window.ts';
+
+/** What one consumer may do, and what it has used; all of its keys share it. */
+export class ConsumerUsage implements ConsumerLimits {
+  readonly name: string;
+  #models: ReadonlySet<string> | undefined;
+  #limits: KeyLimits;
+  #requests: RateWindow | undefined;
+  #images: RateWindow | undefined;
+  readonly #running = new Semaphore({ permits: Number.POSITIVE_INFINITY });
+
+  constructor(consumer: Consumer) {
+    this.name = consumer.name;
+    this.#limits = consumer.limits;
+    this.adjust(consumer);
+  }
+
+  /** The logical models that it may use; `undefined`: all. */
+  get models(): ReadonlySet<string> | undefined {
+    return this.#models;
+  }
+
+  /** How many of its generations run, with or without a client. */
+  get running(): number {
+    return this.#running.taken;
+  }
+
+  /** Applies what the configuration says now. What was used stays used, unless windows have another length. */
+  adjust({ models, limits }: Consumer): void {
+    this.#models = models && new Set(models);
+    this.#limits = limits;
+    this.#running.resize({ permits: limits.concurrent ?? Number.POSITIVE_INFINITY });
+    this.#requests = adjusted(this.#requests, limits.requests, limits.windowMs);
+    this.#images = adjusted(this.#images, limits.images, limits.windowMs);
+  }
+
+  /** Takes one of the generations that may run at once. Throws `rate_limited`. */
+  acquire(): Release {
+    const release = this.#running.tryAcquire();
+    if (release === undefined) throw this.tooManyAtOnce();
+    return release;
+  }
+
+  /** Whether no generation more may run at the moment. */
+  get isBusy(): boolean {
+    return this.#running.isFull;
+  }
+
+  tooManyAtOnce(): GatewayError {
+    const { concurrent = 0 } = this.#limits;
+    const message = `This key may have ${counted(concurrent, 'request')} at once, and has so many. ${nothingSent}`;
+    return new GatewayError('rate_limited', message, { retryAfterMs: 1_000 });
+  }
+
+  /** Counts a request. `refusal` is `rate_limited`; `undefined`: requests are not limited. */
+  async countRequest(): Promise<{ readonly usage: Usage; readonly refusal: GatewayError | undefined } | undefined> {
+    const window = this.#requests;
+    if (window === undefined) return undefined;
+    const { isGranted, usage } = await window.take(1);
+    return { usage, refusal: isGranted ? undefined : rateLimited('request', window, usage) };
+  }
+
+  /** What is used; `undefined`: it is not limited. */
+  async usage(of: 'requests' | 'images'): Promise<Usage | undefined> {
+    return (of === 'requests' ? this.#requests : this.#images)?.usage();
+  }
+
+  reserveImages(count: number): QuotaReservation | undefined {
+    const window = this.#images;
+    if (window === undefined) return undefined;
+    if (count > window.points) throw tooMany(window);
+    let left: Usage | undefined;
+    let reserved = 0;
+    const taking = window.take(count);
+    const granted = taking.then(({ isGranted, usage }) => {
+      left = usage;
+      if (!isGranted) throw rateLimited('image', window, usage);
+      reserved = count;
+    });
+    // The generation may have ended before this is known.
+    granted.catch(() => {});
+    return {
+      granted,
+      usage: () => left,
+      refund() {
+        // An error response does not wait for the limiter.
+        if (left) left = { ...left, remaining: Math.min(left.limit, left.remaining + reserved) };
+        reserved = 0;
+        void taking.then(({ refund }) => refund());
+      },
+    };
+  }
+}
+
+function adjusted(window: RateWindow | undefined, points: number | undefined, windowMs: number) {
+  if (points === undefined) return undefined;
+  if (window?.windowMs !== windowMs) return new RateWindow(points, windowMs);
+  window.points = points;
+  return window;
+}
+
+const nothingSent = 'Nothing was sent to the image service.';
+
+function rateLimited(unit: string, window: RateWindow, { limit, remaining, resetMs }: Usage): GatewayError {
+  const rule = `This key may have ${counted(limit, unit)} in ${window.windowMs / 1000} s, and has ${remaining} left.`;
+  const message = `${rule} Try again in ${Math.max(1, Math.ceil(resetMs / 1000))} s. ${nothingSent}`;
+  return new GatewayError('rate_limited', message, { retryAfterMs: resetMs });
+}
+
+/** Waiting would not help. */
+function tooMany(window: RateWindow): GatewayError {
+  const message = `'n' cannot be more than ${window.points}: this key may have no more images in ${window.windowMs / 1000} s.`;
+  return new GatewayError('invalid_value', message, { param: 'n' });
+}
+
+function counted(count: number, unit: string): string {
+  return `${count} ${unit}${count === 1 ? '' : 's'}`;
+}

@@ -1,0 +1,133 @@
+import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import type { FastifyReply } from 'fastify';
+import type { Settlement } from '../domain/generation-reader.ts';
+import type { RequestRecord } from '../domain/request-record.ts';
+
+type Sending = { readonly record: RequestRecord; readonly signal?: AbortSignal; readonly stallMs?: number };
+
+/**
+ * Sends the head that `reply` has, and a body. From the first byte on, a failure can only be shown by closing the connection
+ * early, unless `chunks` report it in their own form and note it in `record.error`.
+ */
+export async function sendBody(
+  reply: FastifyReply,
+  chunks: AsyncIterable<Buffer | string>,
+  { record, ...sending }: Sending,
+): Promise<Settlement> {
+  reply.hijack();
+  const { raw } = reply;
+  // Writing to a connection that has just closed emits an error that nobody needs: `writeBody` reports it.
+  raw.on('error', () => {});
+  try {
+    // Fastify's hooks do not see a response that is written past it.
+    const closing = reply.server.lifecycle.phase === 'closing' && { connection: 'close' };
+    // Node knows numbers as values of every header; its types do not.
+    raw.writeHead(reply.statusCode, { ...reply.getHeaders(), ...closing } as OutgoingHttpHeaders);
+    await writeBody(raw, chunks, { written: record, ...sending });
+    return record.error === undefined ? 'delivered' : 'truncated';
+  } catch (error) {
+    const isDisconnected = error instanceof ClosedConnectionError || raw.destroyed;
+    if (!isDisconnected) record.error = error;
+    truncate(raw);
+    return isDisconnected || error instanceof StalledClientError ? 'abandoned' : 'truncated';
+  }
+}
+
+/**
+ * Ends a response so that its client notices that it is not complete. The head goes out first, even if it still waits in a
+ * buffer: SDKs retry, and pay again, when a connection closes without one.
+ */
+function truncate(raw: ServerResponse): void {
+  raw.socket?.uncork();
+  // Without chunks, as HTTP/1.0 has it, a closed connection looks like a regular end; a reset does not.
+  if (raw.req.httpVersion === '1.0') raw.socket?.resetAndDestroy();
+  // A pipelined response has no connection of its own yet, but shares its request's.
+  raw.req.socket.destroy();
+}
+
+/** A client that reads nothing for so long is given up. */
+const patienceMs = 30_000;
+
+/** The client is connected, but reads nothing. */
+export class StalledClientError extends Error {
+  override readonly name = 'StalledClientError';
+}
+
+/** The client has closed the connection. */
+export class ClosedConnectionError extends Error {
+  override readonly name = 'ClosedConnectionError';
+}
+
+/**
+ * Writes a response's body with backpressure: the next chunk is asked for when the last one has found room. Resolves once
+ * everything was handed to the network. Rejects with what `chunks` throws, with one of the errors above, and with the
+ * signal's reason; the connection is left as it is then.
+ */
+export async function writeBody(
+  response: ServerResponse,
+  chunks: AsyncIterable<Buffer | string>,
+  {
+    written,
+    signal,
+    stallMs = patienceMs,
+  }: { written: { bytesOut: number }; signal?: AbortSignal | undefined; stallMs?: number },
+): Promise<void> {
+  const client = new Client(response, signal, stallMs);
+  try {
+    for await (const chunk of chunks) {
+      if (response.destroyed) throw new ClosedConnectionError();
+      written.bytesOut += Buffer.byteLength(chunk);
+      if (!response.write(chunk)) await client.takes();
+    }
+    if (response.destroyed) throw new ClosedConnectionError();
+    response.end();
+    if (!response.writableFinished) await client.takes();
+  } finally {
+    client.leave();
+  }
+}
+
+/** Whether the client takes what was written. It listens once for all chunks of a response. */
+class Client {
+  readonly #response: ServerResponse;
+  readonly #signal: AbortSignal | undefined;
+  readonly #timer: NodeJS.Timeout;
+  #waiting: PromiseWithResolvers<void> | undefined;
+
+  constructor(response: ServerResponse, signal: AbortSignal | undefined, stallMs: number) {
+    this.#response = response;
+    this.#signal = signal;
+    this.#timer = setInterval(this.#onStall, stallMs);
+    response.on('drain', this.#onTaken).on('finish', this.#onTaken).on('close', this.#onClose);
+    signal?.addEventListener('abort', this.#onAbort);
+  }
+
+  /** Resolves when there is room again, or, after the end, when everything was handed to the network. */
+  takes(): Promise<void> {
+    this.#waiting = Promise.withResolvers();
+    this.#timer.refresh();
+    if (this.#signal?.aborted) this.#onAbort();
+    return this.#waiting.promise;
+  }
+
+  leave(): void {
+    clearInterval(this.#timer);
+    this.#response.off('drain', this.#onTaken).off('finish', this.#onTaken).off('close', this.#onClose);
+    this.#signal?.removeEventListener('abort', this.#onAbort);
+  }
+
+  readonly #onTaken = (): void => {
+    this.#waiting?.resolve();
+    this.#waiting = undefined;
+  };
+
+  // An error is made only where somebody waits.
+  readonly #onClose = (): void => this.#waiting?.reject(new ClosedConnectionError());
+
+  readonly #onAbort = (): void => this.#waiting?.reject(this.#signal?.reason);
+
+  readonly #onStall = (): void => {
+    // A pipelined response waits for the ones before it, which is not the client's fault: it has no connection until then.
+    if (this.#response.socket) this.#waiting?.reject(new StalledClientError());
+  };
+}

@@ -1,0 +1,82 @@
+import type { FastifyReply, FastifyRequest, RouteHandlerMethod } from 'fastify';
+import type { GenerationReader } from '../domain/generation-reader.ts';
+import type { ImageDownload } from '../domain/image-download.ts';
+import type { ImageRequest } from '../domain/image-request.ts';
+import type { Gateway } from '../generations/gateway.ts';
+import { callerOf } from './gateway-headers.ts';
+import type { UploadLimits } from './uploads/watch-upload.ts';
+
+/** What the models file decides about requests. A reload replaces it as a whole; requests that have begun keep theirs. */
+export type RuntimeConfig = {
+  readonly gateway: Gateway;
+  readonly uploadLimits: UploadLimits;
+  /** Fetches images that clients give as links; `undefined`: none are fetched. */
+  readonly inputDownload: ImageDownload | undefined;
+  /** The currency of costs in headers. */
+  readonly currency: string;
+};
+
+/** A request for images: the logical model, if its parameters name one, and what it asks for. */
+export type ImageCall = { readonly model: string | undefined; readonly request: ImageRequest };
+
+/** One wire form of image generation: how its requests are read, and how their responses are written. */
+export interface Surface {
+  /** Throws a GatewayError that names the parameter at fault. What it has stored is deleted then. */
+  parse(request: FastifyRequest, config: RuntimeConfig): ImageCall | Promise<ImageCall>;
+  /** Writes the response and settles the reader. Rejects with the generation's error while that can still be an error response. */
+  write(reader: GenerationReader, reply: FastifyReply, asked: ImageRequest): Promise<void>;
+}
+
+/** The handler of a surface's routes. @param config the one in force; an upload ends with the one that it began with */
+export function handleGeneration({ parse, write }: Surface, config: () => RuntimeConfig): RouteHandlerMethod {
+  return async (request, reply) => {
+    const { record, arrival, consumer } = request;
+    const current = config();
+    const models = consumer?.models;
+    const call = await parse(request, current);
+    const asked = call.request;
+    record.request = asked;
+    record.count = asked.count;
+    // From here on the generation accounts for the body.
+    arrival?.release();
+    let reader: GenerationReader;
+    try {
+      reader = await current.gateway.start(modelOf(request, call.model), asked, { ...callerOf(request), models });
+    } catch (error) {
+      // A generation that has not started does not own its inputs.
+      await asked.edit?.inputs.release();
+      throw error;
+    }
+    record.generation = reader;
+    leaveWithClient(reply, reader);
+    await write(reader, reply, asked);
+  };
+}
+
+/**
+ * A client has disconnected when its connection closes before the response was written completely. (Fastify's
+ * `request.signal` is aborted as soon as the request's body has been read, so it cannot tell.)
+ */
+function leaveWithClient({ raw }: FastifyReply, reader: GenerationReader): void {
+  // It may have disconnected while an upload was checked.
+  if (raw.destroyed) reader.leave();
+  raw.once('close', () => {
+    if (!raw.writableFinished) reader.leave();
+  });
+}
+
+/**
+ * The logical model that a request names: in its path as the deployment, else as the prefix `/m/{model}`, else in its
+ * parameters, else in the header `x-target`. `undefined`: nowhere.
+ */
+export function modelOf(request: FastifyRequest, parameter: string | undefined): string | undefined {
+  const target = request.headers['x-target'];
+  const inHeader = typeof target === 'string' && target !== '' ? target : undefined;
+  return modelInPath(request) ?? parameter ?? inHeader;
+}
+
+/** What the path alone says. */
+export function modelInPath({ params }: FastifyRequest): string | undefined {
+  const { deployment, model } = params as { deployment?: string; model?: string };
+  return deployment ?? model;
+}

@@ -1,0 +1,50 @@
+import type { FastifyRequest } from 'fastify';
+import { GatewayError } from '../../../domain/gateway-error.ts';
+import type { ImageDownload } from '../../../domain/image-download.ts';
+import type { InputStore, OpenInputStore } from '../../../domain/image-input.ts';
+import { targetsFor } from '../../../parameters/plan.ts';
+import { type ImageCall, modelInPath, type RuntimeConfig } from '../../surface.ts';
+import { readForm } from '../../uploads/read-form.ts';
+import { readJsonEdit } from '../../uploads/read-json-edit.ts';
+import { editInputs } from '../../uploads/receive-input.ts';
+import { readUpload } from '../../uploads/watch-upload.ts';
+import { parseParameters } from './parse-parameters.ts';
+
+/** Reads `…/images/edits`, multipart or JSON, while it arrives. */
+export function parseEdit(openInputs: OpenInputStore) {
+  return async (
+    request: FastifyRequest,
+    { gateway, uploadLimits: limits, inputDownload: download }: RuntimeConfig,
+  ): Promise<ImageCall> => {
+    // A model in the path is known before the upload, which may be all in vain.
+    const name = modelInPath(request);
+    if (name !== undefined) targetsFor('edit', gateway.catalog.find(name, request.consumer?.models));
+    const inputs = openInputs(request.consumerId);
+    try {
+      return await readUpload(request.raw, { limits, arrival: request.arrival }, () =>
+        readEdit(request, { inputs, download, linkBytes: limits.uploadBytes }),
+      );
+    } catch (error) {
+      await inputs.release();
+      throw error;
+    }
+  };
+}
+
+type Sources = {
+  readonly inputs: InputStore;
+  readonly download: ImageDownload | undefined;
+  readonly linkBytes: number;
+};
+
+async function readEdit(request: FastifyRequest, sources: Sources): Promise<ImageCall> {
+  const { inputs } = sources;
+  if (request.isMultipart()) {
+    const form = await readForm(request, inputs);
+    return parseParameters(form.parameters, editInputs(form, 'image', inputs));
+  }
+  const disconnected = new AbortController();
+  request.raw.once('close', () => disconnected.abort(new GatewayError('client_gone', 'The client has disconnected.')));
+  const upload = await readJsonEdit(request.raw, { ...sources, signal: disconnected.signal });
+  return parseParameters(upload.parameters, editInputs(upload, 'images', inputs));
+}

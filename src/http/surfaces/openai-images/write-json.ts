@@ -1,0 +1,93 @@
+import type { FastifyReply } from 'fastify';
+import type { GenerationReader } from '../../../domain/generation-reader.ts';
+import type { ImageEvent, ImageUsage } from '../../../domain/image-event.ts';
+import { generationHeaders } from '../../gateway-headers.ts';
+import { sendBody } from '../../send-body.ts';
+
+/** Writes a generation's images as OpenAI's ImagesResponse. Rejects with the generation's error. */
+export async function writeJson(reader: GenerationReader, reply: FastifyReply): Promise<void> {
+  const { record } = reply.request;
+  keepAliveWhileSilent(reply);
+  const events = await reader.events;
+  reply.headers({ ...generationHeaders(reader.report, reply.request), 'content-type': 'application/json' });
+  const how = await sendBody(reply, imagesJson(events, record), { record, signal: reader.signal });
+  reader.settle(how, record.error);
+}
+
+/**
+ * Clients on Node give up a call after 300 s without a byte, whatever their own timeout says, and then pay again. A
+ * `102 Processing` now and then keeps them waiting. Other clients take a 102 for the response, so only those get it whose SDK
+ * says that it runs on JavaScript.
+ */
+function keepAliveWhileSilent({ raw, request }: FastifyReply): void {
+  if (request.headers['x-stainless-lang'] !== 'js' || request.raw.httpVersion !== '1.1') return;
+  const timer = setInterval(() => {
+    if (raw.headersSent) clearInterval(timer);
+    else raw.writeProcessing();
+  }, request.server.interimMs);
+  raw.once('close', () => clearInterval(timer));
+}
+
+/** Counts the images that have been written completely. */
+export type Written = { images: number };
+
+/** The JSON text, piece by piece: `data` first, because everything else is known only when the last image has passed. */
+export async function* imagesJson(
+  events: AsyncIterable<ImageEvent>,
+  written: Written,
+): AsyncGenerator<Buffer | string> {
+  let separator = '{"data":[';
+  for await (const event of events) {
+    switch (event.type) {
+      case 'bytes':
+        yield event.chunk;
+        break;
+      case 'image':
+        yield `${separator}{"b64_json":"`;
+        separator = ',';
+        break;
+      case 'image-end':
+        written.images += 1;
+        yield `"${event.revisedPrompt === undefined ? '' : `,"revised_prompt":${JSON.stringify(event.revisedPrompt)}`}}`;
+        break;
+      case 'url':
+        written.images += 1;
+        yield `${separator}${JSON.stringify({ url: event.url, revised_prompt: event.revisedPrompt })}`;
+        separator = ',';
+        break;
+      case 'done':
+        yield `],${JSON.stringify({
+          created: event.created ?? Math.floor(Date.now() / 1000),
+          background: event.facts?.background,
+          output_format: event.facts?.outputFormat,
+          quality: event.facts?.quality,
+          size: event.facts?.size,
+          usage: clientUsage(event.usage),
+        }).slice(1)}`;
+        break;
+    }
+  }
+}
+
+const counts = ['input_tokens', 'output_tokens', 'total_tokens'];
+const details = ['input_tokens_details', 'output_tokens_details'];
+const detailCounts = ['text_tokens', 'image_tokens'];
+
+/**
+ * The token counts as OpenAI's types have them, for clients that refuse anything else: details that lack a count are left
+ * out, and so are all counts where one of the three is missing.
+ */
+export function clientUsage(usage: ImageUsage | undefined): ImageUsage | undefined {
+  if (usage === undefined || !hasCounts(usage, counts)) return undefined;
+  return Object.fromEntries(
+    Object.entries(usage).filter(([name, value]) => !details.includes(name) || hasCounts(value, detailCounts)),
+  );
+}
+
+function hasCounts(value: unknown, names: readonly string[]): boolean {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    names.every((name) => typeof (value as ImageUsage)[name] === 'number')
+  );
+}

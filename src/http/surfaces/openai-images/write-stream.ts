@@ -1,0 +1,186 @@
+import type { FastifyReply } from 'fastify';
+import { imageHeaderCharacters, imageMediaType } from '../../../codec/image-header.ts';
+import type { GatewayError } from '../../../domain/gateway-error.ts';
+import type { GenerationReader } from '../../../domain/generation-reader.ts';
+import type { ImageEnd, ImageEvent, ImageFacts } from '../../../domain/image-event.ts';
+import { type ImageRequest, type Operation, operationOf } from '../../../domain/image-request.ts';
+import { asGatewayError, errorBody } from '../../error-response.ts';
+import { generationHeaders } from '../../gateway-headers.ts';
+import { sendBody } from '../../send-body.ts';
+import { clientUsage, type Written } from './write-json.ts';
+
+/** Proxies in between close connections that are idle for about a minute, so a stream has to send something before. */
+export type StreamTimes = {
+  /** So long the headers wait for the outcome, so that an early failure is an ordinary error response. */
+  readonly headersMs: number;
+  readonly heartbeatMs: number;
+};
+
+const defaultTimes: StreamTimes = { headersMs: 45_000, heartbeatMs: 15_000 };
+
+/** A comment, which readers of event streams skip. */
+const heartbeatText = ':\n\n';
+
+const streamHeaders = {
+  'content-type': 'text/event-stream',
+  'cache-control': 'no-cache, no-transform',
+  // Disable buffering in nginx.
+  'x-accel-buffering': 'no',
+};
+
+/** Writes a generation's images as an event stream. Rejects with the generation's error while that can be an error response. */
+export async function writeStream(
+  reader: GenerationReader,
+  reply: FastifyReply,
+  asked: ImageRequest,
+  { headersMs, heartbeatMs }: StreamTimes = defaultTimes,
+): Promise<void> {
+  const { record } = reply.request;
+  const isKnown = await settledWithin(reader.events, headersMs);
+  reply.headers({ ...generationHeaders(reader.report, reply.request), ...streamHeaders });
+  const stream = new ImagesEventStream(whenKnown(reader.events), {
+    operation: operationOf(asked),
+    asked: reader.report.asked,
+    written: record,
+    toError: (error) => {
+      record.error = error;
+      return asGatewayError(error, record.requestId);
+    },
+  });
+  const { raw } = reply;
+  const heartbeat = setInterval(() => {
+    if (!stream.isInEvent && raw.headersSent && !raw.writableNeedDrain) raw.write(heartbeatText);
+  }, heartbeatMs);
+  raw.once('close', () => clearInterval(heartbeat));
+  const text = isKnown ? stream.text() : startingWith(heartbeatText, stream.text());
+  const how = await sendBody(reply, text, { record, signal: reader.signal });
+  reader.settle(how, record.error);
+}
+
+/** False when `ms` were not enough; rejects with what the promise rejects with. */
+async function settledWithin(promise: Promise<unknown>, ms: number): Promise<boolean> {
+  const timeout = Promise.withResolvers<boolean>();
+  const timer = setTimeout(() => timeout.resolve(false), ms);
+  try {
+    return await Promise.race([promise.then(() => true), timeout.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function* startingWith<T>(first: T, rest: AsyncIterable<T>): AsyncGenerator<T> {
+  yield first;
+  yield* rest;
+}
+
+async function* whenKnown(events: Promise<AsyncIterable<ImageEvent>>): AsyncGenerator<ImageEvent> {
+  yield* await events;
+}
+
+type StreamParts = {
+  readonly operation: Operation;
+  readonly asked: ImageFacts;
+  readonly written: Written;
+  readonly toError: (error: unknown) => GatewayError;
+};
+
+/**
+ * Images as the text of OpenAI's image stream (`image_generation.partial_image` and `.completed`, or `image_edit.…`), piece
+ * by piece. Each image is one `data:` line whose other members follow the image, because that is when they are known. It
+ * ends with a completed image or with an `error` event; nothing is thrown.
+ */
+export class ImagesEventStream {
+  readonly #name: string;
+  readonly #events: AsyncIterable<ImageEvent>;
+  readonly #asked: ImageFacts;
+  readonly #written: Written;
+  readonly #toError: (error: unknown) => GatewayError;
+  /** The beginning of the image that is being written, as base64. */
+  #header = '';
+  #isInImage = false;
+  #isPartial = false;
+  /** The end of a completed image, about which the end of the response may say more. */
+  #unfinished: ImageEnd | undefined;
+
+  constructor(events: AsyncIterable<ImageEvent>, { operation, asked, written, toError }: StreamParts) {
+    this.#name = operation === 'edit' ? 'image_edit' : 'image_generation';
+    this.#events = events;
+    this.#asked = asked;
+    this.#written = written;
+    this.#toError = toError;
+  }
+
+  /** False between two events, where a comment may stand. */
+  get isInEvent(): boolean {
+    return this.#isInImage;
+  }
+
+  async *text(): AsyncGenerator<Buffer | string> {
+    try {
+      for await (const event of this.#events) yield* this.#write(event);
+    } catch (error) {
+      // An image that is complete stays one, whatever comes after it.
+      yield* this.#finish();
+      yield this.#errorEvent(this.#toError(error));
+    }
+  }
+
+  *#write(event: ImageEvent): Generator<Buffer | string> {
+    if (event.type === 'bytes') {
+      if (this.#header.length < imageHeaderCharacters)
+        this.#header += event.chunk.toString('latin1', 0, imageHeaderCharacters);
+      yield event.chunk;
+    } else if (event.type === 'image') {
+      yield* this.#finish();
+      const type = `${this.#name}.${event.isPartial ? 'partial_image' : 'completed'}`;
+      this.#isInImage = true;
+      this.#isPartial = event.isPartial;
+      this.#header = '';
+      yield `event: ${type}\ndata: {"type":"${type}","b64_json":"`;
+    } else if (event.type === 'image-end') {
+      this.#unfinished = event;
+      if (this.#isPartial || event.facts !== undefined) yield* this.#finish();
+    } else if (event.type === 'done') {
+      yield* this.#finish(event);
+    }
+  }
+
+  /** Closes the image that is being written, with everything that is known by now. */
+  *#finish(summary: Omit<ImageEnd, 'type' | 'index'> | Extract<ImageEvent, { type: 'done' }> = {}): Generator<string> {
+    const end = this.#unfinished;
+    if (end === undefined) return;
+    this.#unfinished = undefined;
+    this.#isInImage = false;
+    if (!this.#isPartial) this.#written.images += 1;
+    const members = {
+      created_at: end.created ?? summary.created ?? Math.floor(Date.now() / 1000),
+      ...this.#facts(end.facts ?? summary.facts ?? {}),
+      partial_image_index: end.partialIndex,
+      revised_prompt: end.revisedPrompt,
+      usage: clientUsage(end.usage ?? summary.usage),
+    };
+    yield `",${JSON.stringify(members).slice(1)}\n\n`;
+  }
+
+  /** The stream's events always have all four: what the upstream did not say is what was asked for, or what is seen. */
+  #facts(facts: ImageFacts): Record<string, string> {
+    const mediaType = imageMediaType(Buffer.from(this.#header, 'base64'));
+    return {
+      size: facts.size ?? this.#asked.size ?? 'auto',
+      quality: facts.quality ?? this.#asked.quality ?? 'auto',
+      background: facts.background ?? this.#asked.background ?? 'auto',
+      output_format: facts.outputFormat ?? mediaType?.replace('image/', '') ?? this.#asked.outputFormat ?? 'png',
+    };
+  }
+
+  /**
+   * The `error` event with the same nested body as an error response. In the middle of an image, the image's own event
+   * becomes it: for JSON the last of two equal members counts, for event streams the last name.
+   */
+  #errorEvent(error: GatewayError): string {
+    const { error: body } = errorBody(error);
+    if (!this.#isInImage) return `event: error\ndata: ${JSON.stringify({ error: body })}\n\n`;
+    this.#isInImage = false;
+    return `","type":"error","error":${JSON.stringify(body)}}\nevent: error\n\n`;
+  }
+}

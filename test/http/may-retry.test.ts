@@ -1,0 +1,71 @@
+import { describe, expect, test } from 'vitest';
+import { type ErrorKind, GatewayError, type Outcome } from '../../src/domain/gateway-error.ts';
+import { callerViews, mayRetry, type Spent } from '../../src/http/error-response.ts';
+
+const kinds = Object.keys(callerViews) as ErrorKind[];
+const error = (kind: ErrorKind, outcome?: Outcome, retryAfterMs?: number) =>
+  new GatewayError(kind, 'failed', {
+    ...(outcome && { outcome }),
+    ...(retryAfterMs !== undefined && { retryAfterMs }),
+  });
+const spent = (facts: Partial<Spent>): Spent => ({ sent: true, maxRetries: 0, attempts: 1, ...facts });
+
+describe('a client may retry', () => {
+  test.each([
+    ['what was refused at once', error('overloaded', undefined, 1_000), undefined],
+    ['what has waited in vain', error('overloaded', undefined, 15_000), spent({ sent: false, attempts: 0 })],
+    ['what ran out of time before it was sent', error('deadline_exceeded', 'not-processed'), spent({ sent: false })],
+    ['a mistake of ours before anything was sent', error('internal_error'), spent({ sent: false })],
+    [
+      'a busy upstream’s refusal, where the gateway retries nothing',
+      error('upstream_unavailable', 'not-processed'),
+      spent({}),
+    ],
+    [
+      'a rate limit, where the gateway retries nothing',
+      error('upstream_rate_limited', 'not-processed', 60_000),
+      spent({}),
+    ],
+  ])('%s', (_, failure, cost) => {
+    expect(mayRetry(failure, cost)).toBe(true);
+  });
+});
+
+describe('a client must not retry', () => {
+  test.each([
+    ['what asks for a long wait', error('overloaded', undefined, 60_001), undefined],
+    ['a rate limit with a long wait', error('upstream_rate_limited', 'not-processed', 60_001), spent({})],
+    ['what the gateway has retried', error('upstream_rate_limited', 'not-processed'), spent({ maxRetries: 2 })],
+    ['what failed', error('upstream_generation_failed', 'failed'), spent({})],
+    [
+      'what ended after an earlier call was sent',
+      error('deadline_exceeded', 'not-processed'),
+      spent({ maxRetries: 2 }),
+    ],
+    ['what was refused a slot after an earlier call', error('overloaded'), spent({ maxRetries: 2 })],
+    ['a mistake of ours after a call was sent', error('internal_error'), spent({})],
+    [
+      'one of several calls that was not processed',
+      error('upstream_rate_limited', 'not-processed'),
+      spent({ attempts: 2 }),
+    ],
+  ])('%s', (_, failure, cost) => {
+    expect(mayRetry(failure, cost)).toBe(false);
+  });
+
+  test.each(kinds)('%s when it may be billed, or was refused', (kind) => {
+    for (const facts of [{}, { maxRetries: 2 }, { attempts: 3 }]) {
+      expect(mayRetry(error(kind, 'refused'), spent(facts))).toBe(false);
+      expect(mayRetry(error(kind, 'unknown'), spent(facts))).toBe(false);
+    }
+  });
+
+  test.each([
+    'upstream_auth_failed',
+    'upstream_misconfigured',
+    'upstream_quota_exhausted',
+    'upstream_blocked',
+  ] as const)('%s, which a repetition does not help', (kind) => {
+    expect(mayRetry(error(kind, 'not-processed'), spent({}))).toBe(false);
+  });
+});
