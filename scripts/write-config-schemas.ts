@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { z } from 'zod';
 import { callerSchema, keysFileSchema } from '../src/config/keys-schema.ts';
-import { fileSchema, longModelSchema, shortModelSchemas } from '../src/config/model-schema.ts';
+import { fileSchema, longModelSchema, modelKeysSchema } from '../src/config/model-schema.ts';
 import { targetSchemas } from '../src/config/target-schema.ts';
 
 // Run as a program (`npm run schema`) this file writes what editors read for completion and hints.
@@ -18,7 +18,9 @@ export function modelsSchemaText(): string {
     targetSchemas['azure-v1'],
     targetSchemas['foundry-agent'],
   ]);
-  const model = z.union([...Object.values(shortModelSchemas), longModelSchema(target)]);
+  // The short form: one target, its keys beside the model's own.
+  const short = Object.values(targetSchemas).map((one) => one.extend(modelKeysSchema.shape));
+  const model = z.union([...short, longModelSchema(target)]);
   return schemaText(fileSchema(model));
 }
 

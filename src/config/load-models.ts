@@ -4,15 +4,14 @@ import { printWarnings } from './config-error.ts';
 import { check } from './describe-issue.ts';
 import { deepFreeze, frozenMap } from './frozen.ts';
 import type { Variables } from './interpolate.ts';
-import type { JsonPath, Report } from './json-path.ts';
+import type { Report } from './json-path.ts';
 import { warnOfLiteralSecrets } from './literal-secrets.ts';
 import { defaultHeldBytes } from './memory-limit.ts';
 import { fileSchema } from './model-schema.ts';
 import type { ModelConfig, ModelsConfig, TargetConfig } from './models-config.ts';
 import { parseConfigText, readConfigText } from './read-config-file.ts';
 import { readEgressProxy } from './read-egress-proxy.ts';
-import { isObject, readModel } from './read-model.ts';
-import type { JsonObject } from './read-target.ts';
+import { isObject, longForm, readModel } from './read-model.ts';
 
 const fileKeys = fileSchema(z.unknown());
 
@@ -52,32 +51,26 @@ export function parseModels(
   file = 'the models file',
   review?: Review,
 ): ModelsConfig {
-  const { config, warnings } = parseConfigText({ text, file, variables }, (value, report, warn, written) => {
-    const parsed = readFile(value, report);
-    warnOfLiteralSecrets(written, variables, warn);
-    if (parsed && review) reviewModels(value, parsed.models, review, warn);
-    return parsed;
-  });
+  const { config, warnings } = parseConfigText(
+    { text, file, variables, arrange: longForm },
+    (value, report, warn, written) => {
+      const parsed = readFile(value, report);
+      warnOfLiteralSecrets(written, variables, warn);
+      if (parsed && review) reviewModels(parsed.models, review, warn);
+      return parsed;
+    },
+  );
   return deepFreeze({ ...config, warnings: printWarnings(file, warnings) });
 }
 
-function reviewModels(value: unknown, models: readonly ModelConfig[], review: Review, warn: Report): void {
-  for (const { target, place } of placedTargets(value, models)) {
-    review.target(target, (key, message) => warn([...place, key], message));
-  }
+function reviewModels(models: readonly ModelConfig[], review: Review, warn: Report): void {
   for (const model of models) {
-    review.defaults(model, (key, message) => warn(['models', model.name, 'defaults', key], message));
+    const path = ['models', model.name];
+    for (const [index, target] of model.targets.entries()) {
+      review.target(target, (key, message) => warn([...path, 'targets', index, key], message));
+    }
+    review.defaults(model, (key, message) => warn([...path, 'defaults', key], message));
   }
-}
-
-/** The targets of a valid file, with their places in it. */
-function placedTargets(value: unknown, models: readonly ModelConfig[]) {
-  const entries = (value as { models: Readonly<Record<string, JsonObject>> }).models;
-  return models.flatMap(({ name, targets }) => {
-    const isLong = 'targets' in (entries[name] ?? {});
-    const placeOf = (index: number): JsonPath => ['models', name, ...(isLong ? ['targets', index] : [])];
-    return targets.map((target, index) => ({ target, place: placeOf(index) }));
-  });
 }
 
 function readFile(value: unknown, report: Report): Omit<ModelsConfig, 'warnings'> | undefined {

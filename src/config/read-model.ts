@@ -1,51 +1,57 @@
 import { z } from 'zod';
+import { nearestWord } from '../codec/nearest-word.ts';
 import { check } from './describe-issue.ts';
 import type { JsonPath, Report } from './json-path.ts';
-import { longModelSchema, modelKeysSchema, shortModelSchemas } from './model-schema.ts';
+import { longModelSchema, modelKeysSchema } from './model-schema.ts';
 import type { ModelConfig, TargetConfig } from './models-config.ts';
+import type { JsonDocument } from './read-json.ts';
 import { buildTarget, checkTogether, type JsonObject, positionName, readAddress, readProvider } from './read-target.ts';
 import { anyProviderSchema, targetSchemas } from './target-schema.ts';
 
 const longModel = longModelSchema(z.unknown());
-const anyShortModel = anyProviderSchema.extend(modelKeysSchema.shape);
-const modelKeys = [...Object.keys(modelKeysSchema.shape), 'targets'];
+const modelKeys = Object.keys(modelKeysSchema.shape);
+const targetKeys = Object.keys(anyProviderSchema.shape);
 
 // Azure took a DALL·E 2 job off its queue after two minutes; everything else may take nearly ten.
 const asyncTimeoutMs = 120_000;
 const defaultTimeoutMs = 590_000;
 
 /**
- * Reads one entry of `models`, in the short form or, when it has `targets`, in the long form.
- *
- * @returns undefined when a problem was reported
+ * Normalises a models file to its long form: the target keys of a model without `targets` move into a list of one target.
+ * Places still point at what the operator wrote.
  */
+export function longForm(document: JsonDocument): JsonDocument {
+  const { value: file } = document;
+  if (!isObject(file) || !isObject(file.models)) return document;
+  const short = new Set<unknown>();
+  const models = Object.entries(file.models).map(([name, model]) => {
+    if (!isObject(model) || 'targets' in model) return [name, model];
+    short.add(name);
+    const entries = Object.entries(model);
+    const ofModel = entries.filter(([key]) => belongsToModel(key));
+    const target = Object.fromEntries(entries.filter(([key]) => !belongsToModel(key)));
+    return [name, { ...Object.fromEntries(ofModel), targets: [target] }];
+  });
+  const value = { ...file, models: Object.fromEntries(models) };
+  return { ...document, value, placeOf: (path) => document.placeOf(short.has(path[1]) ? shortPath(path) : path) };
+}
+
+/** A misspelt key goes where the key belongs that was probably meant. */
+function belongsToModel(key: string): boolean {
+  return modelKeys.includes(nearestWord(key, [...targetKeys, ...modelKeys]) ?? '');
+}
+
+/** The path in the short form of what stands at `path` in the long form. */
+function shortPath(path: JsonPath): JsonPath {
+  return path[0] === 'models' && path[2] === 'targets' ? path.toSpliced(2, 2) : path;
+}
+
+/** Reads one entry of `models` in its long form. Gives undefined when a problem was reported. */
 export function readModel(name: string, entry: unknown, path: JsonPath, report: Report): ModelConfig | undefined {
   if (!isObject(entry)) {
     report(path, 'must be an object');
     return undefined;
   }
-  return 'targets' in entry ? readLongModel(name, entry, path, report) : readShortModel(name, entry, path, report);
-}
-
-/** Whether a JSON value is an object: neither a list nor null. */
-export function isObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function readShortModel(name: string, entry: JsonObject, path: JsonPath, report: Report): ModelConfig | undefined {
-  const provider = readProvider(entry, path, report);
-  const address = readAddress(provider, entry, path, report);
-  const isWhole = checkTogether(entry, path, report);
-  if (provider === undefined) {
-    check(anyShortModel, entry, path, withoutProvider(path, report), removed);
-    return undefined;
-  }
-  const parsed = check(shortModelSchemas[provider], entry, path, report, removed);
-  if (parsed === undefined || address === undefined || !isWhole) return undefined;
-  return buildModel(name, parsed, [buildTarget(parsed, address, 0)]);
-}
-
-function readLongModel(name: string, entry: JsonObject, path: JsonPath, report: Report): ModelConfig | undefined {
   const parsed = check(longModel, entry, path, report, misplacedInModel);
   const entries: readonly unknown[] = Array.isArray(entry.targets) ? entry.targets : [];
   const targets = entries.map((target, index) => readTarget(target, index, [...path, 'targets', index], report));
@@ -53,6 +59,11 @@ function readLongModel(name: string, entry: JsonObject, path: JsonPath, report: 
   const complete = targets.filter((target) => target !== undefined);
   if (parsed === undefined || complete.length < targets.length) return undefined;
   return buildModel(name, parsed, complete);
+}
+
+/** Whether a JSON value is an object: neither a list nor null. */
+export function isObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function readTarget(entry: unknown, index: number, path: JsonPath, report: Report): TargetConfig | undefined {
@@ -79,7 +90,7 @@ function misplacedInModel(key: string): string | undefined {
 }
 
 function misplacedInTarget(key: string): string | undefined {
-  return modelKeys.includes(key) ? 'it belongs to the model, beside `targets`' : removed(key);
+  return [...modelKeys, 'targets'].includes(key) ? 'it belongs to the model, beside `targets`' : removed(key);
 }
 
 /** What to do about a key that earlier versions knew. */
