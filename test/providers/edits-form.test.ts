@@ -25,7 +25,7 @@ async function partsOf(
   ]);
 }
 
-const file = 'image-1.png (image/png, 9)';
+const file = 'image-1.png (image/png, 8)';
 
 describe('the form of an edit', () => {
   test('has what was asked for, as text, before the files', async () => {
