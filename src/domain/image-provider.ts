@@ -1,4 +1,4 @@
-import type { ImageEvent, ImageFacts, ImageUsage } from './image-event.ts';
+import type { ImageEvent } from './image-event.ts';
 import type { ImageRequest, Operation } from './image-request.ts';
 import type { ModelCapabilities } from './model-capabilities.ts';
 import type { Recorder } from './recorder.ts';
@@ -11,13 +11,9 @@ export type Attempt = {
   upstreamRequestId?: string;
   /** The status of the upstream's response, once there is one. */
   status?: number;
-  /** What the upstream has made, once its response was read to the end: that is billed. */
-  made?: Made;
   /** The trace that the call is a part of, as a `traceparent` header. */
   readonly traceparent?: string | undefined;
 };
-
-export type Made = { readonly images: number; readonly usage?: ImageUsage; readonly facts?: ImageFacts };
 
 /**
  * Names work that an upstream has accepted, so that it can be followed again, also by another process: the path of an

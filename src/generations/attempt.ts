@@ -10,6 +10,7 @@ import type { AdaptationName } from '../parameters/adaptations.ts';
 import type { Target } from '../targets/model-catalog.ts';
 import { isChatBilled, isContentRefusal } from '../targets/outcome.ts';
 import { costOf, flatPrice } from './cost-of.ts';
+import { countMade, type Made } from './count-made.ts';
 import { deliverBase64 } from './deliver-base64.ts';
 import { deliverUrl, type Hosting } from './deliver-url.ts';
 import { dropPreviews } from './drop-previews.ts';
@@ -46,6 +47,7 @@ export class PaidAttempt {
   #failure: AttemptEnd | undefined;
   #error: GatewayError | undefined;
   #adaptation: AdaptationName | undefined;
+  #made: () => Made | undefined = () => undefined;
 
   /** @param request what the upstream is asked for */
   constructor(target: Target, request: ImageRequest, delivering: Delivering, queueMs: number) {
@@ -86,9 +88,14 @@ export class PaidAttempt {
     return this.#request;
   }
 
+  /** What the upstream has made, once its response was read to the end. */
+  get made(): Made | undefined {
+    return this.#made();
+  }
+
   /** The upstream has made fewer images than it was asked for, as far as its response has been read. */
   get isShort(): boolean {
-    return (this.attempt.made?.images ?? this.#request.count) < this.#request.count;
+    return (this.made?.images ?? this.#request.count) < this.#request.count;
   }
 
   /** What was done, or came, otherwise than planned. */
@@ -108,12 +115,13 @@ export class PaidAttempt {
 
   /** What the upstream has counted. */
   get tokens(): Tokens | undefined {
-    return readTokens(this.attempt.made?.usage, { isEdit: this.#request.edit !== undefined });
+    return readTokens(this.made?.usage, { isEdit: this.#request.edit !== undefined });
   }
 
   /** What the call has cost, as far as its answer has been read. */
   get bill(): Bill {
-    const { made, sent } = this.attempt;
+    const { made } = this;
+    const { sent } = this.attempt;
     const { price } = this.target;
     const currency = price?.currency;
     if (made === undefined) return { cost: 0n, currency, mayBeMore: sent && !this.#madeNothing };
@@ -149,7 +157,8 @@ export class PaidAttempt {
   async #run(): Promise<AsyncIterable<ImageEvent>> {
     const { signal, retryUntil, recorder } = this.#delivering;
     const call = { signal, retryUntil, attempt: this.attempt, recorder, dispatch: resolved, note: resolved };
-    const answer = await this.target.provider.generate(this.#request, call);
+    const { events: answer, made } = countMade(await this.target.provider.generate(this.#request, call));
+    this.#made = made;
     try {
       return await this.#deliver(answer);
     } catch (error) {

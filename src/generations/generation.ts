@@ -247,7 +247,7 @@ function attemptRecord(
     provider: target.provider.id,
     request,
     count: paid.request.count,
-    images: attempt.made?.images,
+    images: paid.made?.images,
     end,
     sent,
     status,

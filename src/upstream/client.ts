@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { Agent, type Dispatcher } from 'undici';
 import type { EgressProxy } from '../domain/egress-proxy.ts';
-import type { Attempt } from '../domain/image-provider.ts';
+import type { ProviderCall } from '../domain/image-provider.ts';
 import type { Credential, Renewal } from './credential.ts';
 import { egressConnector } from './egress-connector.ts';
 import { type Answer, type Exchange, exchange } from './exchange.ts';
@@ -15,25 +15,26 @@ export type UpstreamAnswer = Answer & {
   readonly renewal?: Renewal;
 };
 
-export type PaidCall = {
+export type PaidRequest = {
   readonly credential: Credential;
   readonly body: PaidBody;
   /** What the protocol says beside the body. */
   readonly headers?: Readonly<Record<string, string>>;
-  readonly signal: AbortSignal;
-  readonly attempt: Attempt;
   /** An event stream may be silent from its headers to the first image: only the deadline ends it. */
   readonly isStream?: boolean;
 };
 
-export type PollCall = { readonly credential: Credential; readonly signal: AbortSignal };
+export type FreeRequest = { readonly credential: Credential; readonly signal: AbortSignal };
 
 /** Sends requests to configured upstreams. Redirects are answers like any other: none is ever followed. */
 export interface UpstreamClient {
-  /** A POST that may create, and bill, images. Sets `attempt.sent`; rejects with a GatewayError. */
-  post(url: URL, call: PaidCall): Promise<UpstreamAnswer>;
+  /**
+   * A POST that may create, and bill, images. Awaits `call.dispatch()` when everything else is ready, and sends nothing when
+   * that rejects. Sets `call.attempt.sent`; rejects with a GatewayError.
+   */
+  post(url: URL, request: PaidRequest, call: ProviderCall): Promise<UpstreamAnswer>;
   /** A GET that may be repeated; rejects with whatever broke it. */
-  get(url: URL, call: PollCall): Promise<UpstreamAnswer>;
+  get(url: URL, request: FreeRequest): Promise<UpstreamAnswer>;
   /** A POST that ends a job and costs nothing. Nobody waits for it, and nothing depends on it. */
   cancel(url: URL, credential: Credential): void;
   close(): Promise<void>;
@@ -72,9 +73,14 @@ export function createUpstreamClient(times: Partial<UpstreamTimes> = {}, proxy?:
   /** Shows the credential, and notes whether another one would help. */
   async function send(
     dispatcher: Dispatcher,
-    { credential, headers, body, ...options }: Sending,
+    { credential, headers, body, ready, ...options }: Sending,
   ): Promise<UpstreamAnswer> {
-    const shown = await credential.show(options.signal);
+    const { signal } = options;
+    const shown = await credential.show(signal);
+    if (ready) {
+      signal.throwIfAborted();
+      await ready();
+    }
     const answer = await exchange(dispatcher, {
       ...options,
       headers: { ...identity, ...headers, ...shown.header },
@@ -85,7 +91,8 @@ export function createUpstreamClient(times: Partial<UpstreamTimes> = {}, proxy?:
   }
 
   return {
-    async post(url, { credential, body, headers, signal, attempt, isStream = false }) {
+    async post(url, { credential, body, headers, isStream = false }, call) {
+      const { signal, attempt } = call;
       try {
         const answer = await send(paid.of(url.origin), {
           ...target(url),
@@ -99,6 +106,7 @@ export function createUpstreamClient(times: Partial<UpstreamTimes> = {}, proxy?:
           },
           body,
           signal,
+          ready: () => call.dispatch(),
           onSent: () => {
             attempt.sent = true;
           },
@@ -110,7 +118,7 @@ export function createUpstreamClient(times: Partial<UpstreamTimes> = {}, proxy?:
         throw paidCallError(error, attempt);
       }
     },
-    get: (url, call) => send(polls, { ...target(url), method: 'GET', ...call }),
+    get: (url, request) => send(polls, { ...target(url), method: 'GET', ...request }),
     cancel(url, credential) {
       const signal = AbortSignal.timeout(cancelMs);
       const done = send(polls, { ...target(url), method: 'POST', credential, signal })
@@ -132,6 +140,8 @@ type Sending = Omit<Exchange, 'headers' | 'body'> & {
   readonly credential: Credential;
   readonly headers?: Readonly<Record<string, string>> | undefined;
   readonly body?: PaidBody;
+  /** Awaited immediately before the request leaves; nothing is sent when it rejects. */
+  readonly ready?: () => Promise<void>;
 };
 
 /** The job is of no use any more: an upstream that does not answer must not hold anything up. */

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { GatewayError } from '../../src/domain/gateway-error.ts';
 import type { ImageProvider } from '../../src/domain/image-provider.ts';
+import { countMade } from '../../src/generations/count-made.ts';
 import { createUpstreamClient } from '../../src/upstream/client.ts';
 import { otherPng, tinyPng } from '../fixtures/images.ts';
 import { azureOrigin, type MockedAzure, mockAzure, type Reply } from './mock-azure.ts';
@@ -70,8 +71,10 @@ describe.each(allProviders)('$name', (provider) => {
     const azure = mockAzure();
     const expected = succeed(provider, azure, count);
     const { events, attempt, anomalies } = startCall(provider, { request: { count } });
-    expect(await collect(await events)).toEqual(expected);
-    expect(attempt).toMatchObject({ sent: true, made: { images: count } });
+    const counted = countMade(await events);
+    expect(await collect(counted.events)).toEqual(expected);
+    expect(attempt.sent).toBe(true);
+    expect(counted.made()).toMatchObject({ images: count });
     expect(anomalies).toEqual([]);
   });
 

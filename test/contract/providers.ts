@@ -1,7 +1,7 @@
 import { tmpdir } from 'node:os';
 import { onTestFinished } from 'vitest';
 import type { ImageEvent } from '../../src/domain/image-event.ts';
-import type { Attempt, ImageProvider, ProviderCall } from '../../src/domain/image-provider.ts';
+import type { Attempt, ImageProvider, ProviderCall, UpstreamHandle } from '../../src/domain/image-provider.ts';
 import type { ImageRequest } from '../../src/domain/image-request.ts';
 import type { Anomaly } from '../../src/domain/recorder.ts';
 import { Secret } from '../../src/domain/secret.ts';
@@ -215,6 +215,8 @@ export const emptyRequest: ImageRequest = { ...plainRequest, prompt: 'a prompt-c
 export type Started = {
   readonly attempt: Attempt;
   readonly anomalies: readonly Anomaly[];
+  /** What the provider reported before it went on: `dispatch`, and the handle that it noted. */
+  readonly journal: readonly string[];
   readonly events: Promise<AsyncIterable<ImageEvent>>;
 };
 
@@ -225,7 +227,18 @@ export function startCall(
     request = {},
     signal = new AbortController().signal,
     retryUntil = Number.POSITIVE_INFINITY,
-  }: { request?: Partial<ImageRequest>; signal?: AbortSignal; retryUntil?: number } = {},
+    dispatch = async () => {},
+    onJournal = () => {},
+    handle,
+  }: {
+    request?: Partial<ImageRequest>;
+    signal?: AbortSignal;
+    retryUntil?: number;
+    dispatch?: () => Promise<void>;
+    onJournal?: (entry: string) => void;
+    /** Of the work that is resumed, instead of a new call. */
+    handle?: UpstreamHandle;
+  } = {},
 ): Started {
   const client = createUpstreamClient();
   onTestFinished(() => client.close());
@@ -237,12 +250,30 @@ export function startCall(
     retryArrived: () => {},
     unknownRepeated: () => {},
   };
-  const done = async () => {};
-  const call = { signal, retryUntil, attempt, recorder, dispatch: done, note: done };
-  const events = create(client).generate({ ...emptyRequest, ...request }, call);
+  const journal: string[] = [];
+  const call: ProviderCall = {
+    signal,
+    retryUntil,
+    attempt,
+    recorder,
+    async dispatch() {
+      await dispatch();
+      journal.push('dispatch');
+      onJournal('dispatch');
+    },
+    async note(handle) {
+      journal.push(handle);
+      onJournal(handle);
+    },
+  };
+  const provider = create(client);
+  const events =
+    handle === undefined
+      ? provider.generate({ ...emptyRequest, ...request }, call)
+      : (provider.resume?.(handle, call) ?? Promise.reject(new Error('it cannot resume')));
   // A test that looks at something else first must not fail for an unhandled rejection.
   events.catch(() => {});
-  return { attempt, anomalies, events };
+  return { attempt, anomalies, journal, events };
 }
 
 /** All events; the pieces of an image are put together, because they may be cut anywhere. */

@@ -15,21 +15,13 @@ const recorder: Recorder = {
   unknownRepeated: () => {},
 };
 const attempt = { sent: true };
-const dispatch = async () => {};
-const call = {
-  signal: new AbortController().signal,
-  attempt,
-  recorder,
-  dispatch,
-  note: dispatch,
-  parameter: (name: string) => name,
-};
+const context = { recorder, parameter: (name: string) => name };
 
 type Read = (chunks: readonly Buffer[]) => AsyncGenerator<ImageEvent>;
-const readJson: Read = (chunks) => asPaid(responseEvents(asStream(chunks), call), attempt);
+const readJson: Read = (chunks) => asPaid(responseEvents(asStream(chunks), context), attempt);
 const readStream: Read = (chunks) =>
   asPaid(
-    responseStream(asStream(chunks), call, () => {}),
+    responseStream(asStream(chunks), context, () => {}),
     attempt,
   );
 

@@ -1,25 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { scanJson } from '../../src/codec/scan-json.ts';
-import type { Recorder } from '../../src/domain/recorder.ts';
 import { jsonAnswer } from '../../src/http/surfaces/openai-images/json-answer.ts';
 import { commit } from '../../src/providers/azure/commit.ts';
 import { imageEvents, imagesShape } from '../../src/providers/azure/image-events.ts';
 import { asStream, cut, handwriting, writeJson } from '../helpers/json-text.ts';
+import { providerCall } from '../helpers/provider-call.ts';
 
-const recorder: Recorder = {
-  anomaly: () => {},
-  attemptEnded: () => {},
-  retryArrived: () => {},
-  unknownRepeated: () => {},
-};
-const call = {
-  signal: new AbortController().signal,
-  attempt: { sent: true },
-  recorder,
-  dispatch: async () => {},
-  note: async () => {},
-};
+const call = providerCall({ attempt: { sent: true } });
 
 /** An upstream's body on its whole way: scanned, mapped, committed, and written as our answer. */
 async function throughTheGateway(chunks: readonly Buffer[]): Promise<string> {
@@ -249,7 +237,7 @@ describe('usage', () => {
 
   async function toldUsage(usage: unknown): Promise<{ usage: unknown; anomalies: string[] }> {
     const anomalies: string[] = [];
-    const counting = { ...call, recorder: { ...recorder, anomaly: (kind: string) => void anomalies.push(kind) } };
+    const counting = { ...call, recorder: { ...call.recorder, anomaly: (kind: string) => void anomalies.push(kind) } };
     const body = JSON.stringify({ created: 1, data: [{ b64_json: 'iVBORw0KGgoAAAAN' }], usage });
     const events = imageEvents(scanJson(asStream([Buffer.from(body)]), imagesShape), counting);
     const pieces = await Array.fromAsync(jsonAnswer(events, { images: 0 }));

@@ -2,7 +2,6 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { GatewayError } from '../../src/domain/gateway-error.ts';
 import type { InputSpool, OpenSpool } from '../../src/domain/input-spool.ts';
-import type { Recorder } from '../../src/domain/recorder.ts';
 import { StreamAnswer } from '../../src/http/surfaces/openai-images/stream-answer.ts';
 import { asGatewayError } from '../../src/http/write-error.ts';
 import { commit } from '../../src/providers/azure/commit.ts';
@@ -10,20 +9,9 @@ import { streamEvents } from '../../src/providers/azure/stream-events.ts';
 import { createInputSpools } from '../../src/storage/disk-input-spool.ts';
 import { temporaryDirectory } from '../end-to-end/edits.ts';
 import { asStream, cut, type Handwriting, handwriting, writeJson } from '../helpers/json-text.ts';
+import { providerCall } from '../helpers/provider-call.ts';
 
-const recorder: Recorder = {
-  anomaly: () => {},
-  attemptEnded: () => {},
-  retryArrived: () => {},
-  unknownRepeated: () => {},
-};
-const call = {
-  signal: new AbortController().signal,
-  attempt: { sent: true },
-  recorder,
-  dispatch: async () => {},
-  note: async () => {},
-};
+const call = providerCall({ attempt: { sent: true } });
 const megabyte = 1024 * 1024;
 const asked = { size: '1024x1024', quality: 'low' };
 const noSpool = (): InputSpool => {

@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream';
-import type { ImageProvider, ProviderCall } from '../../domain/image-provider.ts';
+import type { ImageEvent } from '../../domain/image-event.ts';
+import type { ImageProvider, ProviderCall, UpstreamHandle } from '../../domain/image-provider.ts';
 import type { UpstreamAnswer, UpstreamClient } from '../../upstream/client.ts';
 import type { Credential } from '../../upstream/credential.ts';
 import { jsonBody, type PaidBody } from '../../upstream/paid-body.ts';
@@ -10,7 +11,7 @@ import { azureAnswerError, errorBodyLimits, errorInSuccess } from '../azure/azur
 import { memberOf } from '../azure/azure-error-facts.ts';
 import { imagesBody } from '../azure/images-body.ts';
 import { parseJson } from '../azure/parse-json.ts';
-import { pollUntilEnded } from '../azure/poll-until-ended.ts';
+import { lostJob, pollUntilEnded } from '../azure/poll-until-ended.ts';
 import { noteRequestId } from '../azure/upstream-request-id.ts';
 import { operationEvents, readOperation } from './azure-operation.ts';
 import { operationUrl, operationUrlOf } from './operation-url.ts';
@@ -30,7 +31,7 @@ export function azureAsync({ baseURL, apiVersion, credential, client }: Options)
 
   /** Submits the job; gives the URL to poll, and what the answer says about when to do so first. */
   async function submit(body: PaidBody, call: ProviderCall): Promise<{ url: URL; firstHintMs: number | undefined }> {
-    const answer = await client.post(submitUrl, { credential, body, signal: call.signal, attempt: call.attempt });
+    const answer = await client.post(submitUrl, { credential, body }, call);
     noteRequestId(call.attempt, answer.headers);
     if (answer.status < 200 || answer.status > 299) throw await azureAnswerError(answer);
     const location = operationUrl(answer.headers['operation-location'], baseURL);
@@ -55,6 +56,18 @@ export function azureAsync({ baseURL, apiVersion, credential, client }: Options)
     return url;
   }
 
+  /** Polls an operation until it has ended, and gives its links. */
+  async function follow(url: URL, call: ProviderCall, firstHintMs?: number): Promise<AsyncIterable<ImageEvent>> {
+    const operation = await pollUntilEnded({
+      poll: (signal) => client.get(url, { credential, signal }),
+      read: readOperation,
+      firstHintMs,
+      signal: call.signal,
+      until: call.retryUntil,
+    });
+    return Readable.from(operationEvents(operation));
+  }
+
   return {
     id: 'azure-async',
     operations: ['generate'],
@@ -62,16 +75,22 @@ export function azureAsync({ baseURL, apiVersion, credential, client }: Options)
     async generate(request, call) {
       const body = jsonBody({ ...imagesBody(request, undefined), response_format: undefined });
       const { url, firstHintMs } = await submit(body, call);
-      const operation = await pollUntilEnded({
-        poll: (signal) => client.get(url, { credential, signal }),
-        read: readOperation,
-        firstHintMs,
-        signal: call.signal,
-        until: call.retryUntil,
-      });
-      const events = operationEvents(operation);
-      call.attempt.made = { images: events.filter(({ type }) => type === 'url').length };
-      return Readable.from(events);
+      await call.note(handleOf(url));
+      return follow(url, call, firstHintMs);
+    },
+    async resume(handle, call) {
+      // Whoever has a handle has sent, and paid, the submit before.
+      call.attempt.sent = true;
+      const location = operationUrl(handle, baseURL);
+      // Anything but the path and query that `generate` notes may lead elsewhere.
+      if ('refused' in location || handleOf(location.url) !== handle) {
+        throw lostJob('the handle names no operation of this resource');
+      }
+      return follow(location.url, call);
     },
   } satisfies ImageProvider;
+}
+
+function handleOf({ pathname, search }: URL): UpstreamHandle {
+  return `${pathname}${search}`;
 }

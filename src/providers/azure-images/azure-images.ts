@@ -32,10 +32,9 @@ export function azureImages({ id, address, credential, client, openSpool }: Opti
     operations,
     address: address.generations.href,
     async generate(request, call) {
-      const { signal, attempt } = call;
       const { url, body } = paidCall(request, address);
-      const answer = await client.post(url, { credential, body, signal, attempt, isStream: request.stream });
-      noteRequestId(attempt, answer.headers);
+      const answer = await client.post(url, { credential, body, isStream: request.stream }, call);
+      noteRequestId(call.attempt, answer.headers);
       if (answer.status < 200 || answer.status > 299)
         throw await azureAnswerError(answer, undefined, address.deployment);
       return commit(await readAnswer(answer.body, request, call, openSpool));
@@ -57,6 +56,6 @@ async function readAnswer(
   openSpool: OpenSpool,
 ): Promise<AsyncGenerator<ImageEvent>> {
   if (!stream) return imageEvents(scanJson(body, imagesShape), call);
-  const { isJson, whole } = await sniffJson(body, call);
+  const { isJson, whole } = await sniffJson(body, call.attempt);
   return isJson ? imageEvents(scanJson(whole, imagesShape), call) : streamEvents(whole, count, call, openSpool);
 }

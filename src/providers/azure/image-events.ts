@@ -46,9 +46,7 @@ export async function* imageEvents(
   } catch (error) {
     throw paidCallError(error, call.attempt);
   }
-  const summary = answerSummary(reader.members, call.recorder);
-  call.attempt.made = { images: reader.images, ...summary };
-  yield { type: 'done', ...summary };
+  yield { type: 'done', ...answerSummary(reader.members, call.recorder) };
 }
 
 /** Takes the images out of the tokens of an answer. Paths are those of {@link imagesShape}. */

@@ -15,8 +15,8 @@ type Polling<T> = {
    * GatewayError for any other end; anything else that it throws says nothing about the job.
    */
   readonly read: (answer: UpstreamAnswer) => Promise<T | undefined>;
-  /** What the submit's answer said about when to ask first. */
-  readonly firstHintMs: number | undefined;
+  /** What the submit's response said about when to poll first. */
+  readonly firstHintMs?: number | undefined;
   readonly signal: AbortSignal;
   /** When the last poll may begin, as of `performance.now()`; by default only the signal ends the polls. */
   readonly until?: number | undefined;
@@ -80,8 +80,8 @@ async function readAnswer<T>(answer: UpstreamAnswer, { read, signal }: Polling<T
   }
 }
 
-/** No other poll can follow. */
-function lostJob(cause: unknown): GatewayError {
+/** The job was accepted, but nothing more can be learned about it. */
+export function lostJob(cause: unknown): GatewayError {
   return new GatewayError(
     'upstream_outcome_unknown',
     'The image service took the request, but does not say what became of it. The image may have been made and billed.',

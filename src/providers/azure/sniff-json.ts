@@ -1,5 +1,5 @@
 import { replay } from '../../concurrency/replay.ts';
-import type { ProviderCall } from '../../domain/image-provider.ts';
+import type { Attempt } from '../../domain/image-provider.ts';
 import { paidCallError } from '../../upstream/paid-call-error.ts';
 
 /**
@@ -8,7 +8,7 @@ import { paidCallError } from '../../upstream/paid-call-error.ts';
  */
 export async function sniffJson(
   body: AsyncIterable<Buffer>,
-  call: ProviderCall,
+  attempt: Attempt,
 ): Promise<{ isJson: boolean; whole: AsyncIterable<Buffer> }> {
   const rest = body[Symbol.asyncIterator]();
   const seen: Buffer[] = [];
@@ -21,7 +21,7 @@ export async function sniffJson(
       first = value.find((byte: number) => byte > 0x20 && byte < 0x80);
     }
   } catch (error) {
-    throw paidCallError(error, call.attempt);
+    throw paidCallError(error, attempt);
   }
   // `e`vent, `d`ata, `i`d, `r`etry and `:` begin an event stream; what is neither is judged as the JSON it should be.
   const isStream = first !== undefined && /[a-z:]/.test(String.fromCharCode(first));

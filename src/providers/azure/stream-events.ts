@@ -40,7 +40,6 @@ async function* streamTokens(
     throw paidCallError(error, call.attempt);
   }
   const { created, usage, facts } = images.last ?? {};
-  call.attempt.made = { images: images.completed, ...(usage && { usage }), ...(facts && { facts }) };
   yield { type: 'done', ...(created && { created }), ...(usage && { usage }), ...(facts && { facts }) };
 }
 

@@ -1,61 +1,88 @@
 import { GatewayError } from '../../domain/gateway-error.ts';
 import type { ImageEvent } from '../../domain/image-event.ts';
+import type { ProviderCall } from '../../domain/image-provider.ts';
 import type { UpstreamAnswer, UpstreamClient } from '../../upstream/client.ts';
 import type { Credential } from '../../upstream/credential.ts';
 import { invalidResponse, paidCallError } from '../../upstream/paid-call-error.ts';
 import { retryHint } from '../../upstream/retry-hint.ts';
+import type { ParameterNames } from '../azure/azure-error-facts.ts';
 import { commit } from '../azure/commit.ts';
-import { pollUntilEnded } from '../azure/poll-until-ended.ts';
+import { lostJob, pollUntilEnded } from '../azure/poll-until-ended.ts';
 import { asPaid } from './as-paid.ts';
 import { continueEvents } from './continue-events.ts';
 import { responseEvents } from './response-events.ts';
 import { PendingResponseError } from './response-failure.ts';
-import type { ResponseCall } from './response-reader.ts';
+import type { ResponseContext } from './response-reader.ts';
 import type { ResponsesAddress } from './responses-address.ts';
 
 type Upstream = {
   readonly address: ResponsesAddress;
   readonly credential: Credential;
   readonly client: UpstreamClient;
+  readonly parameter: ParameterNames;
 };
 
 /** Ids of the Responses API are made of these; anything else could lead elsewhere. */
 const usableId = /^[A-Za-z0-9][A-Za-z0-9._-]{0,255}$/;
 
 /**
- * The images of a response that is made in the background: the POST's answer has its id, and the response is asked for
- * until it has ended. It is cancelled when nobody will know how it ends.
+ * The images of a response that is made in the background: the POST's response has its id, which is noted, and then it is
+ * polled until it has ended.
  */
 export async function followResponse(
   { headers, body }: UpstreamAnswer,
-  call: ResponseCall,
-  { address, credential, client }: Upstream,
+  call: ProviderCall,
+  upstream: Upstream,
 ): Promise<AsyncIterable<ImageEvent>> {
-  const { signal, attempt } = call;
-  const first = await readResponse(body, call).catch((error) => {
+  const { recorder, attempt } = call;
+  const first = await readResponse(body, { recorder, parameter: upstream.parameter }).catch((error) => {
     throw paidCallError(error, attempt);
   });
   if ('events' in first) return asPaid(first.events, attempt);
   const { id } = first;
   if (typeof id !== 'string' || !usableId.test(id)) throw invalidResponse('the response has no usable id');
+  return pollResponse(id, call, upstream, () => call.note(id), retryHint(headers));
+}
+
+/** The images of a response that was accepted before, by the id that was noted then. */
+export async function resumeResponse(
+  id: string,
+  call: ProviderCall,
+  upstream: Upstream,
+): Promise<AsyncIterable<ImageEvent>> {
+  // Whoever has an id has sent, and paid, the POST before.
+  call.attempt.sent = true;
+  if (!usableId.test(id)) throw lostJob('the handle is no id of a response');
+  return pollResponse(id, call, upstream);
+}
+
+/** Polls until the response has ended. It is cancelled when nobody will know how it ends. @param note awaited before */
+async function pollResponse(
+  id: string,
+  { signal, attempt, recorder, retryUntil = Number.POSITIVE_INFINITY }: ProviderCall,
+  { address, credential, client, parameter }: Upstream,
+  note = async () => {},
+  firstHintMs?: number,
+): Promise<AsyncIterable<ImageEvent>> {
+  const context = { recorder, parameter, isPolled: true };
   let hasEnded = false;
   const readJob = () =>
     pollUntilEnded({
       poll: (limited) => client.get(address.response(id), { credential, signal: limited }),
       async read(answer) {
-        const response = await readResponse(answer.body, { ...call, isPolled: true }).catch((error) => {
+        const response = await readResponse(answer.body, context).catch((error) => {
           // The signal's reason is one, too, and says nothing about the job.
           hasEnded = error instanceof GatewayError && !signal.aborted;
           throw error;
         });
         return 'events' in response ? response.events : undefined;
       },
-      firstHintMs: retryHint(headers),
+      firstHintMs,
       signal,
-      until: call.retryUntil,
+      until: retryUntil,
     });
   try {
-    const { retryUntil = Number.POSITIVE_INFINITY } = call;
+    await note();
     return asPaid(continueEvents(await readJob(), readJob, retryUntil), attempt);
   } catch (error) {
     // It would run on and be billed, for nobody.
@@ -70,9 +97,9 @@ type Read = { readonly events: AsyncIterable<ImageEvent> } | { readonly id: unkn
  * The images of a response that has ended well, the id of one that has not ended. Rejects with a GatewayError for one that
  * has ended otherwise, and with what breaks the body.
  */
-async function readResponse(body: AsyncIterable<Buffer>, call: ResponseCall): Promise<Read> {
+async function readResponse(body: AsyncIterable<Buffer>, context: ResponseContext): Promise<Read> {
   try {
-    return { events: await commit(responseEvents(body, call)) };
+    return { events: await commit(responseEvents(body, context)) };
   } catch (error) {
     if (error instanceof PendingResponseError) return { id: error.responseId };
     throw error;

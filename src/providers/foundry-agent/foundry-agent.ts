@@ -1,5 +1,5 @@
 import type { ImageEvent } from '../../domain/image-event.ts';
-import type { ImageProvider } from '../../domain/image-provider.ts';
+import type { Attempt, ImageProvider } from '../../domain/image-provider.ts';
 import { operations } from '../../domain/image-request.ts';
 import { agentCapabilities, toolCapabilities } from '../../domain/image-tool.ts';
 import type { AnswerBody } from '../../upstream/answer-body.ts';
@@ -10,10 +10,10 @@ import { commit } from '../azure/commit.ts';
 import { sniffJson } from '../azure/sniff-json.ts';
 import { noteRequestId } from '../azure/upstream-request-id.ts';
 import { asPaid } from './as-paid.ts';
-import { followResponse } from './follow-response.ts';
+import { followResponse, resumeResponse } from './follow-response.ts';
 import { type Artist, responseBody } from './response-body.ts';
 import { responseEvents } from './response-events.ts';
-import type { ResponseCall } from './response-reader.ts';
+import type { ResponseContext } from './response-reader.ts';
 import { responseStream } from './response-stream.ts';
 import { responsesAddress } from './responses-address.ts';
 import { agentParameter, toolParameter } from './tool-parameter.ts';
@@ -43,6 +43,7 @@ export function foundryAgent(options: Options): ImageProvider {
   const parameter = isAgent ? agentParameter : toolParameter;
   const chatDeployment = 'chatDeployment' in artist ? artist.chatDeployment : undefined;
   const address = responsesAddress(baseURL, apiVersion);
+  const upstream = { address, credential, client, parameter };
   const headers = { 'x-ms-oai-image-generation-deployment': imageDeployment };
   return {
     id: 'foundry-agent',
@@ -50,18 +51,21 @@ export function foundryAgent(options: Options): ImageProvider {
     capabilities: { ...capabilities, ...(maxInlineImageChars !== undefined && { maxInlineImageChars }) },
     address: address.responses.href,
     remarks: remarksOf(options),
-    async generate(request, providerCall) {
-      const { signal, attempt } = providerCall;
-      const call = { ...providerCall, parameter };
+    async generate(request, call) {
+      const { attempt, recorder } = call;
       const body = responseBody(request, options);
-      const post = { credential, headers, body, signal, attempt, isStream: request.stream };
-      const answer = await client.post(address.responses, post);
+      const post = { credential, headers, body, isStream: request.stream };
+      const answer = await client.post(address.responses, post, call);
       noteRequestId(attempt, answer.headers);
       if (answer.status < 200 || answer.status > 299) throw await azureAnswerError(answer, parameter, chatDeployment);
-      if (options.isBackground && !request.stream) return followResponse(answer, call, { address, credential, client });
-      const events = request.stream ? await streamedEvents(answer.body, call) : responseEvents(answer.body, call);
+      if (options.isBackground && !request.stream) return followResponse(answer, call, upstream);
+      const context = { recorder, parameter };
+      const events = request.stream
+        ? await streamedEvents(answer.body, context, attempt)
+        : responseEvents(answer.body, context);
       return commit(asPaid(events, attempt));
     },
+    ...(options.isBackground && { resume: (handle, call) => resumeResponse(handle, call, upstream) }),
   } satisfies ImageProvider;
 }
 
@@ -77,7 +81,11 @@ function remarksOf({ artist, imageDeployment, isBackground }: Options): readonly
 }
 
 /** Who asks for a stream may get JSON all the same, whatever its content type says. */
-async function streamedEvents(body: AnswerBody, call: ResponseCall): Promise<AsyncGenerator<ImageEvent>> {
-  const { isJson, whole } = await sniffJson(body, call);
-  return isJson ? responseEvents(whole, call) : responseStream(whole, call, () => body.destroy());
+async function streamedEvents(
+  body: AnswerBody,
+  context: ResponseContext,
+  attempt: Attempt,
+): Promise<AsyncGenerator<ImageEvent>> {
+  const { isJson, whole } = await sniffJson(body, attempt);
+  return isJson ? responseEvents(whole, context) : responseStream(whole, context, () => body.destroy());
 }

@@ -1,11 +1,14 @@
 import { scanJson } from '../../codec/scan-json.ts';
 import type { ImageEvent } from '../../domain/image-event.ts';
 import { inBatches } from '../azure/in-batches.ts';
-import { type ResponseCall, ResponseReader, responseShape } from './response-reader.ts';
+import { type ResponseContext, ResponseReader, responseShape } from './response-reader.ts';
 
 /** The images of a response as JSON. Throws what a response without any means, and what breaks its body. */
-export async function* responseEvents(body: AsyncIterable<Buffer>, call: ResponseCall): AsyncGenerator<ImageEvent> {
-  const response = new ResponseReader(call);
+export async function* responseEvents(
+  body: AsyncIterable<Buffer>,
+  context: ResponseContext,
+): AsyncGenerator<ImageEvent> {
+  const response = new ResponseReader(context);
   for await (const tokens of scanJson(body, responseShape)) {
     yield* inBatches(
       tokens,
@@ -13,7 +16,5 @@ export async function* responseEvents(body: AsyncIterable<Buffer>, call: Respons
       ({ type }) => type === 'close',
     );
   }
-  const done = response.done();
-  call.attempt.made = response.made;
-  yield done;
+  yield response.done();
 }

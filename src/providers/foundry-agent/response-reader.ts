@@ -1,8 +1,8 @@
 import type { JsonShape, ScanToken } from '../../codec/json-scanner.ts';
 import { equalFacts } from '../../domain/equal-facts.ts';
 import type { ImageEvent, ImageFacts } from '../../domain/image-event.ts';
-import type { Made, ProviderCall } from '../../domain/image-provider.ts';
 import { maxImages } from '../../domain/image-request.ts';
+import type { Recorder } from '../../domain/recorder.ts';
 import { invalidResponse } from '../../upstream/paid-call-error.ts';
 import { answerSummary } from '../azure/answer-summary.ts';
 import type { ParameterNames } from '../azure/azure-error-facts.ts';
@@ -10,8 +10,9 @@ import { hasContent } from '../azure/has-content.ts';
 import { ImageCheck } from '../azure/image-check.ts';
 import { type EmptyResponse, responseFailure } from './response-failure.ts';
 
-/** The call whose response is read. */
-export type ResponseCall = ProviderCall & {
+/** What the reading of a response depends on beside its bytes. */
+export type ResponseContext = {
+  readonly recorder: Recorder;
   /** What callers call a parameter that the response complains of. */
   readonly parameter: ParameterNames;
   readonly isPolled?: boolean;
@@ -50,7 +51,7 @@ const imageCall = 'image_generation_call';
 
 /** Takes the images out of the tokens of a response. Paths are those of {@link responseShape}. */
 export class ResponseReader {
-  readonly #call: ResponseCall;
+  readonly #context: ResponseContext;
   #members: Record<string, unknown> = {};
   #item: Record<string, unknown> = {};
   #image: ImageCheck | undefined;
@@ -65,8 +66,8 @@ export class ResponseReader {
   /** How many images are complete. */
   images = 0;
 
-  constructor(call: ResponseCall) {
-    this.#call = call;
+  constructor(context: ResponseContext) {
+    this.#context = context;
   }
 
   /** Tokens of another event follow, which may repeat what earlier ones have said. */
@@ -100,11 +101,14 @@ export class ResponseReader {
     } else if (token.type === 'close' && token.path.length === 2) {
       yield* this.#endItem();
     } else if (token.type === 'dropped') {
-      this.#call.recorder.anomaly('value_dropped');
+      this.#context.recorder.anomaly('value_dropped');
     }
   }
 
-  /** The response has ended, as far as it came. Throws what it means when it holds no image. @param status if it says none */
+  /**
+   * The response has ended, as far as it came. Its `usage` is that of the chat model, and says nothing about images. Throws what
+   * it means when it holds no image. @param status if it says none
+   */
   done(status?: string): ImageEvent {
     if (this.images === 0) {
       throw responseFailure({
@@ -112,18 +116,13 @@ export class ResponseReader {
         call: this.#toolCall,
         callError: this.#callError,
         isRefused: this.#isRefused,
-        parameter: this.#call.parameter,
-        isPolled: this.#call.isPolled ?? false,
+        parameter: this.#context.parameter,
+        isPolled: this.#context.isPolled ?? false,
       });
     }
     const { created } = answerSummary({ created: this.#members.created_at });
     const hasFacts = Object.keys(this.#facts).length > 0;
     return { type: 'done', ...(created && { created }), ...(hasFacts && { facts: this.#facts }) };
-  }
-
-  /** The call's `usage` is that of the chat model, and says nothing about images. */
-  get made(): Made {
-    return { images: this.images, facts: this.#facts };
   }
 
   *#takePiece(chunk: Buffer): Generator<ImageEvent> {

@@ -1,7 +1,6 @@
 import { JsonScanner, type JsonShape, type ScanToken } from '../../codec/json-scanner.ts';
 import type { SsePart } from '../../codec/sse-reader.ts';
 import type { ImageEvent } from '../../domain/image-event.ts';
-import type { Made } from '../../domain/image-provider.ts';
 import { invalidResponse } from '../../upstream/paid-call-error.ts';
 import { answerSummary } from '../azure/answer-summary.ts';
 import { errorInSuccess } from '../azure/azure-error.ts';
@@ -10,7 +9,7 @@ import { errorMembers } from '../azure/error-members.ts';
 import { hasContent } from '../azure/has-content.ts';
 import { ImageCheck } from '../azure/image-check.ts';
 import { inBatches } from '../azure/in-batches.ts';
-import { definite, itemShape, type ResponseCall, ResponseReader, responseShape } from './response-reader.ts';
+import { definite, itemShape, type ResponseContext, ResponseReader, responseShape } from './response-reader.ts';
 
 /** The members of all events that matter: previews, finished items, whole responses, errors. */
 const eventShape: JsonShape = {
@@ -57,15 +56,15 @@ type OpenEvent = {
 
 /** Reads the events of a streamed response. What an event says about itself may come after its image. */
 export class ResponseStreamReader {
-  readonly #call: ResponseCall;
+  readonly #context: ResponseContext;
   readonly #response: ResponseReader;
   #event: OpenEvent = { name: '', members: {}, imagesBefore: 0 };
   /** The event that was the last one. */
   #end: string | undefined;
 
-  constructor(call: ResponseCall) {
-    this.#call = call;
-    this.#response = new ResponseReader(call);
+  constructor(context: ResponseContext) {
+    this.#context = context;
+    this.#response = new ResponseReader(context);
   }
 
   /** True once the stream has said all that it has to say. */
@@ -94,10 +93,6 @@ export class ResponseStreamReader {
     return this.#response.done(this.#end?.slice('response.'.length));
   }
 
-  get made(): Made {
-    return this.#response.made;
-  }
-
   *#readData(data: Buffer): Generator<ImageEvent> {
     const event = this.#event;
     // What is no object (`[DONE]`) is no event of ours.
@@ -121,7 +116,7 @@ export class ResponseStreamReader {
     const { error, ...flat } = event.members;
     const hasImage = this.#response.images > event.imagesBefore;
     if (!hasImage && (type === 'error' || hasContent(error)))
-      throw errorInSuccess(hasContent(error) ? error : flat, this.#call.parameter);
+      throw errorInSuccess(hasContent(error) ? error : flat, this.#context.parameter);
     if (preview) yield preview;
     if (String(type).startsWith(callEvents)) this.#response.noteCall();
     // Of a content part only its type is kept.

@@ -1,7 +1,7 @@
 import { SseReader } from '../../codec/sse-reader.ts';
 import type { ImageEvent } from '../../domain/image-event.ts';
 import { unfinishedStream } from '../../upstream/paid-call-error.ts';
-import type { ResponseCall } from './response-reader.ts';
+import type { ResponseContext } from './response-reader.ts';
 import { ResponseStreamReader } from './response-stream-reader.ts';
 
 /** After its image the chat model usually says a few words, which nobody waits for longer. */
@@ -14,11 +14,11 @@ const lastWordsMs = 5_000;
  */
 export async function* responseStream(
   body: AsyncIterable<Buffer>,
-  call: ResponseCall,
+  context: ResponseContext,
   giveUp: () => void,
 ): AsyncGenerator<ImageEvent> {
   const sse = new SseReader();
-  const stream = new ResponseStreamReader(call);
+  const stream = new ResponseStreamReader(context);
   const handedOn = new HandedOn();
   let silence: NodeJS.Timeout | undefined;
   try {
@@ -35,9 +35,7 @@ export async function* responseStream(
   } finally {
     clearTimeout(silence);
   }
-  const done = stream.done();
-  call.attempt.made = stream.made;
-  yield done;
+  yield stream.done();
 }
 
 /** Knows what has left the reader: an event that breaks takes back what it has brought, although the reader counts it. */

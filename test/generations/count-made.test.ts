@@ -1,0 +1,71 @@
+import { expect, test } from 'vitest';
+import type { ImageEvent } from '../../src/domain/image-event.ts';
+import { countMade } from '../../src/generations/count-made.ts';
+
+const chunk = Buffer.from('AAAA');
+const image = (index: number, isPartial = false): ImageEvent[] => [
+  { type: 'image', index, isPartial },
+  { type: 'bytes', chunk },
+  { type: 'image-end', index },
+];
+const url = (index: number): ImageEvent => ({ type: 'url', index, url: `https://blob.example/${index}` });
+const usage = { output_tokens: 7 };
+const facts = { size: '1024x1024' };
+
+async function* events(list: readonly ImageEvent[], failure?: Error): AsyncGenerator<ImageEvent> {
+  yield* list;
+  if (failure) throw failure;
+}
+
+test.each<[string, ImageEvent[], number]>([
+  ['nothing', [], 0],
+  ['two images', [...image(0), ...image(1)], 2],
+  ['two links', [url(0), url(1)], 2],
+  ['an image behind its partial ones', [...image(0, true), ...image(0, true), ...image(0)], 1],
+  ['a link behind an image', [...image(0), url(1)], 2],
+  ['an image behind a link', [url(0), ...image(1)], 2],
+])('%s: counted, and handed on as it came', async (_name, list, images) => {
+  const all: ImageEvent[] = [...list, { type: 'done', usage, facts }];
+  const counted = countMade(events(all));
+  expect(counted.made()).toBeUndefined();
+  expect(await Array.fromAsync(counted.events)).toEqual(all);
+  expect(counted.made()).toEqual({ images, usage, facts });
+});
+
+test('a response whose end has not passed: what it has made is not known', async () => {
+  const counted = countMade(events([...image(0), { type: 'done' }]));
+  for await (const event of counted.events) if (event.type === 'image-end') break;
+  expect(counted.made()).toBeUndefined();
+});
+
+test('links are known as soon as the first one is read, so that a failed download does not hide what was made', async () => {
+  const counted = countMade(events([url(0), url(1), { type: 'done' }]));
+  for await (const _event of counted.events) break;
+  expect(counted.made()).toEqual({ images: 2 });
+});
+
+test('a response that breaks behind its links hands them on first, and has made an unknown number', async () => {
+  const counted = countMade(events([url(0), url(1)], new Error('broken')));
+  const seen: ImageEvent[] = [];
+  const reading = (async () => {
+    for await (const event of counted.events) seen.push(event);
+  })();
+  await expect(reading).rejects.toThrow('broken');
+  expect(seen).toEqual([url(0), url(1)]);
+  expect(counted.made()).toBeUndefined();
+});
+
+test('a reader that stops closes the source', async () => {
+  let isClosed = false;
+  const counted = countMade(
+    (async function* () {
+      try {
+        yield* events(image(0));
+      } finally {
+        isClosed = true;
+      }
+    })(),
+  );
+  for await (const _event of counted.events) break;
+  expect(isClosed).toBe(true);
+});
