@@ -9,7 +9,6 @@ import {
 } from './config/models-config.ts';
 import type { Consumer } from './domain/consumer.ts';
 import type { CredentialSource } from './domain/credential-source.ts';
-import type { ImageProvider } from './domain/image-provider.ts';
 import { type OptionalMember, type RequestDefaults, wireNames } from './domain/image-request.ts';
 import type { ImageStore } from './domain/image-store.ts';
 import type { OpenSpool } from './domain/input-spool.ts';
@@ -24,11 +23,11 @@ import { createLifecycle, type Lifecycle } from './http/lifecycle.ts';
 import { allowUploads, createServer, type ServerParts } from './http/server.ts';
 import type { Serving } from './http/serving.ts';
 import { filePath } from './http/surfaces/files/files-route.ts';
-import { modelFamily } from './parameters/model-families.ts';
+import { type ModelFamily, modelFamily } from './parameters/model-families.ts';
 import { azureAsync } from './providers/azure-async/azure-async.ts';
-import { deploymentAddress, v1Address } from './providers/azure-images/azure-address.ts';
-import { azureImages } from './providers/azure-images/azure-images.ts';
+import { azureDeployment, azureV1 } from './providers/azure-images/images-descriptors.ts';
 import { foundryAgent } from './providers/foundry-agent/foundry-agent.ts';
+import type { ProviderDescriptor } from './providers/provider-descriptor.ts';
 import { createModelCatalog, type LogicalModel, type Target } from './targets/model-catalog.ts';
 import type { TargetHealth } from './targets/target-health.ts';
 import { TargetHealths } from './targets/target-healths.ts';
@@ -41,6 +40,20 @@ import { createCredentials } from './upstream/credentials.ts';
 import type { EntraTokens } from './upstream/entra.ts';
 import { createImageDownloads, type ImageDownloads } from './upstream/guarded-download.ts';
 import type { TokenTimes } from './upstream/token-source.ts';
+
+/** Every upstream protocol that a target can name, in the order in which messages list them. */
+export const providers: readonly ProviderDescriptor[] = [azureAsync, azureDeployment, azureV1, foundryAgent];
+
+/** The one that a valid target names. */
+export function providerOf(target: TargetConfig, among = providers): ProviderDescriptor {
+  return among.find(({ id }) => id === target.provider) as ProviderDescriptor;
+}
+
+/** What a target's deployment can do, by its family, its protocol, and what the operator says. */
+export function familyOf(target: TargetConfig, among = providers): ModelFamily {
+  const { model, capabilities } = target;
+  return modelFamily(model, { ...providerOf(target, among).capabilities?.(target), ...capabilities });
+}
 
 export type App = {
   readonly server: FastifyInstance;
@@ -63,6 +76,8 @@ export type App = {
 
 export type AppParts = {
   readonly models: ModelsConfig;
+  /** Those that the models file was checked with; by default all there are. */
+  readonly providers?: readonly ProviderDescriptor[];
   /** Who may call; without any, everybody. */
   readonly consumers: readonly Consumer[];
   readonly logger: Logger;
@@ -115,6 +130,7 @@ export function buildApp(parts: AppParts): App {
     const times = { ...defaultTimes, ...models.limits, ...parts.times };
     const healths = targets.next(models.models, times);
     const upstream = {
+      providers: parts.providers ?? providers,
       client,
       downloads,
       openSpool,
@@ -201,6 +217,7 @@ function loopbackUrl({ server }: FastifyInstance): string | undefined {
 }
 
 type Upstream = {
+  readonly providers: readonly ProviderDescriptor[];
   readonly client: UpstreamClient;
   readonly downloads: ImageDownloads;
   readonly openSpool: OpenSpool;
@@ -222,34 +239,21 @@ function logicalModel(model: ModelConfig, upstream: Upstream): LogicalModel {
   };
 }
 
-function createTarget(target: TargetConfig, upstream: Upstream): Target {
+function createTarget(target: TargetConfig, { client, openSpool, ...upstream }: Upstream): Target {
   const { name, priority, weight, baseURL, downloadOrigins } = target;
-  const provider = createProvider(target, upstream);
+  const descriptor = providerOf(target, upstream.providers);
   return {
     name,
     priority,
     weight,
-    family: modelFamily(target.model, { ...provider.capabilities, ...target.capabilities }),
+    family: familyOf(target, upstream.providers),
     upstreamStream: target.upstreamStream,
     price: upstream.price(target),
     health: upstream.healthOf.get(target) as TargetHealth,
-    provider,
+    provider: descriptor.create(target, { client, openSpool, credential: upstream.credential(target.credential) }),
+    calls: descriptor.addresses(target),
     download: upstream.downloads.allowing([new URL(baseURL).origin, ...downloadOrigins]),
   };
-}
-
-function createProvider(target: TargetConfig, { client, openSpool, ...upstream }: Upstream): ImageProvider {
-  const credential = upstream.credential(target.credential);
-  switch (target.provider) {
-    case 'azure-async':
-      return azureAsync({ baseURL: target.baseURL, apiVersion: target.apiVersion, credential, client });
-    case 'azure-deployment':
-      return azureImages({ id: target.provider, address: deploymentAddress(target), credential, client, openSpool });
-    case 'azure-v1':
-      return azureImages({ id: target.provider, address: v1Address(target), credential, client, openSpool });
-    case 'foundry-agent':
-      return foundryAgent({ ...target, imageModel: target.model, credential, client });
-  }
 }
 
 /** The configuration speaks the wire's names. */

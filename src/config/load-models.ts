@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { Dialect } from '../domain/dialect.ts';
 import { checkAliases, checkDefaultModel } from './check-references.ts';
 import { printWarnings } from './config-error.ts';
 import { check } from './describe-issue.ts';
@@ -32,11 +33,17 @@ export type Review = {
  *
  * @param file path, relative to the working directory or absolute
  * @param variables what `${NAME}` in the file refers to
+ * @param dialects what targets can name as their `provider`
  * @param review adds to the warnings what can be told by the families of the targets' models
  * @throws ConfigError with every problem that was found
  */
-export function loadModels(file: string, variables: Variables, review?: Review): ModelsConfig {
-  return parseModels(readConfigText(file, 'MODELS_FILE'), variables, file, review);
+export function loadModels(
+  file: string,
+  variables: Variables,
+  dialects: readonly Dialect[],
+  review?: Review,
+): ModelsConfig {
+  return parseModels(readConfigText(file, 'MODELS_FILE'), variables, dialects, file, review);
 }
 
 /**
@@ -48,13 +55,14 @@ export function loadModels(file: string, variables: Variables, review?: Review):
 export function parseModels(
   text: string,
   variables: Variables,
+  dialects: readonly Dialect[],
   file = 'the models file',
   review?: Review,
 ): ModelsConfig {
   const { config, warnings } = parseConfigText(
-    { text, file, variables, arrange: longForm },
+    { text, file, variables, arrange: (document) => longForm(document, dialects) },
     (value, report, warn, written) => {
-      const parsed = readFile(value, report);
+      const parsed = readFile(value, dialects, report);
       warnOfLiteralSecrets(written, variables, warn);
       if (parsed && review) reviewModels(parsed.models, review, warn);
       return parsed;
@@ -73,7 +81,11 @@ function reviewModels(models: readonly ModelConfig[], review: Review, warn: Repo
   }
 }
 
-function readFile(value: unknown, report: Report): Omit<ModelsConfig, 'warnings'> | undefined {
+function readFile(
+  value: unknown,
+  dialects: readonly Dialect[],
+  report: Report,
+): Omit<ModelsConfig, 'warnings'> | undefined {
   if (!isObject(value)) {
     report([], 'the file must hold an object');
     return undefined;
@@ -81,7 +93,7 @@ function readFile(value: unknown, report: Report): Omit<ModelsConfig, 'warnings'
   const file = check(fileKeys, value, [], report);
   const entries = Object.entries(isObject(value.models) ? value.models : {});
   if (isObject(value.models) && entries.length === 0) report(['models'], 'must not be empty');
-  const models = entries.map(([name, entry]) => readModel(name, entry, ['models', name], report));
+  const models = entries.map(([name, entry]) => readModel(name, entry, dialects, ['models', name], report));
   checkReferences(value, report);
   const egressProxy = readEgressProxy(value, report);
   const complete = models.filter((model) => model !== undefined);

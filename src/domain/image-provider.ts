@@ -1,6 +1,5 @@
 import type { ImageEvent } from './image-event.ts';
 import type { ImageRequest, Operation } from './image-request.ts';
-import type { ModelCapabilities } from './model-capabilities.ts';
 import type { Recorder } from './recorder.ts';
 
 /** What is known of one paid call. The upstream client writes it; generations read it. */
@@ -44,12 +43,6 @@ export interface ImageProvider {
   readonly id: string;
   /** What the protocol has words for. */
   readonly operations: readonly Operation[];
-  /** What the protocol does otherwise than the models that speak it elsewhere. */
-  readonly capabilities?: Partial<ModelCapabilities>;
-  /** Where paid calls go, for `--check`; never shown to callers. */
-  readonly address: string;
-  /** What the address does not say, for `--check`. */
-  readonly remarks?: readonly string[];
   /**
    * Asks the upstream for images. The promise settles only when the outcome is known: with the first checked bytes
    * of an image, or with the complete values. Until then it rejects with a GatewayError that has an `outcome`;

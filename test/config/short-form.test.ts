@@ -1,6 +1,6 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: the syntax of the models file is meant
 import { describe, expect, test } from 'vitest';
-import { parseModels } from '../../src/config/load-models.ts';
+import { parseModels } from '../helpers/parse-models.ts';
 import { deploymentTarget, messagesOf, parse, v1Target } from './example-models.ts';
 
 const modelKeys = { timeoutMs: 5000, defaults: { size: 'auto' }, maxRetries: 0, onUnknownOutcome: 'retry' };

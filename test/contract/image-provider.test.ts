@@ -1,9 +1,11 @@
 import { describe, expect, test } from 'vitest';
+import { providerOf } from '../../src/app.ts';
+import type { TargetConfig } from '../../src/config/models-config.ts';
 import { GatewayError } from '../../src/domain/gateway-error.ts';
-import type { ImageProvider } from '../../src/domain/image-provider.ts';
 import { countMade } from '../../src/generations/count-made.ts';
-import { createUpstreamClient } from '../../src/upstream/client.ts';
 import { otherPng, tinyPng } from '../fixtures/images.ts';
+import { parseModels } from '../helpers/parse-models.ts';
+import { oneTarget } from '../helpers/start-gateway.ts';
 import { azureOrigin, type MockedAzure, mockAzure, type Reply } from './mock-azure.ts';
 import {
   acceptOperation,
@@ -146,10 +148,13 @@ describe.each(allProviders)('$name', (provider) => {
   });
 
   test('its name and its address are what the operator is shown', () => {
-    const client = createUpstreamClient();
-    const { id, address }: ImageProvider = provider.create(client);
-    expect(provider.name).toMatch(new RegExp(`^${id}`));
-    expect(address).toBe(`${azureOrigin}${provider.paidPath}`);
-    return client.close();
+    const { models } = parseModels(JSON.stringify(oneTarget(provider.target)), {});
+    const target = models[0]?.targets[0] as TargetConfig;
+    const descriptor = providerOf(target);
+    expect(provider.name).toMatch(new RegExp(`^${descriptor.id}`));
+    expect(descriptor.addresses(target)).toMatchObject([{ url: `${azureOrigin}${provider.paidPath}` }]);
+    if (provider.name.endsWith('background')) {
+      expect(descriptor.addresses(target)[0]?.remarks).toContain('in the background');
+    }
   });
 });

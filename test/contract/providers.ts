@@ -7,12 +7,11 @@ import type { Anomaly } from '../../src/domain/recorder.ts';
 import { Secret } from '../../src/domain/secret.ts';
 import { plainRequest } from '../../src/parameters/parameter-samples.ts';
 import { azureAsync } from '../../src/providers/azure-async/azure-async.ts';
-import { deploymentAddress, v1Address } from '../../src/providers/azure-images/azure-address.ts';
-import { azureImages } from '../../src/providers/azure-images/azure-images.ts';
+import * as images from '../../src/providers/azure-images/images-descriptors.ts';
 import { foundryAgent } from '../../src/providers/foundry-agent/foundry-agent.ts';
 import { createInputSpools } from '../../src/storage/disk-input-spool.ts';
 import { createUpstreamClient, type UpstreamClient } from '../../src/upstream/client.ts';
-import { keyCredential } from '../../src/upstream/credential.ts';
+import { type Credential, keyCredential } from '../../src/upstream/credential.ts';
 import { azureOrigin, type MockedAzure, type Reply } from './mock-azure.ts';
 
 export const upstreamKey = 'upstream-key-canary';
@@ -23,6 +22,10 @@ export const credential = keyCredential(new Secret(upstreamKey));
 const once = { maxRetries: 0 };
 
 const openSpool = createInputSpools(tmpdir());
+
+function named(provider: string) {
+  return { provider, model: 'gpt-image-2' };
+}
 
 /** One way to address Azure, with what is needed to run the provider alone and behind the whole gateway. */
 export type ProviderUnderTest = {
@@ -38,16 +41,15 @@ export const azureDeployment: ProviderUnderTest = {
   name: 'azure-deployment',
   paidPath: `/openai/deployments/${deployment}/images/generations?api-version=2025-04-01-preview`,
   create: (client) =>
-    azureImages({
-      id: 'azure-deployment',
-      address: deploymentAddress({
+    images.azureDeployment.create(
+      {
+        ...named('azure-deployment'),
         baseURL: `${azureOrigin}/openai/deployments/${deployment}`,
         apiVersion: '2025-04-01-preview',
-      }),
-      credential,
-      client,
-      openSpool,
-    }),
+        deployment,
+      },
+      { client, credential, openSpool },
+    ),
   target: {
     ...once,
     provider: 'azure-deployment',
@@ -62,13 +64,10 @@ export const azureV1: ProviderUnderTest = {
   name: 'azure-v1',
   paidPath: '/openai/v1/images/generations',
   create: (client) =>
-    azureImages({
-      id: 'azure-v1',
-      address: v1Address({ baseURL: `${azureOrigin}/openai/v1`, deployment }),
-      credential,
-      client,
-      openSpool,
-    }),
+    images.azureV1.create(
+      { ...named('azure-v1'), baseURL: `${azureOrigin}/openai/v1`, deployment },
+      { client, credential, openSpool },
+    ),
   target: {
     ...once,
     provider: 'azure-v1',
@@ -83,20 +82,23 @@ export const azureV1WithVersion: ProviderUnderTest = {
   name: 'azure-v1 with apiVersion',
   paidPath: '/openai/v1/images/generations?api-version=preview',
   create: (client) =>
-    azureImages({
-      id: 'azure-v1',
-      address: v1Address({ baseURL: `${azureOrigin}/openai/v1`, deployment, apiVersion: 'preview' }),
-      credential,
-      client,
-      openSpool,
-    }),
+    images.azureV1.create(
+      { ...named('azure-v1'), baseURL: `${azureOrigin}/openai/v1`, deployment, apiVersion: 'preview' },
+      { client, credential, openSpool },
+    ),
   target: { ...azureV1.target, apiVersion: 'preview' },
 };
+
+/** The legacy flow at another address, or with another credential. */
+export function azureAsyncWith({ baseURL = azureOrigin, credential: own = credential }) {
+  const config = { ...named('azure-async'), baseURL, apiVersion: '2023-06-01-preview' };
+  return (client: UpstreamClient) => azureAsync.create(config, { client, credential: own, openSpool });
+}
 
 export const azureAsyncFlow: ProviderUnderTest = {
   name: 'azure-async',
   paidPath: '/openai/images/generations:submit?api-version=2023-06-01-preview',
-  create: (client) => azureAsync({ baseURL: azureOrigin, apiVersion: '2023-06-01-preview', credential, client }),
+  create: azureAsyncWith({}),
   target: { ...once, provider: 'azure-async', model: 'dall-e-2', baseURL: azureOrigin, apiKey: upstreamKey },
 };
 
@@ -104,29 +106,31 @@ const project = `${azureOrigin}/api/projects/project-canary`;
 export const imageDeployment = 'image-deployment-canary';
 export const agent = 'agent-canary';
 
-type FoundryOptions = Omit<Parameters<typeof foundryAgent>[0], 'client'>;
+type FoundryOptions = Parameters<typeof foundryAgent.create>[0] & { readonly credential: Credential };
 
 /** The options of {@link foundryTool}'s provider, for tests that change some of them. */
 export const foundryOptions: FoundryOptions = {
+  ...named('foundry-agent'),
   baseURL: project,
-  apiVersion: undefined,
-  artist: { agent },
+  agent,
   imageDeployment,
-  imageModel: 'gpt-image-2',
-  isBackground: false,
-  maxInlineImageChars: undefined,
   credential,
 };
 
 /** The tool of an agent, asked with these options. */
-export function foundryToolWith(options: Partial<FoundryOptions>): ProviderUnderTest {
-  return { ...foundryTool, create: (client) => foundryAgent({ ...foundryOptions, ...options, client }) };
+export function foundryToolWith({
+  credential: own = credential,
+  ...options
+}: Partial<FoundryOptions>): ProviderUnderTest {
+  const { credential: _, agent, ...common } = foundryOptions;
+  const config = { ...common, ...(options.chatDeployment === undefined && { agent }), ...options };
+  return { ...foundryTool, create: (client) => foundryAgent.create(config, { client, credential: own, openSpool }) };
 }
 
 export const foundryTool: ProviderUnderTest = {
   name: 'foundry-agent',
   paidPath: '/api/projects/project-canary/openai/v1/responses',
-  create: (client) => foundryAgent({ ...foundryOptions, client }),
+  create: (client) => foundryAgent.create(foundryOptions, { client, credential, openSpool }),
   target: {
     ...once,
     provider: 'foundry-agent',
@@ -141,7 +145,7 @@ export const foundryTool: ProviderUnderTest = {
 export const foundryBackground: ProviderUnderTest = {
   name: 'foundry-agent in the background',
   paidPath: foundryTool.paidPath,
-  create: (client) => foundryAgent({ ...foundryOptions, isBackground: true, client }),
+  create: (client) => foundryAgent.create({ ...foundryOptions, background: true }, { client, credential, openSpool }),
   target: { ...foundryTool.target, background: true },
 };
 

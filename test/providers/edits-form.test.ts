@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import type { EditInputs } from '../../src/domain/image-input.ts';
 import type { ImageRequest } from '../../src/domain/image-request.ts';
 import { plainRequest } from '../../src/parameters/parameter-samples.ts';
-import { editsForm } from '../../src/providers/azure-images/edits-form.ts';
+import { editsForm } from '../../src/providers/azure-images/azure-images.ts';
 import { editInputs, imageInput } from '../helpers/image-input.ts';
 
 const image = imageInput(Buffer.from('an image'));

@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import { parseModels } from '../../src/config/load-models.ts';
 import type { ModelConfig } from '../../src/config/models-config.ts';
 import { GatewayError } from '../../src/domain/gateway-error.ts';
 import type { TargetHealth } from '../../src/targets/target-health.ts';
 import { TargetHealths } from '../../src/targets/target-healths.ts';
 import { defaultTimes } from '../../src/targets/times.ts';
 import { agentTarget, deploymentTarget, entra, v1Target } from '../config/example-models.ts';
+import { parseModels } from '../helpers/parse-models.ts';
 
 const never = new AbortController().signal;
 const useless = new GatewayError('upstream_auth_failed', 'no', { outcome: 'not-processed', isTargetWide: true });

@@ -1,35 +1,71 @@
 import { Readable } from 'node:stream';
+import { z } from 'zod';
+import type { Checked, DialectTarget } from '../../domain/dialect.ts';
 import type { ImageEvent } from '../../domain/image-event.ts';
 import type { ImageProvider, ProviderCall, UpstreamHandle } from '../../domain/image-provider.ts';
-import type { UpstreamAnswer, UpstreamClient } from '../../upstream/client.ts';
-import type { Credential } from '../../upstream/credential.ts';
+import type { UpstreamAnswer } from '../../upstream/client.ts';
 import { jsonBody, type PaidBody } from '../../upstream/paid-body.ts';
 import { invalidResponse } from '../../upstream/paid-call-error.ts';
 import { readBounded } from '../../upstream/read-bounded.ts';
 import { retryHint } from '../../upstream/retry-hint.ts';
 import { azureAnswerError, errorBodyLimits, errorInSuccess } from '../azure/azure-error.ts';
 import { memberOf } from '../azure/azure-error-facts.ts';
+import {
+  apiVersion,
+  deploymentIn,
+  endsLikeRequest,
+  endsWithV1,
+  knownVersion,
+  versioned,
+} from '../azure/azure-target.ts';
 import { imagesBody } from '../azure/images-body.ts';
 import { parseJson } from '../azure/parse-json.ts';
 import { lostJob, pollUntilEnded } from '../azure/poll-until-ended.ts';
 import { noteRequestId } from '../azure/upstream-request-id.ts';
-import { operationEvents, readOperation } from './azure-operation.ts';
-import { operationUrl, operationUrlOf } from './operation-url.ts';
+import type { ProviderDeps, ProviderDescriptor } from '../provider-descriptor.ts';
+import { operationEvents, operationUrl, operationUrlOf, readOperation } from './azure-operation.ts';
 
-type Options = {
-  /** The resource's root, without a trailing slash; the protocol's paths begin with `/openai/`. */
-  readonly baseURL: string;
-  readonly apiVersion: string;
-  readonly credential: Credential;
-  readonly client: UpstreamClient;
+/** `baseURL` is the resource root; the protocol's paths begin with `/openai/`. */
+export type AzureAsyncConfig = DialectTarget & { readonly apiVersion: string };
+
+/** The legacy asynchronous flow of Azure's DALL·E 2: submit, poll the operation, take its links. */
+export const azureAsync: ProviderDescriptor<AzureAsyncConfig> = {
+  id: 'azure-async',
+  schema: z.strictObject({ apiVersion: apiVersion.default('2023-06-01-preview') }),
+  azurePath: /^\/$/i,
+  // Azure takes a job off its queue after two minutes.
+  timeoutMs: 120_000,
+  address(url) {
+    const address = asyncBaseURL(url);
+    return 'problem' in address ? address : { ok: { baseURL: address.ok } };
+  },
+  likelyPath: () => '',
+  addresses: (config) => [{ url: submitUrlOf(config).href, remarks: [] }],
+  create: createAzureAsync,
+  probe: ({ baseURL }) => ({
+    credential: [versioned(`${baseURL}/openai/models`, knownVersion)],
+    parts: [],
+    isProject: false,
+  }),
 };
 
-/** The legacy asynchronous flow of Azure's DALL·E 2 (2023-06-01-preview): submit, poll the operation, take its links. */
-export function azureAsync({ baseURL, apiVersion, credential, client }: Options): ImageProvider {
-  const submitUrl = new URL(`${baseURL}/openai/images/generations:submit`);
-  submitUrl.searchParams.set('api-version', apiVersion);
+/** The resource root, where `/openai` at the end is taken off because the protocol adds it. */
+export function asyncBaseURL(url: string): Checked<string> {
+  if (endsWithV1(url) || deploymentIn(url) !== undefined || endsLikeRequest(url)) {
+    return { problem: 'must be the resource itself: azure-async adds the path /openai/…' };
+  }
+  return { ok: url.replace(/\/openai$/, '') };
+}
 
-  /** Submits the job; gives the URL to poll, and what the answer says about when to do so first. */
+function submitUrlOf({ baseURL, apiVersion: version }: AzureAsyncConfig): URL {
+  return versioned(`${baseURL}/openai/images/generations:submit`, version);
+}
+
+function createAzureAsync(config: AzureAsyncConfig, { credential, client }: ProviderDeps): ImageProvider {
+  const { baseURL, apiVersion: version } = config;
+  const submitUrl = submitUrlOf(config);
+
+  /** Submits the job; gives the URL to poll, and what the response says about when to do so first. */
   async function submit(body: PaidBody, call: ProviderCall): Promise<{ url: URL; firstHintMs: number | undefined }> {
     const answer = await client.post(submitUrl, { credential, body }, call);
     noteRequestId(call.attempt, answer.headers);
@@ -51,7 +87,7 @@ export function azureAsync({ baseURL, apiVersion, credential, client }: Options)
     const state = parseJson((await readBounded(body, errorBodyLimits)).text);
     const error = memberOf(state, 'error') ?? undefined;
     if (error !== undefined) throw errorInSuccess(error);
-    const url = operationUrlOf(memberOf(state, 'id'), baseURL, apiVersion);
+    const url = operationUrlOf(memberOf(state, 'id'), baseURL, version);
     if (url === undefined) throw invalidResponse(cause);
     return url;
   }
@@ -71,7 +107,6 @@ export function azureAsync({ baseURL, apiVersion, credential, client }: Options)
   return {
     id: 'azure-async',
     operations: ['generate'],
-    address: submitUrl.href,
     async generate(request, call) {
       const body = jsonBody({ ...imagesBody(request, undefined), response_format: undefined });
       const { url, firstHintMs } = await submit(body, call);
@@ -88,7 +123,7 @@ export function azureAsync({ baseURL, apiVersion, credential, client }: Options)
       }
       return follow(location.url, call);
     },
-  } satisfies ImageProvider;
+  };
 }
 
 function handleOf({ pathname, search }: URL): UpstreamHandle {

@@ -5,20 +5,7 @@ import { furtherToolOptions } from '../../domain/image-tool.ts';
 import { jsonWithImages, type Place } from '../../upstream/json-with-images.ts';
 import type { PaidBody } from '../../upstream/paid-body.ts';
 import { imageParameters } from '../azure/images-body.ts';
-
-/** Who is asked to make the image with its tool. */
-export type Artist =
-  /** An agent, whose definition holds the tool and its options; `undefined`: the one whose own address is called. */
-  | { readonly agent: string | undefined; readonly version?: string | undefined }
-  /** A deployment of a chat model, which is given the tool. */
-  | { readonly chatDeployment: string };
-
-type Options = {
-  readonly artist: Artist;
-  /** What the image deployment is, e.g. `gpt-image-2`. */
-  readonly imageModel: string;
-  readonly isBackground: boolean;
-};
+import type { FoundryAgentConfig } from './foundry-target.ts';
 
 const imageTool = 'image_generation';
 
@@ -27,30 +14,33 @@ const imageTool = 'image_generation';
  * `model`, so its request has none. Throws a GatewayError for a parameter that the tool is not known to have: a caller
  * must not make another tool of it.
  */
-export function responseBody(request: ImageRequest, { artist, imageModel, isBackground }: Options): PaidBody {
+export function responseBody(request: ImageRequest, config: FoundryAgentConfig): PaidBody {
+  const { chatDeployment, model, background } = config;
   const { safety_identifier, ...extra } = request.extra;
-  const known: readonly string[] = 'agent' in artist ? [] : furtherToolOptions;
+  const known: readonly string[] = chatDeployment === undefined ? [] : furtherToolOptions;
   const unknown = Object.keys(extra).find((name) => !known.includes(name));
   if (unknown !== undefined) throw unsupported(unknown);
   return jsonWithImages((place) => ({
-    ...artistMembers(artist),
+    ...callerMembers(config),
     input: request.edit === undefined ? request.prompt : [editMessage(request.prompt, request.edit, place)],
-    ...('chatDeployment' in artist && {
-      tools: [{ type: imageTool, model: imageModel, ...toolOptions(request, extra, place) }],
+    ...(chatDeployment !== undefined && {
+      tools: [{ type: imageTool, model, ...toolOptions(request, extra, place) }],
       tool_choice: { type: imageTool },
     }),
     user: request.user,
     safety_identifier,
     stream: request.stream || undefined,
     // A stream needs no job beside it.
-    background: (isBackground && !request.stream) || undefined,
+    background: (background && !request.stream) || undefined,
   }));
 }
 
-function artistMembers(artist: Artist): Record<string, unknown> {
-  if ('chatDeployment' in artist) return { model: artist.chatDeployment };
-  const { agent, version } = artist;
-  return agent === undefined ? {} : { agent_reference: { type: 'agent_reference', name: agent, version } };
+/** Who calls the tool. */
+function callerMembers({ agent, agentVersion, chatDeployment }: FoundryAgentConfig): Record<string, unknown> {
+  if (chatDeployment !== undefined) return { model: chatDeployment };
+  return agent === undefined
+    ? {}
+    : { agent_reference: { type: 'agent_reference', name: agent, version: agentVersion } };
 }
 
 function toolOptions(
