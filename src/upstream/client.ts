@@ -1,12 +1,11 @@
 import { setImmediate } from 'node:timers/promises';
-import { Agent, type Dispatcher } from 'undici';
+import { Agent, type Dispatcher, Pool } from 'undici';
 import type { EgressProxy } from '../domain/egress-proxy.ts';
 import type { ProviderCall } from '../domain/image-provider.ts';
 import type { Credential, Renewal } from './credential.ts';
 import { egressConnector } from './egress-connector.ts';
 import { type Answer, type Exchange, exchange } from './exchange.ts';
 import { inflateBody } from './inflate-body.ts';
-import { OriginPools } from './origin-pools.ts';
 import type { PaidBody } from './paid-body.ts';
 import { paidCallError } from './paid-call-error.ts';
 
@@ -112,7 +111,10 @@ export function createUpstreamClient(times: Partial<UpstreamTimes> = {}, proxy?:
           },
           bodyTimeout: isStream ? 0 : bodyIdleMs,
         });
-        attempt.status = answer.status;
+        const { status, headers: told } = answer;
+        attempt.status = status;
+        const id = told['apim-request-id'] ?? told['x-ms-request-id'] ?? told['x-request-id'];
+        if (typeof id === 'string' && /^[\x21-\x7e]{1,128}$/.test(id)) attempt.upstreamRequestId = id;
         return answer;
       } catch (error) {
         throw paidCallError(error, attempt);
@@ -151,4 +153,34 @@ const identity = { accept: 'application/json', 'accept-encoding': 'identity', 'u
 
 export function target(url: URL): { origin: string; path: string } {
   return { origin: url.origin, path: `${url.pathname}${url.search}` };
+}
+
+/**
+ * A pool of connections for each origin, kept for as long as the process lives: undici's own Agent takes one down with its
+ * last connection, which here is the end of each answer, and builds the next one anew. What is kept beside the connections
+ * is as much as calls have run at once.
+ */
+export class OriginPools {
+  readonly #options: Pool.Options;
+  readonly #pools = new Map<string, Pool>();
+  #isDestroyed = false;
+
+  constructor(options: Pool.Options) {
+    this.#options = options;
+  }
+
+  of(origin: string): Pool {
+    const known = this.#pools.get(origin);
+    if (known) return known;
+    const pool = new Pool(origin, this.#options);
+    this.#pools.set(origin, pool);
+    if (this.#isDestroyed) void pool.destroy();
+    return pool;
+  }
+
+  /** Breaks every call off; none begins any more. */
+  async destroy(): Promise<void> {
+    this.#isDestroyed = true;
+    await Promise.all([...this.#pools.values()].map((pool) => pool.destroy()));
+  }
 }

@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { pipeline, Readable, Transform } from 'node:stream';
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
-import type { AnswerBody } from './answer-body.ts';
+import type { AnswerBody } from './exchange.ts';
 
 /** Far above any answer; a small one that unpacks to gigabytes ends here. */
 const maxBytes = 256 * 1024 * 1024;

@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import type { AnswerBody } from './answer-body.ts';
+import type { AnswerBody } from './exchange.ts';
 
 /** Whether a body says itself where it ends; one that ends with its connection may have been cut. */
 export function isFramed(headers: IncomingHttpHeaders): boolean {

@@ -2,7 +2,7 @@ import type { Dispatcher } from 'undici';
 import { afterEach, expect, test, vi } from 'vitest';
 import { startOptions } from '../../bench/contestants/start-options.ts';
 import { collectedBytes } from '../../src/codec/collect-buffers.ts';
-import { ArrivingBody } from '../../src/upstream/answer-body.ts';
+import { ArrivingBody } from '../../src/upstream/exchange.ts';
 
 const { gc } = globalThis;
 

@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { ImageEvent } from '../../src/domain/image-event.ts';
 import type { Anomaly, Recorder } from '../../src/domain/recorder.ts';
-import { asPaid } from '../../src/providers/foundry-agent/as-paid.ts';
-import { responseEvents } from '../../src/providers/foundry-agent/response-events.ts';
+import { asPaid } from '../../src/providers/foundry-agent/response-failure.ts';
+import { responseEvents } from '../../src/providers/foundry-agent/response-reader.ts';
 import { responseStream } from '../../src/providers/foundry-agent/response-stream.ts';
 import { asStream, cut, type Handwriting, handwriting, writeJson } from '../helpers/json-text.ts';
 

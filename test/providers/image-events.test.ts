@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { scanJson } from '../../src/codec/scan-json.ts';
 import { jsonAnswer } from '../../src/http/surfaces/openai-images/json-answer.ts';
-import { commit } from '../../src/providers/azure/commit.ts';
 import { imageEvents, imagesShape } from '../../src/providers/azure/image-events.ts';
+import { commit } from '../../src/providers/azure/read-response.ts';
 import { asStream, cut, handwriting, writeJson } from '../helpers/json-text.ts';
 import { providerCall } from '../helpers/provider-call.ts';
 

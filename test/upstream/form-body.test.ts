@@ -4,8 +4,7 @@ import multipart from '@fastify/multipart';
 import fc from 'fast-check';
 import Fastify from 'fastify';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { type FormFile, formBody } from '../../src/upstream/form-body.ts';
-import type { PaidBody } from '../../src/upstream/paid-body.ts';
+import { type FormFile, formBody, type PaidBody } from '../../src/upstream/paid-body.ts';
 
 const read = async (body: PaidBody) => buffer(body.open() as Readable);
 const boundaryOf = ({ contentType }: PaidBody) => contentType.replace('multipart/form-data; boundary=', '');

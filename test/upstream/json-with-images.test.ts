@@ -1,8 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { ImageInput } from '../../src/domain/image-input.ts';
-import { jsonWithImages } from '../../src/upstream/json-with-images.ts';
-import type { PaidBody } from '../../src/upstream/paid-body.ts';
+import { jsonWithImages, type PaidBody } from '../../src/upstream/paid-body.ts';
 import { imageInput } from '../helpers/image-input.ts';
 
 async function bytesOf(body: PaidBody): Promise<Buffer> {

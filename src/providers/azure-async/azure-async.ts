@@ -19,9 +19,8 @@ import {
   versioned,
 } from '../azure/azure-target.ts';
 import { imagesBody } from '../azure/images-body.ts';
-import { parseJson } from '../azure/parse-json.ts';
+import { parseJson } from '../azure/json-values.ts';
 import { lostJob, pollUntilEnded } from '../azure/poll-until-ended.ts';
-import { noteRequestId } from '../azure/upstream-request-id.ts';
 import type { ProviderDeps, ProviderDescriptor } from '../provider-descriptor.ts';
 import { operationEvents, operationUrl, operationUrlOf, readOperation } from './azure-operation.ts';
 
@@ -68,7 +67,6 @@ function createAzureAsync(config: AzureAsyncConfig, { credential, client }: Prov
   /** Submits the job; gives the URL to poll, and what the response says about when to do so first. */
   async function submit(body: PaidBody, call: ProviderCall): Promise<{ url: URL; firstHintMs: number | undefined }> {
     const answer = await client.post(submitUrl, { credential, body }, call);
-    noteRequestId(call.attempt, answer.headers);
     if (answer.status < 200 || answer.status > 299) throw await azureAnswerError(answer);
     const location = operationUrl(answer.headers['operation-location'], baseURL);
     const firstHintMs = retryHint(answer.headers);

@@ -7,9 +7,8 @@ import { invalidResponse } from '../../upstream/paid-call-error.ts';
 import { readBounded } from '../../upstream/read-bounded.ts';
 import { azureErrorMember, errorInItem, errorInSuccess } from '../azure/azure-error.ts';
 import { memberOf } from '../azure/azure-error-facts.ts';
-import { hasContent } from '../azure/has-content.ts';
-import { imageLink } from '../azure/image-link.ts';
-import { parseJson } from '../azure/parse-json.ts';
+import { imageLink } from '../azure/image-values.ts';
+import { hasContent, parseJson } from '../azure/json-values.ts';
 
 /** A poll's body holds links, never images. */
 const pollLimits = { bytes: 1024 * 1024, ms: 15_000 };

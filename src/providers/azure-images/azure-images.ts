@@ -3,15 +3,12 @@ import type { ImageEvent } from '../../domain/image-event.ts';
 import type { EditInputs, ImageInput } from '../../domain/image-input.ts';
 import type { ImageProvider } from '../../domain/image-provider.ts';
 import { type ImageRequest, operations } from '../../domain/image-request.ts';
-import { type FormFile, formBody } from '../../upstream/form-body.ts';
-import { jsonBody, type PaidBody } from '../../upstream/paid-body.ts';
+import { type FormFile, formBody, jsonBody, type PaidBody } from '../../upstream/paid-body.ts';
 import { azureAnswerError } from '../azure/azure-error.ts';
-import { commit } from '../azure/commit.ts';
 import { imageEvents, imagesShape } from '../azure/image-events.ts';
+import { streamEvents } from '../azure/image-stream.ts';
 import { imagesBody } from '../azure/images-body.ts';
-import { sniffJson } from '../azure/sniff-json.ts';
-import { streamEvents } from '../azure/stream-events.ts';
-import { noteRequestId } from '../azure/upstream-request-id.ts';
+import { commit, sniffJson } from '../azure/read-response.ts';
 import type { ProviderDeps } from '../provider-descriptor.ts';
 
 /** Where an Azure deployment is called, and how the body names it. */
@@ -36,7 +33,6 @@ export function azureImages({ id, address, credential, client, openSpool }: Opti
       const body = edit ? editsForm(request, edit, address.model) : jsonBody(imagesBody(request, address.model));
       const url = edit ? address.edits : address.generations;
       const answer = await client.post(url, { credential, body, isStream: stream }, call);
-      noteRequestId(call.attempt, answer.headers);
       if (answer.status < 200 || answer.status > 299) {
         throw await azureAnswerError(answer, undefined, address.deployment);
       }

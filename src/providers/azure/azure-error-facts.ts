@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { ModerationDetails, UpstreamMessage } from '../../domain/gateway-error.ts';
 import type { Renewal } from '../../upstream/credential.ts';
 import { retryHint } from '../../upstream/retry-hint.ts';
-import { parseJson } from './parse-json.ts';
+import { parseJson } from './json-values.ts';
 
 /** What an Azure response says about a failure. Codes are lower case letters only: Azure spells each in several ways. */
 export type AzureErrorFacts = {
@@ -188,3 +188,18 @@ export function memberOf(value: unknown, name: string): unknown {
     ? (value as Record<string, unknown>)[name]
     : undefined;
 }
+
+/** What an error event in a stream holds: the error as a member, or flat. */
+export const errorMembers = {
+  error: 'keep',
+  status: 'keep',
+  status_code: 'keep',
+  statusCode: 'keep',
+  code: 'keep',
+  message: 'keep',
+  param: 'keep',
+  details: 'keep',
+  inner_error: 'keep',
+  innererror: 'keep',
+  moderation_details: 'keep',
+} as const;

@@ -3,12 +3,10 @@ import type { ImageEvent } from '../../domain/image-event.ts';
 import type { ProviderCall } from '../../domain/image-provider.ts';
 import { maxImages } from '../../domain/image-request.ts';
 import { invalidResponse, paidCallError } from '../../upstream/paid-call-error.ts';
-import { answerSummary } from './answer-summary.ts';
 import { errorInItem, errorInSuccess } from './azure-error.ts';
-import { hasContent } from './has-content.ts';
-import { ImageCheck } from './image-check.ts';
-import { imageLink } from './image-link.ts';
-import { inBatches } from './in-batches.ts';
+import { answerSummary, ImageCheck, imageLink } from './image-values.ts';
+import { hasContent } from './json-values.ts';
+import { inBatches } from './read-response.ts';
 
 /** The parts of an Images API answer that the gateway passes on; content filter results are not among them. */
 export const imagesShape: JsonShape = {

@@ -1,3 +1,4 @@
+import { MalformedJsonError } from '../../codec/malformed-json-error.ts';
 import { GatewayError } from '../../domain/gateway-error.ts';
 import type { ImageEvent } from '../../domain/image-event.ts';
 import type { ProviderCall } from '../../domain/image-provider.ts';
@@ -6,14 +7,11 @@ import type { Credential } from '../../upstream/credential.ts';
 import { invalidResponse, paidCallError } from '../../upstream/paid-call-error.ts';
 import { retryHint } from '../../upstream/retry-hint.ts';
 import type { ParameterNames } from '../azure/azure-error-facts.ts';
-import { commit } from '../azure/commit.ts';
 import { lostJob, pollUntilEnded } from '../azure/poll-until-ended.ts';
-import { asPaid } from './as-paid.ts';
-import { continueEvents } from './continue-events.ts';
-import { responseEvents } from './response-events.ts';
-import { PendingResponseError } from './response-failure.ts';
-import type { ResponseContext } from './response-reader.ts';
-import type { ResponsesAddress } from './responses-address.ts';
+import { commit } from '../azure/read-response.ts';
+import type { ResponsesAddress } from './foundry-target.ts';
+import { asPaid, PendingResponseError } from './response-failure.ts';
+import { type ResponseContext, responseEvents } from './response-reader.ts';
 
 type Upstream = {
   readonly address: ResponsesAddress;
@@ -103,5 +101,53 @@ async function readResponse(body: AsyncIterable<Buffer>, context: ResponseContex
   } catch (error) {
     if (error instanceof PendingResponseError) return { id: error.responseId };
     throw error;
+  }
+}
+
+/**
+ * The events of a finished response that can be read again for free: where its body is cut, the next reading goes on behind
+ * what was handed on already. A finished response does not change, so equal positions hold equal events. Throws what is no
+ * cut, and the cut itself when there is no time left (`until`, as of `performance.now()`).
+ */
+export async function* continueEvents(
+  first: AsyncIterable<ImageEvent>,
+  readAgain: () => Promise<AsyncIterable<ImageEvent>>,
+  until: number,
+): AsyncGenerator<ImageEvent> {
+  const handedOn = { bytes: 0, others: 0 };
+  for (let events = first; ; ) {
+    try {
+      yield* behind(handedOn, events);
+      return;
+    } catch (error) {
+      if (!isCut(error) || performance.now() >= until) throw error;
+    }
+    events = await readAgain();
+  }
+}
+
+function isCut(error: unknown): boolean {
+  return !(error instanceof GatewayError) && (!(error instanceof MalformedJsonError) || error.isCut);
+}
+
+/** What follows behind a position, which moves along: bytes of images, and all other events. */
+async function* behind(
+  position: { bytes: number; others: number },
+  events: AsyncIterable<ImageEvent>,
+): AsyncGenerator<ImageEvent> {
+  const seen = { bytes: 0, others: 0 };
+  for await (const event of events) {
+    if (event.type !== 'bytes') {
+      seen.others += 1;
+      if (seen.others <= position.others) continue;
+      position.others = seen.others;
+      yield event;
+      continue;
+    }
+    const chunk = event.chunk.subarray(Math.max(0, position.bytes - seen.bytes));
+    seen.bytes += event.chunk.length;
+    if (chunk.length === 0) continue;
+    position.bytes = seen.bytes;
+    yield { type: 'bytes', chunk };
   }
 }

@@ -1,21 +1,16 @@
 import type { ImageEvent } from '../../domain/image-event.ts';
 import type { Attempt, ImageProvider } from '../../domain/image-provider.ts';
 import { operations } from '../../domain/image-request.ts';
-import type { AnswerBody } from '../../upstream/answer-body.ts';
+import type { AnswerBody } from '../../upstream/exchange.ts';
 import { azureAnswerError } from '../azure/azure-error.ts';
-import { commit } from '../azure/commit.ts';
-import { sniffJson } from '../azure/sniff-json.ts';
-import { noteRequestId } from '../azure/upstream-request-id.ts';
+import { commit, sniffJson } from '../azure/read-response.ts';
 import type { ProviderDeps, ProviderDescriptor } from '../provider-descriptor.ts';
-import { asPaid } from './as-paid.ts';
 import { followResponse, resumeResponse } from './follow-response.ts';
-import { type FoundryAgentConfig, foundryTarget } from './foundry-target.ts';
-import { responseBody } from './response-body.ts';
-import { responseEvents } from './response-events.ts';
-import type { ResponseContext } from './response-reader.ts';
+import { type FoundryAgentConfig, foundryTarget, responsesAddress } from './foundry-target.ts';
+import { agentParameter, responseBody, toolParameter } from './response-body.ts';
+import { asPaid } from './response-failure.ts';
+import { type ResponseContext, responseEvents } from './response-reader.ts';
 import { responseStream } from './response-stream.ts';
-import { responsesAddress } from './responses-address.ts';
-import { agentParameter, toolParameter } from './tool-parameter.ts';
 
 /** The image generation tool of the Responses API: of an agent in Foundry Agent Service, or of a chat deployment. */
 export const foundryAgent: ProviderDescriptor<FoundryAgentConfig> = { ...foundryTarget, create };
@@ -37,7 +32,6 @@ function create(config: FoundryAgentConfig, { credential, client }: ProviderDeps
         { credential, headers, body, isStream: request.stream },
         call,
       );
-      noteRequestId(attempt, answer.headers);
       if (answer.status < 200 || answer.status > 299) throw await azureAnswerError(answer, parameter, chatDeployment);
       if (background && !request.stream) return followResponse(answer, call, upstream);
       const context = { recorder, parameter };

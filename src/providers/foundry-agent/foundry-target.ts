@@ -4,7 +4,6 @@ import { agentCapabilities, toolCapabilities } from '../../domain/image-tool.ts'
 import { printableName } from '../../domain/printable-name.ts';
 import { apiVersion, deploymentName, versioned } from '../azure/azure-target.ts';
 import type { FreeProbe, ProviderDescriptor } from '../provider-descriptor.ts';
-import { responsesAddress } from './responses-address.ts';
 
 const schema = z.strictObject({
   apiVersion: apiVersion.exactOptional(),
@@ -160,4 +159,26 @@ function projectParts({ agent, agentVersion, chatDeployment, imageDeployment }: 
   if (agentVersion === undefined) return [{ what: '`agent`', path }, image];
   const version = `${path}/versions/${encodeURIComponent(agentVersion)}`;
   return [{ what: '`agent`, or its `agentVersion`,', path: version }, image];
+}
+
+/** Where one Responses API answers, and its jobs in the background. */
+export type ResponsesAddress = {
+  readonly responses: URL;
+  response(id: string): URL;
+  cancel(id: string): URL;
+};
+
+type Options = {
+  /** The project, the resource, or the address of a published agent, without a trailing slash. */
+  readonly baseURL: string;
+  /** Earlier documents give one. */
+  readonly apiVersion?: string | undefined;
+};
+
+export function responsesAddress({ baseURL, apiVersion }: Options): ResponsesAddress {
+  const root = baseURL.endsWith('/protocols/openai')
+    ? baseURL
+    : `${baseURL}/openai${apiVersion === undefined ? '/v1' : ''}`;
+  const urlOf = (rest: string) => versioned(`${root}/responses${rest}`, apiVersion);
+  return { responses: urlOf(''), response: (id) => urlOf(`/${id}`), cancel: (id) => urlOf(`/${id}/cancel`) };
 }

@@ -1,13 +1,14 @@
 import type { JsonShape, ScanToken } from '../../codec/json-scanner.ts';
+import { scanJson } from '../../codec/scan-json.ts';
 import { equalFacts } from '../../domain/equal-facts.ts';
 import type { ImageEvent, ImageFacts } from '../../domain/image-event.ts';
 import { maxImages } from '../../domain/image-request.ts';
 import type { Recorder } from '../../domain/recorder.ts';
 import { invalidResponse } from '../../upstream/paid-call-error.ts';
-import { answerSummary } from '../azure/answer-summary.ts';
 import type { ParameterNames } from '../azure/azure-error-facts.ts';
-import { hasContent } from '../azure/has-content.ts';
-import { ImageCheck } from '../azure/image-check.ts';
+import { answerSummary, ImageCheck } from '../azure/image-values.ts';
+import { hasContent } from '../azure/json-values.ts';
+import { inBatches } from '../azure/read-response.ts';
 import { type EmptyResponse, responseFailure } from './response-failure.ts';
 
 /** What the reading of a response depends on beside its bytes. */
@@ -171,4 +172,20 @@ export class ResponseReader {
 /** Members without `auto`, which is what was asked for, and not what was made. */
 export function definite(members: Readonly<Record<string, unknown>>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== 'auto'));
+}
+
+/** The images of a response as JSON. Throws what a response without any means, and what breaks its body. */
+export async function* responseEvents(
+  body: AsyncIterable<Buffer>,
+  context: ResponseContext,
+): AsyncGenerator<ImageEvent> {
+  const response = new ResponseReader(context);
+  for await (const tokens of scanJson(body, responseShape)) {
+    yield* inBatches(
+      tokens,
+      (token) => response.take(token),
+      ({ type }) => type === 'close',
+    );
+  }
+  yield response.done();
 }

@@ -1,0 +1,104 @@
+import { Base64Check } from '../../codec/base64.ts';
+import { imageHeaderCharacters, imageMediaType } from '../../codec/image-header.ts';
+import type { ImageFacts, ImageUsage } from '../../domain/image-event.ts';
+import type { Recorder } from '../../domain/recorder.ts';
+import { invalidResponse } from '../../upstream/paid-call-error.ts';
+import { hasContent } from './json-values.ts';
+
+/** Checks the base64 of an image while it passes: what is not base64 would break the JSON that it is written into. */
+export class ImageCheck {
+  readonly #base64 = new Base64Check();
+  #header: Buffer = Buffer.alloc(0);
+
+  /** Throws `upstream_invalid_response` as soon as this can be no image. To be called before the chunk is handed on. */
+  add(chunk: Buffer): void {
+    if (!this.#base64.add(chunk)) throw invalidResponse('an image is not base64');
+    if (this.#header.length >= imageHeaderCharacters) return;
+    this.#header = Buffer.concat([this.#header, chunk.subarray(0, imageHeaderCharacters)]);
+    if (this.#header.length >= imageHeaderCharacters) this.#judgeHeader();
+  }
+
+  /** To be called at the end of the image. Throws `upstream_invalid_response` when it cannot end here. */
+  judge(): void {
+    if (this.#header.length < imageHeaderCharacters) this.#judgeHeader();
+    if (!this.#base64.isComplete) throw invalidResponse('the base64 of an image is cut, or not padded as it must be');
+  }
+
+  #judgeHeader(): void {
+    const bytes = Buffer.from(this.#header.toString('latin1', 0, imageHeaderCharacters), 'base64');
+    if (imageMediaType(bytes) === undefined) throw invalidResponse('the bytes are not an image');
+  }
+}
+
+/** White space and control characters are in no URL, and a parser of URLs would leave some of them out. */
+const webLink = /^https?:\/\/[^\s\p{Cc}]+$/iu;
+
+/**
+ * The link to an image in a member of an upstream's response; `undefined` when the member is empty. Throws
+ * `upstream_invalid_response` for what a caller must not follow: other schemes (`javascript:`, `file:`, `data:`), and
+ * credentials, with which `fetch` refuses a URL.
+ */
+export function imageLink(member: unknown): string | undefined {
+  const link = typeof member === 'string' ? member.trim() : '';
+  if (link === '') return undefined;
+  const url = webLink.test(link) ? URL.parse(link) : null;
+  if (url === null || url.username !== '' || url.password !== '') throw invalidResponse('a link is not of the web');
+  return link;
+}
+
+export type AnswerSummary = {
+  readonly created?: number;
+  readonly usage?: ImageUsage;
+  readonly facts?: ImageFacts;
+};
+
+/**
+ * What an answer or an event says beside its images, by its wire names; empty values and values of an unexpected type are
+ * left out. Usage that is not whole numbers is told to `recorder`.
+ */
+export function answerSummary(members: Readonly<Record<string, unknown>>, recorder?: Recorder): AnswerSummary {
+  const { created } = members;
+  let isOdd = false;
+  const usage = wholeUsage(members.usage, () => {
+    isOdd = true;
+  });
+  if (isOdd) recorder?.anomaly('usage_not_whole');
+  const facts = {
+    ...text('size', members.size),
+    ...text('quality', members.quality),
+    ...text('background', members.background),
+    ...text('outputFormat', members.output_format),
+  };
+  return {
+    ...(typeof created === 'number' && Number.isSafeInteger(created) && created > 0 && { created }),
+    ...(usage && { usage }),
+    ...(Object.keys(facts).length > 0 && { facts }),
+  };
+}
+
+function text(name: keyof ImageFacts, value: unknown): ImageFacts {
+  return typeof value === 'string' && value !== '' ? { [name]: value } : {};
+}
+
+/**
+ * The token counts in an upstream's `usage`: its members that are whole numbers, also those of objects in it; `undefined`
+ * where there are none. Whatever else it says is left out, and `noteOther` is called.
+ */
+export function wholeUsage(usage: unknown, noteOther: () => void): ImageUsage | undefined {
+  if (!isObject(usage)) {
+    if (hasContent(usage)) noteOther();
+    return undefined;
+  }
+  const counts = Object.entries(usage)
+    .map(([name, value]) => [name, isCount(value) ? value : wholeUsage(value, noteOther)])
+    .filter(([, value]) => value !== undefined);
+  return counts.length === 0 ? undefined : Object.fromEntries(counts);
+}
+
+function isCount(value: unknown): boolean {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
