@@ -4,12 +4,12 @@ import type { EgressProxy } from '../domain/egress-proxy.ts';
 import type { ProviderCall } from '../domain/image-provider.ts';
 import type { Credential, Renewal } from './credential.ts';
 import { egressConnector } from './egress-connector.ts';
-import { type Answer, type Exchange, exchange } from './exchange.ts';
+import { exchange, type HttpRequest, type HttpResponse } from './exchange.ts';
 import { inflateBody } from './inflate-body.ts';
 import type { PaidBody } from './paid-body.ts';
 import { paidCallError } from './paid-call-error.ts';
 
-export type UpstreamAnswer = Answer & {
+export type UpstreamAnswer = HttpResponse & {
   /** The credential was not accepted: when a call would show another one. */
   readonly renewal?: Renewal;
 };
@@ -72,21 +72,27 @@ export function createUpstreamClient(times: Partial<UpstreamTimes> = {}, proxy?:
   /** Shows the credential, and notes whether another one would help. */
   async function send(
     dispatcher: Dispatcher,
-    { credential, headers, body, ready, ...options }: Sending,
+    { credential, headers, body, call, ...options }: Sending,
   ): Promise<UpstreamAnswer> {
     const { signal } = options;
     const shown = await credential.show(signal);
-    if (ready) {
+    if (call) {
       signal.throwIfAborted();
-      await ready();
+      await call.dispatch();
     }
     const answer = await exchange(dispatcher, {
       ...options,
-      headers: { ...identity, ...headers, ...shown.header },
-      ...(body && { body: body.open() }),
+      headers: { ...defaultHeaders, ...headers, ...shown.header },
+      ...(body && { body: typeof body.content === 'function' ? body.content() : body.content }),
+      attempt: call?.attempt,
     });
     const renewal = answer.status === 401 ? shown.refused() : undefined;
-    return { ...answer, body: inflateBody(answer.body, answer.headers), ...(renewal && { renewal }) };
+    const encoding = answer.headers['content-encoding'];
+    return {
+      ...answer,
+      ...(encoding !== undefined && { body: inflateBody(answer.body, encoding) }),
+      ...(renewal && { renewal }),
+    };
   }
 
   return {
@@ -94,7 +100,7 @@ export function createUpstreamClient(times: Partial<UpstreamTimes> = {}, proxy?:
       const { signal, attempt } = call;
       try {
         const answer = await send(paid.of(url.origin), {
-          ...target(url),
+          url,
           method: 'POST',
           credential,
           headers: {
@@ -105,10 +111,7 @@ export function createUpstreamClient(times: Partial<UpstreamTimes> = {}, proxy?:
           },
           body,
           signal,
-          ready: () => call.dispatch(),
-          onSent: () => {
-            attempt.sent = true;
-          },
+          call,
           bodyTimeout: isStream ? 0 : bodyIdleMs,
         });
         const { status, headers: told } = answer;
@@ -120,10 +123,10 @@ export function createUpstreamClient(times: Partial<UpstreamTimes> = {}, proxy?:
         throw paidCallError(error, attempt);
       }
     },
-    get: (url, request) => send(polls, { ...target(url), method: 'GET', ...request }),
+    get: (url, request) => send(polls, { url, method: 'GET', ...request }),
     cancel(url, credential) {
       const signal = AbortSignal.timeout(cancelMs);
-      const done = send(polls, { ...target(url), method: 'POST', credential, signal })
+      const done = send(polls, { url, method: 'POST', credential, signal })
         .then(({ body }) => body.destroy())
         .catch(() => {})
         .finally(() => cancelling.delete(done));
@@ -138,22 +141,22 @@ export function createUpstreamClient(times: Partial<UpstreamTimes> = {}, proxy?:
   };
 }
 
-type Sending = Omit<Exchange, 'headers' | 'body'> & {
+type Sending = Omit<HttpRequest, 'headers' | 'body' | 'attempt'> & {
   readonly credential: Credential;
   readonly headers?: Readonly<Record<string, string>> | undefined;
   readonly body?: PaidBody;
-  /** Awaited immediately before the request leaves; nothing is sent when it rejects. */
-  readonly ready?: () => Promise<void>;
+  /** Of a paid request: its journal is awaited immediately before it leaves. */
+  readonly call?: ProviderCall;
 };
 
 /** The job is of no use any more: an upstream that does not answer must not hold anything up. */
 const cancelMs = 2_000;
 
-const identity = { accept: 'application/json', 'accept-encoding': 'identity', 'user-agent': 'azure-image-gateway' };
-
-export function target(url: URL): { origin: string; path: string } {
-  return { origin: url.origin, path: `${url.pathname}${url.search}` };
-}
+const defaultHeaders = {
+  accept: 'application/json',
+  'accept-encoding': 'identity',
+  'user-agent': 'azure-image-gateway',
+};
 
 /**
  * A pool of connections for each origin, kept for as long as the process lives: undici's own Agent takes one down with its

@@ -6,8 +6,7 @@ import { replay } from '../concurrency/replay.ts';
 import { GatewayError } from '../domain/gateway-error.ts';
 import type { DownloadedImage } from '../domain/image-download.ts';
 import type { Retrying } from '../domain/retrying.ts';
-import { target } from './client.ts';
-import { type Answer, exchange } from './exchange.ts';
+import { exchange, type HttpResponse } from './exchange.ts';
 import { ForbiddenAddressError } from './guarded-connector.ts';
 import { retryHint } from './retry-hint.ts';
 
@@ -100,7 +99,7 @@ export class ImageFetch {
     });
   }
 
-  #continued({ headers, body }: Answer): AsyncIterable<Buffer> {
+  #continued({ headers, body }: HttpResponse): AsyncIterable<Buffer> {
     const [, first, total] = /^bytes (\d+)-\d+\/(\d+)$/.exec(headers['content-range'] ?? '') ?? [];
     const isSame = headers.etag === this.#etag && (this.#total === undefined || Number(total) === this.#total);
     if (!isSame || Number(first) !== this.#length) {
@@ -113,7 +112,7 @@ export class ImageFetch {
   }
 
   /** The file from its start. */
-  async #begin({ status, headers, body }: Answer): Promise<DownloadedImage> {
+  async #begin({ status, headers, body }: HttpResponse): Promise<DownloadedImage> {
     if (status !== 200) throw new StatusError(status, retryHint(headers));
     checkEncoding(headers);
     const total = lengthOf(headers['content-length']);
@@ -140,16 +139,16 @@ export class ImageFetch {
   }
 
   /** One request. What it answers is closed when `read` throws, or takes too long. */
-  async #get<T>(headers: Record<string, string | undefined>, read: (answer: Answer) => Promise<T>): Promise<T> {
+  async #get<T>(headers: Record<string, string | undefined>, read: (answer: HttpResponse) => Promise<T>): Promise<T> {
     const { agent, url, signal, until } = this.#options;
     const limit = new AbortController();
     const shortestMs = this.#failures === 0 ? shortestTryMs : 0;
     const limitMs = Math.min(this.#silenceMs, Math.max(shortestMs, until - performance.now()));
     const timer = setTimeout(() => limit.abort(new SilenceError('no byte came')), limitMs);
-    let body: Answer['body'] | undefined;
+    let body: HttpResponse['body'] | undefined;
     try {
       const answer = await exchange(agent, {
-        ...target(url),
+        url,
         method: 'GET',
         headers: { accept: 'image/*', 'accept-encoding': 'identity', 'user-agent': 'azure-image-gateway', ...headers },
         signal: AbortSignal.any([signal, limit.signal]),
@@ -197,7 +196,7 @@ function isSilence(error: unknown): boolean {
   return error instanceof SilenceError || (error as { code?: unknown }).code === 'UND_ERR_BODY_TIMEOUT';
 }
 
-function checkEncoding(headers: Answer['headers']): void {
+function checkEncoding(headers: HttpResponse['headers']): void {
   if ((headers['content-encoding'] ?? 'identity') !== 'identity') throw new Error('it is compressed');
 }
 

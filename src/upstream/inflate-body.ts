@@ -1,7 +1,6 @@
-import type { IncomingHttpHeaders } from 'node:http';
 import { pipeline, Readable, Transform } from 'node:stream';
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
-import type { AnswerBody } from './exchange.ts';
+import type { ResponseBody } from './exchange.ts';
 
 /** Far above any answer; a small one that unpacks to gigabytes ends here. */
 const maxBytes = 256 * 1024 * 1024;
@@ -17,8 +16,7 @@ const decoders: ReadonlyMap<string, () => Transform> = new Map([
  * The body of an answer that is compressed although nobody asked for that: it was paid for all the same. A body that
  * unpacks to too much, or is damaged, breaks; an encoding that is not known leaves it as it is.
  */
-export function inflateBody(body: AnswerBody, headers: IncomingHttpHeaders): AnswerBody {
-  const encoding = String(headers['content-encoding'] ?? '');
+export function inflateBody(body: ResponseBody, encoding = ''): ResponseBody {
   const decoder = decoders.get(encoding.trim().toLowerCase())?.();
   if (decoder === undefined) return body;
   // What breaks in one of them destroys all, so that the reader of the last one sees it.

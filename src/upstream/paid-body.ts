@@ -8,17 +8,13 @@ export type PaidBody = {
   readonly contentType: string;
   /** In bytes. */
   readonly length: number;
-  /** Nothing that must be closed is opened before the first byte is read: a call may end before that. */
-  open(): Buffer | Readable;
+  /** A stream opens nothing that must be closed before its first byte is read: a call may end before that. */
+  readonly content: Buffer | (() => Readable);
 };
 
 export function jsonBody(value: unknown): PaidBody {
-  const bytes = Buffer.from(JSON.stringify(value));
-  return {
-    contentType: 'application/json',
-    length: bytes.length,
-    open: () => bytes,
-  };
+  const content = Buffer.from(JSON.stringify(value));
+  return { contentType: 'application/json', length: content.length, content };
 }
 
 /** A file of a form; `name` and `filename` hold no quotes, backslashes or line breaks. */
@@ -49,10 +45,10 @@ export function formBody(
   return {
     contentType: `multipart/form-data; boundary=${boundary}`,
     length: lengths.reduce((sum, length) => sum + length, texts.length + end.length),
-    open: () => Readable.from(content(), { objectMode: false }),
+    content: () => Readable.from(chunks(), { objectMode: false }),
   };
 
-  async function* content(): AsyncGenerator<Buffer> {
+  async function* chunks(): AsyncGenerator<Buffer> {
     yield texts;
     for (const { file, head } of parts) {
       yield head;
@@ -82,10 +78,10 @@ export function jsonWithImages(build: (place: Place) => unknown): PaidBody {
   return {
     contentType: 'application/json',
     length: pieces.reduce((sum, piece) => sum + (Buffer.isBuffer(piece) ? piece.length : dataUrlLength(piece)), 0),
-    open: () => Readable.from(content(), { objectMode: false }),
+    content: () => Readable.from(chunks(), { objectMode: false }),
   };
 
-  async function* content(): AsyncGenerator<Buffer> {
+  async function* chunks(): AsyncGenerator<Buffer> {
     for (const piece of pieces) {
       if (Buffer.isBuffer(piece)) yield piece;
       else yield* dataUrl(piece);

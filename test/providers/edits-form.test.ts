@@ -16,7 +16,7 @@ async function partsOf(
   model?: string,
 ): Promise<[string, string][]> {
   const body = editsForm({ ...plainRequest, edit, ...request }, edit, model);
-  const bytes = await buffer(body.open() as Readable);
+  const bytes = await buffer((body.content as () => Readable)());
   expect(bytes.length).toBe(body.length);
   const form = await new Response(new Uint8Array(bytes), { headers: { 'content-type': body.contentType } }).formData();
   return [...form].map(([name, value]) => [

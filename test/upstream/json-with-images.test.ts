@@ -5,7 +5,7 @@ import { jsonWithImages, type PaidBody } from '../../src/upstream/paid-body.ts';
 import { imageInput } from '../helpers/image-input.ts';
 
 async function bytesOf(body: PaidBody): Promise<Buffer> {
-  const opened = body.open();
+  const opened = typeof body.content === 'function' ? body.content() : body.content;
   return Buffer.isBuffer(opened) ? opened : Buffer.concat(await opened.toArray());
 }
 

@@ -34,11 +34,7 @@ export async function* imageEvents(
   const reader = new AnswerReader(call);
   try {
     for await (const tokens of lists) {
-      yield* inBatches(
-        tokens,
-        (token) => reader.take(token),
-        ({ type }) => type === 'close',
-      );
+      yield* inBatches(tokens, (token) => reader.take(token), ['close']);
     }
     reader.end();
   } catch (error) {
@@ -89,14 +85,10 @@ class AnswerReader {
     }
   }
 
-  /** An image that was made is not bought again because of a failure beside it. */
-  #refuseBesideFailure(): void {
-    if (this.#failure !== undefined) throw errorInItem(this.#failure);
-  }
-
   #beginImage(): ImageEvent {
     if (this.#item.image) throw invalidResponse('an item holds two images');
-    this.#refuseBesideFailure();
+    // An image that was made is not bought again because of a failure beside it.
+    if (this.#failure !== undefined) throw errorInItem(this.#failure);
     this.#isAtText = false;
     this.#item.image = new ImageCheck();
     return { type: 'image', index: this.images, isPartial: false };
@@ -128,7 +120,7 @@ class AnswerReader {
     this.#item = {};
     const link = image ? undefined : imageLink(url);
     if (!image && link === undefined) return;
-    if (link !== undefined) this.#refuseBesideFailure();
+    if (link !== undefined && this.#failure !== undefined) throw errorInItem(this.#failure);
     // An answer that never ends must not be collected.
     if (this.images === maxImages) throw invalidResponse('the answer holds too many images');
     const end = { index: this.images, ...(revisedPrompt !== undefined && { revisedPrompt }) };

@@ -67,11 +67,7 @@ class ImageStream {
   }
 
   read(parts: readonly SsePart[]): Generator<StreamToken> {
-    return inBatches(
-      parts,
-      (part) => this.#take(part),
-      ({ type }) => type === 'dispatch',
-    );
+    return inBatches(parts, (part) => this.#take(part), ['dispatch']);
   }
 
   *#take(part: SsePart): Generator<StreamToken> {

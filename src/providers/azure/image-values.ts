@@ -63,12 +63,11 @@ export function answerSummary(members: Readonly<Record<string, unknown>>, record
     isOdd = true;
   });
   if (isOdd) recorder?.anomaly('usage_not_whole');
-  const facts = {
-    ...text('size', members.size),
-    ...text('quality', members.quality),
-    ...text('background', members.background),
-    ...text('outputFormat', members.output_format),
-  };
+  const facts: Record<string, string> = {};
+  for (const [name, wireName] of factNames) {
+    const value = members[wireName];
+    if (typeof value === 'string' && value !== '') facts[name] = value;
+  }
   return {
     ...(typeof created === 'number' && Number.isSafeInteger(created) && created > 0 && { created }),
     ...(usage && { usage }),
@@ -76,29 +75,27 @@ export function answerSummary(members: Readonly<Record<string, unknown>>, record
   };
 }
 
-function text(name: keyof ImageFacts, value: unknown): ImageFacts {
-  return typeof value === 'string' && value !== '' ? { [name]: value } : {};
-}
+const factNames: readonly [keyof ImageFacts, string][] = [
+  ['size', 'size'],
+  ['quality', 'quality'],
+  ['background', 'background'],
+  ['outputFormat', 'output_format'],
+];
 
 /**
  * The token counts in an upstream's `usage`: its members that are whole numbers, also those of objects in it; `undefined`
  * where there are none. Whatever else it says is left out, and `noteOther` is called.
  */
-export function wholeUsage(usage: unknown, noteOther: () => void): ImageUsage | undefined {
-  if (!isObject(usage)) {
+function wholeUsage(usage: unknown, noteOther: () => void): ImageUsage | undefined {
+  if (typeof usage !== 'object' || usage === null || Array.isArray(usage)) {
     if (hasContent(usage)) noteOther();
     return undefined;
   }
-  const counts = Object.entries(usage)
-    .map(([name, value]) => [name, isCount(value) ? value : wholeUsage(value, noteOther)])
-    .filter(([, value]) => value !== undefined);
+  const counts: [string, unknown][] = [];
+  for (const [name, value] of Object.entries(usage)) {
+    const isCount = Number.isSafeInteger(value) && value >= 0;
+    const count = isCount ? value : wholeUsage(value, noteOther);
+    if (count !== undefined) counts.push([name, count]);
+  }
   return counts.length === 0 ? undefined : Object.fromEntries(counts);
-}
-
-function isCount(value: unknown): boolean {
-  return Number.isSafeInteger(value) && (value as number) >= 0;
-}
-
-function isObject(value: unknown): value is object {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

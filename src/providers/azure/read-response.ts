@@ -56,24 +56,26 @@ export async function sniffJson(
 /**
  * What `take` makes of items that have arrived together, handed on batch by batch: what breaks a batch is found before any
  * of it is handed on, so that what fails a short response is an ordinary error.
- * @param endsBatch of an item, or of one of its results
+ * @param lastTypes of the item, or of its result, that ends a batch
  */
-export function* inBatches<Item, Result>(
+export function* inBatches<Item extends Typed, Result extends Typed>(
   items: readonly Item[],
   take: (item: Item) => Iterable<Result>,
-  endsBatch: (one: Item | Result) => boolean,
+  lastTypes: readonly string[],
 ): Generator<Result> {
   let batch: Result[] = [];
   for (const item of items) {
     for (const result of take(item)) {
       batch.push(result);
-      if (!endsBatch(result)) continue;
+      if (!lastTypes.includes(result.type)) continue;
       yield* batch;
       batch = [];
     }
-    if (!endsBatch(item)) continue;
+    if (!lastTypes.includes(item.type)) continue;
     yield* batch;
     batch = [];
   }
   yield* batch;
 }
+
+type Typed = { readonly type: string };

@@ -1,7 +1,7 @@
 import type { ImageEvent } from '../../domain/image-event.ts';
 import type { Attempt, ImageProvider } from '../../domain/image-provider.ts';
 import { operations } from '../../domain/image-request.ts';
-import type { AnswerBody } from '../../upstream/exchange.ts';
+import type { ResponseBody } from '../../upstream/exchange.ts';
 import { azureAnswerError } from '../azure/azure-error.ts';
 import { commit, sniffJson } from '../azure/read-response.ts';
 import type { ProviderDeps, ProviderDescriptor } from '../provider-descriptor.ts';
@@ -46,7 +46,7 @@ function create(config: FoundryAgentConfig, { credential, client }: ProviderDeps
 
 /** Who asks for a stream may get JSON all the same, whatever its content type says. */
 async function streamedEvents(
-  body: AnswerBody,
+  body: ResponseBody,
   context: ResponseContext,
   attempt: Attempt,
 ): Promise<AsyncGenerator<ImageEvent>> {

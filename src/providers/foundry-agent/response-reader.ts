@@ -181,11 +181,7 @@ export async function* responseEvents(
 ): AsyncGenerator<ImageEvent> {
   const response = new ResponseReader(context);
   for await (const tokens of scanJson(body, responseShape)) {
-    yield* inBatches(
-      tokens,
-      (token) => response.take(token),
-      ({ type }) => type === 'close',
-    );
+    yield* inBatches(tokens, (token) => response.take(token), ['close']);
   }
   yield response.done();
 }

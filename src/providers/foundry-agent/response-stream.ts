@@ -131,7 +131,7 @@ export class ResponseStreamReader {
       parts,
       (part) => this.#takePart(part),
       // An image that is complete counts as made: what breaks its event behind it must not take it along.
-      ({ type }) => type === 'dispatch' || type === 'image-end',
+      ['dispatch', 'image-end'],
     );
   }
 
