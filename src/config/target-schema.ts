@@ -48,7 +48,9 @@ const common = {
   upstreamStream: z
     .enum(['never', 'always'])
     .default('never')
-    .describe('always: a single image is streamed from Azure even for callers that want none; its preview is billed'),
+    .describe(
+      'always: a single image is streamed from Azure even for callers that want none; its partial image is billed',
+    ),
   capabilities: capabilitiesSchema.exactOptional(),
   price: priceSchema.exactOptional().describe('What calls of this target cost, instead of what `prices` says'),
 };

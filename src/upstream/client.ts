@@ -9,7 +9,7 @@ import { inflateBody } from './inflate-body.ts';
 import type { PaidBody } from './paid-body.ts';
 import { paidCallError } from './paid-call-error.ts';
 
-export type UpstreamAnswer = HttpResponse & {
+export type UpstreamResponse = HttpResponse & {
   /** The credential was not accepted: when a call would show another one. */
   readonly renewal?: Renewal;
 };
@@ -25,15 +25,15 @@ export type PaidRequest = {
 
 export type FreeRequest = { readonly credential: Credential; readonly signal: AbortSignal };
 
-/** Sends requests to configured upstreams. Redirects are answers like any other: none is ever followed. */
+/** Sends requests to configured upstreams. Redirects are responses like any other: none is ever followed. */
 export interface UpstreamClient {
   /**
    * A POST that may create, and bill, images. Awaits `call.dispatch()` when everything else is ready, and sends nothing when
    * that rejects. Sets `call.attempt.sent`; rejects with a GatewayError.
    */
-  post(url: URL, request: PaidRequest, call: ProviderCall): Promise<UpstreamAnswer>;
+  post(url: URL, request: PaidRequest, call: ProviderCall): Promise<UpstreamResponse>;
   /** A GET that may be repeated; rejects with whatever broke it. */
-  get(url: URL, request: FreeRequest): Promise<UpstreamAnswer>;
+  get(url: URL, request: FreeRequest): Promise<UpstreamResponse>;
   /** A POST that ends a job and costs nothing. Nobody waits for it, and nothing depends on it. */
   cancel(url: URL, credential: Credential): void;
   close(): Promise<void>;
@@ -49,14 +49,14 @@ export type UpstreamTimes = {
 
 const defaultTimes: UpstreamTimes = { connectMs: 5_000, bodyIdleMs: 60_000 };
 
-/** Settings that every agent for upstreams needs; undici's own defaults would lose paid answers. */
+/** Settings that every agent for upstreams needs; undici's own defaults would lose paid responses. */
 export const agentDefaults = {
   // One reset of a shared HTTP/2 connection would take every paid call on it.
   allowH2: false,
   // The deadline decides how long a silent upstream is waited for; undici's 300 s would end calls that still run.
   headersTimeout: 0,
   bodyTimeout: defaultTimes.bodyIdleMs,
-  // Azure's header blocks can exceed the default of 16 KiB, and the answer was already paid for.
+  // Azure's header blocks can exceed the default of 16 KiB, and the response was already paid for.
   maxHeaderSize: 64 * 1024,
 } as const;
 
@@ -73,24 +73,24 @@ export function createUpstreamClient(times: Partial<UpstreamTimes> = {}, proxy?:
   async function send(
     dispatcher: Dispatcher,
     { credential, headers, body, call, ...options }: Sending,
-  ): Promise<UpstreamAnswer> {
+  ): Promise<UpstreamResponse> {
     const { signal } = options;
     const shown = await credential.show(signal);
     if (call) {
       signal.throwIfAborted();
       await call.dispatch();
     }
-    const answer = await exchange(dispatcher, {
+    const response = await exchange(dispatcher, {
       ...options,
       headers: { ...defaultHeaders, ...headers, ...shown.header },
       ...(body && { body: typeof body.content === 'function' ? body.content() : body.content }),
       attempt: call?.attempt,
     });
-    const renewal = answer.status === 401 ? shown.refused() : undefined;
-    const encoding = answer.headers['content-encoding'];
+    const renewal = response.status === 401 ? shown.refused() : undefined;
+    const encoding = response.headers['content-encoding'];
     return {
-      ...answer,
-      ...(encoding !== undefined && { body: inflateBody(answer.body, encoding) }),
+      ...response,
+      ...(encoding !== undefined && { body: inflateBody(response.body, encoding) }),
       ...(renewal && { renewal }),
     };
   }
@@ -99,7 +99,7 @@ export function createUpstreamClient(times: Partial<UpstreamTimes> = {}, proxy?:
     async post(url, { credential, body, headers, isStream = false }, call) {
       const { signal, attempt } = call;
       try {
-        const answer = await send(paid.of(url.origin), {
+        const response = await send(paid.of(url.origin), {
           url,
           method: 'POST',
           credential,
@@ -114,11 +114,11 @@ export function createUpstreamClient(times: Partial<UpstreamTimes> = {}, proxy?:
           call,
           bodyTimeout: isStream ? 0 : bodyIdleMs,
         });
-        const { status, headers: told } = answer;
+        const { status, headers: told } = response;
         attempt.status = status;
         const id = told['apim-request-id'] ?? told['x-ms-request-id'] ?? told['x-request-id'];
         if (typeof id === 'string' && /^[\x21-\x7e]{1,128}$/.test(id)) attempt.upstreamRequestId = id;
-        return answer;
+        return response;
       } catch (error) {
         throw paidCallError(error, attempt);
       }
@@ -160,7 +160,7 @@ const defaultHeaders = {
 
 /**
  * A pool of connections for each origin, kept for as long as the process lives: undici's own Agent takes one down with its
- * last connection, which here is the end of each answer, and builds the next one anew. What is kept beside the connections
+ * last connection, which here is the end of each response, and builds the next one anew. What is kept beside the connections
  * is as much as calls have run at once.
  */
 export class OriginPools {

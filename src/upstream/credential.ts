@@ -19,7 +19,7 @@ export interface Credential {
   show(signal: AbortSignal): Promise<ShownCredential>;
 }
 
-/** The key of an Azure resource (CONTRACTS §3). */
+/** The key of an Azure resource. */
 export function keyCredential(apiKey: Secret): Credential {
   return { show: async () => ({ header: { 'api-key': apiKey.expose() }, refused: () => 'never' }) };
 }

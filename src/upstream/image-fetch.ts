@@ -51,7 +51,7 @@ export class ImageFetch {
   async open(): Promise<DownloadedImage> {
     for (;;) {
       try {
-        const { mediaType, bytes } = await this.#get({}, (answer) => this.#begin(answer));
+        const { mediaType, bytes } = await this.#get({}, (response) => this.#begin(response));
         return { mediaType, bytes: this.#bytes(bytes) };
       } catch (error) {
         await this.#waitAfter(error);
@@ -90,11 +90,11 @@ export class ImageFetch {
   /** What follows what was handed on. */
   #rest(): Promise<AsyncIterable<Buffer>> {
     const range = { range: `bytes=${this.#length}-`, 'if-range': this.#etag };
-    return this.#get(this.#etag === undefined ? {} : range, async (answer) => {
-      if (answer.status === 206) return this.#continued(answer);
+    return this.#get(this.#etag === undefined ? {} : range, async (response) => {
+      if (response.status === 206) return this.#continued(response);
       // Perhaps it is the range that the server does not like.
       this.#etag = undefined;
-      const { bytes } = await this.#begin(answer);
+      const { bytes } = await this.#begin(response);
       return this.#afterPrefix(bytes);
     });
   }
@@ -139,7 +139,7 @@ export class ImageFetch {
   }
 
   /** One request. What it answers is closed when `read` throws, or takes too long. */
-  async #get<T>(headers: Record<string, string | undefined>, read: (answer: HttpResponse) => Promise<T>): Promise<T> {
+  async #get<T>(headers: Record<string, string | undefined>, read: (response: HttpResponse) => Promise<T>): Promise<T> {
     const { agent, url, signal, until } = this.#options;
     const limit = new AbortController();
     const shortestMs = this.#failures === 0 ? shortestTryMs : 0;
@@ -147,15 +147,15 @@ export class ImageFetch {
     const timer = setTimeout(() => limit.abort(new SilenceError('no byte came')), limitMs);
     let body: HttpResponse['body'] | undefined;
     try {
-      const answer = await exchange(agent, {
+      const response = await exchange(agent, {
         url,
         method: 'GET',
         headers: { accept: 'image/*', 'accept-encoding': 'identity', 'user-agent': 'azure-image-gateway', ...headers },
         signal: AbortSignal.any([signal, limit.signal]),
         bodyTimeout: this.#silenceMs,
       });
-      body = answer.body;
-      return await read(answer);
+      body = response.body;
+      return await read(response);
     } catch (error) {
       body?.destroy();
       throw error;

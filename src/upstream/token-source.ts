@@ -30,7 +30,7 @@ type Options = {
 
 /**
  * One token for everybody who needs it: kept while it is valid, replaced from half of its life on without anybody
- * waiting for that, and fetched once however many callers there are (RELIABILITY §4.1).
+ * waiting for that, and fetched once however many callers there are.
  */
 export class TokenSource {
   readonly #acquire: AcquireToken;

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { scanJson } from '../../src/codec/scan-json.ts';
 import { jsonAnswer } from '../../src/http/surfaces/openai-images/json-answer.ts';
 import { imageEvents, imagesShape } from '../../src/providers/azure/image-events.ts';
-import { commit } from '../../src/providers/azure/read-response.ts';
+import { waitForOutcome } from '../../src/providers/azure/read-response.ts';
 import { asStream, cut, handwriting, writeJson } from '../helpers/json-text.ts';
 import { providerCall } from '../helpers/provider-call.ts';
 
@@ -11,7 +11,7 @@ const call = providerCall({ attempt: { sent: true } });
 
 /** An upstream's body on its whole way: scanned, mapped, committed, and written as our answer. */
 async function throughTheGateway(chunks: readonly Buffer[]): Promise<string> {
-  const events = await commit(imageEvents(scanJson(asStream(chunks), imagesShape), call));
+  const events = await waitForOutcome(imageEvents(scanJson(asStream(chunks), imagesShape), call));
   const pieces = await Array.fromAsync(jsonAnswer(events, { images: 0 }));
   return Buffer.concat(pieces.map((piece) => Buffer.from(piece))).toString();
 }
@@ -117,7 +117,7 @@ describe('an Images API answer on its way through the gateway', () => {
 
   test('is truncated when a later image is none', async () => {
     const text = `{"data":[{"b64_json":"iVBORw0KGgoAAAAN"},{"b64_json":"aGVsbG8gd29ybGQhIQ=="}]}`;
-    const events = await commit(imageEvents(scanJson(asStream([Buffer.from(text)]), imagesShape), call));
+    const events = await waitForOutcome(imageEvents(scanJson(asStream([Buffer.from(text)]), imagesShape), call));
     await expect(Array.fromAsync(events)).rejects.toMatchObject({ kind: 'upstream_invalid_response' });
   });
 
@@ -128,7 +128,7 @@ describe('an Images API answer on its way through the gateway', () => {
 
   test('is truncated, not ended, when a filter’s error follows an image', async () => {
     const text = '{"data":[{"b64_json":"iVBORw0KGgoAAAAN"},{"error":{"code":"contentFilter"}}]}';
-    const events = await commit(imageEvents(scanJson(asStream([Buffer.from(text)]), imagesShape), call));
+    const events = await waitForOutcome(imageEvents(scanJson(asStream([Buffer.from(text)]), imagesShape), call));
     await expect(Array.fromAsync(events)).rejects.toMatchObject({ kind: 'content_policy_violation' });
   });
 });
@@ -213,7 +213,7 @@ describe('base64 of an upstream', () => {
     const body = Buffer.from(`{"data":[{"b64_json":"${text}"}]}`);
     const at = body.indexOf(whole.slice(0, 16)) + 16;
     const [begin, rest] = [body.subarray(0, at), body.subarray(at)];
-    const events = await commit(imageEvents(scanJson(asStream([begin, rest]), imagesShape), call));
+    const events = await waitForOutcome(imageEvents(scanJson(asStream([begin, rest]), imagesShape), call));
     const passed: string[] = [];
     const read = async () => {
       for await (const event of events) if (event.type === 'bytes') passed.push(event.chunk.toString('latin1'));

@@ -5,7 +5,7 @@ import type { InputSpool, OpenSpool } from '../../src/domain/input-spool.ts';
 import { StreamAnswer } from '../../src/http/surfaces/openai-images/stream-answer.ts';
 import { asGatewayError } from '../../src/http/write-error.ts';
 import { streamEvents } from '../../src/providers/azure/image-stream.ts';
-import { commit } from '../../src/providers/azure/read-response.ts';
+import { waitForOutcome } from '../../src/providers/azure/read-response.ts';
 import { createInputSpools } from '../../src/storage/disk-input-spool.ts';
 import { temporaryDirectory } from '../end-to-end/edits.ts';
 import { asStream, cut, type Handwriting, handwriting, writeJson } from '../helpers/json-text.ts';
@@ -26,7 +26,7 @@ async function throughTheGateway(
   count = 1,
   openSpool: OpenSpool = noSpool,
 ): Promise<Told[]> {
-  const events = await commit(
+  const events = await waitForOutcome(
     streamEvents(Array.isArray(chunks) ? asStream(chunks) : (chunks as AsyncIterable<Buffer>), count, call, openSpool),
   );
   const toError = (error: unknown) => asGatewayError(error, 'id');

@@ -3,12 +3,12 @@ import { z } from 'zod';
 import type { Checked, DialectTarget } from '../../domain/dialect.ts';
 import type { ImageEvent } from '../../domain/image-event.ts';
 import type { ImageProvider, ProviderCall, UpstreamHandle } from '../../domain/image-provider.ts';
-import type { UpstreamAnswer } from '../../upstream/client.ts';
+import type { UpstreamResponse } from '../../upstream/client.ts';
 import { jsonBody, type PaidBody } from '../../upstream/paid-body.ts';
 import { invalidResponse } from '../../upstream/paid-call-error.ts';
 import { readBounded } from '../../upstream/read-bounded.ts';
 import { retryHint } from '../../upstream/retry-hint.ts';
-import { azureAnswerError, errorBodyLimits, errorInSuccess } from '../azure/azure-error.ts';
+import { azureResponseError, errorBodyLimits, errorInSuccess } from '../azure/azure-error.ts';
 import { memberOf } from '../azure/azure-error-facts.ts';
 import {
   apiVersion,
@@ -66,13 +66,13 @@ function createAzureAsync(config: AzureAsyncConfig, { credential, client }: Prov
 
   /** Submits the job; gives the URL to poll, and what the response says about when to do so first. */
   async function submit(body: PaidBody, call: ProviderCall): Promise<{ url: URL; firstHintMs: number | undefined }> {
-    const answer = await client.post(submitUrl, { credential, body }, call);
-    if (answer.status < 200 || answer.status > 299) throw await azureAnswerError(answer);
-    const location = operationUrl(answer.headers['operation-location'], baseURL);
-    const firstHintMs = retryHint(answer.headers);
-    if ('refused' in location) return { url: await urlInBody(answer, location.refused), firstHintMs };
+    const response = await client.post(submitUrl, { credential, body }, call);
+    if (response.status < 200 || response.status > 299) throw await azureResponseError(response);
+    const location = operationUrl(response.headers['operation-location'], baseURL);
+    const firstHintMs = retryHint(response.headers);
+    if ('refused' in location) return { url: await urlInBody(response, location.refused), firstHintMs };
     // The body only repeats what the header says.
-    answer.body.destroy();
+    response.body.destroy();
     if (location.isForeignHost) call.recorder.anomaly('foreign_operation_host');
     return { url: location.url, firstHintMs };
   }
@@ -81,7 +81,7 @@ function createAzureAsync(config: AzureAsyncConfig, { credential, client }: Prov
    * Where to poll a job of which only the body says which one it is. Rejects when it says that there is none, and when
    * it cannot be followed: then it may run, and be billed.
    */
-  async function urlInBody({ body }: UpstreamAnswer, cause: string): Promise<URL> {
+  async function urlInBody({ body }: UpstreamResponse, cause: string): Promise<URL> {
     const state = parseJson((await readBounded(body, errorBodyLimits)).text);
     const error = memberOf(state, 'error') ?? undefined;
     if (error !== undefined) throw errorInSuccess(error);

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { GatewayError } from '../../domain/gateway-error.ts';
 import type { ImageEvent } from '../../domain/image-event.ts';
 import { maxImages } from '../../domain/image-request.ts';
-import type { UpstreamAnswer } from '../../upstream/client.ts';
+import type { UpstreamResponse } from '../../upstream/client.ts';
 import { invalidResponse } from '../../upstream/paid-call-error.ts';
 import { readBounded } from '../../upstream/read-bounded.ts';
 import { azureErrorMember, errorInItem, errorInSuccess } from '../azure/azure-error.ts';
@@ -15,7 +15,7 @@ const pollLimits = { bytes: 1024 * 1024, ms: 15_000 };
 
 const result = z.looseObject({ created: z.number().optional().catch(undefined), data: z.array(z.unknown()) });
 
-/** A poll's answer; versions differ in where the result stands. */
+/** A poll's response; versions differ in where the result stands. */
 const operation = z.looseObject({
   status: z.string(),
   created: z.number().optional().catch(undefined),
@@ -30,7 +30,7 @@ export type Operation = z.infer<typeof operation>;
  * The last state of an operation that has ended well, and `undefined` while it runs. Rejects with a GatewayError when it
  * has ended otherwise, and with another error when this is no state of an operation, such as a page of a proxy.
  */
-export async function readOperation({ body }: UpstreamAnswer): Promise<Operation | undefined> {
+export async function readOperation({ body }: UpstreamResponse): Promise<Operation | undefined> {
   const { text, end } = await readBounded(body, pollLimits);
   if (end !== 'complete') throw new Error(`the response to a poll is ${end}`);
   const value = parseJson(text);

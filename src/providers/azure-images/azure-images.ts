@@ -4,11 +4,11 @@ import type { EditInputs, ImageInput } from '../../domain/image-input.ts';
 import type { ImageProvider } from '../../domain/image-provider.ts';
 import { type ImageRequest, operations } from '../../domain/image-request.ts';
 import { type FormFile, formBody, jsonBody, type PaidBody } from '../../upstream/paid-body.ts';
-import { azureAnswerError } from '../azure/azure-error.ts';
+import { azureResponseError } from '../azure/azure-error.ts';
 import { imageEvents, imagesShape } from '../azure/image-events.ts';
 import { streamEvents } from '../azure/image-stream.ts';
 import { imagesBody } from '../azure/images-body.ts';
-import { commit, sniffJson } from '../azure/read-response.ts';
+import { sniffJson, waitForOutcome } from '../azure/read-response.ts';
 import type { ProviderDeps } from '../provider-descriptor.ts';
 
 /** Where an Azure deployment is called, and how the body names it. */
@@ -32,17 +32,17 @@ export function azureImages({ id, address, credential, client, openSpool }: Opti
       const { edit, stream } = request;
       const body = edit ? editsForm(request, edit, address.model) : jsonBody(imagesBody(request, address.model));
       const url = edit ? address.edits : address.generations;
-      const answer = await client.post(url, { credential, body, isStream: stream }, call);
-      if (answer.status < 200 || answer.status > 299) {
-        throw await azureAnswerError(answer, undefined, address.deployment);
+      const response = await client.post(url, { credential, body, isStream: stream }, call);
+      if (response.status < 200 || response.status > 299) {
+        throw await azureResponseError(response, undefined, address.deployment);
       }
-      if (!stream) return commit(imageEvents(scanJson(answer.body, imagesShape), call));
+      if (!stream) return waitForOutcome(imageEvents(scanJson(response.body, imagesShape), call));
       // Who asks for a stream may get JSON all the same, whatever its content type says.
-      const { isJson, whole } = await sniffJson(answer.body, call.attempt);
+      const { isJson, whole } = await sniffJson(response.body, call.attempt);
       const events: AsyncGenerator<ImageEvent> = isJson
         ? imageEvents(scanJson(whole, imagesShape), call)
         : streamEvents(whole, request.count, call, openSpool);
-      return commit(events);
+      return waitForOutcome(events);
     },
   };
 }

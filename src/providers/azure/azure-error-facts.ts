@@ -24,7 +24,7 @@ export type AzureErrorFacts = {
 };
 
 /** A response that is no success: `value` is the JSON of a body that arrived completely, `text` whatever arrived. */
-export type ErrorAnswer = {
+export type ErrorResponse = {
   /** `undefined`: the error did not come with a status of HTTP, but in a stream or in a response of success. */
   readonly status: number | undefined;
   readonly headers: IncomingHttpHeaders;
@@ -39,8 +39,8 @@ export type ErrorAnswer = {
 
 export type ParameterNames = (name: string) => string | undefined;
 
-export function readAzureErrorFacts(answer: ErrorAnswer): AzureErrorFacts {
-  const { status, headers, value, text, isCut, renewal, parameter = (name) => name } = answer;
+export function readAzureErrorFacts(response: ErrorResponse): AzureErrorFacts {
+  const { status, headers, value, text, isCut, renewal, parameter = (name) => name } = response;
   const error = unwrapped(memberOf(value, 'error'));
   const inner = innerErrors(error);
   const [code, type] = [memberOf(error, 'code'), memberOf(error, 'type')];

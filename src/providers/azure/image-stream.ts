@@ -7,13 +7,13 @@ import type { Recorder } from '../../domain/recorder.ts';
 import { invalidResponse, paidCallError, unfinishedStream } from '../../upstream/paid-call-error.ts';
 import { errorInItem, errorInSuccess } from './azure-error.ts';
 import { errorMembers } from './azure-error-facts.ts';
-import { answerSummary, ImageCheck, imageLink } from './image-values.ts';
+import { ImageCheck, imageLink, responseSummary } from './image-values.ts';
 import { beginsObject, hasContent } from './json-values.ts';
 import { inBatches } from './read-response.ts';
 import { decideImages, type StreamToken } from './undecided-images.ts';
 
 /**
- * The images of an image stream from its bytes, previews included. Ends with the last of `count` completed images,
+ * The images of an image stream from its bytes, partial images included. Ends with the last of `count` completed images,
  * whatever follows. Throws a GatewayError for an error event, for a stream that ends before, and for what is no stream.
  */
 export function streamEvents(
@@ -113,7 +113,7 @@ const shape: JsonShape = {
 
 type Kind = 'partial' | 'completed' | 'error' | 'other';
 
-/** One event of an image stream while its data arrives: a preview, a completed image, an error, or of no interest. */
+/** One event of an image stream while its data arrives: a partial image, a completed image, an error, or of no interest. */
 export class StreamEvent {
   readonly #index: number;
   readonly #recorder: Recorder;
@@ -228,7 +228,7 @@ export class StreamEvent {
       type: 'image-end',
       index: this.#index,
       ...(isNumbered && { partialIndex }),
-      ...answerSummary({ ...this.#members, created }, this.#recorder),
+      ...responseSummary({ ...this.#members, created }, this.#recorder),
     };
   }
 }

@@ -46,17 +46,17 @@ export function imageLink(member: unknown): string | undefined {
   return link;
 }
 
-export type AnswerSummary = {
+export type ResponseSummary = {
   readonly created?: number;
   readonly usage?: ImageUsage;
   readonly facts?: ImageFacts;
 };
 
 /**
- * What an answer or an event says beside its images, by its wire names; empty values and values of an unexpected type are
+ * What a response or an event says beside its images, by its wire names; empty values and values of an unexpected type are
  * left out. Usage that is not whole numbers is told to `recorder`.
  */
-export function answerSummary(members: Readonly<Record<string, unknown>>, recorder?: Recorder): AnswerSummary {
+export function responseSummary(members: Readonly<Record<string, unknown>>, recorder?: Recorder): ResponseSummary {
   const { created } = members;
   let isOdd = false;
   const usage = wholeUsage(members.usage, () => {

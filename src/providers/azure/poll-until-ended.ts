@@ -1,6 +1,6 @@
 import { pause } from '../../concurrency/pause.ts';
 import { GatewayError } from '../../domain/gateway-error.ts';
-import type { UpstreamAnswer } from '../../upstream/client.ts';
+import type { UpstreamResponse } from '../../upstream/client.ts';
 import { retryHint } from '../../upstream/retry-hint.ts';
 
 /** So long one poll may take, until what it says about the job is known. */
@@ -8,12 +8,12 @@ const pollMs = 15_000;
 
 type Polling<T> = {
   /** One GET of the job. */
-  readonly poll: (signal: AbortSignal) => Promise<UpstreamAnswer>;
+  readonly poll: (signal: AbortSignal) => Promise<UpstreamResponse>;
   /**
    * What a response with status 200 says: the result of a job that has ended well, `undefined` while it runs. Throws a
    * GatewayError for any other end; anything else that it throws says nothing about the job.
    */
-  readonly read: (answer: UpstreamAnswer) => Promise<T | undefined>;
+  readonly read: (response: UpstreamResponse) => Promise<T | undefined>;
   /** What the submit's response said about when to poll first. */
   readonly firstHintMs?: number | undefined;
   readonly signal: AbortSignal;
@@ -38,9 +38,9 @@ export async function pollUntilEnded<T>(polling: Polling<T>): Promise<T> {
     const limit = new AbortController();
     const timer = setTimeout(() => limit.abort(), pollMs);
     try {
-      const answer = await orNothing(polling.poll(AbortSignal.any([signal, limit.signal])), signal);
-      hintMs = answer && retryHint(answer.headers);
-      const said = answer && (await readAnswer(answer, polling));
+      const response = await orNothing(polling.poll(AbortSignal.any([signal, limit.signal])), signal);
+      hintMs = response && retryHint(response.headers);
+      const said = response && (await readPoll(response, polling));
       if (said?.result !== undefined) return said.result;
       lost = said?.unusable === undefined ? undefined : lostJob(said.unusable);
     } finally {
@@ -63,15 +63,15 @@ async function orNothing<T>(poll: Promise<T>, signal: AbortSignal): Promise<T | 
 /** `unusable`: why this is no response of the service to a poll; a busy one is. */
 type Said<T> = { readonly result?: T | undefined; readonly unusable?: unknown };
 
-async function readAnswer<T>(answer: UpstreamAnswer, { read, signal }: Polling<T>): Promise<Said<T>> {
-  const { status } = answer;
+async function readPoll<T>(response: UpstreamResponse, { read, signal }: Polling<T>): Promise<Said<T>> {
+  const { status } = response;
   if (status !== 200) {
-    answer.body.destroy();
+    response.body.destroy();
     const isBusy = status === 408 || status === 429 || status >= 500;
     return isBusy ? {} : { unusable: `a poll was answered with status ${status}` };
   }
   try {
-    return { result: await read(answer) };
+    return { result: await read(response) };
   } catch (error) {
     signal.throwIfAborted();
     if (error instanceof GatewayError) throw error;

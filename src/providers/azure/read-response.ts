@@ -5,10 +5,10 @@ import type { Attempt } from '../../domain/image-provider.ts';
 import { paidCallError } from '../../upstream/paid-call-error.ts';
 
 /**
- * Waits until an answer's outcome is known: the first bytes of its first image are an image, or all its links are
+ * Waits until a response's outcome is known: the first bytes of its first image are an image, or all its links are
  * there. Rejects with what the events throw until then; afterwards the events are handed over from the first one on.
  */
-export async function commit(events: AsyncGenerator<ImageEvent>): Promise<AsyncIterable<ImageEvent>> {
+export async function waitForOutcome(events: AsyncGenerator<ImageEvent>): Promise<AsyncIterable<ImageEvent>> {
   const seen: ImageEvent[] = [];
   let characters = 0;
   try {

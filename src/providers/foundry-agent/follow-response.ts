@@ -2,13 +2,13 @@ import { MalformedJsonError } from '../../codec/malformed-json-error.ts';
 import { GatewayError } from '../../domain/gateway-error.ts';
 import type { ImageEvent } from '../../domain/image-event.ts';
 import type { ProviderCall } from '../../domain/image-provider.ts';
-import type { UpstreamAnswer, UpstreamClient } from '../../upstream/client.ts';
+import type { UpstreamClient, UpstreamResponse } from '../../upstream/client.ts';
 import type { Credential } from '../../upstream/credential.ts';
 import { invalidResponse, paidCallError } from '../../upstream/paid-call-error.ts';
 import { retryHint } from '../../upstream/retry-hint.ts';
 import type { ParameterNames } from '../azure/azure-error-facts.ts';
 import { lostJob, pollUntilEnded } from '../azure/poll-until-ended.ts';
-import { commit } from '../azure/read-response.ts';
+import { waitForOutcome } from '../azure/read-response.ts';
 import type { ResponsesAddress } from './foundry-target.ts';
 import { asPaid, PendingResponseError } from './response-failure.ts';
 import { type ResponseContext, responseEvents } from './response-reader.ts';
@@ -28,7 +28,7 @@ const usableId = /^[A-Za-z0-9][A-Za-z0-9._-]{0,255}$/;
  * polled until it has ended.
  */
 export async function followResponse(
-  { headers, body }: UpstreamAnswer,
+  { headers, body }: UpstreamResponse,
   call: ProviderCall,
   upstream: Upstream,
 ): Promise<AsyncIterable<ImageEvent>> {
@@ -67,8 +67,8 @@ async function pollResponse(
   const readJob = () =>
     pollUntilEnded({
       poll: (limited) => client.get(address.response(id), { credential, signal: limited }),
-      async read(answer) {
-        const response = await readResponse(answer.body, context).catch((error) => {
+      async read(poll) {
+        const response = await readResponse(poll.body, context).catch((error) => {
           // The signal's reason is one, too, and says nothing about the job.
           hasEnded = error instanceof GatewayError && !signal.aborted;
           throw error;
@@ -97,7 +97,7 @@ type Read = { readonly events: AsyncIterable<ImageEvent> } | { readonly id: unkn
  */
 async function readResponse(body: AsyncIterable<Buffer>, context: ResponseContext): Promise<Read> {
   try {
-    return { events: await commit(responseEvents(body, context)) };
+    return { events: await waitForOutcome(responseEvents(body, context)) };
   } catch (error) {
     if (error instanceof PendingResponseError) return { id: error.responseId };
     throw error;

@@ -2,8 +2,8 @@ import type { ImageEvent } from '../../domain/image-event.ts';
 import type { Attempt, ImageProvider } from '../../domain/image-provider.ts';
 import { operations } from '../../domain/image-request.ts';
 import type { ResponseBody } from '../../upstream/exchange.ts';
-import { azureAnswerError } from '../azure/azure-error.ts';
-import { commit, sniffJson } from '../azure/read-response.ts';
+import { azureResponseError } from '../azure/azure-error.ts';
+import { sniffJson, waitForOutcome } from '../azure/read-response.ts';
 import type { ProviderDeps, ProviderDescriptor } from '../provider-descriptor.ts';
 import { followResponse, resumeResponse } from './follow-response.ts';
 import { type FoundryAgentConfig, foundryTarget, responsesAddress } from './foundry-target.ts';
@@ -27,18 +27,19 @@ function create(config: FoundryAgentConfig, { credential, client }: ProviderDeps
     async generate(request, call) {
       const { attempt, recorder } = call;
       const body = responseBody(request, config);
-      const answer = await client.post(
+      const response = await client.post(
         address.responses,
         { credential, headers, body, isStream: request.stream },
         call,
       );
-      if (answer.status < 200 || answer.status > 299) throw await azureAnswerError(answer, parameter, chatDeployment);
-      if (background && !request.stream) return followResponse(answer, call, upstream);
+      if (response.status < 200 || response.status > 299)
+        throw await azureResponseError(response, parameter, chatDeployment);
+      if (background && !request.stream) return followResponse(response, call, upstream);
       const context = { recorder, parameter };
       const events = request.stream
-        ? await streamedEvents(answer.body, context, attempt)
-        : responseEvents(answer.body, context);
-      return commit(asPaid(events, attempt));
+        ? await streamedEvents(response.body, context, attempt)
+        : responseEvents(response.body, context);
+      return waitForOutcome(asPaid(events, attempt));
     },
     ...(background && { resume: (handle, call) => resumeResponse(handle, call, upstream) }),
   } satisfies ImageProvider;

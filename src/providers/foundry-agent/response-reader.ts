@@ -6,7 +6,7 @@ import { maxImages } from '../../domain/image-request.ts';
 import type { Recorder } from '../../domain/recorder.ts';
 import { invalidResponse } from '../../upstream/paid-call-error.ts';
 import type { ParameterNames } from '../azure/azure-error-facts.ts';
-import { answerSummary, ImageCheck } from '../azure/image-values.ts';
+import { ImageCheck, responseSummary } from '../azure/image-values.ts';
 import { hasContent } from '../azure/json-values.ts';
 import { inBatches } from '../azure/read-response.ts';
 import { type EmptyResponse, responseFailure } from './response-failure.ts';
@@ -121,7 +121,7 @@ export class ResponseReader {
         isPolled: this.#context.isPolled ?? false,
       });
     }
-    const { created } = answerSummary({ created: this.#members.created_at });
+    const { created } = responseSummary({ created: this.#members.created_at });
     const hasFacts = Object.keys(this.#facts).length > 0;
     return { type: 'done', ...(created && { created }), ...(hasFacts && { facts: this.#facts }) };
   }
@@ -139,16 +139,16 @@ export class ResponseReader {
     const isTaken = hasContent(id) ? this.#taken.has(id) : this.#repeats;
     if ((hasContent(type) && type !== imageCall) || isTaken) return;
     if (this.#image) throw invalidResponse('an image call holds two images');
-    // An answer that never ends must not be collected.
-    if (this.images === maxImages) throw invalidResponse('the answer holds too many images');
+    // A response that never ends must not be collected.
+    if (this.images === maxImages) throw invalidResponse('the response holds too many images');
     this.#image = new ImageCheck();
     yield { type: 'image', index: this.images, isPartial: false };
   }
 
   *#endItem(): Generator<ImageEvent> {
     const { id, type, status, error, revised_prompt: revisedPrompt } = this.#item;
-    const { facts = {} } = answerSummary(definite(this.#item));
-    const { created } = answerSummary({ created: this.#members.created_at });
+    const { facts = {} } = responseSummary(definite(this.#item));
+    const { created } = responseSummary({ created: this.#members.created_at });
     this.#item = {};
     if (type === imageCall) this.noteCall();
     if (type === imageCall && status === 'failed') this.#toolCall = 'failed';

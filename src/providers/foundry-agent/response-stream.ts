@@ -4,7 +4,7 @@ import type { ImageEvent } from '../../domain/image-event.ts';
 import { invalidResponse, unfinishedStream } from '../../upstream/paid-call-error.ts';
 import { errorInSuccess } from '../azure/azure-error.ts';
 import { errorMembers } from '../azure/azure-error-facts.ts';
-import { answerSummary, ImageCheck } from '../azure/image-values.ts';
+import { ImageCheck, responseSummary } from '../azure/image-values.ts';
 import { beginsObject, hasContent } from '../azure/json-values.ts';
 import { inBatches } from '../azure/read-response.ts';
 import { definite, itemShape, type ResponseContext, ResponseReader, responseShape } from './response-reader.ts';
@@ -13,7 +13,7 @@ import { definite, itemShape, type ResponseContext, ResponseReader, responseShap
 const lastWordsMs = 5_000;
 
 /**
- * The images of a streamed response, previews included. Throws a GatewayError for an error event, for a response that
+ * The images of a streamed response, partial images included. Throws a GatewayError for an error event, for a response that
  * ends without an image, and for a stream that ends before; an image that is complete stays one, whatever follows it.
  * @param giveUp closes the body
  */
@@ -64,7 +64,7 @@ class HandedOn {
   }
 }
 
-/** The members of all events that matter: previews, finished items, whole responses, errors. */
+/** The members of all events that matter: partial images, finished items, whole responses, errors. */
 const eventShape: JsonShape = {
   members: {
     type: 'keep',
@@ -89,7 +89,7 @@ const lastEvents: readonly string[] = [
 ];
 
 const callEvents = 'response.image_generation_call.';
-const previewEvent = `${callEvents}partial_image`;
+const partialEvent = `${callEvents}partial_image`;
 const refusalEvents = 'response.refusal.';
 const itemEvent = 'response.output_item.done';
 
@@ -102,9 +102,9 @@ type OpenEvent = {
   /** `undefined` as long as its data is blank. */
   isObject?: boolean | undefined;
   scanner?: JsonScanner;
-  preview?: ImageCheck;
-  /** A preview has begun, of which nothing has come yet: an empty one is none. */
-  isPreviewAhead?: boolean;
+  partial?: ImageCheck;
+  /** A partial image has begun, of which nothing has come yet: an empty one is none. */
+  isPartialAhead?: boolean;
 };
 
 /** Reads the events of a streamed response. What an event says about itself may come after its image. */
@@ -163,14 +163,14 @@ export class ResponseStreamReader {
     const event = this.#event;
     for (const token of event.scanner?.end() ?? []) yield* this.#take(token);
     const type = this.#type;
-    const preview = event.preview && this.#endPreview(event.preview);
+    const partial = event.partial && this.#endPartial(event.partial);
     this.#event = { name: '', members: {}, imagesBefore: this.#response.images };
     if (!event.isObject) return;
     const { error, ...flat } = event.members;
     const hasImage = this.#response.images > event.imagesBefore;
     if (!hasImage && (type === 'error' || hasContent(error)))
       throw errorInSuccess(hasContent(error) ? error : flat, this.#context.parameter);
-    if (preview) yield preview;
+    if (partial) yield partial;
     if (String(type).startsWith(callEvents)) this.#response.noteCall();
     // Of a content part only its type is kept.
     if (String(type).startsWith(refusalEvents) || event.members.part === 'refusal') this.#response.noteRefusal();
@@ -185,32 +185,32 @@ export class ResponseStreamReader {
     const [member, ...rest] = token.path;
     if (member === 'response') yield* this.#response.take({ ...token, path: rest });
     else if (member === 'item') yield* this.#takeItem(token, rest);
-    else if (token.type === 'text') this.#event.isPreviewAhead = this.#mayBe(previewEvent);
+    else if (token.type === 'text') this.#event.isPartialAhead = this.#mayBe(partialEvent);
     else if (token.type === 'value') this.#event.members[String(member)] = token.value;
   }
 
   /** A finished item is read as if it stood in the response's output, where it will stand in the end. */
   *#takeItem(token: ScanToken & { path: unknown }, rest: readonly (string | number)[]): Generator<ImageEvent> {
     if (!this.#mayBe(itemEvent)) return;
-    if (this.#event.preview) throw invalidResponse('an event holds two images');
+    if (this.#event.partial) throw invalidResponse('an event holds two images');
     yield* this.#response.take({ ...token, path: ['output', 0, ...rest] } as ScanToken);
   }
 
   /** A piece of a text, or its end. */
   *#takeText(token: Extract<ScanToken, { type: 'piece' | 'text-end' }>): Generator<ImageEvent> {
-    if (token.type === 'piece' && this.#event.isPreviewAhead) yield* this.#beginPreview();
-    this.#event.isPreviewAhead = false;
-    if (token.type === 'text-end' || !this.#event.preview) {
+    if (token.type === 'piece' && this.#event.isPartialAhead) yield* this.#beginPartial();
+    this.#event.isPartialAhead = false;
+    if (token.type === 'text-end' || !this.#event.partial) {
       yield* this.#response.take(token);
       return;
     }
-    this.#event.preview.add(token.bytes);
+    this.#event.partial.add(token.bytes);
     yield { type: 'bytes', chunk: token.bytes };
   }
 
-  *#beginPreview(): Generator<ImageEvent> {
-    if (this.#event.preview) throw invalidResponse('an event holds two images');
-    this.#event.preview = new ImageCheck();
+  *#beginPartial(): Generator<ImageEvent> {
+    if (this.#event.partial) throw invalidResponse('an event holds two images');
+    this.#event.partial = new ImageCheck();
     yield { type: 'image', index: this.#response.images, isPartial: true };
   }
 
@@ -223,14 +223,14 @@ export class ResponseStreamReader {
     return this.#type === type || this.#type === '';
   }
 
-  #endPreview(image: ImageCheck): ImageEvent {
+  #endPartial(image: ImageCheck): ImageEvent {
     image.judge();
     const { partial_image_index: partialIndex } = this.#event.members;
     return {
       type: 'image-end',
       index: this.#response.images,
       ...(typeof partialIndex === 'number' && { partialIndex }),
-      facts: answerSummary(definite(this.#event.members)).facts ?? {},
+      facts: responseSummary(definite(this.#event.members)).facts ?? {},
     };
   }
 }
