@@ -157,8 +157,9 @@ export class PaidAttempt {
   async #run(): Promise<AsyncIterable<ImageEvent>> {
     const { signal, retryUntil, recorder } = this.#delivering;
     const call = { signal, retryUntil, attempt: this.attempt, recorder, dispatch: resolved, note: resolved };
-    const { events: answer, made } = countMade(await this.target.provider.generate(this.#request, call));
+    const { events: answer, made, readLinks } = countMade(await this.target.provider.generate(this.#request, call));
     this.#made = made;
+    await readLinks();
     try {
       return await this.#deliver(answer);
     } catch (error) {

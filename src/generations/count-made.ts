@@ -7,12 +7,14 @@ type Counted = {
   readonly events: AsyncIterable<ImageEvent>;
   /** `undefined` until `done` has passed: the response was not read to its end. */
   made(): Made | undefined;
+  /**
+   * To be awaited before anything is read: reads a response of links ahead. They are complete values, so what was made is
+   * known before the response to the caller begins, and even if the first of them cannot be downloaded. Never rejects.
+   */
+  readLinks(): Promise<void>;
 };
 
-/**
- * Counts the images of one call while its events pass; partial images are none. Links are read ahead of their reader: they
- * are complete values, and what follows them must be known even if the first of them cannot be downloaded.
- */
+/** Counts the images of one call while its events pass; partial images are none. */
 export function countMade(source: AsyncIterable<ImageEvent>): Counted {
   const rest = source[Symbol.asyncIterator]();
   const ahead: Promise<IteratorResult<ImageEvent>>[] = [];
@@ -33,25 +35,26 @@ export function countMade(source: AsyncIterable<ImageEvent>): Counted {
     return result;
   }
 
-  async function readPastLinks(): Promise<IteratorResult<ImageEvent>> {
-    const first = await read();
-    for (let last = first; !last.done && last.value.type === 'url'; ) {
+  async function readLinks(): Promise<void> {
+    let isLink = true;
+    while (isLink) {
       const following = read();
-      // Whoever gets there is told.
-      following.catch(() => {});
       ahead.push(following);
-      last = await following.catch(() => ({ value: undefined, done: true }));
+      // A failure is told to whoever reads that far.
+      isLink = await following.then(
+        ({ value }) => value?.type === 'url',
+        () => false,
+      );
     }
-    return first;
   }
 
   const events = {
-    next: () => ahead.shift() ?? readPastLinks(),
+    next: () => ahead.shift() ?? read(),
     async return() {
       await rest.return?.();
       return { value: undefined, done: true } as const;
     },
     [Symbol.asyncIterator]: () => events,
   };
-  return { events, made: () => made };
+  return { events, made: () => made, readLinks };
 }

@@ -38,14 +38,25 @@ test('a response whose end has not passed: what it has made is not known', async
   expect(counted.made()).toBeUndefined();
 });
 
-test('links are known as soon as the first one is read, so that a failed download does not hide what was made', async () => {
-  const counted = countMade(events([url(0), url(1), { type: 'done' }]));
-  for await (const _event of counted.events) break;
+test('links that are read ahead: what was made is known before any of them is handed on', async () => {
+  const all: ImageEvent[] = [url(0), url(1), { type: 'done' }];
+  const counted = countMade(events(all));
+  await counted.readLinks();
   expect(counted.made()).toEqual({ images: 2 });
+  expect(await Array.fromAsync(counted.events)).toEqual(all);
+});
+
+test('an image is not read ahead', async () => {
+  const all: ImageEvent[] = [...image(0), url(1), { type: 'done' }];
+  const counted = countMade(events(all));
+  await counted.readLinks();
+  expect(counted.made()).toBeUndefined();
+  expect(await Array.fromAsync(counted.events)).toEqual(all);
 });
 
 test('a response that breaks behind its links hands them on first, and has made an unknown number', async () => {
   const counted = countMade(events([url(0), url(1)], new Error('broken')));
+  await counted.readLinks();
   const seen: ImageEvent[] = [];
   const reading = (async () => {
     for await (const event of counted.events) seen.push(event);
