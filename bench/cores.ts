@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 
-/** Which processors whom is given; `undefined` where there is nothing to choose from. */
+/** Which processors each process gets; `undefined` where there is no choice. */
 export const cores = chooseCores();
 
 function chooseCores(): { readonly contestant: string; readonly others: string } | undefined {

@@ -1,43 +1,48 @@
 import { writeFileSync } from 'node:fs';
 import { parameterPolicies } from '../src/domain/parameter-policy.ts';
 import { adaptations } from '../src/parameters/adaptations.ts';
-import { excludedPairs } from '../src/parameters/excluded-pairs.ts';
+import { conflicts } from '../src/parameters/conflicts.ts';
 import { agentFamily, type ModelFamily, modelFamilies, unknownFamily } from '../src/parameters/model-families.ts';
 import { type ParameterSample, samplesFor } from '../src/parameters/parameter-samples.ts';
-import { pixelRule } from '../src/parameters/pixel-rule.ts';
+import { pixelRule } from '../src/parameters/values.ts';
 import { type Fate, fateOf } from './sample-fate.ts';
 
-/** `docs/parameters.md`: what each family does with each parameter under each policy, tried out on samples. */
+/** `docs/parameters.md`: what each family does with each parameter under each policy, found by running samples. */
 export function parametersDocument(): string {
   const families = [...Map.groupBy([...modelFamilies, unknownFamily, agentFamily], abilities).values()];
-  return [introduction, adaptationTable(), pairTable(), ...families.map(familySection)].join('\n');
+  return [introduction, adaptationTable(), conflictTable(), ...families.map(familySection)].join('\n');
 }
 
 const introduction = `# Parameters
 
 <!-- Generated from the tables in src/parameters by \`npm run docs\`. Do not edit. -->
 
-A target's \`model\` names its family by the longest prefix below, in upper or lower case. A model's \`parameters\` says
-what happens to what the family does not do:
+A target's \`model\` names its family by the longest prefix below, in upper or lower case. A model's \`parameters\` decides
+what happens to a parameter that the family does not take:
 
-* \`adapt\` (the default): what the gateway can satisfy itself is satisfied and reported in \`x-gateway-adapted\`; the rest
-  is refused with a 400 that names the parameter.
-* \`strict\`: everything that the family does not do is refused.
-* \`pass\`: everything is forwarded as it is, and Azure decides. Only what the gateway itself could not answer is refused.
+* \`adapt\` (the default): the gateway satisfies what it can, and reports it in \`x-gateway-adapted\`. The rest is refused with
+  a 400 that names the parameter.
+* \`strict\`: every parameter that the family does not take is refused.
+* \`pass\`: everything is forwarded as it is, and Azure decides. Only what the gateway itself could not deliver is refused.
 
-An agent of a Foundry project takes no parameters: its definition decides size, quality and the like. What a caller asks
-for is then told to the agent in the prompt (\`adapt\`, and \`pass\`, as nothing can be forwarded), and reported as
-\`size=prompt\` and so on: a wish, which the agent may or may not grant. \`strict\` refuses it with a 400 that says that the
-agent decides. A mask is sent to it as a further image. A chat deployment in the place of the agent takes all parameters.
+Nothing is dropped or clamped silently.
 
-Nothing is dropped or clamped silently. Under \`adapt\` and \`strict\` a value that is what the family does anyway is left out
-of the call before anything else is looked at, so it conflicts with nothing, and it is not reported. That is the family's
-default (\`response_format: b64_json\` of GPT image models), what it cannot do otherwise (\`input_fidelity: high\` of gpt-image-2,
-\`output_compression: 100\` with \`png\`), and \`auto\` where the family does not know the word.
-The operator's \`defaults\` yield to what the caller says; see [configuration.md](configuration.md#defaults).
-\`response_format\` is sent only where it is understood; what comes otherwise is converted.
-What a single deployment can do otherwise is said by \`capabilities\` of its target, for example
-\`"capabilities": { "outputFormats": ["png", "jpeg", "webp"], "compressionFormats": ["jpeg", "webp"] }\`. There a list holds
+**Defaults of the family.** Under \`adapt\` and \`strict\`, a value that the family uses anyway is left out of the call before
+anything else is checked. It conflicts with nothing, and is not reported. This is true of the family's default
+(\`response_format: b64_json\` of GPT image models), of what it cannot do otherwise (\`input_fidelity: high\` of gpt-image-2,
+\`output_compression: 100\` with \`png\`), and of \`auto\` where the family does not have that value.
+
+**Defaults of the operator** yield to what the caller says; see [configuration.md](configuration.md#defaults).
+
+**\`response_format\`** is sent only where the family takes it. The gateway converts images that come in the other form.
+
+**Agents** of a Foundry project take no parameters: their definition decides size, quality and the like. Under \`adapt\` and
+\`pass\` the gateway adds what the caller asks for to the prompt, and reports it as \`size=prompt\` and so on. The agent may or
+may not follow. \`strict\` refuses it with a 400 that says that the agent decides. A mask is sent as a further image. A chat
+deployment in place of the agent takes all parameters.
+
+**Overrides.** \`capabilities\` of a target say what a single deployment takes, for example
+\`"capabilities": { "outputFormats": ["png", "jpeg", "webp"], "compressionFormats": ["jpeg", "webp"] }\`. A list holds
 the values that may be sent, \`[]\` means that there is no such parameter, and \`"any"\` leaves it to Azure. Among sizes, \`WxH\`
 stands for ${pixelRule}.
 `;
@@ -47,11 +52,11 @@ function adaptationTable(): string {
   return `## Adaptations\n\nThe whole list:\n\n| \`x-gateway-adapted\` | What it means |\n|---|---|\n${lines(rows)}`;
 }
 
-function pairTable(): string {
-  const rows = excludedPairs.map(
+function conflictTable(): string {
+  const rows = conflicts.map(
     ({ names, policies, reason }) => `| ${names.map(code).join(' and ')} | ${policies.join(', ')} | ${reason} |`,
   );
-  return `## Pairs that are refused\n\nThey are looked for before the parameters one by one, and the error names both. A value that is left out is in no pair.\n\n| Pair | Under | Why |\n|---|---|---|\n${lines(rows)}`;
+  return `## Conflicts\n\nParameters that cannot be combined. They are looked for before the parameters one by one, and the error names both. A value that is left out is in no conflict.\n\n| Parameters | Under | Why |\n|---|---|---|\n${lines(rows)}`;
 }
 
 function familySection(families: readonly ModelFamily[]): string {

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { GatewayError } from '../src/domain/gateway-error.ts';
+import { type AdaptTo, adaptRequest } from '../src/parameters/adapt.ts';
 import type { AdaptationName } from '../src/parameters/adaptations.ts';
-import { type FitTo, fitRequest } from '../src/parameters/fit-request.ts';
 import type { ParameterSample } from '../src/parameters/parameter-samples.ts';
 
 /** What becomes of a parameter: `default` is left out upstream, because that is what the upstream does anyway. */
@@ -11,9 +11,9 @@ export type Fate =
   | { readonly how: 'refused'; readonly param: string };
 
 /** What a family does with a sample under a policy. Errors that are no refusal are thrown on. */
-export function fateOf({ request, member }: ParameterSample, fitTo: FitTo): Fate {
+export function fateOf({ request, member }: ParameterSample, adaptTo: AdaptTo): Fate {
   try {
-    const { legs, adaptations } = fitRequest(request, fitTo);
+    const { legs, adaptations } = adaptRequest(request, adaptTo);
     if (adaptations.length > 0) return { how: 'adapted', adaptations };
     return { how: legs.every((leg) => isDeepStrictEqual(leg[member], request[member])) ? 'sent' : 'default' };
   } catch (error) {

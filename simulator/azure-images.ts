@@ -1,41 +1,135 @@
+import multipart from '@fastify/multipart';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { readJob } from './accept-job.ts';
-import { type AddressedCall, addressDeployment, addressV1 } from './address-call.ts';
-import { answerJob } from './answer-job.ts';
-import { operationNotSupported, type PlainAnswer, resourceNotFound } from './azure-errors.ts';
-import { requireKey } from './check-credentials.ts';
-import { servesApiVersion } from './families.ts';
-import { objectBody } from './request-body.ts';
-import { sendPlain } from './send-answer.ts';
-import { countReceived, type SimulatedWorld } from './simulated-world.ts';
+import { operationNotSupported, type PlainResponse, resourceNotFound, unsupportedContentType } from './azure-errors.ts';
+import { checkFiles } from './check-files.ts';
+import { knowsEdits, servesApiVersion } from './families.ts';
+import type { ImageJob } from './image-job.ts';
+import {
+  type AddressedCall,
+  addressDeployment,
+  addressV1,
+  apiVersionOf,
+  objectBody,
+  type RequestBody,
+} from './incoming-request.ts';
+import { sourceImageOf } from './inspect-image.ts';
+import {
+  fileRoleOf,
+  formBody,
+  formOptions,
+  type ReceivedFile,
+  type ReceivedForm,
+  receiveForm,
+} from './receive-form.ts';
+import { countReceived, requireKey, type SimulatorState } from './request-hooks.ts';
+import { readJob, respondToJob } from './run-job.ts';
+import { sendPlain } from './send-response.ts';
 
-/** Adds generations in the two synchronous dialects: deployments path (CONTRACTS §3.2) and v1 path (§3.3). */
-export function addAzureImages(app: FastifyInstance, world: SimulatedWorld): void {
-  const hooks = { onRequest: requireKey(world), preHandler: countReceived(world) };
+/** Adds generations in the two synchronous dialects: the deployments path and the v1 path. */
+export function addAzureImages(app: FastifyInstance, state: SimulatorState): void {
+  const hooks = { onRequest: requireKey(state), preHandler: countReceived(state) };
   app.post<{ Params: { deployment: string } }>(
     '/openai/deployments/:deployment/images/generations',
     hooks,
     (request, reply) =>
-      generate(addressDeployment(request.params.deployment, request, objectBody(request)), request, reply, world),
+      generate(addressDeployment(request.params.deployment, request, objectBody(request)), request, reply, state),
   );
   app.post('/openai/v1/images/generations', hooks, (request, reply) =>
-    generate(addressV1(request, objectBody(request)), request, reply, world),
+    generate(addressV1(request, objectBody(request)), request, reply, state),
   );
 }
 
 async function generate(
-  call: AddressedCall | PlainAnswer,
+  call: AddressedCall | PlainResponse,
   request: FastifyRequest,
   reply: FastifyReply,
-  world: SimulatedWorld,
+  state: SimulatorState,
 ) {
   if ('status' in call) return sendPlain(reply, call);
   const { family, apiVersion, body } = call;
-  // CONTRACTS §3.2, version table: dall-e-2 exists in the legacy flow only; §3.6: FLUX on the deployments path only.
+  // dall-e-2 exists in the legacy flow only, FLUX on the deployments path only.
   const isElsewhere = family.kind === 'dall-e-2' || (family.kind === 'flux' && call.flow === 'azure-v1');
   if (isElsewhere) return sendPlain(reply, operationNotSupported('generation', family.name));
-  // CONTRACTS §3.2, version table: under a version that does not know the family there is no such resource.
+  // Under a version that does not know the family there is no such resource.
   if (!servesApiVersion(family, apiVersion)) return sendPlain(reply, resourceNotFound());
   const job = readJob(body, call);
-  return 'status' in job ? sendPlain(reply, job) : answerJob(job, apiVersion, world, request, reply);
+  return 'status' in job ? sendPlain(reply, job) : respondToJob(job, apiVersion, state, request, reply);
+}
+
+type Address = (body: RequestBody) => AddressedCall | PlainResponse;
+
+/** Adds edits on the deployments path and on the v1 path. */
+export function addAzureEdits(app: FastifyInstance, state: SimulatorState): void {
+  // A scope of its own: forms are read by these two paths and refused by every other one.
+  app.register(async (scope) => {
+    await scope.register(multipart, formOptions);
+    addRoutes(scope, state);
+  });
+}
+
+function addRoutes(scope: FastifyInstance, state: SimulatorState): void {
+  const forms = new WeakMap<FastifyRequest, ReceivedForm>();
+  const edit = (request: FastifyRequest, reply: FastifyReply, address: Address) =>
+    respondToEdit(forms.get(request), request, reply, { address, state });
+  const hooks = {
+    onRequest: [requireKey(state), requireForm],
+    // As early as a JSON body would be there: the ledger takes it from the request.
+    preValidation: async (request: FastifyRequest) => {
+      const form = await receiveForm(request);
+      forms.set(request, form);
+      request.body = form.record;
+    },
+    preHandler: countReceived(state),
+  };
+  scope.post<{ Params: { deployment: string } }>(
+    '/openai/deployments/:deployment/images/edits',
+    { ...hooks, onRequest: [requireKey(state), requireEdits, requireForm] },
+    (request, reply) => edit(request, reply, (body) => addressDeployment(request.params.deployment, request, body)),
+  );
+  scope.post('/openai/v1/images/edits', hooks, (request, reply) =>
+    edit(request, reply, (body) => addressV1(request, body)),
+  );
+}
+
+// Other versions do not have this path at all.
+async function requireEdits(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> {
+  return knowsEdits(String(apiVersionOf(request))) ? undefined : sendPlain(reply, resourceNotFound());
+}
+
+// Edits are multipart only.
+async function requireForm(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> {
+  const [type = ''] = (request.headers['content-type'] ?? '').split(';', 1);
+  const isForm = type.trim().toLowerCase() === 'multipart/form-data';
+  return isForm ? undefined : sendPlain(reply, unsupportedContentType(type.trim(), 'multipart/form-data'));
+}
+
+async function respondToEdit(
+  form: ReceivedForm | undefined,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { address, state }: { readonly address: Address; readonly state: SimulatorState },
+) {
+  const call = addressForm(form, address);
+  if ('status' in call) return sendPlain(reply, call);
+  const job = await readEdit(call, form?.files ?? []);
+  return 'status' in job ? sendPlain(reply, job) : respondToJob(job, call.apiVersion, state, request, reply);
+}
+
+function addressForm(form: ReceivedForm | undefined, address: Address): AddressedCall | PlainResponse {
+  const fields = form === undefined ? { body: {} } : formBody(form);
+  return 'status' in fields ? fields : address(fields.body);
+}
+
+/** Checks files and fields of an edit: a job to do, or the refusal. */
+async function readEdit(call: AddressedCall, files: readonly ReceivedFile[]): Promise<ImageJob | PlainResponse> {
+  const { family } = call;
+  // The dall-e families of Azure do not edit, and FLUX is documented on the deployments path only.
+  const isElsewhere = family.kind === 'flux' && call.flow === 'azure-v1';
+  if (family.edits === undefined || isElsewhere) return operationNotSupported('edit', family.name);
+  const refused = checkFiles(files, family.edits);
+  if (refused !== undefined) return refused;
+  const images = files.filter(({ part }) => fileRoleOf(part) === 'image');
+  const [first] = images;
+  const edited = first && { source: await sourceImageOf(first), inputs: images.length };
+  return readJob(call.body, { ...call, ...(edited && { edited }) });
 }

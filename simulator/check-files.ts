@@ -1,23 +1,22 @@
 import {
   invalidFile,
   missingParameter,
-  type PlainAnswer,
+  type PlainResponse,
   unknownParameter,
   unsupportedMimetype,
 } from './azure-errors.ts';
 import type { EditAbilities } from './families.ts';
-import { fileRoleOf } from './file-parts.ts';
-import { imageTypes } from './image-types.ts';
-import type { ReceivedFile } from './receive-form.ts';
+import { imageTypes } from './inspect-image.ts';
+import { fileRoleOf, type ReceivedFile } from './receive-form.ts';
 
 const megabyte = 1024 * 1024;
-// CONTRACTS §1.3 and §3.2; both are limits that a file must stay below.
+// A file must stay below its limit.
 const [imageLimit, overlayLimit] = [50 * megabyte, 4 * megabyte];
 
 type Files = readonly ReceivedFile[];
 
-/** Says why Azure would refuse these files, or undefined (CONTRACTS §1.3, §3.2 and traps 10 and 11). */
-export function checkFiles(files: Files, abilities: EditAbilities): PlainAnswer | undefined {
+/** Says why Azure would refuse these files, or undefined. */
+export function checkFiles(files: Files, abilities: EditAbilities): PlainResponse | undefined {
   const { mask, markup } = abilities;
   const isKnown = { image: true, mask, markup, none: false };
   const unknown = files.find(({ part }) => !isKnown[fileRoleOf(part) ?? 'none']);
@@ -31,7 +30,10 @@ export function checkFiles(files: Files, abilities: EditAbilities): PlainAnswer 
   );
 }
 
-function firstProblem(files: Files, check: (file: ReceivedFile) => PlainAnswer | undefined): PlainAnswer | undefined {
+function firstProblem(
+  files: Files,
+  check: (file: ReceivedFile) => PlainResponse | undefined,
+): PlainResponse | undefined {
   for (const file of files) {
     const problem = check(file);
     if (problem !== undefined) return problem;
@@ -39,9 +41,9 @@ function firstProblem(files: Files, check: (file: ReceivedFile) => PlainAnswer |
   return undefined;
 }
 
-function checkImages(images: Files, most: number): PlainAnswer | undefined {
+function checkImages(images: Files, max: number): PlainResponse | undefined {
   if (images.length === 0) return missingParameter('image');
-  if (images.length > most) return invalidFile('image', `there are ${images.length}, and ${most} are allowed`);
+  if (images.length > max) return invalidFile('image', `there are ${images.length}, and ${max} are allowed`);
   const names = images.map(({ part }) => part);
   const isNumbered = names.every((name, position) => name === `image[${position}]`);
   const isList = names.every((name) => name === 'image[]');
@@ -50,7 +52,7 @@ function checkImages(images: Files, most: number): PlainAnswer | undefined {
   return invalidFile('image', 'several must be called image[], or image[0], image[1] and so on');
 }
 
-function checkFile(file: ReceivedFile, limit: number): PlainAnswer | undefined {
+function checkFile(file: ReceivedFile, limit: number): PlainResponse | undefined {
   const { part, filename, contentType, bytes, facts } = file;
   const name = fileRoleOf(part) ?? part;
   const type = imageTypes.find(({ mediaType }) => mediaType === contentType);
@@ -62,18 +64,18 @@ function checkFile(file: ReceivedFile, limit: number): PlainAnswer | undefined {
   return facts.isBroken ? invalidFile(name, 'it cannot be decoded') : undefined;
 }
 
-// CONTRACTS §1.3: mask and markup lie over the first image, and there is one of them.
-function checkOverlays(overlays: Files, images: Files): PlainAnswer | undefined {
+// Mask and markup lie over the first image, and there is one of them.
+function checkOverlays(overlays: Files, images: Files): PlainResponse | undefined {
   const [first, second] = overlays;
   if (second !== undefined) return invalidFile(second.part, 'one mask or one markup is allowed, and not both');
   return firstProblem(overlays, (file) => checkFile(file, overlayLimit)) ?? (first && checkOverlay(first, images));
 }
 
-function checkOverlay({ part, contentType, facts }: ReceivedFile, images: Files): PlainAnswer | undefined {
+function checkOverlay({ part, contentType, facts }: ReceivedFile, images: Files): PlainResponse | undefined {
   if (contentType !== 'image/png') return invalidFile(part, 'it must be image/png');
   const [over, under] = [facts.outline, images[0]?.facts.outline];
   if (over?.hasAlpha === false) return invalidFile(part, 'it must have an alpha channel');
-  // An image too large to be kept may not have told its size.
+  // The size of an image that was too large to be kept may be unknown.
   if (over === undefined || under === undefined) return undefined;
   const fits = over.width === under.width && over.height === under.height;
   return fits ? undefined : invalidFile(part, 'it must have the size of the first image');

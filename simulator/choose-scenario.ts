@@ -10,7 +10,7 @@ export type Scenario = {
 };
 
 /** What a deployment's name and a prompt ask for: a scenario, or a name that the table does not have. */
-export type ScenarioChoice = { readonly scenario: Scenario } | { readonly unknownName: string };
+type ScenarioChoice = { readonly scenario: Scenario } | { readonly unknownName: string };
 
 const directive = /simulate:([\w-]+)/;
 const table: readonly (ScenarioDescription & { name: ScenarioName })[] = scenarios;
@@ -38,7 +38,7 @@ export function scenarioCalled(name: ScenarioName): Scenario {
 
 /**
  * Picks the scenario of a call: `simulate:<scenario>` in the prompt, else `--<scenario>` at the end of the
- * deployment's name, else `none`. The prompt wins because it speaks of one call, the name of every call.
+ * deployment's name, else `none`. The prompt wins: it is for one call, the name for every call.
  */
 export function chooseScenario(prompt: string, deployment = ''): ScenarioChoice {
   const separator = deployment.indexOf('--');

@@ -1,8 +1,7 @@
 import sharp, { type Sharp } from 'sharp';
-import { drawOver } from './draw-over.ts';
-import { type CompositionOrder, composeImage } from './image-composition.ts';
+import { type CompositionOrder, composeImage, composeOverlay } from './image-composition.ts';
+import type { SourceImage } from './inspect-image.ts';
 import { padImage } from './pad-image.ts';
-import type { SourceImage } from './source-image.ts';
 
 /** An image to draw: composition, file format, jpeg compression level (0 to 100, Azure's sense) and padding. */
 export type ImageOrder = CompositionOrder & {
@@ -63,4 +62,22 @@ async function coarsen(composition: Sharp, { width, height, coarseness }: ImageO
   const few = await composition.resize(fewColumns, fewRows, { fit: 'fill' }).png().toBuffer();
   // Squares and not a blur, whose soft shades would make a partial image larger in bytes than the finished one.
   return sharp(few).resize(width, height, { fit: 'fill', kernel: 'nearest' });
+}
+
+const clear = { r: 0, g: 0, b: 0, alpha: 0 };
+// How much of an image with a transparent background stays empty at each edge.
+const margin = 0.06;
+
+/** Draws an edit: the image that came in fills the asked size, and what a drawing adds to it lies over it. */
+async function drawOver(source: SourceImage, order: CompositionOrder): Promise<Buffer> {
+  const { width, height, transparent } = order;
+  const edges = transparent ? { x: Math.ceil(width * margin), y: Math.ceil(height * margin) } : { x: 0, y: 0 };
+  const fitted = sharp(source.bytes).resize(width - 2 * edges.x, height - 2 * edges.y, { fit: 'cover' });
+  const inner = transparent ? fitted.ensureAlpha() : fitted.flatten({ background: '#ffffff' });
+  const canvas = sharp({ create: { width, height, channels: 4, background: clear } });
+  const layers = [
+    { input: await inner.png().toBuffer(), left: edges.x, top: edges.y },
+    { input: Buffer.from(composeOverlay(order)), left: 0, top: 0 },
+  ];
+  return canvas.composite(layers).png().toBuffer();
 }

@@ -1,5 +1,5 @@
 /**
- * What one model family of the make-believe Azure accepts (CONTRACTS §3.2 and §4).
+ * What one model family of the simulated Azure accepts.
  * Lengths are UTF-16 units of the prompt, sizes `WxH` in pixels.
  */
 export type Family = {
@@ -16,10 +16,10 @@ export type Family = {
   readonly edits?: EditAbilities;
 };
 
-/** What the edits of a family accept beside the parameters of a generation (CONTRACTS §1.3 and §4). */
+/** What the edits of a family accept beside the parameters of a generation. */
 export type EditAbilities = {
   readonly maximumInputs: number;
-  /** The values of `input_fidelity`; undefined where nobody knows the parameter, empty where it is to be left out. */
+  /** The values of `input_fidelity`; undefined where the parameter does not exist, empty where it is to be left out. */
   readonly inputFidelities?: readonly string[];
   readonly mask: boolean;
   readonly markup: boolean;
@@ -43,7 +43,7 @@ function gptImage(name: string, edits: Partial<EditAbilities>, abilities: Partia
   };
 }
 
-// CONTRACTS §3.6: the image API serves two FLUX models; the limits are not stated there.
+// The image API serves two FLUX models; the limits are not stated there.
 function flux(name: string): Family {
   return {
     name,
@@ -58,7 +58,7 @@ function flux(name: string): Family {
 }
 
 /**
- * The families the simulator knows (CONTRACTS §4). `dall-e-2` speaks the legacy flow only, as at Azure; `FLUX` stands
+ * The families the simulator knows. `dall-e-2` exists in the legacy flow only, as at Azure; `FLUX` stands
  * for any other of its kind.
  */
 export const families: readonly Family[] = [
@@ -105,7 +105,7 @@ export function familyOf(deployment: string): Family | undefined {
 
 /**
  * Says whether a deployment of this family exists under an api-version of the deployments path.
- * Source: the version table of CONTRACTS §3.2; `preview` stands for the newest preview.
+ * `preview` stands for the newest preview.
  */
 export function servesApiVersion(family: Family, apiVersion: string): boolean {
   if (apiVersion === 'preview') return true;
@@ -113,15 +113,15 @@ export function servesApiVersion(family: Family, apiVersion: string): boolean {
   const date = match?.[1];
   if (date === undefined) return false;
   const isPreview = match?.[2] !== undefined;
-  // CONTRACTS §3.6: the documents call it with a preview version only.
+  // The documents call it with a preview version only.
   if (family.kind === 'flux') return isPreview;
-  // CONTRACTS §3.2: GPT image needs a preview version, 2025-04-01-preview or later.
+  // GPT image needs a preview version, 2025-04-01-preview or later.
   if (family.kind === 'gpt-image') return isPreview && date >= '2025-04-01';
-  // CONTRACTS §3.2: dall-e-3 began with 2023-12-01-preview, and with 2024-02-01 among the stable versions.
+  // dall-e-3 began with 2023-12-01-preview, and with 2024-02-01 among the stable versions.
   return date >= (isPreview ? '2023-12-01' : '2024-02-01');
 }
 
-/** Says whether an api-version of the deployments path has edits at all. CONTRACTS §3.2: 2025-04-01-preview began. */
+/** Says whether an api-version of the deployments path has edits at all: 2025-04-01-preview was the first. */
 export function knowsEdits(apiVersion: string): boolean {
   if (apiVersion === 'preview') return true;
   return /^\d{4}-\d{2}-\d{2}-preview$/.test(apiVersion) && apiVersion >= '2025-04-01-preview';

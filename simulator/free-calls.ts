@@ -1,23 +1,22 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { apiVersionOf, isV1Version } from './address-call.ts';
-import { azureError, type PlainAnswer, resourceNotFound } from './azure-errors.ts';
-import { requireKey, requireProjectToken } from './check-credentials.ts';
+import { azureError, type PlainResponse, resourceNotFound } from './azure-errors.ts';
 import { families, familyOf } from './families.ts';
-import { chatModel, knowsAgent } from './responses/choose-caller.ts';
+import { apiVersionOf, isV1Version } from './incoming-request.ts';
+import { requireKey, requireProjectToken, type SimulatorState } from './request-hooks.ts';
+import { chatModel, knowsAgent } from './responses/read-request.ts';
 import { agentNotFound } from './responses/response-errors.ts';
-import { sendPlain } from './send-answer.ts';
-import type { SimulatedWorld } from './simulated-world.ts';
+import { sendPlain } from './send-response.ts';
 
 type Named = FastifyRequest<{ Params: { name: string } }>;
 
 /**
- * Adds what can be asked without being billed: the lists of models of a resource (CONTRACTS §3.3; reference `Models -
- * List`), and the deployments and agents of a project (reference of Foundry). Nobody has confirmed the errors of these
- * paths; they are those of the paths beside them.
+ * Adds what can be asked without being billed: the lists of models of a resource (reference `Models - List`), and the
+ * deployments and agents of a project (reference of Foundry). The errors of these paths are not documented: they are those of
+ * the other paths.
  */
-export function addFreeCalls(app: FastifyInstance, world: SimulatedWorld): void {
-  const ofResource = { onRequest: requireKey(world) };
-  const ofProject = { onRequest: requireProjectToken(world) };
+export function addFreeCalls(app: FastifyInstance, state: SimulatorState): void {
+  const ofResource = { onRequest: requireKey(state) };
+  const ofProject = { onRequest: requireProjectToken(state) };
   // Which dated versions have the list is not certain; that 2024-10-21 has it is documented.
   app.get('/openai/models', ofResource, (request, reply) =>
     sendIf(reply, isDated(apiVersionOf(request)), { status: 200, body: modelList() }),
@@ -39,8 +38,8 @@ export function addFreeCalls(app: FastifyInstance, world: SimulatedWorld): void 
   }
 }
 
-function sendIf(reply: FastifyReply, isThere: boolean, answer: PlainAnswer): FastifyReply {
-  return sendPlain(reply, isThere ? answer : resourceNotFound());
+function sendIf(reply: FastifyReply, isThere: boolean, response: PlainResponse): FastifyReply {
+  return sendPlain(reply, isThere ? response : resourceNotFound());
 }
 
 function isDated(apiVersion: unknown): boolean {
@@ -53,12 +52,12 @@ function modelList(): object {
   return { object: 'list', data };
 }
 
-function deployment(name: string): PlainAnswer {
+function deployment(name: string): PlainResponse {
   const exists = familyOf(name) !== undefined || chatModel.test(name);
   if (!exists) return azureError(404, 'NotFound', `Deployment ${name} not found.`);
   return { status: 200, body: { name, type: 'ModelDeployment', modelName: name } };
 }
 
-function agent(name: string): PlainAnswer {
+function agent(name: string): PlainResponse {
   return knowsAgent(name) ? { status: 200, body: { object: 'agent', id: name, name } } : agentNotFound(name);
 }

@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto';
-import { textPath } from './caption-text.ts';
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import opentype from 'opentype.js';
 
-/** What a composition is made from: the image's size in pixels, and the words its shapes and colours derive from. */
+/** What a composition is made from: the image's size in pixels, and the text that decides its shapes and colours. */
 export type CompositionOrder = {
   readonly prompt: string;
-  /** Position of the image in its answer, from 0; another index gives another image. */
+  /** Position of the image in its response, from 0; another index gives another image. */
   readonly index: number;
   readonly width: number;
   readonly height: number;
@@ -33,9 +35,9 @@ function wrap(text: string, lineLength: number): string[] {
   return lines.length <= maximumLines ? lines : [...lines.slice(0, maximumLines - 1), '…'];
 }
 
-/** A source of numbers from 0 up to 1 that is the same for the same words. */
-function numbersFrom(words: string): () => number {
-  const bytes = createHash('shake256', { outputLength: 512 }).update(words).digest();
+/** A source of numbers from 0 up to 1 that is the same for the same text. */
+function numbersFrom(text: string): () => number {
+  const bytes = createHash('shake256', { outputLength: 512 }).update(text).digest();
   let position = 0;
   return () => {
     position = (position + 2) % bytes.length;
@@ -107,4 +109,26 @@ export function composeOverlay(order: CompositionOrder): string {
 function svg({ width, height }: CompositionOrder, shapes: readonly string[]): string {
   const head = `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}">`;
   return [head, ...shapes, '</svg>'].join('');
+}
+
+const file = fileURLToPath(import.meta.resolve('@fontsource/dejavu-sans/files/dejavu-sans-latin-400-normal.woff'));
+const font = opentype.parse(new Uint8Array(readFileSync(file)).buffer);
+
+/**
+ * A line of text as the data of an SVG path, centred at `x`: it can be read where no fonts are installed, as in a
+ * container. `undefined`: the font lacks a character.
+ */
+function textPath(line: string, at: { x: number; baseline: number; fontSize: number }): string | undefined {
+  const characters = [...line];
+  if (characters.some((character) => font.charToGlyphIndex(character) === 0)) return undefined;
+  const glyphs = characters.map((character) => font.charToGlyph(character));
+  const widths = glyphs.map(({ advanceWidth }) => (advanceWidth / font.unitsPerEm) * at.fontSize);
+  let left = at.x - widths.reduce((sum, width) => sum + width, 0) / 2;
+  return glyphs
+    .map((glyph, index) => {
+      const path = glyph.getPath(left, at.baseline, at.fontSize).toPathData(2);
+      left += widths[index] as number;
+      return path;
+    })
+    .join('');
 }

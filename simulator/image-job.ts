@@ -1,9 +1,9 @@
 import type { Scenario } from './choose-scenario.ts';
 import type { ImageOrder } from './draw-image.ts';
 import type { Family } from './families.ts';
+import type { RequestBody } from './incoming-request.ts';
+import type { SourceImage } from './inspect-image.ts';
 import type { Flow, ImageOperation } from './ledger.ts';
-import type { RequestBody } from './request-body.ts';
-import type { SourceImage } from './source-image.ts';
 
 // The edge, in pixels, of the first partial image's squares.
 const coarsest = 32;
@@ -17,7 +17,7 @@ export type JobPlace = {
   readonly edited?: { readonly source: SourceImage; readonly inputs: number };
 };
 
-/** A checked request with every default filled in: what is to be drawn and how it is to be answered. */
+/** A checked request with every default filled in: what is to be drawn, and the form of the response. */
 export type ImageJob = JobPlace & {
   readonly prompt: string;
   readonly count: number;
@@ -34,7 +34,7 @@ export type ImageJob = JobPlace & {
   readonly scenario: Scenario;
 };
 
-/** Fills in Azure's defaults (CONTRACTS §3.2). The body has passed the parameter check. */
+/** Fills in Azure's defaults. The body has passed the parameter check. */
 export function imageJobOf(body: RequestBody, rest: JobPlace & Pick<ImageJob, 'scenario'>): ImageJob {
   const { kind } = rest.family;
   const { quality, output_compression: compression, partial_images: partialImages } = body;
@@ -53,13 +53,13 @@ export function imageJobOf(body: RequestBody, rest: JobPlace & Pick<ImageJob, 's
   };
 }
 
-// CONTRACTS §3.4: the tool has no `n`, but nothing keeps a chat model from calling it twice.
+// The tool has no `n`, but nothing keeps a chat model from calling it twice.
 function countOf({ n }: RequestBody, { name }: Scenario): number {
   if (name === 'agent-two-images') return 2;
   return typeof n === 'number' ? n : 1;
 }
 
-// CONTRACTS §4: GPT image answers base64, dall-e a url unless asked otherwise; FLUX, whose default is not stated, base64.
+// GPT image returns base64, dall-e a url unless asked otherwise; FLUX, whose default is not documented, base64.
 function asUrl({ response_format: format }: RequestBody, kind: Family['kind'], scenario: Scenario): boolean {
   if (kind === 'gpt-image') return scenario.name === 'url-item';
   return kind === 'flux' ? format === 'url' : format !== 'b64_json';
@@ -69,7 +69,7 @@ function listedSizeOf({ size }: RequestBody): string {
   return typeof size === 'string' && size !== 'auto' ? size : '1024x1024';
 }
 
-// CONTRACTS §3.6: FLUX knows width and height; whichever is given overrules its half of the size.
+// FLUX knows width and height; whichever is given overrules its half of the size.
 function fluxSizeOf(body: RequestBody): string {
   const [width, height] = listedSizeOf(body).split('x');
   return `${body.width ?? width}x${body.height ?? height}`;
@@ -120,7 +120,7 @@ export function imageOrdersOf(job: ImageJob): ImageOrder[] {
   }));
 }
 
-/** The partial images of a streamed job: the same image at its full size, from coarse to fine (CONTRACTS §2.2). */
+/** The partial images of a streamed job: the same image at its full size, from coarse to fine. */
 export function partialOrdersOf(job: ImageJob): ImageOrder[] {
   const finished = imageOrdersOf(job).slice(0, 1);
   return finished.flatMap((order) =>

@@ -1,5 +1,5 @@
 import sharp from 'sharp';
-import { imageTypes } from './image-types.ts';
+import type { ReceivedFile } from './receive-form.ts';
 
 /** What an image's bytes say about it, whatever its part's headers claim. */
 export type ImageFacts = {
@@ -14,7 +14,7 @@ export type ImageFacts = {
 };
 
 /** An image's size in pixels, and whether it has a channel of transparency. */
-export type ImageOutline = { readonly width: number; readonly height: number; readonly hasAlpha: boolean };
+type ImageOutline = { readonly width: number; readonly height: number; readonly hasAlpha: boolean };
 
 const thumbnailEdge = 512;
 
@@ -47,4 +47,47 @@ async function thumbnailOf(bytes: Buffer): Promise<Buffer | undefined> {
   } catch {
     return undefined;
   }
+}
+
+/** What an input image may be: its media type, the endings of its file name, and how its bytes begin. */
+type ImageType = {
+  readonly mediaType: string;
+  readonly extensions: readonly string[];
+  isBeginOf(bytes: Buffer): boolean;
+};
+
+const pngSignature = Buffer.from('89504e470d0a1a0a', 'hex');
+const jpegStart = Buffer.from('ffd8ff', 'hex');
+
+/** PNG, JPEG and WebP. */
+export const imageTypes: readonly ImageType[] = [
+  {
+    mediaType: 'image/png',
+    extensions: ['png'],
+    isBeginOf: (bytes) => bytes.subarray(0, pngSignature.length).equals(pngSignature),
+  },
+  {
+    mediaType: 'image/jpeg',
+    extensions: ['jpg', 'jpeg'],
+    isBeginOf: (bytes) => bytes.subarray(0, jpegStart.length).equals(jpegStart),
+  },
+  {
+    mediaType: 'image/webp',
+    extensions: ['webp'],
+    isBeginOf: (bytes) =>
+      bytes.toString('latin1', 0, 4) === 'RIFF' && bytes.toString('latin1', 8, 12) === 'WEBP' && bytes.length > 12,
+  },
+];
+
+/** The image that an edit starts from, scaled down; equal images have equal digests. */
+export type SourceImage = { readonly digest: string; readonly bytes: Buffer };
+
+/** The image to draw over. Of a file too large to be kept there is a tile, in a colour that depends on its bytes. */
+export async function sourceImageOf({ sha256, facts }: ReceivedFile): Promise<SourceImage> {
+  return { digest: sha256, bytes: facts.thumbnail ?? (await tileOf(sha256)) };
+}
+
+function tileOf(digest: string): Promise<Buffer> {
+  const create = { width: 16, height: 16, channels: 3, background: `#${digest.slice(0, 6)}` } as const;
+  return sharp({ create }).png().toBuffer();
 }

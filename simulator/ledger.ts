@@ -1,11 +1,15 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { shortenDataUrls } from './incoming-request.ts';
+import { scenarios } from './scenarios.ts';
+
 /** The protocol a generation was asked for in. */
 export type Flow = 'azure-async' | 'azure-deployment' | 'azure-v1' | 'foundry-agent';
 
-/** What a call wants made: images from words alone, or from images too. */
+/** What a call wants made: images from a prompt alone, or from images too. */
 export type ImageOperation = 'generate' | 'edit';
 
 /** One accepted generation: what Azure would put on the bill. `images` is the number asked for. */
-export type BilledGeneration = {
+type BilledGeneration = {
   readonly operation: ImageOperation;
   readonly flow: Flow;
   readonly deployment: string;
@@ -27,7 +31,7 @@ export type RecordedRequest = {
 };
 
 /** The sums that `GET /simulator/ledger` serves: no prompts, no headers, no credentials. */
-export type LedgerCounts = {
+type LedgerCounts = {
   readonly billed: number;
   readonly images: number;
   readonly received: number;
@@ -44,7 +48,7 @@ export type LedgerCounts = {
 export type Ledger = {
   readonly generations: readonly BilledGeneration[];
   readonly requests: readonly RecordedRequest[];
-  /** Paid POSTs that arrived completely and with a good key, whatever they were answered. */
+  /** Paid POSTs that arrived completely and with a good key, whatever the response was. */
   readonly received: number;
   counts(): LedgerCounts;
   reset(): void;
@@ -52,7 +56,7 @@ export type Ledger = {
   noteReceived(): void;
   noteCancelled(): void;
   noteRequest(request: RecordedRequest): void;
-  /** Says whether this prompt is told here for the first time. */
+  /** Says whether this prompt is noted for the first time. */
   noteFirst(prompt: string): boolean;
 };
 
@@ -60,7 +64,7 @@ const keptGenerations = 10_000;
 const keptRequests = 1000;
 const keptPrompts = 1000;
 
-/** Opens an empty ledger. */
+/** Creates an empty ledger. */
 export function createLedger(): Ledger {
   const generations: BilledGeneration[] = [];
   const requests: RecordedRequest[] = [];
@@ -129,4 +133,39 @@ function append<Entry>(list: Entry[], entry: Entry, kept: number): void {
 
 function increase(tally: Record<string, number>, name: string): void {
   tally[name] = (tally[name] ?? 0) + 1;
+}
+
+const ownPath = '/simulator/';
+
+/** Writes every request into the ledger as it comes in, and its body once that is complete. */
+export function recordRequests(app: FastifyInstance, ledger: Ledger): void {
+  const recorded = new WeakMap<FastifyRequest, RecordedRequest>();
+  app.addHook('onRequest', async (request) => {
+    if (request.url.startsWith(ownPath)) return;
+    const { method, url, headers } = request;
+    const path = url.split('?', 1)[0] ?? url;
+    const record: RecordedRequest = {
+      method,
+      path,
+      query: { ...(request.query as Record<string, unknown>) },
+      headers: { ...headers },
+      body: undefined,
+    };
+    recorded.set(request, record);
+    ledger.noteRequest(record);
+  });
+  app.addHook('preHandler', async (request) => {
+    const record = recorded.get(request);
+    if (record !== undefined && request.method === 'POST') record.body = shortenDataUrls(request.body);
+  });
+}
+
+/** Adds the simulator's own endpoints: the ledger's counts, the table of scenarios, and the reset. */
+export function addLedgerEndpoints(app: FastifyInstance, ledger: Ledger): void {
+  app.get(`${ownPath}ledger`, async () => ledger.counts());
+  app.get(`${ownPath}scenarios`, async () => scenarios);
+  app.post(`${ownPath}reset`, async (_request, reply) => {
+    ledger.reset();
+    return reply.code(204).send();
+  });
 }

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
+import { tokenPath } from './managed-identity.ts';
 import { startSimulator } from './start-simulator.ts';
-import { tokenPath } from './token-endpoint.ts';
 
 const { values } = parseArgs({
   options: {
@@ -13,7 +13,7 @@ const { values } = parseArgs({
 const simulator = await startSimulator({ host: values.host, port: Number(values.port), apiKey: values.key });
 const { origin } = simulator;
 process.stdout.write(
-  `Make-believe Azure listens on ${origin}; scenarios: ${origin}/simulator/scenarios, tokens: ${origin}${tokenPath}\n`,
+  `Simulated Azure listens on ${origin}; scenarios: ${origin}/simulator/scenarios, tokens: ${origin}${tokenPath}\n`,
 );
 
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {

@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
 import type { MultipartFile } from '@fastify/multipart';
 import type { FastifyRequest } from 'fastify';
-import { fileRoleOf } from './file-parts.ts';
+import { type PlainResponse, refusal } from './azure-errors.ts';
+import type { RequestBody } from './incoming-request.ts';
 import { type ImageFacts, inspectImage } from './inspect-image.ts';
 
 /** One file of a form, without its bytes. `sha256` is in hexadecimal digits. */
-export type FileRecord = {
+type FileRecord = {
   readonly part: string;
   readonly filename: string | undefined;
   readonly contentType: string;
@@ -48,7 +49,7 @@ export async function receiveForm(request: FastifyRequest): Promise<ReceivedForm
   try {
     return await readParts(request);
   } catch (error) {
-    // Nobody reads on, and a sender that is amid its form would not get to the answer.
+    // Read on: a client that is still sending its form would not read the response.
     request.raw.resume();
     // The parser of forms gives its errors no status, and each of them is the sender's.
     throw Object.assign(error as Error, { statusCode: (error as { statusCode?: number }).statusCode ?? 400 });
@@ -90,4 +91,43 @@ async function receiveFile(part: MultipartFile, kept: number, allowed: number): 
   const isWhole = bytes <= kept;
   const facts = await inspectImage(Buffer.concat(beginning, isWhole ? bytes : keptOfOthers), isWhole);
   return { part: fieldname, filename, contentType, bytes, sha256: hash.digest('hex'), facts };
+}
+
+/** What a file of an edit is for. */
+type FileRole = 'image' | 'mask' | 'markup';
+
+const roles: readonly (readonly [FileRole, RegExp])[] = [
+  // One image, a list of them, or numbered ones.
+  ['image', /^image(?:\[\d*\])?$/],
+  ['mask', /^mask$/],
+  ['markup', /^markup$/],
+];
+
+/** The role of the part with this name, or undefined when an edit has no such file. */
+export function fileRoleOf(part: string | undefined): FileRole | undefined {
+  return roles.find(([, pattern]) => pattern.test(part ?? ''))?.[0];
+}
+
+const numbers = new Set(['n', 'output_compression', 'partial_images', 'width', 'height', 'seed']);
+const flags = new Set(['stream']);
+// Some upstreams expect a capital; clients send lower case.
+const flagTexts: Readonly<Record<string, boolean>> = { true: true, True: true, false: false, False: false };
+
+/** The fields of a form as the body that a JSON request would have, or why they are none. */
+export function formBody({ record, lateField }: ReceivedForm): { body: RequestBody } | PlainResponse {
+  if (lateField !== undefined) {
+    const message = `The field '${lateField}' comes after a file; all fields have to come before all files.`;
+    return refusal(message, lateField, 'field_after_file');
+  }
+  const names = record.fields.map(([name]) => name);
+  const double = names.find((name, position) => names.indexOf(name) !== position);
+  if (double !== undefined) return refusal(`Duplicate parameter: '${double}'.`, double, 'duplicate_parameter');
+  return { body: Object.fromEntries(record.fields.map(([name, value]) => [name, fieldValue(name, value)])) };
+}
+
+// Text that is no number stays text, so that the check of the parameter finds a value of the wrong type.
+function fieldValue(name: string, text: unknown): unknown {
+  if (typeof text !== 'string') return text;
+  if (numbers.has(name) && /^-?\d+(?:\.\d+)?$/.test(text)) return Number(text);
+  return flags.has(name) && Object.hasOwn(flagTexts, text) ? flagTexts[text] : text;
 }

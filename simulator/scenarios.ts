@@ -1,5 +1,3 @@
-import { agentScenarios } from './agent-scenarios.ts';
-
 /**
  * Where a scenario means something: in any flow, in one of the two protocols, for one family, in an edit, in an answer
  * that is streamed, where a chat model calls for images, or where an image is downloaded.
@@ -23,12 +21,96 @@ const seconds = (standard: number) => ({ unit: 'seconds', standard }) as const;
 const polls = (standard: number) => ({ unit: 'polls', standard }) as const;
 const megabytes = (standard: number, maximum = 64) => ({ unit: 'megabytes', standard, maximum }) as const;
 
-/** Every scenario there is. Statuses and shapes come from CONTRACTS §3, the billing from RELIABILITY §6. */
+/** The scenarios of the Responses protocol, where a chat model stands between caller and images. */
+const agentScenarios = [
+  { name: 'agent-text-only', does: 'the model writes a text and makes no image', reach: 'agent', billed: false },
+  { name: 'agent-refusal', does: 'the model refuses in a message', reach: 'agent', billed: false },
+  { name: 'agent-two-images', does: 'the model calls the tool twice', reach: 'agent', billed: true },
+  { name: 'agent-failed', does: 'the response fails: server_error', reach: 'agent', billed: false },
+  {
+    name: 'agent-failed-rate-limit',
+    does: 'the response fails: rate_limit_exceeded',
+    reach: 'agent',
+    billed: false,
+  },
+  {
+    name: 'agent-failed-policy',
+    does: 'the response fails: image_content_policy_violation',
+    reach: 'agent',
+    billed: false,
+  },
+  { name: 'agent-failed-image', does: 'the response fails: invalid_image', reach: 'agent', billed: false },
+  {
+    name: 'agent-call-failed',
+    does: 'the response completes, its image call failed: moderation_blocked',
+    reach: 'agent',
+    billed: false,
+  },
+  { name: 'agent-incomplete', does: 'the response is incomplete: max_output_tokens', reach: 'agent', billed: false },
+  {
+    name: 'agent-incomplete-filter',
+    does: 'the response is incomplete: content_filter',
+    reach: 'agent',
+    billed: false,
+  },
+  { name: 'agent-cancelled', does: 'the response is cancelled, by no client', reach: 'agent', billed: false },
+  {
+    name: 'agent-huge-prompt',
+    does: 'a revised prompt of many kilobytes',
+    reach: 'agent',
+    billed: true,
+    value: { unit: 'kilobytes', standard: 512, maximum: 65_536 },
+  },
+  {
+    name: 'agent-huge-echo',
+    does: 'instructions of many megabytes before the output',
+    reach: 'agent',
+    billed: true,
+    value: { unit: 'megabytes', standard: 8, maximum: 64 },
+  },
+  {
+    name: 'agent-in-progress',
+    does: 'in_progress without output, though background was not requested',
+    reach: 'agent',
+    billed: true,
+  },
+  {
+    name: 'agent-error-details',
+    does: 'a refusal of the request names its parameter among details only',
+    reach: 'agent',
+    billed: true,
+  },
+  { name: 'agent-opaque', does: '400 that says there was an issue', reach: 'agent', billed: false },
+  { name: 'agent-late-members', does: 'result first, type and status last', reach: 'agent', billed: true },
+  {
+    name: 'agent-completed-only',
+    does: 'a stream whose image is in response.completed only',
+    reach: 'agent',
+    billed: true,
+  },
+  { name: 'agent-lost', does: 'every poll of a background response finds nothing', reach: 'agent', billed: true },
+  {
+    name: 'agent-poll-500',
+    does: 'the first polls of a background response answer 500',
+    reach: 'agent',
+    billed: true,
+    value: { unit: 'polls', standard: 2 },
+  },
+  { name: 'agent-stuck', does: 'a background response stays in_progress for ever', reach: 'agent', billed: true },
+] as const;
+
+/** Every scenario. Statuses and bodies are those that Azure documents, or that its users report. */
 export const scenarios = [
   { name: 'none', does: 'answers as Azure does when all is well', reach: 'all', billed: true },
 
   { name: 'slow', does: 'waits before the headers', reach: 'all', billed: true, value: milliseconds(1000) },
-  { name: 'slow-body', does: 'pauses amid the body', reach: 'all', billed: true, value: milliseconds(1000) },
+  {
+    name: 'slow-body',
+    does: 'pauses in the middle of the body',
+    reach: 'all',
+    billed: true,
+    value: milliseconds(1000),
+  },
   { name: 'hang', does: 'accepts and never answers', reach: 'all', billed: true },
 
   { name: '429-ms', does: '429 with retry-after-ms', reach: 'all', billed: false, value: milliseconds(1500) },
@@ -87,7 +169,7 @@ export const scenarios = [
   { name: 'unsupported-content-type', does: '400, says that it takes no forms', reach: 'edit', billed: false },
   {
     name: 'unsupported-content-type-once',
-    does: 'the first call with this prompt is told so, later ones are not',
+    does: 'the same for the first call with a prompt only',
     reach: 'edit',
     billed: true,
   },
@@ -125,7 +207,7 @@ export const scenarios = [
   { name: 'operation-item-filtered', does: 'succeeded, the last item an error', reach: 'legacy', billed: true },
   { name: 'operation-canceled', does: 'the operation times out: canceled', reach: 'legacy', billed: false },
   { name: 'operation-deleted', does: 'the operation ends as deleted', reach: 'legacy', billed: true },
-  { name: 'operation-unknown-status', does: 'a status nobody knows, for ever', reach: 'legacy', billed: true },
+  { name: 'operation-unknown-status', does: 'an unknown status, forever', reach: 'legacy', billed: true },
   { name: 'operation-never', does: 'the operation runs for ever', reach: 'legacy', billed: true },
   { name: 'operation-404', does: 'the first polls find nothing', reach: 'legacy', billed: true, value: polls(2) },
   { name: 'operation-lost', does: 'every poll finds nothing', reach: 'legacy', billed: true },

@@ -3,19 +3,19 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { FastifyReply } from 'fastify';
-import { type AnswerBody, bodySequence } from './answer-body.ts';
-import { breaksConnection, pauseBeforeReset } from './broken-answers.ts';
 import type { Scenario } from './choose-scenario.ts';
-import { frameEvent, frameLines, smallPieces, streamHead } from './event-framing.ts';
-import { contentTypeIn, sendBytes } from './send-answer.ts';
-import type { StreamStep } from './stream-scripts.ts';
+import type { Members } from './images-response.ts';
+import { bodySequence, bytesBody, joinBody, jsonBody, type ResponseBytes } from './response-bytes.ts';
+import type { ScenarioName } from './scenarios.ts';
+import { breaksConnection, contentTypeIn, pauseBeforeReset, sendBytes } from './send-response.ts';
+import type { StreamEvent, StreamStep } from './stream-steps.ts';
 
 /** A stream under way: `gone` fires when the client has left, `reset` breaks its connection. */
 type Stage = { readonly gone: AbortSignal; readonly partialMs: number; reset(): void };
 
 const maxWait = 2 ** 31 - 1;
 
-/** Sends a stream of events (CONTRACTS §2.2) with a pause of `partialMs` between them, the way the scenario wants it. */
+/** Sends a stream of events with a pause of `partialMs` between them, the way the scenario wants it. */
 export async function sendStream(
   reply: FastifyReply,
   steps: readonly StreamStep[],
@@ -33,23 +33,23 @@ export async function sendStream(
   const left = new AbortController();
   raw.once('close', () => left.abort());
   raw.writeHead(200, { ...(reply.getHeaders() as OutgoingHttpHeaders), 'content-type': contentType });
-  // The headers come at once: the first image may take long, and nothing is sent before it (CONTRACTS §3.2).
+  // The headers come at once: the first image may take long, and nothing is sent before it.
   raw.flushHeaders();
   const stage = { gone: left.signal, partialMs, reset: () => raw.socket?.resetAndDestroy() };
   try {
     await pipeline(Readable.from(play(steps, scenario, stage)), raw);
   } catch {
-    // The client has left, or the scenario has broken the connection: there is nobody to tell.
+    // The client has disconnected, or the scenario has broken the connection: no response is possible.
   }
   return reply;
 }
 
-function bodyOf(step: StreamStep, { name }: Scenario): AnswerBody {
+function bodyOf(step: StreamStep, { name }: Scenario): ResponseBytes {
   if (step.kind === 'event') return frameEvent(step, name);
   return frameLines(step.kind === 'lines' ? step.lines : [], name);
 }
 
-function wholeStream(steps: readonly StreamStep[], scenario: Scenario): AnswerBody {
+function wholeStream(steps: readonly StreamStep[], scenario: Scenario): ResponseBytes {
   return bodySequence(streamHead(scenario.name), ...steps.map((step) => bodyOf(step, scenario)));
 }
 
@@ -83,4 +83,66 @@ async function* commentsForEver({ name }: Scenario, stage: Stage): AsyncIterable
 
 function pause(milliseconds: number, { gone }: Stage): Promise<void> {
   return wait(milliseconds, undefined, { ref: false, signal: gone });
+}
+
+type Framing = {
+  readonly lineEnd: string;
+  readonly withName: boolean;
+  readonly arrange: (members: Members) => Members;
+};
+
+const defaultFraming: Framing = { lineEnd: '\n', withName: true, arrange: (members) => members };
+
+function imageFirst({ type, b64_json, partial_image_b64, ...rest }: Members): Members {
+  return { b64_json, partial_image_b64, ...rest, type };
+}
+
+const framings: Partial<Record<ScenarioName, Partial<Framing>>> = {
+  'stream-crlf': { lineEnd: '\r\n' },
+  'stream-cr': { lineEnd: '\r' },
+  'stream-no-event-names': { withName: false },
+  'stream-late-members': { arrange: imageFirst },
+  'agent-late-members': { arrange: imageFirst },
+  // Characters of two to four bytes, so that a cut can fall into one.
+  'stream-split': { arrange: (members) => ({ ...members, note: 'Grüße ☃ 😀' }) },
+};
+
+/** The bytes before the first line: one scenario has a mark there, which a reader has to skip. */
+function streamHead(scenario: ScenarioName): ResponseBytes {
+  return bytesBody(...(scenario === 'stream-bom' ? [Buffer.from('\ufeff')] : []));
+}
+
+/** Writes lines as they are, each with the line end of the scenario. */
+function frameLines(lines: readonly string[], scenario: ScenarioName): ResponseBytes {
+  const { lineEnd } = { ...defaultFraming, ...framings[scenario] };
+  return bytesBody(Buffer.from(lines.map((line) => `${line}${lineEnd}`).join('')));
+}
+
+/** Writes an event: its name, one data line, an empty line. */
+function frameEvent({ name, members, images = [] }: StreamEvent, scenario: ScenarioName): ResponseBytes {
+  const { lineEnd, withName, arrange } = { ...defaultFraming, ...framings[scenario] };
+  const head = withName ? `event: ${name}${lineEnd}` : '';
+  const tail = Buffer.from(`${lineEnd}${lineEnd}`);
+  if (scenario === 'escaped') {
+    const text = joinBody(jsonBody(members, images, 'escaped')).toString();
+    // A line break within data begins another data line, and the reader puts them together again.
+    const data = text.split(/\r\n|\n/).map((line) => `data: ${line}`);
+    return bytesBody(Buffer.from(`${head}${data.join(lineEnd)}`), tail);
+  }
+  return bodySequence(bytesBody(Buffer.from(`${head}data: `)), jsonBody(arrange(members), images), bytesBody(tail));
+}
+
+const finelySplit = 600;
+const pieceLengths = [1, 2, 3, 997, 64, 1, 511];
+
+/** The same bytes in other pieces: one by one at both ends, where names and members are, in odd lengths between. */
+function* smallPieces(body: ResponseBytes): Iterable<Buffer> {
+  const bytes = joinBody(body);
+  let round = 0;
+  for (let start = 0; start < bytes.length; ) {
+    const isInside = start >= finelySplit && start < bytes.length - finelySplit;
+    const length = isInside ? (pieceLengths[round++ % pieceLengths.length] ?? 1) : 1;
+    yield bytes.subarray(start, start + length);
+    start += length;
+  }
 }

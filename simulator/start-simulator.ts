@@ -1,24 +1,21 @@
+import { randomUUID } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import { type FastifyError, type FastifyInstance, fastify } from 'fastify';
 import { addAzureAsync } from './azure-async.ts';
-import { addAzureEdits } from './azure-edits.ts';
 import { resourceNotFound } from './azure-errors.ts';
-import { azureHeaders } from './azure-headers.ts';
-import { addAzureImages } from './azure-images.ts';
+import { addAzureEdits, addAzureImages } from './azure-images.ts';
 import { addFreeCalls } from './free-calls.ts';
-import { createLedger, type Ledger } from './ledger.ts';
-import { addPrivateImages, createImageShelf } from './private-images.ts';
+import { addLedgerEndpoints, createLedger, type Ledger, recordRequests } from './ledger.ts';
+import { addTokenEndpoint, createTokenStore, type TokenStore } from './managed-identity.ts';
+import { addPrivateImages, createImageStore } from './private-images.ts';
+import type { SimulatorState } from './request-hooks.ts';
 import { addAzureResponses } from './responses/azure-responses.ts';
-import { sendPlain } from './send-answer.ts';
-import type { SimulatedWorld } from './simulated-world.ts';
-import { addSimulatorDesk, recordRequests } from './simulator-desk.ts';
-import { createTokenDesk, type TokenDesk } from './token-desk.ts';
-import { addTokenEndpoint } from './token-endpoint.ts';
+import { sendPlain } from './send-response.ts';
 
 /**
  * How to start: port 0 takes a free one, `operationMs` is how long a legacy operation, or a response in background,
  * takes, in milliseconds, and `partialMs` the pause between the events of a stream. Tokens of the managed identity live
- * `tokenSeconds`, and whoever asks for one has to send `identityHeader`.
+ * `tokenSeconds`, and a request for one must send `identityHeader`.
  */
 export type SimulatorOptions = {
   readonly host?: string;
@@ -37,21 +34,21 @@ export type Simulator = {
   readonly identityHeader: string;
   readonly ledger: Ledger;
   /** How many tokens were issued so far, and the end of all of them. */
-  readonly tokens: Pick<TokenDesk, 'issued' | 'revokeAll'>;
+  readonly tokens: Pick<TokenStore, 'issued' | 'revokeAll'>;
   close(): Promise<void>;
 };
 
 const largestBody = 4 * 1024 * 1024;
 
-/** Starts a make-believe Azure and resolves once it listens. */
+/** Starts a simulated Azure and resolves once it listens. */
 export async function startSimulator(options: SimulatorOptions = {}): Promise<Simulator> {
   const { host = '127.0.0.1', port = 0, apiKey = 'simulator-key', operationMs = 600, partialMs = 150 } = options;
   const { tokenSeconds = 3600, identityHeader = 'simulator-identity' } = options;
   const ledger = createLedger();
-  const tokens = createTokenDesk(tokenSeconds);
-  // Clients keep their connections and some scenarios never answer: closing must not wait for either.
+  const tokens = createTokenStore(tokenSeconds);
+  // Clients keep their connections and some scenarios never respond: closing must not wait for either.
   const app = fastify({ forceCloseConnections: true, bodyLimit: largestBody });
-  addRoutes(app, { apiKey, operationMs, partialMs, ledger, shelf: createImageShelf(), tokens });
+  addRoutes(app, { apiKey, operationMs, partialMs, ledger, images: createImageStore(), tokens });
   addTokenEndpoint(app, tokens, identityHeader);
   await app.listen({ host, port });
   const address = app.server.address() as AddressInfo;
@@ -60,22 +57,40 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
   return { origin, apiKey, identityHeader, ledger, tokens, close: () => app.close() };
 }
 
-function addRoutes(app: FastifyInstance, world: SimulatedWorld): void {
-  recordRequests(app, world.ledger);
+function addRoutes(app: FastifyInstance, state: SimulatorState): void {
+  recordRequests(app, state.ledger);
   app.addHook('onRequest', async (request, reply) => {
     if (/^\/(?:openai|api\/projects)\//.test(request.url)) reply.headers(azureHeaders());
   });
   app.setNotFoundHandler((_request, reply) => sendPlain(reply, resourceNotFound()));
-  // What Fastify itself refuses (no JSON, too large, another content type) is said in Azure's words.
+  // What Fastify itself refuses (no JSON, too large, another content type) is refused in Azure's format.
   app.setErrorHandler((error: FastifyError, _request, reply) => {
     const { statusCode: status = 500, code, message } = error;
     return sendPlain(reply, { status, body: { error: { message, type: 'invalid_request_error', param: null, code } } });
   });
-  addSimulatorDesk(app, world.ledger);
-  addAzureAsync(app, world);
-  addAzureImages(app, world);
-  addAzureEdits(app, world);
-  addAzureResponses(app, world);
-  addFreeCalls(app, world);
-  addPrivateImages(app, world.shelf);
+  addLedgerEndpoints(app, state.ledger);
+  addAzureAsync(app, state);
+  addAzureImages(app, state);
+  addAzureEdits(app, state);
+  addAzureResponses(app, state);
+  addFreeCalls(app, state);
+  addPrivateImages(app, state.images);
+}
+
+/** The headers that come with every Azure response, with fresh request ids. */
+function azureHeaders(): Record<string, string> {
+  const requestId = randomUUID();
+  return {
+    'apim-request-id': requestId,
+    'x-request-id': randomUUID(),
+    'x-ms-request-id': requestId,
+    'x-ms-client-request-id': requestId,
+    'x-ms-region': 'Simulated Central',
+    'x-ms-rai-invoked': 'true',
+    'x-envoy-upstream-service-time': '42',
+    'x-ratelimit-limit-requests': '1000000',
+    'x-ratelimit-remaining-requests': '999999',
+    'strict-transport-security': 'max-age=31536000; includeSubDomains; preload',
+    'x-content-type-options': 'nosniff',
+  };
 }

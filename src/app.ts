@@ -7,17 +7,17 @@ import {
   priceOf,
   type TargetConfig,
 } from './config/models-config.ts';
+import { targetIdentity } from './config/target-identity.ts';
 import type { Consumer } from './domain/consumer.ts';
 import type { CredentialSource } from './domain/credential-source.ts';
+import type { OpenInputStore } from './domain/image-input.ts';
 import { type OptionalMember, type RequestDefaults, wireNames } from './domain/image-request.ts';
 import type { ImageStore } from './domain/image-store.ts';
-import type { OpenSpool } from './domain/input-spool.ts';
 import type { Price } from './domain/price.ts';
 import { Admission } from './generations/admission.ts';
-import type { Hosting } from './generations/deliver-url.ts';
+import type { Hosting } from './generations/delivery.ts';
 import { createGateway, type Gateway } from './generations/gateway.ts';
-import { gatewayState } from './generations/gateway-state.ts';
-import { RunningWork } from './generations/running-work.ts';
+import { InFlight } from './generations/in-flight.ts';
 import { KeyStore } from './http/keys/key-store.ts';
 import { createLifecycle, type Lifecycle } from './http/lifecycle.ts';
 import { allowUploads, createServer, type ServerParts } from './http/server.ts';
@@ -32,7 +32,7 @@ import { createModelCatalog, type LogicalModel, type Target } from './targets/mo
 import type { TargetHealth } from './targets/target-health.ts';
 import { TargetHealths } from './targets/target-healths.ts';
 import { defaultTimes, type GatewayTimes } from './targets/times.ts';
-import type { ReloadRecorder } from './telemetry/reload-metrics.ts';
+import type { ReloadRecorder } from './telemetry/metrics.ts';
 import { createTelemetry } from './telemetry/telemetry.ts';
 import { createUpstreamClient, type UpstreamClient, type UpstreamTimes } from './upstream/client.ts';
 import { type Credential, createCredentials } from './upstream/credential.ts';
@@ -84,7 +84,7 @@ export type AppParts = {
   readonly store?: ImageStore | undefined;
   /** The address under which callers reach the gateway; on loopback it is known without. */
   readonly publicBaseUrl?: string | undefined;
-  readonly openSpool: OpenSpool;
+  readonly openSpool: OpenInputStore;
   /** How long the body of an edit may take to arrive, beside a second for each megabyte. */
   readonly uploadGraceMs?: number;
   readonly corsOrigins?: readonly string[];
@@ -116,7 +116,7 @@ export function buildApp(parts: AppParts): App {
   const credentialsWith = createCredentials(parts.upstreamTimes);
   const targets = new TargetHealths();
   const admission = new Admission(parts.models.limits, () => keyStore.size > 1);
-  const running = new RunningWork(parts.models.limits.lingerMs);
+  const inFlight = new InFlight(parts.models.limits.lingerMs);
   // It is known once the server listens.
   let hosted: Hosting | undefined;
   const hosting = () => {
@@ -127,7 +127,10 @@ export function buildApp(parts: AppParts): App {
   /** What depends on the models file; all else lives as long as the process. */
   function configure(models: ModelsConfig, entra: EntraTokens | undefined) {
     const times = { ...defaultTimes, ...models.limits, ...parts.times };
-    const healths = targets.next(models.models, times);
+    const identified = models.models.flatMap(({ name, targets }) =>
+      targets.map((target) => ({ target, ...targetIdentity(name, target) })),
+    );
+    const { healths, adopt: adoptHealths } = targets.next(identified, times);
     const upstream = {
       providers: parts.providers ?? providers,
       client,
@@ -135,7 +138,7 @@ export function buildApp(parts: AppParts): App {
       openSpool,
       credential: credentialsWith(entra),
       price: (target: TargetConfig) => priceOf(target, models),
-      healthOf: healths.of,
+      healthOf: new Map(identified.map(({ target }, index) => [target, healths[index] as TargetHealth])),
     };
     const catalog = createModelCatalog({
       models: models.models.map((model) => logicalModel(model, upstream)),
@@ -143,15 +146,15 @@ export function buildApp(parts: AppParts): App {
       defaultModel: models.defaultModel,
     });
     const serving: Serving = {
-      gateway: createGateway({ catalog, admission, recorder: telemetry, hosting, times, running }),
+      gateway: createGateway({ catalog, admission, recorder: telemetry, hosting, times, inFlight }),
       uploadLimits: { uploadBytes: models.uploadBytes, graceMs: parts.uploadGraceMs ?? defaultGraceMs },
       inputDownload: models.imageUrls === 'download' ? downloads.fromAnywhere : undefined,
       currency: models.currency,
     };
     const adopt = () => {
-      healths.adopt();
+      adoptHealths();
       admission.resize(models.limits);
-      running.registry.lingerMs = times.lingerMs;
+      inFlight.store.lingerMs = times.lingerMs;
     };
     return { next: { models, serving }, adopt };
   }
@@ -159,7 +162,7 @@ export function buildApp(parts: AppParts): App {
   const start = configure(parts.models, parts.entra);
   let inForce = start.next;
   start.adopt();
-  telemetry.watch(() => gatewayState(inForce.serving.gateway));
+  telemetry.watch(() => inForce.serving.gateway.state);
   const server = createServer({
     serving: () => inForce.serving,
     admission,
@@ -175,7 +178,7 @@ export function buildApp(parts: AppParts): App {
   });
   server.addHook('onClose', async () => {
     // Everybody who is there has been answered: what still runs has lost its caller, and its job is to be ended.
-    running.cancelAll();
+    inFlight.cancelAll();
     await Promise.all([client.close(), downloads.close(), store?.close()]);
   });
   return {
@@ -219,7 +222,7 @@ type Upstream = {
   readonly providers: readonly ProviderDescriptor[];
   readonly client: UpstreamClient;
   readonly downloads: ImageDownloads;
-  readonly openSpool: OpenSpool;
+  readonly openSpool: OpenInputStore;
   credential(source: CredentialSource): Credential;
   price(target: TargetConfig): Price | undefined;
   readonly healthOf: ReadonlyMap<TargetConfig, TargetHealth>;

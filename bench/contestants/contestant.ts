@@ -3,12 +3,12 @@ import type { Call } from '../driver/call.ts';
 import type { Column } from '../figure.ts';
 import type { Scenario } from '../scenario.ts';
 
-/** Somebody who stands between the driver and the upstream, and is measured. */
+/** A program between the driver and the upstream that is measured. */
 export interface Contestant {
   readonly column: Column;
-  /** Undefined where nobody stands in between. */
+  /** Undefined where there is none in between. */
   readonly child: ChildProcess | undefined;
-  /** How it is asked for an answer of the upstream. */
+  /** How it is asked for a response of the upstream. */
   call(scenario: Scenario): Call;
 }
 
@@ -16,7 +16,7 @@ export const prompt = 'A watercolour of a lighthouse at dusk, seen from a small 
 export const jsonType = { 'content-type': 'application/json' };
 export const key = 'key-of-the-benchmark';
 
-/** The least that the answer holds: what stands around the images is more. */
+/** The min length of the response: the images alone, without what is around them. */
 export function minBytes({ kind, bytes }: Scenario): number {
   return kind === 'link' ? 0 : Math.floor((bytes * 4) / 3) * (kind === 'events' ? 4 : 1);
 }

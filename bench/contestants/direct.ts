@@ -2,7 +2,7 @@ import { scenarioName } from '../scenario.ts';
 import type { Upstream } from '../upstream/start-upstream.ts';
 import { bodyFor, type Contestant, jsonType, minBytes } from './contestant.ts';
 
-/** Nobody: the upstream, called directly. */
+/** The upstream, called directly. */
 export function direct(upstream: Upstream): Contestant {
   return {
     column: 'direct',

@@ -22,7 +22,7 @@ function forwardTo(response: http.ServerResponse): Dispatcher.DispatchHandler {
     onRequestStart(controller) {
       response.on('drain', () => controller.resume());
       response.on('close', () => {
-        if (!response.writableFinished) controller.abort(new Error('the reader has left'));
+        if (!response.writableFinished) controller.abort(new Error('the client disconnected'));
       });
     },
     onResponseStart(_controller, status, headers) {

@@ -7,7 +7,7 @@ import { startGateway } from './start-gateway.ts';
 import { startNginx } from './start-nginx.ts';
 import { startPeer } from './start-peer.ts';
 
-/** Runs `work` with everybody who is there, the gateway among them, and stops them. */
+/** Starts all contestants that are installed, the gateway among them, runs `work` with them, and stops them. */
 export async function withContestants<T>(
   upstream: Upstream,
   scenarios: readonly Scenario[],
@@ -27,7 +27,7 @@ export async function withContestants<T>(
   }
 }
 
-/** Others go first in each round, so that nobody always comes after the same one. */
+/** Each round begins with another one, so that no contestant always follows the same one. */
 export function inTurn<T>(all: readonly T[], round: number): readonly T[] {
   const first = round % all.length;
   return [...all.slice(first), ...all.slice(0, first)];

@@ -7,10 +7,10 @@ import { startChild } from '../children.ts';
 import { type Scenario, scenarioName } from '../scenario.ts';
 import { temporaryDirectory } from '../temporary-directory.ts';
 import type { Upstream } from '../upstream/start-upstream.ts';
-import { answers } from './answers.ts';
 import { bodyFor, type Contestant, jsonType, key, minBytes } from './contestant.ts';
 import { freePort } from './free-port.ts';
 import { startOptions } from './start-options.ts';
+import { waitForResponse } from './wait-for-response.ts';
 
 const main = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 
@@ -27,7 +27,7 @@ export type Gateway = Contestant & {
   readonly origin: string;
   /** The same call with another `response_format`, path, or any other member of the body. */
   callWith(scenario: Scenario, members: object, path?: string): ReturnType<Contestant['call']>;
-  /** From the start of the process to the first answer 200 of `/readyz`. */
+  /** From the start of the process to the first 200 of `/readyz`. */
   readonly readyMs: number;
 };
 
@@ -45,7 +45,7 @@ export async function startGateway(upstream: Upstream, options: Options): Promis
     env: { PATH: process.env.PATH, PORT: String(port), MODELS_FILE: 'models.json', GATEWAY_API_KEYS: key },
   });
   closeSync(log);
-  await answers(child, `${origin}/readyz`, { status: 200, pauseMs: 5 });
+  await waitForResponse(child, `${origin}/readyz`, { status: 200, pauseMs: 5 });
   const readyMs = performance.now() - begin;
   const callWith: Gateway['callWith'] = (scenario, members, path = '/v1/images/generations') => ({
     url: `${origin}${path}`,
@@ -56,7 +56,7 @@ export async function startGateway(upstream: Upstream, options: Options): Promis
   return { column: 'gateway', child, origin, readyMs, callWith, call: (scenario) => callWith(scenario, {}) };
 }
 
-/** Azure's deployments that answer with links are of an older family. */
+/** Azure's deployments that respond with links are of an older family. */
 function modelsFile(upstream: Upstream, { scenarios, limits }: Options): object {
   const models = scenarios.map((scenario) => {
     const name = scenarioName(scenario);

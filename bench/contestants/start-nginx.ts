@@ -5,9 +5,9 @@ import { startChild } from '../children.ts';
 import { scenarioName } from '../scenario.ts';
 import { temporaryDirectory } from '../temporary-directory.ts';
 import type { Upstream } from '../upstream/start-upstream.ts';
-import { answers } from './answers.ts';
 import { bodyFor, type Contestant, jsonType, minBytes } from './contestant.ts';
 import { freePort } from './free-port.ts';
+import { waitForResponse } from './wait-for-response.ts';
 
 /** nginx with one worker and `proxy_pass`, everything else as it is by default; `undefined` where it is not present. */
 export async function startNginx(upstream: Upstream): Promise<Contestant | undefined> {
@@ -18,7 +18,7 @@ export async function startNginx(upstream: Upstream): Promise<Contestant | undef
   await writeFile(join(directory, 'nginx.conf'), configuration(port, upstream.origin));
   const child = startChild('contestant', ['nginx', '-p', directory, '-c', 'nginx.conf', '-e', 'logs/error.log']);
   const origin = `http://127.0.0.1:${port}`;
-  await answers(child, origin);
+  await waitForResponse(child, origin);
   return {
     column: 'nginx',
     child,

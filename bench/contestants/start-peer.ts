@@ -3,9 +3,9 @@ import { fileURLToPath } from 'node:url';
 import { startChild } from '../children.ts';
 import { scenarioName } from '../scenario.ts';
 import type { Upstream } from '../upstream/start-upstream.ts';
-import { answers } from './answers.ts';
 import { bodyFor, type Contestant, jsonType, key, minBytes } from './contestant.ts';
 import { freePort } from './free-port.ts';
+import { waitForResponse } from './wait-for-response.ts';
 
 const program = fileURLToPath(new URL('../node_modules/@portkey-ai/gateway/build/start-server.js', import.meta.url));
 
@@ -15,7 +15,7 @@ export async function startPeer(upstream: Upstream): Promise<Contestant | undefi
   const port = await freePort();
   const child = startChild('contestant', [process.execPath, program, `--port=${port}`, '--headless']);
   const origin = `http://127.0.0.1:${port}`;
-  await answers(child, origin);
+  await waitForResponse(child, origin);
   return {
     column: 'peer',
     child,

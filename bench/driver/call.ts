@@ -3,7 +3,7 @@ export type Call = {
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
-  /** A shorter answer, or one of another status than 200, is a mistake. */
+  /** A shorter response, or another status than 200, is an error. */
   readonly minBytes: number;
 };
 
@@ -20,7 +20,7 @@ export type Order =
     }
   /** Calls at a fixed rate, whatever becomes of those before. */
   | { readonly kind: 'open'; readonly call: Call; readonly perSecond: number; readonly count: number }
-  /** Readers that stop reading when the answer begins; they stay until the next order. */
+  /** Readers that stop reading when the response begins; they stay until the next order. */
   | { readonly kind: 'stall'; readonly call: Call; readonly readers: number }
   /** Edits, all at once. */
   | {
@@ -33,9 +33,9 @@ export type Order =
 
 /** How it went; times in milliseconds. */
 export type Report = {
-  /** From a call to the last byte of its answer. */
+  /** From a call to the last byte of its response. */
   readonly whole: readonly number[];
-  /** From a call to the end of the first event of its answer; the whole answer where it is no stream. */
+  /** From a call to the end of the first event of its response; the whole response where it is no stream. */
   readonly first: readonly number[];
   /** How much later than they should have been the calls were made. */
   readonly late: readonly number[];

@@ -5,7 +5,7 @@ const agent = new http.Agent({ keepAlive: true, maxSockets: Number.POSITIVE_INFI
 
 const endOfEvent = '\n\n';
 
-/** One call: when its first event and its last byte came, in milliseconds. Rejects where the answer is not the expected one. */
+/** One call: when its first event and its last byte came, in milliseconds. Rejects where the response is not the expected one. */
 export function makeCall(call: Call): Promise<{ first: number; whole: number }> {
   const { url, headers, body, minBytes } = call;
   const begin = performance.now();

@@ -14,8 +14,8 @@ export async function openRawCall({ url, headers }: Call, length: number): Promi
   return socket;
 }
 
-/** The beginning of the answer on a raw connection. */
+/** The beginning of the response on a raw connection. */
 export async function statusOf(socket: Socket): Promise<number> {
-  const [answer] = await once(socket, 'data');
-  return Number(String(answer).split(' ')[1]);
+  const [response] = await once(socket, 'data');
+  return Number(String(response).split(' ')[1]);
 }

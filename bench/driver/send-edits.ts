@@ -33,7 +33,7 @@ async function sendEdit(call: Call, image: Buffer, images: number): Promise<numb
   const socket = await openRawCall({ ...call, headers }, length);
   const status = statusOf(socket);
   for (const piece of pieces) if (!socket.write(piece)) await once(socket, 'drain');
-  const answered = await status;
+  const received = await status;
   socket.destroy();
-  return answered;
+  return received;
 }

@@ -4,7 +4,7 @@ import { openRawCall, statusOf } from './raw-call.ts';
 
 let stalled: Socket[] = [];
 
-/** Readers that stop reading when their answer begins; they stay until {@link releaseReaders}. */
+/** Readers that stop reading when their response begins; they stay until {@link releaseReaders}. */
 export async function stallReaders(call: Call, readers: number): Promise<Report> {
   const statuses = await Promise.all(Array.from({ length: readers }, () => stallReader(call)));
   return { ...nothing, mistakes: statuses.filter((status) => status !== 200).map((status) => `status ${status}`) };

@@ -6,8 +6,8 @@ export type LoopDelay = { readonly p50: number; readonly p99: number; readonly m
 
 /** The delays since the last time this was asked. The process has `report-delay.ts` with it. */
 export async function loopDelay(child: ChildProcess): Promise<LoopDelay> {
-  const told = once(child, 'message');
+  const message = once(child, 'message');
   child.send('delay');
-  const [delay] = await told;
+  const [delay] = await message;
   return delay as LoopDelay;
 }

@@ -8,7 +8,7 @@ export function residentMb(pid: number): number {
   return line(pid, 'VmRSS');
 }
 
-/** The most that it has had since {@link forgetPeak}. */
+/** Its peak since {@link forgetPeak}. */
 export function peakMb(pid: number): number {
   return line(pid, 'VmHWM');
 }

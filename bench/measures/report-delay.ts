@@ -1,4 +1,4 @@
-// Loaded into the gateway with --import: answers the message `delay` with the event loop's delays since the last time.
+// Loaded into the gateway with --import: responds to the message `delay` with the event loop's delays since the last time.
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 
 const resolutionMs = 10;

@@ -1,8 +1,8 @@
 import { stopChild } from '../children.ts';
 import { startGateway } from '../contestants/start-gateway.ts';
 import { atMost, type Figure } from '../figure.ts';
+import { cpuMs } from '../measures/cpu-time.ts';
 import { forgetPeak, peakMb } from '../measures/memory.ts';
-import { processorMs } from '../measures/processor-time.ts';
 import type { Part } from '../part.ts';
 import type { Scenario } from '../scenario.ts';
 import { type Spread, spreadOf } from '../statistics.ts';
@@ -38,10 +38,10 @@ export const conversions: Part = {
     for (let round = -1; round < rounds; round += 1) {
       for (const { call, cpu, peak } of ways) {
         forgetPeak(pid);
-        const before = processorMs(pid);
+        const before = cpuMs(pid);
         await driver.closed(call, atOnce, count);
         if (round < 0) continue;
-        cpu.push((processorMs(pid) - before) / ((count * bytes) / 1e6));
+        cpu.push((cpuMs(pid) - before) / ((count * bytes) / 1e6));
         peak.push(peakMb(pid));
       }
     }

@@ -3,7 +3,7 @@ import { startGateway } from '../contestants/start-gateway.ts';
 import { atMost } from '../figure.ts';
 import { forgetPeak, peakMb } from '../measures/memory.ts';
 import type { Part } from '../part.ts';
-import { answerOf } from '../scenario.ts';
+import { responseOf } from '../scenario.ts';
 import { spreadOf } from '../statistics.ts';
 
 const upload = { edits: 20, images: 5, bytes: 20_000_000 };
@@ -14,7 +14,7 @@ export const edits: Part = {
   async run({ upstream, driver, isQuick }) {
     const peaks: number[] = [];
     const times: number[] = [];
-    const scenario = answerOf(2_000_000);
+    const scenario = responseOf(2_000_000);
     for (let run = 0; run < (isQuick ? 1 : 3); run += 1) {
       const gateway = await startGateway(upstream, { scenarios: [scenario] });
       const pid = gateway.child.pid ?? 0;

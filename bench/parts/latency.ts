@@ -4,7 +4,7 @@ import { inTurn, withContestants } from '../contestants/start-all.ts';
 import { atMost, type Figure, type Goal, timesOther } from '../figure.ts';
 import type { Bench, Part } from '../part.ts';
 import { Rounds } from '../rounds.ts';
-import { answerOf } from '../scenario.ts';
+import { responseOf } from '../scenario.ts';
 import { percentile } from '../statistics.ts';
 
 const loads = [
@@ -13,11 +13,11 @@ const loads = [
 ] as const;
 type Load = (typeof loads)[number];
 
-/** What a contestant adds to the time of an answer at a constant rate of calls, against the upstream called directly. */
+/** What a contestant adds to the time of a response at a constant rate of calls, against the upstream called directly. */
 export const latency: Part = {
   name: 'latency',
   run: ({ upstream, ...bench }) => {
-    const scenarios = loads.map(({ bytes }) => answerOf(bytes));
+    const scenarios = loads.map(({ bytes }) => responseOf(bytes));
     return withContestants(upstream, scenarios, async (contestants) => {
       const figures: Figure[] = [];
       for (const load of loads) figures.push(...(await measure(load, [direct(upstream), ...contestants], bench)));
@@ -33,7 +33,7 @@ async function measure(
 ): Promise<Figure[]> {
   const count = load.perSecond * (isQuick ? 2 : load.seconds);
   const [p50, p99, late] = [new Rounds(), new Rounds(), new Rounds()];
-  const scenario = answerOf(load.bytes);
+  const scenario = responseOf(load.bytes);
   // Code that has just begun to run is not compiled yet.
   for (const { call } of contestants) await driver.closed(call(scenario), 8, load.warmUp);
   for (let round = 0; round < rounds; round += 1) {
@@ -50,8 +50,8 @@ async function measure(
   };
   const [addedP50, addedP99] = [p50.less('direct').spreads(), p99.less('direct').spreads()];
   return [
-    figure('p50 of an answer', p50.spreads()),
-    figure('p99 of an answer', p99.spreads()),
+    figure('p50 of a response', p50.spreads()),
+    figure('p99 of a response', p99.spreads()),
     figure('p50 over direct', addedP50, [
       timesOther('must', addedP50, 'peer', 1),
       ...(isSmall ? [atMost('aim', addedP50.gateway, 1)] : []),

@@ -21,10 +21,10 @@ const withDelay: readonly string[] = [
 export const load: Part = {
   name: 'load',
   async run(bench) {
-    const inFlight = { usual: await measure(200, bench), raised: await measure(400, bench) };
-    const growth = spreadOf([inFlight.raised.peak.median / inFlight.usual.peak.median]);
+    const inFlight = { normal: await measure(200, bench), raised: await measure(400, bench) };
+    const growth = spreadOf([inFlight.raised.peak.median / inFlight.normal.peak.median]);
     return [
-      ...inFlight.usual.figures,
+      ...inFlight.normal.figures,
       ...inFlight.raised.figures,
       {
         part: 'load',
@@ -38,7 +38,7 @@ export const load: Part = {
   },
 };
 
-/** As many calls as that all the time, which began evenly: so the answers come evenly, too. */
+/** As many calls as that all the time, which began evenly: so the responses come evenly, too. */
 async function measure(inFlight: number, bench: Bench): Promise<{ peak: Spread; figures: Figure[] }> {
   const runs = bench.isQuick ? 1 : 2;
   const found = {
@@ -49,7 +49,7 @@ async function measure(inFlight: number, bench: Bench): Promise<{ peak: Spread; 
     burstP99: [] as number[],
   };
   const slow: Scenario = { kind: 'image', bytes: imageBytes, delayMs };
-  // The usual caps are 200 requests, and memory for about 500.
+  // The default limits are 200 requests, and memory for about 500.
   const limits = inFlight > 200 ? { limits: { inFlight, heldBytes: inFlight * 2_000_000 } } : {};
   for (let run = 0; run < runs; run += 1) {
     const gateway = await startGateway(bench.upstream, { scenarios: [ready, slow], nodeOptions: withDelay, ...limits });
@@ -67,21 +67,21 @@ async function measure(inFlight: number, bench: Bench): Promise<{ peak: Spread; 
     found.burst.push(peakMb(pid));
     await stopChild(gateway.child);
   }
-  const name = `${inFlight} in flight${inFlight > 200 ? ' (cap raised)' : ''}`;
+  const name = `${inFlight} in flight${inFlight > 200 ? ' (limit raised)' : ''}`;
   const figure = (what: string, unit: string, values: readonly number[], goal?: [Goal['level'], number]): Figure => {
     const gateway = spreadOf(values);
     const goals = goal ? [atMost(goal[0], gateway, goal[1])] : [];
     return { part: 'load', name: `${name}: ${what}`, unit, values: { gateway }, goals };
   };
-  const isUsual = inFlight === 200;
+  const isDefault = inFlight === 200;
   return {
     peak: spreadOf(found.peak),
     figures: [
-      figure('p99 of the event loop’s delay', 'ms', found.p99, isUsual ? ['must', 50] : undefined),
+      figure('p99 of the event loop’s delay', 'ms', found.p99, isDefault ? ['must', 50] : undefined),
       figure('longest delay of the event loop', 'ms', found.max),
-      figure('peak RSS', 'MB', found.peak, isUsual ? ['must', 250] : undefined),
-      figure('p99 of the delay, all answered in one moment', 'ms', found.burstP99),
-      figure('peak RSS, all answered in one moment', 'MB', found.burst),
+      figure('peak RSS', 'MB', found.peak, isDefault ? ['must', 250] : undefined),
+      figure('p99 of the delay, all responses at one moment', 'ms', found.burstP99),
+      figure('peak RSS, all responses at one moment', 'MB', found.burst),
     ],
   };
 }
@@ -103,7 +103,7 @@ async function stalledReaders({ upstream, driver, isQuick }: Bench): Promise<Fig
     await driver.stall(gateway.call(large), readers);
     await wait(4_000);
     const held = await inFlightAt(gateway);
-    if (held !== readers) throw new Error(`${held} of ${readers} answers wait for their readers`);
+    if (held !== readers) throw new Error(`${held} of ${readers} responses wait for their readers`);
     added.push(peakMb(pid) - before);
     await driver.closed(gateway.call(ready), 1, 1);
     await stopChild(gateway.child);

@@ -6,7 +6,7 @@ import { startGateway } from '../contestants/start-gateway.ts';
 import { atMost, type Figure } from '../figure.ts';
 import { residentMb } from '../measures/memory.ts';
 import type { Part } from '../part.ts';
-import { answerOf } from '../scenario.ts';
+import { responseOf } from '../scenario.ts';
 import { spreadOf } from '../statistics.ts';
 
 /** From the start to the first readiness, memory at rest, and how many packages a production install has. */
@@ -16,7 +16,7 @@ export const start: Part = {
     const ready: number[] = [];
     const idle: number[] = [];
     for (let round = 0; round < rounds; round += 1) {
-      const gateway = await startGateway(upstream, { scenarios: [answerOf(2_000)] });
+      const gateway = await startGateway(upstream, { scenarios: [responseOf(2_000)] });
       ready.push(gateway.readyMs);
       // Once is enough for what takes so long: it does not vary.
       if (round < 2) {

@@ -16,7 +16,7 @@ export function imageFile(bytes: number): Buffer {
   return Buffer.concat([pngHeader, randomBytes(Math.max(0, bytes - pngHeader.length))]);
 }
 
-/** The answer of the Images API, as Azure's deployments give it. */
+/** The response of the Images API, as Azure's deployments send it. */
 export function imageAnswer({ bytes }: Scenario): Buffer {
   const facts = { background: 'opaque', output_format: 'png', quality: 'high', size: '1024x1024' };
   const data = [{ b64_json: imageFile(bytes).toString('base64') }];

@@ -1,4 +1,4 @@
-// The upstream: answers from prebuilt bytes, so that it costs as little as possible. A program of its own.
+// The upstream: responds with prebuilt bytes, so that it costs as little as possible. A program of its own.
 import http, { type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -13,7 +13,7 @@ function bodyOf(name: string, make: () => readonly Buffer[]): readonly Buffer[] 
   return body;
 }
 
-async function answer(scenario: Scenario, response: ServerResponse): Promise<void> {
+async function respond(scenario: Scenario, response: ServerResponse): Promise<void> {
   const { kind, delayMs } = scenario;
   const name = scenarioName(scenario);
   if (kind === 'events') {
@@ -43,7 +43,7 @@ const server = http.createServer((request, response) => {
     const [, deployment = ''] = /^\/openai\/deployments\/([^/]+)\/images\/(?:generations|edits)$/.exec(pathname) ?? [];
     const [, bytes] = /^\/files\/(\d+)$/.exec(pathname) ?? [];
     const scenario = scenarioNamed(deployment);
-    if (scenario) void answer(scenario, response);
+    if (scenario) void respond(scenario, response);
     else if (bytes)
       send(
         response,
@@ -60,5 +60,5 @@ function origin(): string {
 }
 
 server.listen(0, '127.0.0.1', 1024, () => process.send?.(origin()));
-// Nobody is left to answer.
+// The client has disconnected.
 process.once('disconnect', () => process.exit());

@@ -5,7 +5,7 @@ import { type Scenario, scenarioName } from '../scenario.ts';
 
 export type Upstream = {
   readonly origin: string;
-  /** The base URL of the deployment that answers so. */
+  /** The base URL of the scenario's deployment. */
   deployment(scenario: Scenario): string;
 };
 

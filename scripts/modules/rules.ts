@@ -8,7 +8,7 @@ export const moduleImports: Readonly<Record<string, readonly string[]>> = {
   generations: ['domain', 'concurrency', 'codec', 'parameters', 'targets'],
   upstream: ['domain', 'concurrency', 'codec'],
   providers: ['domain', 'concurrency', 'codec', 'upstream'],
-  http: ['domain', 'concurrency', 'codec', 'targets', 'generations'],
+  http: ['domain', 'concurrency', 'codec', 'parameters', 'targets', 'generations'],
   storage: ['domain', 'concurrency', 'codec'],
   telemetry: ['domain'],
   config: ['domain', 'codec'],

@@ -1,29 +1,25 @@
-import { planJob } from '../accept-job.ts';
-import { type PlainAnswer, scenarioOutOfReach } from '../azure-errors.ts';
-import { checkMembers } from '../check-parameters.ts';
+import { deploymentNotFound, missingParameter, type PlainResponse, scenarioOutOfReach } from '../azure-errors.ts';
+import { checkMembers, rulesOf } from '../check-parameters.ts';
 import { chooseScenario, scenarioCalled } from '../choose-scenario.ts';
 import { type Family, familyOf } from '../families.ts';
 import type { ImageJob, JobPlace } from '../image-job.ts';
-import { rulesOf } from '../parameter-rules.ts';
-import { isObject, type RequestBody } from '../request-body.ts';
-import { shortenDataUrls } from '../shorten-data-urls.ts';
-import { checkRequest } from './check-request.ts';
-import { agentTool, readTool } from './check-tools.ts';
-import { chooseCaller, type ToolCaller } from './choose-caller.ts';
-import { readEdit } from './read-edit.ts';
-import { readInput } from './read-input.ts';
-import { imageDeploymentMissing, withDetails } from './response-errors.ts';
-import { isAnswerable, type ResponseOrder } from './response-job.ts';
+import type { Members } from '../images-response.ts';
+import { isObject, type RequestBody, shortenDataUrls } from '../incoming-request.ts';
+import { planJob } from '../run-job.ts';
+import { agentTool, checkRequest, readTool } from './check-request.ts';
+import { readEdit, readInput } from './read-input.ts';
+import { agentNotFound, imageDeploymentMissing, notAllowedWithAgent, withDetails } from './response-errors.ts';
+import { canShowScenario, type ResponseOrder } from './response-job.ts';
 
 /** Where a request came in: whether at a project, at which agent's own address, and which image deployment its header names. */
-export type RequestPlace = {
+type RequestPlace = {
   readonly isInProject: boolean;
   readonly published: string | undefined;
   readonly deployment: unknown;
 };
 
 /** Checks a request of the Responses API: an order to carry out, or the refusal, in either of its layouts. */
-export async function readRequest(body: RequestBody, place: RequestPlace): Promise<ResponseOrder | PlainAnswer> {
+export async function readRequest(body: RequestBody, place: RequestPlace): Promise<ResponseOrder | PlainResponse> {
   const order = await readOrder(body, place);
   return 'status' in order && order.status === 400 && wantsDetails(body, place) ? withDetails(order) : order;
 }
@@ -37,7 +33,7 @@ function wantsDetails({ input }: RequestBody, { deployment }: RequestPlace): boo
 async function readOrder(
   body: RequestBody,
   { isInProject, published, deployment }: RequestPlace,
-): Promise<ResponseOrder | PlainAnswer> {
+): Promise<ResponseOrder | PlainResponse> {
   const refused = checkRequest(body);
   if (refused !== undefined) return refused;
   const caller = chooseCaller(body, isInProject, published);
@@ -59,11 +55,11 @@ async function readOrder(
     isStored: body.store !== false,
     echo: echoOf(body, caller),
   };
-  return isAnswerable(order) ? order : scenarioOutOfReach(image.scenario.spelled);
+  return canShowScenario(order) ? order : scenarioOutOfReach(image.scenario.spelled);
 }
 
 /** Reads what is to be drawn, with these options of the tool. */
-async function readImage(body: RequestBody, tool: RequestBody, place: JobPlace): Promise<ImageJob | PlainAnswer> {
+async function readImage(body: RequestBody, tool: RequestBody, place: JobPlace): Promise<ImageJob | PlainResponse> {
   const input = readInput(body.input);
   if ('status' in input) return input;
   const refused = checkPrompt(input.prompt, place.family);
@@ -73,7 +69,7 @@ async function readImage(body: RequestBody, tool: RequestBody, place: JobPlace):
   return planJob({ ...tool, prompt: input.prompt, stream: body.stream === true }, { ...place, ...edit });
 }
 
-function checkPrompt(prompt: string, family: Family): PlainAnswer | undefined {
+function checkPrompt(prompt: string, family: Family): PlainResponse | undefined {
   return checkMembers({ prompt }, rulesOf(family, 'generate'), () => 'input');
 }
 
@@ -88,4 +84,43 @@ function echoOf(body: RequestBody, { model, agent }: ToolCaller) {
     tools: agent === undefined ? shortenDataUrls(tools) : [agentTool],
     tool_choice,
   };
+}
+
+/** Who calls the tool: an agent, or a chat model with the tools of the request. */
+type ToolCaller = { readonly model: string; readonly agent?: Members };
+
+const agentName = /^artist(?:-.+)?$/;
+/** The chat models that may call the tool; capable ones only, as documents disagree on the others. */
+export const chatModel = /^(?:gpt-4|gpt-5|o3)/;
+const modelOfAgents = 'gpt-4.1';
+
+/** What an agent's definition decides, and a request must not. */
+const decidedByAgent = ['tools', 'model', 'temperature', 'top_p', 'tool_choice'];
+
+/** Whether a project has an agent of this name. */
+export function knowsAgent(name: string): boolean {
+  return agentName.test(name);
+}
+
+/**
+ * Finds the agent or the chat deployment that a request names, or says why there is none.
+ * @param published the agent that the address is that of
+ */
+function chooseCaller(
+  body: RequestBody,
+  isInProject: boolean,
+  published: string | undefined,
+): ToolCaller | PlainResponse {
+  const own = published === undefined ? undefined : { type: 'agent_reference', name: published };
+  const { agent_reference: reference = own, model } = body;
+  if (reference === undefined) {
+    if (model === undefined) return missingParameter('model');
+    return chatModel.test(String(model)) ? { model: String(model) } : deploymentNotFound();
+  }
+  const refused = decidedByAgent.find((name) => body[name] !== undefined);
+  if (refused !== undefined) return notAllowedWithAgent(refused);
+  const { name } = reference as { name: string };
+  // Agents belong to projects, and the address of a published one is for that agent only.
+  const isThere = isInProject && knowsAgent(name) && name === (published ?? name);
+  return isThere ? { model: modelOfAgents, agent: reference as Members } : agentNotFound(name);
 }

@@ -4,7 +4,7 @@ import { stat } from 'node:fs/promises';
 import { setInterval as every } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { Variables } from '../config/interpolate.ts';
-import type { ReloadRecorder } from '../telemetry/reload-metrics.ts';
+import type { ReloadRecorder } from '../telemetry/metrics.ts';
 
 /**
  * Reads a part of the configuration, checks it and makes everything ready, but changes nothing yet. Rejects with a

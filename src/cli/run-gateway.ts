@@ -18,12 +18,10 @@ import { isSameProxy } from '../domain/egress-proxy.ts';
 import type { ImageStore } from '../domain/image-store.ts';
 import { drain } from '../http/drain.ts';
 import { startMetricsServer } from '../http/metrics-server.ts';
-import { claimDirectory } from '../storage/claim-directory.ts';
+import { claimDirectory, prepareDirectory } from '../storage/data-directory.ts';
 import { createDiskImageStore } from '../storage/disk-image-store.ts';
-import { createInputSpools, prepareSpoolDirectory } from '../storage/disk-input-spool.ts';
-import { prepareDirectory } from '../storage/prepare-directory.ts';
-import { createLogOutput, type LogOutput } from '../telemetry/log-output.ts';
-import { createLogger } from '../telemetry/logger.ts';
+import { createTemporaryInputStores, prepareInputDirectory } from '../storage/temporary-input-store.ts';
+import { createLogger, createLogOutput, type LogOutput } from '../telemetry/logger.ts';
 import { type EntraTokens, loadEntra } from '../upstream/entra.ts';
 import { dependingOn } from './describe-start-failure.ts';
 import { contentOf, createReload, type Prepare } from './reload.ts';
@@ -121,7 +119,7 @@ export async function buildGateway(
   { store, log = nowhere }: Outside = {},
 ): Promise<Built> {
   const { logLevel, logPretty, publicBaseUrl, corsOrigins, trustedProxies } = environment;
-  const openSpool = createInputSpools(uploadsDirectory(environment));
+  const openSpool = createTemporaryInputStores(uploadsDirectory(environment));
   const logger = await createLogger({ level: logLevel, isPretty: logPretty, destination: log });
   const entra = await entraFor(models);
   const parts = { models, consumers: keys.consumers, logger, store, publicBaseUrl, openSpool, corsOrigins, entra };
@@ -143,7 +141,7 @@ export async function runGateway(configuration: Configuration, readVariables?: (
   const { host, port, metricsPort, dataDir } = configuration.environment;
   const opened = dataDir === undefined ? undefined : await dependingOn('DATA_DIR', () => openStore(dataDir));
   const uploads = uploadsDirectory(configuration.environment);
-  await dependingOn(dataDir === undefined ? 'TMPDIR' : 'DATA_DIR', () => prepareSpoolDirectory(uploads));
+  await dependingOn(dataDir === undefined ? 'TMPDIR' : 'DATA_DIR', () => prepareInputDirectory(uploads));
   const log = createLogOutput();
   const { app, logger } = await buildGateway(configuration, { store: opened?.store, log });
   const url = await dependingOn('PORT', () => app.server.listen({ host, port }));

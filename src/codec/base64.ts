@@ -1,4 +1,4 @@
-import { regroup } from './regroup.ts';
+import type { InputMediaType, InputReference } from '../domain/image-input.ts';
 
 /** Base64 text of binary chunks, cut anywhere, without line breaks: four characters for three bytes. */
 export function encodeBase64(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
@@ -16,10 +16,51 @@ export function decodeBase64(pieces: AsyncIterable<Buffer>, damaged: () => Error
   return regroup(pieces, 4, (text) => {
     // Only what ends the text is no whole group.
     if (!check.add(text) || !check.isComplete) throw damaged();
-    const most = (text.length / 4) * 3;
-    if (shared.length < most) shared = Buffer.allocUnsafeSlow(most);
+    const size = (text.length / 4) * 3;
+    if (shared.length < size) shared = Buffer.allocUnsafeSlow(size);
     return shared.subarray(0, shared.write(text.toString('latin1'), 'base64'));
   });
+}
+
+/** How many characters an image's data URL (RFC 2397) has. */
+export function dataUrlLength({ type, size }: Pick<InputReference, 'type' | 'size'>): number {
+  return dataUrlHead(type).length + Math.ceil(size / 3) * 4;
+}
+
+/** An image's data URL while the image is read. */
+export async function* dataUrl(type: InputMediaType, bytes: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  yield Buffer.from(dataUrlHead(type));
+  yield* encodeBase64(bytes);
+}
+
+function dataUrlHead(type: InputMediaType): string {
+  return `data:${type};base64,`;
+}
+
+const none = Buffer.alloc(0);
+
+/**
+ * Converts bytes that come cut anywhere, in pieces of whole groups: what does not fill a group waits for the next chunk.
+ * Chunks are not joined, because what images of many megabytes leave behind for the garbage collector adds up.
+ */
+async function* regroup(
+  chunks: AsyncIterable<Buffer>,
+  size: number,
+  convert: (bytes: Buffer) => Buffer,
+): AsyncGenerator<Buffer> {
+  let carry: Buffer = none;
+  for await (const chunk of chunks) {
+    const missing = carry.length === 0 ? 0 : Math.min(size - carry.length, chunk.length);
+    if (missing > 0) carry = Buffer.concat([carry, chunk.subarray(0, missing)]);
+    if (carry.length === size) {
+      yield convert(carry);
+      carry = none;
+    }
+    const whole = chunk.length - ((chunk.length - missing) % size);
+    if (whole > missing) yield convert(chunk.subarray(missing, whole));
+    if (whole < chunk.length) carry = Buffer.from(chunk.subarray(whole));
+  }
+  if (carry.length > 0) yield convert(carry);
 }
 
 const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';

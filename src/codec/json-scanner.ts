@@ -1,23 +1,20 @@
 import {
+  asciiCharacters,
   backslash,
+  base64Characters,
   closeArray,
   closeObject,
   colon,
   comma,
   isBlank,
+  MalformedJsonError,
   openArray,
   openObject,
   quote,
-} from './json-bytes.ts';
-import { MalformedJsonError } from './malformed-json-error.ts';
-import {
-  asciiCharacters,
-  base64Characters,
-  type EscapedCharacters,
+  UnusableTextError,
   unescapeText,
-  unusableText,
-} from './unescape-text.ts';
-import { WholeValue } from './whole-value.ts';
+  WholeValue,
+} from './json-text.ts';
 
 /**
  * What to take out of a JSON value. `keep`: parse it and hand it over whole. `stream`: a base64 text, handed over in
@@ -51,16 +48,53 @@ type Options = {
   readonly isStrict?: boolean;
 };
 
-/** No answer needs a longer value beside its images. */
-export const usuallyKeptBytes = 64 * 1024;
+/** No response needs a longer value beside its images. */
+export const defaultKeptBytes = 64 * 1024;
+
+/**
+ * The tokens of a JSON body while it arrives, a list for each chunk. Ends with the outermost value, even if the body does
+ * not: the images are complete then, however their connection ends. Throws MalformedJsonError, and whatever the body
+ * throws before.
+ */
+export async function* scanJson(body: AsyncIterable<Buffer>, shape: JsonShape): AsyncGenerator<readonly ScanToken[]> {
+  const scanner = new JsonScanner(shape);
+  for await (const chunk of body) {
+    yield scanner.push(chunk);
+    if (scanner.isComplete) return;
+  }
+  yield scanner.end();
+}
+
+/**
+ * The tokens of a JSON body to its very end: after the outermost value nothing but blanks may come. Throws
+ * MalformedJsonError, and whatever the body throws. @param keptBytes the longest value that is kept
+ */
+export async function* scanWholeJson(
+  body: AsyncIterable<Buffer>,
+  shape: JsonShape,
+  keptBytes: number,
+): AsyncGenerator<ScanToken> {
+  const scanner = new JsonScanner(shape, { keptBytes, isStrict: true });
+  // Not `yield*`, which waits for each token of a list that is already there.
+  for await (const chunk of body) for (const token of scanner.push(chunk)) yield token;
+  yield* scanner.end();
+}
 
 const maxKey = 256;
 
 const byteOrderMark = [0xef, 0xbb, 0xbf];
 
-type Expectation = 'value' | 'value or end' | 'key' | 'key or end' | 'colon' | 'comma or end' | 'nothing';
-
-type Frame = { readonly shape: ObjectShape | ArrayShape; readonly path: JsonPath; key: string | number };
+/** An object or array that is being read. */
+type Frame = {
+  readonly shape: ObjectShape | ArrayShape;
+  readonly path: JsonPath;
+  /** The byte that ends it. */
+  readonly close: number;
+  /** The name of the member, or the index of the item, that is being read. */
+  key: string | number;
+  /** The shape of its value. */
+  next: JsonShape | undefined;
+};
 
 /**
  * Reads JSON from chunks that may be cut anywhere, and holds no more of it than one chunk and the values to keep.
@@ -71,28 +105,30 @@ export class JsonScanner {
   readonly #shape: JsonShape;
   readonly #keptBytes: number;
   readonly #isStrict: boolean;
+  /** True once the outermost value has ended: nothing that follows matters. */
+  isComplete = false;
   readonly #frames: Frame[] = [];
-  #expects: Expectation = 'value';
+  #expects: 'value' | 'key' | 'colon' | 'comma' = 'value';
+  /** Whether the innermost frame may end here. */
+  #mayClose = false;
   #mode: 'structure' | 'whole' | 'text' = 'structure';
   #tokens: ScanToken[] = [];
   /** How many bytes of a byte order mark have been seen at the very beginning; its length once anything else came. */
   #markBytes = 0;
 
+  /** The value that is read whole: a key, or one that is kept or skipped. */
   #whole = new WholeValue(0);
-  #wholeRole: { readonly kind: 'key' | 'kept' | 'skipped'; readonly path: JsonPath } = { kind: 'skipped', path: [] };
+  #wholeRole: 'key' | 'kept' | 'skipped' = 'skipped';
+  #wholePath: JsonPath = [];
   /** The beginning of an escape of a streamed text that the last chunk cut. */
   #cutEscape: Buffer = Buffer.alloc(0);
-  #characters: EscapedCharacters = base64Characters;
+  /** The characters that an escape of it may stand for. */
+  #characters = base64Characters;
 
-  constructor(shape: JsonShape, { keptBytes = usuallyKeptBytes, isStrict = false }: Options = {}) {
+  constructor(shape: JsonShape, { keptBytes = defaultKeptBytes, isStrict = false }: Options = {}) {
     this.#shape = shape;
     this.#keptBytes = keptBytes;
     this.#isStrict = isStrict;
-  }
-
-  /** True once the outermost value has ended: nothing that follows matters. */
-  get isComplete(): boolean {
-    return this.#expects === 'nothing';
   }
 
   /** The tokens that this chunk completes. Throws MalformedJsonError. */
@@ -101,8 +137,11 @@ export class JsonScanner {
     let at = 0;
     while (at < chunk.length) {
       if (this.#mode === 'text') at = this.#readText(chunk, at);
-      else if (this.#mode === 'whole') at = this.#readWhole(chunk, at);
-      else at = this.#readStructure(chunk, at);
+      else if (this.#mode === 'structure') at = this.#readStructure(chunk, at);
+      else {
+        at = this.#whole.read(chunk, at);
+        if (this.#whole.isComplete) this.#endWhole();
+      }
     }
     return this.#tokens;
   }
@@ -111,7 +150,7 @@ export class JsonScanner {
   end(): readonly ScanToken[] {
     this.#tokens = [];
     if (this.#mode === 'whole' && this.#whole.mayEndHere) this.#endWhole();
-    if (this.#expects !== 'nothing') {
+    if (!this.isComplete) {
       const isCut = this.#frames.length > 0 || this.#mode !== 'structure';
       throw new MalformedJsonError('the JSON text ends too early', { isCut });
     }
@@ -120,29 +159,30 @@ export class JsonScanner {
 
   #readStructure(chunk: Buffer, at: number): number {
     const byte = chunk[at] as number;
-    if (this.#expects === 'nothing') return this.#skipRest(chunk, at);
+    if (this.isComplete) return this.#skipRest(chunk, at);
     if (byte === byteOrderMark[this.#markBytes]) {
       this.#markBytes += 1;
       return at + 1;
     }
     this.#markBytes = byteOrderMark.length;
     if (isBlank(byte)) return at + 1;
-    switch (this.#expects) {
-      case 'value or end':
-        return byte === closeArray ? this.#closeFrame(at) : this.#beginValue(byte, at);
-      case 'value':
-        return this.#beginValue(byte, at);
-      case 'key or end':
-        return byte === closeObject ? this.#closeFrame(at) : this.#beginKey(byte, at);
-      case 'key':
-        return this.#beginKey(byte, at);
-      case 'colon':
-        if (byte !== colon) throw unexpected(byte);
-        this.#expects = 'value';
-        return at + 1;
-      case 'comma or end':
-        return this.#readSeparator(byte, at);
+    const frame = this.#frames.at(-1);
+    if (frame !== undefined && this.#mayClose && byte === frame.close) {
+      this.#frames.pop();
+      this.#tokens.push({ type: 'close', path: frame.path });
+      this.#endValue();
+      return at + 1;
     }
+    if (this.#expects === 'value') return this.#beginValue(byte, at, frame);
+    this.#mayClose = false;
+    if (this.#expects === 'key') {
+      if (byte !== quote) throw unexpected(byte);
+      return this.#beginWhole('key', maxKey, [], at);
+    }
+    if (byte !== (this.#expects === 'colon' ? colon : comma)) throw unexpected(byte);
+    if (typeof frame?.key === 'number') frame.key += 1;
+    this.#expects = this.#expects === 'colon' || frame?.close === closeArray ? 'value' : 'key';
+    return at + 1;
   }
 
   #skipRest(chunk: Buffer, at: number): number {
@@ -151,24 +191,10 @@ export class JsonScanner {
     return chunk.length;
   }
 
-  #readSeparator(byte: number, at: number): number {
-    const frame = this.#frames.at(-1) as Frame;
-    const inArray = 'items' in frame.shape;
-    if (byte === (inArray ? closeArray : closeObject)) return this.#closeFrame(at);
-    if (byte !== comma) throw unexpected(byte);
-    if (typeof frame.key === 'number') frame.key += 1;
-    this.#expects = inArray ? 'value' : 'key';
-    return at + 1;
-  }
-
-  #beginKey(byte: number, at: number): number {
-    if (byte !== quote) throw unexpected(byte);
-    return this.#beginWhole('key', maxKey, [], at);
-  }
-
-  #beginValue(byte: number, at: number): number {
-    const shape = shapeBegunBy(byte, this.#shapeOfNextValue());
-    const path = shape === undefined ? [] : this.#pathOfNextValue();
+  #beginValue(byte: number, at: number, frame: Frame | undefined): number {
+    const asked = frame === undefined ? this.#shape : frame.next;
+    const shape = typeof asked === 'object' && 'either' in asked ? shapeBegunBy(byte, asked.either) : asked;
+    const path = shape === undefined || frame === undefined ? [] : [...frame.path, frame.key];
     if ((shape === 'stream' || shape === 'stream-ascii') && byte === quote) {
       this.#tokens.push({ type: 'text', path });
       this.#characters = shape === 'stream' ? base64Characters : asciiCharacters;
@@ -176,8 +202,13 @@ export class JsonScanner {
       return at + 1;
     }
     if (typeof shape === 'object' && byte === ('items' in shape ? openArray : openObject)) {
-      this.#frames.push({ shape, path, key: 'items' in shape ? 0 : '' });
-      this.#expects = 'items' in shape ? 'value or end' : 'key or end';
+      this.#frames.push(
+        'items' in shape
+          ? { shape, path, close: closeArray, key: 0, next: shape.items }
+          : { shape, path, close: closeObject, key: '', next: undefined },
+      );
+      this.#expects = 'items' in shape ? 'value' : 'key';
+      this.#mayClose = true;
       return at + 1;
     }
     if (byte === comma || byte === colon || byte === closeArray || byte === closeObject) throw unexpected(byte);
@@ -187,82 +218,54 @@ export class JsonScanner {
       : this.#beginWhole('kept', this.#keptBytes, path, at);
   }
 
-  #beginWhole(kind: 'key' | 'kept' | 'skipped', limit: number, path: JsonPath, at: number): number {
+  #beginWhole(role: 'key' | 'kept' | 'skipped', limit: number, path: JsonPath, at: number): number {
     this.#whole = new WholeValue(limit);
-    this.#wholeRole = { kind, path };
+    this.#wholeRole = role;
+    this.#wholePath = path;
     this.#mode = 'whole';
     return at;
   }
 
-  #shapeOfNextValue(): JsonShape | undefined {
-    const frame = this.#frames.at(-1);
-    if (frame === undefined) return this.#shape;
-    if ('items' in frame.shape) return frame.shape.items;
-    const { members, others } = frame.shape;
-    return Object.hasOwn(members, frame.key) ? members[frame.key] : others;
-  }
-
-  #pathOfNextValue(): JsonPath {
-    const frame = this.#frames.at(-1);
-    return frame === undefined ? [] : [...frame.path, frame.key];
-  }
-
-  #closeFrame(at: number): number {
-    const frame = this.#frames.pop() as Frame;
-    this.#tokens.push({ type: 'close', path: frame.path });
-    this.#endValue();
-    return at + 1;
-  }
-
-  #endValue(): void {
-    this.#mode = 'structure';
-    this.#expects = this.#frames.length === 0 ? 'nothing' : 'comma or end';
-  }
-
-  // --- values that are read whole: keys, kept and skipped values ---
-
-  #readWhole(chunk: Buffer, from: number): number {
-    const at = this.#whole.read(chunk, from);
-    if (this.#whole.isComplete) this.#endWhole();
-    return at;
-  }
-
   #endWhole(): void {
-    const { kind, path } = this.#wholeRole;
-    if (kind === 'key') {
+    const path = this.#wholePath;
+    const { isTooLarge } = this.#whole;
+    if (this.#wholeRole === 'key') {
       const frame = this.#frames.at(-1) as Frame;
-      frame.key = this.#whole.isTooLarge ? '' : String(this.#whole.parse());
+      const { members, others } = frame.shape as ObjectShape;
+      frame.key = isTooLarge ? '' : String(this.#whole.parse());
+      frame.next = Object.hasOwn(members, frame.key) ? members[frame.key] : others;
       this.#mode = 'structure';
       this.#expects = 'colon';
       return;
     }
-    if (kind === 'kept') {
-      const token: ScanToken = this.#whole.isTooLarge
-        ? { type: 'dropped', path }
-        : { type: 'value', path, value: this.#whole.parse() };
-      this.#tokens.push(token);
+    if (this.#wholeRole === 'kept') {
+      this.#tokens.push(isTooLarge ? { type: 'dropped', path } : { type: 'value', path, value: this.#whole.parse() });
     }
     this.#endValue();
   }
 
-  // --- streamed texts ---
+  #endValue(): void {
+    this.#mode = 'structure';
+    this.#expects = 'comma';
+    this.#mayClose = true;
+    this.isComplete = this.#frames.length === 0;
+  }
 
   #readText(chunk: Buffer, from: number): number {
     const at = this.#cutEscape.length > 0 ? this.#completeEscape(chunk, from) : from;
     const end = chunk.indexOf(quote, at);
-    const text = chunk.subarray(at, end === -1 ? chunk.length : end);
+    let text = chunk.subarray(at, end === -1 ? chunk.length : end);
     // Raw line breaks are not JSON; in an event stream they would end the line that the image is written to.
-    if (text.includes(0x0a) || text.includes(0x0d)) throw unusableText();
+    if (text.includes(0x0a) || text.includes(0x0d)) throw new UnusableTextError();
     const firstEscape = text.indexOf(backslash);
-    if (firstEscape === -1) {
-      this.#pushPiece(text);
-    } else {
+    if (firstEscape !== -1) {
       const { plain, rest } = unescapeText(text, firstEscape, this.#characters);
-      this.#pushPiece(plain);
+      text = plain;
       this.#cutEscape = Buffer.from(rest);
     }
+    if (text.length > 0) this.#tokens.push({ type: 'piece', bytes: text });
     if (end === -1) return chunk.length;
-    if (this.#cutEscape.length > 0) throw unusableText();
+    if (this.#cutEscape.length > 0) throw new UnusableTextError();
     this.#tokens.push({ type: 'text-end' });
     this.#endValue();
     return end + 1;
@@ -271,33 +274,23 @@ export class JsonScanner {
   /** Feeds bytes to an escape that the last chunk cut, until it is complete or the chunk ends. */
   #completeEscape(chunk: Buffer, from: number): number {
     for (let at = from; at < chunk.length; at += 1) {
-      const { plain, rest } = unescapeText(joined(this.#cutEscape, chunk[at] as number), 0, this.#characters);
+      const joined = Buffer.concat([this.#cutEscape, chunk.subarray(at, at + 1)]);
+      const { plain, rest } = unescapeText(joined, 0, this.#characters);
       this.#cutEscape = rest;
       if (rest.length > 0) continue;
-      this.#pushPiece(plain);
+      if (plain.length > 0) this.#tokens.push({ type: 'piece', bytes: plain });
       return at + 1;
     }
     return chunk.length;
   }
-
-  #pushPiece(bytes: Buffer): void {
-    if (bytes.length > 0) this.#tokens.push({ type: 'piece', bytes });
-  }
 }
 
-function shapeBegunBy(byte: number, shape: JsonShape | undefined): SingleShape | undefined {
-  if (typeof shape !== 'object' || !('either' in shape)) return shape;
-  return shape.either.find((one) => byte === firstByte(one)) ?? 'keep';
-}
-
-function firstByte(shape: SingleShape): number | undefined {
-  if (shape === 'stream' || shape === 'stream-ascii') return quote;
-  if (shape === 'keep') return undefined;
-  return 'items' in shape ? openArray : openObject;
-}
-
-function joined(beginning: Buffer, byte: number): Buffer {
-  return Buffer.concat([beginning, Buffer.of(byte)]);
+function shapeBegunBy(byte: number, shapes: readonly SingleShape[]): SingleShape {
+  const isBegun = (shape: SingleShape) => {
+    if (typeof shape === 'string') return shape !== 'keep' && byte === quote;
+    return byte === ('items' in shape ? openArray : openObject);
+  };
+  return shapes.find(isBegun) ?? 'keep';
 }
 
 function unexpected(byte: number): MalformedJsonError {

@@ -1,6 +1,6 @@
 import { closestMatch } from 'leven';
 
-/** No name of ours is longer, and comparing takes time that grows with the length of what a caller may send. */
+/** No name of ours is longer, and the time of a comparison grows with the length of what a caller sends. */
 const maxLength = 128;
 
 /**

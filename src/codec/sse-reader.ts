@@ -5,15 +5,15 @@ export type SsePart =
   /** The event is complete. */
   | { readonly type: 'dispatch' };
 
-/** An event whose data is longer than `maxEvent`. */
+/** The data of an event is longer than `maxEvent`. */
 export class OversizedEventError extends Error {
   override readonly name = 'OversizedEventError';
 }
 
-/** An image of the largest size there is has tens of megabytes of base64. */
+/** In bytes. The largest images have tens of megabytes of base64. */
 export const maxEvent = 64 * 1024 * 1024;
 
-/** Field names and event names are short words; of longer ones nobody needs the end. */
+/** Known field and event names are shorter; the end of longer ones is not kept. */
 const maxName = 256;
 
 const lineFeed = 0x0a;

@@ -1,7 +1,7 @@
-/** Items that were looked at already, followed by the rest of where they came from; closes that when its reader stops. */
+/** The items that were read ahead, followed by the rest of their source, which is closed when its reader stops. */
 export function replay<T>(seen: readonly T[], rest: AsyncIterator<T>): AsyncIterable<T> & AsyncIterator<T> {
   const head = seen[Symbol.iterator]();
-  // No generator: every piece of every image passes here, and each one would cost it several turns more.
+  // Not a generator: every piece of every image passes here, and each one would cost several microtasks more.
   return {
     async next() {
       const known = head.next();

@@ -1,16 +1,28 @@
-/**
- * An amount, of bytes or of places, that consumers share. Where it is divided, none of them may hold more than half of it:
- * one consumer alone cannot shut out the others.
- */
+/** What one request holds of a budget. */
+export type Reservation = {
+  readonly amount: number;
+  /** False, and nothing has changed, where there is no room for so much more, or after the release. */
+  grow(amount: number): boolean;
+  /** Further calls change nothing. */
+  release(): void;
+};
+
+/** One consumer alone cannot shut out the others. */
+export function halfOf(total: number): number {
+  return Math.ceil(total / 2);
+}
+
+/** An amount, of bytes or of requests, that consumers share. */
 export class SharedBudget {
   #total: number;
-  readonly #isDivided: () => boolean;
+  readonly #maxShare: (total: number) => number;
   readonly #heldBy = new Map<string, number>();
   #held = 0;
 
-  constructor(total: number, isDivided: () => boolean = () => true) {
+  /** @param maxShare how much of the total one consumer may hold */
+  constructor(total: number, maxShare = halfOf) {
     this.#total = total;
-    this.#isDivided = isDivided;
+    this.#maxShare = maxShare;
   }
 
   get held(): number {
@@ -23,47 +35,32 @@ export class SharedBudget {
   }
 
   hasRoomFor(consumer: string, amount: number): boolean {
-    const share = this.#isDivided() ? Math.ceil(this.#total / 2) : this.#total;
-    return this.#held + amount <= this.#total && (this.#heldBy.get(consumer) ?? 0) + amount <= share;
+    const held = this.#heldBy.get(consumer) ?? 0;
+    return this.#held + amount <= this.#total && held + amount <= this.#maxShare(this.#total);
   }
 
   /** A reservation that holds nothing yet. */
   open(consumer: string): Reservation {
-    return new Reservation((amount) => {
-      if (amount > 0 && !this.hasRoomFor(consumer, amount)) return false;
-      this.#held += amount;
-      const held = (this.#heldBy.get(consumer) ?? 0) + amount;
+    let amount = 0;
+    let isReleased = false;
+    const grow = (more: number) => {
+      if (isReleased || (more > 0 && !this.hasRoomFor(consumer, more))) return false;
+      const held = (this.#heldBy.get(consumer) ?? 0) + more;
       if (held === 0) this.#heldBy.delete(consumer);
       else this.#heldBy.set(consumer, held);
+      this.#held += more;
+      amount += more;
       return true;
-    });
-  }
-}
-
-/** What one request holds of a budget. */
-export class Reservation {
-  readonly #add: (amount: number) => boolean;
-  #amount = 0;
-  #isReleased = false;
-
-  constructor(add: (amount: number) => boolean) {
-    this.#add = add;
-  }
-
-  get amount(): number {
-    return this.#amount;
-  }
-
-  /** False, and nothing has changed, where there is no room for so much more, or after the release. */
-  grow(amount: number): boolean {
-    if (this.#isReleased || !this.#add(amount)) return false;
-    this.#amount += amount;
-    return true;
-  }
-
-  release(): void {
-    if (this.#isReleased) return;
-    this.#isReleased = true;
-    this.#add(-this.#amount);
+    };
+    return {
+      get amount() {
+        return amount;
+      },
+      grow,
+      release() {
+        grow(-amount);
+        isReleased = true;
+      },
+    };
   }
 }

@@ -18,7 +18,7 @@ export type StoredImage = {
 export type ByteRange = { readonly first: number; readonly last: number };
 
 export type OpenImage = StoredImage & {
-  /** Reads the file, or a part of it; whoever calls it consumes or destroys the stream. */
+  /** Reads the file, or a part of it. The stream must be consumed or destroyed. */
   read(range?: ByteRange): Readable;
 };
 

@@ -2,20 +2,20 @@ import type { Bill, Tokens } from './bill.ts';
 import type { GatewayError, Outcome } from './gateway-error.ts';
 import type { ImageRequest } from './image-request.ts';
 
-/** Oddities of an upstream that cost nobody an image, but that an operator wants to know of. */
+/** Anomalies of an upstream that cost no image, but that an operator should know of. */
 export type Anomaly =
   /** `operation-location` named a host that is not the configured one; the configured one was asked. */
   | 'foreign_operation_host'
   /** A response of success held fewer images than were asked for. */
   | 'fewer_images'
-  /** A value beside the images was longer than is kept, and was left out of the answer. */
+  /** A value beside the images was longer than is kept, and was left out of the response. */
   | 'value_dropped'
-  /** `usage` held something that is not a whole number, which was left out of the answer. */
+  /** `usage` held something that is not a whole number, which was left out of the response. */
   | 'usage_not_whole';
 
 /**
- * How an attempt ended. `truncated`: its answer broke after the caller had got a part of it; `abandoned`: its caller left
- * after it was sent. Both, and `unknown`, may have been billed without an image being delivered.
+ * How an attempt ended. `truncated`: its response broke off after the client had received a part of it; `abandoned`: the
+ * client disconnected after it was sent. Both, and `unknown`, may have been billed without an image being delivered.
  */
 export type AttemptEnd = Outcome | 'delivered' | 'truncated' | 'abandoned';
 
@@ -31,7 +31,7 @@ export type AttemptRecord = {
   readonly end: AttemptEnd;
   /** Whether a byte of it may have left the process. */
   readonly sent: boolean;
-  /** Of the upstream's answer, if there was one. */
+  /** Of the upstream's response, if there was one. */
   readonly status: number | undefined;
   readonly error: GatewayError | undefined;
   /** Never logged: its texts are removed from what the upstream says about a failure. */
@@ -39,7 +39,7 @@ export type AttemptRecord = {
   /** How many images were asked for, and how many were made, where that is known. */
   readonly count: number;
   readonly images: number | undefined;
-  /** How long it waited for a free slot at its target. */
+  /** How long it waited for a permit of its target. */
   readonly queueMs: number;
   /** Until its outcome was known. */
   readonly upstreamMs: number;
@@ -50,10 +50,10 @@ export type AttemptRecord = {
 
 /** Where counters go; it never throws. */
 export interface Recorder {
-  /** A caller's retry: it got the generation that it had left, the unknown outcome of a moment ago, or a new purchase. */
+  /** A client's retry: it rejoined its generation, shared an earlier unknown outcome, or may have started a second purchase. */
   retryArrived(end: 'rejoined' | 'shared_unknown' | 'possible_duplicate'): void;
   anomaly(kind: Anomaly): void;
   attemptEnded(attempt: AttemptRecord): void;
-  /** A call that may have been billed was made again, as its operator wants it. */
+  /** A call that may have been billed was repeated, as its operator has configured. */
   unknownRepeated(provider: string): void;
 }

@@ -1,4 +1,4 @@
-import type { GenerationReport } from './generation.ts';
+import type { GenerationReport } from './generation-reader.ts';
 import type { ImageRequest } from './image-request.ts';
 import type { Trace } from './trace.ts';
 
@@ -9,31 +9,32 @@ export type RequestRecord = {
   /** The route's pattern, or `unknown`: never the URL itself. */
   readonly route: string;
   readonly startedAt: number;
-  /** The caller's address, if it is known. */
+  /** The client's address, if it is known. */
   readonly client?: string | undefined;
   /** The name of the key that was shown, never the key; `undefined`: none was asked for, or none was valid. */
   key?: string;
-  /** What `x-stainless-retry-count` says: above 0, the caller's SDK asks again by itself. */
+  /** What `x-stainless-retry-count` says: above 0, the client's SDK retries by itself. */
   readonly clientRetry: number;
-  /** The caller's own trace, if it has one. */
+  /** The client's own trace, if it has one. */
   readonly trace?: Trace | undefined;
   /** Never logged: the length of its prompt and a keyed hash of that are. */
   request?: ImageRequest;
   /** How many images were asked for, and how many were written completely. */
   count?: number;
   images: number;
-  /** Bytes of the answer's body. */
+  /** Bytes of the response's body. */
   bytesOut: number;
   /** Bytes that came on the connection since the request before this one, heads included. */
   bytesIn: number;
-  generation?: GenerationReport;
+  /** What it was told of its generation is read when the request has ended. */
+  generation?: { readonly report: GenerationReport };
   error?: unknown;
 };
 
-/** How a request ended: `truncated` is an answer that broke off, `disconnected` a caller that closed its connection early. */
+/** How a request ended: `truncated` is a response that broke off, `disconnected` a client that closed its connection early. */
 export type RequestEnd = { readonly how: 'completed' | 'truncated' | 'disconnected'; readonly status: number };
 
-/** What the HTTP surface tells about its requests; it never throws. */
+/** Where HTTP requests are reported; it never throws. */
 export interface RequestRecorder {
   requestStarted(): void;
   requestEnded(record: RequestRecord, end: RequestEnd): void;

@@ -1,6 +1,5 @@
-import type { Release } from '../concurrency/release.ts';
-import { overloaded, queueLimits, Semaphore } from '../concurrency/semaphore.ts';
-import { SharedBudget } from '../concurrency/shared-budget.ts';
+import { overloaded, queueLimits, type Release, Semaphore } from '../concurrency/semaphore.ts';
+import { halfOf, SharedBudget } from '../concurrency/shared-budget.ts';
 
 type Limits = {
   /** Requests that are worked on at once. */
@@ -35,13 +34,14 @@ export class Admission {
   readonly #permits: Semaphore;
   readonly #places: SharedBudget;
   readonly #bytes: SharedBudget;
-  readonly #arriving = new Map<string, number>();
+  readonly #arriving = new SharedBudget(Number.POSITIVE_INFINITY, () => maxArriving);
 
   /** @param isShared whether several consumers may call */
   constructor(limits: Limits, isShared: () => boolean = () => false) {
     this.#permits = new Semaphore(queueLimits(limits.inFlight, limits.queueMs));
-    this.#places = new SharedBudget(placesOf(limits), isShared);
-    this.#bytes = new SharedBudget(limits.heldBytes, isShared);
+    const maxShare = (total: number) => (isShared() ? halfOf(total) : total);
+    this.#places = new SharedBudget(placesOf(limits), maxShare);
+    this.#bytes = new SharedBudget(limits.heldBytes, maxShare);
   }
 
   /** Sets other limits, for whoever comes from now on; what was let in stays in, and counts. */
@@ -67,9 +67,8 @@ export class Admission {
 
   /** Lets a body arrive. Throws `overloaded` where too many bodies of the consumer do already. */
   arrive(consumer: string): Arrival {
-    const arriving = this.#arriving.get(consumer) ?? 0;
-    if (arriving >= maxArriving) throw overloaded();
-    this.#arriving.set(consumer, arriving + 1);
+    const place = this.#arriving.open(consumer);
+    if (!place.grow(1)) throw overloaded();
     const reservation = this.#bytes.open(consumer);
     let left = maxBodyBytes;
     let hasArrived = false;
@@ -80,12 +79,9 @@ export class Admission {
         left -= counted;
       },
       release: () => {
-        if (hasArrived) return;
         hasArrived = true;
         reservation.release();
-        const others = (this.#arriving.get(consumer) ?? 0) - 1;
-        if (others === 0) this.#arriving.delete(consumer);
-        else this.#arriving.set(consumer, others);
+        place.release();
       },
     };
   }

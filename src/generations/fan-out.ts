@@ -1,4 +1,4 @@
-import { startBounded } from '../concurrency/start-bounded.ts';
+import { startBounded } from '../concurrency/semaphore.ts';
 import { equalFacts } from '../domain/equal-facts.ts';
 import type { ImageEnd, ImageEvent, ImageFacts, ImageUsage } from '../domain/image-event.ts';
 import { sumUsage } from './sum-usage.ts';

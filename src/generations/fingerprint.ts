@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import type { ImageInput } from '../domain/image-input.ts';
+import type { InputReference } from '../domain/image-input.ts';
 import type { ImageRequest } from '../domain/image-request.ts';
 
 /** Equal for requests that ask for the same, files included: SHA-256 of the canonical request, as base64url. */
@@ -12,7 +12,7 @@ export function fingerprint(model: string, { edit, ...parameters }: ImageRequest
   return hash('sha256', JSON.stringify(inOrder({ model, parameters, files })), 'base64url');
 }
 
-function digest({ sha256 }: ImageInput): string {
+function digest({ sha256 }: InputReference): string {
   return sha256;
 }
 

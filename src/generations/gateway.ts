@@ -1,19 +1,19 @@
-import { GatewayError } from '../domain/gateway-error.ts';
-import type { GenerationReader } from '../domain/generation.ts';
-import { type Delivery, type ImageRequest, operationOf, type RequestDefaults } from '../domain/image-request.ts';
+import type { GatewayState, TargetState } from '../domain/gateway-state.ts';
+import type { GenerationReader } from '../domain/generation-reader.ts';
+import type { ImageRequest } from '../domain/image-request.ts';
+import type { JobClaim, JobId } from '../domain/job-store.ts';
 import type { Recorder } from '../domain/recorder.ts';
 import type { Trace } from '../domain/trace.ts';
-import { type FittedRequest, fitRequest } from '../parameters/fit-request.ts';
-import { targetsFor } from '../targets/choose-target.ts';
+import { type Plan, plan } from '../parameters/plan.ts';
 import type { LogicalModel, ModelCatalog, Target } from '../targets/model-catalog.ts';
 import type { GatewayTimes } from '../targets/times.ts';
 import type { Admission } from './admission.ts';
-import type { Hosting } from './deliver-url.ts';
+import type { Hosting } from './delivery.ts';
 import { fingerprint } from './fingerprint.ts';
-import { startGeneration } from './generation.ts';
-import type { Claim } from './generation-registry.ts';
+import { Generation } from './generation.ts';
+import { InFlight } from './in-flight.ts';
 import { shuttingDown } from './interruption.ts';
-import { RunningWork } from './running-work.ts';
+import type { Permits } from './permits.ts';
 
 /** Who asks, and what they want of the gateway itself. */
 export type Caller = {
@@ -35,25 +35,16 @@ export type Caller = {
   readonly acquire?: ((images: number) => Permits) | undefined;
 };
 
-/**
- * What a generation holds from its start until it is settled, whoever is connected: its place and its memory in the process,
- * its part of the consumer's requests at once, and the images of its quota.
- */
-export type Permits = {
-  /** Rejects with `rate_limited` when the quota has not so many images left; `undefined`: there is none. */
-  readonly granted: Promise<void> | undefined;
-  /** Called once. @param isSent whether a paid call may have been sent; else its images count no longer */
-  release(isSent: boolean): void;
-};
-
 /** The use case: logical models in front, targets behind. There is one for each configuration; what runs is common to all. */
 export interface Gateway {
   readonly catalog: ModelCatalog;
   readonly admission: Admission;
   /** How many generations are running, whichever configuration they began with. */
   readonly inFlight: number;
-  /** How many of them have lost their caller. */
+  /** How many of them have lost their client. */
   readonly orphans: number;
+  /** What is going on in this moment, for metrics. */
+  readonly state: GatewayState;
   /**
    * Starts a request, or takes over what the same caller has left a moment ago; rejects with a GatewayError when it
    * can be refused before anything is sent. From then on the generation owns the request's inputs.
@@ -72,143 +63,116 @@ type Parts = {
   /** Where images can be hosted at the moment, if they can. */
   readonly hosting: () => Hosting | undefined;
   readonly times: GatewayTimes;
-  /** What the process has under way; by default nothing. */
-  readonly running?: RunningWork;
+  /** What the process has in flight; by default nothing. */
+  readonly inFlight?: InFlight;
   readonly random?: () => number;
 };
 
 export function createGateway(parts: Parts): Gateway {
   const { catalog, admission, recorder, hosting, times, random = Math.random } = parts;
-  const { running = new RunningWork(times.lingerMs) } = parts;
-  const { generations, registry, budget } = running;
+  const { inFlight = new InFlight(times.lingerMs) } = parts;
+  const { store } = inFlight;
 
-  function begin(model: LogicalModel, request: ImageRequest, caller: Caller, claim: Claim): GenerationReader {
-    const place = hosting();
-    const defaults = possibleDefaults(model, place);
-    const fits = fittingTargets(model, request, defaults, place);
+  /** Throws a GatewayError when its permits are not to be had; nothing is held then. */
+  function begin(id: JobId, { model, planned, place }: Planned, request: ImageRequest, caller: Caller): Generation {
+    if (inFlight.isClosed) throw shuttingDown();
     const permits = caller.acquire?.(request.count);
-    const generation = startGeneration({
-      model,
+    return new Generation({
+      id,
       request,
-      fits,
-      requestId: caller.requestId,
-      policy: model.parameters,
-      defaults,
-      deliversPart: model.partialSuccess === 'deliver',
-      maxRetries: Math.min(caller.maxRetries ?? model.maxRetries, model.maxRetries),
-      retriesUnknown: model.onUnknownOutcome === 'retry',
-      timeoutMs: Math.min(caller.timeoutMs ?? model.timeoutMs, model.timeoutMs),
-      delivering: {
-        delivery: request.stream ? 'b64_json' : deliveryOf(fits),
-        wantsPreviews: request.stream && request.partialImages > 0,
+      model,
+      planned,
+      context: {
+        asked: request,
+        delivery: request.stream ? 'b64_json' : planned.delivery,
         hosting: place,
+        isModelsDeadline: (caller.timeoutMs ?? model.timeoutMs) >= model.timeoutMs,
         recorder,
         trace: caller.trace,
-        asked: request,
+        requestId: caller.requestId,
+        model: model.name,
       },
-      async turn(signal) {
-        await permits?.granted;
-        return admission.turn(signal);
-      },
-      isModelsDeadline: (caller.timeoutMs ?? model.timeoutMs) >= model.timeoutMs,
-      budget,
+      maxRetries: Math.min(caller.maxRetries ?? model.maxRetries, model.maxRetries),
+      timeoutMs: Math.min(caller.timeoutMs ?? model.timeoutMs, model.timeoutMs),
+      permits,
+      admission,
+      inFlight,
       times,
       random,
-      onOrphaned: (orphan, giveUp) => registry.add(claim, orphan, giveUp),
-      onSettled(settled, failure, mayBeBilled) {
-        generations.delete(settled);
-        permits?.release(settled.report.sent);
-        if (failure instanceof GatewayError && isShared(failure, mayBeBilled)) registry.share(claim, failure);
-      },
     });
-    generations.add(generation);
-    return generation;
   }
 
   return {
     catalog,
     admission,
     get inFlight() {
-      return generations.size;
+      return inFlight.running;
     },
     get orphans() {
-      return registry.orphans;
+      return store.orphans;
+    },
+    get state() {
+      return {
+        generations: inFlight.running,
+        orphans: store.orphans,
+        waiting: admission.waiting,
+        heldBytes: admission.heldBytes,
+        targets: catalog.models.flatMap(({ name, targets }) => targets.map((target) => targetState(name, target))),
+      };
     },
     async start(name, request, caller) {
-      if (running.isClosed) throw shuttingDown();
+      if (inFlight.isClosed) throw shuttingDown();
       const model = catalog.find(name, caller.models);
-      const claim = claimOf(model, request, caller);
-      const taken = registry.take(claim);
-      if (taken === undefined) {
-        if (caller.isRetry) recorder.retryArrived('possible_duplicate');
-        return begin(model, request, caller, claim);
+      const place = hosting();
+      const planned = plan(request, model, { canHost: place !== undefined });
+      const claimed = await store.claim(claimOf(model, request, caller));
+      if (claimed.kind === 'unknown') {
+        recorder.retryArrived('shared_unknown');
+        throw claimed.error;
       }
-      recorder.retryArrived('generation' in taken ? 'rejoined' : 'shared_unknown');
-      if ('unknown' in taken) throw taken.unknown;
-      // What it works on is what its first caller sent, and equal.
-      void request.edit?.release();
-      return taken.generation;
+      const joined = claimed.kind === 'joined' ? inFlight.find(claimed.job) : undefined;
+      if (joined !== undefined) {
+        recorder.retryArrived('rejoined');
+        // What it works on is what its first client sent, and equal.
+        void request.edit?.inputs.release();
+        return joined.attach();
+      }
+      if (caller.isRetry) recorder.retryArrived('possible_duplicate');
+      try {
+        return begin(claimed.job, { model, planned, place }, request, caller).attach();
+      } catch (error) {
+        await store.finish(claimed.job, { name: 'not_processed', error });
+        throw error;
+      }
     },
-    mayRejoin: (callerId) => registry.hasAnyFor(callerId),
-    cancelAll: () => running.cancelAll(),
+    mayRejoin: (callerId) => store.mayJoin(callerId),
+    cancelAll: () => inFlight.cancelAll(),
   };
 }
 
-/** Its fingerprint is computed when it is asked for: for most requests nobody does. */
-function claimOf({ name }: LogicalModel, request: ImageRequest, { id }: Caller): Claim {
+function targetState(model: string, { name, health }: Target): TargetState {
   return {
-    caller: id,
+    model,
+    target: name,
+    calls: health.permits.taken,
+    waiting: health.permits.waiting,
+    breaker: health.breakerState,
+    isCoolingDown: health.coolDownAt(performance.now()) !== undefined,
+  };
+}
+
+type Planned = {
+  readonly model: LogicalModel;
+  readonly planned: Plan<Target>;
+  readonly place: Hosting | undefined;
+};
+
+/** Its fingerprint is computed when it is asked for: for most requests nobody does. */
+function claimOf({ name }: LogicalModel, request: ImageRequest, { id }: Caller): JobClaim {
+  return {
+    consumer: id,
     get fingerprint() {
       return fingerprint(name, request);
     },
   };
-}
-
-/**
- * The targets that can serve a request, and what it becomes at each. Where none can, throws what the first one has
- * against it.
- */
-function fittingTargets(
-  model: LogicalModel,
-  request: ImageRequest,
-  defaults: RequestDefaults,
-  place: Hosting | undefined,
-): ReadonlyMap<Target, FittedRequest> {
-  const refusals: unknown[] = [];
-  const fits = new Map<Target, FittedRequest>();
-  const able = targetsFor(operationOf(request), model);
-  for (const target of able.toSorted((one, other) => one.priority - other.priority)) {
-    try {
-      const fitted = fitRequest(request, { family: target.family, policy: model.parameters, defaults });
-      if (fitted.adaptations.includes('delivery=url') && place === undefined) throw hostingUnavailable();
-      fits.set(target, fitted);
-    } catch (error) {
-      refusals.push(error);
-    }
-  }
-  if (fits.size === 0) throw refusals[0];
-  return fits;
-}
-
-/** Without hosting, links are no default where a target gives none: nobody has asked for them. */
-function possibleDefaults({ defaults, targets }: LogicalModel, place: Hosting | undefined): RequestDefaults {
-  const { delivery, ...others } = defaults;
-  const needsHosting = delivery === 'url' && targets.some(({ family }) => !family.responseFormats.includes('url'));
-  return needsHosting && place === undefined ? others : defaults;
-}
-
-/** One for all targets, so that it does not depend on which of them answers. */
-function deliveryOf(fits: ReadonlyMap<Target, FittedRequest>): Delivery | undefined {
-  return [...fits.values()].find(({ delivery }) => delivery !== undefined)?.delivery;
-}
-
-/** Failures that callers' clients repeat by themselves, although an image of the request may have been made. */
-function isShared({ kind, outcome }: GatewayError, mayBeBilled: boolean): boolean {
-  return outcome === 'unknown' || (mayBeBilled && outcome !== 'refused' && kind !== 'client_gone');
-}
-
-function hostingUnavailable(): GatewayError {
-  const message =
-    "'response_format' cannot be 'url' here: this model answers with base64, and this gateway hosts no images. Its operator can set DATA_DIR and PUBLIC_BASE_URL.";
-  return new GatewayError('unsupported_parameter', message, { param: 'response_format' });
 }

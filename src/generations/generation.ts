@@ -1,263 +1,255 @@
-import type { Release } from '../concurrency/release.ts';
-import type { Bill } from '../domain/bill.ts';
+import type { Release } from '../concurrency/semaphore.ts';
 import { GatewayError } from '../domain/gateway-error.ts';
-import type { GenerationReader, GenerationReport, Settlement } from '../domain/generation.ts';
+import type { GenerationReader, GenerationReport, GenerationState, Settlement } from '../domain/generation-reader.ts';
 import type { ImageEvent, ImageFacts } from '../domain/image-event.ts';
 import type { ImageRequest } from '../domain/image-request.ts';
-import type { AttemptEnd, AttemptRecord } from '../domain/recorder.ts';
-import type { LogicalModel, Target } from '../targets/model-catalog.ts';
+import type { JobEnd, JobId } from '../domain/job-store.ts';
+import type { Target } from '../targets/model-catalog.ts';
 import { isTargetFault } from '../targets/outcome.ts';
-import { type AskParts, AskTargets } from './ask-targets.ts';
-import type { PaidAttempt } from './attempt.ts';
+import type { Admission } from './admission.ts';
+import { AttachedReader } from './attached-reader.ts';
+import { sumOfBills } from './billing.ts';
+import { Failover, type FailoverParts } from './failover.ts';
+import type { InFlight } from './in-flight.ts';
 import { type Interruption, interruptionError } from './interruption.ts';
+import type { Permits } from './permits.ts';
+import { SharedEvents } from './shared-events.ts';
+import type { CallContext } from './upstream-call.ts';
 
-type Start = Omit<AskParts, 'delivering' | 'deadline'> & {
-  readonly model: LogicalModel;
-  /** For the log. */
-  readonly requestId: string | undefined;
+export type GenerationParts = Omit<FailoverParts, 'context' | 'deadline' | 'budget'> & {
+  readonly id: JobId;
+  readonly context: Omit<CallContext, 'signal' | 'retryUntil' | 'journal'>;
   readonly timeoutMs: number;
-  readonly delivering: Omit<AskParts['delivering'], 'signal' | 'retryUntil'>;
-  /** Waits for the process to have room; rejects with `overloaded`. */
-  readonly turn: (signal: AbortSignal) => Promise<Release>;
-  /** Called when the caller has left a generation that may be billed already. */
-  readonly onOrphaned: (generation: GenerationReader, giveUp: () => void) => void;
-  /** Called once, when it is settled: with its failure, if it had one, and whether a call of it may be billed. */
-  readonly onSettled: (generation: GenerationReader, failure: unknown, mayBeBilled: boolean) => void;
+  readonly permits: Permits | undefined;
+  readonly admission: Admission;
+  readonly inFlight: InFlight;
 };
-
-/** Starts a request, with one deadline over everything: the queue, all calls, the waits, and the answer's transfer. */
-export function startGeneration(start: Start): GenerationReader {
-  const { request, delivering, timeoutMs, turn } = start;
-  const interrupt = new AbortController();
-  const { signal } = interrupt;
-  const begin = performance.now();
-  const deadline = begin + timeoutMs;
-  // Free steps end a moment earlier, so that their own failure is told, and not only that the time is over.
-  const retryUntil = deadline - Math.min(1_000, timeoutMs / 10);
-  const asking = new AskTargets({ ...start, deadline, delivering: { ...delivering, signal, retryUntil } });
-  let turnMs = 0;
-  let knownAt: number | undefined;
-  let endTurn: Release | undefined;
-  let isAnswered = false;
-  let isRead = false;
-  let isSettled = false;
-
-  async function run(): Promise<AsyncIterable<ImageEvent>> {
-    try {
-      endTurn = await turn(signal);
-      turnMs = performance.now() - begin;
-      signal.throwIfAborted();
-      const events = await asking.ask(request);
-      // An interruption has also ended the calls whose images would be the delivered part.
-      signal.throwIfAborted();
-      isAnswered = true;
-      return noteReading(events);
-    } finally {
-      knownAt = performance.now();
-      // It may have ended in the very moment in which its turn came.
-      if (isSettled) endTurn?.();
-    }
-  }
-
-  function noteReading(events: AsyncIterable<ImageEvent>): AsyncIterable<ImageEvent> {
-    return {
-      [Symbol.asyncIterator]() {
-        isRead = true;
-        return events[Symbol.asyncIterator]();
-      },
-    };
-  }
-
-  function cancel(why: Interruption): void {
-    const { attempts } = asking;
-    interrupt.abort(
-      interruptionError(why, { isOpen: attempts.some(({ isOpen }) => isOpen), isTried: attempts.length > 0 }),
-    );
-    // Nobody is there to read them, and to notice.
-    if (isLost()) end('abandoned', signal.reason);
-  }
-
-  /** Its images have come, but it was ended before anybody has read them. */
-  function isLost(): boolean {
-    return isAnswered && !isRead && signal.aborted;
-  }
-  const timer = setTimeout(() => cancel('deadline'), timeoutMs);
-
-  function end(how: Settlement, failure?: unknown, truncatedBy?: unknown): void {
-    if (isSettled) return;
-    isSettled = true;
-    clearTimeout(timer);
-    const mayBeBilled = asking.attempts.some(({ isOpen }) => isOpen);
-    const wasEnded = signal.aborted;
-    const truncated = new Set<Target>();
-    for (const attempt of asking.attempts) {
-      const attemptEnd = attempt.endOf(how);
-      if (attemptEnd === 'truncated') truncated.add(attempt.target);
-      delivering.recorder.attemptEnded(attemptRecord(start, attempt, attemptEnd));
-      if (attempt.isShort) delivering.recorder.anomaly('fewer_images');
-    }
-    // One broken response is one failure of its target, however many calls were needed for it; a refusal is none.
-    const isTheirs = !wasEnded && truncatedBy instanceof GatewayError && isTargetFault(truncatedBy);
-    for (const { health } of isTheirs ? truncated : []) health.breaker.failed(performance.now());
-    // Whatever is still open (a body, a poll, a download) ends with the signal.
-    interrupt.abort(hasEnded);
-    asking.release();
-    endTurn?.();
-    void request.edit?.release();
-    start.onSettled(generation, failure, mayBeBilled);
-  }
-
-  function giveUp(): void {
-    cancel('client gone');
-    end('abandoned');
-  }
-
-  /** The generation for one caller: when that has left, it is the next one's, and the first one has no part in it. */
-  function forCaller(): GenerationReader {
-    const left = Promise.withResolvers<never>();
-    let isLeft = false;
-    const known = Promise.race([answer, left.promise]);
-    known.catch(() => {});
-    return {
-      report,
-      get events() {
-        return isLost() ? Promise.reject(signal.reason) : known;
-      },
-      signal,
-      cancel,
-      settle(how, truncatedBy) {
-        if (!isLeft) end(how, undefined, truncatedBy);
-      },
-      leave() {
-        if (isSettled || isLeft) return;
-        if (isRead) return cancel('client gone');
-        if (asking.attempts.every(({ isOpen }) => !isOpen)) return giveUp();
-        isLeft = true;
-        left.reject(interruptionError('client gone', { isOpen: true, isTried: true }));
-        start.onOrphaned(forCaller(), giveUp);
-      },
-    };
-  }
-
-  const report = liveReport(start, asking, {
-    begin,
-    knownAt: () => knownAt,
-    turnMs: () => turnMs,
-    isAnswered: () => isAnswered,
-  });
-  const answer = run();
-  const generation = forCaller();
-  // Calls that still ran when another one failed were given up: they may have been billed.
-  answer.catch((error) => end('abandoned', error));
-  return generation;
-}
 
 /** Made once: every generation ends with it, nobody sees it, and an error's stack costs more than the rest of the end. */
 const hasEnded = new GatewayError('internal_error', 'The generation has ended.');
 
-type Progress = {
-  readonly begin: number;
-  readonly knownAt: () => number | undefined;
-  readonly turnMs: () => number;
-  /** Whether there are images. */
-  readonly isAnswered: () => boolean;
-};
+/**
+ * One request, from its start until it is settled. It owns what the request holds (permits, inputs, calls), has one deadline
+ * over everything (queue, calls, waits, transfer), and belongs to no connection: readers attach and leave beside it.
+ */
+export class Generation {
+  readonly id: JobId;
+  readonly #parts: GenerationParts;
+  readonly #failover: Failover;
+  readonly #interrupt = new AbortController();
+  readonly #readers = new Set<AttachedReader>();
+  readonly #begin = performance.now();
+  readonly #deadline: NodeJS.Timeout;
+  readonly #outcome: Promise<AsyncIterable<ImageEvent>>;
+  #state: GenerationState = { name: 'queued' };
+  #shared: SharedEvents<ImageEvent> | undefined;
+  #permitMs = 0;
+  #knownAt: number | undefined;
+  #releasePermit: Release | undefined;
+  /** While it runs without a reader. */
+  #linger: NodeJS.Timeout | undefined;
 
-function liveReport(
-  { model, request, maxRetries, timeoutMs }: Start,
-  asking: AskTargets,
-  { begin, knownAt, turnMs, isAnswered }: Progress,
-): GenerationReport {
-  const lastTarget = (): Target | undefined => asking.attempts.at(-1)?.target;
-  return {
-    model: model.name,
-    get target() {
-      return lastTarget()?.name;
-    },
-    get provider() {
-      return lastTarget()?.provider.id;
-    },
-    get asked() {
-      return factsOf(asking.fitted.legs[0]);
-    },
-    get adaptations() {
-      return asking.adaptations;
-    },
-    get attempts() {
-      return asking.attempts.length;
-    },
-    get sent() {
-      return asking.attempts.some(({ attempt }) => attempt.sent);
-    },
-    maxRetries,
-    timeoutMs,
-    get queueMs() {
-      return turnMs() + asking.queueMs;
-    },
-    get upstreamMs() {
-      const at = knownAt();
+  constructor(parts: GenerationParts) {
+    const { id, timeoutMs, inFlight } = parts;
+    const { signal } = this.#interrupt;
+    const { store, budget } = inFlight;
+    const deadline = this.#begin + timeoutMs;
+    this.id = id;
+    this.#parts = parts;
+    // Free steps end a moment earlier, so that their own failure is reported, and not only that the time is over.
+    const retryUntil = deadline - Math.min(1_000, timeoutMs / 10);
+    const journal = { dispatch: () => store.dispatch(id), note: (handle: string) => store.note(id, handle) };
+    const context = { ...parts.context, signal, retryUntil, journal };
+    this.#failover = new Failover({ ...parts, context, deadline, budget });
+    this.#deadline = setTimeout(() => this.cancel('deadline'), timeoutMs);
+    inFlight.add(this);
+    this.#outcome = this.#run();
+    // Calls that still ran when another one failed were given up: they may have been billed.
+    this.#outcome.catch((error) => this.#settle('abandoned', error));
+  }
+
+  get state(): GenerationState {
+    return this.#state;
+  }
+
+  get isSettled(): boolean {
+    return !['queued', 'running', 'ready', 'delivering'].includes(this.#state.name);
+  }
+
+  get signal(): AbortSignal {
+    return this.#interrupt.signal;
+  }
+
+  /** What has happened so far. */
+  get report(): GenerationReport {
+    const { model, request, maxRetries, timeoutMs } = this.#parts;
+    const { calls, adaptations, asked } = this.#failover;
+    const target = calls.at(-1)?.target;
+    const hasImages = this.#state.name === 'ready' || this.#state.name === 'delivering';
+    const queueMs = calls.reduce((sum, { permit }) => sum + permit.queueMs, this.#permitMs);
+    return {
+      id: this.id,
+      model: model.name,
+      target: target?.name,
+      provider: target?.provider.id,
+      asked: factsOf(asked),
+      adaptations,
+      attempts: calls.length,
+      sent: calls.some(({ attempt }) => attempt.sent),
+      maxRetries,
+      timeoutMs,
+      queueMs,
       // Calls that wait at the same time count each.
-      return at && Math.max(0, at - begin - turnMs() - asking.queueMs);
-    },
-    startedAt: begin,
-    get knownAt() {
-      return knownAt();
-    },
-    get bill() {
-      return sumOf(asking.attempts.map(({ bill }) => bill));
-    },
-    get costAhead() {
+      upstreamMs: this.#knownAt && Math.max(0, this.#knownAt - this.#begin - queueMs),
+      startedAt: this.#begin,
+      knownAt: this.#knownAt,
+      bill: sumOfBills(calls.map(({ bill }) => bill)),
       // The calls of a stream may not even have been made.
-      return isAnswered() && !request.stream ? certainCost(asking.attempts) : undefined;
-    },
-    get upstreamRequestId() {
-      return asking.attempts.map(({ attempt }) => attempt.upstreamRequestId).findLast((id) => id !== undefined);
-    },
-  };
+      costAhead: hasImages && !request.stream ? this.#certainCost() : undefined,
+      upstreamRequestId: calls.map(({ attempt }) => attempt.upstreamRequestId).findLast((id) => id !== undefined),
+    };
+  }
+
+  /** A further reader. Once the images are being read, nobody can join any more. */
+  attach(): GenerationReader {
+    clearTimeout(this.#linger);
+    this.#linger = undefined;
+    if (this.isSettled) this.#forget();
+    const reader = new AttachedReader(this, this.#outcome);
+    this.#readers.add(reader);
+    return reader;
+  }
+
+  /** Ends it early: the upstream connection is closed, polls and downloads stop. */
+  cancel(why: Interruption): void {
+    const { calls } = this.#failover;
+    const known = { isOpen: calls.some(({ isOpen }) => isOpen), isTried: calls.length > 0 };
+    this.#interrupt.abort(interruptionError(why, known));
+    // No reader will observe the abort, so settle here.
+    if (this.#state.name === 'ready') this.#settle('abandoned', this.signal.reason);
+  }
+
+  /** The events for one of the readers; called when it begins to read. */
+  read(events: AsyncIterable<ImageEvent>): AsyncIterator<ImageEvent> {
+    if (this.#state.name === 'ready') {
+      this.#state = { name: 'delivering' };
+      if (this.#readers.size > 1) this.#shared = new SharedEvents(events, this.#readers.size);
+    }
+    return this.#shared?.read() ?? events[Symbol.asyncIterator]();
+  }
+
+  /** A reader's client has disconnected. Ends what nobody reads any more, unless it may be billed and can be joined. */
+  leave(reader: AttachedReader): void {
+    if (this.isSettled || !this.#readers.has(reader)) return;
+    const isLast = [...this.#readers].every((other) => other === reader || other.hasLeft);
+    if (this.#state.name === 'delivering') {
+      // It settles when its response has broken off.
+      if (isLast) this.cancel('client gone');
+      return;
+    }
+    this.#readers.delete(reader);
+    if (this.#readers.size > 0) return;
+    const { store } = this.#parts.inFlight;
+    const { calls } = this.#failover;
+    if (store.lingerMs > 0 && calls.some(({ isOpen }) => isOpen)) {
+      store.orphan(this.id);
+      this.#linger = setTimeout(() => this.#giveUp(), store.lingerMs);
+    } else {
+      this.#giveUp();
+    }
+  }
+
+  /** A reader's response has ended. The last one settles the generation; it is delivered when any of them has all of it. */
+  settleFor(reader: AttachedReader, how: Settlement, truncatedBy: unknown): void {
+    if (!this.#readers.delete(reader)) return;
+    if (!reader.hasBegun) void this.#shared?.drop();
+    const best = this.#state.name === 'delivering' && this.#state.isDelivered ? 'delivered' : how;
+    if (this.#readers.size === 0) this.#settle(best, undefined, truncatedBy);
+    else if (best === 'delivered') this.#state = { name: 'delivering', isDelivered: true };
+  }
+
+  async #run(): Promise<AsyncIterable<ImageEvent>> {
+    const { signal } = this.#interrupt;
+    const { permits, admission, request } = this.#parts;
+    try {
+      await permits?.granted;
+      this.#releasePermit = await admission.turn(signal);
+      this.#permitMs = performance.now() - this.#begin;
+      signal.throwIfAborted();
+      this.#state = { name: 'running' };
+      const events = await this.#failover.run(request);
+      // An interruption has also ended the calls whose images would be the delivered part.
+      signal.throwIfAborted();
+      this.#state = { name: 'ready' };
+      return events;
+    } finally {
+      this.#knownAt = performance.now();
+      // It may have ended in the very moment in which its permit was granted.
+      if (this.isSettled) this.#releasePermit?.();
+    }
+  }
+
+  #giveUp(): void {
+    clearTimeout(this.#linger);
+    this.#linger = undefined;
+    this.cancel('client gone');
+    if (this.isSettled) this.#forget();
+    else this.#settle('abandoned');
+  }
+
+  #settle(how: Settlement, failure?: unknown, truncatedBy?: unknown): void {
+    if (this.isSettled) return;
+    const { calls } = this.#failover;
+    const { context, request, permits } = this.#parts;
+    const mayBeBilled = calls.some(({ isOpen }) => isOpen);
+    const wasEnded = this.signal.aborted;
+    this.#state = endOf(how, failure ?? truncatedBy, mayBeBilled && failure !== undefined);
+    clearTimeout(this.#deadline);
+    const records = calls.map((call) => ({ call, record: call.record(how) }));
+    for (const { call, record } of records) {
+      context.recorder.attemptEnded(record);
+      if (call.isShort) context.recorder.anomaly('fewer_images');
+    }
+    // A truncated response is one failure of its target, however many calls were needed for it; a refusal is none.
+    if (!wasEnded && truncatedBy instanceof GatewayError && isTargetFault(truncatedBy)) {
+      const truncated = records.filter(({ record }) => record.end === 'truncated').map(({ call }) => call);
+      for (const { permit } of new Map(truncated.map((call): [Target, typeof call] => [call.target, call])).values())
+        permit.truncated();
+    }
+    // Whatever is still open (a body, a poll, a download) ends with the signal.
+    this.#interrupt.abort(hasEnded);
+    this.#failover.release();
+    this.#releasePermit?.();
+    permits?.release(calls.some(({ attempt }) => attempt.sent));
+    void request.edit?.inputs.release();
+    // A retry of the client that has left learns how it ended.
+    if (this.#linger === undefined) this.#forget();
+  }
+
+  #forget(): void {
+    const { inFlight } = this.#parts;
+    inFlight.remove(this.id);
+    void inFlight.store.finish(this.id, this.#state as JobEnd);
+  }
+
+  #certainCost(): GenerationReport['costAhead'] {
+    const { cost, currency } = sumOfBills(
+      this.#failover.calls.map((call) => ({ ...call.bill, cost: call.certainCost })),
+    );
+    return cost === undefined || currency === undefined ? undefined : { cost, currency };
+  }
 }
 
-function sumOf(bills: readonly Bill[]): Bill {
-  return {
-    cost: bills.reduce<Bill['cost']>(
-      (sum, { cost }) => (sum !== undefined && cost !== undefined ? sum + cost : undefined),
-      0n,
-    ),
-    currency: bills.find(({ currency }) => currency !== undefined)?.currency,
-    mayBeMore: bills.some(({ mayBeMore }) => mayBeMore),
-  };
-}
-
-function certainCost(attempts: readonly PaidAttempt[]): GenerationReport['costAhead'] {
-  const { cost, currency } = sumOf(attempts.map((attempt) => ({ ...attempt.bill, cost: attempt.certainCost })));
-  return cost === undefined || currency === undefined ? undefined : { cost, currency };
-}
-
-function attemptRecord(
-  { model, request, requestId, delivering }: Start,
-  paid: PaidAttempt,
-  end: AttemptEnd,
-): AttemptRecord {
-  const { target, attempt, error, queueMs, upstreamMs, tokens, bill } = paid;
-  const { sent, status, upstreamRequestId } = attempt;
-  return {
-    requestId,
-    traceId: delivering.trace?.traceId,
-    model: model.name,
-    target: target.name,
-    provider: target.provider.id,
-    request,
-    count: paid.request.count,
-    images: paid.made?.images,
-    end,
-    sent,
-    status,
-    error,
-    queueMs,
-    upstreamMs,
-    upstreamRequestId,
-    tokens,
-    bill,
-  };
+/** How a job ended, by how its response did, or by what the generation failed with. */
+function endOf(how: Settlement, error: unknown, mayBeBilled: boolean): JobEnd {
+  if (error === undefined) return { name: how === 'delivered' ? 'done' : 'cancelled' };
+  if (!(error instanceof GatewayError)) return { name: 'failed', error };
+  const { kind, outcome } = error;
+  if (kind === 'client_gone') return { name: 'cancelled' };
+  if (outcome === 'refused') return { name: 'refused', error };
+  // Clients retry these by themselves, although an image of the request may have been made.
+  if (how !== 'truncated' && (outcome === 'unknown' || mayBeBilled)) return { name: 'unknown', error };
+  return { name: outcome === 'failed' || how === 'truncated' ? 'failed' : 'not_processed', error };
 }
 
 function factsOf({ size, quality, background, outputFormat }: ImageRequest): ImageFacts {

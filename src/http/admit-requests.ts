@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { overloaded } from '../concurrency/semaphore.ts';
 import type { Admission } from '../generations/admission.ts';
-import type { Permits } from '../generations/gateway.ts';
+import type { Permits } from '../generations/permits.ts';
 import { releaseAtClose } from './release-at-close.ts';
 
 const megabyte = 1024 * 1024;

@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { GenerationReader } from '../domain/generation.ts';
+import type { GenerationReader } from '../domain/generation-reader.ts';
 import { type ImageRequest, operationOf } from '../domain/image-request.ts';
 import { answerHeaders } from './answer-headers.ts';
 import { sendAnswer } from './send-answer.ts';
@@ -18,7 +18,7 @@ export async function answerGeneration(
   // From here on the generation accounts for the body.
   arrival?.release();
   const generation = await start();
-  record.generation = generation.report;
+  record.generation = generation;
   leaveWithClient(reply, generation);
   keepAliveWhileSilent(reply, asked);
   if (asked.stream) return sendStream(reply, { generation, record, operation: operationOf(asked) });

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { costAsText } from '../domain/cost.ts';
-import type { GenerationReport } from '../domain/generation.ts';
+import type { GenerationReport } from '../domain/generation-reader.ts';
 import { maxRetriesHeader, timeoutHeader } from './caller-of.ts';
 
 /** What the gateway tells about how it served a request. */

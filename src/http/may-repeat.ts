@@ -1,5 +1,5 @@
 import type { GatewayError } from '../domain/gateway-error.ts';
-import type { GenerationReport } from '../domain/generation.ts';
+import type { GenerationReport } from '../domain/generation-reader.ts';
 import { repeatAfter } from '../targets/outcome.ts';
 
 /** What a request has cost so far. */

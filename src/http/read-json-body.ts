@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { repeatedMember } from '../codec/repeated-member.ts';
+import { repeatedMember } from '../codec/json-text.ts';
 import { GatewayError } from '../domain/gateway-error.ts';
 import { checkCharset, decodeUtf8, notUtf8 } from './text-encoding.ts';
 

@@ -1,6 +1,6 @@
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import type { FastifyReply } from 'fastify';
-import type { GenerationReader, Settlement } from '../domain/generation.ts';
+import type { GenerationReader, Settlement } from '../domain/generation-reader.ts';
 import type { RequestRecord } from '../domain/request-record.ts';
 import { ClosedConnectionError, StalledReaderError, writeBody } from './write-body.ts';
 

@@ -1,5 +1,5 @@
 import type { FastifyReply } from 'fastify';
-import type { GenerationReader } from '../domain/generation.ts';
+import type { GenerationReader } from '../domain/generation-reader.ts';
 import type { ImageEvent } from '../domain/image-event.ts';
 import type { Operation } from '../domain/image-request.ts';
 import type { RequestRecord } from '../domain/request-record.ts';

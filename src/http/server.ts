@@ -1,7 +1,7 @@
 import multipart from '@fastify/multipart';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import type { OpenInputStore } from '../domain/image-input.ts';
 import type { ImageStore } from '../domain/image-store.ts';
-import type { OpenSpool } from '../domain/input-spool.ts';
 import type { RequestRecord, RequestRecorder } from '../domain/request-record.ts';
 import type { Admission, Arrival } from '../generations/admission.ts';
 import type { Caller } from '../generations/gateway.ts';
@@ -37,7 +37,7 @@ import { imagesRoute, refusedRoutes } from './surfaces/openai-images/images-rout
 import { routedUrl } from './surfaces.ts';
 import { checkCharset } from './text-encoding.ts';
 import { unknownUrl } from './unknown-url.ts';
-import { formOptions } from './uploads/form-rules.ts';
+import { formOptions } from './uploads/read-form.ts';
 import { maxUploadMs, refuseLongUpload } from './uploads/watch-upload.ts';
 import { asGatewayError, writeError } from './write-error.ts';
 
@@ -70,7 +70,7 @@ export type ServerParts = {
   readonly store: ImageStore | undefined;
   readonly recorder: RequestRecorder;
   /** Where uploads are kept while their requests last. */
-  readonly openSpool: OpenSpool;
+  readonly openSpool: OpenInputStore;
   /** Origins whose web pages may call; `'*'`: all. */
   readonly corsOrigins: readonly string[];
   /** Addresses and networks of proxies that may say who calls, which is for the log only. */
@@ -206,6 +206,7 @@ function answerError(error: unknown, request: FastifyRequest, reply: FastifyRepl
   const { record } = request as { record?: RequestRecord };
   if (record) record.error = foreseen;
   reply.header('x-request-id', request.id);
-  if (record?.generation) reply.headers(answerHeaders(record.generation, request.headers));
-  return writeError(reply, asGatewayError(foreseen, request.id), record?.generation);
+  const report = record?.generation?.report;
+  if (report) reply.headers(answerHeaders(report, request.headers));
+  return writeError(reply, asGatewayError(foreseen, request.id), report);
 }

@@ -3,18 +3,18 @@ import type { furtherToolOptions } from '../domain/image-tool.ts';
 type Entry = {
   /** As `x-gateway-adapted` reports it. */
   readonly name: string;
-  /** The wire name of the parameter that is satisfied otherwise. */
+  /** The wire name of the parameter that is adapted. */
   readonly parameter: string;
-  /** For a value that is replaced: what was asked for, and what is sent instead where the family takes that. */
+  /** For a value that is replaced: what was asked for, and what is sent instead if the family takes it. */
   readonly from?: string;
   readonly to?: string;
   readonly meaning: string;
 };
 
-const oldSize = 'a size that older clients send by themselves, and the nearest one that newer models have';
-const qualityName = 'the same step of quality under the name that the family gives it';
+const oldSize = 'a default of older clients becomes the nearest size that newer models have';
+const qualityName = 'the same quality under the name that the family gives it';
 
-/** Everything that the gateway does itself under `adapt`, but for what it tells an agent; the rest is refused. */
+/** Everything that the gateway does itself under `adapt`, apart from what it tells an agent. The rest is refused. */
 const table = [
   { name: 'size=256x256>1024x1024', parameter: 'size', from: '256x256', to: '1024x1024', meaning: oldSize },
   { name: 'size=512x512>1024x1024', parameter: 'size', from: '512x512', to: '1024x1024', meaning: oldSize },
@@ -29,16 +29,24 @@ const table = [
     parameter: 'quality',
     from: 'low',
     to: 'standard',
-    meaning: 'the lowest quality of a family that knows no `low`',
+    meaning: 'the lowest quality of a family that has no `low`',
   },
   { name: 'style=removed', parameter: 'style', meaning: 'the family has no styles' },
   { name: 'seed=removed', parameter: 'seed', meaning: 'the family has no seed' },
-  { name: 'n=fan-out', parameter: 'n', meaning: 'several calls make what one call cannot' },
+  { name: 'n=fan-out', parameter: 'n', meaning: 'several calls make the images, because one call cannot' },
   { name: 'n=fewer', parameter: 'n', meaning: 'the image service made fewer images than were asked for' },
   { name: 'delivery=url', parameter: 'response_format', meaning: 'the gateway hosts the images' },
   { name: 'delivery=b64_json', parameter: 'response_format', meaning: 'the gateway downloads the images' },
-  { name: 'stream=completed-only', parameter: 'stream', meaning: 'the gateway makes the one event per image itself' },
-  { name: 'partial_images=removed', parameter: 'partial_images', meaning: 'there are no previews without a stream' },
+  {
+    name: 'stream=completed-only',
+    parameter: 'stream',
+    meaning: 'the family cannot stream, so the gateway sends one event per complete image',
+  },
+  {
+    name: 'partial_images=removed',
+    parameter: 'partial_images',
+    meaning: 'there are no partial images without a stream',
+  },
   {
     name: 'partial_images=agent',
     parameter: 'partial_images',
@@ -46,7 +54,7 @@ const table = [
   },
 ] as const satisfies readonly Entry[];
 
-/** What an agent is told in the prompt instead of by a parameter; `%` stands for the value. */
+/** What the prompt of an agent says in place of a parameter; `%` stands for the value. */
 export const agentSentences = {
   mask: 'The last attached image is a mask: change the first image only where the mask is transparent.',
   size: 'The size of the image must be %.',
@@ -65,15 +73,15 @@ export const agentSentences = {
 
 export type AgentParameter = keyof typeof agentSentences;
 
-const told = (Object.entries(agentSentences) as [AgentParameter, string][]).map(([parameter, sentence]) => ({
+const byPrompt = (Object.entries(agentSentences) as [AgentParameter, string][]).map(([parameter, sentence]) => ({
   name: `${parameter}=prompt` as const,
   parameter,
-  meaning: `the agent is told in the prompt: “${sentence.replace('%', '…')}”`,
+  meaning: `the prompt tells the agent: “${sentence.replace('%', '…')}”`,
 }));
 
-export type AdaptationName = (typeof table)[number]['name'] | (typeof told)[number]['name'];
+export type AdaptationName = (typeof table)[number]['name'] | (typeof byPrompt)[number]['name'];
 
 export type Adaptation = Entry & { readonly name: AdaptationName };
 
-/** The closed list. */
-export const adaptations: readonly Adaptation[] = [...table, ...told];
+/** The closed list of adaptations. */
+export const adaptations: readonly Adaptation[] = [...table, ...byPrompt];

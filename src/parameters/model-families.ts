@@ -1,9 +1,9 @@
 import { operations } from '../domain/image-request.ts';
 import { agentCapabilities } from '../domain/image-tool.ts';
 import type { ModelCapabilities } from '../domain/model-capabilities.ts';
-import { anySizeWithinRule } from './pixel-rule.ts';
+import { anySizeWithinRule } from './values.ts';
 
-/** A row of the table; its name is the prefix of the models that it is about. */
+/** A row of the table; its name is the prefix of its models' names. */
 export type ModelFamily = ModelCapabilities & { readonly name: string };
 
 const permissive: ModelCapabilities = {
@@ -11,7 +11,7 @@ const permissive: ModelCapabilities = {
   promptCharacters: 32_000,
   maxCount: 10,
   streams: true,
-  // Every upstream that was seen refuses more (CONTRACTS §2.2), and several calls are never wrong.
+  // Every upstream that was tried refuses to stream more, and several calls are never wrong.
   maxStreamedCount: 1,
   sizes: 'any',
   qualities: 'any',
@@ -31,10 +31,10 @@ const permissive: ModelCapabilities = {
   defaults: {},
 };
 
-/** Models that the table does not know: everything is left to the upstream. */
+/** A model that the table does not know: everything is left to the upstream. */
 export const unknownFamily: ModelFamily = { name: 'any other model', ...permissive };
 
-/** The same behind an agent of a Foundry project; others behind one take the values of their own families. */
+/** The same behind an agent of a Foundry project. A known model behind an agent keeps the values of its family. */
 export const agentFamily: ModelFamily = { ...unknownFamily, name: 'any model behind an agent', ...agentCapabilities };
 
 /** What the DALL·E models have in common: none of the newer parameters, and png, which cannot be chosen. */
@@ -70,8 +70,8 @@ const qualities = ['auto', 'low', 'medium', 'high'];
 const finerQualities = [...qualities, 'xhigh', 'max'];
 
 /**
- * GPT image models without documents of their own (CONTRACTS §7): what all of them have in common, with the sizes and
- * qualities of the newest documented ones, and the rest left to the upstream.
+ * GPT image models that are not documented yet: what all GPT image models have in common, with the sizes and qualities of
+ * the newest documented ones. The rest is left to the upstream.
  */
 const laterGptImage: ModelCapabilities = {
   ...permissive,
@@ -79,14 +79,14 @@ const laterGptImage: ModelCapabilities = {
   qualities: finerQualities,
   styles: [],
   responseFormats: [],
-  // Neither Azure nor OpenAI documents it for any of them, and both refuse parameters that they do not know.
+  // Neither Azure nor OpenAI documents a seed for any of them, and both refuse unknown parameters.
   seed: 'refused',
   defaults: { delivery: 'b64_json' },
 };
 
 /**
- * As Azure documents 2025-04-01-preview. webp stands in a schema only and the documents deny it, so it takes an
- * override. Quality has no default: the documents differ (`auto`, `high`), and leaving it out was seen to hang.
+ * As Azure documents API version 2025-04-01-preview. `webp` is in its schema, but its guide denies it, so it needs an
+ * override. `quality` has no default here: Azure's pages differ (`auto`, `high`), and calls without it were seen to hang.
  */
 const gptImage: ModelCapabilities = {
   ...laterGptImage,
@@ -108,7 +108,7 @@ const gptImage: ModelCapabilities = {
   },
 };
 
-/** By prefix of the model's name. Facts: CONTRACTS §3.1 to §3.3, §3.6 and §4. */
+/** By prefix of the model's name, as Azure's and OpenAI's references of their image APIs document them. */
 export const modelFamilies: readonly ModelFamily[] = [
   {
     // The asynchronous flow of 2023-06-01-preview: a closed list of parameters, and links only.
@@ -129,7 +129,7 @@ export const modelFamilies: readonly ModelFamily[] = [
     sizes: ['1024x1024', '1792x1024', '1024x1792'],
     qualities: ['standard', 'hd'],
     styles: ['vivid', 'natural'],
-    // Said to the upstream even where it is the default: both answers are common, and links cost a download.
+    // Sent even where it is the default: deployments differ in what they respond with, and links cost a download.
     responseFormats: ['url', 'b64_json'],
     defaults: { ...dallE.defaults, style: 'vivid' },
   },
@@ -149,7 +149,7 @@ export const modelFamilies: readonly ModelFamily[] = [
   { name: 'gpt-image', ...laterGptImage },
   { name: 'chatgpt-image', ...laterGptImage },
   {
-    // Through Azure's image API; `width` and `height` are further parameters, counts and formats are not documented.
+    // Through Azure's image API. `width` and `height` are passed on; counts and formats are not documented.
     name: 'flux',
     ...permissive,
     streams: false,
@@ -163,7 +163,7 @@ export const modelFamilies: readonly ModelFamily[] = [
   },
 ];
 
-/** The family of the longest prefix that fits, in any case, with what protocol and operator say otherwise. */
+/** The family with the longest matching prefix, in upper or lower case, with the overrides of protocol and operator. */
 export function modelFamily(model: string, overrides: Partial<ModelCapabilities> = {}): ModelFamily {
   const name = model.toLowerCase();
   const [longest = unknownFamily] = modelFamilies

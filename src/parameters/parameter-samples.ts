@@ -1,4 +1,4 @@
-import type { EditInputs, ImageInput } from '../domain/image-input.ts';
+import type { EditInputs, InputReference } from '../domain/image-input.ts';
 import { type ImageRequest, operationOf } from '../domain/image-request.ts';
 import type { ModelCapabilities } from '../domain/model-capabilities.ts';
 
@@ -35,19 +35,21 @@ export const plainRequest: ImageRequest = {
 const sizes = ['auto', '256x256', '512x512', '1024x1024', '1536x1024', '1024x1536', '1792x1024', '1024x1792'];
 const jpeg = { outputFormat: 'jpeg' };
 
-const image: ImageInput = {
-  mediaType: 'image/png',
-  bytes: 0,
+const image: InputReference = {
   sha256: '',
+  size: 0,
+  type: 'image/png',
   width: 1024,
   height: 1024,
   hasAlpha: true,
-  open: async function* () {},
 };
+
+/** Nothing reads the bytes of a sample. */
+const inputs = { open: async function* () {}, release: async () => {} };
 
 function editOf(count: number, overlays: Partial<EditInputs> = {}): EditInputs {
   const images = Array.from({ length: count }, () => image);
-  return { images, mask: undefined, markup: undefined, release: async () => {}, ...overlays };
+  return { images, mask: undefined, markup: undefined, inputs, ...overlays };
 }
 
 /** Every value that a family of the table or an adaptation knows, and some that none knows. */

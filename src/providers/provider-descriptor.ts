@@ -1,6 +1,6 @@
 import type { Dialect, DialectTarget } from '../domain/dialect.ts';
+import type { OpenInputStore } from '../domain/image-input.ts';
 import type { ImageProvider } from '../domain/image-provider.ts';
-import type { OpenSpool } from '../domain/input-spool.ts';
 import type { UpstreamClient } from '../upstream/client.ts';
 import type { Credential } from '../upstream/credential.ts';
 
@@ -9,7 +9,7 @@ export type ProviderDeps = {
   readonly client: UpstreamClient;
   readonly credential: Credential;
   /** Keeps images out of memory that cannot be handed on yet. */
-  readonly openSpool: OpenSpool;
+  readonly openSpool: OpenInputStore;
 };
 
 /**

@@ -1,13 +1,36 @@
 import { createHash } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
 import { imageHeaderBytes, imageMediaType } from '../codec/image-header.ts';
+import { Semaphore } from '../concurrency/semaphore.ts';
 import { GatewayError } from '../domain/gateway-error.ts';
 import type { StoredImage } from '../domain/image-store.ts';
 import type { Retrying } from '../domain/retrying.ts';
-import { isHostable } from './image-name.ts';
+import { isHostable } from './image-directory.ts';
 import { onDisk, retryOnDisk } from './storage-failure.ts';
 
-/** What the bytes themselves tell. */
+/** Runs a task when there is a permit for it; rejects with the signal's reason when that comes first. */
+export type WithPermit = <T>(task: () => Promise<T>, signal: AbortSignal) => Promise<T>;
+
+/**
+ * Lets `permits` images arrive at once; the others wait at their upstreams. More at a time would not make the disk faster,
+ * but each costs memory. After `maxHoldMs` a task goes on without its permit: an image that trickles in costs little memory,
+ * and must not hold up the others.
+ */
+export function createArrivalPermits(permits: number, maxHoldMs: number): WithPermit {
+  const semaphore = new Semaphore({ permits });
+  return async (task, signal) => {
+    const release = await semaphore.acquire(signal);
+    const timer = setTimeout(release, maxHoldMs);
+    try {
+      return await task();
+    } finally {
+      clearTimeout(timer);
+      release();
+    }
+  };
+}
+
+/** What the bytes themselves say. */
 export type ReceivedImage = Pick<StoredImage, 'mediaType' | 'length' | 'tag'>;
 
 type Arriving = { readonly path: string; readonly maxBytes: number; readonly retrying: Retrying };

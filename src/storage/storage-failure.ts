@@ -1,8 +1,8 @@
-import { pauseBeforeRetry } from '../concurrency/free-step.ts';
+import { pauseBeforeRetry } from '../concurrency/free-retry.ts';
 import { GatewayError } from '../domain/gateway-error.ts';
 import type { Retrying } from '../domain/retrying.ts';
 
-/** Names whatever goes wrong with the disk; by default that of an image, which is paid for by then. */
+/** Turns what goes wrong with the disk into a GatewayError; by default that of an image, which is already paid for. */
 export async function onDisk<T>(work: Promise<T>, failure = storageFailure): Promise<T> {
   try {
     return await work;
@@ -11,8 +11,8 @@ export async function onDisk<T>(work: Promise<T>, failure = storageFailure): Pro
   }
 }
 
-/** What may pass: a full disk, too many open files, a disk in a network that does not answer for a moment. */
-const passing = new Set(['ENOSPC', 'EDQUOT', 'EIO', 'EMFILE', 'ENFILE', 'EAGAIN', 'EBUSY', 'ETIMEDOUT', 'ESTALE']);
+/** A full disk, too many open files, or a network disk that does not respond for a moment. */
+const transient = new Set(['ENOSPC', 'EDQUOT', 'EIO', 'EMFILE', 'ENFILE', 'EAGAIN', 'EBUSY', 'ETIMEDOUT', 'ESTALE']);
 
 /** Runs a step of storing an image until it succeeds, fails for good, or has no time left. It must be repeatable. */
 export async function retryOnDisk<T>(step: () => Promise<T>, retrying: Retrying): Promise<T> {
@@ -21,7 +21,7 @@ export async function retryOnDisk<T>(step: () => Promise<T>, retrying: Retrying)
       return await step();
     } catch (error) {
       const failure = storageFailure(error);
-      if (!passing.has(String((error as NodeJS.ErrnoException).code))) throw failure;
+      if (!transient.has(String((error as NodeJS.ErrnoException).code))) throw failure;
       await pauseBeforeRetry(failure, { ...retrying, failures });
     }
   }

@@ -1,6 +1,4 @@
-import { GatewayError } from '../domain/gateway-error.ts';
-import type { Operation } from '../domain/image-request.ts';
-import type { LogicalModel, Target } from './model-catalog.ts';
+import type { Target } from './model-catalog.ts';
 import type { CoolDown } from './target-health.ts';
 
 type Choosable = { readonly priority: number; readonly weight: number };
@@ -22,7 +20,7 @@ export type Choice = { readonly target: Target } | { readonly coolDown: CoolDown
 
 /**
  * The target for the next call. Those that asked for a wait are left out; of the others, those whose breaker is closed
- * are preferred, then those that this request has not tried yet, then those with a free slot: so a breaker never takes
+ * are preferred, then those that this request has not tried yet, then those with a free permit: so a breaker never takes
  * out the last target. `targets` is not empty.
  */
 export function chooseHealthy(
@@ -33,9 +31,9 @@ export function chooseHealthy(
   if (ready.length === 0) return { coolDown: earliest(targets.flatMap(({ health }) => health.coolDownAt(now) ?? [])) };
   if (ready.length === 1) return { target: ready[0] as Target };
   const wishes: ((target: Target) => boolean)[] = [
-    ({ health }) => health.breaker.allows(now),
+    ({ health }) => health.allows(now),
     (target) => !tried.has(target),
-    ({ health }) => !health.slots.isFull,
+    ({ health }) => !health.permits.isFull,
   ];
   const preferred = wishes.reduce((left, wish) => (left.some(wish) ? left.filter(wish) : left), ready);
   return { target: chooseTarget(preferred, random) };
@@ -43,14 +41,4 @@ export function chooseHealthy(
 
 function earliest(coolDowns: readonly CoolDown[]): CoolDown {
   return coolDowns.reduce((one, other) => (other.until < one.until ? other : one));
-}
-
-/** The targets that can do the operation; throws `unsupported_operation` where there are none. */
-export function targetsFor(operation: Operation, { name, targets }: LogicalModel): readonly Target[] {
-  const able = targets.filter(
-    ({ family, provider }) => family.operations.includes(operation) && provider.operations.includes(operation),
-  );
-  if (able.length > 0) return able;
-  const message = `The model '${name}' cannot ${operation === 'edit' ? 'edit' : 'generate'} images.`;
-  throw new GatewayError('unsupported_operation', message, { param: 'model' });
 }

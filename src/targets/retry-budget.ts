@@ -1,4 +1,4 @@
-import { type Release, releaseOnce } from '../concurrency/release.ts';
+import { type Release, releaseOnce } from '../concurrency/semaphore.ts';
 
 /**
  * Bounds the retries of the whole process that are under way, so that they never become a flood of their own: a tenth of
@@ -25,6 +25,36 @@ export class RetryBudget {
     return releaseOnce(() => {
       this.#calls -= 1;
       if (kind === 'retry') this.#retries -= 1;
+    });
+  }
+}
+
+/** The process has no retry left. */
+export class RetryBudgetSpentError extends Error {
+  override readonly name = 'RetryBudgetSpentError';
+}
+
+/** The calls of one generation: it counts once among the retries of the process, however many of its calls are retried. */
+export class GenerationRetries {
+  readonly #budget: RetryBudget;
+  #running = 0;
+  #end: Release | undefined;
+
+  constructor(budget: RetryBudget) {
+    this.#budget = budget;
+  }
+
+  /** Counts a call while it runs. Throws a RetryBudgetSpentError for a retry that there is no room for. */
+  start(isRetry: boolean): Release {
+    if (!isRetry) return this.#budget.startCall();
+    this.#end ??= this.#budget.startRetry();
+    if (this.#end === undefined) throw new RetryBudgetSpentError();
+    this.#running += 1;
+    return releaseOnce(() => {
+      this.#running -= 1;
+      if (this.#running > 0) return;
+      this.#end?.();
+      this.#end = undefined;
     });
   }
 }

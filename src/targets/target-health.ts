@@ -1,7 +1,10 @@
+import type { Release } from '../concurrency/semaphore.ts';
 import { queueLimits, Semaphore } from '../concurrency/semaphore.ts';
 import { GatewayError } from '../domain/gateway-error.ts';
+import type { BreakerState } from '../domain/gateway-state.ts';
 import { Breaker } from './breaker.ts';
 import { isTargetFault } from './outcome.ts';
+import type { GenerationRetries } from './retry-budget.ts';
 import type { GatewayTimes } from './times.ts';
 
 /**
@@ -10,35 +13,63 @@ import type { GatewayTimes } from './times.ts';
  */
 export type CoolDown = { readonly until: number; readonly askedUntil: number; readonly error: GatewayError };
 
-/** One call to a target, as its health sees it: whoever starts it tells how it ended, or releases it undecided. */
-export type TargetCall = {
+/**
+ * One call to a target: its permit, its place in the retry budget, and its say about the target's health. Whoever acquires it
+ * tells how the call ended and disposes of it; a call that is disposed of untold says nothing about the target.
+ */
+export interface TargetCall extends Disposable {
+  /** How long it waited for a permit, in milliseconds. */
+  readonly queueMs: number;
   succeeded(): void;
-  /** The caller's own mistakes and refused content say nothing about the target, nor do mistakes of ours. */
-  failed(error: unknown, now: number): void;
-  /** The call ended without saying anything about the target. Changes nothing once it was told how it ended. */
-  release(now: number): void;
+  /** The client's own mistakes and refused content say nothing about the target, nor do mistakes of ours. */
+  failed(error: unknown): void;
+  /** The response of a call that had succeeded broke off. */
+  truncated(): void;
+}
+
+/** How a call is counted. */
+export type CallKind = {
+  readonly isRetry: boolean;
+  readonly retries: GenerationRetries;
+  /** Waits for a permit however many wait already: rejecting a later leg would waste the legs that are billed. */
+  readonly isPatient: boolean;
+};
+
+type Options = {
+  /** Those of the same deployment before a reload: calls that still run keep their permits. */
+  readonly permits?: Semaphore;
+  /** In milliseconds; by default `performance.now`. */
+  readonly clock?: () => number;
 };
 
 /** What is known about a target at the moment, from the calls of all requests. Times are those of `performance.now()`. */
 export class TargetHealth {
-  readonly slots: Semaphore;
-  readonly breaker: Breaker;
+  readonly permits: Semaphore;
+  readonly #breaker: Breaker;
   readonly #maxCoolDownMs: number;
+  readonly #clock: () => number;
   #coolDown: CoolDown | undefined;
 
-  constructor(
-    maxConcurrent: number,
-    times: GatewayTimes,
-    slots = new Semaphore(queueLimits(maxConcurrent, times.queueMs)),
-  ) {
-    this.slots = slots;
-    this.breaker = new Breaker(times);
+  constructor(maxConcurrent: number, times: GatewayTimes, { permits, clock }: Options = {}) {
+    this.permits = permits ?? new Semaphore(queueLimits(maxConcurrent, times.queueMs));
+    this.#breaker = new Breaker(times);
     this.#maxCoolDownMs = times.maxCoolDownMs;
+    this.#clock = clock ?? (() => performance.now());
   }
 
   /** From now on so many calls may run at once; those that run go on, and count. */
   limit(maxConcurrent: number, times: GatewayTimes): void {
-    this.slots.resize(queueLimits(maxConcurrent, times.queueMs));
+    this.permits.resize(queueLimits(maxConcurrent, times.queueMs));
+  }
+
+  /** For metrics. */
+  get breakerState(): BreakerState {
+    return this.#breaker.state;
+  }
+
+  /** Whether the breaker lets a call through. */
+  allows(now: number): boolean {
+    return this.#breaker.allows(now);
   }
 
   /** The wait that is still to be kept, if any. */
@@ -46,28 +77,52 @@ export class TargetHealth {
     return this.#coolDown !== undefined && this.#coolDown.until > now ? this.#coolDown : undefined;
   }
 
-  /** A call begins. It must be told how it ended, or released. */
-  start(now: number): TargetCall {
-    this.breaker.started(now);
-    const trial = this.#startTrial(now);
-    let isOver = false;
-    const once = (end: () => void) => {
-      if (!isOver) end();
-      isOver = true;
+  /**
+   * Begins a call, in this tick: whoever chooses after that sees it. Resolves when it has a permit. Rejects with the signal's
+   * reason, with `overloaded`, and with a RetryBudgetSpentError; nothing is held then.
+   */
+  async acquire(signal: AbortSignal, { isRetry, retries, isPatient }: CallKind): Promise<TargetCall> {
+    const begin = this.#clock();
+    this.#breaker.started(begin);
+    const trial = this.#startTrial(begin);
+    let endRetry: Release | undefined;
+    try {
+      endRetry = retries.start(isRetry);
+      const release = await this.permits.acquire(signal, { isPatient });
+      const call = this.#call(trial, this.#clock() - begin, () => {
+        release();
+        endRetry?.();
+      });
+      // The permit may have been granted, and the signal raised, in the same moment.
+      if (!signal.aborted) return call;
+      call[Symbol.dispose]();
+      throw signal.reason;
+    } catch (error) {
+      endRetry?.();
+      this.#endUndecided(trial);
+      throw error;
+    }
+  }
+
+  #call(trial: CoolDown | undefined, queueMs: number, release: Release): TargetCall {
+    let isTold = false;
+    const tellOnce = (tell: () => void) => {
+      if (!isTold) tell();
+      isTold = true;
     };
     return {
+      queueMs,
       succeeded: () =>
-        once(() => {
+        tellOnce(() => {
           this.#endTrial(trial);
-          this.breaker.succeeded();
+          this.#breaker.succeeded();
         }),
-      failed: (error, at) =>
-        once(() => {
-          if (!(error instanceof GatewayError)) return this.#endUndecided(trial, at);
-          this.#endTrial(trial);
-          this.#judge(error, at);
-        }),
-      release: (at) => once(() => this.#endUndecided(trial, at)),
+      failed: (error) => tellOnce(() => this.#judge(error, trial)),
+      truncated: () => this.#breaker.failed(this.#clock()),
+      [Symbol.dispose]: () => {
+        tellOnce(() => this.#endUndecided(trial));
+        release();
+      },
     };
   }
 
@@ -83,9 +138,10 @@ export class TargetHealth {
   }
 
   /** The call says nothing about the target: the next one tries it, alone again where this one was to do that. */
-  #endUndecided(trial: CoolDown | undefined, now: number): void {
+  #endUndecided(trial: CoolDown | undefined): void {
+    const now = this.#clock();
     if (trial !== undefined && this.#coolDown === trial) this.#coolDown = { ...trial, until: now };
-    this.breaker.undecided(now);
+    this.#breaker.undecided(now);
   }
 
   /** A wait that was asked for meanwhile is kept. */
@@ -93,12 +149,18 @@ export class TargetHealth {
     if (trial !== undefined && this.#coolDown === trial) this.#coolDown = undefined;
   }
 
-  #judge(error: GatewayError, now: number): void {
+  #judge(error: unknown, trial: CoolDown | undefined): void {
+    if (!(error instanceof GatewayError)) {
+      this.#endUndecided(trial);
+      return;
+    }
+    this.#endTrial(trial);
+    const now = this.#clock();
     const { retryAfterMs } = error;
     if (retryAfterMs !== undefined) this.#coolDownFor(retryAfterMs, error, now);
-    if (error.isTargetWide) this.breaker.open(now);
-    else if (retryAfterMs === undefined && isTargetFault(error)) this.breaker.failed(now);
-    else this.breaker.undecided(now);
+    if (error.isTargetWide) this.#breaker.open(now);
+    else if (retryAfterMs === undefined && isTargetFault(error)) this.#breaker.failed(now);
+    else this.#breaker.undecided(now);
   }
 
   /** A hint may be wrong, or outdated soon: one of a day must not take the target out for a day. */

@@ -1,58 +1,66 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import type { Bill, Tokens } from '../domain/bill.ts';
-import type { GenerationReport } from '../domain/generation.ts';
-import type { Anomaly, AttemptRecord, Recorder } from '../domain/recorder.ts';
-import type { RequestEnd, RequestRecord } from '../domain/request-record.ts';
-import { CostCounter } from './cost-counter.ts';
-import { reloadMetrics } from './reload-metrics.ts';
-import { stateGauges } from './state-gauges.ts';
+import type { Tokens } from '../domain/bill.ts';
+import { type Cost, costAsNumber } from '../domain/cost.ts';
+import { breakerStates, type GatewayState, type TargetState } from '../domain/gateway-state.ts';
+import type { AttemptRecord, Recorder } from '../domain/recorder.ts';
+import type { RequestRecorder } from '../domain/request-record.ts';
+
+/** `refused`: the new configuration has mistakes, and the one from before goes on. */
+export type ReloadResult = 'applied' | 'refused';
+
+export type ReloadRecorder = { reloadEnded(result: ReloadResult): void };
+
+type Metrics = Recorder &
+  RequestRecorder &
+  ReloadRecorder & {
+    /** Says where the state of the gateway can be read; that happens when somebody asks for the metrics. */
+    watch(read: () => GatewayState): void;
+    /** In Prometheus' text format. */
+    text(): Promise<string>;
+  };
+
+/**
+ * Everything that is counted. Labels come from closed sets: routes, logical models, targets, providers and our own words;
+ * nothing that a client can choose is among them.
+ */
+export function createMetrics(): Metrics {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  return {
+    ...requestMetrics(registry),
+    ...attemptMetrics(registry),
+    ...reloadMetrics(registry),
+    watch: stateGauges(registry),
+    text: () => registry.metrics(),
+  };
+}
 
 /** Image calls last from seconds to the longest deadline there is. */
 const durationBuckets = [0.1, 0.5, 1, 2.5, 5, 10, 20, 40, 80, 160, 320, 655];
 const queueBuckets = [0.01, 0.1, 0.5, 1, 2.5, 5, 10, 15, 30, 60];
 
-/** The names of tokens' kinds; `cached_in` are among the first two. */
-const tokenKinds = {
-  textIn: 'text_in',
-  imageIn: 'image_in',
-  cachedIn: 'cached_in',
-  textOut: 'text_out',
-  imageOut: 'image_out',
-} as const satisfies Record<keyof Tokens, string>;
-
-/**
- * Everything that is counted. Labels come from closed sets: routes, logical models, targets, providers and our own words;
- * nothing that a caller can choose is among them.
- */
-export function createMetrics() {
-  const registry = new Registry();
-  const registers = [registry];
-  collectDefaultMetrics({ register: registry });
-  const counter = <T extends string>(name: string, help: string, labelNames: readonly T[] = []) =>
-    new Counter({ name, help, labelNames: [...labelNames], registers });
-  const histogram = <T extends string>(name: string, help: string, labelNames: readonly T[], buckets: number[]) =>
-    new Histogram({ name, help, labelNames: [...labelNames], buckets, registers });
-
+function requestMetrics(registry: Registry): RequestRecorder & Pick<Recorder, 'retryArrived'> {
+  const { counter, histogram, gauge } = definitions(registry);
   const requests = counter(
     'gateway_requests_total',
-    'Requests by route, status and end: answered, truncated after the first byte, or left by the caller (499)',
+    'Requests by route, status and end: completed, truncated after the first byte, or disconnected by the client (499)',
     ['route', 'status', 'end'],
   );
   const duration = histogram(
     'gateway_request_duration_seconds',
-    'From the arrival of a request to the end of its answer',
+    'From the arrival of a request to the end of its response',
     ['route'],
     durationBuckets,
   );
-  const inFlight = new Gauge({ name: 'gateway_requests_in_flight', help: 'Requests being worked on', registers });
+  const inFlight = gauge('gateway_requests_in_flight', 'Requests in flight');
   const bytes = counter(
     'gateway_bytes_total',
-    'Bytes of requests, heads included (in), and of the bodies of answers with images (out)',
+    'Bytes of requests, heads included (in), and of the bodies of responses with images (out)',
     ['direction'],
   );
   const queue = histogram(
     'gateway_queue_duration_seconds',
-    'How long requests for images waited for their turn, and for free slots at targets',
+    'How long requests for images waited for admission and for permits of targets',
     ['model'],
     queueBuckets,
   );
@@ -62,6 +70,40 @@ export function createMetrics() {
     'Requests for which the gateway did something itself, by what it did',
     ['model', 'adaptation'],
   );
+  const retries = counter(
+    'gateway_retries_arrived_total',
+    'Requests that repeat an earlier one, by what they got; possible_duplicate may have bought an image twice',
+    ['end'],
+  );
+  return {
+    requestStarted: () => inFlight.inc(),
+    requestEnded({ route, startedAt, generation, ...record }, { how, status }) {
+      inFlight.dec();
+      requests.inc({ route, status, end: how });
+      duration.observe({ route }, (performance.now() - startedAt) / 1000);
+      bytes.inc({ direction: 'in' }, record.bytesIn);
+      bytes.inc({ direction: 'out' }, record.bytesOut);
+      if (generation === undefined) return;
+      const { model, queueMs, adaptations: adapted } = generation.report;
+      if (record.images > 0) images.inc({ model }, record.images);
+      queue.observe({ model }, queueMs / 1000);
+      for (const adaptation of adapted) adaptations.inc({ model, adaptation });
+    },
+    retryArrived: (end) => retries.inc({ end }),
+  };
+}
+
+/** The labels of tokens' kinds; `cached_in` are among the first two. */
+const tokenKinds = {
+  textIn: 'text_in',
+  imageIn: 'image_in',
+  cachedIn: 'cached_in',
+  textOut: 'text_out',
+  imageOut: 'image_out',
+} as const satisfies Record<keyof Tokens, string>;
+
+function attemptMetrics(registry: Registry): Omit<Recorder, 'retryArrived'> {
+  const { counter, histogram } = definitions(registry);
   const attempts = counter(
     'gateway_upstream_attempts_total',
     'Paid calls, by how they ended; unknown, truncated and abandoned ones may have been billed',
@@ -78,7 +120,7 @@ export function createMetrics() {
     'Tokens as upstreams count them; cached_in are among text_in and image_in',
     ['model', 'target', 'kind'],
   );
-  const costs = new CostCounter(registry);
+  const addCost = costCounter(registry);
   const costUnknown = counter(
     'gateway_cost_unknown_total',
     'Paid calls that made images whose cost is not known: a price is missing, or what it is for',
@@ -86,59 +128,134 @@ export function createMetrics() {
   );
   const costUncertain = counter(
     'gateway_cost_uncertain_total',
-    'Paid calls that may have been billed without being in gateway_cost_total: broken off, given up, or lost',
+    'Paid calls that may have been billed without being in gateway_cost_total: truncated, abandoned, or lost',
     ['model', 'target'],
   );
-  const anomalies = counter('gateway_upstream_anomalies_total', 'Oddities of upstreams that cost nobody an image', [
-    'kind',
-  ]);
+  const anomalies = counter('gateway_upstream_anomalies_total', 'Anomalies of upstreams that cost no image', ['kind']);
   const repeated = counter(
     'gateway_unknown_outcomes_repeated_total',
-    'Calls that were made again although they may have been billed (onUnknownOutcome)',
+    'Calls that were repeated although they may have been billed (onUnknownOutcome)',
     ['provider'],
   );
-  const retries = counter(
-    'gateway_retries_arrived_total',
-    'Requests that repeat an earlier one, by what they got; possible_duplicate may have bought an image twice',
-    ['end'],
-  );
-
-  function countGeneration({ model, queueMs, adaptations: adapted }: GenerationReport, written: number): void {
-    if (written > 0) images.inc({ model }, written);
-    queue.observe({ model }, queueMs / 1000);
-    for (const adaptation of adapted) adaptations.inc({ model, adaptation });
-  }
-
-  function countBill({ model, target }: AttemptRecord, { cost, currency, mayBeMore }: Bill): void {
-    if (cost === undefined) costUnknown.inc({ model, target });
-    else if (cost > 0n && currency !== undefined) costs.add({ model, target, currency }, cost);
-    if (mayBeMore) costUncertain.inc({ model, target });
-  }
-
   return {
-    requestStarted: () => inFlight.inc(),
-    requestEnded({ route, startedAt, generation, ...record }: RequestRecord, { how, status }: RequestEnd) {
-      inFlight.dec();
-      requests.inc({ route, status, end: how });
-      duration.observe({ route }, (performance.now() - startedAt) / 1000);
-      bytes.inc({ direction: 'in' }, record.bytesIn);
-      bytes.inc({ direction: 'out' }, record.bytesOut);
-      if (generation) countGeneration(generation, record.images);
-    },
-    attemptEnded(attempt: AttemptRecord) {
-      const { provider, end, model, target, upstreamMs, bill } = attempt;
+    attemptEnded({ provider, end, model, target, upstreamMs, bill, tokens: used }: AttemptRecord) {
       attempts.inc({ provider, outcome: end, model, target });
       upstream.observe({ model, target }, upstreamMs / 1000);
-      for (const [kind, count] of Object.entries(attempt.tokens ?? {}))
+      for (const [kind, count] of Object.entries(used ?? {}))
         if (count > 0) tokens.inc({ model, target, kind: tokenKinds[kind as keyof Tokens] }, count);
-      countBill(attempt, bill);
+      const { cost, currency, mayBeMore } = bill;
+      if (cost === undefined) costUnknown.inc({ model, target });
+      else if (cost > 0n && currency !== undefined) addCost({ model, target, currency }, cost);
+      if (mayBeMore) costUncertain.inc({ model, target });
     },
-    unknownRepeated: (provider: string) => repeated.inc({ provider }),
-    retryArrived: (end: Parameters<Recorder['retryArrived']>[0]) => retries.inc({ end }),
-    anomaly: (kind: Anomaly) => anomalies.inc({ kind }),
-    ...reloadMetrics(registers),
-    /** The gauges of what goes on are read when somebody asks for the metrics. */
-    watch: stateGauges(registry),
-    text: () => registry.metrics(),
+    unknownRepeated: (provider) => repeated.inc({ provider }),
+    anomaly: (kind) => anomalies.inc({ kind }),
+  };
+}
+
+type CostLabels = { readonly model: string; readonly target: string; readonly currency: string };
+
+/** Sums exactly; the sum becomes a floating-point number only when it is read. */
+function costCounter(registry: Registry): (labels: CostLabels, cost: Cost) => void {
+  const sums = new Map<string, { readonly labels: CostLabels; cost: Cost }>();
+  new Counter({
+    name: 'gateway_cost_total',
+    help: 'What paid calls have cost, as far as it is known, in the operator’s currency',
+    labelNames: ['model', 'target', 'currency'],
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const { labels, cost } of sums.values()) this.inc(labels, costAsNumber(cost));
+    },
+  });
+  return (labels, cost) => {
+    const key = JSON.stringify([labels.model, labels.target, labels.currency]);
+    const sum = sums.get(key) ?? { labels, cost: 0n };
+    sum.cost += cost;
+    sums.set(key, sum);
+  };
+}
+
+function reloadMetrics(registry: Registry): ReloadRecorder {
+  const { counter, gauge } = definitions(registry);
+  const reloads = counter(
+    'gateway_reloads_total',
+    'Configurations that were read while the process ran, by result: applied, or refused',
+    ['result'],
+  );
+  const appliedAt = gauge(
+    'gateway_reload_last_success_timestamp_seconds',
+    'When the configuration that is in force was read, in seconds since 1970',
+  );
+  for (const result of ['applied', 'refused']) reloads.inc({ result }, 0);
+  appliedAt.setToCurrentTime();
+  return {
+    reloadEnded(result) {
+      reloads.inc({ result });
+      if (result === 'applied') appliedAt.setToCurrentTime();
+    },
+  };
+}
+
+/** Gauges that are read when somebody asks for the metrics, from where the returned function says. */
+function stateGauges(registry: Registry): Metrics['watch'] {
+  const { gauge } = definitions(registry);
+  let read: (() => GatewayState) | undefined;
+
+  function ofGateway(name: string, help: string, value: (state: GatewayState) => number): void {
+    gauge(name, help, [], (set) => set({}, read ? value(read()) : 0));
+  }
+
+  function ofTargets(name: string, help: string, value: (state: TargetState) => number): void {
+    gauge(name, help, ['model', 'target'], (set) => {
+      for (const state of read?.().targets ?? []) set({ model: state.model, target: state.target }, value(state));
+    });
+  }
+
+  ofGateway('gateway_generations_in_flight', 'Generations in flight', (state) => state.generations);
+  ofGateway(
+    'gateway_orphans',
+    'Generations whose client has disconnected, and that linger for its retry',
+    (state) => state.orphans,
+  );
+  ofGateway('gateway_requests_waiting', 'Requests for images that wait for admission', (state) => state.waiting);
+  ofGateway('gateway_held_bytes', 'Memory that is reserved for requests', (state) => state.heldBytes);
+  ofTargets('gateway_target_calls_in_flight', 'Calls that hold a permit of a target', (state) => state.calls);
+  ofTargets('gateway_target_calls_waiting', 'Calls that wait for a permit of a target', (state) => state.waiting);
+  ofTargets('gateway_target_cooling_down', '1 while a target has asked for a wait', (state) =>
+    Number(state.isCoolingDown),
+  );
+  const breakerHelp = '1 for the state that the circuit breaker of a target is in';
+  gauge('gateway_target_breaker_state', breakerHelp, ['model', 'target', 'state'], (set) => {
+    for (const { model, target, breaker } of read?.().targets ?? [])
+      for (const state of breakerStates) set({ model, target, state }, Number(state === breaker));
+  });
+  return (where) => {
+    read = where;
+  };
+}
+
+/** Sets the value of one series. */
+type Set = (labels: Readonly<Record<string, string>>, value: number) => void;
+
+/** How metrics of a registry are defined. */
+function definitions(registry: Registry) {
+  const registers = [registry];
+  return {
+    counter: <T extends string>(name: string, help: string, labelNames: readonly T[]) =>
+      new Counter({ name, help, labelNames: [...labelNames], registers }),
+    histogram: <T extends string>(name: string, help: string, labelNames: readonly T[], buckets: number[]) =>
+      new Histogram({ name, help, labelNames: [...labelNames], buckets, registers }),
+    /** @param collect sets all values anew; without it, they are set as they change */
+    gauge: (name: string, help: string, labelNames: readonly string[] = [], collect?: (set: Set) => void) => {
+      const whole = collect && {
+        collect(this: Gauge) {
+          // Targets may have gone since the last time.
+          this.reset();
+          collect((labels, value) => this.set(labels, value));
+        },
+      };
+      return new Gauge({ name, help, labelNames: [...labelNames], registers, ...whole });
+    },
   };
 }

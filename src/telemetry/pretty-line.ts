@@ -1,6 +1,6 @@
-/** A line of the log as JSON has it. */
-export type LogLine = Readonly<Record<string, unknown>>;
+import type { LogLine } from './log-lines.ts';
 
+/** Fields that a line shows in words; all others follow as JSON. */
 const ofEveryLine = ['level', 'time', 'pid', 'hostname', 'msg'];
 
 /** One line of the log for a person at a terminal; time and level are written before it. */
@@ -19,19 +19,19 @@ const ofRequests = [
 /** `200 POST /v1/images/generations delivered in 4.2 s (upstream 4.1 s), azure-image at east, 1 image, 1.4 MB, 0.04 USD, …`. */
 function requestLine(line: LogLine): string {
   const { status, method, route, end, outcome, durationMs, attempts, images, count, adaptations } = line;
-  const isAsked = line.model !== undefined;
+  const hasGeneration = line.model !== undefined;
   const words = [
     `${status} ${method} ${route} ${outcome ?? end} in ${seconds(durationMs)}${steps(line)}`,
-    ...(isAsked ? [`${line.model}${line.target === undefined ? '' : ` at ${line.target}`}`] : []),
+    ...(hasGeneration ? [`${line.model}${line.target === undefined ? '' : ` at ${line.target}`}`] : []),
     ...(Number(attempts) > 1 ? [`${attempts} calls`] : []),
-    ...(isAsked ? [`${images} of ${count} ${count === 1 ? 'image' : 'images'}`] : []),
+    ...(hasGeneration ? [`${images} of ${count} ${count === 1 ? 'image' : 'images'}`] : []),
     ...(Number(line.bytesOut) > 0 ? [size(Number(line.bytesOut))] : []),
     ...cost(line),
     ...(Array.isArray(adaptations) && adaptations.length > 0 ? [adaptations.join(', ')] : []),
     `id ${line.requestId}`,
-    ...caller(line),
+    ...client(line),
   ];
-  // Azure's support asks for it, when there is something to ask.
+  // Azure's support needs this id to look into a failure.
   const ofSuccess = line.error === undefined ? ['upstreamRequestId'] : [];
   return withRest([words.join(', ')], line, [...ofEveryLine, ...ofRequests, ...ofSuccess]);
 }
@@ -51,35 +51,34 @@ function attemptLine(line: LogLine): string {
   return withRest([words.join(', ')], line, [...ofEveryLine, ...ofAttempts, ...ofBills]);
 }
 
-function caller({ key, client }: LogLine): string[] {
-  const names = [...(key === undefined ? [] : [`${key}`]), ...(client === undefined ? [] : [`from ${client}`])];
+function client({ key, client: address }: LogLine): string[] {
+  const names = [...(key === undefined ? [] : [`${key}`]), ...(address === undefined ? [] : [`from ${address}`])];
   return names.length === 0 ? [] : [names.join(' ')];
 }
 
-/** Steps that took a moment. */
+/** The steps that took 10 ms or more. */
 function steps(line: LogLine): string {
   const names = { receiveMs: 'arrival', queueMs: 'queue', upstreamMs: 'upstream', transferMs: 'transfer' };
-  const told = Object.entries(names).flatMap(([key, name]) =>
+  const shown = Object.entries(names).flatMap(([key, name]) =>
     Number(line[key] ?? 0) >= 10 ? [`${name} ${seconds(line[key])}`] : [],
   );
-  return told.length === 0 ? '' : ` (${told.join(', ')})`;
+  return shown.length === 0 ? '' : ` (${shown.join(', ')})`;
 }
 
 function cost({ cost: known, currency, costMayBeMore }: LogLine): string[] {
   if (known === undefined) return [];
   const amount = known === null ? 'cost unknown' : `${known}${currency === undefined ? '' : ` ${currency}`}`;
-  // Nothing that was billed is nothing to tell.
   if (known === 0 && !costMayBeMore) return [];
   return [`${amount}${costMayBeMore ? ', may be more' : ''}`];
 }
 
-/** The rest as JSON, in which no character can do anything to a terminal; a stack with its lines. */
-function withRest(words: string[], line: LogLine, told: readonly string[]): string {
-  const rest = Object.fromEntries(Object.entries(line).filter(([name]) => !told.includes(name)));
+/** Appends the other fields as JSON, and a stack line by line. Control characters are escaped: a terminal would obey them. */
+function withRest(words: string[], line: LogLine, inWords: readonly string[]): string {
+  const rest = Object.fromEntries(Object.entries(line).filter(([name]) => !inWords.includes(name)));
   const hasDetails = typeof rest.error === 'object' && rest.error !== null;
   const { stack, ...facts } = (hasDetails ? rest.error : rest) as Record<string, unknown>;
-  const shown = hasDetails ? { ...rest, error: facts } : facts;
-  const json = Object.keys(shown).length === 0 ? [] : [JSON.stringify(shown)];
+  const others = hasDetails ? { ...rest, error: facts } : facts;
+  const json = Object.keys(others).length === 0 ? [] : [JSON.stringify(others)];
   const trace = typeof stack === 'string' ? stack.split('\n').map((row) => `\n    ${printable(row)}`) : [];
   return [printable([...words, ...json].join(' ')), ...trace].join('');
 }

@@ -2,10 +2,8 @@ import type { Logger } from 'pino';
 import type { GatewayState } from '../domain/gateway-state.ts';
 import type { AttemptRecord, Recorder } from '../domain/recorder.ts';
 import type { RequestRecorder } from '../domain/request-record.ts';
-import { attemptLevel, attemptLine } from './attempt-line.ts';
-import { createMetrics } from './metrics.ts';
-import type { ReloadRecorder } from './reload-metrics.ts';
-import { levelOf, wideRecord } from './wide-record.ts';
+import { attemptLine, canonicalLine, levelOf, operatorHint } from './log-lines.ts';
+import { createMetrics, type ReloadRecorder } from './metrics.ts';
 
 export type Telemetry = Recorder &
   RequestRecorder &
@@ -22,11 +20,12 @@ export function createTelemetry(logger: Logger): Telemetry {
     ...metrics,
     requestEnded(record, end) {
       metrics.requestEnded(record, end);
-      logger[levelOf(record, end)](wideRecord(record, end), 'request');
+      logger[levelOf(record, end)](canonicalLine(record, end), 'request');
     },
     attemptEnded(attempt: AttemptRecord) {
       metrics.attemptEnded(attempt);
-      const level = attemptLevel(attempt);
+      // One step of a request is for debugging, but what the operator can mend is shown even where another target helped.
+      const level = attempt.error && operatorHint(attempt.error) !== undefined ? 'warn' : 'debug';
       if (logger.isLevelEnabled(level)) logger[level](attemptLine(attempt), 'attempt');
     },
     metrics: text,

@@ -1,7 +1,7 @@
 import { crc32 } from 'node:zlib';
 import type { Dispatcher } from 'undici';
 import { imageHeaderBytes, imageMediaType } from '../codec/image-header.ts';
-import { pauseBeforeRetry } from '../concurrency/free-step.ts';
+import { pauseBeforeRetry } from '../concurrency/free-retry.ts';
 import { replay } from '../concurrency/replay.ts';
 import { GatewayError } from '../domain/gateway-error.ts';
 import type { DownloadedImage } from '../domain/image-download.ts';

@@ -1,4 +1,4 @@
-import { MalformedJsonError } from '../codec/malformed-json-error.ts';
+import { MalformedJsonError } from '../codec/json-text.ts';
 import { OversizedEventError } from '../codec/sse-reader.ts';
 import { EgressProxyError } from '../domain/egress-proxy.ts';
 import { GatewayError } from '../domain/gateway-error.ts';

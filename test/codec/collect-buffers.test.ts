@@ -21,7 +21,7 @@ async function arrive(bytes: number): Promise<void> {
   }
 }
 
-test('young objects are collected for so many bytes, in however many answers they arrive', async () => {
+test('young objects are collected for so many bytes, in however many responses they arrive', async () => {
   const collect = vi.fn();
   globalThis.gc = collect as unknown as typeof gc;
   for (let n = 0; n < 6; n += 1) await arrive(collectedBytes / 2);

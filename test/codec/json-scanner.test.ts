@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { JsonScanner, type JsonShape, type ScanToken, usuallyKeptBytes } from '../../src/codec/json-scanner.ts';
-import { MalformedJsonError } from '../../src/codec/malformed-json-error.ts';
+import { defaultKeptBytes, JsonScanner, type JsonShape, type ScanToken } from '../../src/codec/json-scanner.ts';
+import { MalformedJsonError } from '../../src/codec/json-text.ts';
 import { cut, handwriting, writeJson } from '../helpers/json-text.ts';
 
 const shape: JsonShape = {
@@ -113,7 +113,7 @@ describe('JsonScanner', () => {
   });
 
   test('a kept value that is too long is reported as dropped, and the rest is read', () => {
-    const tokens = scanText(`{"keep":"${'x'.repeat(usuallyKeptBytes)}","text":"QUJD"}`);
+    const tokens = scanText(`{"keep":"${'x'.repeat(defaultKeptBytes)}","text":"QUJD"}`);
     expect(tokens).toContainEqual({ type: 'dropped', path: ['keep'] });
     expect(known(tokens)).toEqual({ text: 'QUJD' });
   });

@@ -1,25 +1,22 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import type { Release } from '../../src/concurrency/release.ts';
-import { Semaphore } from '../../src/concurrency/semaphore.ts';
-
-const never = new AbortController().signal;
+import { type Release, Semaphore } from '../../src/concurrency/semaphore.ts';
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] }));
 afterEach(() => void vi.useRealTimers());
 
-describe('slots', () => {
+describe('permits', () => {
   test('are given at once while there are some, and to those who wait in their order', async () => {
     const semaphore = new Semaphore({ permits: 2, maxWaiting: 10, maxWaitMs: 1_000 });
     const order: number[] = [];
-    const first = await semaphore.acquire(never);
-    await semaphore.acquire(never);
-    const enter = async (number: number) => {
-      const release = await semaphore.acquire(never);
+    const first = await semaphore.acquire();
+    await semaphore.acquire();
+    const acquire = async (number: number) => {
+      const release = await semaphore.acquire();
       order.push(number);
       return release;
     };
-    const [one, two] = [enter(1), enter(2), enter(3)];
+    const [one, two] = [acquire(1), acquire(2), acquire(3)];
     expect([semaphore.taken, semaphore.waiting, semaphore.isFull]).toEqual([2, 3, true]);
     first();
     first();
@@ -34,9 +31,9 @@ describe('slots', () => {
     const semaphore = new Semaphore({ permits: 1, maxWaiting: 1, maxWaitMs: 1_000 });
     const gone = new AbortController();
     const reason = new Error('gone');
-    const release = await semaphore.acquire(never);
-    const late = semaphore.acquire(never).catch((error: unknown) => error);
-    await expect(semaphore.acquire(never)).rejects.toMatchObject({ kind: 'overloaded', retryAfterMs: 1_000 });
+    const release = await semaphore.acquire();
+    const late = semaphore.acquire().catch((error: unknown) => error);
+    await expect(semaphore.acquire()).rejects.toMatchObject({ kind: 'overloaded', retryAfterMs: 1_000 });
     vi.advanceTimersByTime(1_000);
     expect(await late).toMatchObject({ kind: 'overloaded' });
     const leaving = semaphore.acquire(gone.signal).catch((error: unknown) => error);
@@ -49,9 +46,9 @@ describe('slots', () => {
 
   test('that are added later are given to those who wait, and those that are taken away only when they are free', async () => {
     const semaphore = new Semaphore({ permits: 1, maxWaiting: 10, maxWaitMs: 1_000 });
-    const first = await semaphore.acquire(never);
-    const [second, third] = [semaphore.acquire(never), semaphore.acquire(never)];
-    const fourth = semaphore.acquire(never);
+    const first = await semaphore.acquire();
+    const [second, third] = [semaphore.acquire(), semaphore.acquire()];
+    const fourth = semaphore.acquire();
     semaphore.resize({ permits: 3, maxWaiting: 10, maxWaitMs: 1_000 });
     const releases = [first, await second, await third];
     expect([semaphore.taken, semaphore.waiting]).toEqual([3, 1]);
@@ -59,7 +56,7 @@ describe('slots', () => {
     releases[0]?.();
     releases[1]?.();
     expect([semaphore.taken, semaphore.waiting, semaphore.isFull]).toEqual([1, 1, true]);
-    await expect(semaphore.acquire(never)).rejects.toMatchObject({ kind: 'overloaded', retryAfterMs: 500 });
+    await expect(semaphore.acquire()).rejects.toMatchObject({ kind: 'overloaded', retryAfterMs: 500 });
     releases[2]?.();
     (await fourth)();
     expect([semaphore.taken, semaphore.waiting, vi.getTimerCount()]).toEqual([0, 0, 0]);
@@ -68,10 +65,10 @@ describe('slots', () => {
   test('are waited for by the patient for as long as it takes, in their order', async () => {
     const semaphore = new Semaphore({ permits: 1, maxWaiting: 0, maxWaitMs: 1_000 });
     const gone = new AbortController();
-    const first = await semaphore.acquire(never);
-    const second = semaphore.acquire(never, { isPatient: true });
+    const first = await semaphore.acquire();
+    const second = semaphore.acquire(undefined, { isPatient: true });
     const leaving = semaphore.acquire(gone.signal, { isPatient: true }).catch((error: unknown) => error);
-    await expect(semaphore.acquire(never)).rejects.toMatchObject({ kind: 'overloaded' });
+    await expect(semaphore.acquire()).rejects.toMatchObject({ kind: 'overloaded' });
     vi.advanceTimersByTime(1_000_000);
     gone.abort('gone');
     expect([await leaving, semaphore.waiting]).toEqual(['gone', 1]);
@@ -82,7 +79,7 @@ describe('slots', () => {
 
   test('that never end have no queue', async () => {
     const semaphore = new Semaphore({ permits: Number.POSITIVE_INFINITY, maxWaitMs: 0 });
-    const releases = await Promise.all(Array.from({ length: 100 }, () => semaphore.acquire(never)));
+    const releases = await Promise.all(Array.from({ length: 100 }, () => semaphore.acquire()));
     expect([semaphore.taken, semaphore.isFull, semaphore.waiting]).toEqual([100, false, 0]);
     for (const release of releases) release();
     expect(semaphore.taken).toBe(0);
@@ -96,7 +93,7 @@ type Visitor = {
 };
 
 const step = fc.oneof(
-  { weight: 4, arbitrary: fc.constant({ do: 'enter' } as const) },
+  { weight: 4, arbitrary: fc.constant({ do: 'acquire' } as const) },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('release' as const), who: fc.nat() }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('abort' as const), who: fc.nat() }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('wait' as const), ms: fc.nat({ max: 150 }) }) },
@@ -105,7 +102,7 @@ const step = fc.oneof(
 );
 
 describe('whatever races', () => {
-  test('never are there too many, nobody is overtaken, and no slot is lost', async () => {
+  test('never are there too many, nobody is overtaken, and no permit is lost', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.integer({ min: 1, max: 3 }),
@@ -119,7 +116,7 @@ describe('whatever races', () => {
           const settle = async () => {
             for (let tick = 0; tick < 10; tick += 1) await Promise.resolve();
           };
-          const enter = () => {
+          const acquire = () => {
             const visitor: Visitor = { state: 'waits', leave: new AbortController(), release: undefined };
             visitors.push(visitor);
             semaphore.acquire(visitor.leave.signal).then(
@@ -127,7 +124,7 @@ describe('whatever races', () => {
                 served.push(visitor);
                 visitor.state = 'holds';
                 visitor.release = release;
-                // As everybody does who was given a slot and has gone in that moment.
+                // As everybody does who was given a permit and has gone in that moment.
                 if (visitor.leave.signal.aborted) end(visitor);
               },
               () => {
@@ -142,7 +139,7 @@ describe('whatever races', () => {
             visitor.release?.();
           };
           for (const next of steps) {
-            if (next.do === 'enter') enter();
+            if (next.do === 'acquire') acquire();
             if (next.do === 'release') end(of('holds')[next.who % Math.max(1, of('holds').length)]);
             if (next.do === 'abort') of('waits')[next.who % Math.max(1, of('waits').length)]?.leave.abort(new Error());
             if (next.do === 'wait') vi.advanceTimersByTime(next.ms);
@@ -150,7 +147,7 @@ describe('whatever races', () => {
             expect(semaphore.taken).toBeLessThanOrEqual(count);
             expect(semaphore.waiting).toBeLessThanOrEqual(queue);
             expect(of('holds').length).toBeLessThanOrEqual(count);
-            // A slot is free only while nobody waits for it.
+            // A permit is free only while nobody waits for it.
             if (semaphore.waiting > 0) expect(semaphore.isFull).toBe(true);
           }
           await settle();

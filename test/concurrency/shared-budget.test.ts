@@ -42,8 +42,11 @@ test('never is more held than there is, nor by one consumer than its half, and e
   );
 });
 
-test('where it is not divided one consumer may hold all of it', () => {
-  const budget = new SharedBudget(10, () => false);
+test('one consumer may hold as much of it as its share says', () => {
+  const budget = new SharedBudget(10, (total) => total);
   expect(budget.open('one').grow(10)).toBe(true);
   expect(budget.open('other').grow(1)).toBe(false);
+  const perConsumer = new SharedBudget(Number.POSITIVE_INFINITY, () => 2);
+  const grown = ['one', 'one', 'one', 'other'].map((consumer) => perConsumer.open(consumer).grow(1));
+  expect(grown).toEqual([true, true, false, true]);
 });

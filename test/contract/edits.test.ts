@@ -28,8 +28,8 @@ const success: Reply = { body: { created: 1713833628, data: [{ b64_json: tinyPng
 
 const image = Buffer.from(tinyPng, 'base64');
 const png = imageInput(image);
-const jpeg = imageInput(Buffer.from('a jpeg\r\n--gateway-\r\n'), { mediaType: 'image/jpeg' });
-const webp = imageInput(Buffer.alloc(70_000, 7), { mediaType: 'image/webp' });
+const jpeg = imageInput(Buffer.from('a jpeg\r\n--gateway-\r\n'), { type: 'image/jpeg' });
+const webp = imageInput(Buffer.alloc(70_000, 7), { type: 'image/webp' });
 
 const fieldsOf = (provider: ProviderUnderTest): Record<string, string> =>
   provider === azureDeployment ? {} : { model: deployment };

@@ -280,7 +280,7 @@ describe('the body of an edit, byte for byte,', () => {
     ],
     [
       'with several images, in their order, a mask and options',
-      editInputs([imageInput(jpeg, { mediaType: 'image/jpeg' }), imageInput(png)], {
+      editInputs([imageInput(jpeg, { type: 'image/jpeg' }), imageInput(png)], {
         mask: imageInput(Buffer.from('mask')),
       }),
       { size: '1024x1024', inputFidelity: 'high', user: 'user-1' },

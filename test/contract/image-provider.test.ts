@@ -74,9 +74,9 @@ describe.each(allProviders)('$name', (provider) => {
     const expected = succeed(provider, azure, count);
     const { events, attempt, anomalies } = startCall(provider, { request: { count } });
     const counted = countMade(await events);
-    expect(await collect(counted.events)).toEqual(expected);
+    expect(await collect(counted)).toEqual(expected);
     expect(attempt.sent).toBe(true);
-    expect(counted.made()).toMatchObject({ images: count });
+    expect(counted.made).toMatchObject({ images: count });
     expect(anomalies).toEqual([]);
   });
 

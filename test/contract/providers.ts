@@ -9,7 +9,7 @@ import { plainRequest } from '../../src/parameters/parameter-samples.ts';
 import { azureAsync } from '../../src/providers/azure-async/azure-async.ts';
 import * as images from '../../src/providers/azure-images/images-descriptors.ts';
 import { foundryAgent } from '../../src/providers/foundry-agent/foundry-agent.ts';
-import { createInputSpools } from '../../src/storage/disk-input-spool.ts';
+import { createTemporaryInputStores } from '../../src/storage/temporary-input-store.ts';
 import { createUpstreamClient, type UpstreamClient } from '../../src/upstream/client.ts';
 import { type Credential, keyCredential } from '../../src/upstream/credential.ts';
 import { azureOrigin, type MockedAzure, type Reply } from './mock-azure.ts';
@@ -21,7 +21,7 @@ export const credential = keyCredential(new Secret(upstreamKey));
 /** These tests are about one call; what follows a failure has tests of its own. */
 const once = { maxRetries: 0 };
 
-const openSpool = createInputSpools(tmpdir());
+const openSpool = createTemporaryInputStores(tmpdir());
 
 function named(provider: string) {
   return { provider, model: 'gpt-image-2' };

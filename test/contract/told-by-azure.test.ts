@@ -339,6 +339,6 @@ describe('the requests of one caller', () => {
     mockAzure().post(paidPath, ...Array.from({ length: 6 }, () => reply));
     const gateway = await startGateway(oneTarget(target));
     for (let n = 0; n < 6; n += 1) await callGateway(gateway.url, { model: 'image', prompt, stream: true });
-    expect(gateway.app.gateway.catalog.models[0]?.targets[0]?.health.breaker.state).toBe('closed');
+    expect(gateway.app.gateway.catalog.models[0]?.targets[0]?.health.breakerState).toBe('closed');
   });
 });

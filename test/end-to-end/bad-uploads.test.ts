@@ -143,10 +143,10 @@ describe('a form that is refused', () => {
     ],
     [
       'with a file of another name',
-      async () => editForm([file('image', await pngImage()), file('image', await pngImage())]),
+      async () => editForm([file('image', await pngImage()), file('photo', await pngImage())]),
       400,
       'unknown_parameter',
-      'image',
+      'photo',
     ],
     [
       'with a file of a hostile name',

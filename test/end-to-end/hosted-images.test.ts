@@ -450,7 +450,7 @@ describe('the address of a link', () => {
     });
     const text = await body.text();
     expect(JSON.parse(text).data[0].url).toMatch(
-      /^https:\/\/madeImages\.example\/gateway\/v1\/images\/files\/[\w-]{24}\.png$/,
+      /^https:\/\/images\.example\/gateway\/v1\/images\/files\/[\w-]{24}\.png$/,
     );
     expect(text).not.toContain('evil');
   });

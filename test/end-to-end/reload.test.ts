@@ -296,7 +296,7 @@ describe('what is known about a target', () => {
     replace(gateway, fileOf({ image: { ...target, ...change } }));
     const third = callGateway(gateway.url, { prompt: 'three' });
     await expect.poll(() => gateway.app.gateway.inFlight, patience).toBe(3);
-    const slots = gateway.app.gateway.catalog.models[0]?.targets[0]?.health.slots;
+    const slots = gateway.app.gateway.catalog.models[0]?.targets[0]?.health.permits;
     await expect.poll(() => [slots?.taken, slots?.waiting], patience).toEqual([1, 2]);
     for (const index of [0, 1, 2]) {
       await arrived(index + 1);
@@ -315,7 +315,7 @@ describe('what is known about a target', () => {
     await arrived(2);
     replace(gateway, fileOf({ image: { ...target, maxConcurrent: 1 } }));
     calls.push(callGateway(gateway.url, { prompt: 'three' }));
-    const slots = gateway.app.gateway.catalog.models[0]?.targets[0]?.health.slots;
+    const slots = gateway.app.gateway.catalog.models[0]?.targets[0]?.health.permits;
     await expect.poll(() => [slots?.taken, slots?.waiting], patience).toEqual([2, 1]);
     held[0]?.end(made);
     await expect.poll(() => [slots?.taken, slots?.waiting], patience).toEqual([1, 1]);
@@ -424,5 +424,5 @@ test('100 reloads under load: no error, and of old configurations nothing is lef
   };
   await expect.poll(isLeft, patience).toBe(0);
   const [health] = gateway.app.gateway.catalog.models.flatMap(({ targets }) => targets.map((one) => one.health));
-  expect([health?.slots.taken, health?.slots.waiting]).toEqual([0, 0]);
+  expect([health?.permits.taken, health?.permits.waiting]).toEqual([0, 0]);
 });

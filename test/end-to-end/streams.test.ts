@@ -8,7 +8,7 @@ import sharp from 'sharp';
 import { request } from 'undici';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { GatewayError } from '../../src/domain/gateway-error.ts';
-import type { GenerationReader } from '../../src/domain/generation.ts';
+import type { GenerationReader } from '../../src/domain/generation-reader.ts';
 import type { ImageEvent } from '../../src/domain/image-event.ts';
 import { sendStream } from '../../src/http/send-stream.ts';
 import { callGateway } from '../helpers/call-gateway.ts';
@@ -563,6 +563,7 @@ describe('signs of life', () => {
     const { promise, resolve, reject } = Promise.withResolvers<AsyncIterable<ImageEvent>>();
     promise.catch(() => {});
     const report = {
+      id: 'generation',
       model: 'm',
       target: '1',
       provider: 'p',

@@ -45,7 +45,7 @@ async function leavesQueue(
   const stage = await setStage(mode, { place: 'before headers', word: 'blocking', ...keys }, onFinished);
   const { gateway } = stage.gateway.app;
   const waiting = () =>
-    queue === 'process' ? gateway.admission.waiting : gateway.catalog.find('image').targets[0]?.health.slots.waiting;
+    queue === 'process' ? gateway.admission.waiting : gateway.catalog.find('image').targets[0]?.health.permits.waiting;
   const blocker = rawCall(stage.gateway.url, callOf(mode, 'image', 'a blocking prompt-canary'));
   await becomes(() => sentFor(stage, 'blocking'), legsOf(mode));
   const { socket } = call(stage, prompt);

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { Release } from '../../src/concurrency/release.ts';
+import type { Release } from '../../src/concurrency/semaphore.ts';
 import { Admission } from '../../src/generations/admission.ts';
 
 const megabyte = 1024 * 1024;

@@ -27,31 +27,31 @@ test.each<[string, ImageEvent[], number]>([
 ])('%s: counted, and handed on as it came', async (_name, list, images) => {
   const all: ImageEvent[] = [...list, { type: 'done', usage, facts }];
   const counted = countMade(events(all));
-  expect(counted.made()).toBeUndefined();
-  expect(await Array.fromAsync(counted.events)).toEqual(all);
-  expect(counted.made()).toEqual({ images, usage, facts });
+  expect(counted.made).toBeUndefined();
+  expect(await Array.fromAsync(counted)).toEqual(all);
+  expect(counted.made).toEqual({ images, usage, facts });
 });
 
 test('a response whose end has not passed: what it has made is not known', async () => {
   const counted = countMade(events([...image(0), { type: 'done' }]));
-  for await (const event of counted.events) if (event.type === 'image-end') break;
-  expect(counted.made()).toBeUndefined();
+  for await (const event of counted) if (event.type === 'image-end') break;
+  expect(counted.made).toBeUndefined();
 });
 
 test('links that are read ahead: what was made is known before any of them is handed on', async () => {
   const all: ImageEvent[] = [url(0), url(1), { type: 'done' }];
   const counted = countMade(events(all));
   await counted.readLinks();
-  expect(counted.made()).toEqual({ images: 2 });
-  expect(await Array.fromAsync(counted.events)).toEqual(all);
+  expect(counted.made).toEqual({ images: 2 });
+  expect(await Array.fromAsync(counted)).toEqual(all);
 });
 
 test('an image is not read ahead', async () => {
   const all: ImageEvent[] = [...image(0), url(1), { type: 'done' }];
   const counted = countMade(events(all));
   await counted.readLinks();
-  expect(counted.made()).toBeUndefined();
-  expect(await Array.fromAsync(counted.events)).toEqual(all);
+  expect(counted.made).toBeUndefined();
+  expect(await Array.fromAsync(counted)).toEqual(all);
 });
 
 test('a response that breaks behind its links hands them on first, and has made an unknown number', async () => {
@@ -59,11 +59,11 @@ test('a response that breaks behind its links hands them on first, and has made 
   await counted.readLinks();
   const seen: ImageEvent[] = [];
   const reading = (async () => {
-    for await (const event of counted.events) seen.push(event);
+    for await (const event of counted) seen.push(event);
   })();
   await expect(reading).rejects.toThrow('broken');
   expect(seen).toEqual([url(0), url(1)]);
-  expect(counted.made()).toBeUndefined();
+  expect(counted.made).toBeUndefined();
 });
 
 test('a reader that stops closes the source', async () => {
@@ -77,6 +77,6 @@ test('a reader that stops closes the source', async () => {
       }
     })(),
   );
-  for await (const _event of counted.events) break;
+  for await (const _event of counted) break;
   expect(isClosed).toBe(true);
 });

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { GatewayError } from '../../src/domain/gateway-error.ts';
 import type { DownloadedImage } from '../../src/domain/image-download.ts';
 import type { ImageEvent } from '../../src/domain/image-event.ts';
-import { deliverBase64 } from '../../src/generations/deliver-base64.ts';
+import { deliverBase64 } from '../../src/generations/delivery.ts';
 import { asStream } from '../helpers/json-text.ts';
 
 type Download = (url: string) => Promise<DownloadedImage>;

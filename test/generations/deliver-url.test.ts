@@ -2,8 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { decodeBase64 } from '../../src/codec/base64.ts';
 import type { ImageEvent } from '../../src/domain/image-event.ts';
-import { deliverUrl } from '../../src/generations/deliver-url.ts';
-import { dropPreviews } from '../../src/generations/drop-previews.ts';
+import { deliverUrl, dropPartialImages } from '../../src/generations/delivery.ts';
 import { asStream, cut, handwriting } from '../helpers/json-text.ts';
 
 /** Keeps images in memory, under the numbers in which they came. */
@@ -95,7 +94,10 @@ test('decodeBase64 gives the bytes, however the text is cut', async () => {
   );
 });
 
-test('dropPreviews leaves the images themselves', async () => {
+test('dropPartialImages leaves the images themselves', async () => {
   const events = [...image(0, 'rough', true), ...image(0, 'fine'), { type: 'done' } as const];
-  expect(await Array.fromAsync(await dropPreviews(asStream(events)))).toEqual([...image(0, 'fine'), { type: 'done' }]);
+  expect(await Array.fromAsync(await dropPartialImages(asStream(events)))).toEqual([
+    ...image(0, 'fine'),
+    { type: 'done' },
+  ]);
 });

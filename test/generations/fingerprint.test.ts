@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { ImageRequest } from '../../src/domain/image-request.ts';
 import { fingerprint } from '../../src/generations/fingerprint.ts';
 import { plainRequest } from '../../src/parameters/parameter-samples.ts';
-import { editInputs, imageInput } from '../helpers/image-input.ts';
+import { editInputs, imageInput, inputs } from '../helpers/image-input.ts';
 
 const [red, green, blue] = ['red', 'green', 'blue'].map((name) => imageInput(Buffer.from(name))) as [
   ReturnType<typeof imageInput>,
@@ -89,7 +89,9 @@ describe('the fingerprint of a request', () => {
   });
 
   test('knows files by their content alone', () => {
-    const again = editInputs([imageInput(Buffer.from('red'))], { release: () => Promise.reject(new Error('unused')) });
+    const again = editInputs([imageInput(Buffer.from('red'))], {
+      inputs: { ...inputs, release: () => Promise.reject(new Error('unused')) },
+    });
     expect(fingerprint('image', { ...plainRequest, edit: again })).toBe(
       fingerprint('image', { ...plainRequest, edit: editInputs([red]) }),
     );

@@ -55,7 +55,7 @@ describe('the breaker', () => {
       const generation = await fake.start({ prompt: `cat ${call}` }, { timeoutMs });
       await expect(generation.events).rejects.toMatchObject({ kind: 'upstream_timeout' });
     }
-    return fake.targets[0]?.health.breaker.state;
+    return fake.targets[0]?.health.breakerState;
   };
 
   test('opens when the model’s own deadline passes again and again', async () => {

@@ -7,7 +7,7 @@ import type { ModelsConfig } from '../../src/config/models-config.ts';
 import type { Consumer } from '../../src/domain/consumer.ts';
 import type { ImageStore } from '../../src/domain/image-store.ts';
 import { Secret } from '../../src/domain/secret.ts';
-import { createInputSpools } from '../../src/storage/disk-input-spool.ts';
+import { createTemporaryInputStores } from '../../src/storage/temporary-input-store.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
 import { parseModels } from './parse-models.ts';
 import { SecretWatch } from './search-secrets.ts';
@@ -69,7 +69,7 @@ export async function startGateway(models: object, options: Options = {}): Promi
     logger,
     store,
     publicBaseUrl,
-    openSpool: createInputSpools(uploads, options.uploadsBytes),
+    openSpool: createTemporaryInputStores(uploads, options.uploadsBytes),
     ...(options.uploadGraceMs !== undefined && { uploadGraceMs: options.uploadGraceMs }),
     ...(options.corsOrigins && { corsOrigins: options.corsOrigins }),
     ...(options.times && { times: options.times }),

@@ -2,8 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { fateOf } from '../../scripts/sample-fate.ts';
 import type { Values } from '../../src/domain/model-capabilities.ts';
 import { type ParameterPolicy, parameterPolicies } from '../../src/domain/parameter-policy.ts';
+import { adaptRequest } from '../../src/parameters/adapt.ts';
 import { adaptations } from '../../src/parameters/adaptations.ts';
-import { fitRequest } from '../../src/parameters/fit-request.ts';
 import { agentFamily, type ModelFamily, modelFamilies, unknownFamily } from '../../src/parameters/model-families.ts';
 import {
   type ParameterSample,
@@ -130,7 +130,7 @@ describe('the samples of the matrix', () => {
     const options = { complexity: 'low', frame_count: 8, frame_duration_ms: 100, svg: {} };
     for (const asked of [{ extra: options }, { stream: true, partialImages: 1 }]) {
       const family = { ...agentFamily, streams: true };
-      for (const name of fitRequest({ ...plainRequest, ...asked }, { family, policy: 'adapt' }).adaptations) {
+      for (const name of adaptRequest({ ...plainRequest, ...asked }, { family, policy: 'adapt' }).adaptations) {
         seen.add(name);
       }
     }

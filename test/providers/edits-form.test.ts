@@ -97,8 +97,8 @@ describe('the form of an edit', () => {
     ]);
   });
 
-  test.each(['image/png', 'image/jpeg', 'image/webp'] as const)('tells %s by type and ending', async (mediaType) => {
-    const [, part] = await partsOf({}, editInputs([imageInput(Buffer.from('x'), { mediaType })]));
-    expect(part).toEqual(['image', `image-1.${mediaType.slice(6)} (${mediaType}, 1)`]);
+  test.each(['image/png', 'image/jpeg', 'image/webp'] as const)('tells %s by type and ending', async (type) => {
+    const [, part] = await partsOf({}, editInputs([imageInput(Buffer.from('x'), { type })]));
+    expect(part).toEqual(['image', `image-1.${type.slice(6)} (${type}, 1)`]);
   });
 });

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { scanJson } from '../../src/codec/scan-json.ts';
+import { scanJson } from '../../src/codec/json-scanner.ts';
 import { jsonAnswer } from '../../src/http/surfaces/openai-images/json-answer.ts';
 import { imageEvents, imagesShape } from '../../src/providers/azure/image-events.ts';
 import { waitForOutcome } from '../../src/providers/azure/read-response.ts';

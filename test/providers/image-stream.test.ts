@@ -1,12 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { GatewayError } from '../../src/domain/gateway-error.ts';
-import type { InputSpool, OpenSpool } from '../../src/domain/input-spool.ts';
+import type { InputStore, OpenInputStore } from '../../src/domain/image-input.ts';
 import { StreamAnswer } from '../../src/http/surfaces/openai-images/stream-answer.ts';
 import { asGatewayError } from '../../src/http/write-error.ts';
 import { streamEvents } from '../../src/providers/azure/image-stream.ts';
 import { waitForOutcome } from '../../src/providers/azure/read-response.ts';
-import { createInputSpools } from '../../src/storage/disk-input-spool.ts';
+import { createTemporaryInputStores } from '../../src/storage/temporary-input-store.ts';
 import { temporaryDirectory } from '../end-to-end/edits.ts';
 import { asStream, cut, type Handwriting, handwriting, writeJson } from '../helpers/json-text.ts';
 import { providerCall } from '../helpers/provider-call.ts';
@@ -14,7 +14,7 @@ import { providerCall } from '../helpers/provider-call.ts';
 const call = providerCall({ attempt: { sent: true } });
 const megabyte = 1024 * 1024;
 const asked = { size: '1024x1024', quality: 'low' };
-const noSpool = (): InputSpool => {
+const noSpool = (): InputStore => {
   throw new Error('nothing here is large enough for a spool');
 };
 
@@ -24,7 +24,7 @@ type Told = { readonly name: string; readonly data: Record<string, unknown> };
 async function throughTheGateway(
   chunks: readonly Buffer[] | AsyncIterable<Buffer>,
   count = 1,
-  openSpool: OpenSpool = noSpool,
+  openSpool: OpenInputStore = noSpool,
 ): Promise<Told[]> {
   const events = await waitForOutcome(
     streamEvents(Array.isArray(chunks) ? asStream(chunks) : (chunks as AsyncIterable<Buffer>), count, call, openSpool),
@@ -294,7 +294,7 @@ describe('an image that stands before the type of its event', () => {
   }
 
   /** A spool that counts what has not come to it yet, and what has not left it. */
-  class CountingSpool implements InputSpool {
+  class CountingSpool implements InputStore {
     given = 0;
     maxUnstored = 0;
     isReleased = false;
@@ -307,8 +307,14 @@ describe('an image that stands before the type of its event', () => {
         this.#chunks.push(Buffer.from(chunk));
         stored += chunk.length;
       }
-      return { bytes: stored, sha256: '', open: () => asStream(this.#chunks), read: async () => Buffer.alloc(0) };
+      return { size: stored, sha256: '' };
     }
+
+    open(): AsyncIterable<Buffer> {
+      return asStream(this.#chunks);
+    }
+
+    read = async () => Buffer.alloc(0);
 
     async release() {
       this.isReleased = true;
@@ -357,7 +363,7 @@ describe('an image that stands before the type of its event', () => {
 
   test('is paid and lost when the disk for spools is full', async () => {
     const { chunks } = spooling('completed');
-    const openSpool = createInputSpools(await temporaryDirectory(), 2 * megabyte);
+    const openSpool = createTemporaryInputStores(await temporaryDirectory(), 2 * megabyte);
     const lost = throughTheGateway(chunks, 1, openSpool);
     await expect(lost).rejects.toMatchObject({
       kind: 'storage_failed',
@@ -369,13 +375,11 @@ describe('an image that stands before the type of its event', () => {
 
   test('is paid and lost when it cannot be read again', async () => {
     const { spool, chunks } = spooling('completed');
-    const put = spool.put.bind(spool);
     const broken = new Error('EIO');
     // biome-ignore lint/correctness/useYield: it fails before its first chunk
-    const open = async function* (): AsyncGenerator<Buffer> {
+    spool.open = async function* (): AsyncGenerator<Buffer> {
       throw broken;
     };
-    spool.put = async (bytes) => ({ ...(await put(bytes)), open });
     const lost = throughTheGateway(chunks, 1, () => spool);
     await expect(lost).rejects.toMatchObject({ kind: 'storage_failed', outcome: 'unknown', cause: broken });
     expect(spool.isReleased).toBe(true);

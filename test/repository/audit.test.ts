@@ -55,7 +55,7 @@ describe('advisories', () => {
     ['no network', '{"error":{"summary":"request to https://registry failed"}}', 'request to https://registry failed'],
     ['no report', 'npm error', 'npm audit printed no report'],
     ['an empty report', '{}', 'npm audit gave no reason'],
-  ])('that nobody could ask for are not taken for none: %s', (_, text, unavailable) => {
+  ])('that could not be fetched do not count as none: %s', (_, text, unavailable) => {
     expect(readReport(text)).toEqual({ unavailable });
   });
 });
@@ -102,7 +102,7 @@ describe('npm run audit', () => {
       'NOT ALLOWED: @a/b@1.0.0 has the licence GPL-3.0-only',
     ],
     ['no licence', undefined, harmless, 1, 'NOT ALLOWED: @a/b@1.0.0 has the licence none'],
-    ['a registry that cannot be asked', 'MIT', '{"message":"405"}', 2, 'Advisories were NOT checked'],
+    ['an unreachable registry', 'MIT', '{"message":"405"}', 2, 'Advisories were NOT checked'],
     ['the same and a bad licence', 'GPL-3.0-only', '{}', 1, 'NOT ALLOWED'],
   ])('with %s', (_, licence, report, status, text) => {
     const done = audit({ licence, report });

@@ -29,9 +29,9 @@ test('every key of the keys file is described, and the example is that of config
   expect(example.warnings).toEqual([]);
 });
 
-test('the models file is valid, and so are the models that are shown alone', () => {
+test('the models file is valid, and so are the single models', () => {
   const texts = jsonIn('docs/configuration.md').filter((text) => !isKeysFile(text));
-  const variables = { AZURE_OPENAI_API_KEY: 'key', EAST_KEY: 'key', WEST_KEY: 'key', FRONT_DOOR_KEY: 'key' };
+  const variables = { AZURE_OPENAI_API_KEY: 'key', EAST_KEY: 'key', WEST_KEY: 'key', APIM_SUBSCRIPTION_KEY: 'key' };
   const models = texts.map(
     (text) => parseModels(text.startsWith('{') ? text : `{"models":{${text}}}`, variables).models,
   );

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 
 const root = new URL('../../', import.meta.url);
 
-/** What people read about the project, by paths from its root. */
+/** The documents of the project, by paths from its root. */
 export const documents: readonly string[] = [
   'README.md',
   'SECURITY.md',

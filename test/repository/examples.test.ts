@@ -25,8 +25,8 @@ function commandsOf({ text }: Block): string[] {
 
 const commands = shells.flatMap((block) => commandsOf(block).map((command) => ({ command, place: block.place })));
 
-test('every block is run, or data, as its language says', () => {
-  const known = ['js', 'sh', 'bash', 'python', 'jsonc', 'nginx', 'text', 'yaml'];
+test('every block has a known language, which says whether it is run', () => {
+  const known = ['js', 'sh', 'bash', 'python', 'jsonc', 'mermaid', 'nginx', 'text', 'yaml'];
   const others = blocks.filter(({ language }) => !known.includes(language));
   expect(others.map(({ place, language }) => `${place}: ${language}`)).toEqual([]);
 });
@@ -45,19 +45,19 @@ describe('the program', () => {
 describe('the commands', () => {
   const run = shells.filter((block) => commandsOf(block).some((command) => !(command in notRun)));
 
-  test.each(run)('at $place do what they are for', { timeout: 60_000 }, async (block) => {
+  test.each(run)('at $place have the expected result', { timeout: 60_000 }, async (block) => {
     const demo = await startDemo();
     const directory = await checkout();
     for (const command of commandsOf(block).filter((one) => !(one in notRun))) {
       const expectResult = resultOf(command);
-      expect(expectResult, `what comes of this is to be said in expected-results.ts: ${command}`).toBeDefined();
+      expect(expectResult, `expected-results.ts has no check for: ${command}`).toBeDefined();
       if (command.includes('@cat.png')) await writeFile(join(directory, 'cat.png'), await catImage());
       const stdout = await runCommand(demo.here(command), directory);
       await expectResult?.(command, { stdout, directory, simulator: demo.simulator });
     }
   });
 
-  test.each(commands)('at $place are such as a shell takes: $command', ({ command }) => {
+  test.each(commands)('at $place are valid shell: $command', ({ command }) => {
     expect(spawnSync('bash', ['-n', '-c', command], { encoding: 'utf8' })).toMatchObject({ status: 0, stderr: '' });
   });
 
@@ -78,12 +78,12 @@ describe('the commands', () => {
     expect(/ profiles: \[(\w+)\]/.exec(body)?.[1]).toBe(profile);
   });
 
-  test('that are not run are those of the documents', () => {
+  test('in not-run.ts are in the documents', () => {
     const known = commands.map(({ command }) => command);
     expect(Object.keys(notRun).filter((command) => !known.includes(command))).toEqual([]);
   });
 
-  test('that are not run name tests that exist', () => {
+  test('in not-run.ts refer to tests that exist', () => {
     const named = Object.values(notRun).flatMap((reason) => reason.match(/test\/[\w./-]+\.ts/g) ?? []);
     expect(named.filter((path) => !existsSync(path))).toEqual([]);
   });

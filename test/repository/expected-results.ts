@@ -5,17 +5,17 @@ import { expect } from 'vitest';
 import type { Simulator } from '../../simulator/start-simulator.ts';
 import { expectImages } from './run-program.ts';
 
-/** What is there when a command has ended: what it printed, where it ran, and what it may have asked. */
+/** The state after a command has ended: what it printed, where it ran, and the simulator that it may have called. */
 type Done = { readonly stdout: string; readonly directory: string; readonly simulator: Simulator };
 
 type Expect = (command: string, done: Done) => void | Promise<void>;
 
-/** What is expected of a command; `undefined`: nobody has said it. */
+/** The check of a command's result; `undefined` if there is none. */
 export function resultOf(command: string): Expect | undefined {
   return results.find(([looks]) => looks.test(command))?.[1];
 }
 
-/** By what commands look like; the first that fits counts. */
+/** By pattern of the command; the first match counts. */
 const results: readonly (readonly [RegExp, Expect])[] = [
   [/^cp \.env\.example \.env$/, (_, { directory, simulator }) => fillIn(join(directory, '.env'), simulator)],
   [/--check$|^npm run check-config$/, (_, { stdout, simulator }) => expectCheck(stdout, simulator)],
@@ -25,12 +25,12 @@ const results: readonly (readonly [RegExp, Expect])[] = [
   [/\.png/, (command, { directory }) => expectImages(directory, command)],
   [/"stream":true/, (_, { stdout }) => expectEvents(stdout)],
   [/"simulate:500"/, (_, { stdout }) => expectFailure(stdout)],
-  [/"prompt":/, (command, { stdout }) => expectAnswer(command, stdout)],
+  [/"prompt":/, (command, { stdout }) => expectResponse(command, stdout)],
   [/\/simulator\/scenarios$/, (_, { stdout }) => expect(stdout).toContain('429-seconds')],
   [/\/simulator\/ledger$/, (_, { stdout }) => expect(JSON.parse(stdout)).toMatchObject({ billed: 0 })],
 ];
 
-/** What the comment asks for. */
+/** Does by machine what the comment in the README tells the reader to do. */
 async function fillIn(file: string, { origin, apiKey }: Simulator): Promise<void> {
   const given: Record<string, string> = { AZURE_OPENAI_ENDPOINT: origin, AZURE_OPENAI_API_KEY: apiKey };
   const text = await readFile(file, 'utf8');
@@ -75,14 +75,14 @@ function expectFailure(stdout: string): void {
   expect(stdout).toContain('"code":"upstream_generation_failed"');
 }
 
-/** An answer as the call asks for it, with whole images. */
-async function expectAnswer(command: string, stdout: string): Promise<void> {
+/** The response has as many whole images as the call requested, in the form that it requested. */
+async function expectResponse(command: string, stdout: string): Promise<void> {
   const [, json = ''] = /-d '([^']+)'/.exec(command) ?? [];
-  const asked = JSON.parse(json) as { n?: number; response_format?: string };
+  const requested = JSON.parse(json) as { n?: number; response_format?: string };
   const { data } = JSON.parse(stdout) as { data: { url?: string; b64_json?: string }[] };
-  expect(data).toHaveLength(asked.n ?? 1);
+  expect(data).toHaveLength(requested.n ?? 1);
   for (const image of data) {
-    if (asked.response_format) expect(image).toHaveProperty(asked.response_format);
+    if (requested.response_format) expect(image).toHaveProperty(requested.response_format);
     const { url = `data:;base64,${image.b64_json}` } = image;
     const bytes = await (await fetch(url)).arrayBuffer();
     expect((await sharp(bytes).metadata()).format).toBe('png');

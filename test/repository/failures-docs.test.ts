@@ -5,14 +5,14 @@ import { readDocument } from './documents.ts';
 
 const failures = readDocument('docs/failures.md');
 
-test('the table of codes is that of the program: status, type and code', () => {
+test('the table of codes has every status, type and code of the gateway, and no other', () => {
   const rows = failures.matchAll(/^\| (\d{3}) \| `(\w+)` \| `(\w+)` \|/gm);
-  const told = [...rows].map(([, status, type, code]) => `${status} ${type} ${code}`);
+  const documented = [...rows].map(([, status, type, code]) => `${status} ${type} ${code}`);
   const views = Object.values(callerViews).map(({ status, type, code }) => `${status} ${type} ${code}`);
-  expect(told.sort()).toEqual([...new Set(views)].sort());
+  expect(documented.sort()).toEqual([...new Set(views)].sort());
 });
 
-test('the table of codes promises x-should-retry only where the SDKs would repeat', () => {
+test('the table of codes promises x-should-retry only where the SDKs would retry', () => {
   const rows = failures.matchAll(/^\| (\d{3}) \| `\w+` \| `\w+` \|.*\| (.+) \|$/gm);
   const promised = [...rows].filter(([, , shouldRetry]) => shouldRetry !== '–').map(([, status]) => Number(status));
   expect(promised).not.toEqual([]);

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { defaultKeysFile } from '../../src/config/keys-file.ts';
 import { documents, proseOf } from './documents.ts';
 
-/** What the headings of a document are called in links, as GitHub does it. */
+/** The anchors of a document's headings, as GitHub derives them. */
 function anchorsOf(prose: string): string[] {
   const names = [...prose.matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) => anchorOf(heading));
   return names.map((name, at) => {
@@ -25,7 +25,7 @@ function leadsSomewhere(link: string, from: string): boolean {
   return anchor === undefined || anchorsOf(proseOf(file)).includes(anchor);
 }
 
-test('headings are called what GitHub calls them', () => {
+test('anchors are derived as GitHub does', () => {
   const prose = '# One\n\n## `a`, and [b](c.md)’s d\n\n## One\n';
   expect(anchorsOf(prose)).toEqual(['one', 'a-and-bs-d', 'one-1']);
 });

@@ -9,23 +9,23 @@ import { documents } from './documents.ts';
  */
 const retired = /\b(?:dall-e-[23]|gpt-image-1(?:\.5)?(?![\w.]|-mini)|gpt-4o[\w.-]*|gpt-4\.1[\w.-]*|gpt-4-[\w.-]*)/g;
 
-/** What may be said about them: as names that old clients choose, and must be led to a living model. */
+/** Allowed mentions: names that old clients hardcode, as aliases of a living model. */
 const mentions: Readonly<Record<string, readonly string[]>> = {
   'README.md': ['such as `dall-e-3`, lead to `azure-image`'],
   'docs/clients.md': ['`dall-e-3`, can be an alias', 'such as `dall-e-2`, can be aliases of a living one'],
   'docs/configuration.md': ['"aliases": { "gpt-image-1": "azure-image" }'],
 };
 
-/** The families of the gateway, old ones among them, and the past. */
+/** Lists of families and changes, which include retired models. */
 const lists = ['docs/parameters.md', 'CHANGELOG.md'];
 
 const others = ['.env.example', 'docker-compose.yml', 'Dockerfile', 'src/cli/demo.ts', 'docs/grafana-dashboard.json'];
 const texts = [...documents.filter((path) => !lists.includes(path)), ...others];
 
-test.each(texts)('%s names no retired model but as one that old clients choose', (path) => {
+test.each(texts)('%s names retired models only as names that old clients hardcode', (path) => {
   let text = readFileSync(path, 'utf8');
   for (const mention of mentions[path] ?? []) {
-    expect(text, 'it is not said any more').toContain(mention);
+    expect(text, 'the mention is gone').toContain(mention);
     text = text.replace(mention, '');
   }
   expect(text.match(retired) ?? []).toEqual([]);
@@ -34,7 +34,7 @@ test.each(texts)('%s names no retired model but as one that old clients choose',
 const variables = { AZURE_OPENAI_ENDPOINT: 'https://a.example', AZURE_OPENAI_API_KEY: 'key' };
 const modelsFiles = readdirSync('config').filter((name) => /^models\.(?!schema)/.test(name));
 
-test.each(modelsFiles)('config/%s has living models only, and leads the names of old clients to one', (name) => {
+test.each(modelsFiles)('config/%s has living models only, and aliases the names of old clients to one', (name) => {
   const config = loadModels(`config/${name}`, variables);
   const texts = JSON.stringify([config.models, [...config.prices.keys()]]);
   expect(texts.match(retired) ?? []).toEqual([]);

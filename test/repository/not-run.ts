@@ -1,15 +1,16 @@
-const endless = 'it ends with a signal only; test/end-to-end/process.test.ts starts, asks and ends the same program';
-const noDocker = 'there is no Docker engine; test/repository/container.test.ts reads what it would';
-const minutes = 'it measures for minutes, and wants the machine for itself';
+const endless = 'it ends with a signal only; test/end-to-end/process.test.ts starts, calls and ends the same program';
+const noDocker =
+  'there is no Docker engine; test/repository/container.test.ts reads the Dockerfile and the compose file';
+const minutes = 'it measures for minutes, and needs the machine for itself';
 
-/** Commands of the documents that no test runs, with the reason. What can be said of them all the same is tested. */
+/** Commands of the documents that no test runs, with the reason. Their syntax and the scripts they name are still tested. */
 export const notRun: Readonly<Record<string, string>> = {
   'npm ci && npm run demo':
-    'it replaces the packages that the tests run on; test/end-to-end/process.test.ts has the demo',
+    'it replaces the packages that the tests run on; test/end-to-end/process.test.ts covers the demo',
   'npm ci && npm test': 'it is what runs',
   'npm start': endless,
   'NODE_EXTRA_CA_CERTS=/etc/ssl/corporate-ca.pem npm start':
-    'there is no such authority; test/end-to-end/private-authority.test.ts has one of its own',
+    'there is no such authority; test/end-to-end/private-authority.test.ts has its own',
   'docker compose run --rm gateway node dist/main.js --check': noDocker,
   'docker compose up --build gateway': noDocker,
   'docker compose --profile demo up --build demo': noDocker,

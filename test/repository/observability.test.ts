@@ -26,7 +26,7 @@ const rows = new Map(
   ]),
 );
 
-/** A sample's name without what histograms add to theirs. */
+/** A sample's name without the suffixes of histograms. */
 function metricOf(name: string): string {
   return name.replace(/_(bucket|sum|count)$/, '');
 }
@@ -47,16 +47,16 @@ test.each(['docs/operations.md', 'docs/failures.md', 'docs/observability.md', 'd
 );
 
 describe('docs/grafana-dashboard.json', () => {
-  test('asks for metrics that exist only, and for every one of the gateway', async () => {
+  test('queries only metrics that exist, and every one of the gateway', async () => {
     const known = await metrics();
-    const asked = queries.flatMap(({ expr }) => expr.match(/\b(gateway|process|nodejs)_\w+/g) ?? []);
-    // Those whose name ends like a histogram's sample are none.
-    const names = asked.map((name) => (known.has(name) ? name : metricOf(name)));
+    const queried = queries.flatMap(({ expr }) => expr.match(/\b(gateway|process|nodejs)_\w+/g) ?? []);
+    // A metric whose own name ends like a histogram's sample is not a histogram.
+    const names = queried.map((name) => (known.has(name) ? name : metricOf(name)));
     expect(names.filter((name) => !known.has(name))).toEqual([]);
     expect([...rows.keys()].filter((name) => !names.includes(name))).toEqual([]);
   });
 
-  test('asks of histograms for quantiles of their buckets', async () => {
+  test('queries the buckets of histograms', async () => {
     const known = await metrics();
     const histograms = [...known].filter(([name, { type }]) => type === 'histogram' && name.startsWith('gateway_'));
     expect(histograms.length).toBeGreaterThan(2);
@@ -67,7 +67,7 @@ describe('docs/grafana-dashboard.json', () => {
     }
   });
 
-  test('asks for labels that the metrics have', () => {
+  test('uses only labels that the metrics have', () => {
     for (const { expr, legendFormat } of queries) {
       const [, name = ''] = /\b(gateway_\w+)/.exec(expr) ?? [];
       const labels = rows.get(metricOf(name)) ?? rows.get(name);
@@ -87,15 +87,16 @@ describe('docs/grafana-dashboard.json', () => {
   });
 });
 
-test('adaptations are labels without anything that a caller has written', () => {
+test('labels of adaptations contain nothing that a client has written', () => {
   expect(adaptations.every(({ name }) => /^[\w=>-]+$/.test(name))).toBe(true);
 });
 
 test('docs/observability.md has every field of the log line of a request', () => {
-  const source = readFileSync('src/telemetry/wide-record.ts', 'utf8');
-  const [, body = ''] = /export function wideRecord(.*?)\n}\n/s.exec(source) ?? [];
+  const source = readFileSync('src/telemetry/log-lines.ts', 'utf8');
+  const bodies = source.matchAll(/export function (?:request|generation)Line(.*?)\n}\n/gs);
+  const body = [...bodies].map(([, text]) => text).join('\n');
   const fields = [...body.matchAll(/^\s*(?:\.\.\.\(.*?\{ )?(\w+)(?::| \}|,)/gm)].map(([, name]) => name);
   const documented = [...document.matchAll(/`(\w+)`/g)].map(([, name]) => name);
-  expect(fields).toContain('requestId');
+  expect(fields).toEqual(expect.arrayContaining(['requestId', 'bytesIn', 'promptHash', 'upstreamMs', 'images']));
   expect(fields.filter((name) => name !== undefined && /^[a-z]/.test(name) && !documented.includes(name))).toEqual([]);
 });

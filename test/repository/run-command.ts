@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 import { defaultKeysFile } from '../../src/config/keys-file.ts';
 import { temporaryDirectory } from '../helpers/temporary-directory.ts';
 
-/** A directory in which npm finds what it finds after a clone, but writes nothing into this one. */
+/** A temporary directory that looks like a fresh clone to npm, so that commands write nothing into this one. */
 export async function checkout(): Promise<string> {
   const directory = await temporaryDirectory();
   for (const name of ['package.json', '.env.example', 'config']) {
@@ -17,8 +17,8 @@ export async function checkout(): Promise<string> {
 }
 
 /**
- * Runs a command of a document and gives what it prints. It gets nothing of this environment but the places of programs.
- * Rejects unless it ends with 0.
+ * Runs a command of a document and returns what it prints. Of this environment it inherits only `PATH`. Rejects on an exit
+ * code other than 0.
  */
 export async function runCommand(command: string, cwd: string): Promise<string> {
   const PATH = `${dirname(process.execPath)}:${process.env.PATH}`;
@@ -28,7 +28,7 @@ export async function runCommand(command: string, cwd: string): Promise<string> 
   return stdout;
 }
 
-/** There is no terminal at which anything could be asked. */
+/** Without a terminal, `npm run smoke` cannot ask for confirmation. */
 function unattended(command: string): string {
   return command.replace(/^npm run smoke .*$/, '$& --yes');
 }

@@ -59,7 +59,7 @@ describe('each compose file of docs/container.md', () => {
     }
   });
 
-  test('is what it says: the sidecar is reached by loopback without a key, the other one by its name with one', () => {
+  test('has the access that it describes: the sidecar through loopback without a key, the other one by its name with a key', () => {
     const [sidecar, backend] = gateways.map((gateway) => readEnvironment(environmentOf(gateway)));
     expect([sidecar?.host, sidecar?.gatewayApiKeys.length]).toEqual(['127.0.0.1', 0]);
     expect(gateways[0]).toContain('network_mode: service:app');

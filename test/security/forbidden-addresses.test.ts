@@ -98,7 +98,7 @@ describe.each(['http:', 'https:'])('the guarded connector, for %s,', (protocol) 
     let connections = 0;
     const port = await serveRaw(() => (connections += 1));
     const connector = guardedConnector(isForbiddenAddress, resolvingTo(...addresses));
-    expect(await dial({ protocol, host: 'images.blob.core.windows.net', port }, connector)).toBe(
+    expect(await dial({ protocol, host: 'pictures.blob.core.windows.net', port }, connector)).toBe(
       'ForbiddenAddressError',
     );
     expect(connections).toBe(0);

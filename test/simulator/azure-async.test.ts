@@ -74,8 +74,8 @@ describe('submit and poll', () => {
     ['no version', ''],
     ['a later version', '?api-version=2023-12-01-preview'],
   ])('%s is no resource', async (_name, query) => {
-    const answer = await caller.call('POST', `/openai/images/generations:submit${query}`, { prompt: 'a cat' });
-    expect([answer.status, answer.headers['x-ms-error-code']]).toEqual([404, '404']);
+    const response = await caller.call('POST', `/openai/images/generations:submit${query}`, { prompt: 'a cat' });
+    expect([response.status, response.headers['x-ms-error-code']]).toEqual([404, '404']);
     const location = await submitted({});
     expect((await caller.call('GET', `${location.split('?')[0]}${query}`)).status).toBe(404);
   });
@@ -94,9 +94,9 @@ describe('submit and poll', () => {
     [{ prompt: 'a cat simulate:flood' }],
     [{ prompt: 'a cat simulate:url-item' }],
   ])('refuses %j', async (members) => {
-    const answer = await caller.submit({ prompt: 'a cat', ...members });
-    expect(answer.status).toBe(400);
-    expect(json(answer).error.details).toEqual([]);
+    const response = await caller.submit({ prompt: 'a cat', ...members });
+    expect(response.status).toBe(400);
+    expect(json(response).error.details).toEqual([]);
     expect(caller.simulator.ledger.counts()).toMatchObject({ billed: 0, received: 1 });
   });
 
@@ -184,7 +184,7 @@ describe('operation scenarios', () => {
     expect(await at('operation-relative')).toMatch(/^\/openai\/operations\/images\//);
   });
 
-  test('operation-retry-after asks to wait, operation-big answers megabytes', async () => {
+  test('operation-retry-after asks to wait, operation-big returns megabytes', async () => {
     const accepted = await caller.submit({ prompt: 'simulate:operation-retry-after-7' });
     expect(accepted.headers['retry-after']).toBe('7');
     const poll = await caller.call('GET', String(accepted.headers['operation-location']));

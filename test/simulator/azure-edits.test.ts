@@ -6,7 +6,7 @@ import sharp from 'sharp';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { padImage } from '../../simulator/pad-image.ts';
 import { type ScenarioDescription, scenarios } from '../../simulator/scenarios.ts';
-import { type Answer, type Caller, json, openCaller } from './call-simulator.ts';
+import { type Caller, json, openCaller, type ReceivedResponse } from './call-simulator.ts';
 import { readEvents } from './read-events.ts';
 import { type FormPart, fields, formHeaders, writeForm } from './write-form.ts';
 
@@ -57,7 +57,7 @@ const edit = (
   deployment = 'gpt-image-1.5-mine',
 ) => caller.edit(deployment, [...fields({ prompt: 'a hat', ...values }), ...files]);
 
-const imageOf = (answer: Answer) => Buffer.from(json(answer).data[0].b64_json, 'base64');
+const imageOf = (response: ReceivedResponse) => Buffer.from(json(response).data[0].b64_json, 'base64');
 const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
 
 /** The colour in the upper left corner, where no caption is. */
@@ -71,13 +71,13 @@ async function cornerOf(made: Buffer): Promise<number[]> {
 
 describe('an edit', () => {
   test('shows the image that came in, in the asked size, and bills an edit', async () => {
-    const answer = await edit({ size: '1536x1024', n: '2' });
-    expect(answer.status).toBe(200);
-    expect(Object.keys(json(answer)).sort()).toEqual(['created', 'data', 'usage']);
-    expect(json(answer).data).toHaveLength(2);
-    const { width, height, format } = await sharp(imageOf(answer)).metadata();
+    const response = await edit({ size: '1536x1024', n: '2' });
+    expect(response.status).toBe(200);
+    expect(Object.keys(json(response)).sort()).toEqual(['created', 'data', 'usage']);
+    expect(json(response).data).toHaveLength(2);
+    const { width, height, format } = await sharp(imageOf(response)).metadata();
     expect([width, height, format]).toEqual([1536, 1024, 'png']);
-    expect((await cornerOf(imageOf(answer))).slice(0, 3)).toEqual([255, 0, 0]);
+    expect((await cornerOf(imageOf(response))).slice(0, 3)).toEqual([255, 0, 0]);
     expect(caller.simulator.ledger.counts()).toMatchObject({ images: 2, received: 1, billedByOperation: { edit: 1 } });
     expect(caller.simulator.ledger.generations).toMatchObject([{ operation: 'edit', prompt: 'a hat', images: 2 }]);
   });
@@ -89,8 +89,8 @@ describe('an edit', () => {
       edit({ n: '2' }, [file('image', blue)]),
       edit({ n: '2', prompt: 'a scarf' }),
     ]);
-    const madeImages = [first, other, words].flatMap((answer) =>
-      json(answer).data.map((item: object) => JSON.stringify(item)),
+    const madeImages = [first, other, words].flatMap((response) =>
+      json(response).data.map((item: object) => JSON.stringify(item)),
     );
     expect(json(again).data).toEqual(json(first).data);
     expect(new Set(madeImages).size).toBe(6);
@@ -129,9 +129,9 @@ describe('an edit', () => {
     form.append('image[]', new File([jpeg as Uint8Array<ArrayBuffer>], 'b.jpg', { type: 'image/jpeg' }));
     form.append('mask', new File([seeThrough as Uint8Array<ArrayBuffer>], 'm.png', { type: 'image/png' }));
     const url = `${caller.simulator.origin}${v1}`;
-    const answer = await fetch(url, { method: 'POST', headers: { 'api-key': 'test-key' }, body: form });
-    expect(answer.status).toBe(200);
-    const body = (await answer.json()) as { data: [object] };
+    const response = await fetch(url, { method: 'POST', headers: { 'api-key': 'test-key' }, body: form });
+    expect(response.status).toBe(200);
+    const body = (await response.json()) as { data: [object] };
     expect(body).toMatchObject({ quality: 'low', size: '1024x1024', output_format: 'png' });
     expect(Object.keys(body.data[0]).sort()).toEqual(['b64_json', 'content_filter_results', 'prompt_filter_results']);
     expect(caller.simulator.ledger.counts()).toMatchObject({
@@ -188,7 +188,7 @@ describe('the images of an edit', () => {
     ['image twice', [image, image], invalid, 'image'],
     ['two kinds of names', [image, ...list(1)], invalid, 'image'],
     ['numbered from 1', numbered(1, 2), invalid, 'image'],
-    ['a file of another name', [image, file('image', red)], 'unknown_parameter', 'image'],
+    ['a file of another name', [image, file('photo', red)], 'unknown_parameter', 'photo'],
     ['a field as a file', [image, file('prompt', text, 'p.txt', 'text/plain')], 'unknown_parameter', 'prompt'],
     ['no content type', [{ name: 'image', bytes: red, filename: 'a.png' }], 'unsupported_file_mimetype', 'image'],
     ['gif', [file('image', red, 'a.gif', 'image/gif')], 'unsupported_file_mimetype', 'image'],
@@ -207,14 +207,14 @@ describe('the images of an edit', () => {
     ['a mask of 4 MB', [image, file('mask', Buffer.concat(padImage(seeThrough, 'png', 4)))], invalid, 'mask'],
     ['markup', [image, file('markup', seeThrough)], 'unknown_parameter', 'markup'],
   ])('are refused: %s', async (_name, files, code, param) => {
-    const answer = await edit({}, files);
-    expect([answer.status, json(answer).error]).toEqual([400, expect.objectContaining({ code, param })]);
+    const response = await edit({}, files);
+    expect([response.status, json(response).error]).toEqual([400, expect.objectContaining({ code, param })]);
     expect(caller.simulator.ledger.counts()).toMatchObject({ billed: 0, received: 1 });
   });
 
   test('of an octet-stream are refused in the words of Azure', async () => {
-    const answer = await edit({}, [file('image', red, 'a.png', 'application/octet-stream')]);
-    expect([answer.status, json(answer).error.message]).toEqual([
+    const response = await edit({}, [file('image', red, 'a.png', 'application/octet-stream')]);
+    expect([response.status, json(response).error.message]).toEqual([
       400,
       expect.stringContaining("Invalid file 'image': unsupported mimetype ('application/octet-stream')"),
     ]);
@@ -228,8 +228,8 @@ describe('the images of an edit', () => {
 
   test('may be larger than what is kept of them, and are hashed whole', async () => {
     const bytes = Buffer.concat(noisy);
-    const answer = await edit({}, [file('image[]', bytes), file('image[]', bytes)]);
-    expect(answer.status).toBe(200);
+    const response = await edit({}, [file('image[]', bytes), file('image[]', bytes)]);
+    expect(response.status).toBe(200);
     const record = { bytes: red.length + 9 * megabyte, sha256: sha256(bytes) };
     expect(caller.simulator.ledger.requests).toMatchObject([{ body: { files: [record, record] } }]);
   });
@@ -269,8 +269,8 @@ describe('the fields of an edit', () => {
     ['an unknown scenario', { prompt: 'simulate:flood' }, 'unknown_scenario'],
     ['a scenario of another flow', { prompt: 'simulate:operation-failed' }, 'scenario_out_of_reach'],
   ])('are refused: %s', async (_name, values, code) => {
-    const answer = await edit(values);
-    expect([answer.status, json(answer).error.code]).toEqual([400, code]);
+    const response = await edit(values);
+    expect([response.status, json(response).error.code]).toEqual([400, code]);
     expect(caller.simulator.ledger.counts()).toMatchObject({ billed: 0, received: 1 });
   });
 
@@ -281,8 +281,8 @@ describe('the fields of an edit', () => {
     ['an image that is a field', [...prompt, ...fields({ image: 'a.png' })], 'unsupported_file_mimetype'],
     ['the name of a prototype', [...prompt, ...fields({ constructor: '1' }), image], 'FST_PROTO_VIOLATION'],
   ])('are refused: %s', async (_name, parts, code) => {
-    const answer = await caller.edit('gpt-image-2', parts);
-    expect([answer.status, json(answer).error.code]).toEqual([400, code]);
+    const response = await caller.edit('gpt-image-2', parts);
+    expect([response.status, json(response).error.code]).toEqual([400, code]);
   });
 
   test.each([
@@ -292,13 +292,13 @@ describe('the fields of an edit', () => {
     ['gpt-image-2', 'low', 'invalid_input_fidelity_model'],
     ['gpt-image-2.5', 'low', undefined],
     ['FLUX.1-Kontext-pro', 'low', 'unknown_parameter'],
-  ])('%s answers to input_fidelity %s: %s', async (deployment, input_fidelity, code) => {
+  ])('%s responses to input_fidelity %s: %s', async (deployment, input_fidelity, code) => {
     expect(json(await edit({ input_fidelity }, [image], deployment)).error?.code).toBe(code);
   });
 
   test('input_fidelity is unknown to generations', async () => {
-    const answer = await caller.generate('gpt-image-1', { prompt: 'a cat', input_fidelity: 'high' });
-    expect(json(answer).error.code).toBe('unknown_parameter');
+    const response = await caller.generate('gpt-image-1', { prompt: 'a cat', input_fidelity: 'high' });
+    expect(json(response).error.code).toBe('unknown_parameter');
   });
 });
 
@@ -314,7 +314,7 @@ describe('addresses', () => {
     ['dall-e-3', '2025-04-01-preview', 400],
     ['dall-e-2', '2025-04-01-preview', 400],
     ['sora-2', '2025-04-01-preview', 404],
-  ])('%s under %s answers %i', async (deployment, apiVersion, status) => {
+  ])('%s under %s responds with %i', async (deployment, apiVersion, status) => {
     expect((await caller.edit(deployment, [...prompt, image], apiVersion)).status).toBe(status);
   });
 
@@ -337,15 +337,15 @@ describe('addresses', () => {
   });
 
   test('want a key before anything else', async () => {
-    const answer = await caller.send(v1, { 'api-key': 'wrong' }, Buffer.from('{}'));
-    expect([answer.status, caller.simulator.ledger.received]).toEqual([401, 0]);
+    const response = await caller.send(v1, { 'api-key': 'wrong' }, Buffer.from('{}'));
+    expect([response.status, caller.simulator.ledger.received]).toEqual([401, 0]);
   });
 
   test.each(['application/json', 'text/html'])('refuse %s as Azure does', async (type) => {
     const target = '/openai/deployments/gpt-image-2/images/edits?api-version=preview';
     for (const path of [target, v1]) {
-      const answer = await caller.send(path, { 'content-type': type }, Buffer.from('{"prompt":"a hat"}'));
-      expect([answer.status, json(answer).error]).toEqual([
+      const response = await caller.send(path, { 'content-type': type }, Buffer.from('{"prompt":"a hat"}'));
+      expect([response.status, json(response).error]).toEqual([
         400,
         expect.objectContaining({ code: 'unsupported_content_type', message: expect.stringContaining(`'${type}'`) }),
       ]);
@@ -360,10 +360,10 @@ describe('broken forms', () => {
     ['cut in a file', formHeaders, writeForm([...prompt, file('image', noisy[1] ?? text)]).subarray(0, 300_000)],
     ['with too many files', formHeaders, writeForm([...prompt, ...Array.from({ length: 40 }, () => image)])],
   ])('%s are refused and not counted as received', async (_name, headers, body) => {
-    const answer = await caller.send(`${v1}?api-version=preview`, headers, body);
-    expect(answer.status).toBeGreaterThanOrEqual(400);
-    expect(answer.status).toBeLessThan(500);
-    expect(json(answer).error.message).toBeTypeOf('string');
+    const response = await caller.send(`${v1}?api-version=preview`, headers, body);
+    expect(response.status).toBeGreaterThanOrEqual(400);
+    expect(response.status).toBeLessThan(500);
+    expect(json(response).error.message).toBeTypeOf('string');
     expect(caller.simulator.ledger.received).toBe(0);
   });
 
@@ -383,9 +383,9 @@ describe('broken forms', () => {
 
 describe('a streamed edit', () => {
   test('has event names of its own, and ends with the very image that comes without stream', async () => {
-    const answer = await edit({ stream: 'true', partial_images: '2' });
-    expect(answer.headers['content-type']).toBe('text/event-stream');
-    const events = readEvents(answer.bytes);
+    const response = await edit({ stream: 'true', partial_images: '2' });
+    expect(response.headers['content-type']).toBe('text/event-stream');
+    const events = readEvents(response.bytes);
     expect(events.map(({ name }) => name)).toEqual([
       'image_edit.partial_image',
       'image_edit.partial_image',
@@ -405,19 +405,19 @@ describe('scenarios', () => {
       .filter(({ name, reach }) => reaches.includes(reach) && !/hang|stall/.test(name))
       .map(({ name, value }) => (value?.unit === 'milliseconds' ? `${name}-5` : name));
 
-  /** What an answer looks like, without what differs from call to call and between the operations. */
-  const shapeOf = (answer: Answer): string =>
-    answer.bytes
+  /** What a response looks like, without what differs from call to call and between the operations. */
+  const shapeOf = (response: ReceivedResponse): string =>
+    response.bytes
       .toString()
       .replace(/image_(edit|generation)/g, 'image')
       .replace(/"(b64_json|url)":\s*"[^"]*"?/g, '"$1"')
       .replace(/[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}/g, 'uuid')
       .replace(/\d+/g, '0')
       .slice(0, 5_000);
-  const outcome = async (call: Promise<Answer>) => {
+  const outcome = async (call: Promise<ReceivedResponse>) => {
     try {
-      const answer = await call;
-      return [answer.status, answer.headers['content-type'], shapeOf(answer)];
+      const response = await call;
+      return [response.status, response.headers['content-type'], shapeOf(response)];
     } catch {
       return ['truncated'];
     }
@@ -441,7 +441,7 @@ describe('scenarios', () => {
     expect(await outcome(edit({ stream: 'true', partial_images: '1' }, [image], `gpt-image-2--${name}`))).toEqual(one);
   });
 
-  test('hang is billed and never answers', async () => {
+  test('hang is billed and never responds', async () => {
     const socket = connect(Number(new URL(caller.simulator.origin).port), '127.0.0.1');
     const body = writeForm([...fields({ model: 'gpt-image-2--hang', prompt: 'a hat' }), image]);
     const head = [`POST ${v1} HTTP/1.1`, 'host: 127.0.0.1', 'api-key: test-key', `content-length: ${body.length}`];
@@ -455,8 +455,8 @@ describe('scenarios', () => {
 
   test('unsupported-content-type refuses every form, and bills none', async () => {
     for (const _call of [1, 2]) {
-      const answer = await edit({ prompt: 'simulate:unsupported-content-type' });
-      expect([answer.status, json(answer).error]).toEqual([
+      const response = await edit({ prompt: 'simulate:unsupported-content-type' });
+      expect([response.status, json(response).error]).toEqual([
         400,
         {
           message: expect.stringContaining("Unsupported content type: 'multipart/form-data'"),
@@ -482,8 +482,8 @@ describe('scenarios', () => {
   });
 
   test('of edits mean nothing in a generation', async () => {
-    const answer = await caller.generate('gpt-image-2', { prompt: 'simulate:unsupported-content-type' });
-    expect(json(answer).error.code).toBe('scenario_out_of_reach');
+    const response = await caller.generate('gpt-image-2', { prompt: 'simulate:unsupported-content-type' });
+    expect(json(response).error.code).toBe('scenario_out_of_reach');
   });
 
   test('of edits have all been given a test here', async () => {

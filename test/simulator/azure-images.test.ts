@@ -17,12 +17,12 @@ async function sizeOf(base64: string) {
 }
 
 describe('a gpt-image deployment', () => {
-  test('answers base64 images with usage and no echo under a dated api-version', async () => {
-    const answer = await caller.generate('gpt-image-1', { prompt: 'a cat', n: 2, size: '1536x1024' });
-    expect(answer.status).toBe(200);
-    expect(answer.headers['apim-request-id']).toBeTypeOf('string');
-    expect(answer.headers['x-ms-region']).toBeTypeOf('string');
-    const body = json(answer);
+  test('returns base64 images with usage and no echo under a dated api-version', async () => {
+    const response = await caller.generate('gpt-image-1', { prompt: 'a cat', n: 2, size: '1536x1024' });
+    expect(response.status).toBe(200);
+    expect(response.headers['apim-request-id']).toBeTypeOf('string');
+    expect(response.headers['x-ms-region']).toBeTypeOf('string');
+    const body = json(response);
     expect(Object.keys(body).sort()).toEqual(['created', 'data', 'usage']);
     expect(body.data.map((item: object) => Object.keys(item))).toEqual([['b64_json'], ['b64_json']]);
     expect(body.data[0].b64_json).not.toBe(body.data[1].b64_json);
@@ -82,8 +82,8 @@ describe('a gpt-image deployment', () => {
     ['a scenario of another flow', { prompt: 'a cat simulate:operation-failed' }, 'scenario_out_of_reach'],
     ['a download scenario without url', { prompt: 'a cat simulate:download-404' }, 'scenario_out_of_reach'],
   ])('refuses %s', async (_name, members, code) => {
-    const answer = await caller.generate('gpt-image-1-mine', { prompt: 'a cat', ...members });
-    expect([answer.status, json(answer).error.code]).toEqual([400, code]);
+    const response = await caller.generate('gpt-image-1-mine', { prompt: 'a cat', ...members });
+    expect([response.status, json(response).error.code]).toEqual([400, code]);
     expect(caller.simulator.ledger.counts()).toMatchObject({ billed: 0, received: 1 });
   });
 
@@ -114,23 +114,23 @@ describe('a gpt-image deployment', () => {
 });
 
 describe('a dall-e-3 deployment', () => {
-  test('answers one url with its rewritten prompt and filter results, which leads to the image', async () => {
-    const answer = await caller.generate('dall-e-3', { prompt: 'a cat', size: '1792x1024' }, '2024-02-01');
-    const [item] = json(answer).data;
+  test('returns one url with its rewritten prompt and filter results, which leads to the image', async () => {
+    const response = await caller.generate('dall-e-3', { prompt: 'a cat', size: '1792x1024' }, '2024-02-01');
+    const [item] = json(response).data;
     expect(Object.keys(item).sort()).toEqual([
       'content_filter_results',
       'prompt_filter_results',
       'revised_prompt',
       'url',
     ]);
-    expect(json(answer).usage).toBeUndefined();
+    expect(json(response).usage).toBeUndefined();
     expect(item.url.startsWith(`${caller.simulator.origin}/private/images/`)).toBe(true);
     const image = await caller.call('GET', item.url, undefined, {});
     expect(image.headers['content-type']).toBe('image/png');
     expect(await sizeOf(image.bytes.toString('base64'))).toBe('png 1792x1024');
   });
 
-  test('answers base64 when asked', async () => {
+  test('returns base64 when asked', async () => {
     const body = json(
       await caller.generate('dall-e-3', { prompt: 'a cat', response_format: 'b64_json' }, '2024-10-21'),
     );
@@ -156,7 +156,7 @@ describe('a dall-e-3 deployment', () => {
 
 describe('a FLUX deployment', () => {
   test.each(['FLUX-1.1-pro', 'FLUX.1-Kontext-pro-mine', 'flux-1.1-PRO', 'flux'])(
-    'called %s answers base64 without usage and echo',
+    'called %s responses base64 without usage and echo',
     async (deployment) => {
       const body = json(await caller.generate(deployment, { prompt: 'a cat' }, 'preview'));
       expect(Object.keys(body)).toEqual(['created', 'data']);
@@ -172,7 +172,7 @@ describe('a FLUX deployment', () => {
     expect(await sizeOf(size.data[0].b64_json)).toBe('jpeg 300x200');
   });
 
-  test('answers a url when asked', async () => {
+  test('returns a url when asked', async () => {
     const body = json(await caller.generate('FLUX-1.1-pro', { prompt: 'a cat', response_format: 'url' }));
     const image = await caller.call('GET', body.data[0].url, undefined, {});
     expect(await sizeOf(image.bytes.toString('base64'))).toBe('png 1024x1024');
@@ -190,8 +190,8 @@ describe('a FLUX deployment', () => {
     ['a width that is no number', { width: '512' }, 'invalid_value'],
     ['a seed that is no integer', { seed: 0.5 }, 'invalid_value'],
   ])('refuses %s', async (_name, members, code) => {
-    const answer = await caller.generate('FLUX-1.1-pro', { prompt: 'a cat', ...members }, 'preview');
-    expect([answer.status, json(answer).error.code]).toEqual([400, code]);
+    const response = await caller.generate('FLUX-1.1-pro', { prompt: 'a cat', ...members }, 'preview');
+    expect([response.status, json(response).error.code]).toEqual([400, code]);
   });
 
   test('plays scenarios, and is billed', async () => {
@@ -201,8 +201,8 @@ describe('a FLUX deployment', () => {
   });
 
   test('is not on the v1 path', async () => {
-    const answer = await caller.call('POST', v1, { model: 'FLUX-1.1-pro', prompt: 'a cat' });
-    expect([answer.status, json(answer).error.code]).toEqual([400, 'OperationNotSupported']);
+    const response = await caller.call('POST', v1, { model: 'FLUX-1.1-pro', prompt: 'a cat' });
+    expect([response.status, json(response).error.code]).toEqual([400, 'OperationNotSupported']);
   });
 });
 
@@ -219,18 +219,20 @@ describe('addresses', () => {
     ['dall-e-3', '2024-10-21', 200],
     ['dall-e-3', '2023-10-01-preview', 404],
     ['dall-e-3', '2023-12-01', 404],
-  ])('%s under %s answers %i', async (deployment, apiVersion, status) => {
+  ])('%s under %s responds with %i', async (deployment, apiVersion, status) => {
     expect((await caller.generate(deployment, { prompt: 'a cat' }, apiVersion)).status).toBe(status);
   });
 
   test('without api-version there is no resource', async () => {
-    const answer = await caller.call('POST', '/openai/deployments/gpt-image-1/images/generations', { prompt: 'a cat' });
-    expect([answer.status, json(answer)]).toEqual([404, { error: { code: '404', message: 'Resource not found' } }]);
+    const response = await caller.call('POST', '/openai/deployments/gpt-image-1/images/generations', {
+      prompt: 'a cat',
+    });
+    expect([response.status, json(response)]).toEqual([404, { error: { code: '404', message: 'Resource not found' } }]);
   });
 
   test('a deployment of no known family is not found', async () => {
-    const answer = await caller.generate('sora-2', { prompt: 'a cat' });
-    expect([answer.status, json(answer).error.code]).toEqual([404, 'DeploymentNotFound']);
+    const response = await caller.generate('sora-2', { prompt: 'a cat' });
+    expect([response.status, json(response).error.code]).toEqual([404, 'DeploymentNotFound']);
   });
 
   test('a dall-e-2 deployment does not speak this flow', async () => {
@@ -239,9 +241,9 @@ describe('addresses', () => {
 
   test('a body that is no JSON object is refused in the error shape', async () => {
     const target = '/openai/deployments/gpt-image-1/images/generations?api-version=preview';
-    const answer = await caller.call('POST', target, ['no object']);
-    expect(answer.status).toBe(400);
-    expect(json(answer).error.message).toBeTypeOf('string');
+    const response = await caller.call('POST', target, ['no object']);
+    expect(response.status).toBe(400);
+    expect(json(response).error.message).toBeTypeOf('string');
     const form = await caller.call('POST', target, {}, { 'api-key': 'test-key', 'content-type': 'text/html' });
     expect([form.status, json(form).error.type]).toEqual([415, 'invalid_request_error']);
     const multipart = { 'api-key': 'test-key', 'content-type': 'multipart/form-data; boundary=b' };
@@ -259,17 +261,17 @@ describe('keys', () => {
     [{ 'api-key': 'wrong' }, 401],
     [{ authorization: 'test-key' }, 401],
     [{ authorization: 'Bearer wrong', 'api-key': 'test-key' }, 401],
-  ])('%j is answered %i', async (headers, status) => {
-    const answer = await caller.call('POST', target, body, headers as Record<string, string>);
-    expect(answer.status).toBe(status);
-    if (status === 401) expect(json(answer).error).toMatchObject({ code: '401' });
+  ])('%j gets %i', async (headers, status) => {
+    const response = await caller.call('POST', target, body, headers as Record<string, string>);
+    expect(response.status).toBe(status);
+    if (status === 401) expect(json(response).error).toMatchObject({ code: '401' });
     expect(caller.simulator.ledger.received).toBe(status === 200 ? 1 : 0);
   });
 });
 
 describe('the v1 path', () => {
   test.each(['', '?api-version=preview', '?api-version=v1'])(
-    'answers with echo and filter results (%s)',
+    'responds with echo and filter results (%s)',
     async (query) => {
       const body = json(await caller.call('POST', `${v1}${query}`, { model: 'gpt-image-2-mine', prompt: 'a cat' }));
       expect(body).toMatchObject({ output_format: 'png', size: '1024x1024', usage: { input_tokens: 2 } });

@@ -1,5 +1,5 @@
 import sharp from 'sharp';
-import { type Answer, type Caller, json } from './call-simulator.ts';
+import { type Caller, json, type ReceivedResponse } from './call-simulator.ts';
 import { readEvents } from './read-events.ts';
 
 /** What the tests read of a Response object. */
@@ -40,7 +40,7 @@ export const message = (text: string, ...images: readonly string[]) => ({
 export const dataUrl = (bytes: Buffer, type = 'image/png') => `data:${type};base64,${bytes.toString('base64')}`;
 
 /** Asks a chat model for an image of an image deployment, at the resource and with its key. */
-export function respond(caller: Caller, deployment: string, members: Members = {}): Promise<Answer> {
+export function respond(caller: Caller, deployment: string, members: Members = {}): Promise<ReceivedResponse> {
   const body = { model: 'gpt-4.1', input: 'a cat', ...withTool({}), tool_choice: tool, ...members };
   return caller.call('POST', resourcePath, body, headersFor(deployment));
 }
@@ -52,21 +52,21 @@ export function headersFor(deployment: string): Record<string, string> {
 /** Gets a token of the managed identity. */
 export async function tokenFor(caller: Caller, resource: string): Promise<string> {
   const target = `/msi/token?api-version=2019-08-01&resource=${encodeURIComponent(resource)}`;
-  const answer = await caller.call('GET', target, undefined, {
+  const response = await caller.call('GET', target, undefined, {
     'x-identity-header': caller.simulator.identityHeader,
   });
-  return json(answer).access_token;
+  return json(response).access_token;
 }
 
 /** Asks the agent of a project for an image, with a token. */
-export async function askAgent(caller: Caller, members: Members = {}, path = projectPath): Promise<Answer> {
+export async function askAgent(caller: Caller, members: Members = {}, path = projectPath): Promise<ReceivedResponse> {
   const body = { agent_reference: { type: 'agent_reference', name: 'artist' }, input: 'a cat' };
   const authorization = `Bearer ${await tokenFor(caller, 'https://ai.azure.com')}`;
   const headers = { authorization, 'x-ms-oai-image-generation-deployment': 'gpt-image-2-mine' };
   return caller.call('POST', path, { ...body, ...members }, headers);
 }
 
-export const responseIn = (answer: Answer) => json(answer) as ResponseObject;
+export const responseIn = (response: ReceivedResponse) => json(response) as ResponseObject;
 
 /** The images of a response, in base64. */
 export const resultsOf = ({ output }: ResponseObject) =>
@@ -77,6 +77,7 @@ export async function looksOf(base64: string | undefined): Promise<string> {
   return `${format} ${width}x${height}`;
 }
 
-export const typesIn = (answer: Answer) => readEvents(answer.bytes).map(({ name }) => name);
+export const typesIn = (response: ReceivedResponse) => readEvents(response.bytes).map(({ name }) => name);
 // biome-ignore lint/suspicious/noExplicitAny: the tests know what they look for
-export const valuesIn = (answer: Answer): any[] => readEvents(answer.bytes).map(({ data }) => JSON.parse(data));
+export const valuesIn = (response: ReceivedResponse): any[] =>
+  readEvents(response.bytes).map(({ data }) => JSON.parse(data));

@@ -4,8 +4,8 @@ import { Agent, request } from 'undici';
 import { type Simulator, type SimulatorOptions, startSimulator } from '../../simulator/start-simulator.ts';
 import { type FormPart, formHeaders, writeForm } from './write-form.ts';
 
-/** A whole answer, read to its end. */
-export type Answer = {
+/** A whole response, read to its end. */
+export type ReceivedResponse = {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   readonly bytes: Buffer;
@@ -14,15 +14,15 @@ export type Answer = {
 /** A simulator of one test file, and the calls that its tests make. */
 export type Caller = {
   readonly simulator: Simulator;
-  call(method: 'GET' | 'POST' | 'DELETE', target: string, body?: unknown, headers?: Headers): Promise<Answer>;
+  call(method: 'GET' | 'POST' | 'DELETE', target: string, body?: unknown, headers?: Headers): Promise<ReceivedResponse>;
   /** Posts to the deployments path with a preview api-version. */
-  generate(deployment: string, body: Body, apiVersion?: string): Promise<Answer>;
+  generate(deployment: string, body: Body, apiVersion?: string): Promise<ReceivedResponse>;
   /** Posts a form, written by hand, to the edits of the deployments path. */
-  edit(deployment: string, parts: readonly FormPart[], apiVersion?: string): Promise<Answer>;
+  edit(deployment: string, parts: readonly FormPart[], apiVersion?: string): Promise<ReceivedResponse>;
   /** Posts a body of any type to any path. */
-  send(target: string, headers: Headers, body: Buffer): Promise<Answer>;
+  send(target: string, headers: Headers, body: Buffer): Promise<ReceivedResponse>;
   /** Posts to the legacy flow. */
-  submit(body: Body, apiVersion?: string): Promise<Answer>;
+  submit(body: Body, apiVersion?: string): Promise<ReceivedResponse>;
   /** Polls an operation-location until `isOver` says so. */
   pollUntil(target: string, isOver: (body: OperationBody) => boolean): Promise<OperationBody>;
   close(): Promise<void>;
@@ -41,7 +41,7 @@ export type OperationBody = {
 type Headers = Readonly<Record<string, string>>;
 type Body = Readonly<Record<string, unknown>>;
 
-export const json = (answer: Answer) => JSON.parse(answer.bytes.toString());
+export const json = (response: ReceivedResponse) => JSON.parse(response.bytes.toString());
 
 /** Starts a simulator on a free port with quick operations and streams. Close it when the tests are over. */
 export async function openCaller(options: SimulatorOptions = {}): Promise<Caller> {
@@ -53,18 +53,26 @@ export async function openCaller(options: SimulatorOptions = {}): Promise<Caller
       body === undefined
         ? { headers }
         : { headers: { 'content-type': 'application/json', ...headers }, body: JSON.stringify(body) };
-    const answer = await request(url, { dispatcher, method, ...sent });
-    return { status: answer.statusCode, headers: answer.headers, bytes: Buffer.from(await answer.body.arrayBuffer()) };
+    const response = await request(url, { dispatcher, method, ...sent });
+    return {
+      status: response.statusCode,
+      headers: response.headers,
+      bytes: Buffer.from(await response.body.arrayBuffer()),
+    };
   };
   const send: Caller['send'] = async (target, headers, body) => {
     const url = new URL(target, simulator.origin);
-    const answer = await request(url, {
+    const response = await request(url, {
       dispatcher,
       method: 'POST',
       headers: { 'api-key': 'test-key', ...headers },
       body,
     });
-    return { status: answer.statusCode, headers: answer.headers, bytes: Buffer.from(await answer.body.arrayBuffer()) };
+    return {
+      status: response.statusCode,
+      headers: response.headers,
+      bytes: Buffer.from(await response.body.arrayBuffer()),
+    };
   };
   return {
     simulator,

@@ -9,8 +9,8 @@ beforeAll(async () => {
 afterAll(() => caller.close());
 
 async function linkWith(scenario: string): Promise<string> {
-  const answer = await caller.generate('dall-e-3', { prompt: `a cat simulate:${scenario}` }, '2024-02-01');
-  return json(answer).data[0].url;
+  const response = await caller.generate('dall-e-3', { prompt: `a cat simulate:${scenario}` }, '2024-02-01');
+  return json(response).data[0].url;
 }
 
 const download = (url: string, headers = {}) => caller.call('GET', url, undefined, headers);
@@ -43,11 +43,11 @@ test.each([
   ['download-html', 200, 'text/html'],
   ['download-not-an-image', 200, 'image/png'],
   ['not-an-image', 200, 'image/png'],
-])('%s answers %i %s, and no image', async (scenario, status, contentType) => {
-  const answer = await download(await linkWith(scenario));
-  expect(answer.status).toBe(status);
-  expect(answer.headers['content-type']).toContain(contentType);
-  await expect(sharp(answer.bytes).metadata()).rejects.toThrow();
+])('%s responds with %i %s, and no image', async (scenario, status, contentType) => {
+  const response = await download(await linkWith(scenario));
+  expect(response.status).toBe(status);
+  expect(response.headers['content-type']).toContain(contentType);
+  await expect(sharp(response.bytes).metadata()).rejects.toThrow();
 });
 
 test('download-500-once fails the first time only', async () => {
@@ -55,22 +55,22 @@ test('download-500-once fails the first time only', async () => {
   expect([(await download(link)).status, (await download(link)).status]).toEqual([500, 200]);
 });
 
-test('download-truncated breaks off, after an answer that is whole', async () => {
+test('download-truncated breaks off, after a whole response', async () => {
   await expect(download(await linkWith('download-truncated'))).rejects.toThrow();
 });
 
 test('download-redirect leads to another host', async () => {
-  const answer = await download(await linkWith('download-redirect'));
-  expect([answer.status, String(answer.headers.location)]).toEqual([
+  const response = await download(await linkWith('download-redirect'));
+  expect([response.status, String(response.headers.location)]).toEqual([
     302,
     expect.stringMatching(/^http:\/\/localhost:/),
   ]);
 });
 
 test('download-gzip is packed although nobody asked', async () => {
-  const answer = await download(await linkWith('download-gzip'));
-  expect(answer.headers['content-encoding']).toBe('gzip');
-  expect(answer.bytes.subarray(0, 2).toString('hex')).toBe('1f8b');
+  const response = await download(await linkWith('download-gzip'));
+  expect(response.headers['content-encoding']).toBe('gzip');
+  expect(response.bytes.subarray(0, 2).toString('hex')).toBe('1f8b');
 });
 
 test('download-foreign links to a host that does not exist', async () => {

@@ -1,6 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { jobPhase } from '../../simulator/job-phase.ts';
+import { jobPhase } from '../../simulator/operations.ts';
 import {
   askAgent,
   headersFor,
@@ -13,7 +13,7 @@ import {
   resultsOf,
   tokenFor,
 } from './call-responses.ts';
-import { type Answer, type Caller, json, openCaller } from './call-simulator.ts';
+import { type Caller, json, openCaller, type ReceivedResponse } from './call-simulator.ts';
 
 let caller: Caller;
 beforeAll(async () => {
@@ -27,7 +27,7 @@ const start = (scenario: string, members = {}, at = caller) =>
   respond(at, `gpt-image-2--${scenario}`, { background: true, ...members });
 const poll = (id: string, at = caller) => at.call('GET', `${resourcePath}/${id}`, undefined, headers);
 const cancel = (id: string, at = caller) => at.call('POST', `${resourcePath}/${id}/cancel`, undefined, headers);
-const idOf = (answer: Answer) => responseIn(answer).id;
+const idOf = (received: ReceivedResponse) => responseIn(received).id;
 
 /** Polls until the response has ended. */
 async function endOf(id: string): Promise<ResponseObject> {
@@ -40,9 +40,9 @@ async function endOf(id: string): Promise<ResponseObject> {
 
 describe('a response in background', () => {
   test('is queued first and ends with its image, the same each time', async () => {
-    const answer = await start('none');
-    expect(responseIn(answer)).toMatchObject({ status: 'queued', background: true, output: [], usage: null });
-    const response = await endOf(idOf(answer));
+    const received = await start('none');
+    expect(responseIn(received)).toMatchObject({ status: 'queued', background: true, output: [], usage: null });
+    const response = await endOf(idOf(received));
     expect(response.status).toBe('completed');
     expect(await looksOf(resultsOf(response)[0])).toBe('png 1024x1024');
     expect(responseIn(await poll(response.id))).toEqual(response);
@@ -56,15 +56,15 @@ describe('a response in background', () => {
     ['agent-cancelled', 'cancelled', { output: [] }],
     ['filter-200-image', 'failed', { error: { code: 'contentFilter' } }],
   ])('%s ends as %s', async (scenario, status, members) => {
-    const answer = await start(scenario);
-    expect(responseIn(answer)).toMatchObject({ status: 'queued', error: null, output: [] });
-    expect(await endOf(idOf(answer))).toMatchObject({ status, ...members });
+    const received = await start(scenario);
+    expect(responseIn(received)).toMatchObject({ status: 'queued', error: null, output: [] });
+    expect(await endOf(idOf(received))).toMatchObject({ status, ...members });
   });
 
   test('agent-lost is not found, nor to be cancelled', async () => {
     const id = idOf(await start('agent-lost'));
-    const answers = [await poll(id), await poll(id), await cancel(id)];
-    expect(answers.map(({ status }) => status)).toEqual([404, 404, 404]);
+    const allReceived = [await poll(id), await poll(id), await cancel(id)];
+    expect(allReceived.map(({ status }) => status)).toEqual([404, 404, 404]);
     expect(caller.simulator.ledger.counts()).toMatchObject({ billed: 1, cancelled: 0 });
   });
 
@@ -73,8 +73,8 @@ describe('a response in background', () => {
     ['agent-poll-500-1', [500, 200, 200]],
   ])('%s fails the first polls', async (scenario, statuses) => {
     const id = idOf(await start(scenario));
-    const answers = [await poll(id), await poll(id), await poll(id)];
-    expect(answers.map(({ status }) => status)).toEqual(statuses);
+    const allReceived = [await poll(id), await poll(id), await poll(id)];
+    expect(allReceived.map(({ status }) => status)).toEqual(statuses);
   });
 
   test('spells and calls its polls as the scenario wants', async () => {
@@ -120,8 +120,8 @@ describe('a cancel', () => {
     const id = idOf(await start('none', {}, hour));
     expect(responseIn(await poll(id, hour)).status).toBe('queued');
     for (const _ of [1, 2]) {
-      const answer = await cancel(id, hour);
-      expect([answer.status, responseIn(answer).status]).toEqual([200, 'cancelled']);
+      const received = await cancel(id, hour);
+      expect([received.status, responseIn(received).status]).toEqual([200, 'cancelled']);
     }
     expect(responseIn(await poll(id, hour))).toMatchObject({ status: 'cancelled', output: [] });
     expect(hour.simulator.ledger.counts()).toMatchObject({ billed: 1, cancelled: 1, received: 1 });
@@ -134,8 +134,8 @@ describe('a cancel', () => {
   });
 
   test('of what is not in background is refused', async () => {
-    const answer = await cancel(idOf(await respond(caller, 'gpt-image-2')));
-    expect([answer.status, json(answer).error.type]).toEqual([400, 'invalid_request_error']);
+    const received = await cancel(idOf(await respond(caller, 'gpt-image-2')));
+    expect([received.status, json(received).error.type]).toEqual([400, 'invalid_request_error']);
   });
 
   test('of an unknown id finds nothing', async () => {
@@ -156,9 +156,9 @@ describe('a poll', () => {
 
   test('finds a response where it was made, on both paths of a project', async () => {
     const authorization = `Bearer ${await tokenFor(caller, 'https://ai.azure.com')}`;
-    const answer = await askAgent(caller, { background: true });
+    const received = await askAgent(caller, { background: true });
     const find = async (path: string) =>
-      (await caller.call('GET', path.replace('ID', idOf(answer)), undefined, { authorization })).status;
+      (await caller.call('GET', path.replace('ID', idOf(received)), undefined, { authorization })).status;
     expect(await find(`${projectPath}/ID`)).toBe(200);
     expect(await find('/api/projects/studio/openai/responses/ID?api-version=2025-11-15-preview')).toBe(200);
     expect(await find('/api/projects/studio/openai/responses/ID')).toBe(404);

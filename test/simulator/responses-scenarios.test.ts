@@ -35,9 +35,9 @@ describe('scenarios of agents', () => {
     ['agent-cancelled', 'cancelled', [], {}],
     ['agent-in-progress', 'in_progress', [], { background: false, usage: null }],
   ])('%s is %s with %j', async (scenario, status, types, members) => {
-    const answer = await play(scenario);
-    const response = responseIn(answer);
-    expect(answer.status).toBe(200);
+    const received = await play(scenario);
+    const response = responseIn(received);
+    expect(received.status).toBe(200);
     expect(response).toMatchObject({ error: null, incomplete_details: null, ...members, status });
     expect(response.output.map(({ type }) => type)).toEqual(types);
   });
@@ -99,10 +99,10 @@ describe('scenarios of agents', () => {
   });
 
   test('agent-opaque says nothing that helps', async () => {
-    const answer = await play('agent-opaque');
+    const received = await play('agent-opaque');
     const error = { type: 'invalid_request_error', param: null, code: null };
     const words = 'There was an issue with your request. Please check your inputs and try again.';
-    expect([answer.status, json(answer)]).toEqual([400, { error: { message: words, ...error } }]);
+    expect([received.status, json(received)]).toEqual([400, { error: { message: words, ...error } }]);
   });
 
   test.each([
@@ -114,19 +114,19 @@ describe('scenarios of agents', () => {
     ['agent-poll-500', { stream: true, ...withTool({ partial_images: 1 }) }],
     ['agent-stuck', {}],
   ])('%s means nothing with %j', async (scenario, members) => {
-    const answer = await play(scenario, members);
-    expect([answer.status, json(answer).error.code]).toEqual([400, 'scenario_out_of_reach']);
+    const received = await play(scenario, members);
+    expect([received.status, json(received).error.code]).toEqual([400, 'scenario_out_of_reach']);
     expect(caller.simulator.ledger.counts().billed).toBe(0);
   });
 
   test('mean nothing in other flows', async () => {
-    const answer = await caller.generate('gpt-image-2--agent-failed', { prompt: 'a cat' });
-    expect([answer.status, json(answer).error.code]).toEqual([400, 'scenario_out_of_reach']);
+    const received = await caller.generate('gpt-image-2--agent-failed', { prompt: 'a cat' });
+    expect([received.status, json(received).error.code]).toEqual([400, 'scenario_out_of_reach']);
   });
 });
 
-describe('scenarios of all answers', () => {
-  const imagesOf = (answer: Awaited<ReturnType<typeof play>>) => resultsOf(responseIn(answer));
+describe('scenarios of all responses', () => {
+  const imagesOf = (received: Awaited<ReturnType<typeof play>>) => resultsOf(responseIn(received));
 
   test('filter-item fails the call', async () => {
     expect((await responseOf('filter-item')).output[0]).toMatchObject({
@@ -182,8 +182,8 @@ describe('scenarios of all answers', () => {
   ])('%s is one of edits', async (scenario, statuses) => {
     expect((await play(scenario)).status).toBe(400);
     const edit = { input: [message(`a hat ${scenario}`, dataUrl(red))] };
-    const answers = [await play(scenario, edit), await play(scenario, edit)];
-    expect(answers.map(({ status }) => status)).toEqual(statuses);
+    const allReceived = [await play(scenario, edit), await play(scenario, edit)];
+    expect(allReceived.map(({ status }) => status)).toEqual(statuses);
   });
 });
 

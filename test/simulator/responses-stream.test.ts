@@ -15,7 +15,7 @@ import {
   valuesIn,
   withTool,
 } from './call-responses.ts';
-import { type Answer, type Caller, openCaller } from './call-simulator.ts';
+import { type Caller, openCaller, type ReceivedResponse } from './call-simulator.ts';
 
 let caller: Caller;
 beforeAll(async () => {
@@ -37,29 +37,29 @@ const messageEvents = [added, 'response.output_text.delta', 'response.output_tex
 const usual = [...opening, partial, partial, completed, done, ...messageEvents, 'response.completed'];
 
 /** The images of a stream, partial ones too, in order. */
-const imagesIn = (answer: Answer): string[] =>
-  valuesIn(answer).flatMap(({ partial_image_b64: amid, item, response }) => [
+const imagesIn = (received: ReceivedResponse): string[] =>
+  valuesIn(received).flatMap(({ partial_image_b64: amid, item, response }) => [
     ...(typeof amid === 'string' ? [amid] : []),
     ...[item?.result, ...(response?.output ?? []).map(({ result }: OutputItem) => result)].filter(
       (result) => typeof result === 'string',
     ),
   ]);
 
-async function expectUsualImages(answer: Answer) {
-  expect(imagesIn(answer)).toEqual(imagesIn(await stream('none')));
+async function expectDefaultImages(received: ReceivedResponse) {
+  expect(imagesIn(received)).toEqual(imagesIn(await stream('none')));
 }
 
 /** Reads a stream until it breaks or until the text has been seen, and leaves. */
 async function readUntil(scenario: string, text: string): Promise<string> {
   const body = { model: 'gpt-4.1', input: 'a cat', ...twoPartials, tool_choice: { type: 'image_generation' } };
-  const answer = await request(new URL(resourcePath, caller.simulator.origin), {
+  const received = await request(new URL(resourcePath, caller.simulator.origin), {
     method: 'POST',
     headers: { 'content-type': 'application/json', ...headersFor(`gpt-image-2--${scenario}`) },
     body: JSON.stringify({ ...body, stream: true }),
   });
   let read = '';
   try {
-    for await (const chunk of answer.body) {
+    for await (const chunk of received.body) {
       read += chunk;
       if (read.includes(text)) break;
     }
@@ -71,13 +71,13 @@ async function readUntil(scenario: string, text: string): Promise<string> {
 
 describe('a stream', () => {
   test('has the events of the documents, numbered, and no [DONE]', async () => {
-    const answer = await stream('none');
-    expect(answer.headers['content-type']).toBe('text/event-stream');
-    expect(typesIn(answer)).toEqual(usual);
-    const values = valuesIn(answer);
+    const received = await stream('none');
+    expect(received.headers['content-type']).toBe('text/event-stream');
+    expect(typesIn(received)).toEqual(usual);
+    const values = valuesIn(received);
     expect(values.map(({ type }) => type)).toEqual(usual);
     expect(values.map(({ sequence_number }) => sequence_number)).toEqual(usual.map((_, position) => position));
-    expect(answer.bytes.toString()).not.toContain('[DONE]');
+    expect(received.bytes.toString()).not.toContain('[DONE]');
   });
 
   test('begins with a response in progress, whose output is empty', async () => {
@@ -87,8 +87,8 @@ describe('a stream', () => {
   });
 
   test('brings the image in its item and in the response, and not in the completed call', async () => {
-    const answer = await stream('none');
-    const values = valuesIn(answer);
+    const received = await stream('none');
+    const values = valuesIn(received);
     const { id, result } = values.find(({ type }) => type === done).item;
     const { response } = values.at(-1);
     expect(await looksOf(result)).toBe('png 1024x1024');
@@ -125,21 +125,21 @@ describe('a stream', () => {
   });
 
   test('of an agent has as many partial images as its own tool wants: one', async () => {
-    const answer = await askAgent(caller, { stream: true });
-    expect(typesIn(answer)).toEqual(usual.toSpliced(usual.indexOf(partial), 1));
+    const received = await askAgent(caller, { stream: true });
+    expect(typesIn(received)).toEqual(usual.toSpliced(usual.indexOf(partial), 1));
   });
 
   test('without a forced tool is a message', async () => {
-    const answer = await stream('none', { tool_choice: 'auto' });
-    expect(typesIn(answer)).toEqual([...usual.slice(0, 2), ...messageEvents, 'response.completed']);
+    const received = await stream('none', { tool_choice: 'auto' });
+    expect(typesIn(received)).toEqual([...usual.slice(0, 2), ...messageEvents, 'response.completed']);
   });
 });
 
 describe('scenarios of streams', () => {
   test('stream-error-nested refuses with an error in the error', async () => {
-    const answer = await stream('stream-error-nested');
-    expect(typesIn(answer)).toEqual([...opening, 'error']);
-    expect(valuesIn(answer).at(-1)).toEqual({ error: expect.objectContaining({ code: 'moderation_blocked' }) });
+    const received = await stream('stream-error-nested');
+    expect(typesIn(received)).toEqual([...opening, 'error']);
+    expect(valuesIn(received).at(-1)).toEqual({ error: expect.objectContaining({ code: 'moderation_blocked' }) });
   });
 
   test('stream-error-flat refuses in the shape of the Responses API', async () => {
@@ -150,9 +150,9 @@ describe('scenarios of streams', () => {
   });
 
   test('stream-error-late refuses after one partial image', async () => {
-    const answer = await stream('stream-error-late');
-    expect(typesIn(answer)).toEqual([...opening, partial, 'error']);
-    expect(valuesIn(answer).at(-1).error.moderation_details.moderation_stage).toBe('output');
+    const received = await stream('stream-error-late');
+    expect(typesIn(received)).toEqual([...opening, partial, 'error']);
+    expect(valuesIn(received).at(-1).error.moderation_details.moderation_stage).toBe('output');
   });
 
   test('stream-cut ends after one partial image, and is billed', async () => {
@@ -170,30 +170,30 @@ describe('scenarios of streams', () => {
     expect(read).not.toContain(completed);
   });
 
-  test('stream-json answers whole', async () => {
-    const answer = await stream('stream-json');
-    expect([answer.headers['content-type'], responseIn(answer).status]).toEqual(['application/json', 'completed']);
+  test('stream-json responds without a stream', async () => {
+    const received = await stream('stream-json');
+    expect([received.headers['content-type'], responseIn(received).status]).toEqual(['application/json', 'completed']);
   });
 
   test.each(['stream-crlf', 'stream-cr', 'stream-comments', 'stream-bom', 'stream-split'])(
     '%s has the usual events',
     async (scenario) => {
-      const answer = await stream(scenario);
-      expect(typesIn(answer)).toEqual(usual);
-      expect(valuesIn(answer).at(-1).sequence_number).toBe(usual.length - 1);
-      await expectUsualImages(answer);
+      const received = await stream(scenario);
+      expect(typesIn(received)).toEqual(usual);
+      expect(valuesIn(received).at(-1).sequence_number).toBe(usual.length - 1);
+      await expectDefaultImages(received);
     },
   );
 
   test('stream-no-event-names has the types in the data only', async () => {
-    const answer = await stream('stream-no-event-names');
-    expect([new Set(typesIn(answer)), valuesIn(answer).map(({ type }) => type)]).toEqual([new Set(['']), usual]);
+    const received = await stream('stream-no-event-names');
+    expect([new Set(typesIn(received)), valuesIn(received).map(({ type }) => type)]).toEqual([new Set(['']), usual]);
   });
 
   test('stream-unknown-events has decoys in between', async () => {
-    const answer = await stream('stream-unknown-events');
-    expect(typesIn(answer).filter((type) => usual.includes(type))).toEqual(usual);
-    expect(typesIn(answer).filter((type) => type === ofCall('rendering'))).toHaveLength(usual.length + 1);
+    const received = await stream('stream-unknown-events');
+    expect(typesIn(received).filter((type) => usual.includes(type))).toEqual(usual);
+    expect(typesIn(received).filter((type) => type === ofCall('rendering'))).toHaveLength(usual.length + 1);
   });
 
   test('stream-done ends with [DONE]', async () => {
@@ -218,17 +218,17 @@ describe('scenarios of streams', () => {
   });
 
   test('stream-late-members has the image first and the type last, in events and items', async () => {
-    const answer = await stream('stream-late-members');
-    for (const value of valuesIn(answer)) {
+    const received = await stream('stream-late-members');
+    for (const value of valuesIn(received)) {
       expect(Object.keys(value).at(-1)).toBe('type');
       if (value.type === partial) expect(Object.keys(value)[0]).toBe('partial_image_b64');
       if (value.item?.result) expect(Object.keys(value.item)[0]).toBe('result');
     }
-    await expectUsualImages(answer);
+    await expectDefaultImages(received);
   });
 });
 
-describe('scenarios of all answers, in a stream', () => {
+describe('scenarios of all responses, in a stream', () => {
   test.each([
     ['agent-failed', 'response.failed', { error: { code: 'server_error' } }],
     ['agent-failed-rate-limit', 'response.failed', { error: { code: 'rate_limit_exceeded' } }],
@@ -236,27 +236,27 @@ describe('scenarios of all answers, in a stream', () => {
     ['filter-200-task', 'response.failed', { error: { code: 'contentFilter' } }],
     ['agent-incomplete-filter', 'response.incomplete', { incomplete_details: { reason: 'content_filter' } }],
   ])('%s ends as %s', async (scenario, type, response) => {
-    const answer = await stream(scenario);
-    expect(typesIn(answer)).toEqual(['response.created', 'response.in_progress', type]);
-    expect(valuesIn(answer).at(-1)).toMatchObject({ response });
+    const received = await stream(scenario);
+    expect(typesIn(received)).toEqual(['response.created', 'response.in_progress', type]);
+    expect(valuesIn(received).at(-1)).toMatchObject({ response });
   });
 
   test.each([
     ['filter-item', 'contentFilter'],
     ['agent-call-failed', 'moderation_blocked'],
   ])('%s fails the call and completes the response', async (scenario, code) => {
-    const answer = await stream(scenario);
-    expect(typesIn(answer)).toEqual(usual.filter((type) => type !== completed));
-    expect(valuesIn(answer).find(({ type }) => type === done).item).toMatchObject({
+    const received = await stream(scenario);
+    expect(typesIn(received)).toEqual(usual.filter((type) => type !== completed));
+    expect(valuesIn(received).find(({ type }) => type === done).item).toMatchObject({
       status: 'failed',
       error: { code },
     });
   });
 
   test('agent-refusal refuses in a message', async () => {
-    const answer = await stream('agent-refusal');
-    expect(typesIn(answer)).toContain('response.refusal.done');
-    expect(imagesIn(answer)).toEqual([]);
+    const received = await stream('agent-refusal');
+    expect(typesIn(received)).toContain('response.refusal.done');
+    expect(imagesIn(received)).toEqual([]);
   });
 
   test('agent-two-images brings two, of two calls', async () => {
@@ -267,9 +267,9 @@ describe('scenarios of all answers, in a stream', () => {
   });
 
   test('agent-completed-only has the image at the very end', async () => {
-    const answer = await stream('agent-completed-only');
-    expect(valuesIn(answer).filter(({ item }) => item?.result)).toEqual([]);
-    expect(await looksOf(valuesIn(answer).at(-1).response.output[0].result)).toBe('png 1024x1024');
+    const received = await stream('agent-completed-only');
+    expect(valuesIn(received).filter(({ item }) => item?.result)).toEqual([]);
+    expect(await looksOf(valuesIn(received).at(-1).response.output[0].result)).toBe('png 1024x1024');
   });
 
   test('empty-data has a result of null everywhere', async () => {
@@ -279,7 +279,7 @@ describe('scenarios of all answers, in a stream', () => {
   });
 
   test('escaped and extra-fields have the usual images', async () => {
-    for (const scenario of ['escaped', 'extra-fields']) await expectUsualImages(await stream(scenario));
+    for (const scenario of ['escaped', 'extra-fields']) await expectDefaultImages(await stream(scenario));
   });
 
   test.each(['truncated-length', 'truncated-chunked', 'reset', 'reset-before-headers'])(

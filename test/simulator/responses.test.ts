@@ -26,7 +26,7 @@ afterAll(() => caller.close());
 
 const megabyte = 1024 * 1024;
 
-/** Sends the head of a request whose body is so long, and reads the first line of the answer to it. */
+/** Sends the head of a request whose body is so long, and reads the first line of the response. */
 async function announce(path: string, length: number): Promise<string> {
   const socket = connect(Number(new URL(caller.simulator.origin).port), '127.0.0.1');
   const head = ['host: 127.0.0.1', 'api-key: test-key', 'content-type: application/json', `content-length: ${length}`];
@@ -56,15 +56,15 @@ const agentAlone = {
 };
 
 describe('a chat model', () => {
-  test('answers a whole response with the image and a message', async () => {
-    const answer = await respond(caller, 'gpt-image-2-mine', {
+  test('returns a whole response with the image and a message', async () => {
+    const received = await respond(caller, 'gpt-image-2-mine', {
       ...withTool({ size: '1536x1024', quality: 'low', partial_images: 2 }),
       instructions: 'Draw well.',
       metadata: { order: '7' },
     });
-    expect(answer.status).toBe(200);
-    expect(answer.headers['apim-request-id']).toBeTypeOf('string');
-    const response = responseIn(answer);
+    expect(received.status).toBe(200);
+    expect(received.headers['apim-request-id']).toBeTypeOf('string');
+    const response = responseIn(received);
     expect(response).toMatchObject({
       id: expect.stringMatching(/^resp_\w+$/),
       object: 'response',
@@ -139,8 +139,8 @@ describe('a chat model', () => {
   test('takes the other members, and messages in pieces', async () => {
     const others = { store: true, user: 'me', safety_identifier: 'me', previous_response_id: 'resp_1', stream: false };
     const parts = [message('a'), { role: 'user', content: 'cat' }];
-    const answer = await respond(caller, 'gpt-image-2', { ...others, background: false, input: parts });
-    expect([answer.status, caller.simulator.ledger.generations[0]?.prompt]).toEqual([200, 'a\ncat']);
+    const received = await respond(caller, 'gpt-image-2', { ...others, background: false, input: parts });
+    expect([received.status, caller.simulator.ledger.generations[0]?.prompt]).toEqual([200, 'a\ncat']);
   });
 
   test.each([undefined, 'auto', 'none'])('writes a text when tool_choice is %s, and bills nothing', async (choice) => {
@@ -180,9 +180,9 @@ describe('a chat model', () => {
     ['a scenario of downloads', { input: 'simulate:download-404' }, 400, 'scenario_out_of_reach', 'prompt'],
     ['a scenario of streams', { input: 'simulate:stream-cut' }, 400, 'scenario_out_of_reach', 'prompt'],
   ])('refuses %s', async (_name, members, status, code, param) => {
-    const answer = await respond(caller, 'gpt-image-2', members);
-    const { error } = json(answer);
-    expect([answer.status, error.code, error.param]).toEqual([status, code, param]);
+    const received = await respond(caller, 'gpt-image-2', members);
+    const { error } = json(received);
+    expect([received.status, error.code, error.param]).toEqual([status, code, param]);
     expect(caller.simulator.ledger.counts()).toMatchObject({ billed: 0, received: 1 });
   });
 
@@ -205,8 +205,8 @@ describe('a chat model', () => {
     ['input_image_mask', { file_id: 'file_1' }, 'invalid_value'],
     ['input_image_mask', { image_url: 'data:image/png;base64,' }, 'invalid_value'],
   ])('refuses the option %s: %j', async (name, value, code) => {
-    const answer = await respond(caller, 'gpt-image-2', withTool({ [name]: value }));
-    expect([answer.status, json(answer).error]).toEqual([
+    const received = await respond(caller, 'gpt-image-2', withTool({ [name]: value }));
+    expect([received.status, json(received).error]).toEqual([
       400,
       expect.objectContaining({ code, param: `tools[0].${name}`, type: 'invalid_request_error' }),
     ]);
@@ -214,16 +214,16 @@ describe('a chat model', () => {
   });
 
   test('says of input_fidelity what the image API says', async () => {
-    const answer = await respond(caller, 'gpt-image-2', withTool({ input_fidelity: 'low' }));
-    expect([answer.status, json(answer).error.code]).toEqual([400, 'invalid_input_fidelity_model']);
+    const received = await respond(caller, 'gpt-image-2', withTool({ input_fidelity: 'low' }));
+    expect([received.status, json(received).error.code]).toEqual([400, 'invalid_input_fidelity_model']);
   });
 
   test.each([undefined, 'gpt-4.1', 'dall-e-3', 'FLUX'])('refuses the image deployment %s', async (deployment) => {
     const { 'x-ms-oai-image-generation-deployment': header, ...others } = headersFor(String(deployment));
     const headers = deployment === undefined ? others : headersFor(deployment);
     const body = { model: 'gpt-4.1', input: 'a cat', ...withTool({}) };
-    const answer = await caller.call('POST', resourcePath, body, headers);
-    expect([answer.status, json(answer)]).toEqual([
+    const received = await caller.call('POST', resourcePath, body, headers);
+    expect([received.status, json(received)]).toEqual([
       400,
       {
         error: {
@@ -269,9 +269,9 @@ describe('an agent', () => {
 
   test.each(refusals)('is refused with %s beside it, in both layouts', async (param, members, message) => {
     const type = 'invalid_request_error';
-    const answer = await askAgent(caller, members);
+    const received = await askAgent(caller, members);
     const error = { message, type, param, code: 'invalid_payload' };
-    expect([answer.status, json(answer)]).toEqual([400, { error }]);
+    expect([received.status, json(received)]).toEqual([400, { error }]);
     const detailed = await askAgent(caller, { ...members, input: 'simulate:agent-error-details' });
     const details = [{ code: 'ValidationError', message, param }];
     expect([detailed.status, json(detailed)]).toEqual([400, { error: { ...error, param: null, details } }]);
@@ -284,8 +284,8 @@ describe('an agent', () => {
       const path = `/api/projects/studio/${place}/protocols/openai/responses`;
       const named = (name: string) => ({ agent_reference: { type: 'agent_reference', name } });
       const bodies = [{ agent_reference: undefined }, named('artist-of-mine'), named('artist')];
-      const answers = await Promise.all(bodies.map((body) => askAgent(caller, body, path)));
-      expect(answers.map(({ status }) => status)).toEqual([200, 200, 404]);
+      const allReceived = await Promise.all(bodies.map((body) => askAgent(caller, body, path)));
+      expect(allReceived.map(({ status }) => status)).toEqual([200, 200, 404]);
       expect((await askAgent(caller, bodies[0], `${path}?api-version=2025-11-15-preview`)).status).toBe(200);
       expect((await askAgent(caller, bodies[0], `${path}?api-version=new`)).status).toBe(404);
     },
@@ -293,9 +293,9 @@ describe('an agent', () => {
 
   test('that nobody made is not found', async () => {
     for (const name of ['art', 'artistic']) {
-      const answer = await askAgent(caller, { agent_reference: { type: 'agent_reference', name } });
+      const received = await askAgent(caller, { agent_reference: { type: 'agent_reference', name } });
       const error = { code: 'not_found', message: `Agent ${name} doesn't exist`, type: 'invalid_request_error' };
-      expect([answer.status, json(answer)]).toEqual([404, { error: { ...error, param: null } }]);
+      expect([received.status, json(received)]).toEqual([404, { error: { ...error, param: null } }]);
     }
   });
 
@@ -303,8 +303,8 @@ describe('an agent', () => {
     ['a name alone', { agent_reference: { name: 'artist' } }, 'agent_reference'],
     ['another member', { agent_reference: { type: 'agent_reference', name: 'artist', id: 1 } }, 'agent_reference'],
   ])('is refused with %s', async (_name, members, param) => {
-    const answer = await askAgent(caller, members);
-    expect([answer.status, json(answer).error.param]).toEqual([400, param]);
+    const received = await askAgent(caller, members);
+    expect([received.status, json(received).error.param]).toEqual([400, param]);
   });
 });
 
@@ -318,15 +318,15 @@ describe('the path', () => {
     [`${earlier}?api-version=2025-11-15-preview`, 200],
     [earlier, 404],
     [`${earlier}?api-version=new`, 404],
-  ])('%s answers %i', async (path, status) => {
+  ])('%s responds with %i', async (path, status) => {
     expect((await askAgent(caller, {}, path)).status).toBe(status);
   });
 
   test('of the resource takes the api-versions of v1', async () => {
     const body = { model: 'o3', input: 'a cat', ...withTool({}) };
     for (const [query, status] of Object.entries({ '': 200, '?api-version=preview': 200, '?api-version=2024': 404 })) {
-      const answer = await caller.call('POST', `${resourcePath}${query}`, body, headersFor('gpt-image-2'));
-      expect([query, answer.status]).toEqual([query, status]);
+      const received = await caller.call('POST', `${resourcePath}${query}`, body, headersFor('gpt-image-2'));
+      expect([query, received.status]).toEqual([query, status]);
     }
   });
 });
@@ -344,8 +344,8 @@ describe('an edit', () => {
     const calls = [masked(seeThrough), withTool({ action: 'edit' }), withTool({ action: 'generate' })];
     const actions = await Promise.all(
       calls.map(async (tools) => {
-        const answer = await respond(caller, 'gpt-image-1', { ...showing(redUrl), ...tools });
-        return responseIn(answer).output[0]?.action;
+        const received = await respond(caller, 'gpt-image-1', { ...showing(redUrl), ...tools });
+        return responseIn(received).output[0]?.action;
       }),
     );
     expect(actions).toEqual(['edit', 'edit', 'generate']);
@@ -364,8 +364,8 @@ describe('an edit', () => {
     ['too many images', showing(...Array<string>(17).fill(redUrl)), 'invalid_image_file'],
     ['a mask of another size', { ...showing(redUrl), ...masked(upright) }, 'invalid_image_file'],
   ])('refuses %s', async (_name, members, code) => {
-    const answer = await respond(caller, 'gpt-image-1', members);
-    expect([answer.status, json(answer).error.code]).toEqual([400, code]);
+    const received = await respond(caller, 'gpt-image-1', members);
+    expect([received.status, json(received).error.code]).toEqual([400, code]);
   });
 
   test('is recorded without its images', async () => {

@@ -48,7 +48,7 @@ describe('the choice of a scenario', () => {
   });
 });
 
-describe('answers without images', () => {
+describe('responses without images', () => {
   test.each([
     ['429-ms', 429, 'exceeded call rate limit'],
     ['429-seconds', 429, 'exceeded call rate limit'],
@@ -79,11 +79,11 @@ describe('answers without images', () => {
     ['moderation-blocked', 400, 'moderation_blocked'],
     ['error-in-200', 200, '"error"'],
     ['html-200', 200, '<html>'],
-  ])('%s answers %i with %s, in the synchronous and in the legacy flow', async (scenario, status, text) => {
-    const answers = [await generate(scenario), await caller.submit({ prompt: `simulate:${scenario}` })];
-    for (const answer of answers) {
-      expect(answer.status).toBe(status);
-      expect(answer.bytes.toString()).toContain(text);
+  ])('%s responds with %i and %s, in the synchronous and in the legacy flow', async (scenario, status, text) => {
+    const responses = [await generate(scenario), await caller.submit({ prompt: `simulate:${scenario}` })];
+    for (const response of responses) {
+      expect(response.status).toBe(status);
+      expect(response.bytes.toString()).toContain(text);
     }
     const { billed } = scenarios.find(({ name }) => name === scenario) ?? {};
     expect(caller.simulator.ledger.counts()).toMatchObject({ received: 2, billed: billed ? 2 : 0 });
@@ -107,11 +107,11 @@ describe('answers without images', () => {
 });
 
 describe('timing', () => {
-  test('slow and slow-body answer whole in the end', async () => {
+  test('slow and slow-body end with the whole response', async () => {
     for (const scenario of ['slow-20', 'slow-body-20']) expect(json(await generate(scenario)).data).toHaveLength(1);
   });
 
-  test('hang is billed and never answers', async () => {
+  test('hang is billed and never responds', async () => {
     const socket = postOverSocket(caller.simulator.origin, 'gpt-image-2--hang');
     const { ledger } = caller.simulator;
     await expect.poll(() => ledger.counts().billed).toBe(1);
@@ -137,9 +137,9 @@ describe('broken connections', () => {
   });
 
   test('truncated-close looks whole to an HTTP client, but its JSON is cut', async () => {
-    const answer = await generate('truncated-close');
-    expect([answer.status, answer.headers['content-length']]).toEqual([200, undefined]);
-    expect(() => json(answer)).toThrow(SyntaxError);
+    const response = await generate('truncated-close');
+    expect([response.status, response.headers['content-length']]).toEqual([200, undefined]);
+    expect(() => json(response)).toThrow(SyntaxError);
   });
 
   test('reset-before-headers sends nothing at all', async () => {
@@ -155,15 +155,16 @@ describe('broken connections', () => {
 });
 
 describe('bodies', () => {
-  const image = (answer: Awaited<ReturnType<typeof generate>>) => Buffer.from(json(answer).data[0].b64_json, 'base64');
+  const image = (response: Awaited<ReturnType<typeof generate>>) =>
+    Buffer.from(json(response).data[0].b64_json, 'base64');
 
   test.each([
     ['text-plain', 'text/plain'],
     ['octet-stream', 'application/octet-stream'],
   ])('%s is the right JSON called %s', async (scenario, contentType) => {
-    const answer = await generate(scenario);
-    expect(answer.headers['content-type']).toContain(contentType);
-    expect((await sharp(image(answer)).metadata()).width).toBe(1024);
+    const response = await generate(scenario);
+    expect(response.headers['content-type']).toContain(contentType);
+    expect((await sharp(image(response)).metadata()).width).toBe(1024);
   });
 
   test('filter-item errs in the last item', async () => {
@@ -188,17 +189,17 @@ describe('bodies', () => {
     await expect(sharp(image(await generate('not-an-image'))).metadata()).rejects.toThrow();
   });
 
-  test('url-item answers a link that works', async () => {
+  test('url-item returns a link that works', async () => {
     const [item] = json(await generate('url-item', { output_format: 'jpeg' })).data;
     expect(Object.keys(item)).toEqual(['url']);
     expect((await caller.call('GET', item.url, undefined, {})).headers['content-type']).toBe('image/jpeg');
   });
 
   test.each(['png', 'jpeg'])('big-20 streams a padded %s that decodes', async (format) => {
-    const answer = await generate('big-20', { output_format: format });
-    const bytes = image(answer);
+    const response = await generate('big-20', { output_format: format });
+    const bytes = image(response);
     expect(bytes.length).toBeGreaterThan(20 * 1024 * 1024);
-    expect(Number(answer.headers['content-length'])).toBe(answer.bytes.length);
+    expect(Number(response.headers['content-length'])).toBe(response.bytes.length);
     expect((await sharp(bytes).metadata()).width).toBe(1024);
   });
 
@@ -213,10 +214,10 @@ describe('bodies', () => {
   });
 
   test('extra-fields adds much that is to be ignored, with a decoy before the data', async () => {
-    const answer = await generate('extra-fields');
-    expect(answer.bytes.length).toBeGreaterThan(200_000);
-    expect(json(answer).trace.data[0].b64_json).toBeTypeOf('string');
-    expect((await sharp(image(answer)).metadata()).width).toBe(1024);
+    const response = await generate('extra-fields');
+    expect(response.bytes.length).toBeGreaterThan(200_000);
+    expect(json(response).trace.data[0].b64_json).toBeTypeOf('string');
+    expect((await sharp(image(response)).metadata()).width).toBe(1024);
   });
 });
 

@@ -5,7 +5,7 @@ import sharp from 'sharp';
 import { Agent, request } from 'undici';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type ScenarioDescription, scenarios } from '../../simulator/scenarios.ts';
-import { type Answer, type Caller, json, openCaller, postOverSocket, readToEnd } from './call-simulator.ts';
+import { type Caller, json, openCaller, postOverSocket, type ReceivedResponse, readToEnd } from './call-simulator.ts';
 import { type ReadEvent, readEvents } from './read-events.ts';
 
 let caller: Caller;
@@ -25,9 +25,9 @@ const streamOverSocket = (scenario: string, members = {}) =>
   postOverSocket(caller.simulator.origin, `gpt-image-2--${scenario}`, { stream: true, partial_images: 2, ...members });
 
 const namesOf = (events: readonly ReadEvent[]) => events.map(({ name }) => name);
-const namesIn = (answer: Answer) => namesOf(readEvents(answer.bytes));
-const valuesIn = (answer: Answer) => readEvents(answer.bytes).map(({ data }) => JSON.parse(data));
-const imagesIn = (answer: Answer): string[] => valuesIn(answer).map(({ b64_json }) => b64_json);
+const namesIn = (response: ReceivedResponse) => namesOf(readEvents(response.bytes));
+const valuesIn = (response: ReceivedResponse) => readEvents(response.bytes).map(({ data }) => JSON.parse(data));
+const imagesIn = (response: ReceivedResponse): string[] => valuesIn(response).map(({ b64_json }) => b64_json);
 
 /** Reads a socket until the last chunk of a chunked body, and leaves the connection open. */
 async function readChunked(socket: Socket): Promise<string> {
@@ -40,8 +40,8 @@ async function readChunked(socket: Socket): Promise<string> {
 }
 
 /** The same images as without a scenario, in the same order. */
-async function expectUsualImages(answer: Answer) {
-  expect(imagesIn(answer)).toEqual(imagesIn(await stream('none')));
+async function expectDefaultImages(response: ReceivedResponse) {
+  expect(imagesIn(response)).toEqual(imagesIn(await stream('none')));
 }
 
 async function sizeOf(base64: string) {
@@ -51,16 +51,16 @@ async function sizeOf(base64: string) {
 
 describe('a stream', () => {
   test('is partial images, then the finished one, then its end', async () => {
-    const answer = await stream('none', { partial_images: 3, size: '1536x1024', quality: 'low' });
-    expect(answer.status).toBe(200);
-    expect(answer.headers).toMatchObject({
+    const response = await stream('none', { partial_images: 3, size: '1536x1024', quality: 'low' });
+    expect(response.status).toBe(200);
+    expect(response.headers).toMatchObject({
       'content-type': 'text/event-stream',
       'cache-control': 'no-cache',
       'x-ms-deployment-name': 'gpt-image-2--none',
       'apim-request-id': expect.any(String),
     });
-    expect(namesIn(answer)).toEqual([partial, partial, partial, completed]);
-    const values = valuesIn(answer);
+    expect(namesIn(response)).toEqual([partial, partial, partial, completed]);
+    const values = valuesIn(response);
     const echo = { size: '1536x1024', quality: 'low', background: 'opaque', output_format: 'png' };
     for (const [index, value] of values.slice(0, 3).entries()) {
       expect(value).toEqual({
@@ -101,9 +101,9 @@ describe('a stream', () => {
     [{ partial_images: 1 }, 1],
     [{ partial_images: 1, n: 1 }, 1],
   ])('with %j has as many partial images as asked', async (members, count) => {
-    const answer = await stream('none', members);
-    expect(namesIn(answer)).toEqual([...Array(count).fill(partial), completed]);
-    expect(valuesIn(answer).at(-1).usage.output_tokens).toBe(4096 + 100 * count);
+    const response = await stream('none', members);
+    expect(namesIn(response)).toEqual([...Array(count).fill(partial), completed]);
+    expect(valuesIn(response).at(-1).usage.output_tokens).toBe(4096 + 100 * count);
   });
 
   test('ends with the very image that comes without stream', async () => {
@@ -138,8 +138,8 @@ describe('a stream', () => {
   });
 
   test('of two images is refused in the words of Azure, and costs nothing', async () => {
-    const answer = await stream('none', { n: 2 });
-    expect([answer.status, json(answer)]).toEqual([
+    const response = await stream('none', { n: 2 });
+    expect([response.status, json(response)]).toEqual([
       400,
       {
         error: {
@@ -160,9 +160,9 @@ describe('a stream', () => {
       const path = '/openai/deployments/gpt-image-2/images/generations?api-version=preview';
       const body = JSON.stringify({ prompt: 'a cat', stream: true, partial_images: 1 });
       const headers = { 'api-key': 'test-key', 'content-type': 'application/json' };
-      const answer = await request(`${slow.simulator.origin}${path}`, { dispatcher, method: 'POST', headers, body });
+      const response = await request(`${slow.simulator.origin}${path}`, { dispatcher, method: 'POST', headers, body });
       const beganAt = performance.now();
-      await answer.body.arrayBuffer();
+      await response.body.arrayBuffer();
       expect(performance.now() - beganAt).toBeGreaterThan(80);
       await dispatcher.close();
     } finally {
@@ -180,25 +180,25 @@ describe('a stream', () => {
 
 describe('scenarios of streams', () => {
   test('stream-error-nested refuses before any image, and bills nothing', async () => {
-    const answer = await stream('stream-error-nested');
-    expect([answer.status, namesIn(answer)]).toEqual([200, ['error']]);
-    const [{ error }] = valuesIn(answer);
+    const response = await stream('stream-error-nested');
+    expect([response.status, namesIn(response)]).toEqual([200, ['error']]);
+    const [{ error }] = valuesIn(response);
     expect(Object.keys(error).sort()).toEqual(['code', 'message', 'param', 'type']);
     expect(error).toMatchObject({ code: 'moderation_blocked', type: 'image_generation_user_error' });
     expect(caller.simulator.ledger.counts()).toMatchObject({ billed: 0, received: 1 });
   });
 
   test('stream-error-flat says the same in the flat shape', async () => {
-    const answer = await stream('stream-error-flat');
-    expect([answer.status, namesIn(answer)]).toEqual([200, ['error']]);
-    expect(valuesIn(answer)).toEqual([{ type: 'error', code: 'moderation_blocked', message: expect.any(String) }]);
+    const response = await stream('stream-error-flat');
+    expect([response.status, namesIn(response)]).toEqual([200, ['error']]);
+    expect(valuesIn(response)).toEqual([{ type: 'error', code: 'moderation_blocked', message: expect.any(String) }]);
     expect(caller.simulator.ledger.counts().billed).toBe(0);
   });
 
   test('stream-error-late refuses the output after one partial image, which is billed', async () => {
-    const answer = await stream('stream-error-late');
-    expect(namesIn(answer)).toEqual([partial, 'error']);
-    expect(valuesIn(answer)[1].error.moderation_details.moderation_stage).toBe('output');
+    const response = await stream('stream-error-late');
+    expect(namesIn(response)).toEqual([partial, 'error']);
+    expect(valuesIn(response)[1].error.moderation_details.moderation_stage).toBe('output');
     expect(caller.simulator.ledger.counts().billed).toBe(1);
   });
 
@@ -241,43 +241,43 @@ describe('scenarios of streams', () => {
     socket.destroy();
   });
 
-  test('stream-json answers as if nobody had asked for a stream', async () => {
-    const answer = await stream('stream-json');
-    expect(answer.headers['content-type']).toContain('application/json');
-    expect(await sizeOf(json(answer).data[0].b64_json)).toBe('png 1024x1024');
-    expect(json(answer).usage.output_tokens).toBe(4096);
+  test('stream-json responds as if no stream was requested', async () => {
+    const response = await stream('stream-json');
+    expect(response.headers['content-type']).toContain('application/json');
+    expect(await sizeOf(json(response).data[0].b64_json)).toBe('png 1024x1024');
+    expect(json(response).usage.output_tokens).toBe(4096);
   });
 
   test.each([
     ['stream-crlf', /^event: .*\r\ndata: .*\r\n\r\nevent: /, /[^\r]\n|\r[^\n]/],
     ['stream-cr', /^event: .*?\rdata: .*?\r\revent: /, /\n/],
   ])('%s ends its lines so', async (scenario, pattern, forbidden) => {
-    const answer = await stream(scenario);
-    expect(answer.bytes.toString()).toMatch(pattern);
-    expect(answer.bytes.toString()).not.toMatch(forbidden);
-    expect(namesIn(answer)).toEqual([partial, partial, completed]);
-    await expectUsualImages(answer);
+    const response = await stream(scenario);
+    expect(response.bytes.toString()).toMatch(pattern);
+    expect(response.bytes.toString()).not.toMatch(forbidden);
+    expect(namesIn(response)).toEqual([partial, partial, completed]);
+    await expectDefaultImages(response);
   });
 
   test('stream-comments says much that is no event', async () => {
-    const answer = await stream('stream-comments');
-    const text = answer.bytes.toString();
+    const response = await stream('stream-comments');
+    const text = response.bytes.toString();
     expect(text.match(/^:/gm)?.length).toBeGreaterThan(300);
     expect(text.match(/^event: image_generation\.completed\n\n/gm)).toHaveLength(4);
-    expect(namesIn(answer)).toEqual([partial, partial, completed]);
-    await expectUsualImages(answer);
+    expect(namesIn(response)).toEqual([partial, partial, completed]);
+    await expectDefaultImages(response);
   });
 
   test('stream-bom begins with the mark', async () => {
-    const answer = await stream('stream-bom');
-    expect(answer.bytes.subarray(0, 9).toString('hex')).toBe(`efbbbf${Buffer.from('event:').toString('hex')}`);
-    await expectUsualImages(answer);
+    const response = await stream('stream-bom');
+    expect(response.bytes.subarray(0, 9).toString('hex')).toBe(`efbbbf${Buffer.from('event:').toString('hex')}`);
+    await expectDefaultImages(response);
   });
 
   test('stream-no-event-names has the names in the data only', async () => {
-    const answer = await stream('stream-no-event-names');
-    expect(namesIn(answer)).toEqual(['', '', '']);
-    expect(valuesIn(answer).map(({ type }) => type)).toEqual([partial, partial, completed]);
+    const response = await stream('stream-no-event-names');
+    expect(namesIn(response)).toEqual(['', '', '']);
+    expect(valuesIn(response).map(({ type }) => type)).toEqual([partial, partial, completed]);
   });
 
   test('stream-split cuts everywhere, within a character too, in the same way each time', async () => {
@@ -291,26 +291,26 @@ describe('scenarios of streams', () => {
     expect(lengths.filter((length) => length === 1).length).toBeGreaterThan(3000);
     expect(lengths.some((length) => length > 500)).toBe(true);
     expect(await pieces()).toEqual(lengths);
-    const answer = await stream('stream-split');
-    expect(valuesIn(answer)[0].note).toBe('Grüße ☃ 😀');
-    await expectUsualImages(answer);
+    const response = await stream('stream-split');
+    expect(valuesIn(response)[0].note).toBe('Grüße ☃ 😀');
+    await expectDefaultImages(response);
   });
 
   test('stream-done ends with [DONE]', async () => {
-    const answer = await stream('stream-done');
-    expect(answer.bytes.toString().endsWith('}\n\ndata: [DONE]\n\n')).toBe(true);
-    expect(namesIn(answer)).toEqual([partial, partial, completed, '']);
+    const response = await stream('stream-done');
+    expect(response.bytes.toString().endsWith('}\n\ndata: [DONE]\n\n')).toBe(true);
+    expect(namesIn(response)).toEqual([partial, partial, completed, '']);
   });
 
   test('stream-double completes twice, and is billed once', async () => {
-    const answer = await stream('stream-double');
-    expect(namesIn(answer)).toEqual([partial, partial, completed, completed]);
+    const response = await stream('stream-double');
+    expect(namesIn(response)).toEqual([partial, partial, completed, completed]);
     expect(caller.simulator.ledger.counts().images).toBe(1);
   });
 
   test('stream-unordered sends the indices 2, 0, 1', async () => {
-    const answer = await stream('stream-unordered', { partial_images: 3 });
-    expect(valuesIn(answer).map((value) => value.partial_image_index)).toEqual([2, 0, 1, undefined]);
+    const response = await stream('stream-unordered', { partial_images: 3 });
+    expect(valuesIn(response).map((value) => value.partial_image_index)).toEqual([2, 0, 1, undefined]);
   });
 
   test.each(['png', 'jpeg'])('stream-big-20 pads the finished %s only', async (format) => {
@@ -326,21 +326,21 @@ describe('scenarios of streams', () => {
   });
 
   test('stream-unknown-events has other types in between, one with a decoy', async () => {
-    const answer = await stream('stream-unknown-events', { partial_images: 1 });
+    const response = await stream('stream-unknown-events', { partial_images: 1 });
     const others = ['ping', 'image_generation.in_progress'];
-    expect(namesIn(answer)).toEqual([...others, partial, ...others, completed, ...others]);
+    expect(namesIn(response)).toEqual([...others, partial, ...others, completed, ...others]);
   });
 
   test('stream-late-members begins with the image and ends with the type', async () => {
-    const answer = await stream('stream-late-members');
-    for (const value of valuesIn(answer)) {
+    const response = await stream('stream-late-members');
+    for (const value of valuesIn(response)) {
       expect([Object.keys(value)[0], Object.keys(value).at(-1)]).toEqual(['b64_json', 'type']);
     }
-    await expectUsualImages(answer);
+    await expectDefaultImages(response);
   });
 });
 
-describe('scenarios of all answers, in a stream', () => {
+describe('scenarios of all responses, in a stream', () => {
   test.each([
     ['429-seconds', 429, 'exceeded call rate limit'],
     ['500-html', 500, '<html>'],
@@ -349,11 +349,11 @@ describe('scenarios of all answers, in a stream', () => {
     ['error-in-200', 200, '"error"'],
     ['html-200', 200, '<html>'],
     ['redirect', 307, ''],
-  ])('%s answers %i without a stream', async (scenario, status, text) => {
-    const answer = await stream(scenario);
-    expect(answer.status).toBe(status);
-    expect(answer.headers['content-type'] ?? '').not.toContain('event-stream');
-    expect(answer.bytes.toString()).toContain(text);
+  ])('%s responds with %i without a stream', async (scenario, status, text) => {
+    const response = await stream(scenario);
+    expect(response.status).toBe(status);
+    expect(response.headers['content-type'] ?? '').not.toContain('event-stream');
+    expect(response.bytes.toString()).toContain(text);
   });
 
   test.each(['slow-20', 'slow-body-20'])('%s is complete in the end', async (scenario) => {
@@ -364,12 +364,12 @@ describe('scenarios of all answers, in a stream', () => {
     ['text-plain', 'text/plain'],
     ['octet-stream', 'application/octet-stream'],
   ])('%s is the right stream called %s', async (scenario, contentType) => {
-    const answer = await stream(scenario);
-    expect(answer.headers['content-type']).toContain(contentType);
-    await expectUsualImages(answer);
+    const response = await stream(scenario);
+    expect(response.headers['content-type']).toContain(contentType);
+    await expectDefaultImages(response);
   });
 
-  test('hang never answers, and is billed', async () => {
+  test('hang never responds, and is billed', async () => {
     const socket = streamOverSocket('hang');
     await expect.poll(() => caller.simulator.ledger.counts().billed).toBe(1);
     expect(socket.bytesRead).toBe(0);
@@ -392,15 +392,15 @@ describe('scenarios of all answers, in a stream', () => {
   );
 
   test('escaped spreads an event over several lines of data', async () => {
-    const answer = await stream('escaped');
-    expect(readEvents(answer.bytes)[0]?.data.split('\n').length).toBeGreaterThan(5);
-    await expectUsualImages(answer);
+    const response = await stream('escaped');
+    expect(readEvents(response.bytes)[0]?.data.split('\n').length).toBeGreaterThan(5);
+    await expectDefaultImages(response);
   });
 
   test('extra-fields adds much that is to be ignored', async () => {
-    const answer = await stream('extra-fields');
-    expect(valuesIn(answer)[0].trace.data[0].b64_json).toBeTypeOf('string');
-    await expectUsualImages(answer);
+    const response = await stream('extra-fields');
+    expect(valuesIn(response)[0].trace.data[0].b64_json).toBeTypeOf('string');
+    await expectDefaultImages(response);
   });
 
   test('big pads the finished image', async () => {
@@ -425,9 +425,9 @@ describe('scenarios of all answers, in a stream', () => {
   });
 
   test('filter-item ends with an error in place of the image', async () => {
-    const answer = await stream('filter-item');
-    expect(namesIn(answer)).toEqual([partial, partial, 'error']);
-    expect(valuesIn(answer)[2].error.code).toBe('contentFilter');
+    const response = await stream('filter-item');
+    expect(namesIn(response)).toEqual([partial, partial, 'error']);
+    expect(valuesIn(response)[2].error.code).toBe('contentFilter');
   });
 });
 

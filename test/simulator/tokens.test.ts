@@ -18,9 +18,9 @@ const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
 
 describe('the managed identity', () => {
   test('issues tokens as App Service does', async () => {
-    const answer = await caller.call('GET', `${good}&client_id=mine`, undefined, identity);
-    const body = json(answer);
-    expect([answer.status, body]).toEqual([
+    const response = await caller.call('GET', `${good}&client_id=mine`, undefined, identity);
+    const body = json(response);
+    expect([response.status, body]).toEqual([
       200,
       {
         access_token: expect.stringMatching(/^[\w-]{64}$/),
@@ -40,8 +40,8 @@ describe('the managed identity', () => {
     ['another api-version', good.replace('2019-08-01', '2017-09-01'), identity, 400],
     ['no resource', '/msi/token?api-version=2019-08-01', identity, 400],
   ])('refuses a request with %s', async (_name, target, headers, status) => {
-    const answer = await caller.call('GET', target, undefined, headers);
-    expect([answer.status, json(answer)]).toEqual([status, { statusCode: status, message: expect.any(String) }]);
+    const response = await caller.call('GET', target, undefined, headers);
+    expect([response.status, json(response)]).toEqual([status, { statusCode: status, message: expect.any(String) }]);
     expect(caller.simulator.tokens.issued).toBe(0);
   });
 
@@ -66,8 +66,8 @@ describe('a token', () => {
 
   test('for another resource, or made up, opens nothing', async () => {
     for (const token of [await tokenFor(caller, 'https://vault.azure.net'), 'made-up']) {
-      const answer = await generate(bearer(token));
-      expect([answer.status, json(answer).error]).toEqual([
+      const response = await generate(bearer(token));
+      expect([response.status, json(response).error]).toEqual([
         401,
         { code: '401', message: expect.stringContaining('Access token is missing, invalid') },
       ]);

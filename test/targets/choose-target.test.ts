@@ -1,11 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { GatewayError } from '../../src/domain/gateway-error.ts';
-import { type Operation, operations } from '../../src/domain/image-request.ts';
-import { chooseHealthy, chooseTarget, targetsFor } from '../../src/targets/choose-target.ts';
-import type { LogicalModel, Target } from '../../src/targets/model-catalog.ts';
-import { TargetHealth } from '../../src/targets/target-health.ts';
-import { defaultTimes } from '../../src/targets/times.ts';
+import { chooseHealthy, chooseTarget } from '../../src/targets/choose-target.ts';
+import type { Target } from '../../src/targets/model-catalog.ts';
+
+import { acquire, fail, healthAt } from './call-target.ts';
 
 const east = { name: 'east', priority: 0, weight: 3 };
 const west = { name: 'west', priority: 0, weight: 1 };
@@ -29,84 +28,48 @@ test('chooseTarget always finds one of the lowest priority number', () => {
   );
 });
 
-describe('targetsFor', () => {
-  type Abilities = readonly [name: string, family: readonly Operation[], provider: readonly Operation[]];
-
-  function model(...targets: readonly Abilities[]): LogicalModel {
-    const of = ([name, family, provider]: Abilities) =>
-      ({ name, family: { operations: family }, provider: { operations: provider } }) as unknown as Target;
-    return { name: 'image', targets: targets.map(of) } as unknown as LogicalModel;
-  }
-  const namesFor = (operation: Operation, model: LogicalModel) => targetsFor(operation, model).map(({ name }) => name);
-
-  test('gives the targets whose family and whose protocol can do it, in their order', () => {
-    const mixed = model(
-      ['generating', ['generate'], operations],
-      ['both', operations, operations],
-      ['editing', ['edit'], operations],
-      ['asynchronous', operations, ['generate']],
-    );
-    expect(namesFor('generate', mixed)).toEqual(['generating', 'both', 'asynchronous']);
-    expect(namesFor('edit', mixed)).toEqual(['both', 'editing']);
-  });
-
-  test.each([
-    ['edit', model(['one', ['generate'], operations])],
-    ['edit', model(['one', operations, ['generate']], ['two', ['generate'], operations])],
-    ['edit', model(['one', ['edit'], ['generate']])],
-    ['generate', model(['one', ['edit'], operations])],
-  ] as const)('refuses to %s where nobody can, by the name of the model', (operation, nobody) => {
-    expect(() => targetsFor(operation, nobody)).toThrow(
-      expect.objectContaining({
-        kind: 'unsupported_operation',
-        param: 'model',
-        message: `The model 'image' cannot ${operation} images.`,
-      }),
-    );
-  });
-});
-
 describe('chooseHealthy', () => {
   const now = 1_000;
   const healthy = (name: string, { priority = 0, weight = 1, maxConcurrent = 1 } = {}) =>
-    ({ name, priority, weight, health: new TargetHealth(maxConcurrent, defaultTimes) }) as unknown as Target;
+    ({ name, priority, weight, health: healthAt(now, maxConcurrent).target }) as unknown as Target;
   const wait = (retryAfterMs: number) =>
     new GatewayError('upstream_rate_limited', 'wait', { outcome: 'not-processed', retryAfterMs });
+  const useless = new GatewayError('upstream_auth_failed', 'no', { outcome: 'not-processed', isTargetWide: true });
   const choose = (targets: readonly Target[], tried: readonly Target[] = [], random = 0) => {
     const choice = chooseHealthy(targets, { tried: new Set(tried), now, random });
     return 'target' in choice ? choice.target.name : choice.coolDown.until;
   };
 
-  test('leaves out who asked for a wait, even the last one, and tells the shortest wait', () => {
+  test('leaves out who asked for a wait, even the last one, and tells the shortest wait', async () => {
     const [first, second] = [healthy('first'), healthy('second', { priority: 1 })];
-    first.health.start(now).failed(wait(500), now);
+    await fail(first.health, wait(500));
     expect(choose([first, second])).toBe('second');
-    second.health.start(now).failed(wait(200), now);
+    await fail(second.health, wait(200));
     expect(choose([first, second])).toBe(1_200);
     expect(choose([first])).toBe(1_500);
   });
 
-  test('leaves out whose breaker is open, but never all', () => {
+  test('leaves out whose breaker is open, but never all', async () => {
     const [first, second] = [healthy('first'), healthy('second', { priority: 1 })];
-    first.health.breaker.open(now);
+    await fail(first.health, useless);
     expect(choose([first, second])).toBe('second');
-    second.health.breaker.open(now);
+    await fail(second.health, useless);
     expect(choose([first, second])).toBe('first');
     expect(choose([second])).toBe('second');
   });
 
-  test('prefers who was not tried, then who has a free slot, whatever their priority', async () => {
+  test('prefers who was not tried, then who has a free permit, whatever their priority', async () => {
     const targets = [healthy('first'), healthy('second', { priority: 1 }), healthy('third', { priority: 2 })];
     const [first, second] = targets as [Target, Target, Target];
     expect(choose(targets)).toBe('first');
     expect(choose(targets, [first])).toBe('second');
-    await second.health.slots.acquire(new AbortController().signal);
+    await acquire(second.health);
     expect(choose(targets, [first])).toBe('third');
     expect(choose(targets, targets)).toBe('first');
     expect(choose([second])).toBe('second');
   });
 
-  test('always finds one that may be asked, or a wait', () => {
+  test('always finds one that may be asked, or a wait', async () => {
     const state = fc.record({
       priority: fc.nat({ max: 2 }),
       waitMs: fc.option(fc.integer({ min: 1, max: 1_000 })),
@@ -114,14 +77,15 @@ describe('chooseHealthy', () => {
       isTried: fc.boolean(),
     });
     const dice = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
-    fc.assert(
-      fc.property(fc.array(state, { minLength: 1, maxLength: 5 }), dice, (states, random) => {
-        const targets = states.map(({ priority, waitMs, isOpen }, index) => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(state, { minLength: 1, maxLength: 5 }), dice, async (states, random) => {
+        const targets: Target[] = [];
+        for (const [index, { priority, waitMs, isOpen }] of states.entries()) {
           const target = healthy(`${index}`, { priority });
-          if (waitMs !== null) target.health.start(now).failed(wait(waitMs), now);
-          if (isOpen) target.health.breaker.open(now);
-          return target;
-        });
+          if (waitMs !== null) await fail(target.health, wait(waitMs));
+          if (isOpen) await fail(target.health, useless);
+          targets.push(target);
+        }
         const tried = targets.filter((_, index) => states[index]?.isTried);
         const chosen = choose(targets, tried, random);
         const ready = states.filter(({ waitMs }) => waitMs === null);

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { Release } from '../../src/concurrency/release.ts';
+import type { Release } from '../../src/concurrency/semaphore.ts';
 import { RetryBudget } from '../../src/targets/retry-budget.ts';
 
 test('a retry runs alone where few calls do, and one more may run for each ten calls', () => {

@@ -1,11 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import type { ModelConfig } from '../../src/config/models-config.ts';
+import { targetIdentity } from '../../src/config/target-identity.ts';
 import { GatewayError } from '../../src/domain/gateway-error.ts';
 import type { TargetHealth } from '../../src/targets/target-health.ts';
 import { TargetHealths } from '../../src/targets/target-healths.ts';
 import { defaultTimes } from '../../src/targets/times.ts';
 import { agentTarget, deploymentTarget, entra, v1Target } from '../config/example-models.ts';
 import { parseModels } from '../helpers/parse-models.ts';
+import { fail } from './call-target.ts';
 
 const never = new AbortController().signal;
 const useless = new GatewayError('upstream_auth_failed', 'no', { outcome: 'not-processed', isTargetWide: true });
@@ -24,25 +26,29 @@ const modelsOf = (models: Record<string, Entry | Entry[]>): readonly ModelConfig
 /** Puts a configuration in force; gives the healths of its targets, in their order. */
 function adopt(healths: TargetHealths, models: Record<string, Entry | Entry[]>): TargetHealth[] {
   const config = modelsOf(models);
-  const next = healths.next(config, defaultTimes);
+  const identities = config.flatMap(({ name, targets }) => targets.map((target) => targetIdentity(name, target)));
+  const next = healths.next(identities, defaultTimes);
   next.adopt();
-  return config.flatMap(({ targets }) => targets.map((target) => next.of.get(target) as TargetHealth));
+  return [...next.healths];
 }
 
 /** A target with an open breaker, a cool-down and one call under way, and what of that it has after another one came in its place. */
 async function handedOn(before: Entry, after: Entry) {
   const healths = new TargetHealths();
   const [old] = adopt(healths, { image: before });
-  const now = performance.now();
-  old?.start(now).failed(useless, now);
-  old?.start(now).failed(limited, now);
-  await old?.slots.acquire(never);
+  await fail(old as TargetHealth, useless);
+  await fail(old as TargetHealth, limited);
+  await old?.permits.acquire(never);
   const [next] = adopt(healths, { image: after });
-  return { breaker: next?.breaker.state, coolDown: next?.coolDownAt(now)?.error, taken: next?.slots.taken };
+  return {
+    breaker: next?.breakerState,
+    coolDown: next?.coolDownAt(performance.now())?.error,
+    taken: next?.permits.taken,
+  };
 }
 
 const allOfIt = { breaker: 'open', coolDown: limited, taken: 1 };
-const slotsOnly = { breaker: 'closed', coolDown: undefined, taken: 1 };
+const permitsOnly = { breaker: 'closed', coolDown: undefined, taken: 1 };
 const nothing = { breaker: 'closed', coolDown: undefined, taken: 0 };
 const keyless = ({ apiKey: _key, ...target }: Entry, scope: string) => ({ ...target, auth: { entra: { scope } } });
 
@@ -52,7 +58,7 @@ describe('a target', () => {
     ['at all, of an agent', agentTarget, {}],
     ['but its name', deploymentTarget, { name: 'east' }],
     ['but its share', deploymentTarget, { priority: 3, weight: 7 }],
-    ['but its slots', deploymentTarget, { maxConcurrent: 4 }],
+    ['but its permits', deploymentTarget, { maxConcurrent: 4 }],
     ['but its price', deploymentTarget, { price: { images: [{ price: 1 }] } }],
     ['but the model’s own keys', deploymentTarget, { timeoutMs: 5_000, defaults: { size: '1024x1024' } }],
     ['but how its address is written', deploymentTarget, { baseURL: `${deploymentTarget.baseURL}/` }],
@@ -70,13 +76,13 @@ describe('a target', () => {
     ['stream', deploymentTarget, { upstreamStream: 'always' }],
     ['agent', agentTarget, { agent: 'other' }],
   ])('with another %s has a clean record, but its calls under way count', async (_, target, change) => {
-    expect(await handedOn(target, { ...target, ...change })).toEqual(slotsOnly);
+    expect(await handedOn(target, { ...target, ...change })).toEqual(permitsOnly);
   });
 
   test('with tokens in place of its key, or of another scope, has a clean record, and with the same ones all of it', async () => {
     const [ai, cognitive] = [entra.entra.scope, 'https://cognitiveservices.azure.com/.default'];
-    expect(await handedOn(agentTarget, keyless(agentTarget, ai))).toEqual(slotsOnly);
-    expect(await handedOn(keyless(agentTarget, ai), keyless(agentTarget, cognitive))).toEqual(slotsOnly);
+    expect(await handedOn(agentTarget, keyless(agentTarget, ai))).toEqual(permitsOnly);
+    expect(await handedOn(keyless(agentTarget, ai), keyless(agentTarget, cognitive))).toEqual(permitsOnly);
     expect(await handedOn(keyless(agentTarget, ai), keyless(agentTarget, ai))).toEqual(allOfIt);
   });
 
@@ -102,14 +108,14 @@ describe('a target', () => {
     const spare = { ...deploymentTarget, name: 'spare', apiVersion: '2025-05-01', priority: 1 };
     const [one, two] = adopt(healths, { image: [deploymentTarget, spare] });
     const [changed, same] = adopt(healths, { image: [{ ...deploymentTarget, apiKey: 'new' }, spare] });
-    expect([same === two, changed === one, changed?.slots === one?.slots]).toEqual([true, false, true]);
-    expect(new Set([one?.slots, two?.slots]).size).toBe(2);
+    expect([same === two, changed === one, changed?.permits === one?.permits]).toEqual([true, false, true]);
+    expect(new Set([one?.permits, two?.permits]).size).toBe(2);
   });
 
   test('that is gone for a moment finds the calls that still run when it comes back, but no others', async () => {
     const healths = new TargetHealths();
     const [busy, idle] = adopt(healths, { image: deploymentTarget, poster: deploymentTarget });
-    await busy?.slots.acquire(never);
+    await busy?.permits.acquire(never);
     adopt(healths, { other: v1Target });
     adopt(healths, { other: v1Target });
     const [again, anew] = adopt(healths, { image: deploymentTarget, poster: deploymentTarget });
@@ -121,17 +127,18 @@ describe('another limit of calls', () => {
   test('holds when it is adopted, not before, and for those who wait already', async () => {
     const healths = new TargetHealths();
     const [health] = adopt(healths, { image: { ...deploymentTarget, maxConcurrent: 1 } });
-    await health?.slots.acquire(never);
-    const waiting = health?.slots.acquire(never);
+    await health?.permits.acquire(never);
+    const waiting = health?.permits.acquire(never);
     const config = modelsOf({ image: { ...deploymentTarget, maxConcurrent: 2 } });
-    const next = healths.next(config, defaultTimes);
-    expect([health?.slots.taken, health?.slots.waiting]).toEqual([1, 1]);
+    const identities = config.flatMap(({ name, targets }) => targets.map((target) => targetIdentity(name, target)));
+    const next = healths.next(identities, defaultTimes);
+    expect([health?.permits.taken, health?.permits.waiting]).toEqual([1, 1]);
     next.adopt();
     await waiting;
-    expect([health?.slots.taken, health?.slots.waiting, health?.slots.isFull]).toEqual([2, 0, true]);
+    expect([health?.permits.taken, health?.permits.waiting, health?.permits.isFull]).toEqual([2, 0, true]);
     adopt(healths, { image: { ...deploymentTarget, apiKey: 'new', maxConcurrent: 1 } });
-    expect([health?.slots.taken, health?.slots.isFull]).toEqual([2, true]);
+    expect([health?.permits.taken, health?.permits.isFull]).toEqual([2, true]);
     adopt(healths, { image: deploymentTarget });
-    expect(health?.slots.isFull).toBe(false);
+    expect(health?.permits.isFull).toBe(false);
   });
 });

@@ -40,11 +40,11 @@ describe('a line for people', () => {
     expect(line).toContain(`{"upstreamRequestId":"azure-id","error":${JSON.stringify(error)}}`);
   });
 
-  test('of a request for something else has no word of images', () => {
+  test('of a request for something else does not mention images', () => {
     const { requestId, method, status, end, durationMs, msg } = request;
     const line = prettyLine({ requestId, method, status, end, durationMs: 2, msg, route: '/readyz' });
     expect(durationMs).toBeGreaterThan(2);
-    expect(line).toBe('200 POST /readyz answered in 2 ms, id the-id');
+    expect(line).toBe('200 POST /readyz completed in 2 ms, id the-id');
   });
 
   test('of a bug has its stack, line by line', () => {

@@ -193,9 +193,9 @@ describe('other calls through an egress proxy', () => {
     expect(Buffer.concat(await Array.fromAsync(bytes))).toEqual(png);
     // Nobody answers under this name here; that the proxy was asked for it is what counts.
     const soon = performance.now() + 500;
-    await expect(download('https://images.blob.core.windows.net/a.png', signal, soon)).rejects.toThrow(GatewayError);
+    await expect(download('https://pictures.blob.core.windows.net/a.png', signal, soon)).rejects.toThrow(GatewayError);
     await expect(download('https://elsewhere.example/a.png', signal)).rejects.toThrow(GatewayError);
-    expect(new Set(authorities(proxy))).toEqual(new Set([`localhost:${port}`, 'images.blob.core.windows.net:443']));
+    expect(new Set(authorities(proxy))).toEqual(new Set([`localhost:${port}`, 'pictures.blob.core.windows.net:443']));
   });
 
   test('links that callers give never go through it: what it dials cannot be seen', async () => {

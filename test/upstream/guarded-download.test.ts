@@ -74,24 +74,24 @@ describe('the download of a result image', () => {
 
   test('from one of Azure’s blob hosts by https gives its bytes', async () => {
     const publicPort = await serveHttp((_request, response) => response.end(png), { secure: true });
-    const image = await downloads({ publicPort })('https://images.blob.core.windows.net/private/a.png?sig=1');
+    const image = await downloads({ publicPort })('https://pictures.blob.core.windows.net/private/a.png?sig=1');
     expect(await bytesOf(image.bytes)).toEqual(png);
   });
 
   test.each([
-    'http://images.blob.core.windows.net/a.png',
-    'https://images.blob.core.windows.net:444/a.png',
-    'https://user@images.blob.core.windows.net/a.png',
+    'http://pictures.blob.core.windows.net/a.png',
+    'https://pictures.blob.core.windows.net:444/a.png',
+    'https://user@pictures.blob.core.windows.net/a.png',
     'https://blob.core.windows.net/a.png',
-    'https://images.blob.core.windows.net.evil.example/a.png',
-    'https://evil.example/images.blob.core.windows.net',
+    'https://pictures.blob.core.windows.net.evil.example/a.png',
+    'https://evil.example/pictures.blob.core.windows.net',
     'https://evilblob.core.windows.net/a.png',
     'https://169.254.169.254/metadata',
     'https://[::1]/a.png',
-    'ftp://images.blob.core.windows.net/a.png',
+    'ftp://pictures.blob.core.windows.net/a.png',
     'file:///etc/passwd',
     'javascript:alert(1)',
-    '//images.blob.core.windows.net/a.png',
+    '//pictures.blob.core.windows.net/a.png',
     'a.png',
   ])('from %s is refused without a connection', async (url) => {
     let connections = 0;

@@ -1,4 +1,4 @@
-import { startBounded } from '../../concurrency/start-bounded.ts';
+import { startBounded } from '../../concurrency/semaphore.ts';
 import type { ModelsConfig, TargetConfig } from '../../config/models-config.ts';
 import { type CredentialSource, isSameCredential } from '../../domain/credential-source.ts';
 import { createUpstreamClient } from '../../upstream/client.ts';

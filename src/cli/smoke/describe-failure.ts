@@ -1,7 +1,7 @@
 import type { GatewayError } from '../../domain/gateway-error.ts';
 import { describeUpstream, redactUpstream } from '../../domain/redact-upstream.ts';
 import { isChatBilled, isContentRefusal } from '../../targets/outcome.ts';
-import { causeFacts, operatorHint } from '../../telemetry/wide-record.ts';
+import { causeFacts, operatorHint } from '../../telemetry/log-lines.ts';
 import { smokePrompt } from './draw-once.ts';
 
 /** Why there is no image, in Azure's own words, whether it may have been billed all the same, and what can be done. */

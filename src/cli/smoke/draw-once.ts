@@ -1,6 +1,6 @@
 import { decodeBase64 } from '../../codec/base64.ts';
 import { GatewayError } from '../../domain/gateway-error.ts';
-import type { GenerationReader } from '../../domain/generation.ts';
+import type { GenerationReader } from '../../domain/generation-reader.ts';
 import type { ImageEvent, ImageUsage } from '../../domain/image-event.ts';
 import type { ImageRequest } from '../../domain/image-request.ts';
 import type { Gateway } from '../../generations/gateway.ts';

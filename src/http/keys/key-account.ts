@@ -1,5 +1,4 @@
-import type { Release } from '../../concurrency/release.ts';
-import { Semaphore } from '../../concurrency/semaphore.ts';
+import { type Release, Semaphore } from '../../concurrency/semaphore.ts';
 import type { Consumer, KeyLimits } from '../../domain/consumer.ts';
 import { GatewayError } from '../../domain/gateway-error.ts';
 import type { Limited } from './rate-limit-headers.ts';

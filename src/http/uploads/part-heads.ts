@@ -1,6 +1,6 @@
 const headEnd = Buffer.from('\r\n\r\n');
 
-/** Makes the closing delimiter of a delimiter. */
+/** Follows the last delimiter. */
 const closing = Buffer.from('--');
 
 /** The parser of forms refuses longer ones. */

@@ -1,15 +1,11 @@
 import type { Readable } from 'node:stream';
-import type { JsonPath, JsonShape, ScanToken } from '../../codec/json-scanner.ts';
-import { MalformedJsonError } from '../../codec/malformed-json-error.ts';
-import { scanWholeJson } from '../../codec/scan-json.ts';
-import { UnusableTextError } from '../../codec/unescape-text.ts';
+import { type JsonPath, type JsonShape, type ScanToken, scanWholeJson } from '../../codec/json-scanner.ts';
+import { MalformedJsonError, UnusableTextError } from '../../codec/json-text.ts';
 import { GatewayError } from '../../domain/gateway-error.ts';
 import type { ImageDownload } from '../../domain/image-download.ts';
-import { type ImageInput, maxInputs } from '../../domain/image-input.ts';
-import type { InputSpool } from '../../domain/input-spool.ts';
+import { type InputReference, type InputStore, maxInputs } from '../../domain/image-input.ts';
 import { utf8Only } from '../text-encoding.ts';
-import { type ImageSource, imageSource } from './image-source.ts';
-import { receiveInput, type Upload } from './upload.ts';
+import { type ImageSource, imageSource, receiveInput, type Upload } from './receive-input.ts';
 
 const url = 'stream-ascii';
 
@@ -27,7 +23,7 @@ const shape: JsonShape = {
   others: 'keep',
 };
 
-/** Members of a reference that say what it is anyway. */
+/** Members of a reference that change nothing. */
 const idleMembers: ReadonlyMap<unknown, readonly unknown[]> = new Map([
   ['type', ['image_url', 'input_image']],
   ['detail', ['auto']],
@@ -41,31 +37,32 @@ const maxParameters = 32;
 const maxCharacters = maxValue;
 
 type Sources = {
-  readonly spool: InputSpool;
+  readonly inputs: InputStore;
   readonly download: ImageDownload | undefined;
   readonly signal: AbortSignal;
-  /** How long all links together may take: nothing else bounds a server that sends its image drop by drop. */
+  /** How long all links together may take: nothing else limits a server that sends its image byte by byte. */
   readonly linksMs?: number;
-  /** How much they may bring, in bytes. */
+  /** How many bytes all links together may return. */
   readonly linkBytes: number;
 };
 
 const defaultLinksMs = 60_000;
 
 /**
- * Reads an edit's JSON body while it arrives; data URLs go to the spool as they come. Rejects with a GatewayError that
+ * Reads an edit's JSON body while it arrives; data URLs are stored as they arrive. Rejects with a GatewayError that
  * names the member. Links are fetched when the body is complete.
  */
 export async function readJsonEdit(body: Readable, sources: Sources): Promise<Upload> {
-  const { spool, download, signal, linksMs = defaultLinksMs, linkBytes } = sources;
+  const { inputs, download, signal, linksMs = defaultLinksMs, linkBytes } = sources;
   const edit = new JsonEdit();
-  // The request must outlive its reader: destroyed with it, it would lose its connection, and the answer with that.
+  // Destroying the request with its reader would close the connection, and the response could not be sent.
   const tokens = scanWholeJson(utf8Only(body.iterator({ destroyOnReturn: false })), shape, maxValue);
   try {
     for (let next = await tokens.next(); !next.done; next = await tokens.next()) {
       const token = next.value;
       if ('path' in token) edit.refuseRepeated(token.path);
-      if (token.type === 'text') edit.addImage(token.path, await readSource(nameOf(token.path), pieces(tokens), spool));
+      if (token.type === 'text')
+        edit.addImage(token.path, await readSource(nameOf(token.path), pieces(tokens), inputs));
       else if (token.type === 'value') edit.addValue(token.path, token.value);
       else if (token.type === 'dropped') edit.refuseLarge(token.path);
       else if (token.type === 'close') edit.close(token.path);
@@ -83,8 +80,8 @@ export async function readJsonEdit(body: Readable, sources: Sources): Promise<Up
   return edit.finish(async ({ link, name }) => {
     if (download === undefined) throw linksRefused(name);
     if (leftBytes <= 0) throw tooMuchBehindLinks(name, linkBytes);
-    const input = await receiveInput(name, fetched(name, download(link, either)), spool);
-    leftBytes -= input.bytes;
+    const input = await receiveInput(name, fetched(name, download(link, either)), inputs);
+    leftBytes -= input.size;
     return input;
   });
 }
@@ -93,10 +90,10 @@ export async function readJsonEdit(body: Readable, sources: Sources): Promise<Up
 async function readSource(
   name: string,
   text: AsyncGenerator<Buffer>,
-  spool: InputSpool,
+  inputs: InputStore,
 ): Promise<ImageSource | undefined> {
   try {
-    return await imageSource(name, text, spool);
+    return await imageSource(name, text, inputs);
   } catch (error) {
     throw error instanceof UnusableTextError ? invalid(name, 'must be a data URL or an https URL') : error;
   }
@@ -110,23 +107,23 @@ async function* pieces(tokens: AsyncIterator<ScanToken>): AsyncGenerator<Buffer>
   }
 }
 
-/** What a body has told so far. */
+/** What has been read of a body so far. */
 class JsonEdit {
   readonly #seen = new Set<string>();
   readonly #parameters = new Map<string, unknown>();
-  /** By the places in the body that hold them, of which each holds one. */
+  /** By their places in the body, each of which holds one. */
   readonly #sources = new Map<string, { readonly path: JsonPath; readonly source: ImageSource }>();
   #sawBody = false;
   #characters = 0;
 
-  /** A value at a path where there has been one, because its member, or one around it, is repeated. */
+  /** Refuses a second value at a path: its member, or one around it, is repeated. */
   refuseRepeated(path: JsonPath): void {
     const place = JSON.stringify(path);
     if (this.#seen.has(place)) throw invalid(nameOf(path), 'is given twice');
     this.#seen.add(place);
   }
 
-  /** An empty text in the place of an image says that there is none. */
+  /** An empty text in place of an image means that there is none. */
   addImage(path: JsonPath, source: ImageSource | undefined): void {
     const name = nameOf(path);
     if (source === undefined && path.length > 1) throw invalid(name, 'is empty');
@@ -166,10 +163,10 @@ class JsonEdit {
     else if (!this.#sources.has(nameOf(placeOf(path)))) throw withoutImage(path);
   }
 
-  async finish(fetch: (source: Extract<ImageSource, { link: string }>) => Promise<ImageInput>): Promise<Upload> {
+  async finish(fetch: (source: Extract<ImageSource, { link: string }>) => Promise<InputReference>): Promise<Upload> {
     if (!this.#sawBody) throw new GatewayError('invalid_value', "The request's body must be a JSON object.");
     const inputOf = async (source: ImageSource) => ('link' in source ? await fetch(source) : source.input);
-    const images: ImageInput[] = [];
+    const images: InputReference[] = [];
     for (const source of [...this.#in('image'), ...this.#in('images')]) images.push(await inputOf(source));
     const [[mask], [markup]] = [this.#in('mask'), this.#in('markup')];
     return {
@@ -190,7 +187,7 @@ async function* fetched(name: string, download: ReturnType<ImageDownload>): Asyn
   try {
     yield* (await download).bytes;
   } catch (cause) {
-    // One answer for every reason: it must not tell what there is at an address.
+    // The same error for every reason: it must not reveal what is at an address.
     throw new GatewayError('invalid_value', `'${name}' leads to no image that can be fetched.`, {
       param: name,
       cause,
@@ -211,7 +208,7 @@ function placeOf([root, index]: JsonPath): JsonPath {
   return [root, index].filter((part) => part === root || typeof part === 'number') as JsonPath;
 }
 
-/** Whether a value says nothing: there is no image, or its reference is what it is anyway. */
+/** Whether a value changes nothing: `null` in place of an image, or a member that every reference may have. */
 function isIdle(path: JsonPath, value: unknown): boolean {
   if (!isImage(path)) return false;
   return path.length === 1 ? value === null : (idleMembers.get(path.at(-1))?.includes(value) ?? false);
@@ -268,7 +265,7 @@ function invalid(
   return new GatewayError(kind, `'${param}' ${problem}.`, { param });
 }
 
-/** `images[0].image_url`. What the caller made up is shown only when it looks like a name. */
+/** `images[0].image_url`. Names from the client are shown only when they look like names. */
 function nameOf(path: JsonPath): string {
   return path
     .map((part) => (typeof part === 'number' ? `[${part}]` : `.${/^[A-Za-z0-9_.-]{1,64}$/.test(part) ? part : '?'}`))

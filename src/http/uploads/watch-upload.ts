@@ -19,7 +19,7 @@ export function maxUploadMs({ uploadBytes, graceMs }: UploadLimits): number {
 
 /**
  * Reads a request's body with `read`. Rejects with a GatewayError as soon as the body is too long, too slow, or broken off
- * by its caller, even where `read` does not notice; nobody reads the body any more then.
+ * by its client, even where `read` does not notice; the body is not read any further then.
  */
 export async function readUpload<T>(
   raw: IncomingMessage,
@@ -39,13 +39,13 @@ export async function readUpload<T>(
     arrival?.receive(bytes);
   };
   const onClose = () => {
-    if (!raw.readableEnded) fail(new GatewayError('client_gone', 'The caller closed its connection.'));
+    if (!raw.readableEnded) fail(new GatewayError('client_gone', 'The client has disconnected.'));
   };
   const endWatch = watchBody(raw, { graceMs: limits.graceMs, receive }, fail);
   raw.on('close', onClose);
   try {
     const upload = await Promise.race([read(), failure]);
-    // What may follow is of no interest, but a connection that nobody reads does not tell when its caller leaves.
+    // Read on: a client that disconnects is noticed only on a connection that is read.
     raw.unpipe();
     raw.resume();
     return upload;

@@ -1,6 +1,6 @@
-import { scanJson } from '../../codec/scan-json.ts';
+import { scanJson } from '../../codec/json-scanner.ts';
 import type { ImageEvent } from '../../domain/image-event.ts';
-import type { EditInputs, ImageInput } from '../../domain/image-input.ts';
+import type { EditInputs, InputReference } from '../../domain/image-input.ts';
 import type { ImageProvider } from '../../domain/image-provider.ts';
 import { type ImageRequest, operations } from '../../domain/image-request.ts';
 import { type FormFile, formBody, jsonBody, type PaidBody } from '../../upstream/paid-body.ts';
@@ -58,16 +58,18 @@ export function editsForm(request: ImageRequest, edit: EditInputs, model: string
   return formBody(fields, filesOf(edit));
 }
 
-function filesOf({ images, mask, markup }: EditInputs): FormFile[] {
+function filesOf({ images, mask, markup, inputs }: EditInputs): FormFile[] {
   const name = images.length === 1 ? 'image' : 'image[]';
+  const file = (name: string, stem: string, input: InputReference): FormFile => ({
+    name,
+    filename: `${stem}.${input.type.slice('image/'.length)}`,
+    contentType: input.type,
+    bytes: input.size,
+    open: () => inputs.open(input),
+  });
   return [
     ...images.map((image, index) => file(name, `image-${index + 1}`, image)),
     ...(mask ? [file('mask', 'mask', mask)] : []),
     ...(markup ? [file('markup', 'markup', markup)] : []),
   ];
-}
-
-function file(name: string, stem: string, input: ImageInput): FormFile {
-  const filename = `${stem}.${input.mediaType.slice('image/'.length)}`;
-  return { name, filename, contentType: input.mediaType, bytes: input.bytes, open: () => input.open() };
 }

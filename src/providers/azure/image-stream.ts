@@ -1,8 +1,8 @@
 import { JsonScanner, type JsonShape, type ScanToken } from '../../codec/json-scanner.ts';
 import { type SsePart, SseReader } from '../../codec/sse-reader.ts';
 import type { ImageEnd, ImageEvent } from '../../domain/image-event.ts';
+import type { OpenInputStore } from '../../domain/image-input.ts';
 import type { ProviderCall } from '../../domain/image-provider.ts';
-import type { OpenSpool } from '../../domain/input-spool.ts';
 import type { Recorder } from '../../domain/recorder.ts';
 import { invalidResponse, paidCallError, unfinishedStream } from '../../upstream/paid-call-error.ts';
 import { errorInItem, errorInSuccess } from './azure-error.ts';
@@ -20,7 +20,7 @@ export function streamEvents(
   body: AsyncIterable<Buffer>,
   count: number,
   call: ProviderCall,
-  openSpool: OpenSpool,
+  openSpool: OpenInputStore,
 ): AsyncGenerator<ImageEvent> {
   return decideImages(streamTokens(body, count, call), openSpool);
 }

@@ -1,7 +1,7 @@
 import { replay } from '../../concurrency/replay.ts';
 import { GatewayError } from '../../domain/gateway-error.ts';
 import type { ImageEvent } from '../../domain/image-event.ts';
-import type { OpenSpool } from '../../domain/input-spool.ts';
+import type { OpenInputStore } from '../../domain/image-input.ts';
 
 /** What the events of an image stream say, in the order in which they say it. */
 export type StreamToken = ImageEvent | Undecided | Decided;
@@ -21,7 +21,7 @@ const small = { bytes: 64 * 1024, pieces: 1024 };
  */
 export async function* decideImages(
   tokens: AsyncGenerator<StreamToken>,
-  openSpool: OpenSpool,
+  openSpool: OpenInputStore,
 ): AsyncGenerator<ImageEvent> {
   try {
     for (let next = await tokens.next(); !next.done; next = await tokens.next()) {
@@ -40,7 +40,7 @@ const upstreamsShare = 'upstream responses';
 async function* heldImage(
   { index }: Undecided,
   tokens: AsyncGenerator<StreamToken>,
-  openSpool: OpenSpool,
+  openSpool: OpenInputStore,
 ): AsyncGenerator<ImageEvent> {
   const image = new ArrivingImage(tokens);
   const head: Buffer[] = [];
@@ -54,7 +54,7 @@ async function* heldImage(
     const file = await spool?.put(replay(head, image));
     if (image.isPartial === undefined) return;
     yield { type: 'image', index, isPartial: image.isPartial };
-    for await (const chunk of file?.open() ?? head) yield { type: 'bytes', chunk };
+    for await (const chunk of spool && file ? spool.open(file) : head) yield { type: 'bytes', chunk };
   } catch (error) {
     throw isOfStorage(error) ? lost(error) : error;
   } finally {

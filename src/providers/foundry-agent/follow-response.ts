@@ -1,4 +1,4 @@
-import { MalformedJsonError } from '../../codec/malformed-json-error.ts';
+import { MalformedJsonError } from '../../codec/json-text.ts';
 import { GatewayError } from '../../domain/gateway-error.ts';
 import type { ImageEvent } from '../../domain/image-event.ts';
 import type { ProviderCall } from '../../domain/image-provider.ts';

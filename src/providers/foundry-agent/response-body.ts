@@ -19,7 +19,7 @@ export function responseBody(request: ImageRequest, config: FoundryAgentConfig):
   const known: readonly string[] = chatDeployment === undefined ? [] : furtherToolOptions;
   const unknown = Object.keys(extra).find((name) => !known.includes(name));
   if (unknown !== undefined) throw unsupported(unknown);
-  return jsonWithImages((place) => ({
+  const build = (place: Place) => ({
     ...callerMembers(config),
     input: request.edit === undefined ? request.prompt : [editMessage(request.prompt, request.edit, place)],
     ...(chatDeployment !== undefined && {
@@ -31,7 +31,8 @@ export function responseBody(request: ImageRequest, config: FoundryAgentConfig):
     stream: request.stream || undefined,
     // A stream needs no job beside it.
     background: (background && !request.stream) || undefined,
-  }));
+  });
+  return jsonWithImages(build, request.edit?.inputs);
 }
 
 /** Who calls the tool. */

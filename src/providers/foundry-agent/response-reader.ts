@@ -1,5 +1,5 @@
 import type { JsonShape, ScanToken } from '../../codec/json-scanner.ts';
-import { scanJson } from '../../codec/scan-json.ts';
+import { scanJson } from '../../codec/json-scanner.ts';
 import { equalFacts } from '../../domain/equal-facts.ts';
 import type { ImageEvent, ImageFacts } from '../../domain/image-event.ts';
 import { maxImages } from '../../domain/image-request.ts';

@@ -4,8 +4,9 @@ import fc from 'fast-check';
 import { buildConnector } from 'undici';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { ImageDownload } from '../../../src/domain/image-download.ts';
+import type { InputReference } from '../../../src/domain/image-input.ts';
 import { readJsonEdit } from '../../../src/http/uploads/read-json-edit.ts';
-import { createInputSpools } from '../../../src/storage/disk-input-spool.ts';
+import { createTemporaryInputStores } from '../../../src/storage/temporary-input-store.ts';
 import { createImageDownloads } from '../../../src/upstream/guarded-download.ts';
 import { dataUrl, openFiles, overlay, padded, pngImage, sha256, temporaryDirectory } from '../../end-to-end/edits.ts';
 import { cut, handwriting, writeJson } from '../../helpers/json-text.ts';
@@ -18,14 +19,14 @@ type Read = {
   readonly linkBytes?: number;
 };
 
-/** Reads a body that comes in these chunks; the spool is released with the test. */
+/** Reads a body that comes in these chunks; the store is released with the test. */
 async function read({ chunks, download, linksMs = 60_000, linkBytes = 200_000_000 }: Read) {
   const directory = await temporaryDirectory();
-  const spool = createInputSpools(directory)('shop');
-  onTestFinished(() => spool.release());
+  const inputs = createTemporaryInputStores(directory)('shop');
+  onTestFinished(() => inputs.release());
   const body = Readable.from(chunks, { objectMode: true });
   const { signal } = new AbortController();
-  return { body, directory, upload: readJsonEdit(body, { spool, download, signal, linksMs, linkBytes }) };
+  return { body, directory, inputs, upload: readJsonEdit(body, { inputs, download, signal, linksMs, linkBytes }) };
 }
 
 const readText = async (text: string) => (await read({ chunks: [Buffer.from(text)] })).upload;
@@ -45,11 +46,12 @@ test('a body in any handwriting, cut anywhere, gives the same parameters and ima
   };
   await fc.assert(
     fc.asyncProperty(handwriting, async (hand) => {
-      const upload = await (await read({ chunks: cut(Buffer.from(writeJson(body, hand)), hand) })).upload;
+      const { inputs, ...reading } = await read({ chunks: cut(Buffer.from(writeJson(body, hand)), hand) });
+      const upload = await reading.upload;
       expect(upload.parameters).toEqual({ prompt: body.prompt, n: 2, stream: false, user: null });
       expect(upload.images.map((input) => input.sha256)).toEqual([sha256(one), sha256(two)]);
       expect(upload.mask).toMatchObject({ sha256: sha256(mask), width: 64, height: 64, hasAlpha: true });
-      const bytes = Buffer.concat(await Array.fromAsync(upload.images[0]?.open() ?? []));
+      const bytes = Buffer.concat(await Array.fromAsync(inputs.open(upload.images[0] as InputReference)));
       expect(bytes.equals(one)).toBe(true);
     }),
     { numRuns: 30 },
@@ -123,15 +125,15 @@ test.each(['https://ex\\u00e4mple', 'data:image/png\\t;base64,AAAA'])(
 describe('a link that may be fetched', () => {
   /** Downloads that lead to a loopback server, under whatever public name was asked for. */
   async function downloads(
-    answer: Buffer | number | ((response: ServerResponse) => void),
+    content: Buffer | number | ((response: ServerResponse) => void),
   ): Promise<{ download: ImageDownload; asked: string[] }> {
     const asked: string[] = [];
     const port = await serveHttp(
       (request, response) => {
         asked.push(`${request.headers.host}${request.url}`);
-        if (typeof answer === 'function') answer(response);
-        else if (typeof answer === 'number') response.writeHead(answer).end('no');
-        else response.end(answer);
+        if (typeof content === 'function') content(response);
+        else if (typeof content === 'number') response.writeHead(content).end('no');
+        else response.end(content);
       },
       { secure: true },
     );
@@ -146,7 +148,7 @@ describe('a link that may be fetched', () => {
     return { download: images.fromAnywhere, asked };
   }
 
-  const link = 'https://images.blob.core.windows.net/a.png?sig=1';
+  const link = 'https://pictures.blob.core.windows.net/a.png?sig=1';
   const bodyOf = (url: string, further: object = {}) =>
     Buffer.from(JSON.stringify({ prompt: 'a', images: [{ image_url: url }], ...further }));
 
@@ -156,7 +158,7 @@ describe('a link that may be fetched', () => {
     const { upload } = await read({ chunks: [bodyOf(link, { mask: { image_url: link } })], download });
     const { images, mask } = await upload;
     expect([images[0]?.sha256, mask?.sha256]).toEqual([sha256(image), sha256(image)]);
-    expect(asked).toEqual(Array.from({ length: 2 }, () => 'images.blob.core.windows.net/a.png?sig=1'));
+    expect(asked).toEqual(Array.from({ length: 2 }, () => 'pictures.blob.core.windows.net/a.png?sig=1'));
   });
 
   test('is fetched only when the whole body is sound', async () => {
@@ -171,8 +173,8 @@ describe('a link that may be fetched', () => {
     ['a page of HTML', Buffer.from('<html></html>'), 'invalid_value'],
     ['a GIF', Buffer.from(`GIF89a${'x'.repeat(100)}`), 'invalid_image_file'],
     ['a damaged PNG', Buffer.from('\x89PNG\r\n\x1a\nxxxxxxxxxxxxxxxxxxxxxxxxxxxxx', 'latin1'), 'invalid_image_file'],
-  ])('and leads to %s: refused, and its member is named', async (_, answer, kind) => {
-    const { download } = await downloads(answer);
+  ])('and leads to %s: refused, and its member is named', async (_, content, kind) => {
+    const { download } = await downloads(content);
     const { upload } = await read({ chunks: [bodyOf(link)], download });
     await expect(upload).rejects.toMatchObject({ kind, param: 'images[0].image_url' });
   });

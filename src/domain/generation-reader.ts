@@ -1,0 +1,72 @@
+import type { Bill } from './bill.ts';
+import type { Cost } from './cost.ts';
+import type { ImageEvent, ImageFacts } from './image-event.ts';
+import type { JobEnd, JobId } from './job-store.ts';
+
+/** Where a generation is: it waits for a permit, its calls run, its images wait for a reader, or are read, or it has ended. */
+export type GenerationState =
+  | { readonly name: 'queued' | 'running' | 'ready' }
+  /** `isDelivered`: one of several readers has all of it. */
+  | { readonly name: 'delivering'; readonly isDelivered?: true }
+  | JobEnd;
+
+/** What happened on the way to a response: for response headers and the log. */
+export type GenerationReport = {
+  readonly id: JobId;
+  /** The logical model. */
+  readonly model: string;
+  /** The target that was asked last; `undefined` before the first one. */
+  readonly target: string | undefined;
+  /** What the upstream was asked for, where that is definite. */
+  readonly asked: ImageFacts;
+  readonly provider: string | undefined;
+  /** Paid calls that were started, retries among them. */
+  readonly attempts: number;
+  /** True once a paid call may have left the process. */
+  readonly sent: boolean;
+  /** How many failed calls it may repeat, and how long it may take: the model's limits, or the caller's lower ones. */
+  readonly maxRetries: number;
+  readonly timeoutMs: number;
+  /** How long it waited for its turn. */
+  readonly queueMs: number;
+  /** What the gateway did itself to satisfy the request, in the words of `x-gateway-adapted`. */
+  readonly adaptations: readonly string[];
+  /** From the start until the outcome was known; `undefined` before. */
+  readonly upstreamMs: number | undefined;
+  /** When it was started, and when its outcome was known, as of `performance.now()`. */
+  readonly startedAt: number;
+  readonly knownAt: number | undefined;
+  /** What its calls have cost so far. */
+  readonly bill: Bill;
+  /** The cost that is certain before the answer is sent: of images that have a price each, or that have all come. */
+  readonly costAhead: { readonly cost: Cost; readonly currency: string } | undefined;
+  readonly upstreamRequestId: string | undefined;
+};
+
+/** How the answer reached its caller: completely, broken off by a failure, or not because the caller left. */
+export type Settlement = 'delivered' | 'truncated' | 'abandoned';
+
+/**
+ * One reader of a generation. Several may be attached, and each may leave; the generation belongs to none of them. When
+ * `events` has resolved, the reader settles; a rejection settles by itself.
+ */
+export interface GenerationReader {
+  /** What has happened so far. */
+  readonly report: GenerationReport;
+  /** Settles when the outcome is known; rejects with a GatewayError. The events may still throw one. */
+  readonly events: Promise<AsyncIterable<ImageEvent>>;
+  /** Aborted when the generation ends early, with a GatewayError as the reason, and once it is settled. */
+  readonly signal: AbortSignal;
+  /**
+   * The client has disconnected. Before anything may be billed, and once its images are being read, the generation ends;
+   * in between it lingers for a while, so that the client's own retry can rejoin it.
+   */
+  leave(): void;
+  /** Ends the generation early: the upstream connection is closed, polls and downloads stop. */
+  cancel(why: 'shutdown'): void;
+  /**
+   * Tells how the response ended, and lets go of everything that the generation holds. Later calls change nothing.
+   * @param truncatedBy what broke a truncated response
+   */
+  settle(how: Settlement, truncatedBy?: unknown): void;
+}

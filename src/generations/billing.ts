@@ -1,0 +1,159 @@
+import type { Bill, Tokens } from '../domain/bill.ts';
+import { type Cost, costOfImages, costOfTokens } from '../domain/cost.ts';
+import type { GatewayError } from '../domain/gateway-error.ts';
+import type { ImageFacts, ImageUsage } from '../domain/image-event.ts';
+import type { ImageRequest } from '../domain/image-request.ts';
+import type { PriceList } from '../domain/price.ts';
+import type { AttemptEnd } from '../domain/recorder.ts';
+import type { Target } from '../targets/model-catalog.ts';
+import { isChatBilled, isContentRefusal } from '../targets/outcome.ts';
+import type { Made } from './count-made.ts';
+
+/** What is known of a paid call, so far. */
+export type PaidCall = {
+  readonly target: Pick<Target, 'price' | 'family'>;
+  /** What the upstream was asked for. */
+  readonly request: ImageRequest;
+  readonly sent: boolean;
+  /** The HTTP status of its response. */
+  readonly status: number | undefined;
+  /** How it failed, if it did. */
+  readonly failure: AttemptEnd | undefined;
+  readonly error: GatewayError | undefined;
+  readonly made: Made | undefined;
+};
+
+/** What a call has cost, as far as its response has been read. */
+export function billOf(call: PaidCall): Bill {
+  const { target, request, sent, made } = call;
+  const currency = target.price?.currency;
+  if (made === undefined) return { cost: 0n, currency, mayBeMore: sent && !madeNothing(call) };
+  const facts = { ...factOf('size', call), ...factOf('quality', call) };
+  const billed = { images: made.images, facts, tokens: readTokens(made.usage, { isEdit: request.edit !== undefined }) };
+  return { cost: target.price && costOf(target.price, billed), currency, mayBeMore: false };
+}
+
+/** What it costs, where the rest of its response cannot change that. */
+export function certainCostOf(call: PaidCall): Cost | undefined {
+  const { cost, mayBeMore } = billOf(call);
+  if (!mayBeMore) return cost;
+  const { price } = call.target;
+  if (call.failure !== undefined || price === undefined || call.request.count > 1) return undefined;
+  const each = flatPrice(price);
+  return each === undefined ? undefined : costOfImages(each, 1);
+}
+
+/** The bill of several calls: what is unknown of one is unknown of all. */
+export function sumOfBills(bills: readonly Bill[]): Bill {
+  return {
+    cost: bills.reduce<Bill['cost']>(
+      (sum, { cost }) => (sum !== undefined && cost !== undefined ? sum + cost : undefined),
+      0n,
+    ),
+    currency: bills.find(({ currency }) => currency !== undefined)?.currency,
+    mayBeMore: bills.some(({ mayBeMore }) => mayBeMore),
+  };
+}
+
+/** A refusal with a status of success may be one of an image that was made, and is billed. */
+function madeNothing({ failure, error, status = 0 }: PaidCall): boolean {
+  if (error && (isChatBilled(error.kind) || isContentRefusal(error.kind))) return false;
+  if (failure === 'refused') return status >= 400;
+  return failure === 'not-processed' || failure === 'failed';
+}
+
+/**
+ * A fact as the upstream reported it, else as it was asked for, else what the upstream does by default; `auto` says that
+ * somebody else chooses.
+ */
+function factOf(name: 'size' | 'quality', { target: { family }, request, made }: PaidCall): ImageFacts {
+  const sources = family.agentDecides ? [made?.facts] : [made?.facts, request, family.defaults];
+  const value = sources.map((source) => source?.[name]).find((found) => found !== undefined && found !== 'auto');
+  return value === undefined ? {} : { [name]: value };
+}
+
+/** What one paid call has made. */
+export type Billed = {
+  readonly images: number;
+  /** Size and quality as the upstream told them, or as they were asked for. */
+  readonly facts: ImageFacts;
+  readonly tokens: Tokens | undefined;
+};
+
+/** What that costs; `undefined` where a price is missing that is needed, or a fact. Nothing is guessed. */
+export function costOf(price: PriceList, { images, facts, tokens }: Billed): Cost | undefined {
+  if (price.images === undefined) return tokens && tokensCost(price, tokens);
+  const each = pricePerImage(price, facts);
+  return each === undefined ? undefined : costOfImages(each, images);
+}
+
+/** The price of an image, where images have one, and it is known for these. */
+function pricePerImage({ images = [] }: PriceList, { size, quality }: ImageFacts): number | undefined {
+  const first = images.find((entry) => mayBe(entry.size, size) && mayBe(entry.quality, quality));
+  // Where a fact is not known that this entry asks for, it may be this one or a later one.
+  const isSure = (first?.size ?? size) === size && (first?.quality ?? quality) === quality;
+  return isSure ? first?.price : undefined;
+}
+
+/** The price of an image, where it is the same for all of them. */
+export function flatPrice({ images: [first] = [] }: PriceList): number | undefined {
+  return first?.size === undefined && first?.quality === undefined ? first?.price : undefined;
+}
+
+function mayBe(wanted: string | undefined, fact: string | undefined): boolean {
+  return wanted === undefined || fact === undefined || wanted === fact;
+}
+
+function tokensCost(price: PriceList, tokens: Tokens): Cost | undefined {
+  const { textIn, imageIn, cachedIn, textOut, imageOut } = tokens;
+  const cachedText = cachedTextAmong(tokens);
+  if (cachedText === undefined) return undefined;
+  const cachedImage = cachedIn - cachedText;
+  const parts: [number | undefined, number][] = [
+    [price.textIn, textIn - cachedText],
+    [price.imageIn, imageIn - cachedImage],
+    [price.cachedTextIn, cachedText],
+    [price.cachedImageIn, cachedImage],
+    [price.textOut, textOut],
+    [price.imageOut, imageOut],
+  ];
+  let sum = 0n;
+  for (const [each, count] of parts) {
+    if (count === 0) continue;
+    if (each === undefined) return undefined;
+    sum += costOfTokens(each, count);
+  }
+  return sum;
+}
+
+/** Upstreams tell how many tokens they had read before, but not of which kind these were. */
+function cachedTextAmong({ textIn, imageIn, cachedIn }: Tokens): number | undefined {
+  if (cachedIn === 0 || textIn === 0) return 0;
+  if (imageIn === 0) return cachedIn;
+  return cachedIn === textIn + imageIn ? textIn : undefined;
+}
+
+/**
+ * The tokens that an upstream has counted; `undefined` where it does not say of which kind they were.
+ * Without details, all tokens of a request without images are text, and those of an answer are images.
+ */
+export function readTokens(usage: ImageUsage | undefined, { isEdit }: { isEdit: boolean }): Tokens | undefined {
+  const asked = objectOf(usage?.input_tokens_details);
+  const made = objectOf(usage?.output_tokens_details);
+  const textIn = asked ? countOf(asked.text_tokens ?? 0) : isEdit ? undefined : countOf(usage?.input_tokens);
+  const imageIn = countOf(asked?.image_tokens ?? 0);
+  const cachedIn = countOf(asked?.cached_tokens ?? 0);
+  const textOut = countOf(made?.text_tokens ?? 0);
+  const imageOut = countOf(made ? made.image_tokens : usage?.output_tokens);
+  if (textIn === undefined || imageIn === undefined || cachedIn === undefined) return undefined;
+  if (textOut === undefined || imageOut === undefined || cachedIn > textIn + imageIn) return undefined;
+  return { textIn, imageIn, cachedIn, textOut, imageOut };
+}
+
+function countOf(value: unknown): number | undefined {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : undefined;
+}
+
+function objectOf(value: unknown): ImageUsage | undefined {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as ImageUsage) : undefined;
+}

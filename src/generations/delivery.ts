@@ -1,0 +1,168 @@
+import { decodeBase64, encodeBase64 } from '../codec/base64.ts';
+import { replay } from '../concurrency/replay.ts';
+import { GatewayError } from '../domain/gateway-error.ts';
+import type { DownloadedImage } from '../domain/image-download.ts';
+import type { ImageEvent } from '../domain/image-event.ts';
+import type { StoredImage } from '../domain/image-store.ts';
+import type { Retrying } from '../domain/retrying.ts';
+
+// Stages between a provider's events and those that a client gets. None of them holds an image in memory.
+
+/** Where images are hosted, and under which address. */
+export type Hosting = {
+  put(bytes: AsyncIterable<Buffer>, retrying: Retrying): Promise<StoredImage>;
+  /** The absolute URL of a stored image. */
+  urlOf(image: StoredImage): string;
+};
+
+type LinkEvent = Extract<ImageEvent, { type: 'url' }>;
+
+/**
+ * Turns links into images. Links that stand before the first image, which is all of them in practice, are opened
+ * and their first bytes checked before the promise settles, so that a lost result is still an ordinary error.
+ */
+export async function deliverBase64(
+  events: AsyncIterable<ImageEvent>,
+  download: (url: string) => Promise<DownloadedImage>,
+): Promise<AsyncIterable<ImageEvent>> {
+  const { head, rest } = await readHead(events, ({ type }) => type !== 'url');
+  const opened = new Map<LinkEvent, DownloadedImage>();
+  await Promise.all(
+    head.filter((event) => event.type === 'url').map(async (link) => opened.set(link, await download(link.url))),
+  );
+  return convertLinks(replay(head, rest), async (link) => opened.get(link) ?? (await download(link.url)));
+}
+
+/** No generator: every piece of every image passes here, and a generator would cost it several turns more. */
+function convertLinks(
+  events: AsyncIterator<ImageEvent>,
+  open: (link: LinkEvent) => Promise<DownloadedImage>,
+): AsyncIterable<ImageEvent> & AsyncIterator<ImageEvent> {
+  let downloading: AsyncGenerator<ImageEvent> | undefined;
+  return {
+    async next() {
+      const downloaded = await downloading?.next();
+      if (downloaded && !downloaded.done) return downloaded;
+      downloading = undefined;
+      const next = await events.next();
+      if (next.done || next.value.type !== 'url') return next;
+      downloading = downloadedImage(next.value, await open(next.value));
+      return downloading.next();
+    },
+    async return(value) {
+      await downloading?.return(value);
+      await events.return?.();
+      return { value, done: true };
+    },
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+  };
+}
+
+async function* downloadedImage(
+  { type, url, ...link }: LinkEvent,
+  { bytes }: DownloadedImage,
+): AsyncGenerator<ImageEvent> {
+  yield { type: 'image', index: link.index, isPartial: false };
+  for await (const chunk of encodeBase64(bytes)) yield { type: 'bytes', chunk };
+  yield { type: 'image-end', ...link };
+}
+
+/**
+ * Turns images into links by hosting them while they arrive. Settles when every image is stored, so that no link is
+ * given for an image that might be lost; partial images are skipped. Rejects with what the events or the store throw.
+ * @param host stores an image, and gives its link
+ */
+export async function deliverUrl(
+  events: AsyncIterable<ImageEvent>,
+  host: (bytes: AsyncIterable<Buffer>) => Promise<string>,
+): Promise<ImageEvent[]> {
+  const links: ImageEvent[] = [];
+  const rest = events[Symbol.asyncIterator]();
+  let revisedPrompt: string | undefined;
+
+  /** The base64 of the image that has just begun. */
+  async function* imageBytes(): AsyncGenerator<Buffer> {
+    for (let next = await rest.next(); !next.done; next = await rest.next()) {
+      if (next.value.type === 'bytes') yield next.value.chunk;
+      if (next.value.type !== 'image-end') continue;
+      revisedPrompt = next.value.revisedPrompt;
+      return;
+    }
+  }
+
+  try {
+    for (let next = await rest.next(); !next.done; next = await rest.next()) {
+      const event = next.value;
+      if (event.type === 'url' || event.type === 'done') links.push(event);
+      if (event.type !== 'image') continue;
+      revisedPrompt = undefined;
+      const url = await host(decodeBase64(imageBytes(), damaged));
+      links.push({ type: 'url', index: event.index, url, ...(revisedPrompt !== undefined && { revisedPrompt }) });
+    }
+  } finally {
+    await rest.return?.();
+  }
+  return links;
+}
+
+function damaged(): GatewayError {
+  return new GatewayError(
+    'upstream_invalid_response',
+    'The image service sent a damaged image. It may have been billed; it was not asked for again.',
+    { outcome: 'unknown', cause: 'an image holds a character that base64 does not have' },
+  );
+}
+
+/**
+ * The events without partial images, for clients that did not ask for a stream but whose images come as one. Settles when
+ * the first image itself begins: until then, a failure is still an ordinary error.
+ */
+export async function dropPartialImages(events: AsyncIterable<ImageEvent>): Promise<AsyncIterable<ImageEvent>> {
+  const { head, rest } = await readHead(withoutPartialImages(events), ({ type }) => type !== 'image');
+  return replay(head, rest);
+}
+
+async function* withoutPartialImages(events: AsyncIterable<ImageEvent>): AsyncGenerator<ImageEvent> {
+  let isPartial = false;
+  for await (const event of events) {
+    if (event.type === 'image') isPartial = event.isPartial;
+    if (!isPartial || event.type === 'url' || event.type === 'done') yield event;
+  }
+}
+
+/** The same events, of which the links at the beginning have been read: a response of links alone is known whole then. */
+export async function readLinks(events: AsyncIterable<ImageEvent>): Promise<AsyncIterable<ImageEvent>> {
+  const { head, rest } = await readHead(events, ({ type }) => type !== 'url');
+  return replay(head, rest);
+}
+
+/** Of the four calls that may run at once, together as much as admission sets aside for one generation. */
+const lookAheadBytes = 256 * 1024;
+
+/** The same events, of which so many have been read that a short response is known whole. */
+export async function lookAhead(events: AsyncIterable<ImageEvent>): Promise<AsyncIterable<ImageEvent>> {
+  let bytes = 0;
+  const { head, rest } = await readHead(events, (event) => {
+    if (event.type === 'bytes') bytes += event.chunk.length;
+    return bytes >= lookAheadBytes;
+  });
+  return replay(head, rest);
+}
+
+/** Reads up to the first event that `isLast` accepts, or to the end. */
+async function readHead(
+  events: AsyncIterable<ImageEvent>,
+  isLast: (event: ImageEvent) => boolean,
+): Promise<{ head: ImageEvent[]; rest: AsyncIterator<ImageEvent> }> {
+  const rest = events[Symbol.asyncIterator]();
+  const head: ImageEvent[] = [];
+  for (;;) {
+    const { value: event, done } = await rest.next();
+    if (done) break;
+    head.push(event);
+    if (isLast(event)) break;
+  }
+  return { head, rest };
+}

@@ -1,0 +1,240 @@
+import { pause } from '../concurrency/pause.ts';
+import { GatewayError } from '../domain/gateway-error.ts';
+import type { ImageEvent } from '../domain/image-event.ts';
+import type { ImageRequest } from '../domain/image-request.ts';
+import { adaptRequest, type FittedRequest } from '../parameters/adapt.ts';
+import type { AdaptationName } from '../parameters/adaptations.ts';
+import type { Plan } from '../parameters/plan.ts';
+import { type Choice, chooseHealthy } from '../targets/choose-target.ts';
+import type { LogicalModel, Target } from '../targets/model-catalog.ts';
+import { repeatAfter } from '../targets/outcome.ts';
+import { GenerationRetries, type RetryBudget, RetryBudgetSpentError } from '../targets/retry-budget.ts';
+import type { GatewayTimes } from '../targets/times.ts';
+import { backoffMs, withJitter } from './backoff.ts';
+import { fanOut } from './fan-out.ts';
+import { type CallContext, UpstreamCall } from './upstream-call.ts';
+
+export type FailoverParts = {
+  /** The whole request; a leg is a piece of it. */
+  readonly request: ImageRequest;
+  readonly model: LogicalModel;
+  readonly planned: Plan<Target>;
+  readonly context: CallContext;
+  /** How many further paid calls may follow failed ones, over all legs and targets. */
+  readonly maxRetries: number;
+  /** When the generation's time is over, as of `performance.now()`. */
+  readonly deadline: number;
+  readonly budget: RetryBudget;
+  readonly times: GatewayTimes;
+  readonly random: () => number;
+};
+
+/**
+ * The paid calls of one generation. Retries and fails over only when no image was made, within the retries and the
+ * deadline; a call whose outcome is unknown is not repeated, unless the operator allows one repetition.
+ */
+export class Failover {
+  readonly #parts: FailoverParts;
+  readonly #retries: GenerationRetries;
+  readonly #targets: readonly Target[];
+  /** The legs that were begun, the whole request first; one that was split says so, and its own legs the rest. */
+  readonly #legs: Leg[] = [];
+  readonly calls: UpstreamCall[] = [];
+  #retriesLeft: number;
+  #unknownLeft: number;
+  #started = 0;
+  /** What the last target was asked for; before the first call, what the first target would be. */
+  asked: ImageRequest;
+
+  constructor(parts: FailoverParts) {
+    this.#parts = parts;
+    this.#retries = new GenerationRetries(parts.budget);
+    this.#targets = parts.planned.candidates.map(({ target }) => target);
+    this.#retriesLeft = parts.maxRetries;
+    this.#unknownLeft = parts.model.onUnknownOutcome === 'retry' ? 1 : 0;
+    this.asked = parts.planned.candidates[0]?.fitted.legs[0] ?? parts.request;
+  }
+
+  /** What the gateway did for any of the legs; before the first call, what it would do at the first target. */
+  get adaptations(): readonly AdaptationName[] {
+    const planned =
+      this.#legs.length === 0 ? this.#parts.planned.candidates.slice(0, 1).map(({ fitted }) => fitted) : this.#legs;
+    return [...new Set([...planned, ...this.calls].flatMap(({ adaptations }) => adaptations))];
+  }
+
+  /** The images of a request, or of a leg of it. Rejects with the last failure when nothing is left to try. */
+  async run(piece: ImageRequest, before?: Leg): Promise<AsyncIterable<ImageEvent>> {
+    const leg = legAfter(before);
+    this.#legs.push(leg);
+    try {
+      for (;;) {
+        const choice = this.#choose(leg);
+        if (!('target' in choice)) {
+          await this.#waitFor(choice.coolDown, leg);
+          continue;
+        }
+        const { legs, adaptations } = this.#fit(piece, choice.target);
+        leg.adaptations = legs.length > 1 ? ['n=fan-out'] : adaptations;
+        this.asked = legs[0];
+        if (legs.length > 1) return await this.#fanOut(piece, legs, leg);
+        try {
+          // In the tick of the choice: one call is enough to try a target that has failed.
+          return await this.#call(choice.target, legs[0], leg);
+        } catch (error) {
+          await this.#allowRetry(error, choice.target, leg);
+        }
+      }
+    } catch (error) {
+      // A later failure that made nothing does not undo an earlier one that may have been billed.
+      throw leg.unknown !== undefined && madeNothing(error) ? leg.unknown : error;
+    }
+  }
+
+  /** Releases everything that the calls hold, once the generation is settled. */
+  release(): void {
+    for (const { permit } of this.calls) permit[Symbol.dispose]();
+  }
+
+  #choose({ useless, tried }: Leg): Choice {
+    // Never empty: where the last one proves to be of no use, the request ends.
+    const candidates = this.#targets.filter((target) => !useless.has(target));
+    return chooseHealthy(candidates, { tried, now: performance.now(), random: this.#parts.random() });
+  }
+
+  /** What a target is asked for. Throws what it has against a leg that does not fit. */
+  #fit(piece: ImageRequest, target: Target): FittedRequest {
+    const { request, planned, model } = this.#parts;
+    const known = planned.candidates.find((candidate) => candidate.target === target);
+    if (piece === request && known !== undefined) return known.fitted;
+    return adaptRequest(piece, { family: target.family, policy: model.parameters, defaults: planned.defaults });
+  }
+
+  async #call(target: Target, piece: ImageRequest, leg: Leg): Promise<AsyncIterable<ImageEvent>> {
+    const { context } = this.#parts;
+    const { last, tried } = leg;
+    // A target that has not been called yet, for what was not even begun elsewhere, adds nothing to the load of any target.
+    const isRetry = last !== undefined && !(last.outcome === 'not-processed' && !tried.has(target));
+    const isPatient = this.#started > 0;
+    this.#started += 1;
+    const permit = await target.health.acquire(context.signal, { isRetry, retries: this.#retries, isPatient });
+    if (isRetry && last.outcome === 'unknown') context.recorder.unknownRepeated(target.provider.id);
+    const call = new UpstreamCall(target, asSent(piece, target), permit, context);
+    this.calls.push(call);
+    // A stream holds its permit until it has ended; images that wait for those of other calls must not keep these from theirs.
+    const isHeld = piece.stream && this.#legs.length === 1;
+    try {
+      const events = await call.run();
+      if (isHeld) return endingWith(permit, events);
+      permit[Symbol.dispose]();
+      return events;
+    } catch (error) {
+      permit[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  #fanOut(piece: ImageRequest, legs: FittedRequest['legs'], leg: Leg): Promise<AsyncIterable<ImageEvent>> {
+    const starts = legs.map(
+      ({ count }) =>
+        () =>
+          this.run({ ...piece, count }, leg),
+    );
+    return fanOut(starts, { isStream: piece.stream, deliversPart: this.#parts.model.partialSuccess === 'deliver' });
+  }
+
+  /** Waits until the first of the targets may be called again. Rejects when that is too long. */
+  async #waitFor({ until, askedUntil, error }: CoolDownChoice, { last }: Leg): Promise<void> {
+    const { context, times, random } = this.#parts;
+    const now = performance.now();
+    const waitMs = until - now;
+    const hasTime = waitMs <= times.maxWaitMs && this.#leftMs() - waitMs >= times.minLeftMs;
+    // Whoever was refused itself is told what the target asked for; others, when it will be tried again.
+    if (!hasTime) throw (last ?? error).with({ retryAfterMs: Math.ceil(last ? askedUntil - now : waitMs) });
+    await pause(withJitter(waitMs, random()), context.signal);
+  }
+
+  /** Decides about a failure: resolves after the backoff where the call may be made again, and else rejects with it. */
+  async #allowRetry(error: unknown, target: Target, leg: Leg): Promise<void> {
+    if (error instanceof RetryBudgetSpentError) throw leg.last;
+    if (!(error instanceof GatewayError)) throw error;
+    const { context, times, random } = this.#parts;
+    context.signal.throwIfAborted();
+    const repeat = repeatAfter(error);
+    const transient = `${error.kind} at ${target.name}`;
+    if (repeat === 'nowhere' || (repeat === 'once more' && leg.transient.has(transient))) throw error;
+    if (repeat === 'if allowed') {
+      if (this.#unknownLeft === 0) throw error;
+      this.#unknownLeft -= 1;
+      leg.unknown = error;
+    }
+    if (repeat === 'elsewhere') leg.useless.add(target);
+    // The same target is to be called once more.
+    if (repeat === 'once more') leg.transient.add(transient);
+    else leg.tried.add(target);
+    leg.last = error;
+    leg.failures += 1;
+    const useful = this.#targets.filter((other) => !leg.useless.has(other));
+    if (useful.length === 0 || this.#retriesLeft === 0) throw error;
+    this.#retriesLeft -= 1;
+    // What a target asked for is waited for where the next one is chosen.
+    const isAtOnce = useful.some((other) => !leg.tried.has(other)) || error.retryAfterMs !== undefined;
+    const waitMs = isAtOnce ? 0 : backoffMs(leg.failures - 1, times, random());
+    if (waitMs >= this.#leftMs()) throw error;
+    if (waitMs > 0) await pause(waitMs, context.signal);
+  }
+
+  #leftMs(): number {
+    return Math.max(0, this.#parts.deadline - performance.now());
+  }
+}
+
+type CoolDownChoice = Extract<Choice, { coolDown: unknown }>['coolDown'];
+
+/** What one leg has met so far. */
+type Leg = {
+  /** Targets that cannot serve anybody at the moment. */
+  readonly useless: Set<Target>;
+  readonly tried: Set<Target>;
+  /** Transient failures: each is believed once. */
+  readonly transient: Set<string>;
+  failures: number;
+  last: GatewayError | undefined;
+  /** The failure that was retried although it may have been billed. */
+  unknown: GatewayError | undefined;
+  /** What the gateway does for it at the target that it was adapted to last. */
+  adaptations: FittedRequest['adaptations'];
+};
+
+/** A leg goes on where the request that it is a piece of has stopped. */
+function legAfter(before: Leg | undefined): Leg {
+  const { useless, tried, transient, failures = 0, last, unknown } = before ?? {};
+  return {
+    useless: new Set(useless),
+    tried: new Set(tried),
+    transient: new Set(transient),
+    failures,
+    last,
+    unknown,
+    adaptations: [],
+  };
+}
+
+async function* endingWith<T>(permit: Disposable, events: AsyncIterable<T>): AsyncGenerator<T> {
+  try {
+    yield* events;
+  } finally {
+    permit[Symbol.dispose]();
+  }
+}
+
+function madeNothing(error: unknown): boolean {
+  if (!(error instanceof GatewayError)) return false;
+  return error.outcome === 'not-processed' || error.outcome === 'failed' || error.kind === 'overloaded';
+}
+
+/** A call of one image may go over the upstream's stream, because quiet connections are reported to be cut there. */
+function asSent(piece: ImageRequest, { family, upstreamStream }: Target): ImageRequest {
+  const isCollapsed = upstreamStream === 'always' && family.streams && !piece.stream && piece.count === 1;
+  // A stream carries base64, whatever the client gets in the end.
+  return isCollapsed ? { ...piece, stream: true, partialImages: 1, delivery: undefined } : piece;
+}

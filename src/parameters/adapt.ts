@@ -1,0 +1,234 @@
+import { GatewayError } from '../domain/gateway-error.ts';
+import {
+  type Delivery,
+  type ImageRequest,
+  type OptionalMember,
+  type RequestDefaults,
+  wireNames,
+} from '../domain/image-request.ts';
+import type { ModelCapabilities } from '../domain/model-capabilities.ts';
+import type { ParameterPolicy } from '../domain/parameter-policy.ts';
+import { type AdaptationName, adaptations } from './adaptations.ts';
+import { adaptToAgent } from './agent-wishes.ts';
+import { conflictError, conflictsIn } from './conflicts.ts';
+import { checkFamilyTakes, checkInputs } from './edit-inputs.ts';
+import { isAbsent, takes, unsupportedParameter, unsupportedValue } from './values.ts';
+
+/** What each upstream call is asked for; never empty. */
+type Legs = readonly [ImageRequest, ...ImageRequest[]];
+
+export type FittedRequest = {
+  /**
+   * What each upstream call is asked for, in the order of the images. A leg's `delivery` is what the upstream is
+   * told, its `stream` whether the upstream is to stream; what the caller wants stands in the request.
+   */
+  readonly legs: Legs;
+  /** What the gateway does itself to satisfy the caller, as `x-gateway-adapted` reports it. */
+  readonly adaptations: readonly AdaptationName[];
+  /** How the caller gets its images: what it has asked for, else the operator's default. */
+  readonly delivery: Delivery | undefined;
+};
+
+/** What a request is adapted to: a target's family, under the policy and with the defaults of its model. */
+export type AdaptTo = {
+  readonly family: ModelCapabilities;
+  readonly policy: ParameterPolicy;
+  readonly defaults?: RequestDefaults;
+};
+
+/** The parameters whose values a family lists. */
+const valueParameters = [
+  { member: 'size', capability: 'sizes' },
+  { member: 'quality', capability: 'qualities' },
+  { member: 'background', capability: 'backgrounds' },
+  { member: 'outputFormat', capability: 'outputFormats' },
+  { member: 'moderation', capability: 'moderations' },
+  { member: 'style', capability: 'styles' },
+  { member: 'inputFidelity', capability: 'inputFidelities' },
+] as const satisfies readonly { member: keyof ImageRequest; capability: keyof ModelCapabilities }[];
+
+/**
+ * Adapts a request, or a part of one, to what the target's family takes, before anything is sent. Nothing is dropped or
+ * clamped silently: throws a GatewayError that names the parameter where it cannot be adapted. The operator's defaults fill
+ * in what the caller left open; a default that conflicts with what the caller said, or that the family does not take,
+ * yields, so that no error is about it.
+ */
+export function adaptRequest(request: ImageRequest, { family, policy, defaults = {} }: AdaptTo): FittedRequest {
+  // An agent takes no parameters, so nothing can be forwarded to it.
+  const applied = family.agentDecides && policy === 'pass' ? 'adapt' : policy;
+  if (request.edit) checkInputs(request.edit, family);
+  const open = Object.entries(defaults).filter(([member]) => request[member as OptionalMember] === undefined);
+  const filledIn = new Map(open.map((entry) => [wireNames[entry[0] as OptionalMember] as string, entry]));
+  for (;;) {
+    const { result, atFault } = tryToAdapt({ ...request, ...Object.fromEntries(filledIn.values()) }, family, applied);
+    const yielding = atFault.find((name) => filledIn.has(name));
+    if (yielding !== undefined) filledIn.delete(yielding);
+    else if (result instanceof GatewayError) throw result;
+    else return result;
+  }
+}
+
+/** `atFault`: the wire names of what is refused here, or would be upstream; the first default among them yields. */
+type Result = { readonly result: FittedRequest | GatewayError; readonly atFault: readonly string[] };
+
+function tryToAdapt(request: ImageRequest, family: ModelCapabilities, policy: ParameterPolicy): Result {
+  const isPassed = policy === 'pass';
+  const asked = isPassed ? request : withoutDefaults(request, family);
+  // Under `pass` the upstream decides about the caller's conflicts, but a default must not cause one.
+  const conflicts = conflictsIn(asked, family, isPassed ? 'adapt' : policy);
+  const atFault = conflicts.flatMap(({ names }) => names);
+  const refused = conflicts.find(({ policies }) => policies.includes(policy));
+  if (refused !== undefined) return { result: conflictError(refused), atFault };
+  const { delivery } = request;
+  if (isPassed) return { result: { legs: [request], adaptations: [], delivery }, atFault };
+  try {
+    return { result: { ...adaptMembers(asked, family, policy), delivery }, atFault: [] };
+  } catch (error) {
+    if (!(error instanceof GatewayError)) throw error;
+    return { result: error, atFault: [error.param ?? ''] };
+  }
+}
+
+/** The request as it will be sent, while its parameters are adapted one by one. */
+type Draft = {
+  readonly sent: { -readonly [Member in keyof ImageRequest]: ImageRequest[Member] };
+  readonly adaptations: AdaptationName[];
+};
+
+/**
+ * The request without values that are the family's default. Many clients always send them: they change nothing, so they
+ * conflict with nothing, and some deployments refuse them.
+ */
+function withoutDefaults(request: ImageRequest, family: ModelCapabilities): ImageRequest {
+  const { defaults } = family;
+  const asked: Draft['sent'] = { ...request };
+  for (const { member, capability } of valueParameters) {
+    const value = request[member];
+    // A family without the value `auto` decides by itself when the parameter is left out.
+    const isLeftOpen = value === 'auto' && !takes(family[capability], value);
+    if (value === defaults[member] || isLeftOpen) asked[member] = undefined;
+  }
+  const { delivery, stream, outputCompression, outputFormat = defaults.outputFormat } = request;
+  // A stream carries base64, so a link in it is a conflict even where links are the default.
+  if (delivery === defaults.delivery && !(stream && delivery === 'url')) asked.delivery = undefined;
+  // PNG is lossless: every model sends it at 100.
+  const isLossless = outputCompression === 100 && outputFormat === 'png';
+  if (outputCompression === defaults.outputCompression || isLossless) asked.outputCompression = undefined;
+  return asked;
+}
+
+/** Checks the parameters one by one; the first problem in this order is the one that is reported. */
+function adaptMembers(
+  asked: ImageRequest,
+  family: ModelCapabilities,
+  policy: 'adapt' | 'strict',
+): Pick<FittedRequest, 'legs' | 'adaptations'> {
+  const draft: Draft = { sent: { ...asked }, adaptations: [] };
+  const { prompt, edit, outputCompression, extra, stream, delivery } = asked;
+  if (prompt.length > family.promptCharacters) throw promptTooLong(prompt.length, family.promptCharacters);
+  if (edit) checkFamilyTakes(edit, family);
+  for (const parameter of valueParameters) {
+    const value = asked[parameter.member];
+    if (value !== undefined && !takes(family[parameter.capability], value)) {
+      replaceValue(draft, { ...parameter, value }, family, policy);
+    }
+  }
+  if (outputCompression !== undefined && isAbsent(family.compressionFormats)) {
+    throw unsupportedParameter('output_compression');
+  }
+  if (Object.keys(extra).length > 0) adaptExtra(draft, family, policy);
+  if (stream) adaptStream(draft, family, policy);
+  if (stream || delivery !== undefined) adaptDelivery(draft, asked, family, policy);
+  const wishes = family.agentDecides ? adaptToAgent(draft.sent, policy) : { request: draft.sent, adaptations: [] };
+  const legs = splitCount(wishes.request, family, policy);
+  const fanOut: readonly AdaptationName[] = legs.length > 1 ? ['n=fan-out'] : [];
+  return { legs, adaptations: [...draft.adaptations, ...wishes.adaptations, ...fanOut] };
+}
+
+function promptTooLong(length: number, max: number): GatewayError {
+  const message = `'prompt' is too long: this model takes at most ${max} characters, and this one has ${length}.`;
+  return new GatewayError('invalid_value', message, { param: 'prompt' });
+}
+
+type Refused = (typeof valueParameters)[number] & { readonly value: string };
+
+/** Sends the nearest value that the family takes, or none where the parameter may be left out. */
+function replaceValue(
+  { sent, adaptations: reported }: Draft,
+  { member, capability, value }: Refused,
+  family: ModelCapabilities,
+  policy: 'adapt' | 'strict',
+): void {
+  const values = family[capability];
+  const parameter = wireNames[member];
+  const isPossible = ({ name, from, to }: (typeof adaptations)[number]) =>
+    to === undefined ? name === `${parameter}=removed` && isAbsent(values) : from === value && takes(values, to);
+  const adaptation = adaptations.find((one) => one.parameter === parameter && isPossible(one));
+  if (adaptation === undefined || policy === 'strict') throw unsupportedValue(parameter, value, values);
+  // The family's default is not sent.
+  sent[member] = adaptation.to === family.defaults[member] ? undefined : adaptation.to;
+  reported.push(adaptation.name);
+}
+
+/** `seed`, and the parameters that the gateway does not know. */
+function adaptExtra(
+  { sent, adaptations: reported }: Draft,
+  family: ModelCapabilities,
+  policy: 'adapt' | 'strict',
+): void {
+  const { seed, ...others } = sent.extra;
+  const [other] = Object.keys(others);
+  if (other !== undefined && !family.extraParameters) throw unsupportedParameter(other);
+  if (seed === undefined || family.seed === 'supported') return;
+  if (policy === 'strict') throw unsupportedParameter('seed');
+  if (family.seed === 'undocumented') return;
+  sent.extra = others;
+  reported.push('seed=removed');
+}
+
+/** Where the family cannot stream, the gateway makes the events itself from the complete images. */
+function adaptStream(
+  { sent, adaptations: reported }: Draft,
+  family: ModelCapabilities,
+  policy: 'adapt' | 'strict',
+): void {
+  const { partialImages } = sent;
+  // The image tool refuses to stream without partial images, and an agent cannot be asked for some to be dropped later.
+  if (family.streams && !(family.agentDecides && partialImages === 0)) return;
+  if (policy === 'strict') throw unsupportedParameter('stream');
+  sent.stream = false;
+  sent.partialImages = 0;
+  reported.push('stream=completed-only');
+  if (partialImages > 0) reported.push('partial_images=removed');
+}
+
+/**
+ * Sends `response_format` only where the upstream knows it; the gateway converts what comes otherwise. A stream carries
+ * base64, so base64 is asked for where the gateway makes the stream and the upstream has the choice.
+ */
+function adaptDelivery(
+  { sent, adaptations: reported }: Draft,
+  { stream, delivery }: ImageRequest,
+  { responseFormats, defaults, streams }: ModelCapabilities,
+  policy: 'adapt' | 'strict',
+): void {
+  const needed = stream && !streams ? 'b64_json' : delivery;
+  const canBeTold = needed !== undefined && responseFormats.includes(needed) && needed !== defaults.delivery;
+  sent.delivery = canBeTold ? needed : undefined;
+  if (delivery === undefined || responseFormats.includes(delivery)) return;
+  if (policy === 'strict') throw unsupportedValue('response_format', delivery, responseFormats);
+  reported.push(`delivery=${delivery}`);
+}
+
+/** The calls that make the images together, in order. */
+function splitCount(request: ImageRequest, family: ModelCapabilities, policy: 'adapt' | 'strict'): Legs {
+  const { count, stream } = request;
+  const limit = stream ? Math.min(family.maxCount, family.maxStreamedCount) : family.maxCount;
+  if (count <= limit) return [request];
+  if (policy === 'strict') {
+    const call = stream ? "call with 'stream'" : 'call';
+    const message = `'n' is ${count}, and this model makes at most ${limit} per ${call}.`;
+    throw new GatewayError('invalid_value', message, { param: 'n' });
+  }
+  return [{ ...request, count: limit }, ...splitCount({ ...request, count: count - limit }, family, policy)];
+}

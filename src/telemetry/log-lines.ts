@@ -1,0 +1,176 @@
+import { hash, randomBytes } from 'node:crypto';
+import { type Bill, knownCost } from '../domain/bill.ts';
+import { costAsNumber } from '../domain/cost.ts';
+import { EgressProxyError, egressProxyHint } from '../domain/egress-proxy.ts';
+import { type ErrorKind, GatewayError } from '../domain/gateway-error.ts';
+import type { GenerationReport } from '../domain/generation-reader.ts';
+import { callerTexts, type ImageRequest } from '../domain/image-request.ts';
+import type { AttemptEnd, AttemptRecord } from '../domain/recorder.ts';
+import { redactUpstream } from '../domain/redact-upstream.ts';
+import type { RequestEnd, RequestRecord } from '../domain/request-record.ts';
+
+/** The fields of a log line: facts only, never a prompt, an image, a key or a URL. */
+export type LogLine = Record<string, unknown>;
+
+/** What the log says about one generation. */
+export type GenerationRecord = {
+  /** The request that started it: the line of that request has the same id. */
+  readonly requestId: string;
+  readonly report: GenerationReport;
+  readonly outcome: AttemptEnd | undefined;
+  /** How many images were asked for, and how many were written completely. */
+  readonly count: number | undefined;
+  readonly images: number;
+};
+
+// Lost with the process: nobody can test a guessed prompt against the log.
+const salt = randomBytes(32).toString('base64');
+
+/** Both lines of a request as one, for as long as a generation is logged with the request that it served. */
+export function canonicalLine(record: RequestRecord, end: RequestEnd): LogLine {
+  const { requestId, count, images } = record;
+  const report = record.generation?.report;
+  const line = requestLine(record, end);
+  if (report === undefined) return line;
+  const outcome = outcomeOf(record, end);
+  return { ...line, ...generationLine({ requestId, report, outcome, count, images }) };
+}
+
+/** How a request went. Of the prompt it has the length and a keyed hash: equal prompts have equal hashes. */
+export function requestLine(record: RequestRecord, { how, status }: RequestEnd): LogLine {
+  const { startedAt, key, trace, clientRetry, error } = record;
+  const generation = record.generation?.report;
+  const prompt = record.request?.prompt;
+  const now = performance.now();
+  return {
+    requestId: record.requestId,
+    client: record.client,
+    method: record.method,
+    route: record.route,
+    status,
+    end: how,
+    ...(key !== undefined && { key }),
+    durationMs: Math.round(now - startedAt),
+    // A rejoined generation had begun before this request.
+    ...(generation && { receiveMs: Math.max(0, Math.round(generation.startedAt - startedAt)) }),
+    ...(generation?.knownAt !== undefined && {
+      transferMs: Math.round(now - Math.max(generation.knownAt, startedAt)),
+    }),
+    ...(trace && { traceId: trace.traceId }),
+    ...(clientRetry > 0 && { clientRetry }),
+    bytesIn: record.bytesIn,
+    bytesOut: record.bytesOut,
+    ...(prompt !== undefined && {
+      promptLength: prompt.length,
+      promptHash: hash('sha256', `${salt}${prompt}`, 'base64url').slice(0, 16),
+    }),
+    ...(error !== undefined && { error: errorFacts(error, record.request) }),
+  };
+}
+
+/** How a generation went. */
+export function generationLine({ requestId, report, outcome, count, images }: GenerationRecord): LogLine {
+  const { upstreamMs } = report;
+  return {
+    requestId,
+    ...(outcome !== undefined && { outcome }),
+    model: report.model,
+    target: report.target,
+    provider: report.provider,
+    attempts: report.attempts,
+    sent: report.sent,
+    adaptations: report.adaptations,
+    queueMs: Math.round(report.queueMs),
+    ...(upstreamMs !== undefined && { upstreamMs: Math.round(upstreamMs) }),
+    upstreamRequestId: report.upstreamRequestId,
+    count,
+    images,
+    ...billFacts(report.bill),
+  };
+}
+
+/** The line of one paid call. */
+export function attemptLine(attempt: AttemptRecord): LogLine {
+  const { end, queueMs, upstreamMs, bill, error, request, ...facts } = attempt;
+  return {
+    ...facts,
+    ...(error && { error: errorFacts(error, request) }),
+    outcome: end,
+    queueMs: Math.round(queueMs),
+    upstreamMs: Math.round(upstreamMs),
+    ...billFacts(bill),
+  };
+}
+
+/** Health checks and scrapes come every few seconds: their lines are for debugging. */
+const probes = ['/', '/healthz', '/readyz', '/metrics'];
+
+/** The level of a request's line: a client's mistake is `info`, what an operator should look at is `warn` or `error`. */
+export function levelOf(
+  { error, route }: RequestRecord,
+  { how, status }: RequestEnd,
+): 'debug' | 'info' | 'warn' | 'error' {
+  if (probes.includes(route)) return 'debug';
+  if (error !== undefined && !(error instanceof GatewayError) && status === 500) return 'error';
+  return how === 'truncated' || status >= 500 || status === 429 ? 'warn' : 'info';
+}
+
+/** A bill for the log: `cost` is null where it is not known, and 0 only where nothing can have been billed. */
+export function billFacts(bill: Bill): LogLine {
+  const { currency, mayBeMore } = bill;
+  const cost = knownCost(bill);
+  return {
+    cost: cost === undefined ? null : costAsNumber(cost),
+    ...(cost !== undefined && currency !== undefined && { currency }),
+    ...(mayBeMore && { costMayBeMore: true }),
+  };
+}
+
+/** In the words of attempts; `undefined` for an error that says nothing about a paid call. */
+function outcomeOf({ error }: RequestRecord, { how }: RequestEnd): AttemptEnd | undefined {
+  if (how === 'disconnected') return 'abandoned';
+  if (how === 'truncated') return 'truncated';
+  if (error === undefined) return 'delivered';
+  return error instanceof GatewayError ? error.outcome : undefined;
+}
+
+/** @param request its texts are removed from what the upstream says */
+function errorFacts(error: unknown, request: ImageRequest | undefined): LogLine {
+  if (!(error instanceof GatewayError)) {
+    // Our own bug: its stack is what is needed to find it.
+    return error instanceof Error ? { kind: error.name, stack: error.stack } : { kind: typeof error };
+  }
+  const { kind, outcome, param, cause, upstream } = error;
+  return {
+    kind,
+    outcome,
+    param,
+    upstream: upstream && redactUpstream(upstream, request ? callerTexts(request) : []),
+    cause: causeFacts(cause),
+    hint: operatorHint(error),
+  };
+}
+
+/** What an operator can do about a failure; `undefined` where it is the client's, or needs no explanation. */
+export function operatorHint({ kind, cause, hint }: GatewayError): string | undefined {
+  return cause instanceof EgressProxyError ? egressProxyHint(cause.code) : (hint ?? operatorHints[kind]);
+}
+
+const operatorHints: Readonly<Partial<Record<ErrorKind, string>>> = {
+  upstream_auth_failed: 'there is no token for the target: check `auth`, and the identity of this process',
+  upstream_token_refused: 'the token was refused and replaced; if this goes on, check auth.entra.scope',
+  upstream_misconfigured: 'check the address and the deployment of the target',
+  upstream_quota_exhausted: 'the Azure account has no quota or credit left for this deployment',
+  upstream_blocked: 'Azure has blocked the whole resource for its content; ask its support, and use another resource',
+  storage_failed: 'check free space and permissions of DATA_DIR',
+};
+
+/** Of other libraries' errors only name and code: their messages may quote what they were given. */
+export function causeFacts(cause: unknown): unknown {
+  if (cause instanceof GatewayError) return cause.kind;
+  if (cause instanceof Error) {
+    const { code } = cause as NodeJS.ErrnoException;
+    return { name: cause.name, code };
+  }
+  return cause;
+}
