@@ -1,8 +1,9 @@
 import { writeFileSync } from 'node:fs';
 import { z } from 'zod';
+import { providers } from '../src/app.ts';
 import { callerSchema, keysFileSchema } from '../src/config/keys-schema.ts';
-import { fileSchema, longModelSchema, shortModelSchemas } from '../src/config/model-schema.ts';
-import { targetSchemas } from '../src/config/target-schema.ts';
+import { fileSchema, longModelSchema, modelKeysSchema } from '../src/config/model-schema.ts';
+import { targetSchema } from '../src/config/target-schema.ts';
 
 // Run as a program (`npm run schema`) this file writes what editors read for completion and hints.
 if (import.meta.main) {
@@ -12,13 +13,12 @@ if (import.meta.main) {
 
 /** The JSON Schema (draft 7, which editors know best) of the models file before its variables are filled in. */
 export function modelsSchemaText(): string {
-  const target = z.discriminatedUnion('provider', [
-    targetSchemas['azure-async'],
-    targetSchemas['azure-deployment'],
-    targetSchemas['azure-v1'],
-    targetSchemas['foundry-agent'],
-  ]);
-  const model = z.union([...Object.values(shortModelSchemas), longModelSchema(target)]);
+  const [first, ...others] = providers.map(targetSchema);
+  if (first === undefined) throw new Error('there is no provider');
+  const target = z.discriminatedUnion('provider', [first, ...others]);
+  // The short form: one target, its keys beside the model's own.
+  const short = [first, ...others].map((one) => one.extend(modelKeysSchema.shape));
+  const model = z.union([...short, longModelSchema(target)]);
   return schemaText(fileSchema(model));
 }
 

@@ -11,7 +11,6 @@ import { targetIdentity } from './config/target-identity.ts';
 import type { Consumer } from './domain/consumer.ts';
 import type { CredentialSource } from './domain/credential-source.ts';
 import type { OpenInputStore } from './domain/image-input.ts';
-import type { ImageProvider } from './domain/image-provider.ts';
 import { type OptionalMember, type RequestDefaults, wireNames } from './domain/image-request.ts';
 import type { ImageStore } from './domain/image-store.ts';
 import type { Price } from './domain/price.ts';
@@ -24,11 +23,11 @@ import type { Lifecycle } from './http/lifecycle.ts';
 import { allowUploads, createServer, type ServerParts } from './http/server.ts';
 import type { RuntimeConfig } from './http/surface.ts';
 import { filePath } from './http/surfaces/files/files-route.ts';
-import { modelFamily } from './parameters/model-families.ts';
+import { type ModelFamily, modelFamily } from './parameters/model-families.ts';
 import { azureAsync } from './providers/azure-async/azure-async.ts';
-import { deploymentAddress, v1Address } from './providers/azure-images/azure-address.ts';
-import { azureImages } from './providers/azure-images/azure-images.ts';
+import { azureDeployment, azureV1 } from './providers/azure-images/images-descriptors.ts';
 import { foundryAgent } from './providers/foundry-agent/foundry-agent.ts';
+import type { ProviderDescriptor } from './providers/provider-descriptor.ts';
 import { createModelCatalog, type LogicalModel, type Target } from './targets/model-catalog.ts';
 import type { TargetHealth } from './targets/target-health.ts';
 import { TargetHealths } from './targets/target-healths.ts';
@@ -36,11 +35,24 @@ import { defaultTimes, type GatewayTimes } from './targets/times.ts';
 import type { ReloadRecorder } from './telemetry/metrics.ts';
 import { createTelemetry } from './telemetry/telemetry.ts';
 import { createUpstreamClient, type UpstreamClient, type UpstreamTimes } from './upstream/client.ts';
-import type { Credential } from './upstream/credential.ts';
-import { createCredentials } from './upstream/credentials.ts';
+import { type Credential, createCredentials } from './upstream/credential.ts';
 import type { EntraTokens } from './upstream/entra.ts';
 import { createImageDownloads, type ImageDownloads } from './upstream/guarded-download.ts';
 import type { TokenTimes } from './upstream/token-source.ts';
+
+/** Every upstream protocol that a target can name, in the order in which messages list them. */
+export const providers: readonly ProviderDescriptor[] = [azureAsync, azureDeployment, azureV1, foundryAgent];
+
+/** The one that a valid target names. */
+export function providerOf(target: TargetConfig, among = providers): ProviderDescriptor {
+  return among.find(({ id }) => id === target.provider) as ProviderDescriptor;
+}
+
+/** What a target's deployment can do, by its family, its protocol, and what the operator says. */
+export function familyOf(target: TargetConfig, among = providers): ModelFamily {
+  const { model, capabilities } = target;
+  return modelFamily(model, { ...providerOf(target, among).capabilities?.(target), ...capabilities });
+}
 
 export type App = {
   readonly server: FastifyInstance;
@@ -63,6 +75,8 @@ export type App = {
 
 export type AppParts = {
   readonly models: ModelsConfig;
+  /** Those that the models file was checked with; by default all there are. */
+  readonly providers?: readonly ProviderDescriptor[];
   /** Who may call; without any, everybody. */
   readonly consumers: readonly Consumer[];
   readonly logger: Logger;
@@ -118,6 +132,7 @@ export function buildApp(parts: AppParts): App {
     );
     const { healths, adopt: adoptHealths } = targets.next(identified, times);
     const upstream = {
+      providers: parts.providers ?? providers,
       client,
       downloads,
       openInputs,
@@ -204,6 +219,7 @@ function loopbackUrl({ server }: FastifyInstance): string | undefined {
 }
 
 type Upstream = {
+  readonly providers: readonly ProviderDescriptor[];
   readonly client: UpstreamClient;
   readonly downloads: ImageDownloads;
   readonly openInputs: OpenInputStore;
@@ -225,34 +241,21 @@ function logicalModel(model: ModelConfig, upstream: Upstream): LogicalModel {
   };
 }
 
-function createTarget(target: TargetConfig, upstream: Upstream): Target {
+function createTarget(target: TargetConfig, { client, openInputs, ...upstream }: Upstream): Target {
   const { name, priority, weight, baseURL, downloadOrigins } = target;
-  const provider = createProvider(target, upstream);
+  const descriptor = providerOf(target, upstream.providers);
   return {
     name,
     priority,
     weight,
-    family: modelFamily(target.model, { ...provider.capabilities, ...target.capabilities }),
+    family: familyOf(target, upstream.providers),
     upstreamStream: target.upstreamStream,
     price: upstream.price(target),
     health: upstream.healthOf.get(target) as TargetHealth,
-    provider,
+    provider: descriptor.create(target, { client, openInputs, credential: upstream.credential(target.credential) }),
+    calls: descriptor.addresses(target),
     download: upstream.downloads.allowing([new URL(baseURL).origin, ...downloadOrigins]),
   };
-}
-
-function createProvider(target: TargetConfig, { client, openInputs, ...upstream }: Upstream): ImageProvider {
-  const credential = upstream.credential(target.credential);
-  switch (target.provider) {
-    case 'azure-async':
-      return azureAsync({ baseURL: target.baseURL, apiVersion: target.apiVersion, credential, client });
-    case 'azure-deployment':
-      return azureImages({ id: target.provider, address: deploymentAddress(target), credential, client, openInputs });
-    case 'azure-v1':
-      return azureImages({ id: target.provider, address: v1Address(target), credential, client, openInputs });
-    case 'foundry-agent':
-      return foundryAgent({ ...target, imageModel: target.model, credential, client });
-  }
 }
 
 /** The configuration speaks the wire's names. */

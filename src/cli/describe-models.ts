@@ -1,3 +1,4 @@
+import type { PlannedCall } from '../domain/dialect.ts';
 import type { LogicalModel, ModelCatalog, Target } from '../targets/model-catalog.ts';
 
 /** What the configuration means, for people: models, their other names, and where their calls go. No secrets. */
@@ -15,7 +16,10 @@ function describeModel({ name, timeoutMs, targets }: LogicalModel, { aliases, de
   return `${name} (${remarks.join('; ')})\n${targets.map(describeTarget).join('')}`;
 }
 
-function describeTarget({ name, family, priority, weight, provider }: Target): string {
-  const remarks = provider.remarks === undefined ? '' : ` (${provider.remarks.join(', ')})`;
-  return `  target ${name}: ${provider.id}, family ${family.name}, priority ${priority}, weight ${weight}\n    POST ${provider.address}${remarks}\n`;
+function describeTarget({ name, family, priority, weight, provider, calls }: Target): string {
+  return `  target ${name}: ${provider.id}, family ${family.name}, priority ${priority}, weight ${weight}\n${calls.map(describeCall).join('')}`;
+}
+
+function describeCall({ url, remarks }: PlannedCall): string {
+  return `    POST ${url}${remarks.length === 0 ? '' : ` (${remarks.join(', ')})`}\n`;
 }

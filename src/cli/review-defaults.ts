@@ -1,9 +1,8 @@
-import type { ModelConfig, TargetConfig } from '../config/models-config.ts';
+import { familyOf } from '../app.ts';
+import type { ModelConfig } from '../config/models-config.ts';
 import { GatewayError } from '../domain/gateway-error.ts';
 import { wireNames } from '../domain/image-request.ts';
-import { agentCapabilities, toolCapabilities } from '../domain/image-tool.ts';
 import { type AdaptTo, adaptRequest } from '../parameters/adapt.ts';
-import { type ModelFamily, modelFamily } from '../parameters/model-families.ts';
 import { plainRequest } from '../parameters/parameter-samples.ts';
 
 /** A compression level is taken only with a format that has one, which callers may name. */
@@ -19,13 +18,6 @@ export function reviewDefaults(model: ModelConfig, warn: (key: string, message: 
     if (!isGiven || adaptTos.some((adaptTo) => isTaken({ [member]: values[name] }, adaptTo))) continue;
     warn(name, `no target takes this value under \`parameters: ${policy}\`, so it is never used`);
   }
-}
-
-function familyOf(target: TargetConfig): ModelFamily {
-  const { model, capabilities } = target;
-  if (target.provider !== 'foundry-agent') return modelFamily(model, capabilities);
-  const ofProtocol = 'chatDeployment' in target.artist ? toolCapabilities : agentCapabilities;
-  return modelFamily(model, { ...ofProtocol, ...capabilities });
 }
 
 function isTaken(members: object, adaptTo: AdaptTo): boolean {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import closeWithGrace from 'close-with-grace';
 import type { DestinationStream, Logger } from 'pino';
-import { type App, buildApp } from '../app.ts';
+import { type App, buildApp, providers } from '../app.ts';
 import { ConfigError } from '../config/config-error.ts';
 import { dotEnvFile, type Environment, keysFileOf, modelsFileOf, readEnvironment } from '../config/environment.ts';
 import { checkIdentity } from '../config/identity.ts';
@@ -98,7 +98,7 @@ function textOf(file: string): string {
 }
 
 function readModels(file: string, variables: Variables): ModelsConfig {
-  const models = loadModels(file, variables, { target: reviewTarget, defaults: reviewDefaults });
+  const models = loadModels(file, variables, providers, { target: reviewTarget, defaults: reviewDefaults });
   if (needsTokens(models)) checkIdentity(variables);
   return models;
 }

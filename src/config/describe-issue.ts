@@ -1,6 +1,6 @@
 import { z } from 'zod';
+import { printableNameRule } from '../domain/printable-name.ts';
 import { type JsonPath, printName, type Report } from './json-path.ts';
-import { printableNameRule } from './printable-name.ts';
 import { suggest } from './suggest.ts';
 
 type RawIssue = z.core.$ZodRawIssue;

@@ -1,5 +1,5 @@
 import { isFromVariable, type Variables } from './interpolate.ts';
-import type { JsonPath, Report } from './json-path.ts';
+import type { Report } from './json-path.ts';
 
 // biome-ignore lint/suspicious/noTemplateCurlyInString: the syntax of the models file is meant
 const advice = 'this secret stands in the file itself, and in every copy of it: use a variable, and write ${NAME} here';
@@ -11,18 +11,18 @@ const secretName = /key|token|secret|auth|password|signature|cookie/i;
 export function warnOfLiteralSecrets(written: unknown, variables: Variables, warn: Report): void {
   const isLiteral = (value: unknown): value is string => typeof value === 'string' && !isFromVariable(value, variables);
 
-  function lookAtTarget(target: unknown, path: JsonPath): void {
-    const { apiKey, headers, targets } = membersOf(target);
-    if (isLiteral(apiKey)) warn([...path, 'apiKey'], advice);
-    for (const [name, value] of Object.entries(membersOf(headers))) {
-      if (secretName.test(name) && isLiteral(value)) warn([...path, 'headers', name], advice);
-    }
-    if (!Array.isArray(targets)) return;
-    for (const [index, one] of targets.entries()) lookAtTarget(one, [...path, 'targets', index]);
-  }
-
   const { models, egressProxy } = membersOf(written);
-  for (const [name, model] of Object.entries(membersOf(models))) lookAtTarget(model, ['models', name]);
+  for (const [name, model] of Object.entries(membersOf(models))) {
+    const { targets } = membersOf(model);
+    for (const [index, target] of (Array.isArray(targets) ? targets : []).entries()) {
+      const { apiKey, headers } = membersOf(target);
+      const path = ['models', name, 'targets', index];
+      if (isLiteral(apiKey)) warn([...path, 'apiKey'], advice);
+      for (const [header, value] of Object.entries(membersOf(headers))) {
+        if (secretName.test(header) && isLiteral(value)) warn([...path, 'headers', header], advice);
+      }
+    }
+  }
   if (isLiteral(egressProxy) && egressProxy.includes('@')) warn(['egressProxy'], advice);
 }
 

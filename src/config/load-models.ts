@@ -1,18 +1,18 @@
 import { z } from 'zod';
+import type { Dialect } from '../domain/dialect.ts';
 import { checkAliases, checkDefaultModel } from './check-references.ts';
 import { printWarnings } from './config-error.ts';
 import { check } from './describe-issue.ts';
 import { deepFreeze, frozenMap } from './frozen.ts';
 import type { Variables } from './interpolate.ts';
-import type { JsonPath, Report } from './json-path.ts';
+import type { Report } from './json-path.ts';
 import { warnOfLiteralSecrets } from './literal-secrets.ts';
 import { defaultHeldBytes } from './memory-limit.ts';
 import { fileSchema } from './model-schema.ts';
 import type { ModelConfig, ModelsConfig, TargetConfig } from './models-config.ts';
 import { parseConfigText, readConfigText } from './read-config-file.ts';
 import { readEgressProxy } from './read-egress-proxy.ts';
-import { isObject, readModel } from './read-model.ts';
-import type { JsonObject } from './read-target.ts';
+import { isObject, longForm, readModel } from './read-model.ts';
 
 const fileKeys = fileSchema(z.unknown());
 
@@ -33,11 +33,17 @@ export type Review = {
  *
  * @param file path, relative to the working directory or absolute
  * @param variables what `${NAME}` in the file refers to
+ * @param dialects what targets can name as their `provider`
  * @param review adds to the warnings what can be told by the families of the targets' models
  * @throws ConfigError with every problem that was found
  */
-export function loadModels(file: string, variables: Variables, review?: Review): ModelsConfig {
-  return parseModels(readConfigText(file, 'MODELS_FILE'), variables, file, review);
+export function loadModels(
+  file: string,
+  variables: Variables,
+  dialects: readonly Dialect[],
+  review?: Review,
+): ModelsConfig {
+  return parseModels(readConfigText(file, 'MODELS_FILE'), variables, dialects, file, review);
 }
 
 /**
@@ -49,38 +55,37 @@ export function loadModels(file: string, variables: Variables, review?: Review):
 export function parseModels(
   text: string,
   variables: Variables,
+  dialects: readonly Dialect[],
   file = 'the models file',
   review?: Review,
 ): ModelsConfig {
-  const { config, warnings } = parseConfigText({ text, file, variables }, (value, report, warn, written) => {
-    const parsed = readFile(value, report);
-    warnOfLiteralSecrets(written, variables, warn);
-    if (parsed && review) reviewModels(value, parsed.models, review, warn);
-    return parsed;
-  });
+  const { config, warnings } = parseConfigText(
+    { text, file, variables, arrange: (document) => longForm(document, dialects) },
+    (value, report, warn, written) => {
+      const parsed = readFile(value, dialects, report);
+      warnOfLiteralSecrets(written, variables, warn);
+      if (parsed && review) reviewModels(parsed.models, review, warn);
+      return parsed;
+    },
+  );
   return deepFreeze({ ...config, warnings: printWarnings(file, warnings) });
 }
 
-function reviewModels(value: unknown, models: readonly ModelConfig[], review: Review, warn: Report): void {
-  for (const { target, place } of placedTargets(value, models)) {
-    review.target(target, (key, message) => warn([...place, key], message));
-  }
+function reviewModels(models: readonly ModelConfig[], review: Review, warn: Report): void {
   for (const model of models) {
-    review.defaults(model, (key, message) => warn(['models', model.name, 'defaults', key], message));
+    const path = ['models', model.name];
+    for (const [index, target] of model.targets.entries()) {
+      review.target(target, (key, message) => warn([...path, 'targets', index, key], message));
+    }
+    review.defaults(model, (key, message) => warn([...path, 'defaults', key], message));
   }
 }
 
-/** The targets of a valid file, with their places in it. */
-function placedTargets(value: unknown, models: readonly ModelConfig[]) {
-  const entries = (value as { models: Readonly<Record<string, JsonObject>> }).models;
-  return models.flatMap(({ name, targets }) => {
-    const isLong = 'targets' in (entries[name] ?? {});
-    const placeOf = (index: number): JsonPath => ['models', name, ...(isLong ? ['targets', index] : [])];
-    return targets.map((target, index) => ({ target, place: placeOf(index) }));
-  });
-}
-
-function readFile(value: unknown, report: Report): Omit<ModelsConfig, 'warnings'> | undefined {
+function readFile(
+  value: unknown,
+  dialects: readonly Dialect[],
+  report: Report,
+): Omit<ModelsConfig, 'warnings'> | undefined {
   if (!isObject(value)) {
     report([], 'the file must hold an object');
     return undefined;
@@ -88,7 +93,7 @@ function readFile(value: unknown, report: Report): Omit<ModelsConfig, 'warnings'
   const file = check(fileKeys, value, [], report);
   const entries = Object.entries(isObject(value.models) ? value.models : {});
   if (isObject(value.models) && entries.length === 0) report(['models'], 'must not be empty');
-  const models = entries.map(([name, entry]) => readModel(name, entry, ['models', name], report));
+  const models = entries.map(([name, entry]) => readModel(name, entry, dialects, ['models', name], report));
   checkReferences(value, report);
   const egressProxy = readEgressProxy(value, report);
   const complete = models.filter((model) => model !== undefined);

@@ -1,8 +1,7 @@
 import { z } from 'zod';
 import { parameterPolicies } from '../domain/parameter-policy.ts';
+import { printableName } from '../domain/printable-name.ts';
 import { currencySchema, priceSchema } from './price-schema.ts';
-import { printableName } from './printable-name.ts';
-import { type ProviderName, targetSchemas } from './target-schema.ts';
 
 const parameter = z.string().min(1).exactOptional();
 
@@ -40,18 +39,10 @@ const modelShape = {
     .describe('deliver: images are delivered although others of the same request failed'),
 };
 
-/** The short form: one target, written flat beside the model's own keys. */
-export const shortModelSchemas = {
-  'azure-async': targetSchemas['azure-async'].extend(modelShape),
-  'azure-deployment': targetSchemas['azure-deployment'].extend(modelShape),
-  'azure-v1': targetSchemas['azure-v1'].extend(modelShape),
-  'foundry-agent': targetSchemas['foundry-agent'].extend(modelShape),
-} satisfies Record<ProviderName, z.ZodType>;
-
-/** The keys of a model that are not a target's; the long form, apart from its targets. */
+/** The keys of a model beside its targets. */
 export const modelKeysSchema = z.strictObject(modelShape);
 
-/** The long form with targets of the given schema. */
+/** A model whose `targets` have the given schema. */
 export function longModelSchema<Target extends z.ZodType>(target: Target) {
   return z.strictObject({ ...modelShape, targets: z.array(target).min(1) });
 }

@@ -1,4 +1,5 @@
 import type { CredentialSource } from '../domain/credential-source.ts';
+import type { DialectTarget } from '../domain/dialect.ts';
 import type { EgressProxy } from '../domain/egress-proxy.ts';
 import type { CapabilityOverrides } from '../domain/model-capabilities.ts';
 import type { ParameterPolicy } from '../domain/parameter-policy.ts';
@@ -67,20 +68,14 @@ export type ModelDefaults = {
   readonly response_format?: 'url' | 'b64_json';
 };
 
-/** One upstream deployment. */
-export type TargetConfig = AzureAsyncTarget | AzureDeploymentTarget | AzureV1Target | FoundryAgentTarget;
-
-type CommonTarget = {
+/** One upstream deployment; the keys of its dialect stand beside these. */
+export type TargetConfig = DialectTarget & {
   /** Unique within the model; the position (`1`, `2`, …) when the file gives none. */
   readonly name: string;
   /** Lower is tried first. */
   readonly priority: number;
   /** Share among the targets of one priority. */
   readonly weight: number;
-  /** The family: what the deployment is, e.g. `gpt-image-2`. */
-  readonly model: string;
-  /** Without trailing slash, query and fragment. */
-  readonly baseURL: string;
   readonly credential: CredentialSource;
   /** Calls that may run at once; without it, any number. */
   readonly maxConcurrent?: number;
@@ -92,42 +87,6 @@ type CommonTarget = {
   readonly capabilities: CapabilityOverrides;
   /** What its calls cost, if that is not what the file's `prices` say. */
   readonly price?: PriceList;
-};
-
-/** Submit and poll (DALL·E 2); `baseURL` is the resource root, `/openai/…` follows it. */
-export type AzureAsyncTarget = CommonTarget & { readonly provider: 'azure-async'; readonly apiVersion: string };
-
-/** Deployment addressing; `baseURL` ends with `/deployments/{deployment, percent-encoded}`. */
-export type AzureDeploymentTarget = CommonTarget & {
-  readonly provider: 'azure-deployment';
-  readonly apiVersion: string;
-  readonly deployment: string;
-};
-
-/** The v1 surface; `baseURL` ends with `/v1`, and `deployment` goes into the body's `model`. */
-export type AzureV1Target = CommonTarget & {
-  readonly provider: 'azure-v1';
-  readonly apiVersion?: string;
-  readonly deployment: string;
-};
-
-/** The image tool of the Responses API; `baseURL` is the Foundry project or the resource, `/openai/…` follows it. */
-export type FoundryAgentTarget = CommonTarget & {
-  readonly provider: 'foundry-agent';
-  /** `undefined`: the v1 path, which needs none. */
-  readonly apiVersion: string | undefined;
-  /**
-   * The agent whose tool draws, or the chat deployment that is given one. Without a name the agent is the one that `baseURL`
-   * is the address of.
-   */
-  readonly artist:
-    | { readonly agent: string | undefined; readonly version: string | undefined }
-    | { readonly chatDeployment: string };
-  /** The deployment that draws. */
-  readonly imageDeployment: string;
-  readonly isBackground: boolean;
-  /** The longest data URL of an edit's image, in characters. */
-  readonly maxInlineImageChars: number | undefined;
 };
 
 /** What a target's calls cost, where that is known. */

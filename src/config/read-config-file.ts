@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { ConfigError, type Problem } from './config-error.ts';
 import { deepFreeze } from './frozen.ts';
 import { interpolate, type Variables } from './interpolate.ts';
-import { formatPath, type JsonPath, type PathProblem, type Report } from './json-path.ts';
+import type { JsonPath, PathProblem, Report } from './json-path.ts';
 import { type JsonDocument, readJson } from './read-json.ts';
 
 const unreadable: Readonly<Record<string, string>> = {
@@ -27,19 +27,27 @@ export function readConfigText(file: string, variable: string): string {
 /** What a file says, frozen, and what its operator should see to although it is allowed. */
 export type ConfigFile<T> = { readonly config: T; readonly warnings: readonly Problem[] };
 
+type ConfigText = {
+  readonly text: string;
+  readonly file: string;
+  readonly variables: Variables;
+  readonly arrange?: (document: JsonDocument) => JsonDocument;
+};
+
 /**
  * Reads JSON with comments whose strings may refer to variables.
  *
  * @param file what the text is called in an error
+ * @param arrange gives the document as it is to be checked; its places stay those of the text
  * @param read turns the filled-in value into the configuration; `undefined` when it has reported a problem. Its last
  *   argument is the value as it is written, with its references
  * @throws ConfigError with every problem that was found
  */
 export function parseConfigText<T>(
-  { text, file, variables }: { readonly text: string; readonly file: string; readonly variables: Variables },
+  { text, file, variables, arrange = (document) => document }: ConfigText,
   read: (value: unknown, report: Report, warn: Report, written: unknown) => T | undefined,
 ): ConfigFile<T> {
-  const document = readJson(text, file);
+  const document = arrange(readJson(text, file));
   const { value, problems: unfilled } = interpolate(document.value, variables);
   const found: PathProblem[] = [];
   const warnings: PathProblem[] = [];
@@ -58,7 +66,7 @@ export function parseConfigText<T>(
 
 function placed(problems: readonly PathProblem[], document: JsonDocument): Problem[] {
   return problems
-    .map(({ path, ...rest }) => ({ path: formatPath(path), line: document.lineOf(path), ...rest }))
+    .map(({ path, ...rest }) => ({ ...document.placeOf(path), ...rest }))
     .sort((first, second) => first.line - second.line);
 }
 

@@ -1,14 +1,14 @@
 import { createScanner, type Node, type ParseError, parseTree, printParseErrorCode } from 'jsonc-parser';
-import { ConfigError } from './config-error.ts';
-import type { JsonPath, PathProblem } from './json-path.ts';
+import { ConfigError, type Problem } from './config-error.ts';
+import { formatPath, type JsonPath, type PathProblem } from './json-path.ts';
 
 /** A JSON text as plain values, with what is needed to point back into the text. */
 export type JsonDocument = {
   readonly value: unknown;
   /** Keys that cannot be used; a duplicate one at its second place. */
   readonly problems: readonly PathProblem[];
-  /** The line, from 1, of the value at `path`, or of its nearest existing parent. */
-  readonly lineOf: (path: JsonPath) => number;
+  /** The printed path of a value, and its line from 1, or that of its nearest existing parent. */
+  readonly placeOf: (path: JsonPath) => Pick<Problem, 'path'> & { readonly line: number };
 };
 
 const deepestNesting = 32;
@@ -54,7 +54,7 @@ function refuseDeepNesting(source: string, subject: string): void {
     if (token === openBrace || token === openBracket) depth += 1;
     if (token === closeBrace || token === closeBracket) depth -= 1;
     if (depth <= deepestNesting) continue;
-    const { line, column } = placeOf(source, scanner.getTokenOffset());
+    const { line, column } = positionOf(source, scanner.getTokenOffset());
     const message = `nested deeper than ${deepestNesting} levels at line ${line}, column ${column}`;
     throw new ConfigError(subject, [{ path: '', line, message }]);
   }
@@ -68,7 +68,7 @@ const closeBracket = 4;
 const endOfFile = 17;
 
 function syntaxError(source: string, subject: string, error: ParseError | undefined): ConfigError {
-  const { line, column } = placeOf(source, error?.offset ?? 0);
+  const { line, column } = positionOf(source, error?.offset ?? 0);
   const reason = error === undefined ? undefined : syntaxErrors[printParseErrorCode(error.error)];
   const message = `not valid JSON at line ${line}, column ${column}: ${reason ?? 'this is not a JSON value'}`;
   return new ConfigError(subject, [{ path: '', line, message }]);
@@ -101,25 +101,25 @@ function documentOf(source: string, root: Node): JsonDocument {
   }
 
   function duplicate(path: JsonPath): PathProblem {
-    const { line } = placeOf(source, offsets.get(keyOf(path)) ?? 0);
+    const { line } = positionOf(source, offsets.get(keyOf(path)) ?? 0);
     return { path, message: `duplicate key, already used on line ${line}` };
   }
 
   function lineOf(path: JsonPath): number {
     const offset = offsets.get(keyOf(path));
-    if (offset !== undefined) return placeOf(source, offset).line;
+    if (offset !== undefined) return positionOf(source, offset).line;
     return path.length === 0 ? 1 : lineOf(path.slice(0, -1));
   }
 
   const value = readValue(root, []);
-  return { value, problems, lineOf };
+  return { value, problems, placeOf: (path) => ({ path: formatPath(path), line: lineOf(path) }) };
 }
 
 function keyOf(path: JsonPath): string {
   return JSON.stringify(path);
 }
 
-function placeOf(source: string, offset: number): { line: number; column: number } {
+function positionOf(source: string, offset: number): { line: number; column: number } {
   const lines = source.slice(0, offset).split(/\r\n|\r|\n/);
   return { line: lines.length, column: (lines.at(-1) ?? '').length + 1 };
 }

@@ -1,30 +1,72 @@
 import { z } from 'zod';
-import { check } from './describe-issue.ts';
+import { nearestWord } from '../codec/nearest-word.ts';
+import type { Dialect, JsonObject } from '../domain/dialect.ts';
+import { check, type Misplaced } from './describe-issue.ts';
 import type { JsonPath, Report } from './json-path.ts';
-import { longModelSchema, modelKeysSchema, shortModelSchemas } from './model-schema.ts';
+import { longModelSchema, modelKeysSchema } from './model-schema.ts';
 import type { ModelConfig, TargetConfig } from './models-config.ts';
-import { buildTarget, checkTogether, type JsonObject, positionName, readAddress, readProvider } from './read-target.ts';
-import { anyProviderSchema, targetSchemas } from './target-schema.ts';
+import type { JsonDocument } from './read-json.ts';
+import { buildTarget, checkTogether, positionName, readAddress, readProvider } from './read-target.ts';
+import { anyTargetSchema, targetSchema } from './target-schema.ts';
 
 const longModel = longModelSchema(z.unknown());
-const anyShortModel = anyProviderSchema.extend(modelKeysSchema.shape);
-const modelKeys = [...Object.keys(modelKeysSchema.shape), 'targets'];
+const modelKeys = Object.keys(modelKeysSchema.shape);
 
-// Azure took a DALL·E 2 job off its queue after two minutes; everything else may take nearly ten.
-const asyncTimeoutMs = 120_000;
+// Azure may take nearly ten minutes.
 const defaultTimeoutMs = 590_000;
 
 /**
- * Reads one entry of `models`, in the short form or, when it has `targets`, in the long form.
- *
- * @returns undefined when a problem was reported
+ * Normalises a models file to its long form: the target keys of a model without `targets` move into a list of one target.
+ * Places still point at what the operator wrote.
  */
-export function readModel(name: string, entry: unknown, path: JsonPath, report: Report): ModelConfig | undefined {
+export function longForm(document: JsonDocument, dialects: readonly Dialect[]): JsonDocument {
+  const { value: file } = document;
+  if (!isObject(file) || !isObject(file.models)) return document;
+  const targetKeys = Object.keys(anyTargetSchema(dialects).shape);
+  const short = new Set<unknown>();
+  const models = Object.entries(file.models).map(([name, model]) => {
+    if (!isObject(model) || 'targets' in model) return [name, model];
+    short.add(name);
+    const entries = Object.entries(model);
+    const ofModel = entries.filter(([key]) => belongsToModel(key, targetKeys));
+    const target = Object.fromEntries(entries.filter(([key]) => !belongsToModel(key, targetKeys)));
+    return [name, { ...Object.fromEntries(ofModel), targets: [target] }];
+  });
+  const value = { ...file, models: Object.fromEntries(models) };
+  return { ...document, value, placeOf: (path) => document.placeOf(short.has(path[1]) ? shortPath(path) : path) };
+}
+
+/** A misspelt key goes where the key belongs that was probably meant. */
+function belongsToModel(key: string, targetKeys: readonly string[]): boolean {
+  return modelKeys.includes(nearestWord(key, [...targetKeys, ...modelKeys]) ?? '');
+}
+
+/** The path in the short form of what stands at `path` in the long form. */
+function shortPath(path: JsonPath): JsonPath {
+  return path[0] === 'models' && path[2] === 'targets' ? path.toSpliced(2, 2) : path;
+}
+
+/** Reads one entry of `models` in its long form. Gives undefined when a problem was reported. */
+export function readModel(
+  name: string,
+  entry: unknown,
+  dialects: readonly Dialect[],
+  path: JsonPath,
+  report: Report,
+): ModelConfig | undefined {
   if (!isObject(entry)) {
     report(path, 'must be an object');
     return undefined;
   }
-  return 'targets' in entry ? readLongModel(name, entry, path, report) : readShortModel(name, entry, path, report);
+  const parsed = check(longModel, entry, path, report, misplacedInModel(dialects));
+  const entries: readonly unknown[] = Array.isArray(entry.targets) ? entry.targets : [];
+  const targets = entries.map((target, index) =>
+    readTarget(target, index, dialects, [...path, 'targets', index], report),
+  );
+  reportEqualNames(entries, [...path, 'targets'], report);
+  const complete = targets.filter((target) => target !== undefined);
+  if (parsed === undefined || complete.length < targets.length) return undefined;
+  return buildModel(name, parsed, complete, dialects);
 }
 
 /** Whether a JSON value is an object: neither a list nor null. */
@@ -32,54 +74,36 @@ export function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-function readShortModel(name: string, entry: JsonObject, path: JsonPath, report: Report): ModelConfig | undefined {
-  const provider = readProvider(entry, path, report);
-  const address = readAddress(provider, entry, path, report);
-  const isWhole = checkTogether(entry, path, report);
-  if (provider === undefined) {
-    check(anyShortModel, entry, path, withoutProvider(path, report), removed);
-    return undefined;
-  }
-  const parsed = check(shortModelSchemas[provider], entry, path, report, removed);
-  if (parsed === undefined || address === undefined || !isWhole) return undefined;
-  return buildModel(name, parsed, [buildTarget(parsed, address, 0)]);
-}
-
-function readLongModel(name: string, entry: JsonObject, path: JsonPath, report: Report): ModelConfig | undefined {
-  const parsed = check(longModel, entry, path, report, misplacedInModel);
-  const entries: readonly unknown[] = Array.isArray(entry.targets) ? entry.targets : [];
-  const targets = entries.map((target, index) => readTarget(target, index, [...path, 'targets', index], report));
-  reportEqualNames(entries, [...path, 'targets'], report);
-  const complete = targets.filter((target) => target !== undefined);
-  if (parsed === undefined || complete.length < targets.length) return undefined;
-  return buildModel(name, parsed, complete);
-}
-
-function readTarget(entry: unknown, index: number, path: JsonPath, report: Report): TargetConfig | undefined {
+function readTarget(
+  entry: unknown,
+  index: number,
+  dialects: readonly Dialect[],
+  path: JsonPath,
+  report: Report,
+): TargetConfig | undefined {
   if (!isObject(entry)) {
     report(path, 'must be an object');
     return undefined;
   }
-  const provider = readProvider(entry, path, report);
-  const address = readAddress(provider, entry, path, report);
-  const isWhole = checkTogether(entry, path, report);
-  if (provider === undefined) {
-    check(anyProviderSchema, entry, path, withoutProvider(path, report), misplacedInTarget);
+  const dialect = readProvider(entry, dialects, path, report);
+  const address = readAddress(dialect, entry, path, report);
+  const isWhole = checkTogether(dialect, entry, path, report);
+  if (dialect === undefined) {
+    check(anyTargetSchema(dialects), entry, path, withoutProvider(path, report), misplacedInTarget);
     return undefined;
   }
-  const parsed = check(targetSchemas[provider], entry, path, report, misplacedInTarget);
+  const parsed = check(targetSchema(dialect), entry, path, report, misplacedInTarget);
   if (parsed === undefined || address === undefined || !isWhole) return undefined;
   return buildTarget(parsed, address, index);
 }
 
-function misplacedInModel(key: string): string | undefined {
-  return Object.hasOwn(anyProviderSchema.shape, key)
-    ? 'in a model with `targets` it belongs into each target'
-    : removed(key);
+function misplacedInModel(dialects: readonly Dialect[]): Misplaced {
+  const { shape } = anyTargetSchema(dialects);
+  return (key) => (Object.hasOwn(shape, key) ? 'in a model with `targets` it belongs into each target' : removed(key));
 }
 
 function misplacedInTarget(key: string): string | undefined {
-  return modelKeys.includes(key) ? 'it belongs to the model, beside `targets`' : removed(key);
+  return [...modelKeys, 'targets'].includes(key) ? 'it belongs to the model, beside `targets`' : removed(key);
 }
 
 /** What to do about a key that earlier versions knew. */
@@ -109,8 +133,14 @@ function withoutProvider(path: JsonPath, report: Report): Report {
 
 type ModelKeys = z.output<typeof modelKeysSchema>;
 
-function buildModel(name: string, keys: ModelKeys, targets: readonly TargetConfig[]): ModelConfig {
-  const fallback = targets.every((target) => target.provider === 'azure-async') ? asyncTimeoutMs : defaultTimeoutMs;
+function buildModel(
+  name: string,
+  keys: ModelKeys,
+  targets: readonly TargetConfig[],
+  dialects: readonly Dialect[],
+): ModelConfig {
+  const defaultOf = ({ provider }: TargetConfig) => dialects.find(({ id }) => id === provider)?.timeoutMs;
+  const fallback = Math.max(...targets.map((target) => defaultOf(target) ?? defaultTimeoutMs));
   const { defaults = {}, parameters, maxRetries, onUnknownOutcome, partialSuccess } = keys;
   const optional = partialSuccess === undefined ? {} : { partialSuccess };
   const timeoutMs = keys.timeoutMs ?? fallback;

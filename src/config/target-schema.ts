@@ -1,17 +1,8 @@
 import { z } from 'zod';
+import type { Dialect } from '../domain/dialect.ts';
+import { printableName } from '../domain/printable-name.ts';
 import { capabilitiesSchema } from './capabilities-schema.ts';
 import { priceSchema } from './price-schema.ts';
-import { printableName } from './printable-name.ts';
-
-const apiVersion = z
-  .string({ error: apiVersionError })
-  .regex(/^[A-Za-z0-9._-]+$/, 'must be an api-version such as 2025-04-01-preview')
-  .describe('The api-version query parameter, e.g. 2025-04-01-preview');
-
-/** Name of a deployment; a dot name would be a path step once it stands in a URL. */
-export const deploymentName = printableName
-  .refine((name) => name !== '.' && name !== '..', 'must not be `.` or `..`')
-  .describe('Name of the deployment in the Azure resource');
 
 const common = {
   name: z
@@ -57,89 +48,34 @@ const common = {
   upstreamStream: z
     .enum(['never', 'always'])
     .default('never')
-    .describe('always: a single image is streamed from Azure even for callers that want none; its preview is billed'),
+    .describe(
+      'always: a single image is streamed from Azure even for callers that want none; its partial image is billed',
+    ),
   capabilities: capabilitiesSchema.exactOptional(),
   price: priceSchema.exactOptional().describe('What calls of this target cost, instead of what `prices` says'),
 };
 
-const agentKeys = {
-  agent: printableName
-    .exactOptional()
-    .describe(
-      'The agent of the Foundry project whose image tool draws; not needed where baseURL is the address of a published agent',
-    ),
-  agentVersion: printableName.exactOptional().describe('Its version; the newest one when left out'),
-  chatDeployment: deploymentName
-    .exactOptional()
-    .describe('Instead of an agent: the deployment of a chat model, which is given the image tool'),
-  imageDeployment: deploymentName
-    .refine((name) => /^[ -~]*$/.test(name), 'must hold ASCII characters only: it stands in a header')
-    .describe('The deployment of the image model, which the tool calls'),
-  background: z
-    .boolean()
-    .exactOptional()
-    .describe('true: a call only starts a job, which is polled, so that no connection has to wait for the image'),
-  maxInlineImageChars: z
-    .int()
-    .min(1000)
-    .exactOptional()
-    .describe('The longest data URL, in characters, with which an image can be sent for an edit'),
-};
+/** A target that passed its schema, before its address is worked out; the keys of its dialect stand beside these. */
+export type TargetEntry = z.output<z.ZodObject<typeof common>> & { readonly provider: string };
 
-/** What each provider's target may hold; unknown keys are refused. `baseURL` is checked by {@link addressTarget}. */
-export const targetSchemas = {
-  'azure-async': z.strictObject({
-    provider: z.literal('azure-async'),
-    ...common,
-    apiVersion: apiVersion.default('2023-06-01-preview'),
-  }),
-  'azure-deployment': z.strictObject({
-    provider: z.literal('azure-deployment'),
-    ...common,
-    apiVersion,
-    deployment: deploymentName.exactOptional(),
-  }),
-  'azure-v1': z.strictObject({
-    provider: z.literal('azure-v1'),
-    ...common,
-    apiVersion: apiVersion.exactOptional(),
-    deployment: deploymentName.exactOptional(),
-  }),
-  'foundry-agent': z.strictObject({
-    provider: z.literal('foundry-agent'),
-    ...common,
-    apiVersion: apiVersion.exactOptional(),
-    ...agentKeys,
-  }),
-};
-
-/** An upstream protocol that a target can name. */
-export type ProviderName = keyof typeof targetSchemas;
-
-/** A target that passed its schema, before its address is worked out. */
-export type TargetEntry = z.output<(typeof targetSchemas)[ProviderName]>;
-
-/** The providers in the order in which messages list them. */
-export const providerNames: readonly ProviderName[] = ['azure-async', 'azure-deployment', 'azure-v1', 'foundry-agent'];
-
-/** For a target with an unknown provider: its other mistakes are to be reported in the same run. */
-export const anyProviderSchema = z.strictObject({
-  provider: z.enum(providerNames),
-  ...common,
-  apiVersion: apiVersion.exactOptional(),
-  deployment: deploymentName.exactOptional(),
-  ...agentKeys,
-  imageDeployment: agentKeys.imageDeployment.exactOptional(),
-});
-
-export function isProviderName(value: unknown): value is ProviderName {
-  return providerNames.some((name) => name === value);
+/** What a target of a dialect may hold; unknown keys are refused. Its `baseURL` is checked by the dialect. */
+export function targetSchema({ id, schema }: Dialect) {
+  return z.strictObject({ provider: z.literal(id), ...common, ...schema.shape });
 }
 
-// Only deployment addressing makes apiVersion a required key, so only there can it be missing.
-function apiVersionError(issue: { readonly input?: unknown }) {
-  if (issue.input !== undefined) return undefined;
-  return 'is required: deployment addressing needs an api-version, e.g. 2025-04-01-preview';
+/** For a target with an unknown provider: its other mistakes are to be reported in the same run. */
+export function anyTargetSchema(dialects: readonly Dialect[]) {
+  const keys = Object.fromEntries(dialects.flatMap(({ schema }) => Object.entries(schema.shape)));
+  const optional = Object.entries(keys).map(([name, key]) => [name, z.exactOptional(withoutDefault(key))]);
+  return z.strictObject({
+    provider: z.enum(dialects.map(({ id }) => id)),
+    ...common,
+    ...Object.fromEntries(optional),
+  });
+}
+
+function withoutDefault(key: z.core.$ZodType): z.core.$ZodType {
+  return key instanceof z.ZodDefault || key instanceof z.ZodExactOptional ? withoutDefault(key.unwrap()) : key;
 }
 
 function isOrigin(text: string): boolean {

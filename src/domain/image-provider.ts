@@ -1,6 +1,5 @@
-import type { ImageEvent, ImageFacts, ImageUsage } from './image-event.ts';
+import type { ImageEvent } from './image-event.ts';
 import type { ImageRequest, Operation } from './image-request.ts';
-import type { ModelCapabilities } from './model-capabilities.ts';
 import type { Recorder } from './recorder.ts';
 
 /** What is known of one paid call. The upstream client writes it; generations read it. */
@@ -11,13 +10,9 @@ export type Attempt = {
   upstreamRequestId?: string;
   /** The status of the upstream's response, once there is one. */
   status?: number;
-  /** What the upstream has made, once its response was read to the end: that is billed. */
-  made?: Made;
   /** The trace that the call is a part of, as a `traceparent` header. */
   readonly traceparent?: string | undefined;
 };
-
-export type Made = { readonly images: number; readonly usage?: ImageUsage; readonly facts?: ImageFacts };
 
 /**
  * Names work that an upstream has accepted, so that it can be followed again, also by another process: the path of an
@@ -48,12 +43,6 @@ export interface ImageProvider {
   readonly id: string;
   /** What the protocol has words for. */
   readonly operations: readonly Operation[];
-  /** What the protocol does otherwise than the models that speak it elsewhere. */
-  readonly capabilities?: Partial<ModelCapabilities>;
-  /** Where paid calls go, for `--check`; never shown to callers. */
-  readonly address: string;
-  /** What the address does not say, for `--check`. */
-  readonly remarks?: readonly string[];
   /**
    * Asks the upstream for images. The promise settles only when the outcome is known: with the first checked bytes
    * of an image, or with the complete values. Until then it rejects with a GatewayError that has an `outcome`;

@@ -65,6 +65,7 @@ export class UpstreamCall {
     try {
       const call = { signal, retryUntil, attempt: this.attempt, recorder, dispatch, note };
       this.#counted = countMade(await this.target.provider.generate(this.request, call));
+      await this.#counted.readLinks();
       const events = await this.#deliver(this.#counted).catch((error) => {
         throw afterCommitment(error);
       });

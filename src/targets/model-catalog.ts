@@ -1,4 +1,5 @@
 import { nearestWord } from '../codec/nearest-word.ts';
+import type { PlannedCall } from '../domain/dialect.ts';
 import { GatewayError } from '../domain/gateway-error.ts';
 import type { ImageDownload } from '../domain/image-download.ts';
 import type { ImageProvider } from '../domain/image-provider.ts';
@@ -18,6 +19,8 @@ export type Target = {
   /** `always`: one image is asked for as a stream of the upstream even where the caller wants none. */
   readonly upstreamStream: 'never' | 'always';
   readonly provider: ImageProvider;
+  /** Where its paid calls go, for `--check`. */
+  readonly calls: readonly PlannedCall[];
   /** What its calls cost, where that is known. */
   readonly price?: Price | undefined;
   readonly health: TargetHealth;

@@ -1,39 +1,39 @@
 import { setImmediate } from 'node:timers/promises';
-import { Agent, type Dispatcher } from 'undici';
+import { Agent, type Dispatcher, Pool } from 'undici';
 import type { EgressProxy } from '../domain/egress-proxy.ts';
-import type { Attempt } from '../domain/image-provider.ts';
+import type { ProviderCall } from '../domain/image-provider.ts';
 import type { Credential, Renewal } from './credential.ts';
 import { egressConnector } from './egress-connector.ts';
-import { type Answer, type Exchange, exchange } from './exchange.ts';
+import { exchange, type HttpRequest, type HttpResponse } from './exchange.ts';
 import { inflateBody } from './inflate-body.ts';
-import { OriginPools } from './origin-pools.ts';
 import type { PaidBody } from './paid-body.ts';
 import { paidCallError } from './paid-call-error.ts';
 
-export type UpstreamAnswer = Answer & {
+export type UpstreamResponse = HttpResponse & {
   /** The credential was not accepted: when a call would show another one. */
   readonly renewal?: Renewal;
 };
 
-export type PaidCall = {
+export type PaidRequest = {
   readonly credential: Credential;
   readonly body: PaidBody;
   /** What the protocol says beside the body. */
   readonly headers?: Readonly<Record<string, string>>;
-  readonly signal: AbortSignal;
-  readonly attempt: Attempt;
   /** An event stream may be silent from its headers to the first image: only the deadline ends it. */
   readonly isStream?: boolean;
 };
 
-export type PollCall = { readonly credential: Credential; readonly signal: AbortSignal };
+export type FreeRequest = { readonly credential: Credential; readonly signal: AbortSignal };
 
-/** Sends requests to configured upstreams. Redirects are answers like any other: none is ever followed. */
+/** Sends requests to configured upstreams. Redirects are responses like any other: none is ever followed. */
 export interface UpstreamClient {
-  /** A POST that may create, and bill, images. Sets `attempt.sent`; rejects with a GatewayError. */
-  post(url: URL, call: PaidCall): Promise<UpstreamAnswer>;
+  /**
+   * A POST that may create, and bill, images. Awaits `call.dispatch()` when everything else is ready, and sends nothing when
+   * that rejects. Sets `call.attempt.sent`; rejects with a GatewayError.
+   */
+  post(url: URL, request: PaidRequest, call: ProviderCall): Promise<UpstreamResponse>;
   /** A GET that may be repeated; rejects with whatever broke it. */
-  get(url: URL, call: PollCall): Promise<UpstreamAnswer>;
+  get(url: URL, request: FreeRequest): Promise<UpstreamResponse>;
   /** A POST that ends a job and costs nothing. Nobody waits for it, and nothing depends on it. */
   cancel(url: URL, credential: Credential): void;
   close(): Promise<void>;
@@ -49,14 +49,14 @@ export type UpstreamTimes = {
 
 const defaultTimes: UpstreamTimes = { connectMs: 5_000, bodyIdleMs: 60_000 };
 
-/** Settings that every agent for upstreams needs; undici's own defaults would lose paid answers. */
+/** Settings that every agent for upstreams needs; undici's own defaults would lose paid responses. */
 export const agentDefaults = {
   // One reset of a shared HTTP/2 connection would take every paid call on it.
   allowH2: false,
   // The deadline decides how long a silent upstream is waited for; undici's 300 s would end calls that still run.
   headersTimeout: 0,
   bodyTimeout: defaultTimes.bodyIdleMs,
-  // Azure's header blocks can exceed the default of 16 KiB, and the answer was already paid for.
+  // Azure's header blocks can exceed the default of 16 KiB, and the response was already paid for.
   maxHeaderSize: 64 * 1024,
 } as const;
 
@@ -72,23 +72,35 @@ export function createUpstreamClient(times: Partial<UpstreamTimes> = {}, proxy?:
   /** Shows the credential, and notes whether another one would help. */
   async function send(
     dispatcher: Dispatcher,
-    { credential, headers, body, ...options }: Sending,
-  ): Promise<UpstreamAnswer> {
-    const shown = await credential.show(options.signal);
-    const answer = await exchange(dispatcher, {
+    { credential, headers, body, call, ...options }: Sending,
+  ): Promise<UpstreamResponse> {
+    const { signal } = options;
+    const shown = await credential.show(signal);
+    if (call) {
+      signal.throwIfAborted();
+      await call.dispatch();
+    }
+    const response = await exchange(dispatcher, {
       ...options,
-      headers: { ...identity, ...headers, ...shown.header },
-      ...(body && { body: body.open() }),
+      headers: { ...defaultHeaders, ...headers, ...shown.header },
+      ...(body && { body: typeof body.content === 'function' ? body.content() : body.content }),
+      attempt: call?.attempt,
     });
-    const renewal = answer.status === 401 ? shown.refused() : undefined;
-    return { ...answer, body: inflateBody(answer.body, answer.headers), ...(renewal && { renewal }) };
+    const renewal = response.status === 401 ? shown.refused() : undefined;
+    const encoding = response.headers['content-encoding'];
+    return {
+      ...response,
+      ...(encoding !== undefined && { body: inflateBody(response.body, encoding) }),
+      ...(renewal && { renewal }),
+    };
   }
 
   return {
-    async post(url, { credential, body, headers, signal, attempt, isStream = false }) {
+    async post(url, { credential, body, headers, isStream = false }, call) {
+      const { signal, attempt } = call;
       try {
-        const answer = await send(paid.of(url.origin), {
-          ...target(url),
+        const response = await send(paid.of(url.origin), {
+          url,
           method: 'POST',
           credential,
           headers: {
@@ -99,21 +111,22 @@ export function createUpstreamClient(times: Partial<UpstreamTimes> = {}, proxy?:
           },
           body,
           signal,
-          onSent: () => {
-            attempt.sent = true;
-          },
+          call,
           bodyTimeout: isStream ? 0 : bodyIdleMs,
         });
-        attempt.status = answer.status;
-        return answer;
+        const { status, headers: told } = response;
+        attempt.status = status;
+        const id = told['apim-request-id'] ?? told['x-ms-request-id'] ?? told['x-request-id'];
+        if (typeof id === 'string' && /^[\x21-\x7e]{1,128}$/.test(id)) attempt.upstreamRequestId = id;
+        return response;
       } catch (error) {
         throw paidCallError(error, attempt);
       }
     },
-    get: (url, call) => send(polls, { ...target(url), method: 'GET', ...call }),
+    get: (url, request) => send(polls, { url, method: 'GET', ...request }),
     cancel(url, credential) {
       const signal = AbortSignal.timeout(cancelMs);
-      const done = send(polls, { ...target(url), method: 'POST', credential, signal })
+      const done = send(polls, { url, method: 'POST', credential, signal })
         .then(({ body }) => body.destroy())
         .catch(() => {})
         .finally(() => cancelling.delete(done));
@@ -128,17 +141,49 @@ export function createUpstreamClient(times: Partial<UpstreamTimes> = {}, proxy?:
   };
 }
 
-type Sending = Omit<Exchange, 'headers' | 'body'> & {
+type Sending = Omit<HttpRequest, 'headers' | 'body' | 'attempt'> & {
   readonly credential: Credential;
   readonly headers?: Readonly<Record<string, string>> | undefined;
   readonly body?: PaidBody;
+  /** Of a paid request: its journal is awaited immediately before it leaves. */
+  readonly call?: ProviderCall;
 };
 
 /** The job is of no use any more: an upstream that does not answer must not hold anything up. */
 const cancelMs = 2_000;
 
-const identity = { accept: 'application/json', 'accept-encoding': 'identity', 'user-agent': 'azure-image-gateway' };
+const defaultHeaders = {
+  accept: 'application/json',
+  'accept-encoding': 'identity',
+  'user-agent': 'azure-image-gateway',
+};
 
-export function target(url: URL): { origin: string; path: string } {
-  return { origin: url.origin, path: `${url.pathname}${url.search}` };
+/**
+ * A pool of connections for each origin, kept for as long as the process lives: undici's own Agent takes one down with its
+ * last connection, which here is the end of each response, and builds the next one anew. What is kept beside the connections
+ * is as much as calls have run at once.
+ */
+export class OriginPools {
+  readonly #options: Pool.Options;
+  readonly #pools = new Map<string, Pool>();
+  #isDestroyed = false;
+
+  constructor(options: Pool.Options) {
+    this.#options = options;
+  }
+
+  of(origin: string): Pool {
+    const known = this.#pools.get(origin);
+    if (known) return known;
+    const pool = new Pool(origin, this.#options);
+    this.#pools.set(origin, pool);
+    if (this.#isDestroyed) void pool.destroy();
+    return pool;
+  }
+
+  /** Breaks every call off; none begins any more. */
+  async destroy(): Promise<void> {
+    this.#isDestroyed = true;
+    await Promise.all([...this.#pools.values()].map((pool) => pool.destroy()));
+  }
 }

@@ -1,5 +1,7 @@
+import type { CredentialSource } from '../domain/credential-source.ts';
 import type { Secret } from '../domain/secret.ts';
-import type { TokenSource } from './token-source.ts';
+import type { EntraTokens } from './entra.ts';
+import { TokenSource, type TokenTimes } from './token-source.ts';
 
 /** `now`: the next call shows another credential; `later`: there will be another one, but not soon. */
 export type Renewal = 'now' | 'later' | 'never';
@@ -17,7 +19,7 @@ export interface Credential {
   show(signal: AbortSignal): Promise<ShownCredential>;
 }
 
-/** The key of an Azure resource (CONTRACTS §3). */
+/** The key of an Azure resource. */
 export function keyCredential(apiKey: Secret): Credential {
   return { show: async () => ({ header: { 'api-key': apiKey.expose() }, refused: () => 'never' }) };
 }
@@ -43,5 +45,25 @@ export function withHeaders(credential: Credential, headers: Readonly<Record<str
       const shown = await credential.show(signal);
       return { ...shown, header: { ...further, ...shown.header } };
     },
+  };
+}
+
+/** Makes what calls show; targets with equal scopes share their token, also with those of another configuration. */
+export function createCredentials(
+  times?: Partial<TokenTimes>,
+): (entra: EntraTokens | undefined) => (source: CredentialSource) => Credential {
+  const tokens = new Map<string, TokenSource>();
+
+  function credentialOf(source: CredentialSource, entra: EntraTokens | undefined): Credential {
+    if ('apiKey' in source) return keyCredential(source.apiKey);
+    if (entra === undefined) throw new Error('a target needs tokens, and there is no way to any');
+    const shared = tokens.get(source.scope) ?? new TokenSource(entra(source.scope), { times });
+    tokens.set(source.scope, shared);
+    return tokenCredential(shared);
+  }
+
+  return (entra) => (source) => {
+    const credential = credentialOf(source, entra);
+    return source.headers === undefined ? credential : withHeaders(credential, source.headers);
   };
 }

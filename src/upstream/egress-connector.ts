@@ -3,7 +3,6 @@ import https from 'node:https';
 import type { Socket } from 'node:net';
 import { buildConnector } from 'undici';
 import { type EgressProxy, EgressProxyError } from '../domain/egress-proxy.ts';
-import { bareHost } from './bare-host.ts';
 
 /**
  * Connects through the proxy, where there is one. By https only, in a tunnel: the proxy learns the host's name, and sees
@@ -72,4 +71,9 @@ export function openTunnel(proxy: EgressProxy, authority: string, limit: AbortSi
 function authorization({ credentials }: EgressProxy): Record<string, string> {
   if (credentials === undefined) return {};
   return { 'proxy-authorization': `Basic ${Buffer.from(credentials.expose()).toString('base64')}` };
+}
+
+/** A host name as sockets and look-ups take it: URLs write addresses of IPv6 in brackets. */
+export function bareHost(hostname: string): string {
+  return hostname.replace(/^\[|\]$/g, '');
 }

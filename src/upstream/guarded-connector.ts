@@ -1,7 +1,7 @@
 import dns from 'node:dns';
 import net from 'node:net';
 import { buildConnector } from 'undici';
-import { bareHost } from './bare-host.ts';
+import { bareHost } from './egress-connector.ts';
 
 /** `dns.lookup` with `all: true`: every address that the name stands for. */
 export type ResolveAll = (

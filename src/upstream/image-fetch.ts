@@ -6,8 +6,7 @@ import { replay } from '../concurrency/replay.ts';
 import { GatewayError } from '../domain/gateway-error.ts';
 import type { DownloadedImage } from '../domain/image-download.ts';
 import type { Retrying } from '../domain/retrying.ts';
-import { target } from './client.ts';
-import { type Answer, exchange } from './exchange.ts';
+import { exchange, type HttpResponse } from './exchange.ts';
 import { ForbiddenAddressError } from './guarded-connector.ts';
 import { retryHint } from './retry-hint.ts';
 
@@ -52,7 +51,7 @@ export class ImageFetch {
   async open(): Promise<DownloadedImage> {
     for (;;) {
       try {
-        const { mediaType, bytes } = await this.#get({}, (answer) => this.#begin(answer));
+        const { mediaType, bytes } = await this.#get({}, (response) => this.#begin(response));
         return { mediaType, bytes: this.#bytes(bytes) };
       } catch (error) {
         await this.#waitAfter(error);
@@ -91,16 +90,16 @@ export class ImageFetch {
   /** What follows what was handed on. */
   #rest(): Promise<AsyncIterable<Buffer>> {
     const range = { range: `bytes=${this.#length}-`, 'if-range': this.#etag };
-    return this.#get(this.#etag === undefined ? {} : range, async (answer) => {
-      if (answer.status === 206) return this.#continued(answer);
+    return this.#get(this.#etag === undefined ? {} : range, async (response) => {
+      if (response.status === 206) return this.#continued(response);
       // Perhaps it is the range that the server does not like.
       this.#etag = undefined;
-      const { bytes } = await this.#begin(answer);
+      const { bytes } = await this.#begin(response);
       return this.#afterPrefix(bytes);
     });
   }
 
-  #continued({ headers, body }: Answer): AsyncIterable<Buffer> {
+  #continued({ headers, body }: HttpResponse): AsyncIterable<Buffer> {
     const [, first, total] = /^bytes (\d+)-\d+\/(\d+)$/.exec(headers['content-range'] ?? '') ?? [];
     const isSame = headers.etag === this.#etag && (this.#total === undefined || Number(total) === this.#total);
     if (!isSame || Number(first) !== this.#length) {
@@ -113,7 +112,7 @@ export class ImageFetch {
   }
 
   /** The file from its start. */
-  async #begin({ status, headers, body }: Answer): Promise<DownloadedImage> {
+  async #begin({ status, headers, body }: HttpResponse): Promise<DownloadedImage> {
     if (status !== 200) throw new StatusError(status, retryHint(headers));
     checkEncoding(headers);
     const total = lengthOf(headers['content-length']);
@@ -140,23 +139,23 @@ export class ImageFetch {
   }
 
   /** One request. What it answers is closed when `read` throws, or takes too long. */
-  async #get<T>(headers: Record<string, string | undefined>, read: (answer: Answer) => Promise<T>): Promise<T> {
+  async #get<T>(headers: Record<string, string | undefined>, read: (response: HttpResponse) => Promise<T>): Promise<T> {
     const { agent, url, signal, until } = this.#options;
     const limit = new AbortController();
     const shortestMs = this.#failures === 0 ? shortestTryMs : 0;
     const limitMs = Math.min(this.#silenceMs, Math.max(shortestMs, until - performance.now()));
     const timer = setTimeout(() => limit.abort(new SilenceError('no byte came')), limitMs);
-    let body: Answer['body'] | undefined;
+    let body: HttpResponse['body'] | undefined;
     try {
-      const answer = await exchange(agent, {
-        ...target(url),
+      const response = await exchange(agent, {
+        url,
         method: 'GET',
         headers: { accept: 'image/*', 'accept-encoding': 'identity', 'user-agent': 'azure-image-gateway', ...headers },
         signal: AbortSignal.any([signal, limit.signal]),
         bodyTimeout: this.#silenceMs,
       });
-      body = answer.body;
-      return await read(answer);
+      body = response.body;
+      return await read(response);
     } catch (error) {
       body?.destroy();
       throw error;
@@ -197,7 +196,7 @@ function isSilence(error: unknown): boolean {
   return error instanceof SilenceError || (error as { code?: unknown }).code === 'UND_ERR_BODY_TIMEOUT';
 }
 
-function checkEncoding(headers: Answer['headers']): void {
+function checkEncoding(headers: HttpResponse['headers']): void {
   if ((headers['content-encoding'] ?? 'identity') !== 'identity') throw new Error('it is compressed');
 }
 

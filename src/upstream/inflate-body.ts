@@ -1,9 +1,8 @@
-import type { IncomingHttpHeaders } from 'node:http';
 import { pipeline, Readable, Transform } from 'node:stream';
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
-import type { AnswerBody } from './answer-body.ts';
+import type { ResponseBody } from './exchange.ts';
 
-/** Far above any answer; a small one that unpacks to gigabytes ends here. */
+/** Far above any response; a small one that unpacks to gigabytes ends here. */
 const maxBytes = 256 * 1024 * 1024;
 
 const decoders: ReadonlyMap<string, () => Transform> = new Map([
@@ -14,11 +13,10 @@ const decoders: ReadonlyMap<string, () => Transform> = new Map([
 ]);
 
 /**
- * The body of an answer that is compressed although nobody asked for that: it was paid for all the same. A body that
+ * The body of a response that is compressed although nobody asked for that: it was paid for all the same. A body that
  * unpacks to too much, or is damaged, breaks; an encoding that is not known leaves it as it is.
  */
-export function inflateBody(body: AnswerBody, headers: IncomingHttpHeaders): AnswerBody {
-  const encoding = String(headers['content-encoding'] ?? '');
+export function inflateBody(body: ResponseBody, encoding = ''): ResponseBody {
   const decoder = decoders.get(encoding.trim().toLowerCase())?.();
   if (decoder === undefined) return body;
   // What breaks in one of them destroys all, so that the reader of the last one sees it.
@@ -31,7 +29,7 @@ function atMost(limit: number): Transform {
   return new Transform({
     transform(chunk: Buffer, _encoding, done) {
       length += chunk.length;
-      if (length > limit) done(new Error('the answer unpacks to too much'));
+      if (length > limit) done(new Error('the response unpacks to too much'));
       else done(null, chunk);
     },
   });

@@ -5,7 +5,7 @@ import { GatewayError } from '../domain/gateway-error.ts';
 import type { Attempt } from '../domain/image-provider.ts';
 
 /**
- * What a broken paid call means: decided by whether a byte was sent, never by the error's code. An answer that is not
+ * What a broken paid call means: decided by whether a byte was sent, never by the error's code. A response that is not
  * JSON was paid for, and is of no use; one that is cut leaves open whether an image was made.
  */
 export function paidCallError(error: unknown, attempt: Attempt): GatewayError {
@@ -22,7 +22,7 @@ export function paidCallError(error: unknown, attempt: Attempt): GatewayError {
   if (error instanceof MalformedJsonError && !error.isCut) return invalidResponse(error);
   return new GatewayError(
     'upstream_outcome_unknown',
-    'The connection to the image service broke before its answer was complete. The image may have been made and billed; it was not asked for again.',
+    'The connection to the image service broke before its response was complete. The image may have been made and billed; it was not asked for again.',
     { outcome: 'unknown', cause: error },
   );
 }

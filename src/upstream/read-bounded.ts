@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import type { AnswerBody } from './answer-body.ts';
+import type { ResponseBody } from './exchange.ts';
 
 /** Whether a body says itself where it ends; one that ends with its connection may have been cut. */
 export function isFramed(headers: IncomingHttpHeaders): boolean {
@@ -13,7 +13,7 @@ export type BoundedText = { readonly text: string; readonly end: 'complete' | 't
  * rejects, so that a failed read cannot hide the failure whose details were being read.
  */
 export async function readBounded(
-  body: AnswerBody,
+  body: ResponseBody,
   { bytes, ms }: { readonly bytes: number; readonly ms: number },
 ): Promise<BoundedText> {
   const timer = setTimeout(() => body.destroy(), ms);

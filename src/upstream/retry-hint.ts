@@ -5,7 +5,7 @@ const textLength = 4096;
 
 /**
  * How long the upstream asks callers to wait, in ms: `retry-after-ms` (or `x-ms-retry-after-ms`), else `retry-after` in
- * seconds or as a date (measured from the answer's own `date`), else seconds in the error's text, as Azure's 429s often
+ * seconds or as a date (measured from the response's own `date`), else seconds in the error's text, as Azure's 429s often
  * have it. `undefined` when it says nothing usable.
  */
 export function retryHint(headers: IncomingHttpHeaders, text = '', now = Date.now()): number | undefined {

@@ -1,6 +1,5 @@
 import { GatewayError } from '../domain/gateway-error.ts';
 import type { Secret } from '../domain/secret.ts';
-import { settleOnAbort } from './settle-on-abort.ts';
 
 /** A token as its issuer gave it; `expiresAt` in milliseconds since 1970. */
 export type AccessToken = { readonly token: Secret; readonly expiresAt: number };
@@ -31,7 +30,7 @@ type Options = {
 
 /**
  * One token for everybody who needs it: kept while it is valid, replaced from half of its life on without anybody
- * waiting for that, and fetched once however many callers there are (RELIABILITY §4.1).
+ * waiting for that, and fetched once however many callers there are.
  */
 export class TokenSource {
   readonly #acquire: AcquireToken;
@@ -134,4 +133,19 @@ export class TokenSource {
 
 function isAlive({ expiresAt }: AccessToken): boolean {
   return expiresAt > Date.now();
+}
+
+/**
+ * The promise's result, or a rejection with the signal's reason as soon as it is aborted: undici obeys an abort during
+ * connect only when the attempt to connect has ended. A result that comes too late goes to `discard`.
+ */
+export function settleOnAbort<T>(promise: Promise<T>, signal: AbortSignal, discard: (late: T) => void): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason);
+    if (signal.aborted) abort();
+    signal.addEventListener('abort', abort, { once: true });
+    promise
+      .then((value) => (signal.aborted ? discard(value) : resolve(value)), reject)
+      .finally(() => signal.removeEventListener('abort', abort));
+  });
 }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { reviewDefaults } from '../../src/cli/review-defaults.ts';
-import { parseModels } from '../../src/config/load-models.ts';
 import { agentTarget, asyncTarget, deploymentTarget, v1Target } from '../config/example-models.ts';
+import { parseModels } from '../helpers/parse-models.ts';
 
 const chatTarget = { ...agentTarget, agent: undefined, chatDeployment: 'chat' };
 

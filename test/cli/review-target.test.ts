@@ -1,8 +1,8 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: the syntax of the models file is meant
 import { describe, expect, test } from 'vitest';
 import { reviewTarget } from '../../src/cli/review-target.ts';
-import { parseModels } from '../../src/config/load-models.ts';
 import { agentTarget, asyncTarget, deploymentTarget, v1Target } from '../config/example-models.ts';
+import { parseModels } from '../helpers/parse-models.ts';
 
 const variables = { KEY: 'from-the-environment' };
 

@@ -2,7 +2,7 @@ import type { Dispatcher } from 'undici';
 import { afterEach, expect, test, vi } from 'vitest';
 import { startOptions } from '../../bench/contestants/start-options.ts';
 import { collectedBytes } from '../../src/codec/collect-buffers.ts';
-import { ArrivingBody } from '../../src/upstream/answer-body.ts';
+import { Exchange } from '../../src/upstream/exchange.ts';
 
 const { gc } = globalThis;
 
@@ -14,9 +14,9 @@ const controller = { pause() {}, resume() {} } as unknown as Dispatcher.Dispatch
 
 /** So much arrives, for a reader that does not keep it. */
 async function arrive(bytes: number): Promise<void> {
-  const body = new ArrivingBody(controller, () => {});
+  const body = new Exchange({ signal: new AbortController().signal, resolve: () => {}, reject: () => {} });
   for (let left = bytes; left > 0; left -= 65_536) {
-    body.push(Buffer.alloc(65_536));
+    body.onResponseData(controller, Buffer.alloc(65_536));
     await body.next();
   }
 }

@@ -2,7 +2,7 @@
 import { inspect } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { ConfigError } from '../../src/config/config-error.ts';
-import { parseModels } from '../../src/config/load-models.ts';
+import { parseModels } from '../helpers/parse-models.ts';
 import { v1Target } from './example-models.ts';
 
 const canary = 'proxy-password-canary';

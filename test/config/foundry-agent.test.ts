@@ -28,11 +28,8 @@ describe('a target of foundry-agent', () => {
       provider: 'foundry-agent',
       model: 'gpt-image-2',
       baseURL: 'https://east.example.com/api/projects/posters',
-      apiVersion: undefined,
-      artist: { agent: 'painter', version: undefined },
+      agent: 'painter',
       imageDeployment: 'images',
-      isBackground: false,
-      maxInlineImageChars: undefined,
       credential: { apiKey: expect.anything() },
       downloadOrigins: [],
       upstreamStream: 'never',
@@ -47,19 +44,14 @@ describe('a target of foundry-agent', () => {
       background: true,
       maxInlineImageChars: 65_520,
     };
-    expect(targetOf({ ...agentTarget, ...says })).toMatchObject({
-      artist: { agent: 'painter', version: '7' },
-      apiVersion: 'v1',
-      isBackground: true,
-      maxInlineImageChars: 65_520,
-    });
+    expect(targetOf({ ...agentTarget, ...says })).toMatchObject({ agent: 'painter', ...says });
   });
 
   test('has a chat deployment in the place of an agent, and then needs no project', () => {
     for (const baseURL of ['https://east.example.com', 'https://east.example.com/openai/v1']) {
       expect(targetOf({ ...chatTarget, baseURL })).toMatchObject({
         baseURL: 'https://east.example.com',
-        artist: { chatDeployment: 'chat' },
+        chatDeployment: 'chat',
       });
     }
   });
@@ -72,17 +64,13 @@ describe('a target of foundry-agent', () => {
 
     test('needs no agent', () => {
       for (const address of [baseURL, `${baseURL}/`, `${baseURL}/responses`]) {
-        const artist = { agent: undefined, version: undefined };
-        expect(targetOf({ ...published, baseURL: address })).toMatchObject({ baseURL, artist });
+        expect(targetOf({ ...published, baseURL: address })).toMatchObject({ baseURL });
       }
     });
 
     test('may name one all the same, and a version of it, but no chat deployment', () => {
       const agent = { agent: 'painter', agentVersion: '3' };
-      expect(targetOf({ ...published, ...agent })).toMatchObject({
-        baseURL,
-        artist: { agent: 'painter', version: '3' },
-      });
+      expect(targetOf({ ...published, ...agent })).toMatchObject({ baseURL, ...agent });
       expect(targetMessages({ ...published, agentVersion: '3' })).toEqual([
         'agentVersion: means nothing without `agent`',
       ]);

@@ -1,8 +1,8 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: the syntax of the models file is meant
 import { inspect } from 'node:util';
 import { describe, expect, test } from 'vitest';
-import { loadModels, parseModels } from '../../src/config/load-models.ts';
 import type { ModelsConfig, TargetConfig } from '../../src/config/models-config.ts';
+import { loadModels, parseModels } from '../helpers/parse-models.ts';
 import {
   asyncTarget,
   deploymentTarget,

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { parseModels } from '../../src/config/load-models.ts';
 import { defaultHeldBytes } from '../../src/config/memory-limit.ts';
+import { parseModels } from '../helpers/parse-models.ts';
 import { asyncTarget } from './example-models.ts';
 
 const mebibyte = 1024 * 1024;

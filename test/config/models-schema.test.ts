@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { keysSchemaText, modelsSchemaText } from '../../scripts/write-config-schemas.ts';
-import { loadModels } from '../../src/config/load-models.ts';
+import { loadModels } from '../helpers/parse-models.ts';
 import { agentTarget, asyncTarget, deploymentTarget, entra, v1Target } from './example-models.ts';
 
 const schemaText = readFileSync('config/models.schema.json', 'utf8');

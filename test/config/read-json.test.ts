@@ -37,12 +37,12 @@ describe('readJson', () => {
   });
 
   test('a duplicate key is reported at its second place', () => {
-    const { problems, lineOf } = readJson('{\n"a": 1,\n"b": {"c": 1,\n"c": 2},\n"a": 2}', 'models.json');
+    const { problems, placeOf } = readJson('{\n"a": 1,\n"b": {"c": 1,\n"c": 2},\n"a": 2}', 'models.json');
     expect(problems).toEqual([
       { path: ['b', 'c'], message: 'duplicate key, already used on line 3' },
       { path: ['a'], message: 'duplicate key, already used on line 2' },
     ]);
-    expect(problems.map(({ path }) => lineOf(path))).toEqual([4, 5]);
+    expect(problems.map(({ path }) => placeOf(path).line)).toEqual([4, 5]);
   });
 
   test('__proto__ as a key is refused', () => {
@@ -51,7 +51,8 @@ describe('readJson', () => {
   });
 
   test('the line of a missing value is the line of its parent', () => {
-    const { lineOf } = readJson('{\n"a": [\n{},\n{"b": 1}]}', 'models.json');
-    expect([[], ['a'], ['a', 0], ['a', 1, 'b'], ['a', 1, 'x', 'y'], ['z']].map(lineOf)).toEqual([1, 2, 3, 4, 4, 1]);
+    const { placeOf } = readJson('{\n"a": [\n{},\n{"b": 1}]}', 'models.json');
+    const paths = [[], ['a'], ['a', 0], ['a', 1, 'b'], ['a', 1, 'x', 'y'], ['z']];
+    expect(paths.map((path) => placeOf(path).line)).toEqual([1, 2, 3, 4, 4, 1]);
   });
 });

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { ConfigError } from '../../src/config/config-error.ts';
-import { parseModels } from '../../src/config/load-models.ts';
+import { parseModels } from '../helpers/parse-models.ts';
 import { agentTarget, asyncTarget, deploymentTarget, entra, v1Target } from './example-models.ts';
 
 const canary = 'kanarienvogel';

@@ -1,5 +1,4 @@
 import { describe, expect, test } from 'vitest';
-import { azureAsync } from '../../src/providers/azure-async/azure-async.ts';
 import { operations, resultLink } from '../fixtures/azure-answers.ts';
 import { callGateway } from '../helpers/call-gateway.ts';
 import { oneTarget, startGateway } from '../helpers/start-gateway.ts';
@@ -8,8 +7,8 @@ import {
   accepted,
   acceptOperation,
   azureAsyncFlow,
+  azureAsyncWith,
   collect,
-  credential,
   operationPath,
   type ProviderUnderTest,
   rejection,
@@ -297,8 +296,7 @@ describe('operation-location', () => {
     const behindPath: ProviderUnderTest = {
       ...azureAsyncFlow,
       paidPath: `/team/a${paidPath}`,
-      create: (client) =>
-        azureAsync({ baseURL: `${azureOrigin}/team/a`, apiVersion: '2023-06-01-preview', credential, client }),
+      create: azureAsyncWith({ baseURL: `${azureOrigin}/team/a` }),
     };
 
     test('that lies below the path is followed', async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { GatewayError } from '../../src/domain/gateway-error.ts';
-import { toolParameter } from '../../src/providers/foundry-agent/tool-parameter.ts';
+import { toolParameter } from '../../src/providers/foundry-agent/response-body.ts';
 import { type AzureError, capturedErrors, otherErrors } from '../fixtures/azure-errors.ts';
 import { tinyPng } from '../fixtures/images.ts';
 import { type Called, callGateway } from '../helpers/call-gateway.ts';

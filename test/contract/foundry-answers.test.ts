@@ -175,7 +175,6 @@ const refusal = { ...message, content: [{ type: 'refusal', refusal: 'body-canary
 const failedCall = (error: unknown, status = 'completed') =>
   responseOf([imageCall(null, { status: 'failed', error })], { status });
 
-/** CONTRACTS §5. */
 const ends: readonly (readonly [string, unknown, object])[] = [
   ...['server_error', 'vector_store_timeout', 'data_residency_mismatch', 'a_code_of_tomorrow'].map(
     (code) => [`failed with ${code}`, failedWith(code), ended] as const,

@@ -26,7 +26,7 @@ const success = { body: responseOf([imageCall(tinyPng)]) };
 const reference = `"agent_reference":{"type":"agent_reference","name":"${agent}"}`;
 const forced = '"tool_choice":{"type":"image_generation"}';
 const chat = { agent: undefined, chatDeployment: 'chat' };
-const chatTool = foundryToolWith({ artist: { chatDeployment: 'chat' } });
+const chatTool = foundryToolWith({ chatDeployment: 'chat' });
 const tool = (options: string) => `"tools":[{"type":"image_generation","model":"gpt-image-2"${options}}]`;
 
 type Target = {
@@ -430,7 +430,7 @@ describe('the address', () => {
     azure.get(`${base}/resp_1?api-version=v1`, { body: responseOf([], { id: 'resp_1', status: 'in_progress' }) });
     azure.post(`${base}/resp_1/cancel?api-version=v1`, { body: {} });
     const abort = new AbortController();
-    const provider = foundryToolWith({ apiVersion: 'v1', isBackground: true });
+    const provider = foundryToolWith({ apiVersion: 'v1', background: true });
     const { events } = startCall(provider, { signal: abort.signal });
     await expect.poll(() => azure.asked.length).toBe(2);
     abort.abort(new Error('enough'));

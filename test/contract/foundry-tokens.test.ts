@@ -1,17 +1,17 @@
 import { describe, expect, test } from 'vitest';
 import { Secret } from '../../src/domain/secret.ts';
-import { azureAsync } from '../../src/providers/azure-async/azure-async.ts';
 import { tokenCredential } from '../../src/upstream/credential.ts';
 import { type AcquireToken, TokenSource } from '../../src/upstream/token-source.ts';
 import { operations } from '../fixtures/azure-answers.ts';
 import { tinyPng } from '../fixtures/images.ts';
 import { callGateway } from '../helpers/call-gateway.ts';
 import { startGateway } from '../helpers/start-gateway.ts';
-import { azureOrigin, type MockedAzure, mockAzure, type Reply } from './mock-azure.ts';
+import { type MockedAzure, mockAzure, type Reply } from './mock-azure.ts';
 import {
   acceptOperation,
   acceptResponse,
   azureAsyncFlow,
+  azureAsyncWith,
   collect,
   foundryBackground,
   foundryTool,
@@ -51,10 +51,7 @@ const polled: readonly Polled[] = [
   {
     name: 'azure-async',
     paidPath: azureAsyncFlow.paidPath,
-    with: (credential) => ({
-      ...azureAsyncFlow,
-      create: (client) => azureAsync({ baseURL: azureOrigin, apiVersion: '2023-06-01-preview', credential, client }),
-    }),
+    with: (credential) => ({ ...azureAsyncFlow, create: azureAsyncWith({ credential }) }),
     accept: acceptOperation,
     running: { body: operations.running },
     finished: { body: operations.succeeded },
@@ -63,7 +60,7 @@ const polled: readonly Polled[] = [
   {
     name: 'foundry-agent in the background',
     paidPath: foundryBackground.paidPath,
-    with: (credential) => foundryToolWith({ isBackground: true, credential }),
+    with: (credential) => foundryToolWith({ background: true, credential }),
     accept: acceptResponse,
     running: { body: pending },
     finished: { body: responseOf([imageCall(tinyPng)]) },

@@ -1,8 +1,11 @@
 import { describe, expect, test } from 'vitest';
+import { providerOf } from '../../src/app.ts';
+import type { TargetConfig } from '../../src/config/models-config.ts';
 import { GatewayError } from '../../src/domain/gateway-error.ts';
-import type { ImageProvider } from '../../src/domain/image-provider.ts';
-import { createUpstreamClient } from '../../src/upstream/client.ts';
+import { countMade } from '../../src/generations/count-made.ts';
 import { otherPng, tinyPng } from '../fixtures/images.ts';
+import { parseModels } from '../helpers/parse-models.ts';
+import { oneTarget } from '../helpers/start-gateway.ts';
 import { azureOrigin, type MockedAzure, mockAzure, type Reply } from './mock-azure.ts';
 import {
   acceptOperation,
@@ -70,8 +73,10 @@ describe.each(allProviders)('$name', (provider) => {
     const azure = mockAzure();
     const expected = succeed(provider, azure, count);
     const { events, attempt, anomalies } = startCall(provider, { request: { count } });
-    expect(await collect(await events)).toEqual(expected);
-    expect(attempt).toMatchObject({ sent: true, made: { images: count } });
+    const counted = countMade(await events);
+    expect(await collect(counted)).toEqual(expected);
+    expect(attempt.sent).toBe(true);
+    expect(counted.made).toMatchObject({ images: count });
     expect(anomalies).toEqual([]);
   });
 
@@ -143,10 +148,13 @@ describe.each(allProviders)('$name', (provider) => {
   });
 
   test('its name and its address are what the operator is shown', () => {
-    const client = createUpstreamClient();
-    const { id, address }: ImageProvider = provider.create(client);
-    expect(provider.name).toMatch(new RegExp(`^${id}`));
-    expect(address).toBe(`${azureOrigin}${provider.paidPath}`);
-    return client.close();
+    const { models } = parseModels(JSON.stringify(oneTarget(provider.target)), {});
+    const target = models[0]?.targets[0] as TargetConfig;
+    const descriptor = providerOf(target);
+    expect(provider.name).toMatch(new RegExp(`^${descriptor.id}`));
+    expect(descriptor.addresses(target)).toMatchObject([{ url: `${azureOrigin}${provider.paidPath}` }]);
+    if (provider.name.endsWith('background')) {
+      expect(descriptor.addresses(target)[0]?.remarks).toContain('in the background');
+    }
   });
 });

@@ -1,18 +1,17 @@
 import { tmpdir } from 'node:os';
 import { onTestFinished } from 'vitest';
 import type { ImageEvent } from '../../src/domain/image-event.ts';
-import type { Attempt, ImageProvider, ProviderCall } from '../../src/domain/image-provider.ts';
+import type { Attempt, ImageProvider, ProviderCall, UpstreamHandle } from '../../src/domain/image-provider.ts';
 import type { ImageRequest } from '../../src/domain/image-request.ts';
 import type { Anomaly } from '../../src/domain/recorder.ts';
 import { Secret } from '../../src/domain/secret.ts';
 import { plainRequest } from '../../src/parameters/parameter-samples.ts';
 import { azureAsync } from '../../src/providers/azure-async/azure-async.ts';
-import { deploymentAddress, v1Address } from '../../src/providers/azure-images/azure-address.ts';
-import { azureImages } from '../../src/providers/azure-images/azure-images.ts';
+import * as images from '../../src/providers/azure-images/images-descriptors.ts';
 import { foundryAgent } from '../../src/providers/foundry-agent/foundry-agent.ts';
 import { createTemporaryInputStores } from '../../src/storage/temporary-input-store.ts';
 import { createUpstreamClient, type UpstreamClient } from '../../src/upstream/client.ts';
-import { keyCredential } from '../../src/upstream/credential.ts';
+import { type Credential, keyCredential } from '../../src/upstream/credential.ts';
 import { azureOrigin, type MockedAzure, type Reply } from './mock-azure.ts';
 
 export const upstreamKey = 'upstream-key-canary';
@@ -23,6 +22,10 @@ export const credential = keyCredential(new Secret(upstreamKey));
 const once = { maxRetries: 0 };
 
 const openInputs = createTemporaryInputStores(tmpdir());
+
+function named(provider: string) {
+  return { provider, model: 'gpt-image-2' };
+}
 
 /** One way to address Azure, with what is needed to run the provider alone and behind the whole gateway. */
 export type ProviderUnderTest = {
@@ -38,16 +41,15 @@ export const azureDeployment: ProviderUnderTest = {
   name: 'azure-deployment',
   paidPath: `/openai/deployments/${deployment}/images/generations?api-version=2025-04-01-preview`,
   create: (client) =>
-    azureImages({
-      id: 'azure-deployment',
-      address: deploymentAddress({
+    images.azureDeployment.create(
+      {
+        ...named('azure-deployment'),
         baseURL: `${azureOrigin}/openai/deployments/${deployment}`,
         apiVersion: '2025-04-01-preview',
-      }),
-      credential,
-      client,
-      openInputs,
-    }),
+        deployment,
+      },
+      { client, credential, openInputs },
+    ),
   target: {
     ...once,
     provider: 'azure-deployment',
@@ -62,13 +64,10 @@ export const azureV1: ProviderUnderTest = {
   name: 'azure-v1',
   paidPath: '/openai/v1/images/generations',
   create: (client) =>
-    azureImages({
-      id: 'azure-v1',
-      address: v1Address({ baseURL: `${azureOrigin}/openai/v1`, deployment }),
-      credential,
-      client,
-      openInputs,
-    }),
+    images.azureV1.create(
+      { ...named('azure-v1'), baseURL: `${azureOrigin}/openai/v1`, deployment },
+      { client, credential, openInputs },
+    ),
   target: {
     ...once,
     provider: 'azure-v1',
@@ -83,20 +82,23 @@ export const azureV1WithVersion: ProviderUnderTest = {
   name: 'azure-v1 with apiVersion',
   paidPath: '/openai/v1/images/generations?api-version=preview',
   create: (client) =>
-    azureImages({
-      id: 'azure-v1',
-      address: v1Address({ baseURL: `${azureOrigin}/openai/v1`, deployment, apiVersion: 'preview' }),
-      credential,
-      client,
-      openInputs,
-    }),
+    images.azureV1.create(
+      { ...named('azure-v1'), baseURL: `${azureOrigin}/openai/v1`, deployment, apiVersion: 'preview' },
+      { client, credential, openInputs },
+    ),
   target: { ...azureV1.target, apiVersion: 'preview' },
 };
+
+/** The legacy flow at another address, or with another credential. */
+export function azureAsyncWith({ baseURL = azureOrigin, credential: own = credential }) {
+  const config = { ...named('azure-async'), baseURL, apiVersion: '2023-06-01-preview' };
+  return (client: UpstreamClient) => azureAsync.create(config, { client, credential: own, openInputs });
+}
 
 export const azureAsyncFlow: ProviderUnderTest = {
   name: 'azure-async',
   paidPath: '/openai/images/generations:submit?api-version=2023-06-01-preview',
-  create: (client) => azureAsync({ baseURL: azureOrigin, apiVersion: '2023-06-01-preview', credential, client }),
+  create: azureAsyncWith({}),
   target: { ...once, provider: 'azure-async', model: 'dall-e-2', baseURL: azureOrigin, apiKey: upstreamKey },
 };
 
@@ -104,29 +106,31 @@ const project = `${azureOrigin}/api/projects/project-canary`;
 export const imageDeployment = 'image-deployment-canary';
 export const agent = 'agent-canary';
 
-type FoundryOptions = Omit<Parameters<typeof foundryAgent>[0], 'client'>;
+type FoundryOptions = Parameters<typeof foundryAgent.create>[0] & { readonly credential: Credential };
 
 /** The options of {@link foundryTool}'s provider, for tests that change some of them. */
 export const foundryOptions: FoundryOptions = {
+  ...named('foundry-agent'),
   baseURL: project,
-  apiVersion: undefined,
-  artist: { agent },
+  agent,
   imageDeployment,
-  imageModel: 'gpt-image-2',
-  isBackground: false,
-  maxInlineImageChars: undefined,
   credential,
 };
 
 /** The tool of an agent, asked with these options. */
-export function foundryToolWith(options: Partial<FoundryOptions>): ProviderUnderTest {
-  return { ...foundryTool, create: (client) => foundryAgent({ ...foundryOptions, ...options, client }) };
+export function foundryToolWith({
+  credential: own = credential,
+  ...options
+}: Partial<FoundryOptions>): ProviderUnderTest {
+  const { credential: _, agent, ...common } = foundryOptions;
+  const config = { ...common, ...(options.chatDeployment === undefined && { agent }), ...options };
+  return { ...foundryTool, create: (client) => foundryAgent.create(config, { client, credential: own, openInputs }) };
 }
 
 export const foundryTool: ProviderUnderTest = {
   name: 'foundry-agent',
   paidPath: '/api/projects/project-canary/openai/v1/responses',
-  create: (client) => foundryAgent({ ...foundryOptions, client }),
+  create: (client) => foundryAgent.create(foundryOptions, { client, credential, openInputs }),
   target: {
     ...once,
     provider: 'foundry-agent',
@@ -141,7 +145,7 @@ export const foundryTool: ProviderUnderTest = {
 export const foundryBackground: ProviderUnderTest = {
   name: 'foundry-agent in the background',
   paidPath: foundryTool.paidPath,
-  create: (client) => foundryAgent({ ...foundryOptions, isBackground: true, client }),
+  create: (client) => foundryAgent.create({ ...foundryOptions, background: true }, { client, credential, openInputs }),
   target: { ...foundryTool.target, background: true },
 };
 
@@ -215,6 +219,8 @@ export const emptyRequest: ImageRequest = { ...plainRequest, prompt: 'a prompt-c
 export type Started = {
   readonly attempt: Attempt;
   readonly anomalies: readonly Anomaly[];
+  /** What the provider reported before it went on: `dispatch`, and the handle that it noted. */
+  readonly journal: readonly string[];
   readonly events: Promise<AsyncIterable<ImageEvent>>;
 };
 
@@ -225,7 +231,18 @@ export function startCall(
     request = {},
     signal = new AbortController().signal,
     retryUntil = Number.POSITIVE_INFINITY,
-  }: { request?: Partial<ImageRequest>; signal?: AbortSignal; retryUntil?: number } = {},
+    dispatch = async () => {},
+    onJournal = () => {},
+    handle,
+  }: {
+    request?: Partial<ImageRequest>;
+    signal?: AbortSignal;
+    retryUntil?: number;
+    dispatch?: () => Promise<void>;
+    onJournal?: (entry: string) => void;
+    /** Of the work that is resumed, instead of a new call. */
+    handle?: UpstreamHandle;
+  } = {},
 ): Started {
   const client = createUpstreamClient();
   onTestFinished(() => client.close());
@@ -238,12 +255,30 @@ export function startCall(
     unknownRepeated: () => {},
     generationEnded: () => {},
   };
-  const done = async () => {};
-  const call = { signal, retryUntil, attempt, recorder, dispatch: done, note: done };
-  const events = create(client).generate({ ...emptyRequest, ...request }, call);
+  const journal: string[] = [];
+  const call: ProviderCall = {
+    signal,
+    retryUntil,
+    attempt,
+    recorder,
+    async dispatch() {
+      await dispatch();
+      journal.push('dispatch');
+      onJournal('dispatch');
+    },
+    async note(handle) {
+      journal.push(handle);
+      onJournal(handle);
+    },
+  };
+  const provider = create(client);
+  const events =
+    handle === undefined
+      ? provider.generate({ ...emptyRequest, ...request }, call)
+      : (provider.resume?.(handle, call) ?? Promise.reject(new Error('it cannot resume')));
   // A test that looks at something else first must not fail for an unhandled rejection.
   events.catch(() => {});
-  return { attempt, anomalies, events };
+  return { attempt, anomalies, journal, events };
 }
 
 /** All events; the pieces of an image are put together, because they may be cut anywhere. */

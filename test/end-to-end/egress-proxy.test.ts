@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { parseModels } from '../../src/config/load-models.ts';
+import { parseModels } from '../helpers/parse-models.ts';
 import '../faults/trust.ts';
 import { callGateway } from '../helpers/call-gateway.ts';
 import { startConnectProxy } from '../helpers/connect-proxy.ts';

@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { describe, expect, test } from 'vitest';
-import { parseModels } from '../../src/config/load-models.ts';
 import { callGateway } from '../helpers/call-gateway.ts';
+import { parseModels } from '../helpers/parse-models.ts';
 import { type StartedGateway, startGateway } from '../helpers/start-gateway.ts';
 import { modelsFile, openSocket, rawCall, startUpstream, tinyPng } from './rig.ts';
 

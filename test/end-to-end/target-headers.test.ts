@@ -1,10 +1,10 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { type Simulator, startSimulator } from '../../simulator/start-simulator.ts';
 import { examine } from '../../src/cli/doctor/examine.ts';
-import { parseModels } from '../../src/config/load-models.ts';
 import { tinyPng } from '../fixtures/images.ts';
 import { callGateway } from '../helpers/call-gateway.ts';
 import { serveHttp } from '../helpers/loopback-server.ts';
+import { parseModels } from '../helpers/parse-models.ts';
 import { startGateway } from '../helpers/start-gateway.ts';
 import { everyProvider, providers, sendJson, soon, startHostileAzure } from '../security/hostile-azure.ts';
 

@@ -143,7 +143,6 @@ function fakeTarget(
     provider: {
       id: 'azure-deployment',
       operations,
-      address: '',
       generate(request, call) {
         calls.push({ target: name, count: request.count, at: performance.now() });
         call.attempt.sent = true;
@@ -152,6 +151,7 @@ function fakeTarget(
         return answer(call, request);
       },
     },
+    calls: [],
     health: new TargetHealth(maxConcurrent, times),
     download: () => Promise.reject(new Error('nothing is downloaded here')),
   };

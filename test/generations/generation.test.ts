@@ -31,7 +31,6 @@ async function start(answers: ((call: ProviderCall) => Promise<AsyncIterable<Ima
   const provider: ImageProvider = {
     id: 'azure-deployment',
     operations: ['generate'],
-    address: '',
     generate: (_request, call) => {
       call.attempt.sent = true;
       return (answers.shift() as (call: ProviderCall) => Promise<AsyncIterable<ImageEvent>>)(call);
@@ -44,6 +43,7 @@ async function start(answers: ((call: ProviderCall) => Promise<AsyncIterable<Ima
     family: modelFamily('dall-e-3'),
     upstreamStream: 'never' as const,
     provider,
+    calls: [],
     health: new TargetHealth(10, defaultTimes),
     download: () => Promise.reject(new Error('nothing is downloaded here')),
   };

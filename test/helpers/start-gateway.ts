@@ -3,13 +3,13 @@ import { onTestFinished } from 'vitest';
 import { type App, type AppParts, buildApp } from '../../src/app.ts';
 import { consumersOf } from '../../src/config/environment-keys.ts';
 import { parseKeys } from '../../src/config/load-keys.ts';
-import { parseModels } from '../../src/config/load-models.ts';
 import type { ModelsConfig } from '../../src/config/models-config.ts';
 import type { Consumer } from '../../src/domain/consumer.ts';
 import type { ImageStore } from '../../src/domain/image-store.ts';
 import { Secret } from '../../src/domain/secret.ts';
 import { createTemporaryInputStores } from '../../src/storage/temporary-input-store.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
+import { parseModels } from './parse-models.ts';
 import { SecretWatch } from './search-secrets.ts';
 
 export const gatewayKey = 'gateway-key-canary';
@@ -42,6 +42,7 @@ type Options = {
   readonly upstreamTimes?: AppParts['upstreamTimes'];
   /** The way to tokens, for targets that need one. */
   readonly entra?: AppParts['entra'];
+  readonly providers?: AppParts['providers'];
   /** Concurrent tests say themselves when they have finished. */
   readonly onFinished?: typeof onTestFinished;
 };
@@ -53,7 +54,7 @@ type Options = {
  */
 export async function startGateway(models: object, options: Options = {}): Promise<StartedGateway> {
   const { keys = [gatewayKey], store, publicBaseUrl, host = '127.0.0.1', uploads = tmpdir() } = options;
-  const config = parseModels(JSON.stringify(models), {});
+  const config = parseModels(JSON.stringify(models), {}, undefined, undefined, options.providers);
   const lines: string[] = [];
   const logger = await createLogger({
     level: 'debug',
@@ -63,6 +64,7 @@ export async function startGateway(models: object, options: Options = {}): Promi
   const secrets = new SecretWatch(keys, models);
   const app = buildApp({
     models: config,
+    ...(options.providers && { providers: options.providers }),
     consumers: [...consumersOf(keys.map((key) => new Secret(key))), ...callersIn(options.callers, config)],
     logger,
     store,

@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { ImageEvent } from '../../src/domain/image-event.ts';
 import type { Anomaly, Recorder } from '../../src/domain/recorder.ts';
-import { asPaid } from '../../src/providers/foundry-agent/as-paid.ts';
-import { responseEvents } from '../../src/providers/foundry-agent/response-events.ts';
+import { asPaid } from '../../src/providers/foundry-agent/response-failure.ts';
+import { responseEvents } from '../../src/providers/foundry-agent/response-reader.ts';
 import { responseStream } from '../../src/providers/foundry-agent/response-stream.ts';
 import { asStream, cut, type Handwriting, handwriting, writeJson } from '../helpers/json-text.ts';
 
@@ -16,21 +16,13 @@ const recorder: Recorder = {
   generationEnded: () => {},
 };
 const attempt = { sent: true };
-const dispatch = async () => {};
-const call = {
-  signal: new AbortController().signal,
-  attempt,
-  recorder,
-  dispatch,
-  note: dispatch,
-  parameter: (name: string) => name,
-};
+const context = { recorder, parameter: (name: string) => name };
 
 type Read = (chunks: readonly Buffer[]) => AsyncGenerator<ImageEvent>;
-const readJson: Read = (chunks) => asPaid(responseEvents(asStream(chunks), call), attempt);
+const readJson: Read = (chunks) => asPaid(responseEvents(asStream(chunks), context), attempt);
 const readStream: Read = (chunks) =>
   asPaid(
-    responseStream(asStream(chunks), call, () => {}),
+    responseStream(asStream(chunks), context, () => {}),
     attempt,
   );
 

@@ -1,30 +1,17 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { scanJson } from '../../src/codec/json-scanner.ts';
-import type { Recorder } from '../../src/domain/recorder.ts';
 import { imagesJson } from '../../src/http/surfaces/openai-images/write-json.ts';
-import { commit } from '../../src/providers/azure/commit.ts';
 import { imageEvents, imagesShape } from '../../src/providers/azure/image-events.ts';
+import { waitForOutcome } from '../../src/providers/azure/read-response.ts';
 import { asStream, cut, handwriting, writeJson } from '../helpers/json-text.ts';
+import { providerCall } from '../helpers/provider-call.ts';
 
-const recorder: Recorder = {
-  anomaly: () => {},
-  attemptEnded: () => {},
-  retryArrived: () => {},
-  unknownRepeated: () => {},
-  generationEnded: () => {},
-};
-const call = {
-  signal: new AbortController().signal,
-  attempt: { sent: true },
-  recorder,
-  dispatch: async () => {},
-  note: async () => {},
-};
+const call = providerCall({ attempt: { sent: true } });
 
 /** An upstream's body on its whole way: scanned, mapped, committed, and written as our answer. */
 async function throughTheGateway(chunks: readonly Buffer[]): Promise<string> {
-  const events = await commit(imageEvents(scanJson(asStream(chunks), imagesShape), call));
+  const events = await waitForOutcome(imageEvents(scanJson(asStream(chunks), imagesShape), call));
   const pieces = await Array.fromAsync(imagesJson(events, { images: 0 }));
   return Buffer.concat(pieces.map((piece) => Buffer.from(piece))).toString();
 }
@@ -130,7 +117,7 @@ describe('an Images API answer on its way through the gateway', () => {
 
   test('is truncated when a later image is none', async () => {
     const text = `{"data":[{"b64_json":"iVBORw0KGgoAAAAN"},{"b64_json":"aGVsbG8gd29ybGQhIQ=="}]}`;
-    const events = await commit(imageEvents(scanJson(asStream([Buffer.from(text)]), imagesShape), call));
+    const events = await waitForOutcome(imageEvents(scanJson(asStream([Buffer.from(text)]), imagesShape), call));
     await expect(Array.fromAsync(events)).rejects.toMatchObject({ kind: 'upstream_invalid_response' });
   });
 
@@ -141,7 +128,7 @@ describe('an Images API answer on its way through the gateway', () => {
 
   test('is truncated, not ended, when a filter’s error follows an image', async () => {
     const text = '{"data":[{"b64_json":"iVBORw0KGgoAAAAN"},{"error":{"code":"contentFilter"}}]}';
-    const events = await commit(imageEvents(scanJson(asStream([Buffer.from(text)]), imagesShape), call));
+    const events = await waitForOutcome(imageEvents(scanJson(asStream([Buffer.from(text)]), imagesShape), call));
     await expect(Array.fromAsync(events)).rejects.toMatchObject({ kind: 'content_policy_violation' });
   });
 });
@@ -226,7 +213,7 @@ describe('base64 of an upstream', () => {
     const body = Buffer.from(`{"data":[{"b64_json":"${text}"}]}`);
     const at = body.indexOf(whole.slice(0, 16)) + 16;
     const [begin, rest] = [body.subarray(0, at), body.subarray(at)];
-    const events = await commit(imageEvents(scanJson(asStream([begin, rest]), imagesShape), call));
+    const events = await waitForOutcome(imageEvents(scanJson(asStream([begin, rest]), imagesShape), call));
     const passed: string[] = [];
     const read = async () => {
       for await (const event of events) if (event.type === 'bytes') passed.push(event.chunk.toString('latin1'));
@@ -250,7 +237,7 @@ describe('usage', () => {
 
   async function toldUsage(usage: unknown): Promise<{ usage: unknown; anomalies: string[] }> {
     const anomalies: string[] = [];
-    const counting = { ...call, recorder: { ...recorder, anomaly: (kind: string) => void anomalies.push(kind) } };
+    const counting = { ...call, recorder: { ...call.recorder, anomaly: (kind: string) => void anomalies.push(kind) } };
     const body = JSON.stringify({ created: 1, data: [{ b64_json: 'iVBORw0KGgoAAAAN' }], usage });
     const events = imageEvents(scanJson(asStream([Buffer.from(body)]), imagesShape), counting);
     const pieces = await Array.fromAsync(imagesJson(events, { images: 0 }));

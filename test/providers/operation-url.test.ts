@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { operationUrl } from '../../src/providers/azure-async/operation-url.ts';
+import { operationUrl } from '../../src/providers/azure-async/azure-operation.ts';
 
 const resource = 'https://res.openai.azure.com';
 const here = '/openai/operations/images/f508bcf2-e651?api-version=2023-06-01-preview';

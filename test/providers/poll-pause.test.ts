@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { pollPause } from '../../src/providers/azure/poll-pause.ts';
+import { pollPause } from '../../src/providers/azure/poll-until-ended.ts';
 
 const pauseAt = (elapsedMs: number, random = 0.5) => pollPause({ elapsedMs, hintMs: undefined, random });
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { azureErrorMember } from '../../src/providers/azure/azure-error.ts';
-import { toolParameter } from '../../src/providers/foundry-agent/tool-parameter.ts';
+import { toolParameter } from '../../src/providers/foundry-agent/response-body.ts';
 
 describe('a parameter that the Responses API complains of', () => {
   test.each([

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { parseKeys } from '../../src/config/load-keys.ts';
-import { parseModels } from '../../src/config/load-models.ts';
 import type { ModelConfig } from '../../src/config/models-config.ts';
+import { parseModels } from '../helpers/parse-models.ts';
 import { blocksOf, readDocument } from './documents.ts';
 
 const configuration = readDocument('docs/configuration.md');

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { startOptions } from '../../bench/contestants/start-options.ts';
-import { loadModels } from '../../src/config/load-models.ts';
+import { loadModels } from '../helpers/parse-models.ts';
 
 const dockerfile = readFileSync('Dockerfile', 'utf8');
 const compose = readFileSync('docker-compose.yml', 'utf8');

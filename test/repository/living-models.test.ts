@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { loadModels } from '../../src/config/load-models.ts';
+import { loadModels } from '../helpers/parse-models.ts';
 import { documents } from './documents.ts';
 
 /**

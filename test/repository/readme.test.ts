@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { parseModels } from '../../src/config/load-models.ts';
+import { parseModels } from '../helpers/parse-models.ts';
 import { blocksOf, readDocument } from './documents.ts';
 
 test('the README has the curl of the quick start, word by word', () => {

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { readEnvironment } from '../../src/config/environment.ts';
-import { loadModels } from '../../src/config/load-models.ts';
+import { loadModels } from '../helpers/parse-models.ts';
 
 const security = readFileSync('docs/security.md', 'utf8');
 const container = readFileSync('docs/container.md', 'utf8');

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
-import { parseModels } from '../../src/config/load-models.ts';
 import { editsPath, startEdits } from '../end-to-end/edits.ts';
 import { exchange } from '../end-to-end/rig.ts';
 import { callGateway } from '../helpers/call-gateway.ts';
+import { parseModels } from '../helpers/parse-models.ts';
 import { gatewayKey } from '../helpers/start-gateway.ts';
 import { formHeaders, writeForm } from '../simulator/write-form.ts';
 import { sendJson, startHostileAzure } from './hostile-azure.ts';

@@ -1,5 +1,4 @@
 import { describe, expect, test } from 'vitest';
-import { parseModels } from '../../src/config/load-models.ts';
 import type { ModelConfig } from '../../src/config/models-config.ts';
 import { targetIdentity } from '../../src/config/target-identity.ts';
 import { GatewayError } from '../../src/domain/gateway-error.ts';
@@ -7,6 +6,7 @@ import type { TargetHealth } from '../../src/targets/target-health.ts';
 import { TargetHealths } from '../../src/targets/target-healths.ts';
 import { defaultTimes } from '../../src/targets/times.ts';
 import { agentTarget, deploymentTarget, entra, v1Target } from '../config/example-models.ts';
+import { parseModels } from '../helpers/parse-models.ts';
 import { fail } from './call-target.ts';
 
 const never = new AbortController().signal;

@@ -8,6 +8,7 @@ import { type Credential, keyCredential, tokenCredential } from '../../src/upstr
 import { jsonBody } from '../../src/upstream/paid-body.ts';
 import { type AcquireToken, TokenSource } from '../../src/upstream/token-source.ts';
 import { refusedPort, serveHttp } from '../helpers/loopback-server.ts';
+import { providerCall } from '../helpers/provider-call.ts';
 
 const key = keyCredential(new Secret('key-canary'));
 
@@ -42,13 +43,8 @@ const never = new AbortController().signal;
 async function post(client: UpstreamClient, url: URL, credential: Credential, signal = never) {
   const attempt: Attempt = { sent: false };
   try {
-    const { status, body, renewal } = await client.post(url, {
-      credential,
-      headers: { 'x-of-the-protocol': 'yes' },
-      body: jsonBody({}),
-      signal,
-      attempt,
-    });
+    const request = { credential, headers: { 'x-of-the-protocol': 'yes' }, body: jsonBody({}) };
+    const { status, body, renewal } = await client.post(url, request, providerCall({ signal, attempt }));
     body.destroy();
     return { status, renewal, sent: attempt.sent };
   } catch (error) {

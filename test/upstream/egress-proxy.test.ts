@@ -11,6 +11,7 @@ import { jsonBody } from '../../src/upstream/paid-body.ts';
 import '../faults/trust.ts';
 import { type ConnectProxy, startConnectProxy } from '../helpers/connect-proxy.ts';
 import { refusedPort, serveHttp, serveRaw } from '../helpers/loopback-server.ts';
+import { providerCall } from '../helpers/provider-call.ts';
 
 const key = 'azure-key-canary';
 const png = Buffer.concat([Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'), Buffer.alloc(100_000, 7)]);
@@ -24,14 +25,9 @@ function clientThrough(proxy: EgressProxy, times: Partial<UpstreamTimes> = {}) {
 /** A paid POST through a proxy: what it gave, and the mark. */
 async function post(url: string, proxy: EgressProxy, times: Partial<UpstreamTimes> = {}) {
   const attempt: Attempt = { sent: false };
-  const call = {
-    credential: keyCredential(new Secret(key)),
-    body: jsonBody({}),
-    signal: new AbortController().signal,
-    attempt,
-  };
+  const request = { credential: keyCredential(new Secret(key)), body: jsonBody({}) };
   try {
-    const { status, body } = await clientThrough(proxy, times).post(new URL(url), call);
+    const { status, body } = await clientThrough(proxy, times).post(new URL(url), request, providerCall({ attempt }));
     await Array.fromAsync(body);
     return { sent: attempt.sent, status };
   } catch (error) {
@@ -80,12 +76,8 @@ describe('a paid POST through an egress proxy', () => {
     const proxy = await startConnectProxy();
     const client = clientThrough(proxy);
     for (let call = 0; call < 3; call += 1) {
-      const { body } = await client.post(new URL(url), {
-        credential: keyCredential(new Secret(key)),
-        body: jsonBody({}),
-        signal: new AbortController().signal,
-        attempt: { sent: false },
-      });
+      const request = { credential: keyCredential(new Secret(key)), body: jsonBody({}) };
+      const { body } = await client.post(new URL(url), request, providerCall());
       await Array.fromAsync(body);
     }
     expect(proxy.asked).toHaveLength(3);

@@ -6,9 +6,6 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { exchange } from '../../src/upstream/exchange.ts';
 import { certificate, serveRaw } from '../helpers/loopback-server.ts';
 
-const { signal } = new AbortController();
-const call = { path: '/', method: 'POST', signal } as const;
-
 describe('a POST whose caller leaves while it connects', () => {
   /** A server that lets TLS wait until it is told to go on; that resolves when the connection has ended. */
   async function serveSlowTls() {
@@ -33,16 +30,14 @@ describe('a POST whose caller leaves while it connects', () => {
     const pool = new Pool(origin, { pipelining: 0, allowH2: false, connect: { ca: certificate.cert } });
     onTestFinished(() => pool.destroy());
     const abort = new AbortController();
-    let isSent = false;
-    const onSent = () => {
-      isSent = true;
-    };
-    const paid = exchange(pool, { ...call, path: '/paid', origin, body: 'paid', onSent, signal: abort.signal });
+    const attempt = { sent: false };
+    const url = new URL('/paid', origin);
+    const paid = exchange(pool, { method: 'POST', url, body: 'paid', attempt, signal: abort.signal });
     await isHeld;
     const reason = new Error('the caller has left');
     abort.abort(reason);
     await expect(paid).rejects.toBe(reason);
     await goOn();
-    expect([received, isSent]).toEqual([[], false]);
+    expect([received, attempt.sent]).toEqual([[], false]);
   });
 });

@@ -4,10 +4,9 @@ import multipart from '@fastify/multipart';
 import fc from 'fast-check';
 import Fastify from 'fastify';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { type FormFile, formBody } from '../../src/upstream/form-body.ts';
-import type { PaidBody } from '../../src/upstream/paid-body.ts';
+import { type FormFile, formBody, type PaidBody } from '../../src/upstream/paid-body.ts';
 
-const read = async (body: PaidBody) => buffer(body.open() as Readable);
+const read = async (body: PaidBody) => buffer((body.content as () => Readable)());
 const boundaryOf = ({ contentType }: PaidBody) => contentType.replace('multipart/form-data; boundary=', '');
 
 function file(name: string, chunks: readonly Buffer[], contentType = 'image/png'): FormFile {
@@ -180,7 +179,8 @@ describe('a form', () => {
         }
       },
     });
-    const sending = formBody([['prompt', 'a cat']], [endless('image'), endless('mask')]).open() as Readable;
+    const { content } = formBody([['prompt', 'a cat']], [endless('image'), endless('mask')]);
+    const sending = (content as () => Readable)();
     for await (const chunk of sending) if (chunk.length === 1000) break;
     await expect.poll(() => closed).toEqual(['image']);
     expect(opened).toEqual(['image']);

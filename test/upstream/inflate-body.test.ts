@@ -24,14 +24,14 @@ const inPieces = (bytes: Buffer, length: number) =>
 
 test.each(['constructor', '__proto__', 'toString', 'zstd'])('the encoding %s leaves a body as it is', (encoding) => {
   const body = Readable.from([]);
-  expect(inflateBody(body, { 'content-encoding': encoding })).toBe(body);
+  expect(inflateBody(body, encoding)).toBe(body);
 });
 
 describe('a body that was compressed without being asked for', () => {
   test.each(packings)('as %j is unpacked, however it is cut', async (encoding, pack) => {
     await fc.assert(
       fc.asyncProperty(fc.integer({ min: 1, max: 5000 }), async (length) => {
-        const body = inflateBody(inPieces(pack(text), length), { 'content-encoding': encoding });
+        const body = inflateBody(inPieces(pack(text), length), encoding);
         expect((await buffer(body)).equals(text)).toBe(true);
       }),
       { numRuns: 30 },
@@ -40,17 +40,17 @@ describe('a body that was compressed without being asked for', () => {
 
   test.each(packings)('as %j breaks when it is cut', async (encoding, pack) => {
     const packed = pack(text);
-    const body = inflateBody(Readable.from([packed.subarray(0, packed.length - 5)]), { 'content-encoding': encoding });
+    const body = inflateBody(Readable.from([packed.subarray(0, packed.length - 5)]), encoding);
     await expect(buffer(body)).rejects.toThrow();
   });
 
   test('breaks when it is not what it says', async () => {
-    await expect(buffer(inflateBody(Readable.from([text]), { 'content-encoding': 'gzip' }))).rejects.toThrow();
+    await expect(buffer(inflateBody(Readable.from([text]), 'gzip'))).rejects.toThrow();
   });
 
   test('breaks with its connection', async () => {
     const source = new PassThrough();
-    const reading = buffer(inflateBody(source, { 'content-encoding': 'gzip' }));
+    const reading = buffer(inflateBody(source, 'gzip'));
     source.write(gzipSync(text).subarray(0, 20));
     source.destroy(new Error('reset'));
     await expect(reading).rejects.toThrow('reset');
@@ -58,7 +58,7 @@ describe('a body that was compressed without being asked for', () => {
 
   test('ends its connection when its reader leaves', async () => {
     const source = new PassThrough();
-    const body = inflateBody(source, { 'content-encoding': 'gzip' });
+    const body = inflateBody(source, 'gzip');
     source.write(gzipSync(text).subarray(0, 20));
     const closed = once(source, 'close').catch(() => {});
     body.destroy();
@@ -68,7 +68,7 @@ describe('a body that was compressed without being asked for', () => {
 
   test('breaks when it unpacks to far more than any answer', async () => {
     const bomb = gzipSync(Buffer.alloc(257 * 1024 * 1024));
-    const body = inflateBody(Readable.from([bomb]), { 'content-encoding': 'gzip' });
+    const body = inflateBody(Readable.from([bomb]), 'gzip');
     let length = 0;
     const reading = (async () => {
       for await (const chunk of body) length += (chunk as Buffer).length;
@@ -80,7 +80,7 @@ describe('a body that was compressed without being asked for', () => {
 
 test.each([undefined, '', 'identity', 'zstd', 'gzip, br'])('a body called %j is left as it is', async (encoding) => {
   const source = Readable.from([text]);
-  const body = inflateBody(source, encoding === undefined ? {} : { 'content-encoding': encoding });
+  const body = inflateBody(source, encoding);
   expect(body).toBe(source);
   expect((await buffer(body)).equals(text)).toBe(true);
 });

@@ -1,12 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { InputReader } from '../../src/domain/image-input.ts';
-import { jsonWithImages, type Place } from '../../src/upstream/json-with-images.ts';
-import type { PaidBody } from '../../src/upstream/paid-body.ts';
+import { jsonWithImages, type PaidBody, type Place } from '../../src/upstream/paid-body.ts';
 import { imageInput, inputs } from '../helpers/image-input.ts';
 
 async function bytesOf(body: PaidBody): Promise<Buffer> {
-  const opened = body.open();
+  const opened = typeof body.content === 'function' ? body.content() : body.content;
   return Buffer.isBuffer(opened) ? opened : Buffer.concat(await opened.toArray());
 }
 

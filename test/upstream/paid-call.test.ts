@@ -6,14 +6,15 @@ import { createUpstreamClient } from '../../src/upstream/client.ts';
 import { keyCredential } from '../../src/upstream/credential.ts';
 import { jsonBody } from '../../src/upstream/paid-body.ts';
 import { refusedPort, serveHttp, serveRaw } from '../helpers/loopback-server.ts';
+import { providerCall } from '../helpers/provider-call.ts';
 
 /** A paid POST, and what it left behind: the mark, and how it ended. */
 async function post(url: string, signal = new AbortController().signal, client = createUpstreamClient()) {
   onTestFinished(() => client.close());
   const attempt: Attempt = { sent: false };
-  const call = { credential: keyCredential(new Secret('key')), body: jsonBody({}), signal, attempt };
+  const request = { credential: keyCredential(new Secret('key')), body: jsonBody({}) };
   try {
-    const { status } = await client.post(new URL(url), call);
+    const { status } = await client.post(new URL(url), request, providerCall({ signal, attempt }));
     return { sent: attempt.sent, status };
   } catch (error) {
     return { sent: attempt.sent, kind: (error as GatewayError).kind, outcome: (error as GatewayError).outcome };
@@ -105,12 +106,8 @@ describe('a paid POST', () => {
     const client = createUpstreamClient();
     onTestFinished(() => client.close());
     for (let call = 0; call < 3; call += 1) {
-      const { body } = await client.post(new URL(`http://127.0.0.1:${port}/`), {
-        credential: keyCredential(new Secret('key')),
-        body: jsonBody({}),
-        signal: new AbortController().signal,
-        attempt: { sent: false },
-      });
+      const request = { credential: keyCredential(new Secret('key')), body: jsonBody({}) };
+      const { body } = await client.post(new URL(`http://127.0.0.1:${port}/`), request, providerCall());
       await Array.fromAsync(body);
     }
     expect(seen).toEqual(['close', 'close', 'close']);

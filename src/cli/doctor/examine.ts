@@ -2,7 +2,7 @@ import { startBounded } from '../../concurrency/semaphore.ts';
 import type { ModelsConfig, TargetConfig } from '../../config/models-config.ts';
 import { type CredentialSource, isSameCredential } from '../../domain/credential-source.ts';
 import { createUpstreamClient } from '../../upstream/client.ts';
-import { createCredentials } from '../../upstream/credentials.ts';
+import { createCredentials } from '../../upstream/credential.ts';
 import type { EntraTokens } from '../../upstream/entra.ts';
 import { askForFree } from './ask-for-free.ts';
 import { type AnswerFindings, type Ask, askTarget } from './ask-target.ts';

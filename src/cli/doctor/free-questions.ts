@@ -1,72 +1,12 @@
-import { isPublishedAgent } from '../../config/base-url.ts';
+import { providerOf } from '../../app.ts';
 import type { TargetConfig } from '../../config/models-config.ts';
 
-/**
- * GETs that cost nothing. No POST is among them, not even one that Azure would refuse: that a body without a prompt makes
- * nothing is not certain of every model.
- */
-export type FreeQuestions = {
-  /** Asked in turn until one is not a 404. Whoever may ask them is known to the resource. */
-  readonly credential: readonly [URL, ...URL[]];
-  /** A 404 to one of these says that what it names does not exist. Empty: nothing that is free tells. */
-  readonly parts: readonly { readonly what: string; readonly url: URL }[];
-};
-
-/** The newest version that is generally available: its reference has the list of models. */
-const knownVersion = '2024-10-21';
-
-/**
- * What can be asked about a target. Resources list the models that can be deployed, not their deployments (CONTRACTS §3.3);
- * Foundry projects tell about both their deployments and their agents (reference of Foundry, `Deployments`, `Agents`).
- */
-export function freeQuestions(target: TargetConfig): FreeQuestions {
-  const { baseURL } = target;
-  switch (target.provider) {
-    case 'azure-deployment': {
-      const models = `${baseURL.slice(0, baseURL.lastIndexOf('/deployments/'))}/models`;
-      // Not every version that makes images is certain to have the list.
-      return { credential: [versioned(models, target.apiVersion), versioned(models, knownVersion)], parts: [] };
-    }
-    case 'azure-v1':
-      return { credential: [versioned(`${baseURL}/models`, target.apiVersion)], parts: [] };
-    case 'azure-async':
-      return { credential: [versioned(`${baseURL}/openai/models`, knownVersion)], parts: [] };
-    case 'foundry-agent':
-      // Who may call a published agent need not be allowed to look into its project.
-      if (isPublishedAgent(baseURL)) {
-        return { credential: [versioned(`${baseURL}/models`, target.apiVersion)], parts: [] };
-      }
-      if (!isProject(target)) {
-        return { credential: [versioned(`${baseURL}/openai/v1/models`, undefined)], parts: [] };
-      }
-      return {
-        credential: [versioned(`${baseURL}/deployments`, 'v1')],
-        parts: projectParts(target).map(({ what, path }) => ({ what, url: versioned(`${baseURL}/${path}`, 'v1') })),
-      };
-  }
+/** What can be asked about a target for free. */
+export function freeQuestions(target: TargetConfig) {
+  return providerOf(target).probe(target);
 }
 
 /** Whether a target is a Foundry project, and not a resource. */
-export function isProject({ baseURL }: TargetConfig): boolean {
-  return /\/api\/projects\/[^/]+$/.test(baseURL);
-}
-
-type Agent = Extract<TargetConfig, { provider: 'foundry-agent' }>;
-
-function projectParts({ artist, imageDeployment }: Agent): { what: string; path: string }[] {
-  const image = { what: '`imageDeployment`', path: `deployments/${encodeURIComponent(imageDeployment)}` };
-  if ('chatDeployment' in artist) {
-    return [{ what: '`chatDeployment`', path: `deployments/${encodeURIComponent(artist.chatDeployment)}` }, image];
-  }
-  if (artist.agent === undefined) return [image];
-  const agent = `agents/${encodeURIComponent(artist.agent)}`;
-  if (artist.version === undefined) return [{ what: '`agent`', path: agent }, image];
-  const version = `${agent}/versions/${encodeURIComponent(artist.version)}`;
-  return [{ what: '`agent`, or its `agentVersion`,', path: version }, image];
-}
-
-function versioned(address: string, apiVersion: string | undefined): URL {
-  const url = new URL(address);
-  if (apiVersion !== undefined) url.searchParams.set('api-version', apiVersion);
-  return url;
+export function isProject(target: TargetConfig): boolean {
+  return freeQuestions(target).isProject;
 }

@@ -2,8 +2,7 @@ import dns from 'node:dns';
 import { connect, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { type EgressProxy, EgressProxyError, egressProxyHint } from '../../domain/egress-proxy.ts';
-import { bareHost } from '../../upstream/bare-host.ts';
-import { openTunnel } from '../../upstream/egress-connector.ts';
+import { bareHost, openTunnel } from '../../upstream/egress-connector.ts';
 import { connectionHint, nameHint, tlsHint } from './connection-hints.ts';
 import { type Finding, failed, notAsked, ok, type Step } from './finding.ts';
 

@@ -1,62 +1,75 @@
 import { scanJson } from '../../codec/json-scanner.ts';
 import type { ImageEvent } from '../../domain/image-event.ts';
-import type { OpenInputStore } from '../../domain/image-input.ts';
-import type { ImageProvider, ProviderCall } from '../../domain/image-provider.ts';
+import type { EditInputs, InputReference } from '../../domain/image-input.ts';
+import type { ImageProvider } from '../../domain/image-provider.ts';
 import { type ImageRequest, operations } from '../../domain/image-request.ts';
-import type { UpstreamClient } from '../../upstream/client.ts';
-import type { Credential } from '../../upstream/credential.ts';
-import { jsonBody, type PaidBody } from '../../upstream/paid-body.ts';
-import { azureAnswerError } from '../azure/azure-error.ts';
-import { commit } from '../azure/commit.ts';
+import { type FormFile, formBody, jsonBody, type PaidBody } from '../../upstream/paid-body.ts';
+import { azureResponseError } from '../azure/azure-error.ts';
 import { imageEvents, imagesShape } from '../azure/image-events.ts';
+import { streamEvents } from '../azure/image-stream.ts';
 import { imagesBody } from '../azure/images-body.ts';
-import { sniffJson } from '../azure/sniff-json.ts';
-import { streamEvents } from '../azure/stream-events.ts';
-import { noteRequestId } from '../azure/upstream-request-id.ts';
-import type { AzureAddress } from './azure-address.ts';
-import { editsForm } from './edits-form.ts';
+import { sniffJson, waitForOutcome } from '../azure/read-response.ts';
+import type { ProviderDeps } from '../provider-descriptor.ts';
 
-type Options = {
-  readonly id: 'azure-deployment' | 'azure-v1';
-  readonly address: AzureAddress;
-  readonly credential: Credential;
-  readonly client: UpstreamClient;
-  /** Keeps images out of memory that cannot be handed on yet. */
-  readonly openInputs: OpenInputStore;
+/** Where an Azure deployment is called, and how the body names it. */
+export type AzureAddress = {
+  readonly generations: URL;
+  readonly edits: URL;
+  /** The `model` of the body or form; `undefined`: the path names the deployment, and Azure refuses the member. */
+  readonly model: string | undefined;
+  /** For the operator's hints. */
+  readonly deployment: string;
 };
 
-/** The synchronous Images API of Azure: one POST, answered with the images. Both addressings speak it. */
+type Options = ProviderDeps & { readonly id: string; readonly address: AzureAddress };
+
+/** The synchronous Images API of Azure: one POST, whose response holds the images. Both addressings speak it. */
 export function azureImages({ id, address, credential, client, openInputs }: Options): ImageProvider {
   return {
     id,
     operations,
-    address: address.generations.href,
     async generate(request, call) {
-      const { signal, attempt } = call;
-      const { url, body } = paidCall(request, address);
-      const answer = await client.post(url, { credential, body, signal, attempt, isStream: request.stream });
-      noteRequestId(attempt, answer.headers);
-      if (answer.status < 200 || answer.status > 299)
-        throw await azureAnswerError(answer, undefined, address.deployment);
-      return commit(await readAnswer(answer.body, request, call, openInputs));
+      const { edit, stream } = request;
+      const body = edit ? editsForm(request, edit, address.model) : jsonBody(imagesBody(request, address.model));
+      const url = edit ? address.edits : address.generations;
+      const response = await client.post(url, { credential, body, isStream: stream }, call);
+      if (response.status < 200 || response.status > 299) {
+        throw await azureResponseError(response, undefined, address.deployment);
+      }
+      if (!stream) return waitForOutcome(imageEvents(scanJson(response.body, imagesShape), call));
+      // Who asks for a stream may get JSON all the same, whatever its content type says.
+      const { isJson, whole } = await sniffJson(response.body, call.attempt);
+      const events: AsyncGenerator<ImageEvent> = isJson
+        ? imageEvents(scanJson(whole, imagesShape), call)
+        : streamEvents(whole, request.count, call, openInputs);
+      return waitForOutcome(events);
     },
-  } satisfies ImageProvider;
+  };
 }
 
-function paidCall(request: ImageRequest, { generations, edits, model }: AzureAddress): { url: URL; body: PaidBody } {
-  const { edit } = request;
-  if (edit !== undefined) return { url: edits, body: editsForm(request, edit, model) };
-  return { url: generations, body: jsonBody(imagesBody(request, model)) };
+/**
+ * The form of an edit: small fields first, then the files, each with the type that its bytes have, because Azure refuses
+ * `application/octet-stream`. Several images go by the name that Azure documents, `image[]`.
+ */
+export function editsForm(request: ImageRequest, edit: EditInputs, model: string | undefined): PaidBody {
+  const fields = Object.entries(imagesBody(request, model))
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => [name, String(value)] as const);
+  return formBody(fields, filesOf(edit));
 }
 
-/** The events of a successful answer. Who asks for a stream may get JSON all the same, whatever its content type says. */
-async function readAnswer(
-  body: AsyncIterable<Buffer>,
-  { stream, count }: ImageRequest,
-  call: ProviderCall,
-  openInputs: OpenInputStore,
-): Promise<AsyncGenerator<ImageEvent>> {
-  if (!stream) return imageEvents(scanJson(body, imagesShape), call);
-  const { isJson, whole } = await sniffJson(body, call);
-  return isJson ? imageEvents(scanJson(whole, imagesShape), call) : streamEvents(whole, count, call, openInputs);
+function filesOf({ images, mask, markup, inputs }: EditInputs): FormFile[] {
+  const name = images.length === 1 ? 'image' : 'image[]';
+  const file = (name: string, stem: string, input: InputReference): FormFile => ({
+    name,
+    filename: `${stem}.${input.type.slice('image/'.length)}`,
+    contentType: input.type,
+    bytes: input.size,
+    open: () => inputs.open(input),
+  });
+  return [
+    ...images.map((image, index) => file(name, `image-${index + 1}`, image)),
+    ...(mask ? [file('mask', 'mask', mask)] : []),
+    ...(markup ? [file('markup', 'markup', markup)] : []),
+  ];
 }

@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { ModerationDetails, UpstreamMessage } from '../../domain/gateway-error.ts';
 import type { Renewal } from '../../upstream/credential.ts';
 import { retryHint } from '../../upstream/retry-hint.ts';
-import { parseJson } from './parse-json.ts';
+import { parseJson } from './json-values.ts';
 
 /** What an Azure response says about a failure. Codes are lower case letters only: Azure spells each in several ways. */
 export type AzureErrorFacts = {
@@ -24,7 +24,7 @@ export type AzureErrorFacts = {
 };
 
 /** A response that is no success: `value` is the JSON of a body that arrived completely, `text` whatever arrived. */
-export type ErrorAnswer = {
+export type ErrorResponse = {
   /** `undefined`: the error did not come with a status of HTTP, but in a stream or in a response of success. */
   readonly status: number | undefined;
   readonly headers: IncomingHttpHeaders;
@@ -39,8 +39,8 @@ export type ErrorAnswer = {
 
 export type ParameterNames = (name: string) => string | undefined;
 
-export function readAzureErrorFacts(answer: ErrorAnswer): AzureErrorFacts {
-  const { status, headers, value, text, isCut, renewal, parameter = (name) => name } = answer;
+export function readAzureErrorFacts(response: ErrorResponse): AzureErrorFacts {
+  const { status, headers, value, text, isCut, renewal, parameter = (name) => name } = response;
   const error = unwrapped(memberOf(value, 'error'));
   const inner = innerErrors(error);
   const [code, type] = [memberOf(error, 'code'), memberOf(error, 'type')];
@@ -188,3 +188,18 @@ export function memberOf(value: unknown, name: string): unknown {
     ? (value as Record<string, unknown>)[name]
     : undefined;
 }
+
+/** What an error event in a stream holds: the error as a member, or flat. */
+export const errorMembers = {
+  error: 'keep',
+  status: 'keep',
+  status_code: 'keep',
+  statusCode: 'keep',
+  code: 'keep',
+  message: 'keep',
+  param: 'keep',
+  details: 'keep',
+  inner_error: 'keep',
+  innererror: 'keep',
+  moderation_details: 'keep',
+} as const;

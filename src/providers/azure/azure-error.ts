@@ -1,10 +1,10 @@
 import { type ErrorKind, GatewayError } from '../../domain/gateway-error.ts';
-import type { UpstreamAnswer } from '../../upstream/client.ts';
+import type { UpstreamResponse } from '../../upstream/client.ts';
 import { invalidResponse } from '../../upstream/paid-call-error.ts';
 import { isFramed, readBounded } from '../../upstream/read-bounded.ts';
 import { type AzureErrorFacts, type ParameterNames, readAzureErrorFacts } from './azure-error-facts.ts';
 import { anythingElse, messages, rules } from './azure-error-rules.ts';
-import { parseJson } from './parse-json.ts';
+import { parseJson } from './json-values.ts';
 
 /** An error object is at most this long, and arrives within this time. */
 export const errorBodyLimits = { bytes: 64 * 1024, ms: 5_000 };
@@ -13,12 +13,12 @@ export const errorBodyLimits = { bytes: 64 * 1024, ms: 5_000 };
  * The meaning of a response that is not a success. Reads its body, bounded, and never rejects.
  * @param deployment for the operator's hint
  */
-export async function azureAnswerError(
-  answer: UpstreamAnswer,
+export async function azureResponseError(
+  response: UpstreamResponse,
   parameter?: ParameterNames,
   deployment?: string,
 ): Promise<GatewayError> {
-  const { status, headers, body, renewal } = answer;
+  const { status, headers, body, renewal } = response;
   const { text, end } = await readBounded(body, errorBodyLimits);
   const value = end === 'complete' && isFramed(headers) ? parseJson(text) : undefined;
   return meaningOf(

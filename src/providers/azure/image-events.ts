@@ -3,14 +3,12 @@ import type { ImageEvent } from '../../domain/image-event.ts';
 import type { ProviderCall } from '../../domain/image-provider.ts';
 import { maxImages } from '../../domain/image-request.ts';
 import { invalidResponse, paidCallError } from '../../upstream/paid-call-error.ts';
-import { answerSummary } from './answer-summary.ts';
 import { errorInItem, errorInSuccess } from './azure-error.ts';
-import { hasContent } from './has-content.ts';
-import { ImageCheck } from './image-check.ts';
-import { imageLink } from './image-link.ts';
-import { inBatches } from './in-batches.ts';
+import { ImageCheck, imageLink, responseSummary } from './image-values.ts';
+import { hasContent } from './json-values.ts';
+import { inBatches } from './read-response.ts';
 
-/** The parts of an Images API answer that the gateway passes on; content filter results are not among them. */
+/** The parts of an Images API response that the gateway passes on; content filter results are not among them. */
 export const imagesShape: JsonShape = {
   members: {
     created: 'keep',
@@ -25,34 +23,28 @@ export const imagesShape: JsonShape = {
 };
 
 /**
- * The events of an Images API answer from the tokens of its body, list by list, in any order of members. Throws a
- * GatewayError for an `error` member, an answer without images, what is no image, and a body that is not JSON or
+ * The events of an Images API response from the tokens of its body, list by list, in any order of members. Throws a
+ * GatewayError for an `error` member, a response without images, what is no image, and a body that is not JSON or
  * breaks.
  */
 export async function* imageEvents(
   lists: AsyncIterable<readonly ScanToken[]>,
   call: ProviderCall,
 ): AsyncGenerator<ImageEvent> {
-  const reader = new AnswerReader(call);
+  const reader = new ImagesReader(call);
   try {
     for await (const tokens of lists) {
-      yield* inBatches(
-        tokens,
-        (token) => reader.take(token),
-        ({ type }) => type === 'close',
-      );
+      yield* inBatches(tokens, (token) => reader.take(token), ['close']);
     }
     reader.end();
   } catch (error) {
     throw paidCallError(error, call.attempt);
   }
-  const summary = answerSummary(reader.members, call.recorder);
-  call.attempt.made = { images: reader.images, ...summary };
-  yield { type: 'done', ...summary };
+  yield { type: 'done', ...responseSummary(reader.members, call.recorder) };
 }
 
-/** Takes the images out of the tokens of an answer. Paths are those of {@link imagesShape}. */
-class AnswerReader {
+/** Takes the images out of the tokens of a response. Paths are those of {@link imagesShape}. */
+class ImagesReader {
   readonly #recorder: ProviderCall['recorder'];
   /** What stands beside the images. */
   readonly members: Record<string, unknown> = {};
@@ -93,14 +85,10 @@ class AnswerReader {
     }
   }
 
-  /** An image that was made is not bought again because of a failure beside it. */
-  #refuseBesideFailure(): void {
-    if (this.#failure !== undefined) throw errorInItem(this.#failure);
-  }
-
   #beginImage(): ImageEvent {
     if (this.#item.image) throw invalidResponse('an item holds two images');
-    this.#refuseBesideFailure();
+    // An image that was made is not bought again because of a failure beside it.
+    if (this.#failure !== undefined) throw errorInItem(this.#failure);
     this.#isAtText = false;
     this.#item.image = new ImageCheck();
     return { type: 'image', index: this.images, isPartial: false };
@@ -123,7 +111,7 @@ class AnswerReader {
   /** Throws what a response without an image means. */
   end(): void {
     if (this.images > 0) return;
-    throw this.#failure === undefined ? invalidResponse('the answer holds no image') : errorInSuccess(this.#failure);
+    throw this.#failure === undefined ? invalidResponse('the response holds no image') : errorInSuccess(this.#failure);
   }
 
   /** An item without an image says nothing: the next one may have one. */
@@ -132,9 +120,9 @@ class AnswerReader {
     this.#item = {};
     const link = image ? undefined : imageLink(url);
     if (!image && link === undefined) return;
-    if (link !== undefined) this.#refuseBesideFailure();
-    // An answer that never ends must not be collected.
-    if (this.images === maxImages) throw invalidResponse('the answer holds too many images');
+    if (link !== undefined && this.#failure !== undefined) throw errorInItem(this.#failure);
+    // A response that never ends must not be collected.
+    if (this.images === maxImages) throw invalidResponse('the response holds too many images');
     const end = { index: this.images, ...(revisedPrompt !== undefined && { revisedPrompt }) };
     image?.judge();
     yield link === undefined ? { type: 'image-end', ...end } : { type: 'url', url: link, ...end };

@@ -1,83 +1,56 @@
 import type { ImageEvent } from '../../domain/image-event.ts';
-import type { ImageProvider } from '../../domain/image-provider.ts';
+import type { Attempt, ImageProvider } from '../../domain/image-provider.ts';
 import { operations } from '../../domain/image-request.ts';
-import { agentCapabilities, toolCapabilities } from '../../domain/image-tool.ts';
-import type { AnswerBody } from '../../upstream/answer-body.ts';
-import type { UpstreamClient } from '../../upstream/client.ts';
-import type { Credential } from '../../upstream/credential.ts';
-import { azureAnswerError } from '../azure/azure-error.ts';
-import { commit } from '../azure/commit.ts';
-import { sniffJson } from '../azure/sniff-json.ts';
-import { noteRequestId } from '../azure/upstream-request-id.ts';
-import { asPaid } from './as-paid.ts';
-import { followResponse } from './follow-response.ts';
-import { type Artist, responseBody } from './response-body.ts';
-import { responseEvents } from './response-events.ts';
-import type { ResponseCall } from './response-reader.ts';
+import type { ResponseBody } from '../../upstream/exchange.ts';
+import { azureResponseError } from '../azure/azure-error.ts';
+import { sniffJson, waitForOutcome } from '../azure/read-response.ts';
+import type { ProviderDeps, ProviderDescriptor } from '../provider-descriptor.ts';
+import { followResponse, resumeResponse } from './follow-response.ts';
+import { type FoundryAgentConfig, foundryTarget, responsesAddress } from './foundry-target.ts';
+import { agentParameter, responseBody, toolParameter } from './response-body.ts';
+import { asPaid } from './response-failure.ts';
+import { type ResponseContext, responseEvents } from './response-reader.ts';
 import { responseStream } from './response-stream.ts';
-import { responsesAddress } from './responses-address.ts';
-import { agentParameter, toolParameter } from './tool-parameter.ts';
-
-type Options = {
-  /** The Foundry project, or the resource; without a trailing slash. */
-  readonly baseURL: string;
-  readonly apiVersion: string | undefined;
-  readonly artist: Artist;
-  /** The deployment that draws. */
-  readonly imageDeployment: string;
-  /** What that deployment is, e.g. `gpt-image-2`. */
-  readonly imageModel: string;
-  /** Whether the call only starts a job, which is polled. */
-  readonly isBackground: boolean;
-  /** The longest data URL that the upstream takes; `undefined`: any. */
-  readonly maxInlineImageChars: number | undefined;
-  readonly credential: Credential;
-  readonly client: UpstreamClient;
-};
 
 /** The image generation tool of the Responses API: of an agent in Foundry Agent Service, or of a chat deployment. */
-export function foundryAgent(options: Options): ImageProvider {
-  const { baseURL, apiVersion, artist, imageDeployment, maxInlineImageChars, credential, client } = options;
-  const isAgent = 'agent' in artist;
-  const capabilities = isAgent ? agentCapabilities : toolCapabilities;
-  const parameter = isAgent ? agentParameter : toolParameter;
-  const chatDeployment = 'chatDeployment' in artist ? artist.chatDeployment : undefined;
-  const address = responsesAddress(baseURL, apiVersion);
+export const foundryAgent: ProviderDescriptor<FoundryAgentConfig> = { ...foundryTarget, create };
+
+function create(config: FoundryAgentConfig, { credential, client }: ProviderDeps): ImageProvider {
+  const { chatDeployment, imageDeployment, background = false } = config;
+  const parameter = chatDeployment === undefined ? agentParameter : toolParameter;
+  const address = responsesAddress(config);
+  const upstream = { address, credential, client, parameter };
   const headers = { 'x-ms-oai-image-generation-deployment': imageDeployment };
   return {
     id: 'foundry-agent',
     operations,
-    capabilities: { ...capabilities, ...(maxInlineImageChars !== undefined && { maxInlineImageChars }) },
-    address: address.responses.href,
-    remarks: remarksOf(options),
-    async generate(request, providerCall) {
-      const { signal, attempt } = providerCall;
-      const call = { ...providerCall, parameter };
-      const body = responseBody(request, options);
-      const post = { credential, headers, body, signal, attempt, isStream: request.stream };
-      const answer = await client.post(address.responses, post);
-      noteRequestId(attempt, answer.headers);
-      if (answer.status < 200 || answer.status > 299) throw await azureAnswerError(answer, parameter, chatDeployment);
-      if (options.isBackground && !request.stream) return followResponse(answer, call, { address, credential, client });
-      const events = request.stream ? await streamedEvents(answer.body, call) : responseEvents(answer.body, call);
-      return commit(asPaid(events, attempt));
+    async generate(request, call) {
+      const { attempt, recorder } = call;
+      const body = responseBody(request, config);
+      const response = await client.post(
+        address.responses,
+        { credential, headers, body, isStream: request.stream },
+        call,
+      );
+      if (response.status < 200 || response.status > 299)
+        throw await azureResponseError(response, parameter, chatDeployment);
+      if (background && !request.stream) return followResponse(response, call, upstream);
+      const context = { recorder, parameter };
+      const events = request.stream
+        ? await streamedEvents(response.body, context, attempt)
+        : responseEvents(response.body, context);
+      return waitForOutcome(asPaid(events, attempt));
     },
+    ...(background && { resume: (handle, call) => resumeResponse(handle, call, upstream) }),
   } satisfies ImageProvider;
 }
 
-function remarksOf({ artist, imageDeployment, isBackground }: Options): readonly string[] {
-  const who =
-    'agent' in artist
-      ? [
-          artist.agent === undefined ? 'published agent' : `agent ${artist.agent}`,
-          ...(artist.version === undefined ? [] : [`version ${artist.version}`]),
-        ]
-      : [`chat deployment ${artist.chatDeployment}`];
-  return [...who, `draws with ${imageDeployment}`, ...(isBackground ? ['in the background'] : [])];
-}
-
 /** Who asks for a stream may get JSON all the same, whatever its content type says. */
-async function streamedEvents(body: AnswerBody, call: ResponseCall): Promise<AsyncGenerator<ImageEvent>> {
-  const { isJson, whole } = await sniffJson(body, call);
-  return isJson ? responseEvents(whole, call) : responseStream(whole, call, () => body.destroy());
+async function streamedEvents(
+  body: ResponseBody,
+  context: ResponseContext,
+  attempt: Attempt,
+): Promise<AsyncGenerator<ImageEvent>> {
+  const { isJson, whole } = await sniffJson(body, attempt);
+  return isJson ? responseEvents(whole, context) : responseStream(whole, context, () => body.destroy());
 }

@@ -2,23 +2,9 @@ import { GatewayError } from '../../domain/gateway-error.ts';
 import type { EditInputs } from '../../domain/image-input.ts';
 import type { ImageRequest } from '../../domain/image-request.ts';
 import { furtherToolOptions } from '../../domain/image-tool.ts';
-import { jsonWithImages, type Place } from '../../upstream/json-with-images.ts';
-import type { PaidBody } from '../../upstream/paid-body.ts';
+import { jsonWithImages, type PaidBody, type Place } from '../../upstream/paid-body.ts';
 import { imageParameters } from '../azure/images-body.ts';
-
-/** Who is asked to make the image with its tool. */
-export type Artist =
-  /** An agent, whose definition holds the tool and its options; `undefined`: the one whose own address is called. */
-  | { readonly agent: string | undefined; readonly version?: string | undefined }
-  /** A deployment of a chat model, which is given the tool. */
-  | { readonly chatDeployment: string };
-
-type Options = {
-  readonly artist: Artist;
-  /** What the image deployment is, e.g. `gpt-image-2`. */
-  readonly imageModel: string;
-  readonly isBackground: boolean;
-};
+import type { FoundryAgentConfig } from './foundry-target.ts';
 
 const imageTool = 'image_generation';
 
@@ -27,31 +13,34 @@ const imageTool = 'image_generation';
  * `model`, so its request has none. Throws a GatewayError for a parameter that the tool is not known to have: a caller
  * must not make another tool of it.
  */
-export function responseBody(request: ImageRequest, { artist, imageModel, isBackground }: Options): PaidBody {
+export function responseBody(request: ImageRequest, config: FoundryAgentConfig): PaidBody {
+  const { chatDeployment, model, background } = config;
   const { safety_identifier, ...extra } = request.extra;
-  const known: readonly string[] = 'agent' in artist ? [] : furtherToolOptions;
+  const known: readonly string[] = chatDeployment === undefined ? [] : furtherToolOptions;
   const unknown = Object.keys(extra).find((name) => !known.includes(name));
   if (unknown !== undefined) throw unsupported(unknown);
   const build = (place: Place) => ({
-    ...artistMembers(artist),
+    ...callerMembers(config),
     input: request.edit === undefined ? request.prompt : [editMessage(request.prompt, request.edit, place)],
-    ...('chatDeployment' in artist && {
-      tools: [{ type: imageTool, model: imageModel, ...toolOptions(request, extra, place) }],
+    ...(chatDeployment !== undefined && {
+      tools: [{ type: imageTool, model, ...toolOptions(request, extra, place) }],
       tool_choice: { type: imageTool },
     }),
     user: request.user,
     safety_identifier,
     stream: request.stream || undefined,
     // A stream needs no job beside it.
-    background: (isBackground && !request.stream) || undefined,
+    background: (background && !request.stream) || undefined,
   });
   return jsonWithImages(build, request.edit?.inputs);
 }
 
-function artistMembers(artist: Artist): Record<string, unknown> {
-  if ('chatDeployment' in artist) return { model: artist.chatDeployment };
-  const { agent, version } = artist;
-  return agent === undefined ? {} : { agent_reference: { type: 'agent_reference', name: agent, version } };
+/** Who calls the tool. */
+function callerMembers({ agent, agentVersion, chatDeployment }: FoundryAgentConfig): Record<string, unknown> {
+  if (chatDeployment !== undefined) return { model: chatDeployment };
+  return agent === undefined
+    ? {}
+    : { agent_reference: { type: 'agent_reference', name: agent, version: agentVersion } };
 }
 
 function toolOptions(
@@ -85,4 +74,41 @@ function unsupported(param: string): GatewayError {
     param,
     outcome: 'refused',
   });
+}
+
+/** Parameters of the Responses API that callers set by the same name. */
+const topLevel = ['user', 'safety_identifier'];
+
+/** What the operator has chosen; Azure's other surfaces say `model` when they do not accept such a thing. */
+const operators = [
+  'model',
+  'tools',
+  'tool_choice',
+  'temperature',
+  'top_p',
+  'agent',
+  'agent_reference',
+  'store',
+  'background',
+  'stream',
+];
+
+/**
+ * The caller's name for a parameter that the Responses API complains of; `model` for what only the operator can change,
+ * `undefined` for what nobody has set.
+ */
+export function toolParameter(name: string): string | undefined {
+  const [, option] = /^tools\[\d+\]\.(\w+)/.exec(name) ?? [];
+  if (option === 'type') return 'model';
+  if (option === 'input_image_mask') return 'mask';
+  if (option !== undefined) return option;
+  if (/^input\b.*image_url/.test(name)) return 'image';
+  if (/^input\b/.test(name)) return 'prompt';
+  if (operators.some((own) => name === own || name.startsWith(`${own}.`) || name.startsWith(`${own}[`))) return 'model';
+  return topLevel.find((own) => name === own);
+}
+
+/** The same of an agent, whose tool the operator has defined: no caller has set an option of it. */
+export function agentParameter(name: string): string | undefined {
+  return name.startsWith('tools') ? 'model' : toolParameter(name);
 }

@@ -1,8 +1,10 @@
 import { GatewayError } from '../../domain/gateway-error.ts';
-import { invalidResponse } from '../../upstream/paid-call-error.ts';
+import type { ImageEvent } from '../../domain/image-event.ts';
+import type { Attempt } from '../../domain/image-provider.ts';
+import { invalidResponse, paidCallError } from '../../upstream/paid-call-error.ts';
 import { azureErrorMember, errorInSuccess } from '../azure/azure-error.ts';
 import { memberOf, type ParameterNames } from '../azure/azure-error-facts.ts';
-import { hasContent } from '../azure/has-content.ts';
+import { hasContent } from '../azure/json-values.ts';
 
 /** A response in the background that has not ended. */
 export class PendingResponseError extends Error {
@@ -95,4 +97,14 @@ function cancelled(): GatewayError {
     'The image service cancelled the request by itself. The image may have been made and billed; it was not asked for again.',
     { outcome: 'unknown' },
   );
+}
+
+/** The events of a response that nothing but this call can bring: what breaks them is a GatewayError with an outcome. */
+export async function* asPaid(events: AsyncIterable<ImageEvent>, attempt: Attempt): AsyncGenerator<ImageEvent> {
+  try {
+    yield* events;
+  } catch (error) {
+    if (error instanceof PendingResponseError) throw invalidResponse(error);
+    throw paidCallError(error, attempt);
+  }
 }

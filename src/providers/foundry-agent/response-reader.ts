@@ -1,17 +1,19 @@
 import type { JsonShape, ScanToken } from '../../codec/json-scanner.ts';
+import { scanJson } from '../../codec/json-scanner.ts';
 import { equalFacts } from '../../domain/equal-facts.ts';
 import type { ImageEvent, ImageFacts } from '../../domain/image-event.ts';
-import type { Made, ProviderCall } from '../../domain/image-provider.ts';
 import { maxImages } from '../../domain/image-request.ts';
+import type { Recorder } from '../../domain/recorder.ts';
 import { invalidResponse } from '../../upstream/paid-call-error.ts';
-import { answerSummary } from '../azure/answer-summary.ts';
 import type { ParameterNames } from '../azure/azure-error-facts.ts';
-import { hasContent } from '../azure/has-content.ts';
-import { ImageCheck } from '../azure/image-check.ts';
+import { ImageCheck, responseSummary } from '../azure/image-values.ts';
+import { hasContent } from '../azure/json-values.ts';
+import { inBatches } from '../azure/read-response.ts';
 import { type EmptyResponse, responseFailure } from './response-failure.ts';
 
-/** The call whose response is read. */
-export type ResponseCall = ProviderCall & {
+/** What the reading of a response depends on beside its bytes. */
+export type ResponseContext = {
+  readonly recorder: Recorder;
   /** What callers call a parameter that the response complains of. */
   readonly parameter: ParameterNames;
   readonly isPolled?: boolean;
@@ -50,7 +52,7 @@ const imageCall = 'image_generation_call';
 
 /** Takes the images out of the tokens of a response. Paths are those of {@link responseShape}. */
 export class ResponseReader {
-  readonly #call: ResponseCall;
+  readonly #context: ResponseContext;
   #members: Record<string, unknown> = {};
   #item: Record<string, unknown> = {};
   #image: ImageCheck | undefined;
@@ -65,8 +67,8 @@ export class ResponseReader {
   /** How many images are complete. */
   images = 0;
 
-  constructor(call: ResponseCall) {
-    this.#call = call;
+  constructor(context: ResponseContext) {
+    this.#context = context;
   }
 
   /** Tokens of another event follow, which may repeat what earlier ones have said. */
@@ -100,11 +102,14 @@ export class ResponseReader {
     } else if (token.type === 'close' && token.path.length === 2) {
       yield* this.#endItem();
     } else if (token.type === 'dropped') {
-      this.#call.recorder.anomaly('value_dropped');
+      this.#context.recorder.anomaly('value_dropped');
     }
   }
 
-  /** The response has ended, as far as it came. Throws what it means when it holds no image. @param status if it says none */
+  /**
+   * The response has ended, as far as it came. Its `usage` is that of the chat model, and says nothing about images. Throws what
+   * it means when it holds no image. @param status if it says none
+   */
   done(status?: string): ImageEvent {
     if (this.images === 0) {
       throw responseFailure({
@@ -112,18 +117,13 @@ export class ResponseReader {
         call: this.#toolCall,
         callError: this.#callError,
         isRefused: this.#isRefused,
-        parameter: this.#call.parameter,
-        isPolled: this.#call.isPolled ?? false,
+        parameter: this.#context.parameter,
+        isPolled: this.#context.isPolled ?? false,
       });
     }
-    const { created } = answerSummary({ created: this.#members.created_at });
+    const { created } = responseSummary({ created: this.#members.created_at });
     const hasFacts = Object.keys(this.#facts).length > 0;
     return { type: 'done', ...(created && { created }), ...(hasFacts && { facts: this.#facts }) };
-  }
-
-  /** The call's `usage` is that of the chat model, and says nothing about images. */
-  get made(): Made {
-    return { images: this.images, facts: this.#facts };
   }
 
   *#takePiece(chunk: Buffer): Generator<ImageEvent> {
@@ -139,16 +139,16 @@ export class ResponseReader {
     const isTaken = hasContent(id) ? this.#taken.has(id) : this.#repeats;
     if ((hasContent(type) && type !== imageCall) || isTaken) return;
     if (this.#image) throw invalidResponse('an image call holds two images');
-    // An answer that never ends must not be collected.
-    if (this.images === maxImages) throw invalidResponse('the answer holds too many images');
+    // A response that never ends must not be collected.
+    if (this.images === maxImages) throw invalidResponse('the response holds too many images');
     this.#image = new ImageCheck();
     yield { type: 'image', index: this.images, isPartial: false };
   }
 
   *#endItem(): Generator<ImageEvent> {
     const { id, type, status, error, revised_prompt: revisedPrompt } = this.#item;
-    const { facts = {} } = answerSummary(definite(this.#item));
-    const { created } = answerSummary({ created: this.#members.created_at });
+    const { facts = {} } = responseSummary(definite(this.#item));
+    const { created } = responseSummary({ created: this.#members.created_at });
     this.#item = {};
     if (type === imageCall) this.noteCall();
     if (type === imageCall && status === 'failed') this.#toolCall = 'failed';
@@ -172,4 +172,16 @@ export class ResponseReader {
 /** Members without `auto`, which is what was asked for, and not what was made. */
 export function definite(members: Readonly<Record<string, unknown>>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== 'auto'));
+}
+
+/** The images of a response as JSON. Throws what a response without any means, and what breaks its body. */
+export async function* responseEvents(
+  body: AsyncIterable<Buffer>,
+  context: ResponseContext,
+): AsyncGenerator<ImageEvent> {
+  const response = new ResponseReader(context);
+  for await (const tokens of scanJson(body, responseShape)) {
+    yield* inBatches(tokens, (token) => response.take(token), ['close']);
+  }
+  yield response.done();
 }

@@ -4,9 +4,9 @@ import { type Simulator, startSimulator } from '../../../simulator/start-simulat
 import { examine } from '../../../src/cli/doctor/examine.ts';
 import { hasFailure, type Step, steps, type TargetReport } from '../../../src/cli/doctor/finding.ts';
 import { printReport } from '../../../src/cli/doctor/print-report.ts';
-import { parseModels } from '../../../src/config/load-models.ts';
 import { Secret } from '../../../src/domain/secret.ts';
 import type { EntraTokens } from '../../../src/upstream/entra.ts';
+import { parseModels } from '../../helpers/parse-models.ts';
 import '../../faults/trust.ts';
 import { startFaultServer } from '../../faults/fault-server.ts';
 import { startConnectProxy } from '../../helpers/connect-proxy.ts';

@@ -2,29 +2,16 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { GatewayError } from '../../src/domain/gateway-error.ts';
 import type { InputStore, OpenInputStore } from '../../src/domain/image-input.ts';
-import type { Recorder } from '../../src/domain/recorder.ts';
 import { asGatewayError } from '../../src/http/error-response.ts';
 import { ImagesEventStream } from '../../src/http/surfaces/openai-images/write-stream.ts';
-import { commit } from '../../src/providers/azure/commit.ts';
-import { streamEvents } from '../../src/providers/azure/stream-events.ts';
+import { streamEvents } from '../../src/providers/azure/image-stream.ts';
+import { waitForOutcome } from '../../src/providers/azure/read-response.ts';
 import { createTemporaryInputStores } from '../../src/storage/temporary-input-store.ts';
 import { temporaryDirectory } from '../end-to-end/edits.ts';
 import { asStream, cut, type Handwriting, handwriting, writeJson } from '../helpers/json-text.ts';
+import { providerCall } from '../helpers/provider-call.ts';
 
-const recorder: Recorder = {
-  anomaly: () => {},
-  attemptEnded: () => {},
-  retryArrived: () => {},
-  unknownRepeated: () => {},
-  generationEnded: () => {},
-};
-const call = {
-  signal: new AbortController().signal,
-  attempt: { sent: true },
-  recorder,
-  dispatch: async () => {},
-  note: async () => {},
-};
+const call = providerCall({ attempt: { sent: true } });
 const megabyte = 1024 * 1024;
 const asked = { size: '1024x1024', quality: 'low' };
 const noSpool = (): InputStore => {
@@ -39,7 +26,7 @@ async function throughTheGateway(
   count = 1,
   openInputs: OpenInputStore = noSpool,
 ): Promise<Told[]> {
-  const events = await commit(
+  const events = await waitForOutcome(
     streamEvents(Array.isArray(chunks) ? asStream(chunks) : (chunks as AsyncIterable<Buffer>), count, call, openInputs),
   );
   const toError = (error: unknown) => asGatewayError(error, 'id');

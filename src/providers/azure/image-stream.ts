@@ -1,15 +1,98 @@
 import { JsonScanner, type JsonShape, type ScanToken } from '../../codec/json-scanner.ts';
-import type { ImageEnd } from '../../domain/image-event.ts';
+import { type SsePart, SseReader } from '../../codec/sse-reader.ts';
+import type { ImageEnd, ImageEvent } from '../../domain/image-event.ts';
+import type { OpenInputStore } from '../../domain/image-input.ts';
+import type { ProviderCall } from '../../domain/image-provider.ts';
 import type { Recorder } from '../../domain/recorder.ts';
-import { invalidResponse } from '../../upstream/paid-call-error.ts';
-import { answerSummary } from './answer-summary.ts';
+import { invalidResponse, paidCallError, unfinishedStream } from '../../upstream/paid-call-error.ts';
 import { errorInItem, errorInSuccess } from './azure-error.ts';
-import { beginsObject } from './begins-object.ts';
-import { errorMembers } from './error-members.ts';
-import { hasContent } from './has-content.ts';
-import { ImageCheck } from './image-check.ts';
-import { imageLink } from './image-link.ts';
-import type { StreamToken } from './undecided-images.ts';
+import { errorMembers } from './azure-error-facts.ts';
+import { ImageCheck, imageLink, responseSummary } from './image-values.ts';
+import { beginsObject, hasContent } from './json-values.ts';
+import { inBatches } from './read-response.ts';
+import { decideImages, type StreamToken } from './undecided-images.ts';
+
+/**
+ * The images of an image stream from its bytes, partial images included. Ends with the last of `count` completed images,
+ * whatever follows. Throws a GatewayError for an error event, for a stream that ends before, and for what is no stream.
+ */
+export function streamEvents(
+  body: AsyncIterable<Buffer>,
+  count: number,
+  call: ProviderCall,
+  openInputs: OpenInputStore,
+): AsyncGenerator<ImageEvent> {
+  return decideImages(streamTokens(body, count, call), openInputs);
+}
+
+async function* streamTokens(
+  body: AsyncIterable<Buffer>,
+  count: number,
+  call: ProviderCall,
+): AsyncGenerator<StreamToken> {
+  const reader = new SseReader();
+  const images = new ImageStream(count, call.recorder);
+  try {
+    for await (const chunk of body) {
+      yield* images.read(reader.push(chunk));
+      if (images.isComplete) break;
+    }
+    if (!images.isComplete) yield* images.read(reader.end());
+    if (!images.isComplete)
+      throw images.hasEmptyEvent ? invalidResponse('an event holds no image') : unfinishedStream();
+  } catch (error) {
+    throw paidCallError(error, call.attempt);
+  }
+  const { created, usage, facts } = images.last ?? {};
+  yield { type: 'done', ...(created && { created }), ...(usage && { usage }), ...(facts && { facts }) };
+}
+
+class ImageStream {
+  readonly #count: number;
+  readonly #recorder: Recorder;
+  completed = 0;
+  last: ImageEnd | undefined;
+  /** A completed event had no image; a later one may have it. */
+  hasEmptyEvent = false;
+  #name = '';
+  #event: StreamEvent | undefined;
+
+  constructor(count: number, recorder: Recorder) {
+    this.#count = count;
+    this.#recorder = recorder;
+  }
+
+  get isComplete(): boolean {
+    return this.completed >= this.#count;
+  }
+
+  read(parts: readonly SsePart[]): Generator<StreamToken> {
+    return inBatches(parts, (part) => this.#take(part), ['dispatch']);
+  }
+
+  *#take(part: SsePart): Generator<StreamToken> {
+    if (this.isComplete) return;
+    if (part.type === 'name') {
+      this.#name = part.name;
+    } else if (part.type === 'data') {
+      this.#event ??= new StreamEvent(this.completed, this.#name, this.#recorder);
+      yield* this.#event.read(part.bytes);
+    } else {
+      yield* this.#endEvent();
+    }
+  }
+
+  *#endEvent(): Generator<StreamToken> {
+    const end = this.#event === undefined ? undefined : yield* this.#event.end();
+    if (this.#event?.isCompleted) {
+      if (end === undefined) this.hasEmptyEvent = true;
+      else this.completed += 1;
+      this.last = end ?? this.last;
+    }
+    this.#event = undefined;
+    this.#name = '';
+  }
+}
 
 /** The members of an image stream's events; those of error events, in both of their shapes, are among them. */
 const shape: JsonShape = {
@@ -30,7 +113,7 @@ const shape: JsonShape = {
 
 type Kind = 'partial' | 'completed' | 'error' | 'other';
 
-/** One event of an image stream while its data arrives: a preview, a completed image, an error, or of no interest. */
+/** One event of an image stream while its data arrives: a partial image, a completed image, an error, or of no interest. */
 export class StreamEvent {
   readonly #index: number;
   readonly #recorder: Recorder;
@@ -145,7 +228,7 @@ export class StreamEvent {
       type: 'image-end',
       index: this.#index,
       ...(isNumbered && { partialIndex }),
-      ...answerSummary({ ...this.#members, created }, this.#recorder),
+      ...responseSummary({ ...this.#members, created }, this.#recorder),
     };
   }
 }

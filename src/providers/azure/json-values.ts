@@ -1,3 +1,12 @@
+/** The value of a JSON text, or `undefined` when it is none. */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
 /** Nobody nests emptiness deeper; a hostile upstream must not overflow the stack. */
 const deepest = 32;
 
@@ -8,4 +17,10 @@ const deepest = 32;
 export function hasContent(value: unknown, depth = 0): boolean {
   if (typeof value !== 'object' || value === null) return Boolean(value);
   return depth > deepest || Object.values(value).some((member) => hasContent(member, depth + 1));
+}
+
+/** Whether the data of an event is a JSON object; `undefined` as long as there is white space only. */
+export function beginsObject(data: Buffer): boolean | undefined {
+  const first = data.find((byte) => byte > 0x20);
+  return first === undefined ? undefined : first === 0x7b;
 }

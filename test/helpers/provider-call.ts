@@ -1,0 +1,13 @@
+import type { ProviderCall } from '../../src/domain/image-provider.ts';
+
+/** One call that nothing ends and nobody journals, with what a test sets. */
+export function providerCall(parts: Partial<ProviderCall> = {}): ProviderCall {
+  return {
+    signal: new AbortController().signal,
+    attempt: { sent: false },
+    recorder: { anomaly: () => {}, attemptEnded: () => {}, retryArrived: () => {}, unknownRepeated: () => {} },
+    dispatch: async () => {},
+    note: async () => {},
+    ...parts,
+  };
+}
