@@ -1,15 +1,24 @@
-import { startSimulator } from '../../simulator/start-simulator.ts';
 import { loadDotEnv, readEnvironment } from '../config/environment.ts';
 import type { Variables } from '../config/interpolate.ts';
-import { dependingOn, describeStartFailure } from './describe-start-failure.ts';
-import { readConfiguration, runGateway } from './run-gateway.ts';
+import type { Command } from './command-line.ts';
+import { readConfiguration } from './configuration.ts';
+import { runGateway } from './run-gateway.ts';
+import { dependingOn } from './start-failure.ts';
 
-// The gateway in front of a simulated Azure, in one process: everything works, and nothing costs money.
+/** The gateway in front of a simulated Azure, in one process: everything works, and nothing costs money. */
+export const demo: Command = {
+  name: 'demo',
+  npm: 'npm run demo',
+  words: '',
+  about: 'Starts the gateway in front of a simulated Azure. Nothing costs money.',
+  options: {},
+  run: runDemo,
+};
 
 // Known by its hash, in config/keys.demo.json: a key of the environment that is so short is refused in a container.
 const key = 'demo-key';
 
-try {
+async function runDemo(): Promise<void> {
   const variables: Variables = {
     LOG_PRETTY: 'true',
     ...loadDotEnv(),
@@ -21,19 +30,34 @@ try {
   // With PORT=0 several demos can run at once, so the simulator takes a free port, too.
   const address = URL.parse(variables.SIMULATOR_URL || `http://127.0.0.1:${gatewayPort === 0 ? 0 : 8867}`);
   if (!address) throw new Error('SIMULATOR_URL must be an address, such as http://127.0.0.1:8867');
+  const { startSimulator } = await loadSimulator();
   const simulator = await dependingOn('SIMULATOR_URL', () => startSimulator({ host, port: Number(address.port) }));
   const azure = simulator.origin.replace('//0.0.0.0', '//127.0.0.1').replace('//[::]', '//[::1]');
-  const configuration = readConfiguration({
-    ...variables,
-    MODELS_FILE: 'config/models.demo.json',
-    SIMULATOR_URL: azure,
-    SIMULATOR_KEY: simulator.apiKey,
-  });
-  const gateway = await runGateway(configuration);
-  process.stdout.write(introduction(gateway.replace('//127.0.0.1', '//localhost'), azure));
-} catch (error) {
-  process.stderr.write(describeStartFailure(error));
-  process.exit(1);
+  try {
+    const configuration = readConfiguration({
+      ...variables,
+      MODELS_FILE: 'config/models.demo.json',
+      SIMULATOR_URL: azure,
+      SIMULATOR_KEY: simulator.apiKey,
+    });
+    const gateway = await runGateway(configuration);
+    process.stdout.write(introduction(gateway.replace('//127.0.0.1', '//localhost'), azure));
+  } catch (error) {
+    await simulator.close();
+    throw error;
+  }
+}
+
+/** Loaded only here: the bundle for production does not contain the simulator. */
+async function loadSimulator() {
+  try {
+    return await import('../../simulator/start-simulator.ts');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') throw error;
+    throw new Error(
+      'the simulator is not part of this build: in a checkout of the repository run npm ci && npm run demo',
+    );
+  }
 }
 
 function introduction(gateway: string, azure: string): string {

@@ -1,17 +1,18 @@
 import { randomBytes } from 'node:crypto';
 import { callerName, callerNameRule } from '../config/keys-schema.ts';
 import { hashOfKey } from '../domain/consumer.ts';
-import { readCommandLine } from './command-line.ts';
+import type { Command } from './command-line.ts';
 
-// Run as a program (`npm run key -- --name NAME`) this file shows a new key, once.
-if (import.meta.main) {
-  const commandLine = readCommandLine({
-    usage: 'npm run key -- --name NAME',
-    about: 'Makes a new key for a caller, and shows it this once.',
-    options: { name: { value: 'NAME', meaning: 'whose key it is' } },
-  });
-  if (commandLine) showKey(String(commandLine.values.name ?? ''));
-}
+export const key: Command = {
+  name: 'key',
+  npm: 'npm run key',
+  words: '--name NAME',
+  about: 'Makes a new key for a consumer and shows it once.',
+  options: { name: { value: 'NAME', meaning: 'whose key it is' } },
+  async run({ values }) {
+    showKey(String(values.name ?? ''));
+  },
+};
 
 function showKey(name: string): void {
   if (callerName.test(name)) {

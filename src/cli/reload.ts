@@ -1,23 +1,28 @@
-import { hash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { setInterval as every } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import type { Variables } from '../config/interpolate.ts';
+import type { App } from '../app.ts';
+import { ConfigError } from '../config/config-error.ts';
+import type { Environment } from '../config/environment.ts';
+import { changedVariables, type Variables } from '../config/interpolate.ts';
+import { hasKeys } from '../config/keys-file.ts';
+import { loadKeys } from '../config/load-keys.ts';
+import { isSameProxy } from '../domain/egress-proxy.ts';
 import type { ReloadRecorder } from '../telemetry/reload-metrics.ts';
+import { type Configuration, configFiles, contentOf, entraFor, readModels, warningsOf } from './configuration.ts';
 
 /**
- * Reads a part of the configuration, checks it and makes everything ready, but changes nothing yet. Rejects with a
- * ConfigError that has every problem. The function that it gives puts the new part in force, at once and without fail.
+ * Reads and checks the configuration and makes everything ready, but changes nothing yet. Rejects with a ConfigError that has
+ * every problem. The function that it gives puts the configuration in force, at once and without fail.
  */
 export type Prepare = (variables: Variables) => Promise<() => void>;
 
 /** Why the configuration is read again. */
 export type Trigger = 'SIGHUP' | 'change';
 
-type Parts = {
-  /** All parts are replaced together, or none. */
-  readonly parts: readonly Prepare[];
+type Options = {
+  readonly prepare: Prepare;
   /** What they are read from. */
   readonly files: readonly string[];
   readonly readVariables: () => Variables;
@@ -32,14 +37,14 @@ type Parts = {
 export type Reload = {
   /** Reads everything again; for a change only if the files hold something else than the last time. Never rejects. */
   now(trigger: Trigger): Promise<void>;
-  /** Looks at the files every five seconds, for as long as the process lives. Tests do not have the time. */
+  /** Looks at the files every five seconds, for as long as the process lives. Both options are for tests. */
   watch(options?: { readonly intervalMs?: number; readonly signal?: AbortSignal }): Promise<void>;
 };
 
 const defaultIntervalMs = 5_000;
 
 /** Replaces the configuration of a running process: as a whole and when all of it is valid, and else the old one goes on. */
-export function createReload({ parts, files, readVariables, recorder, logger, isEnding, content }: Parts): Reload {
+export function createReload({ prepare, files, readVariables, recorder, logger, isEnding, content }: Options): Reload {
   let tried = content;
   let wasRefused = false;
   let turn = Promise.resolve();
@@ -50,9 +55,9 @@ export function createReload({ parts, files, readVariables, recorder, logger, is
     if (trigger === 'change' && found === tried) return;
     tried = found;
     try {
-      const swaps = await prepareAll(parts, readVariables());
+      const swap = await prepare(readVariables());
       if (isEnding()) return;
-      for (const swap of swaps) swap();
+      swap();
       wasRefused = false;
       recorder.reloadEnded('applied');
       logger.info({ trigger }, 'reloaded');
@@ -84,19 +89,6 @@ export function createReload({ parts, files, readVariables, recorder, logger, is
   };
 }
 
-/** Tells what files hold from what they held before, and says nothing about it. */
-export function contentOf(files: readonly string[]): string {
-  return hash('sha256', JSON.stringify(files.map(textOf)));
-}
-
-function textOf(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (error) {
-    return codeOf(error);
-  }
-}
-
 /** Of what stands at these paths in the end: a ConfigMap is replaced by pointing a link on the way elsewhere. */
 async function looksOf(files: readonly string[]): Promise<string> {
   const looks = files.map(async (file) => {
@@ -110,17 +102,42 @@ function codeOf(error: unknown): string {
   return String((error as NodeJS.ErrnoException).code);
 }
 
-/** Rejects with an AggregateError of what is wrong with any of them. */
-async function prepareAll(parts: readonly Prepare[], variables: Variables): Promise<(() => void)[]> {
-  const results = await Promise.allSettled(parts.map(async (prepare) => prepare(variables)));
-  const failures = results.flatMap((result) => (result.status === 'rejected' ? [result.reason] : []));
-  if (failures.length > 0) throw new AggregateError(failures);
-  return results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
-}
-
 /** As the start prints them, line by line. */
 function problemsOf(error: unknown): string[] {
-  if (error instanceof AggregateError) return error.errors.flatMap(problemsOf);
   const message = error instanceof Error ? error.message : String(error);
   return message.split('\n').map((line) => line.trim());
+}
+
+/** Replaces what the models file and the keys file decide, together, because keys name models. */
+export function preparation(app: App, logger: Logger, start: Configuration): Prepare {
+  const { environment } = start;
+  let told = warningsOf(start);
+  return async (variables) => {
+    const models = readModels(environment.modelsFile, variables);
+    const keys = loadKeys(environment, variables, models);
+    const warnings = warningsOf({ ...start, models, keys });
+    if (keys.consumers.length === 0 && !app.keyStore.isOpen) throw nobodyLeft(environment);
+    // The default keys file need not exist.
+    const texts = configFiles(environment)
+      .filter(hasKeys)
+      .map((file) => readFileSync(file, 'utf8'));
+    const others = changedVariables(start.variables, variables, texts.join('\n'));
+    const swap = app.prepare(models, await entraFor(models));
+    return () => {
+      swap();
+      app.keyStore.replace(keys.consumers);
+      for (const warning of warnings) if (!told.includes(warning)) logger.warn(warning);
+      told = warnings;
+      if (others.length > 0) logger.warn({ variables: others }, 'changed in .env: in force after the next start');
+      if (!isSameProxy(start.models.egressProxy, models.egressProxy)) {
+        logger.warn('egressProxy has changed: in force after the next start');
+      }
+    };
+  };
+}
+
+/** A gateway that has asked for keys would refuse everybody from now on, and the next start would let everybody in. */
+function nobodyLeft({ keysFile = 'the keys file' }: Environment): ConfigError {
+  const message = 'the file does not exist any more, and GATEWAY_API_KEYS is not set: nobody could call';
+  return new ConfigError(keysFile, [{ path: '', message }]);
 }

@@ -1,20 +1,11 @@
-import { readFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import closeWithGrace from 'close-with-grace';
 import type { DestinationStream, Logger } from 'pino';
 import { type App, buildApp } from '../app.ts';
-import { ConfigError } from '../config/config-error.ts';
-import { dotEnvFile, type Environment, keysFileOf, modelsFileOf, readEnvironment } from '../config/environment.ts';
-import { checkIdentity } from '../config/identity.ts';
-import { changedVariables, referredNames, type Variables } from '../config/interpolate.ts';
-import { hasKeys } from '../config/keys-file.ts';
-import { type KeysConfig, loadKeys } from '../config/load-keys.ts';
-import { loadModels } from '../config/load-models.ts';
-import { type ModelsConfig, needsTokens } from '../config/models-config.ts';
-import { checkTlsVerification } from '../config/tls-verification.ts';
-import { isSameProxy } from '../domain/egress-proxy.ts';
+import type { Environment } from '../config/environment.ts';
+import type { Variables } from '../config/interpolate.ts';
 import type { ImageStore } from '../domain/image-store.ts';
 import { drain } from '../http/drain.ts';
 import { startMetricsServer } from '../http/metrics-server.ts';
@@ -24,86 +15,15 @@ import { createInputSpools, prepareSpoolDirectory } from '../storage/disk-input-
 import { prepareDirectory } from '../storage/prepare-directory.ts';
 import { createLogOutput, type LogOutput } from '../telemetry/log-output.ts';
 import { createLogger } from '../telemetry/logger.ts';
-import { type EntraTokens, loadEntra } from '../upstream/entra.ts';
-import { dependingOn } from './describe-start-failure.ts';
-import { contentOf, createReload, type Prepare } from './reload.ts';
-import { reviewDefaults } from './review-defaults.ts';
-import { reviewTarget } from './review-target.ts';
-
-export type Configuration = {
-  readonly environment: Environment;
-  readonly models: ModelsConfig;
-  readonly keys: KeysConfig;
-  /** What all of it was read from, and what {@link contentOf} says about the files. */
-  readonly variables: Variables;
-  readonly files: readonly string[];
-  readonly content: string;
-};
+import { type Configuration, entraFor, warningsOf } from './configuration.ts';
+import { createReload, preparation } from './reload.ts';
+import { dependingOn } from './start-failure.ts';
 
 /** Whoever waits for the gateway to be ready has asked by then. */
 const settleMs = 1_000;
 
 /** Load balancers notice a readiness of 503 within this time. */
 const leadMs = 5_000;
-
-/**
- * Throws a ConfigError with every problem of the environment, of the models file, of the keys file, or of the identity
- * that it needs; an AggregateError of several such.
- */
-export function readConfiguration(variables: Variables): Configuration {
-  const failures: unknown[] = [];
-  const configs = configFiles({ modelsFile: modelsFileOf(variables), keysFile: keysFileOf(variables) });
-  const environment = attempt(failures, () =>
-    readEnvironment(variables, referredNames(configs.map(textOf).join('\n'))),
-  );
-  attempt(failures, () => checkTlsVerification(variables));
-  const files = [...configs, dotEnvFile()];
-  const content = contentOf(files);
-  const models = attempt(failures, () => readModels(modelsFileOf(variables), variables));
-  const keys = environment && models && attempt(failures, () => loadKeys(environment, variables, models));
-  if (environment === undefined || models === undefined || keys === undefined || failures.length > 0) {
-    throw failures.length === 1 ? failures[0] : new AggregateError(failures);
-  }
-  return { environment, models, keys, variables, files, content };
-}
-
-/** Takes note of a failure, so that what is wrong elsewhere is reported with it. */
-function attempt<T>(failures: unknown[], read: () => T): T | undefined {
-  try {
-    return read();
-  } catch (error) {
-    failures.push(error);
-    return undefined;
-  }
-}
-
-/** What the operator should see to although it is allowed, one line each. */
-export function warningsOf({ environment, models, keys }: Configuration): readonly string[] {
-  const isOpenToPages = keys.consumers.length === 0 && environment.corsOrigins.includes('*');
-  return [...environment.warnings, ...(isOpenToPages ? [openToPages] : []), ...models.warnings, ...keys.warnings];
-}
-
-const openToPages =
-  'the environment: CORS_ORIGINS: without gateway keys, * lets every web page that is opened on this machine ask for images: list the origins, or set GATEWAY_API_KEYS';
-
-function configFiles({ modelsFile, keysFile }: Pick<Environment, 'modelsFile' | 'keysFile'>): string[] {
-  return keysFile === undefined ? [modelsFile] : [modelsFile, keysFile];
-}
-
-/** A file that cannot be read is a problem of whoever has to read it. */
-function textOf(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch {
-    return '';
-  }
-}
-
-function readModels(file: string, variables: Variables): ModelsConfig {
-  const models = loadModels(file, variables, { target: reviewTarget, defaults: reviewDefaults });
-  if (needsTokens(models)) checkIdentity(variables);
-  return models;
-}
 
 type Built = { readonly app: App; readonly logger: Logger };
 
@@ -126,11 +46,6 @@ export async function buildGateway(
   const entra = await entraFor(models);
   const parts = { models, consumers: keys.consumers, logger, store, publicBaseUrl, openSpool, corsOrigins, entra };
   return { app: buildApp({ ...parts, trustedProxies }), logger };
-}
-
-/** The way to tokens, where a target needs one. Rejects when the environment offers none that makes sense. */
-export async function entraFor(models: ModelsConfig): Promise<EntraTokens | undefined> {
-  return needsTokens(models) ? loadEntra() : undefined;
 }
 
 /**
@@ -162,9 +77,9 @@ export async function runGateway(configuration: Configuration, readVariables?: (
   setTimeout(forgetStart, settleMs).unref();
   if (readVariables) {
     const { lifecycle, recorder } = app;
-    const parts = [filesPart(app, logger, configuration)];
+    const prepare = preparation(app, logger, configuration);
     const isEnding = () => lifecycle.phase !== 'ready';
-    const { now, watch } = createReload({ ...configuration, parts, readVariables, recorder, logger, isEnding });
+    const { now, watch } = createReload({ ...configuration, prepare, readVariables, recorder, logger, isEnding });
     process.on('SIGHUP', () => void now('SIGHUP'));
     void watch();
   }
@@ -196,41 +111,6 @@ async function serveMetrics(app: App, at: { readonly host: string; readonly port
     await app.server.close();
     throw error;
   }
-}
-
-/** What the models file and the keys file decide: all of it together, because keys name models. */
-function filesPart(app: App, logger: Logger, start: Configuration): Prepare {
-  const { environment } = start;
-  let told = warningsOf(start);
-  return async (variables) => {
-    const models = readModels(environment.modelsFile, variables);
-    // Keys name models: both are read together.
-    const keys = loadKeys(environment, variables, models);
-    const warnings = warningsOf({ ...start, models, keys });
-    if (keys.consumers.length === 0 && !app.keyStore.isOpen) throw nobodyLeft(environment);
-    // The usual keys file need not exist.
-    const texts = configFiles(environment)
-      .filter(hasKeys)
-      .map((file) => readFileSync(file, 'utf8'));
-    const others = changedVariables(start.variables, variables, texts.join('\n'));
-    const swap = app.prepare(models, await entraFor(models));
-    return () => {
-      swap();
-      app.keyStore.replace(keys.consumers);
-      for (const warning of warnings) if (!told.includes(warning)) logger.warn(warning);
-      told = warnings;
-      if (others.length > 0) logger.warn({ variables: others }, 'changed in .env: in force after the next start');
-      if (!isSameProxy(start.models.egressProxy, models.egressProxy)) {
-        logger.warn('egressProxy has changed: in force after the next start');
-      }
-    };
-  };
-}
-
-/** A gateway that has asked for keys would refuse everybody from now on, and the next start would let everybody in. */
-function nobodyLeft({ keysFile = 'the keys file' }: Environment): ConfigError {
-  const message = 'the file does not exist any more, and GATEWAY_API_KEYS is not set: nobody could call';
-  return new ConfigError(keysFile, [{ path: '', message }]);
 }
 
 /** Without a directory of its own the gateway keeps uploads where the system has temporary files. */

@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { describeKeys } from '../../src/cli/describe-keys.ts';
+import { describeKeys } from '../../src/cli/check.ts';
 import { ConfigError } from '../../src/config/config-error.ts';
 import { consumersOf } from '../../src/config/environment-keys.ts';
 import { loadKeys, parseKeys } from '../../src/config/load-keys.ts';

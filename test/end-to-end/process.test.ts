@@ -458,7 +458,7 @@ describe('the demo', () => {
   test.each(['127.0.0.1', '0.0.0.0'])(
     'on %s prints an address and a key that work, and ends with SIGINT',
     async (HOST) => {
-      const program = await startProgram({ entry: 'src/cli/demo.ts', env: { ...env, HOST } });
+      const program = await startProgram({ command: 'demo', env: { ...env, HOST } });
       await expect.poll(() => program.output.stdout, patience).toContain('Ctrl-C');
       const [, url = '', key = ''] =
         /The gateway listens on (http:\S+); the key is ([\w-]+)\./.exec(program.output.stdout) ?? [];
@@ -476,7 +476,7 @@ describe('the demo', () => {
   );
 
   test('on a free port takes one for its simulator, too, and shows what images cost', async () => {
-    const program = await startProgram({ entry: 'src/cli/demo.ts', env: { ...env, SIMULATOR_URL: '' } });
+    const program = await startProgram({ command: 'demo', env: { ...env, SIMULATOR_URL: '' } });
     await expect.poll(() => program.output.stdout, patience).toContain('Ctrl-C');
     const { stdout } = program.output;
     const [, url = ''] = /The gateway listens on (http:\S+);/.exec(stdout) ?? [];
@@ -504,7 +504,7 @@ describe('the demo', () => {
   test('when the port of its simulator is taken, names that port and not the gateway’s', async () => {
     const port = await occupyPort();
     const program = await startProgram({
-      entry: 'src/cli/demo.ts',
+      command: 'demo',
       env: { ...env, SIMULATOR_URL: `http://127.0.0.1:${port}` },
     });
     expect(await program.exited).toBe(1);
@@ -512,7 +512,7 @@ describe('the demo', () => {
   });
 
   test('with a SIMULATOR_URL that is none, names the variable', async () => {
-    const program = await startProgram({ entry: 'src/cli/demo.ts', env: { ...env, SIMULATOR_URL: '8867' } });
+    const program = await startProgram({ command: 'demo', env: { ...env, SIMULATOR_URL: '8867' } });
     expect(await program.exited).toBe(1);
     expect(program.output.stderr).toBe(
       'The gateway could not start: SIMULATOR_URL must be an address, such as http://127.0.0.1:8867\n',

@@ -14,8 +14,7 @@ async function simulate() {
   return simulator;
 }
 
-const smoke = (models: object, ...words: string[]) =>
-  startProgram({ entry: 'src/cli/smoke.ts', models, arguments: words });
+const smoke = (models: object, ...words: string[]) => startProgram({ command: 'smoke', models, arguments: words });
 
 /** How it ended: its code, and what it said. */
 async function ended(program: Program) {

@@ -1,6 +1,6 @@
 import type { UpstreamMessage } from '../../domain/gateway-error.ts';
 import { describeUpstream, redactUpstream } from '../../domain/redact-upstream.ts';
-import { type Finding, failed, notAsked, ok, unknown } from './finding.ts';
+import { type Finding, failed, notAsked, ok, unknown } from './findings.ts';
 
 /** What is known of an answer to a free question. */
 export type AnswerFacts = {

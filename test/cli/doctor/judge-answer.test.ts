@@ -1,5 +1,4 @@
 import { describe, expect, test } from 'vitest';
-import { connectionHint, nameHint, tlsHint } from '../../../src/cli/doctor/connection-hints.ts';
 import {
   type AnswerFacts,
   type AskedAs,
@@ -7,6 +6,7 @@ import {
   judgePart,
   noTokenHint,
 } from '../../../src/cli/doctor/judge-answer.ts';
+import { connectionHint, nameHint, tlsHint } from '../../../src/cli/doctor/probe-host.ts';
 
 const json: AnswerFacts = { status: 200, body: 'json', clockAheadMs: 0, isBlocked: false };
 const key: AskedAs = { shows: 'key', url: new URL('https://r.openai.azure.com/openai/models'), isProject: false };

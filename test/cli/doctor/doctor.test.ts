@@ -1,9 +1,8 @@
 import type { RequestListener } from 'node:http';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { type Simulator, startSimulator } from '../../../simulator/start-simulator.ts';
-import { examine } from '../../../src/cli/doctor/examine.ts';
-import { hasFailure, type Step, steps, type TargetReport } from '../../../src/cli/doctor/finding.ts';
-import { printReport } from '../../../src/cli/doctor/print-report.ts';
+import { hasFailure, printReport, type Step, steps, type TargetReport } from '../../../src/cli/doctor/findings.ts';
+import { examine } from '../../../src/cli/doctor.ts';
 import { parseModels } from '../../../src/config/load-models.ts';
 import { Secret } from '../../../src/domain/secret.ts';
 import type { EntraTokens } from '../../../src/upstream/entra.ts';

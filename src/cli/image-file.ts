@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { copyFile, type FileHandle, open, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { imageExtension, imageHeaderBytes, imageMediaType } from '../../codec/image-header.ts';
+import { imageExtension, imageHeaderBytes, imageMediaType } from '../codec/image-header.ts';
 
 /** A file for an image that has not been paid for yet: that it can be written is known before. */
 export interface ImageFile {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { dependingOn, describeStartFailure } from '../../src/cli/describe-start-failure.ts';
+import { dependingOn, describeStartFailure } from '../../src/cli/start-failure.ts';
 import { ConfigError } from '../../src/config/config-error.ts';
 
 const failure = (facts: object) => Object.assign(new Error('canary'), facts);
