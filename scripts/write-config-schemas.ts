@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { z } from 'zod';
-import { callerSchema, keysFileSchema } from '../src/config/keys-schema.ts';
-import { fileSchema, longModelSchema, modelKeysSchema } from '../src/config/model-schema.ts';
+import { consumerSchema, keysFileSchema } from '../src/config/keys-schema.ts';
+import { fileSchema, longModelSchema, modelKeysSchema } from '../src/config/models-schema.ts';
 import { targetSchemas } from '../src/config/target-schema.ts';
 
 // Run as a program (`npm run schema`) this file writes what editors read for completion and hints.
@@ -26,7 +26,7 @@ export function modelsSchemaText(): string {
 
 /** The same of the keys file. */
 export function keysSchemaText(): string {
-  return schemaText(keysFileSchema(callerSchema));
+  return schemaText(keysFileSchema(consumerSchema));
 }
 
 function schemaText(schema: z.ZodType): string {

@@ -1,7 +1,6 @@
 import { parseArgs } from 'node:util';
 import manifest from '../../package.json' with { type: 'json' };
-import { printName } from '../config/json-path.ts';
-import { suggest } from '../config/suggest.ts';
+import { printName, suggest } from '../config/problems.ts';
 import { describeStartFailure } from './start-failure.ts';
 
 /** One command of the program, `node dist/main.js NAME`. */

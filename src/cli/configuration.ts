@@ -1,12 +1,11 @@
 import { hash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { dotEnvFile, type Environment, keysFileOf, modelsFileOf, readEnvironment } from '../config/environment.ts';
-import { checkIdentity } from '../config/identity.ts';
+import { checkIdentity, checkTlsVerification } from '../config/environment-checks.ts';
 import { referredNames, type Variables } from '../config/interpolate.ts';
 import { type KeysConfig, loadKeys } from '../config/load-keys.ts';
 import { loadModels } from '../config/load-models.ts';
 import { type ModelsConfig, needsTokens } from '../config/models-config.ts';
-import { checkTlsVerification } from '../config/tls-verification.ts';
 import { type EntraTokens, loadEntra } from '../upstream/entra.ts';
 import { review } from './review.ts';
 

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { callerName, callerNameRule } from '../config/keys-schema.ts';
+import { consumerName, consumerNameRule } from '../config/keys-schema.ts';
 import { hashOfKey } from '../domain/consumer.ts';
 import type { Command } from './command-line.ts';
 
@@ -15,10 +15,10 @@ export const key: Command = {
 };
 
 function showKey(name: string): void {
-  if (callerName.test(name)) {
+  if (consumerName.test(name)) {
     process.stdout.write(introduction(name, makeKey()));
   } else {
-    process.stderr.write(`Say whose key it is: npm run key -- --name NAME\nThe name ${callerNameRule}.\n`);
+    process.stderr.write(`Say whose key it is: npm run key -- --name NAME\nThe name ${consumerNameRule}.\n`);
     process.exitCode = 1;
   }
 }

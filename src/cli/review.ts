@@ -1,6 +1,6 @@
 import type { Review } from '../config/load-models.ts';
 import type { ModelConfig, TargetConfig } from '../config/models-config.ts';
-import { suggest } from '../config/suggest.ts';
+import { suggest } from '../config/problems.ts';
 import { GatewayError } from '../domain/gateway-error.ts';
 import { wireNames } from '../domain/image-request.ts';
 import { agentCapabilities, toolCapabilities } from '../domain/image-tool.ts';

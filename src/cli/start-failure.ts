@@ -1,4 +1,4 @@
-import { ConfigError } from '../config/config-error.ts';
+import { ConfigError } from '../config/problems.ts';
 
 type Failure = NodeJS.ErrnoException & {
   readonly address?: string;

@@ -1,5 +1,5 @@
+import { printableName } from './check-schema.ts';
 import { isLoopback } from './network.ts';
-import { printableName } from './printable-name.ts';
 import type { ProviderName } from './target-schema.ts';
 
 /** A usable part of a target's address, or what is wrong with it in words that repeat none of it. */

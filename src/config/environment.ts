@@ -1,14 +1,14 @@
+import { existsSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import { config } from 'dotenv';
 import { Secret } from '../domain/secret.ts';
-import { ConfigError, type Problem, printWarnings } from './config-error.ts';
-import { deepFreeze } from './frozen.ts';
+import { deepFreeze } from './config-file.ts';
+import { unreadVariables } from './environment-checks.ts';
 import type { Variables } from './interpolate.ts';
-import { defaultKeysFile, hasKeys } from './keys-file.ts';
+import { isShortKey, shortKeyProblem } from './keys-schema.ts';
 import { isLoopback, isNetwork } from './network.ts';
-import { isShortKey, shortKeyProblem } from './short-key.ts';
-import { unreadVariables } from './unread-variables.ts';
+import { ConfigError, type Problem, printWarnings } from './problems.ts';
 
 const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 
@@ -217,4 +217,12 @@ function readBoolean(text: string): boolean | undefined {
 
 function isHost(host: string): boolean {
   return isIP(host) !== 0 || /^[A-Za-z0-9._-]+$/.test(host);
+}
+
+/** Nobody has to have this file; one that is named must be there. */
+export const defaultKeysFile = 'config/keys.json';
+
+/** Whether a keys file says who may call. One that is named and missing is a mistake, which is found when it is read. */
+export function hasKeys(keysFile: string | undefined): keysFile is string {
+  return keysFile !== undefined && (keysFile !== defaultKeysFile || existsSync(keysFile));
 }

@@ -1,4 +1,4 @@
-import type { JsonPath, PathProblem } from './json-path.ts';
+import type { JsonPath, PathProblem } from './problems.ts';
 
 /** Names and values a models file may refer to; normally the process environment. */
 export type Variables = Readonly<Record<string, string | undefined>>;

@@ -1,9 +1,9 @@
 import { z } from 'zod';
 
 /** What names of callers look like: they stand in logs and metrics. */
-export const callerNameRule =
+export const consumerNameRule =
   'must be 1 to 64 letters, digits, dots, underscores or dashes, beginning with a letter or digit';
-export const callerName = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+export const consumerName = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 
 const timeRule =
   'must be a day such as 2027-01-31, which begins at midnight UTC, or a time such as 2027-01-31T18:00:00Z';
@@ -39,7 +39,7 @@ const limits = z.strictObject({
 });
 
 /** One entry of `callers`. */
-export const callerSchema = z.strictObject({
+export const consumerSchema = z.strictObject({
   keys: z.array(key).min(1).describe('The keys of this caller: one, or two while one takes the place of the other'),
   models: z
     .array(z.string())
@@ -55,7 +55,7 @@ export function keysFileSchema<Caller extends z.ZodType>(caller: Caller) {
     $schema: z.string().exactOptional(),
     callers: z.record(z.string(), caller).meta({
       minProperties: 1,
-      propertyNames: { pattern: callerName.source },
+      propertyNames: { pattern: consumerName.source },
       description: 'Who may call, by the name that logs and metrics show',
     }),
   });
@@ -64,4 +64,13 @@ export function keysFileSchema<Caller extends z.ZodType>(caller: Caller) {
 /** Also refuses days that no month has. */
 function isTime(text: string): boolean {
   return z.iso.date().safeParse(text).success || z.iso.datetime({ offset: true }).safeParse(text).success;
+}
+
+const minKeyLength = 16;
+
+export const shortKeyProblem = `has fewer than ${minKeyLength} characters and can be guessed: \`npm run key\` makes a good one`;
+
+/** Whether a key that callers show is so short that somebody who tries many finds it. */
+export function isShortKey(key: string): boolean {
+  return key.length < minKeyLength;
 }

@@ -1,6 +1,5 @@
 import { createScanner, type Node, type ParseError, parseTree, printParseErrorCode } from 'jsonc-parser';
-import { ConfigError, type Problem } from './config-error.ts';
-import { formatPath, type JsonPath, type PathProblem } from './json-path.ts';
+import { ConfigError, formatPath, type JsonPath, type PathProblem, type Problem } from './problems.ts';
 
 /** A JSON text as plain values, with what is needed to point back into the text. */
 export type JsonDocument = {
@@ -122,4 +121,12 @@ function keyOf(path: JsonPath): string {
 function positionOf(source: string, offset: number): { line: number; column: number } {
   const lines = source.slice(0, offset).split(/\r\n|\r|\n/);
   return { line: lines.length, column: (lines.at(-1) ?? '').length + 1 };
+}
+
+/** A JSON object whose members are not checked yet. */
+export type JsonObject = Readonly<Record<string, unknown>>;
+
+/** Whether a JSON value is an object: neither a list nor null. */
+export function isObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,18 +1,20 @@
 import { z } from 'zod';
 import { nearestWord } from '../codec/nearest-word.ts';
-import { check } from './describe-issue.ts';
-import type { JsonPath, Report } from './json-path.ts';
-import { longModelSchema, modelKeysSchema } from './model-schema.ts';
+import { check } from './check-schema.ts';
 import type { ModelConfig, TargetConfig } from './models-config.ts';
-import type { JsonDocument } from './read-json.ts';
-import { buildTarget, checkTogether, type JsonObject, positionName, readAddress, readProvider } from './read-target.ts';
+import { longModelSchema, modelKeysSchema } from './models-schema.ts';
+import type { JsonPath, Report } from './problems.ts';
+import { isObject, type JsonDocument } from './read-json.ts';
+import { buildTarget, checkTogether, positionName, readAddress, readProvider } from './read-target.ts';
 import { anyProviderSchema, targetSchemas } from './target-schema.ts';
 
 const longModel = longModelSchema(z.unknown());
 const modelKeys = Object.keys(modelKeysSchema.shape);
 const targetKeys = Object.keys(anyProviderSchema.shape);
+// readProvider has reported an unknown provider; the other keys are still checked.
+const anyTarget = anyProviderSchema.extend({ provider: z.unknown().optional() });
 
-// Azure took a DALL·E 2 job off its queue after two minutes; everything else may take nearly ten.
+// Azure dropped queued DALL·E 2 jobs after two minutes; other images may take almost ten.
 const asyncTimeoutMs = 120_000;
 const defaultTimeoutMs = 590_000;
 
@@ -61,11 +63,6 @@ export function readModel(name: string, entry: unknown, path: JsonPath, report: 
   return buildModel(name, parsed, complete);
 }
 
-/** Whether a JSON value is an object: neither a list nor null. */
-export function isObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
 function readTarget(entry: unknown, index: number, path: JsonPath, report: Report): TargetConfig | undefined {
   if (!isObject(entry)) {
     report(path, 'must be an object');
@@ -75,7 +72,7 @@ function readTarget(entry: unknown, index: number, path: JsonPath, report: Repor
   const address = readAddress(provider, entry, path, report);
   const isWhole = checkTogether(entry, path, report);
   if (provider === undefined) {
-    check(anyProviderSchema, entry, path, withoutProvider(path, report), misplacedInTarget);
+    check(anyTarget, entry, path, report, misplacedInTarget);
     return undefined;
   }
   const parsed = check(targetSchemas[provider], entry, path, report, misplacedInTarget);
@@ -85,7 +82,7 @@ function readTarget(entry: unknown, index: number, path: JsonPath, report: Repor
 
 function misplacedInModel(key: string): string | undefined {
   return Object.hasOwn(anyProviderSchema.shape, key)
-    ? 'in a model with `targets` it belongs into each target'
+    ? 'in a model with `targets` it belongs in each target'
     : removed(key);
 }
 
@@ -93,11 +90,9 @@ function misplacedInTarget(key: string): string | undefined {
   return [...modelKeys, 'targets'].includes(key) ? 'it belongs to the model, beside `targets`' : removed(key);
 }
 
-/** What to do about a key that earlier versions knew. */
+/** Advice for a key of earlier versions. */
 function removed(key: string): string | undefined {
-  return key === 'agentKey'
-    ? 'Azure takes `agent_reference` only, so there is no choice any more: remove it'
-    : undefined;
+  return key === 'agentKey' ? 'Azure accepts only `agent_reference` now: remove this key' : undefined;
 }
 
 function reportEqualNames(entries: readonly unknown[], path: JsonPath, report: Report): void {
@@ -109,13 +104,6 @@ function reportEqualNames(entries: readonly unknown[], path: JsonPath, report: R
     if (seen.has(name)) report([...path, index, 'name'], 'an earlier target of this model has the same name');
     seen.add(name);
   }
-}
-
-// The provider's own problem is reported already, and better.
-function withoutProvider(path: JsonPath, report: Report): Report {
-  return (place, message) => {
-    if (place.length !== path.length + 1 || place.at(-1) !== 'provider') report(place, message);
-  };
 }
 
 type ModelKeys = z.output<typeof modelKeysSchema>;

@@ -11,14 +11,11 @@ import {
   normaliseBaseURL,
   v1BaseURL,
 } from './base-url.ts';
-import type { JsonPath, Report } from './json-path.ts';
 import type { FoundryAgentTarget, TargetConfig } from './models-config.ts';
-import { suggest } from './suggest.ts';
+import { type JsonPath, type Report, suggest } from './problems.ts';
+import type { JsonObject } from './read-json.ts';
 import { checkHeaders, secretHeaders } from './target-headers.ts';
 import { deploymentName, isProviderName, type ProviderName, providerNames, type TargetEntry } from './target-schema.ts';
-
-/** A JSON object, before anything is known about its members. */
-export type JsonObject = Readonly<Record<string, unknown>>;
 
 /** Where a target is called and which deployment it names (azure-async names none). */
 export type TargetAddress = { readonly baseURL: string; readonly deployment: string };

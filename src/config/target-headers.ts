@@ -1,5 +1,5 @@
 import { Secret } from '../domain/secret.ts';
-import type { JsonPath, Report } from './json-path.ts';
+import type { JsonPath, Report } from './problems.ts';
 
 /** A header name and a header value of HTTP: https://www.rfc-editor.org/rfc/rfc9110#section-5 */
 const headerName = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}$/;

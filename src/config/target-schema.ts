@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { capabilitiesSchema } from './capabilities-schema.ts';
+import { printableName } from './check-schema.ts';
 import { priceSchema } from './price-schema.ts';
-import { printableName } from './printable-name.ts';
 
 const apiVersion = z
   .string({ error: apiVersionError })

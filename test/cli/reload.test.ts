@@ -7,7 +7,7 @@ import pino from 'pino';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { contentOf } from '../../src/cli/configuration.ts';
 import { createReload, type Prepare, type Trigger } from '../../src/cli/reload.ts';
-import { ConfigError } from '../../src/config/config-error.ts';
+import { ConfigError } from '../../src/config/problems.ts';
 
 const patience = { timeout: 5_000, interval: 5 };
 const intervalMs = 10;

@@ -69,7 +69,7 @@ describe('an api-version without edits', () => {
 
 describe('a secret that stands in the file', () => {
   const told = (place: string) =>
-    `models.json: ${place} (line 1): this secret stands in the file itself, and in every copy of it: use a variable, and write \${NAME} here`;
+    `models.json: ${place} (line 1): the file contains this secret; put it into an environment variable and write \${NAME} here`;
 
   test.each([
     ['literal-key', true],

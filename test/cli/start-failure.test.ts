@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { dependingOn, describeStartFailure } from '../../src/cli/start-failure.ts';
-import { ConfigError } from '../../src/config/config-error.ts';
+import { ConfigError } from '../../src/config/problems.ts';
 
 const failure = (facts: object) => Object.assign(new Error('canary'), facts);
 

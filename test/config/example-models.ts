@@ -1,5 +1,5 @@
-import { ConfigError, type Problem } from '../../src/config/config-error.ts';
 import { parseModels } from '../../src/config/load-models.ts';
+import { ConfigError, type Problem } from '../../src/config/problems.ts';
 
 /** A valid azure-deployment target, to be changed by a test. */
 export const deploymentTarget = {

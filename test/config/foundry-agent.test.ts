@@ -136,9 +136,7 @@ describe('a target of foundry-agent', () => {
     [
       'the agent key of earlier versions',
       { ...agentTarget, agentKey: 'agent' },
-      [
-        'agentKey: unknown key `agentKey`: Azure takes `agent_reference` only, so there is no choice any more: remove it',
-      ],
+      ['agentKey: unknown key `agentKey`: Azure accepts only `agent_reference` now: remove this key'],
     ],
     ['a version that is a number', { ...agentTarget, agentVersion: 7 }, ['agentVersion: must be a string']],
     [
@@ -195,7 +193,7 @@ describe('a target of foundry-agent', () => {
         ]);
       }
       expect(messagesOf({ models: { poster: { [key]: 'x', targets: [agentTarget] } } })).toEqual([
-        `models.poster.${key}: unknown key \`${key}\`: in a model with \`targets\` it belongs into each target`,
+        `models.poster.${key}: unknown key \`${key}\`: in a model with \`targets\` it belongs in each target`,
       ]);
     },
   );

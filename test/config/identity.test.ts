@@ -1,8 +1,8 @@
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import { ConfigError } from '../../src/config/config-error.ts';
-import { checkIdentity } from '../../src/config/identity.ts';
+import { checkIdentity } from '../../src/config/environment-checks.ts';
 import { needsTokens } from '../../src/config/models-config.ts';
+import { ConfigError } from '../../src/config/problems.ts';
 import { agentTarget, entra, parse, problemsIn, v1Target } from './example-models.ts';
 
 const client = { AZURE_TENANT_ID: 'tenant-canary', AZURE_CLIENT_ID: 'client-canary' };

@@ -4,9 +4,8 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { describeKeys } from '../../src/cli/check.ts';
-import { ConfigError } from '../../src/config/config-error.ts';
-import { consumersOf } from '../../src/config/environment-keys.ts';
-import { loadKeys, parseKeys } from '../../src/config/load-keys.ts';
+import { consumersOf, loadKeys, parseKeys } from '../../src/config/load-keys.ts';
+import { ConfigError } from '../../src/config/problems.ts';
 import { Secret } from '../../src/domain/secret.ts';
 import { temporaryDirectory } from '../helpers/temporary-directory.ts';
 import { parse, problemsIn, v1Target } from './example-models.ts';
@@ -64,8 +63,8 @@ describe('a keys file', () => {
     });
     expect(consumers[0]?.keys.map(({ sha256 }) => sha256)).toEqual([two, three]);
     expect(warnings.filter((warning) => !warning.includes('can be guessed'))).toEqual([
-      'the keys file: callers.shop.keys[0].key (line 6): this is the key itself; its `sha256` in its place would be no secret',
-      'the keys file: callers.shop.keys[1].key (line 9): this is the key itself; its `sha256` in its place would be no secret',
+      'the keys file: callers.shop.keys[0].key (line 6): the file contains the key itself; store its `sha256` instead',
+      'the keys file: callers.shop.keys[1].key (line 9): the file contains the key itself; store its `sha256` instead',
     ]);
   });
 
@@ -74,9 +73,7 @@ describe('a keys file', () => {
       shop({ keys: [{ sha256: one, expires: '2026-06-01T12:00:00Z' }, { sha256: two }, { sha256: three }] }),
     );
     expect(consumers[0]?.keys).toHaveLength(3);
-    expect(warnings).toEqual([
-      'the keys file: callers.shop.keys[0].expires (line 7): this time is over: the key is not valid any more',
-    ]);
+    expect(warnings).toEqual(['the keys file: callers.shop.keys[0].expires (line 7): the key has expired']);
   });
 
   test.each<[string, unknown, string[]]>([
@@ -106,7 +103,7 @@ describe('a keys file', () => {
     ],
     ['no keys', shop({}), ['callers.shop.keys: is required']],
     ['an empty list of keys', shop({ keys: [] }), ['callers.shop.keys: must not be empty']],
-    ['a key without a hash', shop({ keys: [{}] }), ['callers.shop.keys[0]: needs `sha256`']],
+    ['a key without a hash', shop({ keys: [{}] }), ['callers.shop.keys[0]: `sha256` is required']],
     [
       'a key with both',
       shop({ keys: [{ sha256: one, key: 'one' }] }),
@@ -135,7 +132,7 @@ describe('a keys file', () => {
     [
       'three valid keys',
       shop({ keys: [{ sha256: one }, { sha256: two }, { sha256: three }] }),
-      ['callers.shop.keys: must not hold more than two keys that are valid'],
+      ['callers.shop.keys: must not hold more than two valid keys'],
     ],
     [
       'an unknown model',
@@ -160,7 +157,7 @@ describe('a keys file', () => {
     [
       'a window for nothing',
       shop({ keys, limits: { windowMs: 1000, concurrent: 1 } }),
-      ['callers.shop.limits.windowMs: means nothing without `requests` or `images`'],
+      ['callers.shop.limits.windowMs: has no effect without `requests` or `images`'],
     ],
     ...['', 'a b', 'a/b', '.a', 'GATEWAY_API_KEYS#0ac5aa4a', 'ä', 'x'.repeat(65)].map(
       (name): [string, unknown, string[]] => [

@@ -180,8 +180,8 @@ describe('mistakes in names', () => {
 
   test('an alias to an alias is told the model', () => {
     expect(messagesOf({ aliases: { a: 'b', b: 'azure-image', c: 'c' }, models })).toEqual([
-      'aliases.a: points at another alias: point it at the model itself, `azure-image`',
-      'aliases.c: points at another alias: point it at the model itself',
+      'aliases.a: points at another alias; use the name of the model `azure-image`',
+      'aliases.c: points at another alias; use the name of the model',
     ]);
   });
 
@@ -384,7 +384,7 @@ describe('mistakes in a model', () => {
   test('keys on the wrong level are told the right one', () => {
     const model = { apiKey: 'x', defaults: { model: 'x' }, targets: [{ ...v1Target, timeoutMs: 1000 }] };
     expect(messagesOf({ models: { poster: model } })).toEqual([
-      'models.poster.apiKey: unknown key `apiKey`: in a model with `targets` it belongs into each target',
+      'models.poster.apiKey: unknown key `apiKey`: in a model with `targets` it belongs in each target',
       'models.poster.defaults.model: unknown key `model`',
       'models.poster.targets[0].timeoutMs: unknown key `timeoutMs`: it belongs to the model, beside `targets`',
     ]);

@@ -1,6 +1,5 @@
 import { expect, test } from 'vitest';
-import { parseModels } from '../../src/config/load-models.ts';
-import { defaultHeldBytes } from '../../src/config/memory-limit.ts';
+import { defaultHeldBytes, parseModels } from '../../src/config/load-models.ts';
 import { asyncTarget } from './example-models.ts';
 
 const mebibyte = 1024 * 1024;

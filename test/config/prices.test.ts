@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import type { ConfigError } from '../../src/config/config-error.ts';
 import { parseModels } from '../../src/config/load-models.ts';
 import { priceOf } from '../../src/config/models-config.ts';
+import type { ConfigError } from '../../src/config/problems.ts';
 import { v1Target } from './example-models.ts';
 
 const parse = (file: object) => parseModels(JSON.stringify({ models: { poster: v1Target }, ...file }), {});

@@ -1,8 +1,8 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: the syntax of the models file is meant
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { ConfigError } from '../../src/config/config-error.ts';
 import { parseModels } from '../../src/config/load-models.ts';
+import { ConfigError } from '../../src/config/problems.ts';
 import { agentTarget, asyncTarget, deploymentTarget, entra, v1Target } from './example-models.ts';
 
 const canary = 'kanarienvogel';

@@ -57,8 +57,8 @@ test('--check shows who may call, and warns, without a key', async () => {
   GATEWAY_API_KEYS#5830abaf: a key; all models
   shop: a key until 2020-01-31T00:00:00.000Z, a key; models image; 5 requests in 60 s
 `);
-  expect(stdout).toContain('callers.shop.keys[0].expires (line 7): this time is over');
-  expect(stdout).toContain('callers.shop.keys[1].key (line 10): this is the key itself');
+  expect(stdout).toContain('callers.shop.keys[0].expires (line 7): the key has expired');
+  expect(stdout).toContain('callers.shop.keys[1].key (line 10): the file contains the key itself');
   expect(stdout).not.toMatch(new RegExp(`${canary}|${sha256}|program-key`));
 });
 

@@ -137,7 +137,7 @@ test('without its keys file the keys of the environment are left', async () => {
 test('what the operator should see to is logged when it is new, and what waits for the next start each time', async () => {
   const { sha256 } = makeKey();
   const { program } = await start(callersOf({ shop: sha256 }));
-  const warnings = () => linesOf(program, 'this is the key itself').length;
+  const warnings = () => linesOf(program, 'the file contains the key itself').length;
   await replaceFile(program, 'config/keys.json', { callers: { shop: { keys: [{ key: canary }] } } });
   await reload(program);
   await expect.poll(warnings, patience).toBe(1);

@@ -1,8 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { ConfigError, type Problem } from './config-error.ts';
-import { deepFreeze } from './frozen.ts';
 import { interpolate, type Variables } from './interpolate.ts';
-import type { JsonPath, PathProblem, Report } from './json-path.ts';
+import { ConfigError, type JsonPath, type PathProblem, type Problem, type Report } from './problems.ts';
 import { type JsonDocument, readJson } from './read-json.ts';
 
 const unreadable: Readonly<Record<string, string>> = {
@@ -72,4 +70,24 @@ function placed(problems: readonly PathProblem[], document: JsonDocument): Probl
 
 function samePath(first: JsonPath, second: JsonPath): boolean {
   return first.length === second.length && first.every((segment, index) => segment === second[index]);
+}
+
+/** Freezes an object or array with everything it holds, and returns it. */
+export function deepFreeze<T>(value: T): T {
+  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value;
+  Object.freeze(value);
+  for (const part of Object.values(value)) deepFreeze(part);
+  return value;
+}
+
+/** A map nobody can change: `Object.freeze` alone does not stop `set`. Its methods throw a TypeError. */
+export function frozenMap<K, V>(entries: Iterable<readonly [K, V]>): ReadonlyMap<K, V> {
+  const map = new Map(entries);
+  // Not enumerable, so that the map still prints and compares like any other.
+  Object.defineProperties(map, { set: { value: refuse }, delete: { value: refuse }, clear: { value: refuse } });
+  return Object.freeze(map);
+}
+
+function refuse(): never {
+  throw new TypeError('The configuration is frozen.');
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { parameterPolicies } from '../domain/parameter-policy.ts';
+import { printableName } from './check-schema.ts';
 import { currencySchema, priceSchema } from './price-schema.ts';
-import { printableName } from './printable-name.ts';
 
 const parameter = z.string().min(1).exactOptional();
 
