@@ -15,25 +15,25 @@ export const check: Command = {
     const configuration = readConfiguration(loadDotEnv());
     const { app } = await buildGateway(configuration);
     const { egressProxy } = configuration.models;
-    const way = egressProxy ? ` Calls by https go through the proxy ${egressProxy.origin}.` : '';
+    const proxy = egressProxy ? ` HTTPS calls go through the proxy ${egressProxy.origin}.` : '';
     const warnings = warningsOf(configuration).map((warning) => `Warning: ${warning}\n`);
     const parts = [describeModels(app.gateway.catalog), describeKeys(configuration.keys.consumers)];
     if (warnings.length > 0) parts.push(warnings.join(''));
-    process.stdout.write(`The configuration is valid.${way}\n\n${parts.join('\n')}`);
+    process.stdout.write(`The configuration is valid.${proxy}\n\n${parts.join('\n')}`);
   },
 };
 
-/** What the configuration means, for people: models, their other names, and where their calls go. No secrets. */
+/** Models, their aliases, and the URLs of their targets. No secrets. */
 export function describeModels(catalog: ModelCatalog): string {
   return catalog.models.map((model) => describeModel(model, catalog)).join('\n');
 }
 
 function describeModel({ name, timeoutMs, targets }: LogicalModel, { aliases, defaultModel }: ModelCatalog): string {
-  const otherNames = [...aliases].filter(([, model]) => model === name).map(([alias]) => alias);
+  const aliasNames = [...aliases].filter(([, model]) => model === name).map(([alias]) => alias);
   const remarks = [
     ...(name === defaultModel ? ['default model'] : []),
-    ...(otherNames.length > 0 ? [`also called ${otherNames.join(', ')}`] : []),
-    `deadline ${timeoutMs / 1000} s`,
+    ...(aliasNames.length > 0 ? [`aliases ${aliasNames.join(', ')}`] : []),
+    `timeout ${timeoutMs / 1000} s`,
   ];
   return `${name} (${remarks.join('; ')})\n${targets.map(describeTarget).join('')}`;
 }
@@ -43,27 +43,26 @@ function describeTarget({ name, family, priority, weight, provider }: Target): s
   return `  target ${name}: ${provider.id}, family ${family.name}, priority ${priority}, weight ${weight}\n    POST ${provider.address}${remarks}\n`;
 }
 
-/** Who may call, for people. No secrets. */
+/** The consumers, their models and their limits. No secrets. */
 export function describeKeys(consumers: readonly Consumer[]): string {
-  if (consumers.length === 0) return 'Nobody has to show a key.\n';
-  return `Who may call:\n${consumers.map(describeHolder).join('')}`;
+  if (consumers.length === 0) return 'Authentication: off (loopback only).\n';
+  return `Consumers:\n${consumers.map(describeConsumer).join('')}`;
 }
 
-function describeHolder({ name, keys, models, limits }: Consumer): string {
+function describeConsumer({ name, keys, models, limits }: Consumer): string {
   const remarks = [keys.map(describeKey).join(', '), models ? `models ${models.join(', ')}` : 'all models'];
   return `  ${name}: ${[...remarks, ...describeLimits(limits)].join('; ')}\n`;
 }
 
 function describeKey({ expiresAt }: Consumer['keys'][number]): string {
-  if (expiresAt === undefined) return 'a key';
-  return `a key until ${new Date(expiresAt).toISOString()}`;
+  return expiresAt === undefined ? 'key' : `key until ${new Date(expiresAt).toISOString()}`;
 }
 
 function describeLimits({ requests, images, windowMs, concurrent }: KeyLimits): string[] {
-  const window = `in ${windowMs / 1000} s`;
+  const window = `per ${windowMs / 1000} s`;
   return [
     ...(requests === undefined ? [] : [`${requests} requests ${window}`]),
     ...(images === undefined ? [] : [`${images} images ${window}`]),
-    ...(concurrent === undefined ? [] : [`${concurrent} at once`]),
+    ...(concurrent === undefined ? [] : [`${concurrent} concurrent`]),
   ];
 }

@@ -13,15 +13,16 @@ export type Configuration = {
   readonly environment: Environment;
   readonly models: ModelsConfig;
   readonly keys: KeysConfig;
-  /** What all of it was read from, and what {@link contentOf} says about the files. */
+  /** What the rest was read from, and the hash of the files. */
   readonly variables: Variables;
   readonly files: readonly string[];
   readonly content: string;
 };
 
 /**
- * Throws a ConfigError with every problem of the environment, of the models file, of the keys file, or of the identity
- * that it needs; an AggregateError of several such.
+ * Reads the environment, the models file and the keys file, and checks the variables of the Azure identity if one is needed.
+ *
+ * @throws ConfigError with every problem, or an AggregateError of several such
  */
 export function readConfiguration(variables: Variables): Configuration {
   const failures: unknown[] = [];
@@ -40,7 +41,7 @@ export function readConfiguration(variables: Variables): Configuration {
   return { environment, models, keys, variables, files, content };
 }
 
-/** Takes note of a failure, so that what is wrong elsewhere is reported with it. */
+/** Collects a failure, so that problems of all sources are reported together. */
 function attempt<T>(failures: unknown[], read: () => T): T | undefined {
   try {
     return read();
@@ -50,14 +51,14 @@ function attempt<T>(failures: unknown[], read: () => T): T | undefined {
   }
 }
 
-/** What the operator should see to although it is allowed, one line each. */
+/** What is valid but probably not meant, one line each. */
 export function warningsOf({ environment, models, keys }: Configuration): readonly string[] {
   const isOpenToPages = keys.consumers.length === 0 && environment.corsOrigins.includes('*');
   return [...environment.warnings, ...(isOpenToPages ? [openToPages] : []), ...models.warnings, ...keys.warnings];
 }
 
 const openToPages =
-  'the environment: CORS_ORIGINS: without gateway keys, * lets every web page that is opened on this machine ask for images: list the origins, or set GATEWAY_API_KEYS';
+  'the environment: CORS_ORIGINS: without authentication, * lets every web page opened on this machine request images; list the origins or set GATEWAY_API_KEYS';
 
 export function configFiles({ modelsFile, keysFile }: Pick<Environment, 'modelsFile' | 'keysFile'>): string[] {
   return keysFile === undefined ? [modelsFile] : [modelsFile, keysFile];
@@ -69,12 +70,12 @@ export function readModels(file: string, variables: Variables): ModelsConfig {
   return models;
 }
 
-/** Tells what files hold from what they held before, and says nothing about it. */
+/** A hash of the files' content, to detect changes. */
 export function contentOf(files: readonly string[]): string {
   return hash('sha256', JSON.stringify(files.map(textOf)));
 }
 
-/** The text, or why it cannot be read: that is a problem of whoever has to read it. */
+/** The text, or the error code: a file that cannot be read is reported by its reader. */
 function textOf(file: string): string {
   try {
     return readFileSync(file, 'utf8');

@@ -15,7 +15,7 @@ export const demo: Command = {
   run: runDemo,
 };
 
-// Known by its hash, in config/keys.demo.json: a key of the environment that is so short is refused in a container.
+// Its hash is in config/keys.demo.json: GATEWAY_API_KEYS would refuse a key this short beyond loopback.
 const key = 'demo-key';
 
 async function runDemo(): Promise<void> {
@@ -25,9 +25,9 @@ async function runDemo(): Promise<void> {
     GATEWAY_API_KEYS: '',
     KEYS_FILE: 'config/keys.demo.json',
   };
-  // The simulator listens where the gateway does: a container publishes both, so that its scenarios can be read outside.
+  // The simulator listens on the gateway's host, so that a container can publish both.
   const { host, port: gatewayPort } = readEnvironment(variables);
-  // With PORT=0 several demos can run at once, so the simulator takes a free port, too.
+  // PORT=0 lets several demos run at once, so the simulator needs a free port, too.
   const address = URL.parse(variables.SIMULATOR_URL || `http://127.0.0.1:${gatewayPort === 0 ? 0 : 8867}`);
   if (!address) throw new Error('SIMULATOR_URL must be an address, such as http://127.0.0.1:8867');
   const { startSimulator } = await loadSimulator();
@@ -69,12 +69,12 @@ The gateway listens on ${gateway}; the key is ${key}. Try:
 
   ${call}
 
-The same, as an image in cat.png:
+Save the image as cat.png:
 
   ${call} -s | node -e '${save}'
 
-The models:   curl ${gateway}/v1/models -H "Authorization: Bearer ${key}"
-Failures:     put "simulate:429-seconds" into a prompt; the whole list: ${azure}/simulator/scenarios
-The end:      Ctrl-C ends the gateway and the simulated Azure
+List models:  curl ${gateway}/v1/models -H "Authorization: Bearer ${key}"
+Failures:     add "simulate:429-seconds" to a prompt; full list: ${azure}/simulator/scenarios
+Stop:         Ctrl-C
 `;
 }

@@ -7,9 +7,9 @@ import { createCredentials } from '../upstream/credentials.ts';
 import type { EntraTokens } from '../upstream/entra.ts';
 import type { Command } from './command-line.ts';
 import { entraFor, readConfiguration } from './configuration.ts';
-import { type AnswerFindings, type Ask, askForFree, askTarget } from './doctor/ask-target.ts';
-import { hasFailure, notAsked, printReport, type TargetReport } from './doctor/findings.ts';
-import type { AnswerFacts } from './doctor/judge-answer.ts';
+import { type Ask, askForFree, askTarget, type ResponseFindings } from './doctor/ask-target.ts';
+import { hasFailure, notChecked, printReport, type TargetReport } from './doctor/findings.ts';
+import type { ResponseFacts } from './doctor/judge-response.ts';
 import { type HostFindings, probeHost } from './doctor/probe-host.ts';
 
 export const doctor: Command = {
@@ -20,7 +20,7 @@ export const doctor: Command = {
   options: {},
   async run() {
     const { models } = readConfiguration(loadDotEnv());
-    process.stdout.write('The configuration is valid. Looking at its targets, by GETs that cost nothing:\n\n');
+    process.stdout.write('The configuration is valid. Checking its targets with free GET requests:\n\n');
     const reports = await examine(models, { entra: await entraFor(models) });
     process.stdout.write(printReport(reports));
     if (hasFailure(reports)) process.exitCode = 1;
@@ -28,19 +28,19 @@ export const doctor: Command = {
 };
 
 type Options = {
-  /** The way to tokens, where a target needs one. */
+  /** The source of Entra ID tokens, where a target needs one. */
   readonly entra?: EntraTokens | undefined;
-  /** The limit of each step, in milliseconds. */
+  /** Time limit of each step, in milliseconds. */
   readonly stepMs?: number;
 };
 
-/** More would look like an attack to some firewalls. */
+/** More could look like an attack to firewalls. */
 const atOnce = 8;
 const defaultStepMs = 10_000;
 
 /**
- * Looks at every target, by GETs that cost nothing. Targets of one host share what was found on the way there, and those
- * with equal credentials the answers, too.
+ * Checks every target with free GET requests. Targets of one host share its findings; those with equal credentials share
+ * responses, too.
  */
 export async function examine(
   models: ModelsConfig,
@@ -61,8 +61,8 @@ export async function examine(
     hosts.set(url.origin, found);
     const host = await found;
     const isReachable = host.connection.state === 'ok' && host.tls.state !== 'failed';
-    const answers = isReachable ? await askTarget(target, model, askerOf(target.credential)) : nothingAsked;
-    return { model, target: target.name, host: url.host, findings: { ...host, ...answers } };
+    const findings = isReachable ? await askTarget(target, model, askerOf(target.credential)) : nothingChecked;
+    return { model, target: target.name, host: url.host, findings: { ...host, ...findings } };
   }
 
   try {
@@ -73,9 +73,9 @@ export async function examine(
   }
 }
 
-const nothingAsked: AnswerFindings = { answer: notAsked, credential: notAsked, deployment: notAsked };
+const nothingChecked: ResponseFindings = { response: notChecked, credential: notChecked, deployment: notChecked };
 
-/** One asker for each credential, which asks for each address once. */
+/** One asker per credential, which requests each URL once. */
 function sharedAskers(createAsk: (source: CredentialSource) => Ask): (source: CredentialSource) => Ask {
   const askers: { readonly source: CredentialSource; readonly ask: Ask }[] = [];
   return (source) => {
@@ -88,10 +88,10 @@ function sharedAskers(createAsk: (source: CredentialSource) => Ask): (source: Cr
 }
 
 function onceForEach(ask: Ask): Ask {
-  const answers = new Map<string, Promise<AnswerFacts>>();
+  const responses = new Map<string, Promise<ResponseFacts>>();
   return (url) => {
-    const answer = answers.get(url.href) ?? ask(url);
-    answers.set(url.href, answer);
-    return answer;
+    const response = responses.get(url.href) ?? ask(url);
+    responses.set(url.href, response);
+    return response;
   };
 }

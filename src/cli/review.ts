@@ -8,7 +8,7 @@ import { type FitTo, fitRequest } from '../parameters/fit-request.ts';
 import { type ModelFamily, modelFamilies, modelFamily, unknownFamily } from '../parameters/model-families.ts';
 import { plainRequest } from '../parameters/parameter-samples.ts';
 
-/** Warns of what is valid in a models file, but probably not meant, by the families of the targets' models. */
+/** Warns about what is valid in a models file but probably not meant, judged by the model families. */
 export const review: Review = { target: reviewTarget, defaults: reviewDefaults };
 
 /** Deployments can edit from this api-version on: https://learn.microsoft.com/azure/ai-foundry/openai/reference-preview */
@@ -21,11 +21,11 @@ function reviewTarget(target: TargetConfig, warn: (key: string, message: string)
   const { model, capabilities } = target;
   if (modelFamily(model).name === unknownFamily.name && Object.keys(capabilities).length === 0) {
     const known = modelFamilies.map(({ name }) => name);
-    warn('model', `no family is known for this model, so every parameter is left to Azure${suggest(model, known)}`);
+    warn('model', `unknown model family, so Azure alone checks the parameters${suggest(model, known)}`);
   }
   if (target.provider !== 'azure-deployment' || !familyOf(target).operations.includes('edit')) return;
   if (isBefore(target.apiVersion, firstWithEdits)) {
-    warn('apiVersion', `deployments cannot edit in this version: edits need ${firstWithEdits} or later`);
+    warn('apiVersion', `this version does not support edits, which need ${firstWithEdits} or later`);
   }
 }
 
@@ -37,7 +37,7 @@ function reviewDefaults(model: ModelConfig, warn: (key: string, message: string)
   for (const [member, name] of Object.entries(wireNames)) {
     const isGiven = values[name] !== undefined;
     if (!isGiven || fitTos.some((fitTo) => isTaken({ [member]: values[name] }, fitTo))) continue;
-    warn(name, `no target takes this value under \`parameters: ${policy}\`, so it is never used`);
+    warn(name, `no target supports this value under \`parameters: ${policy}\`, so it is never used`);
   }
 }
 
@@ -60,7 +60,7 @@ function isTaken(members: object, fitTo: FitTo): boolean {
   });
 }
 
-/** Versions begin with their day; one that does not is not judged. */
+/** Versions start with a date; others are not judged. */
 function isBefore(version: string, other: string): boolean {
   return /^\d{4}-\d\d-\d\d/.test(version) && version.slice(0, 10) < other.slice(0, 10);
 }

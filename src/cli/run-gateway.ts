@@ -19,10 +19,10 @@ import { type Configuration, entraFor, warningsOf } from './configuration.ts';
 import { createReload, preparation } from './reload.ts';
 import { dependingOn } from './start-failure.ts';
 
-/** Whoever waits for the gateway to be ready has asked by then. */
+/** Time after the start when readiness checks have passed and memory can be collected. */
 const settleMs = 1_000;
 
-/** Load balancers notice a readiness of 503 within this time. */
+/** Time for load balancers to notice that /readyz is 503. */
 const leadMs = 5_000;
 
 type Built = { readonly app: App; readonly logger: Logger };
@@ -32,9 +32,9 @@ type Outside = { readonly store?: ImageStore | undefined; readonly log?: Destina
 const nowhere: DestinationStream = { write() {} };
 
 /**
- * Rejects when tokens are needed, and the environment offers no way to them that makes sense.
+ * Builds the gateway without listening. Rejects when a target needs Entra ID tokens and the environment offers no source of them.
  *
- * @param outside where images are hosted and the log goes; by default nowhere
+ * @param outside where images are hosted and where the log goes; nowhere by default
  */
 export async function buildGateway(
   { environment, models, keys }: Configuration,
@@ -49,10 +49,9 @@ export async function buildGateway(
 }
 
 /**
- * Listens until a signal ends the process; resolves with the gateway's own URL once it takes requests.
+ * Listens until a signal ends the process. Resolves with the gateway's URL once it is ready.
  *
- * @param readVariables gives the variables as they are then; with it the configuration is replaced at SIGHUP and when its
- *   files change
+ * @param readVariables reads the current variables; with it, the configuration is reloaded on SIGHUP and when a file changes
  */
 export async function runGateway(configuration: Configuration, readVariables?: () => Variables): Promise<string> {
   const { host, port, metricsPort, dataDir } = configuration.environment;
@@ -68,11 +67,13 @@ export async function runGateway(configuration: Configuration, readVariables?: (
   logger.info({ host, url, metricsUrl, models: app.gateway.catalog.names }, 'listening');
   for (const warning of warningsOf(configuration)) logger.warn(warning);
   if (opened?.unclaimed) {
-    logger.warn(`DATA_DIR cannot be claimed (${opened.unclaimed}): nothing keeps a second gateway out of it`);
+    logger.warn(`DATA_DIR cannot be locked (${opened.unclaimed}): a second gateway could use it at the same time`);
   }
   if (app.keyStore.isOpen) {
     const reason = 'GATEWAY_API_KEYS is not set, and there is no keys file';
-    logger.warn(`${reason}: every program on this machine may call, and all callers are one`);
+    logger.warn(
+      `authentication is off (${reason}): every program on this machine can call, and all share one identity`,
+    );
   }
   setTimeout(forgetStart, settleMs).unref();
   if (readVariables) {
@@ -86,34 +87,34 @@ export async function runGateway(configuration: Configuration, readVariables?: (
   return url;
 }
 
-/** The code of the system says why the directory could not be claimed. */
+/** `unclaimed` is the system's error code when the directory could not be claimed. */
 type OpenedStore = { readonly store: ImageStore; readonly unclaimed: string | undefined };
 
-/** The images of two processes in one directory would be links that only one of them knows, and double its limit. */
+/** Two gateways in one directory would each know only their own images, and together exceed its size limit. */
 async function openStore(directory: string): Promise<OpenedStore> {
   await prepareDirectory(directory);
   const unclaimed = await claimDirectory(directory);
   return { store: await createDiskImageStore({ directory }), unclaimed };
 }
 
-/** A start leaves a lot behind: at rest the process is 15 MB smaller without. Takes 50 ms, and Node's `--expose-gc`. */
+/** Collects the garbage of the start, which keeps an idle process 15 MB smaller. Takes 50 ms and needs `--expose-gc`. */
 function forgetStart(): void {
   globalThis.gc?.({ type: 'major', flavor: 'last-resort' });
 }
 
-/** Until the end of the process: the last figures are of interest, too. */
+/** Serves metrics until the process ends, also while it drains. */
 async function serveMetrics(app: App, at: { readonly host: string; readonly port: number }): Promise<string> {
   try {
     const server = await dependingOn('METRICS_PORT', () => startMetricsServer(app.metrics, at));
     return `http://${at.host.includes(':') ? `[${at.host}]` : at.host}:${(server.address() as AddressInfo).port}/metrics`;
   } catch (error) {
-    // The process is to end with its start.
+    // Without this the process would keep running after a failed start.
     await app.server.close();
     throw error;
   }
 }
 
-/** Without a directory of its own the gateway keeps uploads where the system has temporary files. */
+/** Uploads go to the system's temporary directory when DATA_DIR is empty. */
 function uploadsDirectory({ dataDir }: Environment): string {
   return dataDir === undefined ? tmpdir() : join(dataDir, 'uploads');
 }
@@ -124,15 +125,15 @@ function endWithSignals(
 ): void {
   closeWithGrace({ delay: false, logger: false, skip }, async ({ signal, err }) => {
     const { drainMs } = app.models;
-    // The drain has a limit of its own. Should it not come to an end all the same:
+    // A last resort in case the drain does not respect its own limit.
     setTimeout(() => process.exit(1), leadMs + drainMs + leadMs).unref();
     const hurry = hurryAtSecondSignal();
     hurry.addEventListener('abort', () =>
-      logger.warn({ signal: hurry.reason }, 'second signal: ending what is running'),
+      logger.warn({ signal: hurry.reason }, 'second signal: aborting requests in flight'),
     );
     if (err) logger.fatal({ stack: err.stack }, 'unexpected error, shutting down');
     else logger.info({ signal }, 'draining');
-    // Ctrl-C at a terminal has no load balancer to wait for.
+    // After Ctrl-C there is no load balancer to wait for.
     await drain(app, { leadMs: signal === 'SIGTERM' ? leadMs : 0, limitMs: drainMs, hurry });
     logger.info('closed');
     await log.end();
@@ -141,8 +142,8 @@ function endWithSignals(
 }
 
 /**
- * Aborted by the second signal that ends the process; a third one ends it at once. The library would do that at the
- * second one: callers whose images may be billed would see a reset, and many clients would buy them again.
+ * Aborted by the second SIGTERM or SIGINT; a third one exits at once. close-with-grace would exit at the second one: clients whose
+ * images may be billed would see a connection reset, and many would retry and pay twice.
  */
 function hurryAtSecondSignal(): AbortSignal {
   const hurry = new AbortController();

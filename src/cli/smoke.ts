@@ -25,7 +25,7 @@ export const smoke: Command = {
   name: 'smoke',
   npm: 'npm run smoke',
   words: 'MODEL [--yes]',
-  about: 'Makes one real image with a model, in its lowest quality, after a question. Azure bills it.',
+  about: 'Makes one real image with a model, in its lowest quality, after a confirmation. Azure bills it.',
   options: { yes: { meaning: 'make it without asking' } },
   maxWords: 1,
   async run({ values, words: [name] }) {
@@ -42,11 +42,13 @@ async function makeOne({ gateway }: App, name: string | undefined, isAgreed: boo
   const usage = `${usageOf(smoke)}, where MODEL is one of: ${catalog.names.join(', ')}\n`;
   if (name === undefined || !catalog.names.includes(name)) return refuse(usage);
   if (!isAgreed && !process.stdin.isTTY) {
-    return refuse('There is no terminal to ask at. With --yes the image is made, and paid for, without a question.\n');
+    return refuse(
+      'There is no terminal for the confirmation. With --yes the image is made, and billed, without asking.\n',
+    );
   }
   const { quality = 'its only quality' } = smokeRequest(catalog.find(name));
   if (!isAgreed) {
-    const question = `This makes one real image with ${name} (${quality}), and Azure bills it. Go on? [y/N] `;
+    const question = `This makes one real image with ${name} (${quality}). Azure bills it. Continue? [y/N] `;
     const answer = await confirm(question, { input: process.stdin, output: process.stdout });
     if (answer !== 'yes') process.stdout.write('\nNothing was sent, and nothing was billed.\n');
     if (answer === 'interrupted') return interruptedCode;
@@ -70,10 +72,10 @@ async function draw(gateway: App['gateway'], name: string, file: ImageFile): Pro
       isInterrupted = true;
       generation.cancel('shutdown');
     });
-    process.stdout.write('Asking for an image …\n');
+    process.stdout.write('Requesting an image …\n');
     const { image, usage } = await receiveImage(generation);
     const saved = await file.save(image).catch((cause) => {
-      throw new Error(`the image was made and billed, but could not be saved: ${cause.message}`, { cause });
+      throw new Error(`the image was made and billed, but cannot be saved: ${cause.message}`, { cause });
     });
     const { target = '', attempts, adaptations, bill } = generation.report;
     const seconds = ((performance.now() - begin) / 1000).toFixed(1);
@@ -94,15 +96,15 @@ function refuse(why: string): number {
   return 1;
 }
 
-export type Drawn = { readonly image: Buffer; readonly usage: ImageUsage | undefined };
+export type Received = { readonly image: Buffer; readonly usage: ImageUsage | undefined };
 
 /** The cheapest quality first. */
 const qualities = ['low', 'standard'] as const;
 
-/** Harmless, and says where it comes from. */
+/** Harmless, and recognisable in Azure's logs. */
 export const smokePrompt = 'A small red circle in the middle of a white square, as a test image';
 
-/** One image in the cheapest quality that the model has. */
+/** A request for one image in the cheapest quality of the model. */
 export function smokeRequest({ targets }: LogicalModel): ImageRequest {
   const quality = qualities.find((name) =>
     targets.some(({ family }) => family.qualities === 'any' || family.qualities.includes(name)),
@@ -110,13 +112,13 @@ export function smokeRequest({ targets }: LogicalModel): ImageRequest {
   return { ...plainRequest, prompt: smokePrompt, quality, delivery: 'b64_json' };
 }
 
-/** Starts the one call; a failed one is not retried. Rejects with a GatewayError for what can be refused at once. */
+/** Starts the only call: nothing is retried. Rejects with a GatewayError when the request is refused at once. */
 export function startSmoke({ catalog, start }: Gateway, model: string): Promise<GenerationReader> {
   return start(model, smokeRequest(catalog.find(model)), { id: 'smoke', isRetry: false, maxRetries: 0 });
 }
 
-/** Waits for the image, whole. Rejects with a GatewayError. */
-export async function receiveImage(generation: GenerationReader): Promise<Drawn> {
+/** Waits for the complete image. Rejects with a GatewayError. */
+export async function receiveImage(generation: GenerationReader): Promise<Received> {
   let usage: ImageUsage | undefined;
 
   async function* texts(events: AsyncIterable<ImageEvent>): AsyncGenerator<Buffer> {
@@ -128,7 +130,7 @@ export async function receiveImage(generation: GenerationReader): Promise<Drawn>
 
   const events = await generation.events;
   try {
-    // The pieces share one buffer, so each is copied before the next one comes.
+    // The decoder reuses its buffer, so each piece is copied.
     const pieces: Buffer[] = [];
     for await (const piece of decodeBase64(texts(events), damaged)) pieces.push(Buffer.from(piece));
     generation.settle('delivered');
@@ -140,13 +142,13 @@ export async function receiveImage(generation: GenerationReader): Promise<Drawn>
 }
 
 function damaged(): GatewayError {
-  const message = 'The image service answered with a damaged image. It may have been billed.';
+  const message = 'The image service returned a damaged image. It may have been billed.';
   return new GatewayError('upstream_invalid_response', message, { outcome: 'unknown' });
 }
 
 type Terminal = { readonly input: Readable; readonly output: Writable };
 
-/** Asks a person. Only `y` and `yes` mean yes; Ctrl-C is `interrupted`, the end of the input is a no. */
+/** Asks for a confirmation. Only `y` and `yes` mean yes; Ctrl-C is `interrupted`, the end of the input means no. */
 export function confirm(question: string, terminal: Terminal): Promise<'yes' | 'no' | 'interrupted'> {
   const lines = createInterface(terminal);
   return new Promise<'yes' | 'no' | 'interrupted'>((resolve) => {
@@ -155,7 +157,7 @@ export function confirm(question: string, terminal: Terminal): Promise<'yes' | '
   }).finally(() => lines.close());
 }
 
-/** What the image has cost, as far as it is known: Azure's own count of tokens, and money where the prices are known. */
+/** The usage that Azure reported, and the cost where the prices are known. */
 export function describeBill(usage: ImageUsage | undefined, bill: Bill): string {
   return `${describeUsage(usage)}\n${describeCost(bill)}`;
 }
@@ -163,16 +165,16 @@ export function describeBill(usage: ImageUsage | undefined, bill: Bill): string 
 function describeUsage(usage: ImageUsage = {}): string {
   const counts = Object.entries(usage).filter(([, value]) => typeof value === 'number');
   const tokens = counts.map(([name, value]) => `${name} ${value}`).join(', ');
-  return tokens === '' ? 'Azure has not said what it counted.' : `Azure has counted: ${tokens}.`;
+  return tokens === '' ? 'Usage: Azure reported none.' : `Usage: ${tokens}.`;
 }
 
 function describeCost(bill: Bill): string {
   const cost = knownCost(bill);
-  if (cost !== undefined) return `The cost is ${costAsText(cost)} ${bill.currency}.`;
-  return 'The cost is unknown: `prices` in the models file, or what Azure has counted, do not tell it; see docs/observability.md.';
+  if (cost !== undefined) return `Cost: ${costAsText(cost)} ${bill.currency}.`;
+  return 'Cost: unknown, because `prices` in the models file or the usage is missing; see docs/observability.md.';
 }
 
-/** Why there is no image, in Azure's own words, whether it may have been billed all the same, and what can be done. */
+/** Why there is no image, with Azure's message, whether it may have been billed, and what to do. */
 export function describeFailure(error: GatewayError): string {
   const { kind, message, cause, upstream } = error;
   const hint = operatorHint(error);
@@ -188,8 +190,8 @@ export function describeFailure(error: GatewayError): string {
 }
 
 function describeFailedCost({ kind, outcome }: GatewayError): string {
-  if (isChatBilled(kind)) return 'No image was billed, but what the chat model has read and written is.';
+  if (isChatBilled(kind)) return 'No image was billed, but the tokens of the chat model are.';
   if (isContentRefusal(kind)) return 'No image was billed; Azure does not say whether it bills the refused prompt.';
-  if (outcome === 'unknown') return 'It may have been billed; look at the bill before you try again.';
+  if (outcome === 'unknown') return 'The image may have been billed: check the bill before you try again.';
   return 'Nothing was billed.';
 }

@@ -13,11 +13,11 @@ const kinds: Readonly<Record<string, string>> = {
   record: 'an object',
 };
 
-/** Where a key would be right that is unknown here, e.g. "it belongs to the model". */
+/** Where an unknown key belongs, e.g. "it belongs to the model". */
 export type Misplaced = (key: string) => string | undefined;
 
 /**
- * Checks a value and reports every issue in the words of this project, at its path below `path`.
+ * Checks a value and reports every issue at its path below `path`.
  *
  * @returns the parsed value, or undefined when there was an issue
  */
@@ -37,7 +37,7 @@ export function check<Schema extends z.ZodType>(
       continue;
     }
     const known = keysAt(schema, issue.path);
-    // What belongs to another level is known for the top of the value only.
+    // Advice about other levels applies to the top of the value only.
     const adviceFor = issue.path.length === 0 ? misplaced : undefined;
     for (const key of issue.keys) report([...place, key], describeUnknownKey(key, known, adviceFor?.(key)));
   }
@@ -62,7 +62,7 @@ function unwrap(schema: z.core.$ZodType): z.core.$ZodType {
   return schema instanceof z.ZodExactOptional ? unwrap(schema.unwrap()) : schema;
 }
 
-// Never zod's own text: some of its messages repeat what they were given.
+// Never zod's own messages: some of them repeat the value.
 function describe(issue: RawIssue): string {
   switch (issue.code) {
     case 'invalid_type':
@@ -82,15 +82,15 @@ function describe(issue: RawIssue): string {
   }
 }
 
-/** What a printable name is, for messages. */
-export const printableNameRule = 'must be 1 to 128 printable characters without blanks at its ends';
+/** The rule for printable names, for messages. */
+export const printableNameRule = 'must be 1 to 128 printable characters without spaces at either end';
 
-// Plain ranges, because this pattern also goes into the JSON Schema, and not every reader of that knows `\p{…}`.
+// Plain ranges, because the pattern is also used in the JSON Schema, and not every editor supports `\p{…}`.
 const control = '\\u0000-\\u001f\\u007f-\\u009f';
 const edge = `[^\\s${control}]`;
 const inner = `[^${control}\\u2028\\u2029]`;
 
-// Format characters (zero width, direction marks) and lone surrogates: they make names that look alike, or break URLs.
+// Format characters (zero width, direction marks) make different names look alike; lone surrogates break URLs.
 const invisible = /[\p{Cf}\p{Cs}]/u;
 
 /** Name of a model, alias, family or deployment. `/` is allowed, because clients send names like `azure/dall-e-3`. */

@@ -2,7 +2,7 @@ import { accessSync, constants } from 'node:fs';
 import type { Variables } from './interpolate.ts';
 import { ConfigError, type Problem, suggest } from './problems.ts';
 
-/** Every variable that the gateway reads for itself; the files of `config/` may refer to any others. */
+/** The gateway's own variables; the files in `config/` may refer to others. */
 export const environmentNames: readonly string[] = [
   'HOST',
   'PORT',
@@ -19,18 +19,18 @@ export const environmentNames: readonly string[] = [
 ];
 
 /**
- * Variables that nobody reads although their names say that they are meant for the gateway. One that is passed over may
- * be the only key, so the start stops.
- * @param referred those that the files of the configuration read
+ * Reports unknown variables whose names look like the gateway's: a misspelt GATEWAY_API_KEYS would otherwise turn authentication off.
+ *
+ * @param referred the variables that the configuration files refer to
  */
 export function unreadVariables(variables: Variables, referred: ReadonlySet<string>): Problem[] {
   return Object.entries(variables).flatMap(([name, value = '']) => {
     const isRead = environmentNames.includes(name) || referred.has(name);
     const isMeant = name.startsWith('GATEWAY_') && !isRead && value.trim() !== '';
-    // Kubernetes gives every pod such variables for a service with the name `gateway`.
+    // Kubernetes sets such variables in every pod for a service named `gateway`.
     if (!isMeant || value.startsWith('tcp://')) return [];
     const meant = nearestName(name);
-    return meant === '' ? [] : [{ path: name, message: `nobody reads this variable${meant}` }];
+    return meant === '' ? [] : [{ path: name, message: `unknown variable${meant}` }];
   });
 }
 
@@ -40,16 +40,15 @@ function nearestName(name: string): string {
   return environmentNames.includes(bare) ? `, did you mean \`${bare}\`?` : suggest(name, environmentNames);
 }
 
-/** Variables of an identity that mean nothing without these two. */
+/** Each of these needs both variables of `needed`. */
 const owners = ['AZURE_CLIENT_SECRET', 'AZURE_CLIENT_CERTIFICATE_PATH', 'AZURE_FEDERATED_TOKEN_FILE'] as const;
 const files = ['AZURE_CLIENT_CERTIFICATE_PATH', 'AZURE_FEDERATED_TOKEN_FILE'] as const;
 const tenant = /^[A-Za-z0-9.-]+$/;
-const wrongTenant = { path: 'AZURE_TENANT_ID', message: 'must be the id or the domain of a tenant' };
+const wrongTenant = { path: 'AZURE_TENANT_ID', message: 'must be a tenant ID or domain' };
 const needed = ['AZURE_TENANT_ID', 'AZURE_CLIENT_ID'] as const;
 
 /**
- * Checks the variables by which a process gets its identity at Microsoft Entra ID: one that is there by half would be passed over
- * without a word, and the next identity tried. The names are those of `@azure/identity`.
+ * Checks the variables of a Microsoft Entra ID identity: `@azure/identity` would silently skip an incomplete one and try the next.
  *
  * @throws ConfigError with every problem that was found
  */
@@ -66,11 +65,11 @@ export function checkIdentity(variables: Variables): void {
 }
 
 function missing(name: string, owner: string): Problem {
-  return { path: name, message: `is required beside ${owner}` };
+  return { path: name, message: `is required with ${owner}` };
 }
 
 function unreadable(name: string): Problem {
-  return { path: name, message: 'names a file that cannot be read' };
+  return { path: name, message: 'the file cannot be read' };
 }
 
 function isReadable(path = ''): boolean {
@@ -83,12 +82,13 @@ function isReadable(path = ''): boolean {
 }
 
 /**
- * Node's own switch would show keys, tokens and prompts to anybody who answers in Azure's place.
+ * Without certificate checks, keys, tokens and prompts would go to anyone who impersonates Azure.
  *
- * @throws ConfigError when the environment turns the verification of certificates off
+ * @throws ConfigError when the environment turns certificate checks off
  */
 export function checkTlsVerification({ NODE_TLS_REJECT_UNAUTHORIZED: isVerified }: Variables): void {
   if (isVerified !== '0') return;
-  const message = 'must not be 0: for a certificate of your own set NODE_EXTRA_CA_CERTS to its file';
+  const message =
+    'must not be 0, which turns certificate checks off; for a private CA set NODE_EXTRA_CA_CERTS to its file';
   throw new ConfigError('the environment', [{ path: 'NODE_TLS_REJECT_UNAUTHORIZED', message }]);
 }

@@ -3,7 +3,7 @@ import type { EgressProxy } from '../domain/egress-proxy.ts';
 import { Secret } from '../domain/secret.ts';
 import type { Report } from './problems.ts';
 
-/** True for an IP address, and for a network such as `10.0.0.0/8`, but not for one that holds every address. */
+/** Whether a text is an IP address or a network such as `10.0.0.0/8`. A network of all addresses is refused. */
 export function isNetwork(text: string): boolean {
   const [, address = '', bits] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(text) ?? [];
   const version = isIP(address);
@@ -15,17 +15,17 @@ const loopback = new BlockList();
 loopback.addSubnet('127.0.0.0', 8);
 loopback.addAddress('::1', 'ipv6');
 
-/** Whether what is sent to this host, or listens on it, stays on this machine. IPv6 addresses stand without brackets. */
+/** Whether a host is this machine only. IPv6 addresses are written without brackets. */
 export function isLoopback(host: string): boolean {
   if (host.toLowerCase() === 'localhost') return true;
   return isIP(host) !== 0 && loopback.check(host, isIPv4(host) ? 'ipv4' : 'ipv6');
 }
 
-const wrongAddress = 'must be an http or https address without path, such as http://proxy.example.com:3128';
+const wrongAddress = 'must be an http or https URL without a path, such as http://proxy.example.com:3128';
 const excluded =
-  'excludes `egressProxy`: links of callers are fetched from public addresses only, and where a proxy connects to cannot be seen';
+  'cannot be combined with `egressProxy`: image URLs are fetched from public addresses only, and the gateway cannot see where a proxy connects';
 
-/** The proxy of a models file; what is wrong with it is reported in words that repeat none of it. */
+/** Reads the proxy of a models file. Problems never repeat the value, which may hold a password. */
 export function readEgressProxy(file: Readonly<Record<string, unknown>>, report: Report): EgressProxy | undefined {
   const { egressProxy, imageUrls } = file;
   if (typeof egressProxy !== 'string') return undefined;
@@ -36,12 +36,12 @@ export function readEgressProxy(file: Readonly<Record<string, unknown>>, report:
   const credentials = isUsable ? credentialsOf(url) : undefined;
   if (!isUsable) report(['egressProxy'], wrongAddress);
   else if (credentials === null)
-    report(['egressProxy'], 'must have user and password percent-encoded, and no colon in the user');
+    report(['egressProxy'], 'user and password must be percent-encoded, and the user must not contain a colon');
   else return { origin: url.origin, ...(credentials && { credentials }) };
   return undefined;
 }
 
-/** `undefined`: there are none; `null`: they cannot be used. */
+/** `undefined`: none; `null`: invalid. */
 function credentialsOf({ username, password }: URL): Secret | undefined | null {
   if (username === '' && password === '') return undefined;
   try {

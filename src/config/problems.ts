@@ -1,17 +1,17 @@
 import { nearestWord } from '../codec/nearest-word.ts';
 
-/** One mistake the operator can correct. It never holds a value: values may be keys. */
+/** One mistake in the configuration. It never holds a value, because values may be keys. */
 export type Problem = {
   /** JSON path such as `models.poster.targets[0].apiVersion`, or the environment variable; empty for the whole file. */
   readonly path: string;
   /** Line in the file, counted from 1. */
   readonly line?: number;
   readonly message: string;
-  /** The environment variable that a `${NAME}` asked for and that is unset or empty. */
+  /** The unset or empty environment variable of a `${NAME}`. */
   readonly missingVariable?: string;
 };
 
-/** The configuration cannot be used. Carries every problem that was found; `message` lists one per line. */
+/** The configuration is invalid. Carries every problem that was found; `message` lists one per line. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
   readonly problems: readonly Problem[];
@@ -30,7 +30,7 @@ export function printProblem(problem: Problem): string {
   return `  ${problem.path}${line}: ${problem.message}`;
 }
 
-/** What an operator should see to although it is allowed, one line each. */
+/** Warnings about what is valid but probably not meant, one line each. */
 export function printWarnings(subject: string, warnings: readonly Problem[]): string[] {
   return warnings.map((warning) => `${subject}: ${printProblem(warning).trim()}`);
 }
@@ -45,7 +45,7 @@ export type PathProblem = {
   readonly missingVariable?: string;
 };
 
-/** Takes note of a problem; checking goes on, so that all problems are reported together. */
+/** Records a problem; checking continues, so that all problems are reported together. */
 export type Report = (path: JsonPath, message: string) => void;
 
 /** Prints `models.poster.targets[0].name`; keys with other characters than letters, digits, `_`, `$`, `-` are quoted. */

@@ -116,7 +116,7 @@ describe('a command line', () => {
     test('a failure is described and exits with 1', async () => {
       const fails = { ...command, run: () => Promise.reject(new Error('it broke')) };
       await runProgram([fails], []);
-      expect([said.stderr, process.exitCode]).toEqual(['The gateway could not start: it broke\n', 1]);
+      expect([said.stderr, process.exitCode]).toEqual(['Error: it broke\n', 1]);
     });
   });
 });

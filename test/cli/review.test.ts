@@ -14,7 +14,7 @@ function warningsOf(target: object, file: object = {}): readonly string[] {
 const warningsWith = (target: object, change: object) => warningsOf({ ...target, apiKey: '${KEY}', ...change });
 
 describe('the model of a target', () => {
-  const left = 'no family is known for this model, so every parameter is left to Azure';
+  const left = 'unknown model family, so Azure alone checks the parameters';
 
   test.each([
     ['my-deployment', ''],
@@ -36,7 +36,7 @@ describe('the model of a target', () => {
   test('is named by the place of its target', () => {
     const targets = [v1Target, { ...v1Target, model: 'mine' }].map((target) => ({ ...target, apiKey: '${KEY}' }));
     expect(warningsOf({ targets })).toEqual([
-      expect.stringContaining('models.poster.targets[1].model (line 1): no family'),
+      expect.stringContaining('models.poster.targets[1].model (line 1): unknown model family'),
     ]);
   });
 });
@@ -46,7 +46,7 @@ describe('an api-version without edits', () => {
     '%s is warned of',
     (apiVersion) => {
       expect(warningsWith(deploymentTarget, { apiVersion })).toEqual([
-        'models.json: models.poster.apiVersion (line 1): deployments cannot edit in this version: edits need 2025-04-01-preview or later',
+        'models.json: models.poster.apiVersion (line 1): this version does not support edits, which need 2025-04-01-preview or later',
       ]);
     },
   );
@@ -111,7 +111,7 @@ const warnedOf = (model: object) =>
 
 test('a default that no target takes is warned of at its place', () => {
   expect(defaultWarningsOf({ ...v1Target, defaults: { quality: 'hihg' } })).toEqual([
-    'models.json: models.poster.defaults.quality (line 1): no target takes this value under `parameters: adapt`, so it is never used',
+    'models.json: models.poster.defaults.quality (line 1): no target supports this value under `parameters: adapt`, so it is never used',
   ]);
 });
 

@@ -35,24 +35,24 @@ const bill = { cost: costOfImages(0.0412, 1), currency: 'EUR', mayBeMore: false 
 describe('what an image has cost', () => {
   test('is told with what was counted', () => {
     const said = describeBill({ input_tokens: 12, output_tokens: 272 }, bill);
-    expect(said).toBe('Azure has counted: input_tokens 12, output_tokens 272.\nThe cost is 0.0412 EUR.');
+    expect(said).toBe('Usage: input_tokens 12, output_tokens 272.\nCost: 0.0412 EUR.');
   });
 
   test('is told where nothing was counted', () => {
-    expect(describeBill(undefined, bill)).toBe('Azure has not said what it counted.\nThe cost is 0.0412 EUR.');
+    expect(describeBill(undefined, bill)).toBe('Usage: Azure reported none.\nCost: 0.0412 EUR.');
   });
 
   test.each([undefined, 'EUR'])('is unknown without a price (currency %s), and never 0', (currency) => {
     const [, said] = describeBill(undefined, { ...bill, cost: undefined, currency }).split('\n');
-    expect(said).toMatch(/^The cost is unknown: .*`prices`.*models file.*docs\/observability\.md/);
+    expect(said).toMatch(/^Cost: unknown, .*`prices`.*models file.*docs\/observability\.md/);
     expect(said).not.toMatch(/\d/);
   });
 });
 
 test.each([
   ['upstream_unavailable', 'not-processed', 'Nothing was billed.'],
-  ['upstream_outcome_unknown', 'unknown', 'It may have been billed; look at the bill before you try again.'],
-  ['upstream_incomplete', 'failed', 'No image was billed, but what the chat model has read and written is.'],
+  ['upstream_outcome_unknown', 'unknown', 'The image may have been billed: check the bill before you try again.'],
+  ['upstream_incomplete', 'failed', 'No image was billed, but the tokens of the chat model are.'],
   ['moderation_blocked', 'refused', 'No image was billed; Azure does not say whether it bills the refused prompt.'],
   [
     'content_policy_violation',
@@ -60,7 +60,7 @@ test.each([
     'No image was billed; Azure does not say whether it bills the refused prompt.',
   ],
   ['invalid_value', 'refused', 'Nothing was billed.'],
-  ['upstream_no_image', 'failed', 'No image was billed, but what the chat model has read and written is.'],
+  ['upstream_no_image', 'failed', 'No image was billed, but the tokens of the chat model are.'],
 ] as const)('a failure says what it has cost: %s', (kind, outcome, words) => {
   expect(describeFailure(new GatewayError(kind, 'It failed.', { outcome }))).toBe(
     `No image: It failed.\n  ${kind}\n  ${words}\n`,

@@ -58,7 +58,7 @@ describe('egressProxy', () => {
 
   test('excludes downloads from anywhere', () => {
     expect(refusalOf({ egressProxy: 'http://proxy.example.com:3128', imageUrls: 'download' })).toMatch(
-      /imageUrls.*excludes `egressProxy`/,
+      /imageUrls.*cannot be combined with `egressProxy`/,
     );
   });
 });

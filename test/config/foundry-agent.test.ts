@@ -131,7 +131,7 @@ describe('a target of foundry-agent', () => {
     [
       'an image deployment with a line break',
       { ...agentTarget, imageDeployment: 'a\r\nb' },
-      ['imageDeployment: must be 1 to 128 printable characters without blanks at its ends'],
+      ['imageDeployment: must be 1 to 128 printable characters without spaces at either end'],
     ],
     [
       'the agent key of earlier versions',
@@ -142,7 +142,7 @@ describe('a target of foundry-agent', () => {
     [
       'an empty agent',
       { ...agentTarget, agent: '' },
-      ['agent: must be 1 to 128 printable characters without blanks at its ends'],
+      ['agent: must be 1 to 128 printable characters without spaces at either end'],
     ],
     [
       'a chat deployment that is a path step',
@@ -252,7 +252,7 @@ describe('a credential', () => {
   test('in a variable that is not set is one problem, and not that of a missing key', () => {
     const scope = '${SCOPE}';
     expect(messagesOf({ models: { poster: { ...keyless, auth: { entra: { scope } } } } })).toEqual([
-      'models.poster.auth.entra.scope: the environment variable SCOPE is not set or empty',
+      'models.poster.auth.entra.scope: the environment variable SCOPE is unset or empty',
     ]);
     const variables = { SCOPE: entra.entra.scope };
     expect(targetOf({ ...keyless, auth: { entra: { scope } } }, variables)?.credential).toEqual({

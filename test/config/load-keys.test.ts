@@ -62,7 +62,7 @@ describe('a keys file', () => {
       SHOP_KEY: 'three',
     });
     expect(consumers[0]?.keys.map(({ sha256 }) => sha256)).toEqual([two, three]);
-    expect(warnings.filter((warning) => !warning.includes('can be guessed'))).toEqual([
+    expect(warnings.filter((warning) => !warning.includes('could be guessed'))).toEqual([
       'the keys file: callers.shop.keys[0].key (line 6): the file contains the key itself; store its `sha256` instead',
       'the keys file: callers.shop.keys[1].key (line 9): the file contains the key itself; store its `sha256` instead',
     ]);
@@ -112,12 +112,12 @@ describe('a keys file', () => {
     [
       'half a hash',
       shop({ keys: [{ sha256: one.slice(1) }] }),
-      ['callers.shop.keys[0].sha256: must be the SHA-256 of a key, 64 hexadecimal digits; `npm run key` makes both'],
+      ['callers.shop.keys[0].sha256: must be the SHA-256 of a key, 64 hexadecimal digits; `npm run key` creates both'],
     ],
     [
       'a key with a blank',
       shop({ keys: [{ key: 'a b' }] }),
-      ['callers.shop.keys[0].key: must be visible ASCII characters without blanks'],
+      ['callers.shop.keys[0].key: must be printable ASCII characters without spaces'],
     ],
     [
       'the same key twice',
@@ -170,7 +170,7 @@ describe('a keys file', () => {
       (expires): [string, unknown, string[]] => [
         `the time ${expires}`,
         shop({ keys: [{ sha256: one, expires }] }),
-        [expect.stringMatching(/^callers.shop.keys\[0\].expires: must be a day such as 2027-01-31/)],
+        [expect.stringMatching(/^callers.shop.keys\[0\].expires: must be a date such as 2027-01-31/)],
       ],
     ),
   ])('with %s is refused by place', (_, file, messages) => {
@@ -257,7 +257,7 @@ describe('loadKeys', () => {
   test('refuses a short key of the file beyond loopback, and warns of it on loopback', async () => {
     const file = join(await temporaryDirectory(), 'keys.json');
     writeFileSync(file, JSON.stringify(shop({ keys: [{ key: 'canary' }, { key: 'a-key-that-is-long' }] })));
-    const short = 'the key has fewer than 16 characters and can be guessed: `npm run key` makes a good one';
+    const short = 'the key has fewer than 16 characters and could be guessed; create one with `npm run key`';
     expect(problemsIn(() => loadKeys(environment(file, [], '0.0.0.0'), {}, models))).toMatchObject([
       { path: 'callers.shop.keys[0].key', message: short },
     ]);
@@ -269,7 +269,7 @@ describe('loadKeys', () => {
 
   test('with a file that is not there says which variable names it', () => {
     expect(() => loadKeys(environment('config/no-keys.json'), {}, models)).toThrow(
-      'Problems in config/no-keys.json:\n  the file cannot be read: it does not exist (KEYS_FILE names it)',
+      'Problems in config/no-keys.json:\n  cannot read the file: it does not exist (see KEYS_FILE)',
     );
   });
 });
@@ -286,10 +286,10 @@ test('callers are described for people, without their hashes', () => {
     },
   });
   expect(describeKeys(consumers)).toBe(
-    `Who may call:
-  shop: a key until 2027-01-31T00:00:00.000Z, a key; models azure-image; 9 images in 60 s
-  batch: a key; all models; 1 requests in 1 s; 2 at once
+    `Consumers:
+  shop: key until 2027-01-31T00:00:00.000Z, key; models azure-image; 9 images per 60 s
+  batch: key; all models; 1 requests per 1 s; 2 concurrent
 `,
   );
-  expect(describeKeys([])).toBe('Nobody has to show a key.\n');
+  expect(describeKeys([])).toBe('Authentication: off (loopback only).\n');
 });

@@ -1,18 +1,18 @@
-/** What is looked at, in this order: each one makes sense only where those before it are well. */
-export const steps = ['name', 'connection', 'tls', 'answer', 'credential', 'deployment'] as const;
+/** The steps in their order: each one needs those before it. */
+export const steps = ['name', 'connection', 'tls', 'response', 'credential', 'deployment'] as const;
 
 export type Step = (typeof steps)[number];
 
 /**
- * What was found. `unknown`: no call that is free can tell. `not asked`: it does not apply, or an earlier step has failed.
- * A hint is one sentence for whoever runs the gateway, with what Azure says; it holds no secret.
+ * `unknown`: no free call can tell. `not checked`: it does not apply, or an earlier step failed. A hint is one sentence for the
+ * operator, with Azure's message; it holds no secret.
  */
 export type Finding =
-  | { readonly state: 'ok' | 'not asked' }
+  | { readonly state: 'ok' | 'not checked' }
   | { readonly state: 'unknown' | 'failed'; readonly hint: string };
 
 export const ok: Finding = { state: 'ok' };
-export const notAsked: Finding = { state: 'not asked' };
+export const notChecked: Finding = { state: 'not checked' };
 
 export function failed(hint: string): Finding {
   return { state: 'failed', hint };
@@ -22,7 +22,7 @@ export function unknown(hint: string): Finding {
   return { state: 'unknown', hint };
 }
 
-/** What was found at one target. */
+/** The findings of one target. */
 export type TargetReport = {
   readonly model: string;
   readonly target: string;
@@ -31,7 +31,7 @@ export type TargetReport = {
   readonly findings: Readonly<Record<Step, Finding>>;
 };
 
-/** Whether something is wrong for certain. */
+/** Whether anything certainly failed. */
 export function hasFailure(reports: readonly TargetReport[]): boolean {
   return reports.some(({ findings }) => steps.some((step) => findings[step].state === 'failed'));
 }
@@ -40,10 +40,10 @@ const states: Readonly<Record<Finding['state'], string>> = {
   ok: 'ok',
   failed: 'FAILED',
   unknown: 'unknown',
-  'not asked': '–',
+  'not checked': '–',
 };
 
-/** A line for each target, and below them a sentence for everything that is not well. */
+/** A table with a line per target, and below it a hint for everything that is not ok. */
 export function printReport(reports: readonly TargetReport[]): string {
   const rows = [
     ['model', 'target', 'host', ...steps],

@@ -2,29 +2,29 @@ import { isPublishedAgent } from '../../config/base-url.ts';
 import type { TargetConfig } from '../../config/models-config.ts';
 
 /**
- * GETs that cost nothing. No POST is among them, not even one that Azure would refuse: that a body without a prompt makes
- * nothing is not certain of every model.
+ * Free GET requests. Never a POST, not even one that Azure should refuse: it is not certain for every model that a body without a
+ * prompt makes nothing.
  */
 export type FreeQuestions = {
-  /** Asked in turn until one is not a 404. Whoever may ask them is known to the resource. */
+  /** Tried in order until one is not a 404. They succeed only with a valid credential. */
   readonly credential: readonly [URL, ...URL[]];
-  /** A 404 to one of these says that what it names does not exist. Empty: nothing that is free tells. */
+  /** A 404 means that what it names does not exist. Empty when no free call can tell. */
   readonly parts: readonly { readonly what: string; readonly url: URL }[];
 };
 
-/** The newest version that is generally available: its reference has the list of models. */
+/** The newest generally available version; its reference documents the list of models. */
 const knownVersion = '2024-10-21';
 
 /**
- * What can be asked about a target. Resources list the models that can be deployed, not their deployments (CONTRACTS §3.3);
- * Foundry projects tell about both their deployments and their agents (reference of Foundry, `Deployments`, `Agents`).
+ * The free calls for a target. Resources list the models that can be deployed, not their deployments; Foundry projects list their
+ * deployments and agents (https://learn.microsoft.com/rest/api/aifoundry/aiprojects/).
  */
 export function freeQuestions(target: TargetConfig): FreeQuestions {
   const { baseURL } = target;
   switch (target.provider) {
     case 'azure-deployment': {
       const models = `${baseURL.slice(0, baseURL.lastIndexOf('/deployments/'))}/models`;
-      // Not every version that makes images is certain to have the list.
+      // Not every version that makes images has the list.
       return { credential: [versioned(models, target.apiVersion), versioned(models, knownVersion)], parts: [] };
     }
     case 'azure-v1':
@@ -32,7 +32,7 @@ export function freeQuestions(target: TargetConfig): FreeQuestions {
     case 'azure-async':
       return { credential: [versioned(`${baseURL}/openai/models`, knownVersion)], parts: [] };
     case 'foundry-agent':
-      // Who may call a published agent need not be allowed to look into its project.
+      // A caller of a published agent may lack access to its project.
       if (isPublishedAgent(baseURL)) {
         return { credential: [versioned(`${baseURL}/models`, target.apiVersion)], parts: [] };
       }
