@@ -15,6 +15,8 @@ export type Command = {
   readonly options: Readonly<Record<string, { readonly meaning: string; readonly value?: string }>>;
   /** How many words may stand beside options; 0 by default. */
   readonly maxWords?: number;
+  /** Whether the process exits once `run` has ended, although packages may still hold timers or connections. */
+  readonly exits?: boolean;
   /** Runs until it is done, or until the gateway listens. May set `process.exitCode`; a rejection is printed, and exits with 1. */
   run(line: CommandLine): Promise<void>;
 };
@@ -48,6 +50,8 @@ export async function runProgram(commands: readonly [Command, ...Command[]], arg
     process.stderr.write(describeStartFailure(error));
     process.exitCode = 1;
   }
+  // The callback waits until everything is written.
+  if (command.exits) process.stdout.write('', () => process.exit());
 }
 
 function list(commands: readonly Command[]): string {

@@ -18,6 +18,8 @@ export const doctor: Command = {
   words: '',
   about: 'Checks the configuration, then every target over the network with free GET requests.',
   options: {},
+  // @azure/identity keeps retrying identities that do not respond, which would keep the process alive.
+  exits: true,
   async run() {
     const { models } = readConfiguration(loadDotEnv());
     process.stdout.write('The configuration is valid. Checking its targets with free GET requests:\n\n');

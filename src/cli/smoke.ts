@@ -28,6 +28,8 @@ export const smoke: Command = {
   about: 'Makes one real image with a model, in its lowest quality, after a confirmation. Azure bills it.',
   options: { yes: { meaning: 'make it without asking' } },
   maxWords: 1,
+  // @azure/identity keeps retrying identities that do not respond, which would keep the process alive.
+  exits: true,
   async run({ values, words: [name] }) {
     const { app } = await buildGateway(readConfiguration(loadDotEnv()));
     process.exitCode = await makeOne(app, name, values.yes === true);

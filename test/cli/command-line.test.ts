@@ -113,6 +113,17 @@ describe('a command line', () => {
       expect(ran).toEqual([]);
     });
 
+    test.each([true, false])('exits: %s', async (exits) => {
+      const exit = vi.spyOn(process, 'exit').mockReturnValue(undefined as never);
+      vi.mocked(process.stdout.write).mockImplementation((...args: unknown[]) => {
+        for (const arg of args) if (typeof arg === 'function') arg();
+        return true;
+      });
+      await runProgram([{ ...command, exits, run: () => Promise.reject(new Error('it broke')) }], []);
+      expect(exit.mock.calls).toEqual(exits ? [[]] : []);
+      expect(process.exitCode).toBe(1);
+    });
+
     test('a failure is described and exits with 1', async () => {
       const fails = { ...command, run: () => Promise.reject(new Error('it broke')) };
       await runProgram([fails], []);
