@@ -43,7 +43,7 @@ FROM runtime AS demo
 EXPOSE 8867
 COPY --from=all-packages /app/node_modules node_modules
 COPY --from=sources /app ./
-CMD ["node", "--expose-gc", "--max-semi-space-size=8", "--max-old-space-size=1024", "src/cli/demo.ts"]
+CMD ["node", "--expose-gc", "--max-semi-space-size=8", "--max-old-space-size=1024", "src/main.ts", "demo"]
 
 # Node handles SIGTERM as process 1 itself, so no init process stands before it.
 FROM runtime AS gateway

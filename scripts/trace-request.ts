@@ -5,7 +5,8 @@ import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { startSimulator } from '../simulator/start-simulator.ts';
-import { buildGateway, readConfiguration } from '../src/cli/run-gateway.ts';
+import { readConfiguration } from '../src/cli/configuration.ts';
+import { buildGateway } from '../src/cli/run-gateway.ts';
 
 // Counts what one small JSON generation runs: the files and distinct named functions of src/, and how many calls of ours
 // lie between `gateway.start` and `provider.generate`. With --list it names them.

@@ -1,8 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import { z } from 'zod';
 import { providers } from '../src/app.ts';
-import { callerSchema, keysFileSchema } from '../src/config/keys-schema.ts';
-import { fileSchema, longModelSchema, modelKeysSchema } from '../src/config/model-schema.ts';
+import { consumerSchema, keysFileSchema } from '../src/config/keys-schema.ts';
+import { fileSchema, longModelSchema, modelKeysSchema } from '../src/config/models-schema.ts';
 import { targetSchema } from '../src/config/target-schema.ts';
 
 // Run as a program (`npm run schema`) this file writes what editors read for completion and hints.
@@ -24,7 +24,7 @@ export function modelsSchemaText(): string {
 
 /** The same of the keys file. */
 export function keysSchemaText(): string {
-  return schemaText(keysFileSchema(callerSchema));
+  return schemaText(keysFileSchema(consumerSchema));
 }
 
 function schemaText(schema: z.ZodType): string {

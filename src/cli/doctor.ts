@@ -1,30 +1,99 @@
+import { startBounded } from '../concurrency/semaphore.ts';
 import { loadDotEnv } from '../config/environment.ts';
-import { type Command, readCommandLine } from './command-line.ts';
-import { describeStartFailure } from './describe-start-failure.ts';
-import { examine } from './doctor/examine.ts';
-import { hasFailure } from './doctor/finding.ts';
-import { printReport } from './doctor/print-report.ts';
-import { entraFor, readConfiguration } from './run-gateway.ts';
+import type { ModelsConfig, TargetConfig } from '../config/models-config.ts';
+import { type CredentialSource, isSameCredential } from '../domain/credential-source.ts';
+import { createUpstreamClient } from '../upstream/client.ts';
+import { createCredentials } from '../upstream/credential.ts';
+import type { EntraTokens } from '../upstream/entra.ts';
+import type { Command } from './command-line.ts';
+import { entraFor, readConfiguration } from './configuration.ts';
+import { type Ask, askForFree, askTarget, type ResponseFindings } from './doctor/ask-target.ts';
+import { hasFailure, notChecked, printReport, type TargetReport } from './doctor/findings.ts';
+import type { ResponseFacts } from './doctor/judge-response.ts';
+import { type HostFindings, probeHost } from './doctor/probe-host.ts';
 
-const command: Command = {
-  usage: 'npm run doctor',
-  about: 'Checks the configuration, and then looks at every target over the network, by GETs that cost nothing.',
+export const doctor: Command = {
+  name: 'doctor',
+  npm: 'npm run doctor',
+  words: '',
+  about: 'Checks the configuration, then every target over the network with free GET requests.',
   options: {},
-};
-
-if (readCommandLine(command)) await main();
-// Identities that do not answer are asked on and on by their package, and would keep the process alive.
-process.stdout.write('', () => process.exit());
-
-async function main(): Promise<void> {
-  try {
+  // @azure/identity keeps retrying identities that do not respond, which would keep the process alive.
+  exits: true,
+  async run() {
     const { models } = readConfiguration(loadDotEnv());
-    process.stdout.write('The configuration is valid. Looking at its targets, by GETs that cost nothing:\n\n');
+    process.stdout.write('The configuration is valid. Checking its targets with free GET requests:\n\n');
     const reports = await examine(models, { entra: await entraFor(models) });
     process.stdout.write(printReport(reports));
     if (hasFailure(reports)) process.exitCode = 1;
-  } catch (error) {
-    process.stderr.write(describeStartFailure(error));
-    process.exitCode = 1;
+  },
+};
+
+type Options = {
+  /** The source of Entra ID tokens, where a target needs one. */
+  readonly entra?: EntraTokens | undefined;
+  /** Time limit of each step, in milliseconds. */
+  readonly stepMs?: number;
+};
+
+/** More could look like an attack to firewalls. */
+const atOnce = 8;
+const defaultStepMs = 10_000;
+
+/**
+ * Checks every target with free GET requests. Targets of one host share its findings; those with equal credentials share
+ * responses, too.
+ */
+export async function examine(
+  models: ModelsConfig,
+  { entra, stepMs = defaultStepMs }: Options = {},
+): Promise<TargetReport[]> {
+  const { egressProxy } = models;
+  const client = createUpstreamClient({ connectMs: stepMs }, egressProxy);
+  const hosts = new Map<string, Promise<HostFindings>>();
+  const askerOf = sharedAskers((source) => {
+    const credential = credentialOf(source);
+    return (url) => askForFree(url, { client, credential, stepMs });
+  });
+  const credentialOf = createCredentials({ acquireMs: stepMs })(entra);
+
+  async function look(model: string, target: TargetConfig): Promise<TargetReport> {
+    const url = new URL(target.baseURL);
+    const found = hosts.get(url.origin) ?? probeHost(url, egressProxy, stepMs);
+    hosts.set(url.origin, found);
+    const host = await found;
+    const isReachable = host.connection.state === 'ok' && host.tls.state !== 'failed';
+    const findings = isReachable ? await askTarget(target, model, askerOf(target.credential)) : nothingChecked;
+    return { model, target: target.name, host: url.host, findings: { ...host, ...findings } };
   }
+
+  try {
+    const tasks = models.models.flatMap(({ name, targets }) => targets.map((target) => () => look(name, target)));
+    return await Promise.all(startBounded(tasks, { limit: atOnce, goOn: true }));
+  } finally {
+    await client.close();
+  }
+}
+
+const nothingChecked: ResponseFindings = { response: notChecked, credential: notChecked, deployment: notChecked };
+
+/** One asker per credential, which requests each URL once. */
+function sharedAskers(createAsk: (source: CredentialSource) => Ask): (source: CredentialSource) => Ask {
+  const askers: { readonly source: CredentialSource; readonly ask: Ask }[] = [];
+  return (source) => {
+    const known = askers.find((asker) => isSameCredential(asker.source, source));
+    if (known) return known.ask;
+    const ask = onceForEach(createAsk(source));
+    askers.push({ source, ask });
+    return ask;
+  };
+}
+
+function onceForEach(ask: Ask): Ask {
+  const responses = new Map<string, Promise<ResponseFacts>>();
+  return (url) => {
+    const response = responses.get(url.href) ?? ask(url);
+    responses.set(url.href, response);
+    return response;
+  };
 }

@@ -1,30 +1,31 @@
 import { randomBytes } from 'node:crypto';
-import { callerName, callerNameRule } from '../config/keys-schema.ts';
+import { consumerName, consumerNameRule } from '../config/keys-schema.ts';
 import { hashOfKey } from '../domain/consumer.ts';
-import { readCommandLine } from './command-line.ts';
+import type { Command } from './command-line.ts';
 
-// Run as a program (`npm run key -- --name NAME`) this file shows a new key, once.
-if (import.meta.main) {
-  const commandLine = readCommandLine({
-    usage: 'npm run key -- --name NAME',
-    about: 'Makes a new key for a caller, and shows it this once.',
-    options: { name: { value: 'NAME', meaning: 'whose key it is' } },
-  });
-  if (commandLine) showKey(String(commandLine.values.name ?? ''));
-}
+export const key: Command = {
+  name: 'key',
+  npm: 'npm run key',
+  words: '--name NAME',
+  about: 'Creates a key for a consumer and shows it once.',
+  options: { name: { value: 'NAME', meaning: 'whose key it is' } },
+  async run({ values }) {
+    showKey(String(values.name ?? ''));
+  },
+};
 
 function showKey(name: string): void {
-  if (callerName.test(name)) {
+  if (consumerName.test(name)) {
     process.stdout.write(introduction(name, makeKey()));
   } else {
-    process.stderr.write(`Say whose key it is: npm run key -- --name NAME\nThe name ${callerNameRule}.\n`);
+    process.stderr.write(`\`--name\` is required: npm run key -- --name NAME\nThe name ${consumerNameRule}.\n`);
     process.exitCode = 1;
   }
 }
 
 export type NewKey = { readonly key: string; readonly sha256: string };
 
-/** A key that nobody can guess: 256 random bits, behind letters by which people and scanners for secrets know it. */
+/** A new key: 256 random bits with a prefix that people and secret scanners recognise. */
 export function makeKey(): NewKey {
   const key = `aig_${randomBytes(32).toString('base64url')}`;
   return { key, sha256: hashOfKey(key) };
@@ -32,11 +33,11 @@ export function makeKey(): NewKey {
 
 function introduction(name: string, { key, sha256 }: NewKey): string {
   const entry = JSON.stringify({ keys: [{ sha256 }] });
-  return `The key of ${name}, which is shown this once and stored nowhere:
+  return `The key of ${name}. It is shown only once and stored nowhere:
 
   ${key}
 
-For "callers" in config/keys.json (of a caller that is there already, add what is in "keys" to its own):
+Add this to "callers" in config/keys.json (for an existing consumer, add only the entry of "keys"):
 
   "${name}": ${entry}
 `;

@@ -1,21 +1,21 @@
+import { existsSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import { config } from 'dotenv';
 import { Secret } from '../domain/secret.ts';
-import { ConfigError, type Problem, printWarnings } from './config-error.ts';
-import { deepFreeze } from './frozen.ts';
+import { deepFreeze } from './config-file.ts';
+import { unreadVariables } from './environment-checks.ts';
 import type { Variables } from './interpolate.ts';
-import { defaultKeysFile, hasKeys } from './keys-file.ts';
+import { isShortKey, shortKeyProblem } from './keys-schema.ts';
 import { isLoopback, isNetwork } from './network.ts';
-import { isShortKey, shortKeyProblem } from './short-key.ts';
-import { unreadVariables } from './unread-variables.ts';
+import { ConfigError, type Problem, printWarnings } from './problems.ts';
 
 const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 
 /** The levels of pino, with `silent` for no log at all. */
 export type LogLevel = (typeof logLevels)[number];
 
-/** What the operator said about the process. */
+/** The settings of the process. */
 export type Environment = {
   readonly host: string;
   /** 0 lets the system choose a free port. */
@@ -23,40 +23,40 @@ export type Environment = {
   readonly modelsFile: string;
   /** Directory for hosted images; `undefined`: none are hosted. */
   readonly dataDir: string | undefined;
-  /** The address under which callers reach the gateway, without a slash at its end. */
+  /** The URL under which clients reach the gateway, without a trailing slash. */
   readonly publicBaseUrl: string | undefined;
-  /** More about who may call; `undefined`: there is nothing more, nor with the usual file while that does not exist. */
+  /** The file of the consumers; `undefined`: none. The default file need not exist. */
   readonly keysFile: string | undefined;
-  /** Keys of which callers must show one; without any, and without a keys file, everybody on this machine may call. */
+  /** Keys without further settings. Without any, and without a keys file, authentication is off. */
   readonly gatewayApiKeys: readonly Secret[];
-  /** Origins whose web pages may call, or `*` for all; empty: none. */
+  /** Origins whose web pages can call, or `*` for all; empty: none. */
   readonly corsOrigins: readonly string[];
-  /** Addresses and networks of the proxies whose `x-forwarded-for` is believed; empty: nobody's. */
+  /** Addresses and networks of trusted proxies, whose `x-forwarded-for` is used; empty: none. */
   readonly trustedProxies: readonly string[];
-  /** Where the metrics are served without a key, beside the place where they need one; 0 lets the system choose. */
+  /** A further port that serves the metrics without authentication; 0 lets the system choose. */
   readonly metricsPort: number | undefined;
   readonly logLevel: LogLevel;
   readonly logPretty: boolean;
-  /** What the operator should see to although it is allowed, one line each. */
+  /** What is valid but probably not meant, one line each. */
   readonly warnings: readonly string[];
 };
 
 const defaultModelsFile = 'config/models.json';
 
-/** The file that the variables name, which can be read even when others of them are wrong. */
+/** The path of the models file, also when other variables are invalid. */
 export function modelsFileOf({ MODELS_FILE }: Variables): string {
   return (MODELS_FILE ?? '').trim() || defaultModelsFile;
 }
 
-/** The same of the keys file; empty: there shall be none. */
+/** The path of the keys file; `undefined` when the variable is empty. */
 export function keysFileOf({ KEYS_FILE }: Variables): string | undefined {
   return (KEYS_FILE ?? defaultKeysFile).trim() || undefined;
 }
 
 /**
- * Adds the working directory's `.env`, if there is one, to the process environment. Variables that exist already win.
+ * Adds the working directory's `.env`, if there is one, to the process environment. Existing variables win.
  *
- * @returns the environment as it is then, for {@link readEnvironment} and the models file
+ * @returns a copy of the resulting environment
  * @throws ConfigError when there is an `.env` that cannot be read
  */
 export function loadDotEnv(): Variables {
@@ -69,9 +69,8 @@ export function dotEnvFile(): string {
 }
 
 /**
- * For the time after {@link loadDotEnv}, but to be called before it: the environment that the process was started with,
- * which cannot change, and `.env` as it is whenever the function that this gives is called. That one throws like
- * {@link loadDotEnv}, and leaves the process environment as it is.
+ * Call this before {@link loadDotEnv}. The returned function combines the environment with which the process started and the current
+ * `.env`. It throws like {@link loadDotEnv} and does not change the process environment.
  */
 export function environmentReader(): () => Variables {
   const started = { ...process.env };
@@ -80,17 +79,17 @@ export function environmentReader(): () => Variables {
 
 function withDotEnv(processEnv: NodeJS.ProcessEnv): Variables {
   const path = dotEnvFile();
-  // All options are given, because dotenv would otherwise take them from DOTENV_… variables.
+  // Every option is set, because dotenv would otherwise read it from a DOTENV_… variable.
   const { error } = config({ path, processEnv, quiet: true, override: false, debug: false, encoding: 'utf8' });
   const code = error !== undefined && 'code' in error ? String(error.code) : 'ENOENT';
-  if (code !== 'ENOENT') throw new ConfigError(path, [{ path: '', message: `the file cannot be read: ${code}` }]);
+  if (code !== 'ENOENT') throw new ConfigError(path, [{ path: '', message: `cannot read the file: ${code}` }]);
   return Object.freeze({ ...processEnv });
 }
 
 /**
  * Reads the gateway's variables; an empty one counts as unset.
  *
- * @param referred the variables that the files of the configuration read
+ * @param referred the variables that the configuration files refer to
  * @throws ConfigError with every problem that was found
  */
 export function readEnvironment(variables: Variables, referred: ReadonlySet<string> = new Set()): Environment {
@@ -110,7 +109,7 @@ export function readEnvironment(variables: Variables, referred: ReadonlySet<stri
   const corsOrigins = readList(read('CORS_ORIGINS') ?? '').map((text) => originOf(text) ?? text);
   const trustedProxies = readList(read('TRUST_PROXY') ?? '');
   const publicBaseUrl = readBaseUrl(read('PUBLIC_BASE_URL'));
-  // Here an empty value says something: that there shall be no directory.
+  // An empty value means that no images are hosted.
   const dataDir = (variables.DATA_DIR ?? 'data').trim() || undefined;
   const keysFile = keysFileOf(variables);
 
@@ -121,7 +120,7 @@ export function readEnvironment(variables: Variables, referred: ReadonlySet<stri
   if (port === undefined) report('PORT', 'must be a whole number from 0 to 65535');
   if (metricsText !== undefined && metricsPort === undefined)
     report('METRICS_PORT', 'must be a whole number from 0 to 65535');
-  if (port && metricsPort === port) report('METRICS_PORT', 'must not be the PORT');
+  if (port && metricsPort === port) report('METRICS_PORT', 'must differ from PORT');
   for (const origin of corsOrigins.filter((text) => originOf(text) === undefined))
     report('CORS_ORIGINS', `${JSON.stringify(origin.replace(/:[^:/@]*@/, ':*****@'))} ${notAnOrigin}`);
   for (const proxy of trustedProxies.filter((text) => !isNetwork(text)))
@@ -129,7 +128,7 @@ export function readEnvironment(variables: Variables, referred: ReadonlySet<stri
   if (logLevel === undefined) report('LOG_LEVEL', `must be one of ${logLevels.join(', ')}`);
   if (logPretty === undefined) report('LOG_PRETTY', 'must be true, false, 1 or 0');
   if (publicBaseUrl === null) {
-    report('PUBLIC_BASE_URL', 'must be an http or https address without user, query and fragment');
+    report('PUBLIC_BASE_URL', 'must be an http or https URL without user, query and fragment');
   }
   if (
     problems.length > 0 ||
@@ -158,9 +157,9 @@ export function readEnvironment(variables: Variables, referred: ReadonlySet<stri
 }
 
 const needsKeys =
-  'only a loopback address is allowed while nobody has to show a key: set GATEWAY_API_KEYS or KEYS_FILE, or HOST=127.0.0.1';
+  'must be a loopback address while authentication is off: set GATEWAY_API_KEYS or KEYS_FILE, or HOST=127.0.0.1';
 
-/** `null`: not usable. */
+/** `null`: invalid. */
 function readBaseUrl(text: string | undefined): string | undefined | null {
   if (text === undefined) return undefined;
   const url = URL.parse(text);
@@ -175,14 +174,17 @@ function readPort(text: string): number | undefined {
   return port <= 65_535 ? port : undefined;
 }
 
-type Tell = (path: string, message: string) => void;
+type ReportVariable = (path: string, message: string) => void;
 
-/** A key with a blank cannot be shown in a header as it is; one that is short can be guessed. */
-function checkKeys(keys: readonly Secret[], { report, onShortKey }: { report: Tell; onShortKey: Tell }): void {
+/** A key with a space cannot be sent in a header; a short key could be guessed. */
+function checkKeys(
+  keys: readonly Secret[],
+  { report, onShortKey }: { report: ReportVariable; onShortKey: ReportVariable },
+): void {
   for (const [index, key] of keys.entries()) {
     const text = key.expose();
     const name = `key ${index + 1} of ${keys.length}`;
-    if (!/^[!-~]+$/.test(text)) report('GATEWAY_API_KEYS', `${name} must be visible ASCII characters without blanks`);
+    if (!/^[!-~]+$/.test(text)) report('GATEWAY_API_KEYS', `${name} must be printable ASCII characters without spaces`);
     else if (isShortKey(text)) onShortKey('GATEWAY_API_KEYS', `${name} ${shortKeyProblem}`);
   }
 }
@@ -198,7 +200,7 @@ function readList(text: string): string[] {
 
 const notAnOrigin = 'is neither an origin such as https://app.example.com nor *';
 
-/** As browsers write it; `undefined` for anything else but `*`. */
+/** The origin as browsers write it, or `*`; otherwise `undefined`. */
 function originOf(text: string): string | undefined {
   if (text === '*') return text;
   const url = /^https?:\/\/[^/\\?#@*\s]+$/i.test(text) ? URL.parse(text) : null;
@@ -217,4 +219,12 @@ function readBoolean(text: string): boolean | undefined {
 
 function isHost(host: string): boolean {
   return isIP(host) !== 0 || /^[A-Za-z0-9._-]+$/.test(host);
+}
+
+/** Optional; any other file that KEYS_FILE names must exist. */
+export const defaultKeysFile = 'config/keys.json';
+
+/** Whether there is a keys file. One that is named but missing counts: reading it reports the mistake. */
+export function hasKeys(keysFile: string | undefined): keysFile is string {
+  return keysFile !== undefined && (keysFile !== defaultKeysFile || existsSync(keysFile));
 }

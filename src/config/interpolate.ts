@@ -1,26 +1,26 @@
-import type { JsonPath, PathProblem } from './json-path.ts';
+import type { JsonPath, PathProblem } from './problems.ts';
 
 /** Names and values a models file may refer to; normally the process environment. */
 export type Variables = Readonly<Record<string, string | undefined>>;
 
-/** The names of variables that have other values now, without those that a file with this text refers to. */
+/** The names of changed variables, without those that the text refers to. */
 export function changedVariables(before: Variables, now: Variables, text: string): string[] {
   const referred = referredNames(text);
   const names = new Set([...Object.keys(before), ...Object.keys(now)]);
   return [...names].filter((name) => !referred.has(name) && read(before, name) !== read(now, name));
 }
 
-/** The names of the variables to which a file with this text refers. */
+/** The names of the variables that a text refers to. */
 export function referredNames(text: string): ReadonlySet<string> {
   return new Set([...text.matchAll(reference)].map(([, name = '']) => name));
 }
 
-/** Whether a string of the file takes anything from a variable: a default that is in use stands in the file. */
+/** Whether a string contains the value of a variable. A default that applies does not count: it is written in the file. */
 export function isFromVariable(text: string, variables: Variables): boolean {
   return [...text.matchAll(reference)].some(([, name = '']) => read(variables, name) !== '');
 }
 
-/** A value with its variables filled in. A string with a problem becomes `undefined`. */
+/** A value with its variables replaced. A string with a problem becomes `undefined`. */
 export type Interpolated = { readonly value: unknown; readonly problems: readonly PathProblem[] };
 
 const reference = /\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^{}]*))?\}/g;
@@ -29,7 +29,7 @@ const malformed = 'a reference must be written ${NAME} or ${NAME:-default}, and 
 
 /**
  * Replaces `${NAME}` and `${NAME:-default}` in every string of a JSON value; an empty variable counts as unset.
- * What a variable holds is not looked at again, so a `${` inside it stays as it is.
+ * Values of variables are not interpolated again.
  */
 export function interpolate(value: unknown, variables: Variables): Interpolated {
   const problems: PathProblem[] = [];
@@ -66,7 +66,7 @@ function missingIn(text: string, variables: Variables): string[] {
 }
 
 function missingProblem(path: JsonPath, name: string): PathProblem {
-  const message = `the environment variable ${name} is not set or empty`;
+  const message = `the environment variable ${name} is unset or empty`;
   return { path, message, missingVariable: name };
 }
 

@@ -1,27 +1,23 @@
 import { z } from 'zod';
 import type { Dialect } from '../domain/dialect.ts';
-import { checkAliases, checkDefaultModel } from './check-references.ts';
-import { printWarnings } from './config-error.ts';
-import { check } from './describe-issue.ts';
-import { deepFreeze, frozenMap } from './frozen.ts';
-import type { Variables } from './interpolate.ts';
-import type { Report } from './json-path.ts';
-import { warnOfLiteralSecrets } from './literal-secrets.ts';
-import { defaultHeldBytes } from './memory-limit.ts';
-import { fileSchema } from './model-schema.ts';
+import { check } from './check-schema.ts';
+import { deepFreeze, frozenMap, parseConfigText, readConfigText } from './config-file.ts';
+import { isFromVariable, type Variables } from './interpolate.ts';
 import type { ModelConfig, ModelsConfig, TargetConfig } from './models-config.ts';
-import { parseConfigText, readConfigText } from './read-config-file.ts';
-import { readEgressProxy } from './read-egress-proxy.ts';
-import { isObject, longForm, readModel } from './read-model.ts';
+import { fileSchema } from './models-schema.ts';
+import { readEgressProxy } from './network.ts';
+import { printName, printWarnings, type Report, suggest } from './problems.ts';
+import { isObject, type JsonObject } from './read-json.ts';
+import { longForm, readModel } from './read-model.ts';
 
 const fileKeys = fileSchema(z.unknown());
 
-// Time to write the last answers after the slowest request has its outcome.
+// Time to write the last responses after the slowest request has its outcome.
 const drainMarginMs = 10_000;
 
 type Warn = (key: string, message: string) => void;
 
-/** Looks at what is valid for what its operator should see to although it is allowed. */
+/** Warns about configuration that is valid but probably not meant. */
 export type Review = {
   target(target: TargetConfig, warn: Warn): void;
   /** `warn` takes a key of the model's defaults. */
@@ -34,7 +30,7 @@ export type Review = {
  * @param file path, relative to the working directory or absolute
  * @param variables what `${NAME}` in the file refers to
  * @param dialects what targets can name as their `provider`
- * @param review adds to the warnings what can be told by the families of the targets' models
+ * @param review adds warnings that depend on the model families
  * @throws ConfigError with every problem that was found
  */
 export function loadModels(
@@ -63,7 +59,7 @@ export function parseModels(
     { text, file, variables, arrange: (document) => longForm(document, dialects) },
     (value, report, warn, written) => {
       const parsed = readFile(value, dialects, report);
-      warnOfLiteralSecrets(written, variables, warn);
+      warnAboutLiteralSecrets(written, variables, warn);
       if (parsed && review) reviewModels(parsed.models, review, warn);
       return parsed;
     },
@@ -91,7 +87,7 @@ function readFile(
     return undefined;
   }
   const file = check(fileKeys, value, [], report);
-  const entries = Object.entries(isObject(value.models) ? value.models : {});
+  const entries = Object.entries(membersOf(value.models));
   if (isObject(value.models) && entries.length === 0) report(['models'], 'must not be empty');
   const models = entries.map(([name, entry]) => readModel(name, entry, dialects, ['models', name], report));
   checkReferences(value, report);
@@ -99,13 +95,6 @@ function readFile(
   const complete = models.filter((model) => model !== undefined);
   if (file === undefined || complete.length < models.length) return undefined;
   return { ...build(file, complete), ...(egressProxy && { egressProxy }) };
-}
-
-function checkReferences(value: Readonly<Record<string, unknown>>, report: Report): void {
-  const models = Object.keys(isObject(value.models) ? value.models : {});
-  const aliases = isObject(value.aliases) ? value.aliases : {};
-  checkAliases(aliases, models, report);
-  checkDefaultModel(value.defaultModel, [...models, ...Object.keys(aliases)], report);
 }
 
 function build(file: z.output<typeof fileKeys>, models: readonly ModelConfig[]): Omit<ModelsConfig, 'warnings'> {
@@ -129,4 +118,65 @@ function build(file: z.output<typeof fileKeys>, models: readonly ModelConfig[]):
     uploadBytes,
     imageUrls,
   };
+}
+
+const mebibyte = 1024 * 1024;
+
+/**
+ * The default of `limits.heldBytes`: half of the container's memory, at most 512 MiB. The process itself and uncollected garbage
+ * need the other half.
+ *
+ * @param limit memory of the container in bytes; 0 without a limit
+ */
+export function defaultHeldBytes(limit = process.constrainedMemory()): number {
+  const max = 512 * mebibyte;
+  return limit > 0 ? Math.max(16 * mebibyte, Math.min(max, Math.floor(limit / 2))) : max;
+}
+
+/** Reports aliases that share the name of a model or do not point at one, and a default model that does not exist. */
+function checkReferences(file: JsonObject, report: Report): void {
+  const models = Object.keys(membersOf(file.models));
+  const aliases = membersOf(file.aliases);
+  for (const [alias, target] of Object.entries(aliases)) {
+    const path = ['aliases', alias];
+    if (models.includes(alias)) report(path, 'a model has this name already');
+    if (typeof target !== 'string' || models.includes(target)) continue;
+    const model = aliases[target];
+    const name = typeof model === 'string' && models.includes(model) ? ` \`${printName(model)}\`` : '';
+    if (!Object.hasOwn(aliases, target)) report(path, `no model has this name${suggest(target, models)}`);
+    else report(path, `points at another alias; use the name of the model${name}`);
+  }
+  const { defaultModel } = file;
+  const names = [...models, ...Object.keys(aliases)];
+  if (typeof defaultModel !== 'string' || names.includes(defaultModel)) return;
+  report(['defaultModel'], `no model or alias has this name${suggest(defaultModel, names)}`);
+}
+
+// biome-ignore lint/suspicious/noTemplateCurlyInString: the syntax of the models file is meant
+const literalSecret = 'the file contains this secret; put it into an environment variable and write ${NAME} here';
+
+/** Names of headers that hold secrets. */
+const secretName = /key|token|secret|auth|password|signature|cookie/i;
+
+/** Warns about secrets written into a models file, because such files are shared and committed. */
+function warnAboutLiteralSecrets(written: unknown, variables: Variables, warn: Report): void {
+  const isLiteral = (value: unknown): value is string => typeof value === 'string' && !isFromVariable(value, variables);
+  const { models, egressProxy } = membersOf(written);
+  for (const [name, model] of Object.entries(membersOf(models))) {
+    const { targets } = membersOf(model);
+    for (const [index, target] of (Array.isArray(targets) ? targets : []).entries()) {
+      const { apiKey, headers } = membersOf(target);
+      const path = ['models', name, 'targets', index];
+      if (isLiteral(apiKey)) warn([...path, 'apiKey'], literalSecret);
+      for (const [header, value] of Object.entries(membersOf(headers))) {
+        if (secretName.test(header) && isLiteral(value)) warn([...path, 'headers', header], literalSecret);
+      }
+    }
+  }
+  if (isLiteral(egressProxy) && egressProxy.includes('@')) warn(['egressProxy'], literalSecret);
+}
+
+/** The members of an object; of anything else, none. */
+function membersOf(value: unknown): JsonObject {
+  return isObject(value) ? value : {};
 }

@@ -5,7 +5,7 @@ import type { CapabilityOverrides } from '../domain/model-capabilities.ts';
 import type { ParameterPolicy } from '../domain/parameter-policy.ts';
 import type { Price, PriceList } from '../domain/price.ts';
 
-/** The models file as the gateway uses it: validated, with defaults filled in, deeply frozen. */
+/** The models file as the gateway uses it: validated, with defaults, deeply frozen. */
 export type ModelsConfig = {
   /** Name of a model, never of an alias. */
   readonly defaultModel?: string;

@@ -2,40 +2,40 @@ import { z } from 'zod';
 import { isExactPrice } from '../domain/cost.ts';
 import type { PriceList } from '../domain/price.ts';
 
-const price = z.number().min(0).max(1_000_000).refine(isExactPrice, 'must have six decimals at most');
-const perMillion = (what: string) => price.exactOptional().describe(`Price of a million tokens of ${what}`);
+const price = z.number().min(0).max(1_000_000).refine(isExactPrice, 'must have at most six decimals');
+const perMillion = (what: string) => price.exactOptional().describe(`Price per million ${what} tokens`);
 const word = z.string().min(1).max(64).exactOptional();
 
-/** What calls cost: by tokens, or by images. Nothing is known of what is left out. */
+/** Prices of calls, per token or per image. What is left out is unknown, not free. */
 export const priceSchema = z
   .strictObject({
-    textIn: perMillion('text that is read'),
-    imageIn: perMillion('images that are read'),
-    cachedTextIn: perMillion('text that had been read before'),
-    cachedImageIn: perMillion('images that had been read before'),
-    textOut: perMillion('text that is written'),
-    imageOut: perMillion('images that are made'),
+    textIn: perMillion('text input'),
+    imageIn: perMillion('image input'),
+    cachedTextIn: perMillion('cached text input'),
+    cachedImageIn: perMillion('cached image input'),
+    textOut: perMillion('text output'),
+    imageOut: perMillion('image output'),
     images: z
       .array(
         z.strictObject({
-          size: word.describe('Images of this size only'),
-          quality: word.describe('Images of this quality only'),
-          price: price.describe('Price of one image'),
+          size: word.describe('Only for images of this size'),
+          quality: word.describe('Only for images of this quality'),
+          price: price.describe('Price per image'),
         }),
       )
       .min(1)
       .max(200)
       .exactOptional()
-      .describe('Instead of prices of tokens: prices of images; the first entry counts that fits'),
+      .describe('Prices per image instead of per token; the first matching entry applies'),
   })
   .refine(({ images, ...tokens }) => images === undefined || Object.keys(tokens).length === 0, {
-    error: 'excludes prices of tokens',
+    error: 'cannot be combined with token prices',
     path: ['images'],
   }) satisfies z.ZodType<PriceList>;
 
-/** The code of a currency, as ISO 4217 has it. */
+/** An ISO 4217 currency code. */
 export const currencySchema = z
   .string()
-  .regex(/^[A-Z]{3}$/, 'must be the code of a currency, such as USD')
+  .regex(/^[A-Z]{3}$/, 'must be an ISO 4217 currency code such as USD')
   .default('USD')
   .describe('The currency of all prices; nothing is converted');

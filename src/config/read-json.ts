@@ -1,6 +1,5 @@
 import { createScanner, type Node, type ParseError, parseTree, printParseErrorCode } from 'jsonc-parser';
-import { ConfigError, type Problem } from './config-error.ts';
-import { formatPath, type JsonPath, type PathProblem } from './json-path.ts';
+import { ConfigError, formatPath, type JsonPath, type PathProblem, type Problem } from './problems.ts';
 
 /** A JSON text as plain values, with what is needed to point back into the text. */
 export type JsonDocument = {
@@ -13,15 +12,15 @@ export type JsonDocument = {
 
 const deepestNesting = 32;
 
-// Words for jsonc-parser's error names. Only its first error is shown: the rest usually follow from it.
+// Messages for jsonc-parser's error names. Only the first error is shown, because the others usually follow from it.
 const syntaxErrors: Readonly<Record<string, string>> = {
-  PropertyNameExpected: 'a key in double quotes is expected',
-  ValueExpected: 'a value is expected',
-  ColonExpected: 'a colon is expected',
-  CommaExpected: 'a comma is expected',
-  CloseBraceExpected: 'a closing } is expected',
-  CloseBracketExpected: 'a closing ] is expected',
-  EndOfFileExpected: 'the end of the file is expected',
+  PropertyNameExpected: 'expected a key in double quotes',
+  ValueExpected: 'expected a value',
+  ColonExpected: 'expected a colon',
+  CommaExpected: 'expected a comma',
+  CloseBraceExpected: 'expected a closing }',
+  CloseBracketExpected: 'expected a closing ]',
+  EndOfFileExpected: 'expected the end of the file',
   UnexpectedEndOfComment: 'a comment is not closed',
   UnexpectedEndOfString: 'a string is not closed',
   UnexpectedEndOfNumber: 'a number is incomplete',
@@ -46,7 +45,7 @@ export function readJson(text: string, subject: string): JsonDocument {
   return documentOf(source, root);
 }
 
-// The parser recurses, and so do all later checks; a stack overflow would be no ConfigError.
+// The parser and all later checks recurse, and a stack overflow would not be a ConfigError.
 function refuseDeepNesting(source: string, subject: string): void {
   const scanner = createScanner(source, true);
   let depth = 0;
@@ -70,7 +69,7 @@ const endOfFile = 17;
 function syntaxError(source: string, subject: string, error: ParseError | undefined): ConfigError {
   const { line, column } = positionOf(source, error?.offset ?? 0);
   const reason = error === undefined ? undefined : syntaxErrors[printParseErrorCode(error.error)];
-  const message = `not valid JSON at line ${line}, column ${column}: ${reason ?? 'this is not a JSON value'}`;
+  const message = `not valid JSON at line ${line}, column ${column}: ${reason ?? 'expected a JSON value'}`;
   return new ConfigError(subject, [{ path: '', line, message }]);
 }
 
@@ -86,7 +85,7 @@ function documentOf(source: string, root: Node): JsonDocument {
   }
 
   function readObject(node: Node, path: JsonPath): object {
-    // Without a prototype `__proto__` is an ordinary key; it is refused because later copies would lose it silently.
+    // Without a prototype, `__proto__` is an ordinary key. It is refused, because later copies would lose it silently.
     const object: Record<string, unknown> = Object.create(null);
     for (const property of node.children ?? []) {
       const [key, value] = property.children ?? [];
@@ -122,4 +121,12 @@ function keyOf(path: JsonPath): string {
 function positionOf(source: string, offset: number): { line: number; column: number } {
   const lines = source.slice(0, offset).split(/\r\n|\r|\n/);
   return { line: lines.length, column: (lines.at(-1) ?? '').length + 1 };
+}
+
+/** A JSON object whose members are not checked yet. */
+export type JsonObject = Readonly<Record<string, unknown>>;
+
+/** Whether a JSON value is an object: neither a list nor null. */
+export function isObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

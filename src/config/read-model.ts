@@ -1,18 +1,18 @@
 import { z } from 'zod';
 import { nearestWord } from '../codec/nearest-word.ts';
-import type { Dialect, JsonObject } from '../domain/dialect.ts';
-import { check, type Misplaced } from './describe-issue.ts';
-import type { JsonPath, Report } from './json-path.ts';
-import { longModelSchema, modelKeysSchema } from './model-schema.ts';
+import type { Dialect } from '../domain/dialect.ts';
+import { check, type Misplaced } from './check-schema.ts';
 import type { ModelConfig, TargetConfig } from './models-config.ts';
-import type { JsonDocument } from './read-json.ts';
+import { longModelSchema, modelKeysSchema } from './models-schema.ts';
+import type { JsonPath, Report } from './problems.ts';
+import { isObject, type JsonDocument } from './read-json.ts';
 import { buildTarget, checkTogether, positionName, readAddress, readProvider } from './read-target.ts';
 import { anyTargetSchema, targetSchema } from './target-schema.ts';
 
 const longModel = longModelSchema(z.unknown());
 const modelKeys = Object.keys(modelKeysSchema.shape);
 
-// Azure may take nearly ten minutes.
+// Images may take almost ten minutes.
 const defaultTimeoutMs = 590_000;
 
 /**
@@ -69,11 +69,6 @@ export function readModel(
   return buildModel(name, parsed, complete, dialects);
 }
 
-/** Whether a JSON value is an object: neither a list nor null. */
-export function isObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
 function readTarget(
   entry: unknown,
   index: number,
@@ -89,7 +84,7 @@ function readTarget(
   const address = readAddress(dialect, entry, path, report);
   const isWhole = checkTogether(dialect, entry, path, report);
   if (dialect === undefined) {
-    check(anyTargetSchema(dialects), entry, path, withoutProvider(path, report), misplacedInTarget);
+    check(anyTargetSchema(dialects), entry, path, report, misplacedInTarget);
     return undefined;
   }
   const parsed = check(targetSchema(dialect), entry, path, report, misplacedInTarget);
@@ -99,18 +94,16 @@ function readTarget(
 
 function misplacedInModel(dialects: readonly Dialect[]): Misplaced {
   const { shape } = anyTargetSchema(dialects);
-  return (key) => (Object.hasOwn(shape, key) ? 'in a model with `targets` it belongs into each target' : removed(key));
+  return (key) => (Object.hasOwn(shape, key) ? 'in a model with `targets` it belongs in each target' : removed(key));
 }
 
 function misplacedInTarget(key: string): string | undefined {
   return [...modelKeys, 'targets'].includes(key) ? 'it belongs to the model, beside `targets`' : removed(key);
 }
 
-/** What to do about a key that earlier versions knew. */
+/** Advice for a key of earlier versions. */
 function removed(key: string): string | undefined {
-  return key === 'agentKey'
-    ? 'Azure takes `agent_reference` only, so there is no choice any more: remove it'
-    : undefined;
+  return key === 'agentKey' ? 'Azure accepts only `agent_reference` now: remove this key' : undefined;
 }
 
 function reportEqualNames(entries: readonly unknown[], path: JsonPath, report: Report): void {
@@ -122,13 +115,6 @@ function reportEqualNames(entries: readonly unknown[], path: JsonPath, report: R
     if (seen.has(name)) report([...path, index, 'name'], 'an earlier target of this model has the same name');
     seen.add(name);
   }
-}
-
-// The provider's own problem is reported already, and better.
-function withoutProvider(path: JsonPath, report: Report): Report {
-  return (place, message) => {
-    if (place.length !== path.length + 1 || place.at(-1) !== 'provider') report(place, message);
-  };
 }
 
 type ModelKeys = z.output<typeof modelKeysSchema>;

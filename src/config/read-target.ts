@@ -2,9 +2,8 @@ import type { CredentialSource } from '../domain/credential-source.ts';
 import type { Checked, Dialect, DialectAddress, JsonObject, KeyProblem } from '../domain/dialect.ts';
 import { Secret } from '../domain/secret.ts';
 import { checkAzurePath, likelyBaseURL, normaliseBaseURL } from './base-url.ts';
-import type { JsonPath, Report } from './json-path.ts';
 import type { TargetConfig } from './models-config.ts';
-import { suggest } from './suggest.ts';
+import { type JsonPath, type Report, suggest } from './problems.ts';
 import { checkHeaders, secretHeaders } from './target-headers.ts';
 import type { TargetEntry } from './target-schema.ts';
 

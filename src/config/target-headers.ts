@@ -1,11 +1,11 @@
 import { Secret } from '../domain/secret.ts';
-import type { JsonPath, Report } from './json-path.ts';
+import type { JsonPath, Report } from './problems.ts';
 
 /** A header name and a header value of HTTP: https://www.rfc-editor.org/rfc/rfc9110#section-5 */
 const headerName = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}$/;
 const headerValue = /^[!-~](?:[\t -~]*[!-~])?$/;
 
-/** Set by the gateway for each call, or by HTTP for each connection. */
+/** Headers that the gateway or HTTP sets. */
 const reserved: readonly string[] = [
   'accept',
   'accept-encoding',
@@ -31,12 +31,12 @@ const reserved: readonly string[] = [
   'x-ms-oai-image-generation-deployment',
 ];
 
-/** Tell one request from another, so one value for all of them would make different requests look like repeats. */
+/** Headers that identify one request: with a fixed value, different requests would look like repeats. */
 const ofOneRequest: readonly string[] = ['idempotency-key', 'operation-id', 'x-ms-client-request-id'];
 
 /**
- * Checks the further headers of a target, for front doors that want a key of their own. Values may be secrets: no problem
- * repeats one. What is no object of strings is left to the schema.
+ * Checks the extra headers of a target, such as the key of a gateway in front of Azure. Values may be secrets, so no problem repeats
+ * one. The schema reports what is not an object of strings.
  *
  * @returns false when a problem was reported
  */
@@ -53,19 +53,19 @@ export function checkHeaders(headers: unknown, path: JsonPath, report: Report): 
   return isWhole;
 }
 
-/** The same headers as secrets, by their names in lower case. */
+/** The headers as secrets, by lower-case name. */
 export function secretHeaders(headers: Readonly<Record<string, string>>): Readonly<Record<string, Secret>> {
   return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), new Secret(value)]));
 }
 
 function problemOf(name: string, value: unknown, seen: ReadonlySet<string>): string | undefined {
   const lower = name.toLowerCase();
-  if (!headerName.test(name)) return 'this is not a header name: use letters, digits and dashes';
-  if (reserved.includes(lower)) return 'this header is set by the gateway itself';
-  if (ofOneRequest.includes(lower)) return 'this header belongs to one request: it cannot be the same for all';
-  if (seen.has(lower)) return 'the same header is there already: case does not matter';
+  if (!headerName.test(name)) return 'not a valid header name: use letters, digits and dashes';
+  if (reserved.includes(lower)) return 'the gateway sets this header itself';
+  if (ofOneRequest.includes(lower)) return 'this header identifies one request and cannot be the same for all';
+  if (seen.has(lower)) return 'duplicate header: names are not case-sensitive';
   if (typeof value === 'string' && !headerValue.test(value)) {
-    return 'must hold ASCII characters only, without blanks at its ends; check for line breaks';
+    return 'must contain only ASCII characters, without spaces at either end; check for line breaks';
   }
   return undefined;
 }

@@ -68,7 +68,8 @@ export function anyTargetSchema(dialects: readonly Dialect[]) {
   const keys = Object.fromEntries(dialects.flatMap(({ schema }) => Object.entries(schema.shape)));
   const optional = Object.entries(keys).map(([name, key]) => [name, z.exactOptional(withoutDefault(key))]);
   return z.strictObject({
-    provider: z.enum(dialects.map(({ id }) => id)),
+    // It is reported already, with the known ones.
+    provider: z.unknown().optional(),
     ...common,
     ...Object.fromEntries(optional),
   });

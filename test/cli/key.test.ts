@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { makeKey } from '../../src/cli/key.ts';
 import { parseKeys } from '../../src/config/load-keys.ts';
 
-const program = 'src/cli/key.ts';
+const program = ['src/main.ts', 'key'];
 
 test('a key has 256 random bits behind a prefix, and is known by its hash', () => {
   const { key, sha256 } = makeKey();
@@ -14,7 +14,7 @@ test('a key has 256 random bits behind a prefix, and is known by its hash', () =
 });
 
 test('the program shows a key once, and an entry that the keys file takes', () => {
-  const text = execFileSync(process.execPath, [program, '--name', 'web-shop'], { encoding: 'utf8' });
+  const text = execFileSync(process.execPath, [...program, '--name', 'web-shop'], { encoding: 'utf8' });
   const keys = text.match(/aig_[\w-]{43}/g) ?? [];
   expect(keys).toHaveLength(1);
   const [entry = ''] = /^ {2}"web-shop": .*$/m.exec(text) ?? [];
@@ -27,7 +27,7 @@ test('the program shows a key once, and an entry that the keys file takes', () =
 test.each([[[]], [['--name', '']], [['--name', 'a b']], [['--name', '"']]])(
   'with %j it says what it needs',
   (words) => {
-    const { status, stdout, stderr } = spawnSync(process.execPath, [program, ...words], { encoding: 'utf8' });
+    const { status, stdout, stderr } = spawnSync(process.execPath, [...program, ...words], { encoding: 'utf8' });
     expect([status, stdout]).toEqual([1, '']);
     expect(stderr).toContain('npm run key -- --name NAME');
   },

@@ -1,7 +1,7 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: the syntax of the models file is meant
 import { inspect } from 'node:util';
 import { describe, expect, test } from 'vitest';
-import { ConfigError } from '../../src/config/config-error.ts';
+import { ConfigError } from '../../src/config/problems.ts';
 import { parseModels } from '../helpers/parse-models.ts';
 import { v1Target } from './example-models.ts';
 
@@ -58,7 +58,7 @@ describe('egressProxy', () => {
 
   test('excludes downloads from anywhere', () => {
     expect(refusalOf({ egressProxy: 'http://proxy.example.com:3128', imageUrls: 'download' })).toMatch(
-      /imageUrls.*excludes `egressProxy`/,
+      /imageUrls.*cannot be combined with `egressProxy`/,
     );
   });
 });

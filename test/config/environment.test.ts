@@ -66,7 +66,7 @@ describe('readEnvironment', () => {
   test.each(['images.example', 'ftp://images.example', 'https://user@images.example', 'https://a.example/?x=1'])(
     'PUBLIC_BASE_URL %s is a problem',
     (text) => {
-      const problem = /PUBLIC_BASE_URL: must be an http or https address without user, query and fragment/;
+      const problem = /PUBLIC_BASE_URL: must be an http or https URL without user, query and fragment/;
       expect(() => readEnvironment({ PUBLIC_BASE_URL: text })).toThrow(problem);
     },
   );
@@ -76,7 +76,7 @@ describe('readEnvironment', () => {
     expect(readEnvironment({ METRICS_PORT: ' ' }).metricsPort).toBeUndefined();
     expect(readEnvironment({ METRICS_PORT: '9464' }).metricsPort).toBe(9464);
     expect(readEnvironment({ METRICS_PORT: '0', PORT: '0' }).metricsPort).toBe(0);
-    expect(messagesOf({ METRICS_PORT: '8866' })).toEqual(['METRICS_PORT: must not be the PORT']);
+    expect(messagesOf({ METRICS_PORT: '8866' })).toEqual(['METRICS_PORT: must differ from PORT']);
     expect(messagesOf({ METRICS_PORT: '99999' })).toEqual(['METRICS_PORT: must be a whole number from 0 to 65535']);
   });
 
@@ -158,7 +158,7 @@ describe('readEnvironment', () => {
     'localhost.example',
   ])('host %s without keys is refused with the way out', (host) => {
     expect(messagesOf({ HOST: host, GATEWAY_API_KEYS: ' , ' })).toEqual([
-      'HOST: only a loopback address is allowed while nobody has to show a key: set GATEWAY_API_KEYS or KEYS_FILE, or HOST=127.0.0.1',
+      'HOST: must be a loopback address while authentication is off: set GATEWAY_API_KEYS or KEYS_FILE, or HOST=127.0.0.1',
     ]);
   });
 
@@ -166,8 +166,10 @@ describe('readEnvironment', () => {
     expect(messagesOf({ HOST: '0.0.0.0', KEYS_FILE: file })).toEqual([]);
   });
 
-  test.each(['', 'config/keys.json'])('host 0.0.0.0 without the usual keys file is refused: "%s"', (file) => {
-    expect(messagesOf({ HOST: '0.0.0.0', KEYS_FILE: file })).toEqual([expect.stringMatching(/^HOST: only a loopback/)]);
+  test.each(['', 'config/keys.json'])('host 0.0.0.0 without the default keys file is refused: "%s"', (file) => {
+    expect(messagesOf({ HOST: '0.0.0.0', KEYS_FILE: file })).toEqual([
+      expect.stringMatching(/^HOST: must be a loopback/),
+    ]);
   });
 
   test.each(['-1', '65536', '80.5', '1e3', '0x50', 'http', '999999'])('port %s is refused', (port) => {
@@ -175,7 +177,7 @@ describe('readEnvironment', () => {
   });
 
   describe('a key of GATEWAY_API_KEYS', () => {
-    const short = 'key 1 of 2 has fewer than 16 characters and can be guessed: `npm run key` makes a good one';
+    const short = 'key 1 of 2 has fewer than 16 characters and could be guessed; create one with `npm run key`';
     const GATEWAY_API_KEYS = 'canary,a-key-that-is-long';
 
     test('with fewer than 16 characters is refused beyond loopback, and warned of on it', () => {
@@ -196,7 +198,7 @@ describe('readEnvironment', () => {
     test.each(['two words of a key', 'a-key-with-a\ttab-in-it', 'ein-schlüssel-mit-umlaut'])(
       'that no header can hold is refused everywhere: %j',
       (key) => {
-        const problem = 'GATEWAY_API_KEYS: key 2 of 2 must be visible ASCII characters without blanks';
+        const problem = 'GATEWAY_API_KEYS: key 2 of 2 must be printable ASCII characters without spaces';
         expect(messagesOf({ GATEWAY_API_KEYS: `a-key-that-is-long,${key}` })).toEqual([problem]);
       },
     );
@@ -213,7 +215,7 @@ describe('readEnvironment', () => {
       ['GATEWAY_PORT', 'PORT'],
       ['GATEWAY_KEYS_FILE', 'KEYS_FILE'],
     ])('%s is refused with %s', (name, meant) => {
-      expect(messagesOf({ [name]: '1' })).toEqual([`${name}: nobody reads this variable, did you mean \`${meant}\`?`]);
+      expect(messagesOf({ [name]: '1' })).toEqual([`${name}: unknown variable, did you mean \`${meant}\`?`]);
       expect(messagesOf({ [name]: ' ' })).toEqual([]);
     });
 
@@ -293,6 +295,6 @@ describe('loadDotEnv', () => {
 
   test('an .env that cannot be read stops the start', () => {
     mkdirSync(join(folder, '.env'));
-    expect(() => portAfterLoading({})).toThrow('the file cannot be read: EISDIR');
+    expect(() => portAfterLoading({})).toThrow('cannot read the file: EISDIR');
   });
 });

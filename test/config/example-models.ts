@@ -1,4 +1,4 @@
-import { ConfigError, type Problem } from '../../src/config/config-error.ts';
+import { ConfigError, type Problem } from '../../src/config/problems.ts';
 import { parseModels } from '../helpers/parse-models.ts';
 
 /** A valid azure-deployment target, to be changed by a test. */

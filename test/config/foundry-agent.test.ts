@@ -119,20 +119,18 @@ describe('a target of foundry-agent', () => {
     [
       'an image deployment with a line break',
       { ...agentTarget, imageDeployment: 'a\r\nb' },
-      ['imageDeployment: must be 1 to 128 printable characters without blanks at its ends'],
+      ['imageDeployment: must be 1 to 128 printable characters without spaces at either end'],
     ],
     [
       'the agent key of earlier versions',
       { ...agentTarget, agentKey: 'agent' },
-      [
-        'agentKey: unknown key `agentKey`: Azure takes `agent_reference` only, so there is no choice any more: remove it',
-      ],
+      ['agentKey: unknown key `agentKey`: Azure accepts only `agent_reference` now: remove this key'],
     ],
     ['a version that is a number', { ...agentTarget, agentVersion: 7 }, ['agentVersion: must be a string']],
     [
       'an empty agent',
       { ...agentTarget, agent: '' },
-      ['agent: must be 1 to 128 printable characters without blanks at its ends'],
+      ['agent: must be 1 to 128 printable characters without spaces at either end'],
     ],
     [
       'a chat deployment that is a path step',
@@ -183,7 +181,7 @@ describe('a target of foundry-agent', () => {
         ]);
       }
       expect(messagesOf({ models: { poster: { [key]: 'x', targets: [agentTarget] } } })).toEqual([
-        `models.poster.${key}: unknown key \`${key}\`: in a model with \`targets\` it belongs into each target`,
+        `models.poster.${key}: unknown key \`${key}\`: in a model with \`targets\` it belongs in each target`,
       ]);
     },
   );
@@ -242,7 +240,7 @@ describe('a credential', () => {
   test('in a variable that is not set is one problem, and not that of a missing key', () => {
     const scope = '${SCOPE}';
     expect(messagesOf({ models: { poster: { ...keyless, auth: { entra: { scope } } } } })).toEqual([
-      'models.poster.auth.entra.scope: the environment variable SCOPE is not set or empty',
+      'models.poster.auth.entra.scope: the environment variable SCOPE is unset or empty',
     ]);
     const variables = { SCOPE: entra.entra.scope };
     expect(targetOf({ ...keyless, auth: { entra: { scope } } }, variables)?.credential).toEqual({

@@ -1,8 +1,8 @@
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import { ConfigError } from '../../src/config/config-error.ts';
-import { checkIdentity } from '../../src/config/identity.ts';
+import { checkIdentity } from '../../src/config/environment-checks.ts';
 import { needsTokens } from '../../src/config/models-config.ts';
+import { ConfigError } from '../../src/config/problems.ts';
 import { agentTarget, entra, parse, problemsIn, v1Target } from './example-models.ts';
 
 const client = { AZURE_TENANT_ID: 'tenant-canary', AZURE_CLIENT_ID: 'client-canary' };
@@ -27,7 +27,7 @@ describe('the variables of an identity', () => {
     for (const missing of ['AZURE_TENANT_ID', 'AZURE_CLIENT_ID'] as const) {
       for (const value of [undefined, '', ' ']) {
         expect(problemsIn(() => checkIdentity({ ...whole, [missing]: value }))).toEqual([
-          { path: missing, message: `is required beside ${owner}` },
+          { path: missing, message: `is required with ${owner}` },
         ]);
       }
     }
@@ -37,7 +37,7 @@ describe('the variables of an identity', () => {
     'are refused when the file of %s cannot be read',
     (path) => {
       expect(problemsIn(() => checkIdentity({ ...client, [path]: '/no/such/file-canary' }))).toEqual([
-        { path, message: 'names a file that cannot be read' },
+        { path, message: 'the file cannot be read' },
       ]);
     },
   );
@@ -46,7 +46,7 @@ describe('the variables of an identity', () => {
     'are refused with the tenant %j, which is none',
     (tenant) => {
       expect(problemsIn(() => checkIdentity({ ...client, AZURE_TENANT_ID: tenant }))).toEqual([
-        { path: 'AZURE_TENANT_ID', message: 'must be the id or the domain of a tenant' },
+        { path: 'AZURE_TENANT_ID', message: 'must be a tenant ID or domain' },
       ]);
     },
   );
@@ -59,11 +59,11 @@ describe('the variables of an identity', () => {
     } catch (error) {
       expect(error).toBeInstanceOf(ConfigError);
       expect((error as ConfigError).message).toBe(`Problems in the environment:
-  AZURE_TENANT_ID: is required beside AZURE_CLIENT_SECRET
-  AZURE_CLIENT_ID: is required beside AZURE_CLIENT_SECRET
-  AZURE_TENANT_ID: is required beside AZURE_FEDERATED_TOKEN_FILE
-  AZURE_CLIENT_ID: is required beside AZURE_FEDERATED_TOKEN_FILE
-  AZURE_FEDERATED_TOKEN_FILE: names a file that cannot be read`);
+  AZURE_TENANT_ID: is required with AZURE_CLIENT_SECRET
+  AZURE_CLIENT_ID: is required with AZURE_CLIENT_SECRET
+  AZURE_TENANT_ID: is required with AZURE_FEDERATED_TOKEN_FILE
+  AZURE_CLIENT_ID: is required with AZURE_FEDERATED_TOKEN_FILE
+  AZURE_FEDERATED_TOKEN_FILE: the file cannot be read`);
       expect(`${(error as ConfigError).stack}`).not.toContain('canary');
     }
   });

@@ -27,7 +27,7 @@ describe('interpolate', () => {
     const { value, problems } = interpolate({ list: [text] }, { EMPTY: '' });
     expect(value).toEqual({ list: [undefined] });
     expect(problems).toEqual([
-      { path: ['list', 0], message: `the environment variable ${name} is not set or empty`, missingVariable: name },
+      { path: ['list', 0], message: `the environment variable ${name} is unset or empty`, missingVariable: name },
     ]);
   });
 

@@ -3,10 +3,9 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { describeKeys } from '../../src/cli/describe-keys.ts';
-import { ConfigError } from '../../src/config/config-error.ts';
-import { consumersOf } from '../../src/config/environment-keys.ts';
-import { loadKeys, parseKeys } from '../../src/config/load-keys.ts';
+import { describeKeys } from '../../src/cli/check.ts';
+import { consumersOf, loadKeys, parseKeys } from '../../src/config/load-keys.ts';
+import { ConfigError } from '../../src/config/problems.ts';
 import { Secret } from '../../src/domain/secret.ts';
 import { temporaryDirectory } from '../helpers/temporary-directory.ts';
 import { parse, problemsIn, v1Target } from './example-models.ts';
@@ -63,9 +62,9 @@ describe('a keys file', () => {
       SHOP_KEY: 'three',
     });
     expect(consumers[0]?.keys.map(({ sha256 }) => sha256)).toEqual([two, three]);
-    expect(warnings.filter((warning) => !warning.includes('can be guessed'))).toEqual([
-      'the keys file: callers.shop.keys[0].key (line 6): this is the key itself; its `sha256` in its place would be no secret',
-      'the keys file: callers.shop.keys[1].key (line 9): this is the key itself; its `sha256` in its place would be no secret',
+    expect(warnings.filter((warning) => !warning.includes('could be guessed'))).toEqual([
+      'the keys file: callers.shop.keys[0].key (line 6): the file contains the key itself; store its `sha256` instead',
+      'the keys file: callers.shop.keys[1].key (line 9): the file contains the key itself; store its `sha256` instead',
     ]);
   });
 
@@ -74,9 +73,7 @@ describe('a keys file', () => {
       shop({ keys: [{ sha256: one, expires: '2026-06-01T12:00:00Z' }, { sha256: two }, { sha256: three }] }),
     );
     expect(consumers[0]?.keys).toHaveLength(3);
-    expect(warnings).toEqual([
-      'the keys file: callers.shop.keys[0].expires (line 7): this time is over: the key is not valid any more',
-    ]);
+    expect(warnings).toEqual(['the keys file: callers.shop.keys[0].expires (line 7): the key has expired']);
   });
 
   test.each<[string, unknown, string[]]>([
@@ -106,7 +103,7 @@ describe('a keys file', () => {
     ],
     ['no keys', shop({}), ['callers.shop.keys: is required']],
     ['an empty list of keys', shop({ keys: [] }), ['callers.shop.keys: must not be empty']],
-    ['a key without a hash', shop({ keys: [{}] }), ['callers.shop.keys[0]: needs `sha256`']],
+    ['a key without a hash', shop({ keys: [{}] }), ['callers.shop.keys[0]: `sha256` is required']],
     [
       'a key with both',
       shop({ keys: [{ sha256: one, key: 'one' }] }),
@@ -115,12 +112,12 @@ describe('a keys file', () => {
     [
       'half a hash',
       shop({ keys: [{ sha256: one.slice(1) }] }),
-      ['callers.shop.keys[0].sha256: must be the SHA-256 of a key, 64 hexadecimal digits; `npm run key` makes both'],
+      ['callers.shop.keys[0].sha256: must be the SHA-256 of a key, 64 hexadecimal digits; `npm run key` creates both'],
     ],
     [
       'a key with a blank',
       shop({ keys: [{ key: 'a b' }] }),
-      ['callers.shop.keys[0].key: must be visible ASCII characters without blanks'],
+      ['callers.shop.keys[0].key: must be printable ASCII characters without spaces'],
     ],
     [
       'the same key twice',
@@ -135,7 +132,7 @@ describe('a keys file', () => {
     [
       'three valid keys',
       shop({ keys: [{ sha256: one }, { sha256: two }, { sha256: three }] }),
-      ['callers.shop.keys: must not hold more than two keys that are valid'],
+      ['callers.shop.keys: must not hold more than two valid keys'],
     ],
     [
       'an unknown model',
@@ -160,7 +157,7 @@ describe('a keys file', () => {
     [
       'a window for nothing',
       shop({ keys, limits: { windowMs: 1000, concurrent: 1 } }),
-      ['callers.shop.limits.windowMs: means nothing without `requests` or `images`'],
+      ['callers.shop.limits.windowMs: has no effect without `requests` or `images`'],
     ],
     ...['', 'a b', 'a/b', '.a', 'GATEWAY_API_KEYS#0ac5aa4a', 'ä', 'x'.repeat(65)].map(
       (name): [string, unknown, string[]] => [
@@ -173,7 +170,7 @@ describe('a keys file', () => {
       (expires): [string, unknown, string[]] => [
         `the time ${expires}`,
         shop({ keys: [{ sha256: one, expires }] }),
-        [expect.stringMatching(/^callers.shop.keys\[0\].expires: must be a day such as 2027-01-31/)],
+        [expect.stringMatching(/^callers.shop.keys\[0\].expires: must be a date such as 2027-01-31/)],
       ],
     ),
   ])('with %s is refused by place', (_, file, messages) => {
@@ -260,7 +257,7 @@ describe('loadKeys', () => {
   test('refuses a short key of the file beyond loopback, and warns of it on loopback', async () => {
     const file = join(await temporaryDirectory(), 'keys.json');
     writeFileSync(file, JSON.stringify(shop({ keys: [{ key: 'canary' }, { key: 'a-key-that-is-long' }] })));
-    const short = 'the key has fewer than 16 characters and can be guessed: `npm run key` makes a good one';
+    const short = 'the key has fewer than 16 characters and could be guessed; create one with `npm run key`';
     expect(problemsIn(() => loadKeys(environment(file, [], '0.0.0.0'), {}, models))).toMatchObject([
       { path: 'callers.shop.keys[0].key', message: short },
     ]);
@@ -272,7 +269,7 @@ describe('loadKeys', () => {
 
   test('with a file that is not there says which variable names it', () => {
     expect(() => loadKeys(environment('config/no-keys.json'), {}, models)).toThrow(
-      'Problems in config/no-keys.json:\n  the file cannot be read: it does not exist (KEYS_FILE names it)',
+      'Problems in config/no-keys.json:\n  cannot read the file: it does not exist (see KEYS_FILE)',
     );
   });
 });
@@ -289,10 +286,10 @@ test('callers are described for people, without their hashes', () => {
     },
   });
   expect(describeKeys(consumers)).toBe(
-    `Who may call:
-  shop: a key until 2027-01-31T00:00:00.000Z, a key; models azure-image; 9 images in 60 s
-  batch: a key; all models; 1 requests in 1 s; 2 at once
+    `Consumers:
+  shop: key until 2027-01-31T00:00:00.000Z, key; models azure-image; 9 images per 60 s
+  batch: key; all models; 1 requests per 1 s; 2 concurrent
 `,
   );
-  expect(describeKeys([])).toBe('Nobody has to show a key.\n');
+  expect(describeKeys([])).toBe('Authentication: off (loopback only).\n');
 });

@@ -132,17 +132,17 @@ describe('a valid file', () => {
 describe('a file that cannot be read', () => {
   test('a missing file is named with the reason', () => {
     expect(() => loadModels('no/such/models.json', {})).toThrow(
-      'Problems in no/such/models.json:\n  the file cannot be read: it does not exist (MODELS_FILE names it)',
+      'Problems in no/such/models.json:\n  cannot read the file: it does not exist (see MODELS_FILE)',
     );
   });
 
   test('a directory is named with the reason', () => {
-    expect(() => loadModels('config', {})).toThrow('the file cannot be read: it is a directory');
+    expect(() => loadModels('config', {})).toThrow('cannot read the file: it is a directory');
   });
 
   test('bad JSON is named with line and column', () => {
     expect(() => parseModels('{\n  "models" {}\n}', {}, 'models.json')).toThrow(
-      'Problems in models.json:\n  not valid JSON at line 2, column 12: a colon is expected',
+      'Problems in models.json:\n  not valid JSON at line 2, column 12: expected a colon',
     );
   });
 
@@ -180,8 +180,8 @@ describe('mistakes in names', () => {
 
   test('an alias to an alias is told the model', () => {
     expect(messagesOf({ aliases: { a: 'b', b: 'azure-image', c: 'c' }, models })).toEqual([
-      'aliases.a: points at another alias: point it at the model itself, `azure-image`',
-      'aliases.c: points at another alias: point it at the model itself',
+      'aliases.a: points at another alias; use the name of the model `azure-image`',
+      'aliases.c: points at another alias; use the name of the model',
     ]);
   });
 
@@ -207,7 +207,7 @@ describe('mistakes in names', () => {
     'the model name %j is refused',
     (name) => {
       expect(problemsOf({ models: { [name]: v1Target } }).map((problem) => problem.message)).toEqual([
-        'the name must be 1 to 128 printable characters without blanks at its ends',
+        'the name must be 1 to 128 printable characters without spaces at either end',
       ]);
     },
   );
@@ -326,7 +326,7 @@ describe('mistakes in a target', () => {
     [
       'an unpaired surrogate',
       { model: '\ud800' },
-      'model: must be 1 to 128 printable characters without blanks at its ends',
+      'model: must be 1 to 128 printable characters without spaces at either end',
     ],
     ['a deployment that is a path step', { deployment: '..' }, 'deployment: must not be `.` or `..`'],
     ['one origin outside a list', { downloadOrigins: 'https://a.example' }, 'downloadOrigins: must be a list'],
@@ -346,7 +346,7 @@ describe('mistakes in a target', () => {
   test('an unusable deployment is the only complaint about the address', () => {
     const target = { ...deploymentTarget, baseURL: 'https://a.example', deployment: '\ud800' };
     expect(targetMessages(target)).toEqual([
-      'models.poster.deployment: must be 1 to 128 printable characters without blanks at its ends',
+      'models.poster.deployment: must be 1 to 128 printable characters without spaces at either end',
     ]);
   });
 
@@ -384,7 +384,7 @@ describe('mistakes in a model', () => {
   test('keys on the wrong level are told the right one', () => {
     const model = { apiKey: 'x', defaults: { model: 'x' }, targets: [{ ...v1Target, timeoutMs: 1000 }] };
     expect(messagesOf({ models: { poster: model } })).toEqual([
-      'models.poster.apiKey: unknown key `apiKey`: in a model with `targets` it belongs into each target',
+      'models.poster.apiKey: unknown key `apiKey`: in a model with `targets` it belongs in each target',
       'models.poster.defaults.model: unknown key `model`',
       'models.poster.targets[0].timeoutMs: unknown key `timeoutMs`: it belongs to the model, beside `targets`',
     ]);
@@ -405,7 +405,7 @@ describe('missing variables', () => {
       {
         path: 'models.poster.apiKey',
         line: 7,
-        message: 'the environment variable EAST_KEY is not set or empty',
+        message: 'the environment variable EAST_KEY is unset or empty',
         missingVariable: 'EAST_KEY',
       },
     ]);
@@ -449,7 +449,7 @@ test('all mistakes of a file are printed together, in the order of its lines', (
   defaultModel (line 2): no model or alias has this name, did you mean \`poster\`?
   aliases.a (line 3): no model has this name
   models.poster.timeoutMs (line 6): must be at least 1000
-  models.poster.targets[0].apiKey (line 8): the environment variable EAST_KEY is not set or empty
+  models.poster.targets[0].apiKey (line 8): the environment variable EAST_KEY is unset or empty
   models.poster.targets[0].apiVersion (line 8): is required: deployment addressing needs an api-version, e.g. 2025-04-01-preview
   models.poster.targets[1].model (line 10): duplicate key, already used on line 10
   models.poster.targets[1].provider (line 10): unknown provider: must be one of azure-async, azure-deployment, azure-v1, foundry-agent, did you mean \`azure-v1\`?`);

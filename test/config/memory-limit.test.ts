@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { defaultHeldBytes } from '../../src/config/memory-limit.ts';
+import { defaultHeldBytes } from '../../src/config/load-models.ts';
 import { parseModels } from '../helpers/parse-models.ts';
 import { asyncTarget } from './example-models.ts';
 

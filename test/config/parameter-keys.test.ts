@@ -100,8 +100,8 @@ describe('mistakes in them', () => {
 
   test('keys on the wrong level are told the right one', () => {
     expect(messagesOf(longForm({ upstreamStream: 'always', capabilities: {} }, { parameters: 'adapt' }))).toEqual([
-      'models.poster.upstreamStream: unknown key `upstreamStream`: in a model with `targets` it belongs into each target',
-      'models.poster.capabilities: unknown key `capabilities`: in a model with `targets` it belongs into each target',
+      'models.poster.upstreamStream: unknown key `upstreamStream`: in a model with `targets` it belongs in each target',
+      'models.poster.capabilities: unknown key `capabilities`: in a model with `targets` it belongs in each target',
       'models.poster.targets[0].parameters: unknown key `parameters`: it belongs to the model, beside `targets`',
     ]);
   });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import type { ConfigError } from '../../src/config/config-error.ts';
 import { priceOf } from '../../src/config/models-config.ts';
+import type { ConfigError } from '../../src/config/problems.ts';
 import { parseModels } from '../helpers/parse-models.ts';
 import { v1Target } from './example-models.ts';
 
@@ -45,12 +45,12 @@ describe('a price that makes no sense is named:', () => {
   test.each([
     ['a negative one', { textIn: -1 }, 'prices.gpt-image-1.textIn: must be at least 0'],
     ['text', { textIn: '5' }, 'prices.gpt-image-1.textIn: must be a number'],
-    ['too many decimals', { textIn: 0.0000001 }, 'prices.gpt-image-1.textIn: must have six decimals at most'],
+    ['too many decimals', { textIn: 0.0000001 }, 'prices.gpt-image-1.textIn: must have at most six decimals'],
     ['a key that is not known', { textin: 1 }, 'prices.gpt-image-1.textin: unknown key `textin`'],
     [
       'images beside tokens',
       { textIn: 1, images: [{ price: 1 }] },
-      'prices.gpt-image-1.images: excludes prices of tokens',
+      'prices.gpt-image-1.images: cannot be combined with token prices',
     ],
     ['an image without a price', { images: [{ size: '1x1' }] }, 'prices.gpt-image-1.images[0].price: is required'],
     ['no images', { images: [] }, 'prices.gpt-image-1.images: must not be empty'],
@@ -66,6 +66,6 @@ describe('a price that makes no sense is named:', () => {
   });
 
   test('a currency that is none', () => {
-    expect(problems({ currency: 'dollars' })).toEqual(['currency: must be the code of a currency, such as USD']);
+    expect(problems({ currency: 'dollars' })).toEqual(['currency: must be an ISO 4217 currency code such as USD']);
   });
 });

@@ -14,16 +14,16 @@ describe('readJson', () => {
   });
 
   test.each([
-    ['{\n  "a": 1\n  "b": 2 }', 'not valid JSON at line 3, column 3: a comma is expected'],
-    ['{"a" 1}', 'not valid JSON at line 1, column 6: a colon is expected'],
-    ['{a: 1}', 'not valid JSON at line 1, column 2: this is not a JSON value'],
-    ['{"a": }', 'not valid JSON at line 1, column 7: a value is expected'],
-    ['{"a": 1', 'not valid JSON at line 1, column 8: a closing } is expected'],
-    ['[1', 'not valid JSON at line 1, column 3: a closing ] is expected'],
+    ['{\n  "a": 1\n  "b": 2 }', 'not valid JSON at line 3, column 3: expected a comma'],
+    ['{"a" 1}', 'not valid JSON at line 1, column 6: expected a colon'],
+    ['{a: 1}', 'not valid JSON at line 1, column 2: expected a JSON value'],
+    ['{"a": }', 'not valid JSON at line 1, column 7: expected a value'],
+    ['{"a": 1', 'not valid JSON at line 1, column 8: expected a closing }'],
+    ['[1', 'not valid JSON at line 1, column 3: expected a closing ]'],
     ['{"a": "x\r\n}', 'not valid JSON at line 1, column 7: a string is not closed'],
-    ['{}\r\n\r\n {}', 'not valid JSON at line 3, column 2: the end of the file is expected'],
-    ['', 'not valid JSON at line 1, column 1: a value is expected'],
-    [' \n', 'not valid JSON at line 2, column 1: a value is expected'],
+    ['{}\r\n\r\n {}', 'not valid JSON at line 3, column 2: expected the end of the file'],
+    ['', 'not valid JSON at line 1, column 1: expected a value'],
+    [' \n', 'not valid JSON at line 2, column 1: expected a value'],
   ])('%j is refused with its place', (text, message) => {
     expect(syntaxMessage(text)).toBe(message);
   });

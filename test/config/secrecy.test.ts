@@ -1,7 +1,7 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: the syntax of the models file is meant
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { ConfigError } from '../../src/config/config-error.ts';
+import { ConfigError } from '../../src/config/problems.ts';
 import { parseModels } from '../helpers/parse-models.ts';
 import { agentTarget, asyncTarget, deploymentTarget, entra, v1Target } from './example-models.ts';
 

@@ -23,14 +23,14 @@ test('both forms may stand beside each other', () => {
 describe('a problem of the short form points at what the operator wrote', () => {
   test.each<[object, string]>([
     [{ weight: 0 }, 'models.poster.weight: must be at least 1'],
-    [{ headers: { host: 'x' } }, 'models.poster.headers.host: this header is set by the gateway itself'],
+    [{ headers: { host: 'x' } }, 'models.poster.headers.host: the gateway sets this header itself'],
     [
       { capabilities: { sizes: ['big'] } },
       'models.poster.capabilities.sizes[0]: must be a size such as 1024x1024, auto, or WxH',
     ],
     [{ price: { images: [{ price: -1 }] } }, 'models.poster.price.images[0].price: must be at least 0'],
     [{ auth: {} }, 'models.poster.auth: excludes `apiKey`: give one of the two'],
-    [{ apiKey: '${NONE}' }, 'models.poster.apiKey: the environment variable NONE is not set or empty'],
+    [{ apiKey: '${NONE}' }, 'models.poster.apiKey: the environment variable NONE is unset or empty'],
     [{ headers: { 'x-key': '${' } }, 'models.poster.headers.x-key: '],
     [{ timeoutMs: 5 }, 'models.poster.timeoutMs: must be at least 1000'],
     [{ timeOut: 5000 }, 'models.poster.timeOut: unknown key `timeOut`, did you mean `timeoutMs`?'],

@@ -68,12 +68,12 @@ describe('headers of a target', () => {
     'X-Ms-Oai-Image-Generation-Deployment',
   ])('cannot be %s, which the gateway sets', (name) => {
     expect(messagesOf({ models: { poster: { ...v1Target, headers: { [name]: canary } } } })).toEqual([
-      `models.poster.headers.${name}: this header is set by the gateway itself`,
+      `models.poster.headers.${name}: the gateway sets this header itself`,
     ]);
   });
 
-  const notName = 'this is not a header name: use letters, digits and dashes';
-  const notValue = 'must hold ASCII characters only, without blanks at its ends; check for line breaks';
+  const notName = 'not a valid header name: use letters, digits and dashes';
+  const notValue = 'must contain only ASCII characters, without spaces at either end; check for line breaks';
   test.each<[string, unknown, string, string]>([
     ['x y', 'a', '["x y"]', notName],
     ['', 'a', '[""]', notName],
@@ -87,8 +87,8 @@ describe('headers of a target', () => {
     ['x-a', 'kanári', '.x-a', notValue],
     ['x-a', 7, '.x-a', 'must be a string'],
     ['x-a', null, '.x-a', 'must be a string'],
-    ['x-a', '${NO_SUCH_KEY}', '.x-a', 'the environment variable NO_SUCH_KEY is not set or empty'],
-    ['Idempotency-Key', 'a', '.Idempotency-Key', 'this header belongs to one request: it cannot be the same for all'],
+    ['x-a', '${NO_SUCH_KEY}', '.x-a', 'the environment variable NO_SUCH_KEY is unset or empty'],
+    ['Idempotency-Key', 'a', '.Idempotency-Key', 'this header identifies one request and cannot be the same for all'],
   ])('%j with %j is refused', (name, value, path, message) => {
     expect(messagesOf({ models: { poster: { targets: [{ ...v1Target, headers: { [name]: value } }] } } })).toEqual([
       `models.poster.targets[0].headers${path}: ${message}`,
@@ -98,7 +98,7 @@ describe('headers of a target', () => {
   test('cannot hold one twice in another spelling', () => {
     const headers = { 'x-a': 'one', 'X-A': 'two' };
     expect(messagesOf({ models: { poster: { ...v1Target, headers } } })).toEqual([
-      'models.poster.headers.X-A: the same header is there already: case does not matter',
+      'models.poster.headers.X-A: duplicate header: names are not case-sensitive',
     ]);
   });
 

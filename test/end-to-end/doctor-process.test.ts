@@ -1,11 +1,10 @@
-import { readFile } from 'node:fs/promises';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { startSimulator } from '../../simulator/start-simulator.ts';
 import { startProgram } from './program.ts';
 import { modelsFile } from './rig.ts';
 
 async function run(models: object, env: Record<string, string> = {}) {
-  const program = await startProgram({ entry: 'src/cli/doctor.ts', models, env });
+  const program = await startProgram({ command: 'doctor', models, env });
   const code = await program.exited;
   const { stdout, stderr } = program.output;
   expect(stdout + stderr).not.toMatch(/simulator-key|canary/);
@@ -46,9 +45,4 @@ describe('npm run doctor', () => {
     expect(code).toBe(1);
     expect(stdout).toMatch(/no identity could get a token \(\w+.*az login/);
   });
-});
-
-test('npm runs both from the sources', async () => {
-  const { scripts } = JSON.parse(await readFile('package.json', 'utf8')) as { scripts: Record<string, string> };
-  expect([scripts.doctor, scripts.smoke]).toEqual(['node src/cli/doctor.ts', 'node src/cli/smoke.ts']);
 });

@@ -35,7 +35,7 @@ test('keys of the environment and of the file are valid beside each other, beyon
   expect(await Promise.all(statuses)).toEqual([200, 200, 200, 401, 401]);
   await expect.poll(() => program.output.stdout).toContain(`${KEYS_FILE}: callers.shop.keys[1].key (line 9)`);
   expect(program.output.stdout).not.toContain(canary);
-  expect(program.output.stdout).not.toContain('every program on this machine may call');
+  expect(program.output.stdout).not.toContain('every program on this machine can call');
 });
 
 test('a keys file alone is enough to listen beyond loopback', async () => {
@@ -53,12 +53,12 @@ test('--check shows who may call, and warns, without a key', async () => {
   const program = await startProgram({ models, env: { KEYS_FILE: await keysFile(callers) }, arguments: ['--check'] });
   expect(await program.exited).toBe(0);
   const { stdout } = program.output;
-  expect(stdout).toContain(`Who may call:
-  GATEWAY_API_KEYS#5830abaf: a key; all models
-  shop: a key until 2020-01-31T00:00:00.000Z, a key; models image; 5 requests in 60 s
+  expect(stdout).toContain(`Consumers:
+  GATEWAY_API_KEYS#5830abaf: key; all models
+  shop: key until 2020-01-31T00:00:00.000Z, key; models image; 5 requests per 60 s
 `);
-  expect(stdout).toContain('callers.shop.keys[0].expires (line 7): this time is over');
-  expect(stdout).toContain('callers.shop.keys[1].key (line 10): this is the key itself');
+  expect(stdout).toContain('callers.shop.keys[0].expires (line 7): the key has expired');
+  expect(stdout).toContain('callers.shop.keys[1].key (line 10): the file contains the key itself');
   expect(stdout).not.toMatch(new RegExp(`${canary}|${sha256}|program-key`));
 });
 

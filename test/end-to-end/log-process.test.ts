@@ -72,7 +72,7 @@ describe('a log that cannot be written: it is told once, images are made, and th
   test('not even the introduction of the demo', async () => {
     const stdout = (await openFull()).fd;
     const env = { HOST: '127.0.0.1', SIMULATOR_URL: 'http://127.0.0.1:0' };
-    const { program, url } = await startReady({ entry: 'src/cli/demo.ts', stdout, env });
+    const { program, url } = await startReady({ command: 'demo', stdout, env });
     expect(await makeImage(url, 'demo-key')).toBe(200);
     expect(await interrupt(program)).toBe(0);
     expect(program.output.stderr).toMatch(/^The log cannot be written.*ENOSPC.*\n$/);

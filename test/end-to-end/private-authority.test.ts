@@ -59,10 +59,10 @@ describe('a certificate of a private authority', () => {
 
   test('is pointed at by the doctor, and is well for it with NODE_EXTRA_CA_CERTS', async () => {
     const { models } = await startPrivateAzure();
-    const without = await startProgram({ entry: 'src/cli/doctor.ts', models });
+    const without = await startProgram({ command: 'doctor', models });
     expect(await without.exited).toBe(1);
     expect(without.output.stdout).toMatch(/tls FAILED:\n.*NODE_EXTRA_CA_CERTS/);
-    const withIt = await startProgram({ entry: 'src/cli/doctor.ts', models, env: trusting });
+    const withIt = await startProgram({ command: 'doctor', models, env: trusting });
     expect(await withIt.exited).toBe(0);
     expect(withIt.output.stdout).toMatch(/ ok +ok +ok +ok +ok +unknown$/m);
   });

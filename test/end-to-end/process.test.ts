@@ -39,13 +39,13 @@ describe('a start that cannot succeed', () => {
     ['the key', { AZURE_OPENAI_ENDPOINT: 'https://one.openai.azure.com' }, ['AZURE_OPENAI_API_KEY']],
   ])('missing variables (%s): exactly those are named, with the way to the demo', async (_, env, missing) => {
     const said = await failedStart(await startProgram({ models: await shippedModels(), env }));
-    const named = [...said.matchAll(/environment variable (\w+) is not set/g)].map(([, name]) => name);
+    const named = [...said.matchAll(/environment variable (\w+) is unset or empty/g)].map(([, name]) => name);
     expect(named).toEqual(missing);
     expect(said).toContain('npm run demo');
   });
 
   test.each<[string, unknown, string[]]>([
-    ['no such file', undefined, ['models.json', 'cannot be read']],
+    ['no such file', undefined, ['models.json', 'cannot read the file']],
     ['no JSON', '{"models": {', ['models.json']],
     ['an unknown key', { models: { one: { provider: 'azure-v1', modle: 'x' } } }, ['models.one', 'modle', 'model']],
     ['a secret in the wrong place', { models: { one: { apikey: canary } } }, ['apikey', 'apiKey']],
@@ -80,7 +80,7 @@ describe('a start that cannot succeed', () => {
 
   test.each([
     ['0.0.0.1', /^0\.0\.0\.1 is not an address of this machine: set HOST/],
-    ['no-such-host.invalid', /^The name in HOST has no address here/],
+    ['no-such-host.invalid', /^The name in HOST cannot be resolved/],
   ])('HOST %s, where nobody can listen: it says so', async (HOST, sentence) => {
     const env = { HOST, GATEWAY_API_KEYS: 'a-key-that-is-long' };
     const program = await startProgram({ models: modelsFile('https://one.openai.azure.com'), env });
@@ -101,7 +101,7 @@ describe('a start that cannot succeed', () => {
     await first.listening();
     const env = { DATA_DIR: join(first.directory, 'data') };
     expect(await failedStart(await startProgram({ models, env }))).toBe(
-      'DATA_DIR cannot be used: another gateway that runs uses it, and each needs a directory of its own.\n',
+      'DATA_DIR cannot be used: another running gateway uses it; each gateway needs its own directory.\n',
     );
     first.child.kill('SIGKILL');
     await first.exited.catch(() => {});
@@ -117,7 +117,7 @@ describe('a start that cannot succeed', () => {
     const env = { DATA_DIR: join(parent, 'x'.repeat(120)), TMPDIR: join(parent, 'missing') };
     const program = await startProgram({ models: modelsFile('https://one.openai.azure.com'), env });
     await program.listening();
-    await expect.poll(() => program.output.stdout, patience).toContain('DATA_DIR cannot be claimed (ENOENT)');
+    await expect.poll(() => program.output.stdout, patience).toContain('DATA_DIR cannot be locked (ENOENT)');
   });
 
   test('every wrong variable is named at once, none with its value', async () => {
@@ -129,7 +129,11 @@ describe('a start that cannot succeed', () => {
 
 describe('what is allowed, but should be seen to', () => {
   const models = { models: { image: { ...v1Target, model: 'my-deployment', apiKey: canary } } };
-  const warned = ['models.image.apiKey (line 1): this secret', 'models.image.model (line 1): no family', 'key 1 of 1'];
+  const warned = [
+    'models.image.apiKey (line 1): the file contains this secret',
+    'models.image.model (line 1): unknown model family',
+    'key 1 of 1',
+  ];
 
   test('stands at the end of what --check prints, which ends well', async () => {
     const program = await startProgram({ models, arguments: ['--check'] });
@@ -155,7 +159,7 @@ describe('every origin of web pages', () => {
       env: { GATEWAY_API_KEYS: keys, CORS_ORIGINS: origins },
       arguments: ['--check'],
     });
-  const warning = 'Warning: the environment: CORS_ORIGINS: without gateway keys';
+  const warning = 'Warning: the environment: CORS_ORIGINS: without authentication';
 
   test.each([
     ['', '*', true],
@@ -194,7 +198,7 @@ describe('--check', () => {
     const program = await check({ GATEWAY_TOKEN: canary });
     expect([await program.exited, program.output.stderr]).toEqual([0, '']);
     const said = await failedStart(await check({ GATEWAY_TOKEN: canary, GATEWAY_KEY: canary }));
-    expect(said).toContain('GATEWAY_KEY: nobody reads this variable');
+    expect(said).toContain('GATEWAY_KEY: unknown variable');
     expect(said).not.toContain('GATEWAY_TOKEN');
   });
 
@@ -214,7 +218,7 @@ describe('--check', () => {
     expect(stdout).not.toContain('program-key');
     const base = 'https://one.openai.azure.com/openai';
     for (const line of [
-      'image (default model; also called gpt-image-1; deadline 60 s)',
+      'image (default model; aliases gpt-image-1; timeout 60 s)',
       'studio/poster (',
       'dall-e-3 (',
       'dall-e-2 (',
@@ -458,7 +462,7 @@ describe('the demo', () => {
   test.each(['127.0.0.1', '0.0.0.0'])(
     'on %s prints an address and a key that work, and ends with SIGINT',
     async (HOST) => {
-      const program = await startProgram({ entry: 'src/cli/demo.ts', env: { ...env, HOST } });
+      const program = await startProgram({ command: 'demo', env: { ...env, HOST } });
       await expect.poll(() => program.output.stdout, patience).toContain('Ctrl-C');
       const [, url = '', key = ''] =
         /The gateway listens on (http:\S+); the key is ([\w-]+)\./.exec(program.output.stdout) ?? [];
@@ -476,11 +480,11 @@ describe('the demo', () => {
   );
 
   test('on a free port takes one for its simulator, too, and shows what images cost', async () => {
-    const program = await startProgram({ entry: 'src/cli/demo.ts', env: { ...env, SIMULATOR_URL: '' } });
+    const program = await startProgram({ command: 'demo', env: { ...env, SIMULATOR_URL: '' } });
     await expect.poll(() => program.output.stdout, patience).toContain('Ctrl-C');
     const { stdout } = program.output;
     const [, url = ''] = /The gateway listens on (http:\S+);/.exec(stdout) ?? [];
-    const [, simulator = ''] = /the whole list: (http:\S+)/.exec(stdout) ?? [];
+    const [, simulator = ''] = /full list: (http:\S+)/.exec(stdout) ?? [];
     expect([new URL(url).port, new URL(simulator).port]).not.toContain('8867');
     expect((await request(simulator)).statusCode).toBe(200);
     const costs: unknown[] = [];
@@ -504,7 +508,7 @@ describe('the demo', () => {
   test('when the port of its simulator is taken, names that port and not the gateway’s', async () => {
     const port = await occupyPort();
     const program = await startProgram({
-      entry: 'src/cli/demo.ts',
+      command: 'demo',
       env: { ...env, SIMULATOR_URL: `http://127.0.0.1:${port}` },
     });
     expect(await program.exited).toBe(1);
@@ -512,10 +516,8 @@ describe('the demo', () => {
   });
 
   test('with a SIMULATOR_URL that is none, names the variable', async () => {
-    const program = await startProgram({ entry: 'src/cli/demo.ts', env: { ...env, SIMULATOR_URL: '8867' } });
+    const program = await startProgram({ command: 'demo', env: { ...env, SIMULATOR_URL: '8867' } });
     expect(await program.exited).toBe(1);
-    expect(program.output.stderr).toBe(
-      'The gateway could not start: SIMULATOR_URL must be an address, such as http://127.0.0.1:8867\n',
-    );
+    expect(program.output.stderr).toBe('Error: SIMULATOR_URL must be an address, such as http://127.0.0.1:8867\n');
   });
 });

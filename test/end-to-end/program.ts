@@ -21,8 +21,8 @@ export type Program = {
 };
 
 type Start = {
-  /** The gateway as it is built, or one of the programs that run from their sources. */
-  readonly entry?: 'dist/main.js' | 'src/cli/demo.ts' | 'src/cli/doctor.ts' | 'src/cli/smoke.ts';
+  /** `start` by default. */
+  readonly command?: 'demo' | 'doctor' | 'smoke';
   /** Content of the models file: text as it is, anything else as JSON. */
   readonly models?: unknown;
   /** Further files, by their paths in its directory. */
@@ -35,7 +35,7 @@ type Start = {
 };
 
 /**
- * Starts an entry point with an environment of its own, and in a directory of its own; only the demo, whose files have
+ * Starts a command of the built program with an environment of its own, and in a directory of its own; only the demo, whose files have
  * fixed places, starts where they are. The process ends with the test.
  */
 export async function startProgram(start: Start): Promise<Program> {
@@ -47,12 +47,13 @@ export async function startProgram(start: Start): Promise<Program> {
     await mkdir(dirname(join(directory, path)), { recursive: true });
     await writeFile(join(directory, path), content);
   }
-  const entry = fileURLToPath(new URL(`../../${start.entry ?? 'dist/main.js'}`, import.meta.url));
+  const entry = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
+  const words = [...(start.command ? [start.command] : []), ...(start.arguments ?? [])];
   const usual = { PORT: '0', MODELS_FILE: modelsFile, DATA_DIR: join(directory, 'data') };
   const env = { ...usual, GATEWAY_API_KEYS: 'program-key', ...start.env };
   const nodeOptions = [...startOptions, ...(start.nodeOptions ?? [])];
-  const child = spawn(process.execPath, [...nodeOptions, entry, ...(start.arguments ?? [])], {
-    cwd: start.entry === 'src/cli/demo.ts' ? fileURLToPath(new URL('../..', import.meta.url)) : directory,
+  const child = spawn(process.execPath, [...nodeOptions, entry, ...words], {
+    cwd: start.command === 'demo' ? fileURLToPath(new URL('../..', import.meta.url)) : directory,
     env,
     stdio: ['ignore', start.stdout ?? 'pipe', 'pipe', 'ipc'],
   });
@@ -70,7 +71,7 @@ export async function startProgram(start: Start): Promise<Program> {
     await exited.catch(() => {});
     await rm(directory, { recursive: true });
     // The demo shows its key, which is none.
-    const keys = start.entry === 'src/cli/demo.ts' ? [] : secretsOf(env, models);
+    const keys = start.command === 'demo' ? [] : secretsOf(env, models);
     expect(findSecrets(output.stdout + output.stderr, keys), 'secrets in sight').toEqual([]);
   });
   return { child, directory, output, exited, listening: () => listening(child, output) };

@@ -63,7 +63,7 @@ function linesOf({ output }: Program, message: string): Record<string, unknown>[
 }
 
 const applied = (program: Program) => linesOf(program, 'reloaded');
-const refused = (program: Program) => linesOf(program, 'not reloaded: the configuration from before goes on');
+const refused = (program: Program) => linesOf(program, 'reload failed: the previous configuration stays in force');
 
 async function expectCleanEnd(program: Program): Promise<void> {
   program.child.kill('SIGINT');
@@ -106,7 +106,7 @@ describe('SIGHUP', () => {
       ],
     ],
     // biome-ignore lint/suspicious/noTemplateCurlyInString: the syntax of the models file is meant
-    ['a variable that is not set', { models: { image: { apiKey: '${NOT_SET}' } } }, [/NOT_SET is not set/]],
+    ['a variable that is not set', { models: { image: { apiKey: '${NOT_SET}' } } }, [/NOT_SET is unset/]],
   ])('with %s: the old configuration goes on, and the log names every problem', async (_, content, expected) => {
     const upstream = await startUpstream((_request, response) => void response.end(image));
     const program = await startProgram({ models: fileAt(upstream.origin) });
@@ -161,7 +161,7 @@ describe('SIGHUP', () => {
     await expect.poll(() => applied(program).length, patience).toBeGreaterThan(0);
     await (await ask(url, 'two')).body.dump();
     expect(keys).toEqual(['none-given', 'rotated-given']);
-    const [line] = linesOf(program, 'changed in .env: in force after the next start');
+    const [line] = linesOf(program, 'changed in .env: takes effect after a restart');
     expect(line).toMatchObject({ level: 40, variables: ['LOG_LEVEL'] });
     expect(program.output.stdout).not.toContain('secret-canary');
     await expectCleanEnd(program);

@@ -14,8 +14,7 @@ async function simulate() {
   return simulator;
 }
 
-const smoke = (models: object, ...words: string[]) =>
-  startProgram({ entry: 'src/cli/smoke.ts', models, arguments: words });
+const smoke = (models: object, ...words: string[]) => startProgram({ command: 'smoke', models, arguments: words });
 
 /** How it ended: its code, and what it said. */
 async function ended(program: Program) {
@@ -50,7 +49,7 @@ describe('npm run smoke', () => {
     expect(bytes.subarray(1, 4).toString()).toBe('PNG');
     expect(stdout).toContain(`${name}: ${bytes.length} bytes`);
     expect(stdout).toMatch(/Target 1, 1 call,/);
-    expect(stdout).toContain('The cost is unknown');
+    expect(stdout).toContain('Cost: unknown');
     expect(ledger.counts()).toMatchObject({ billed: 1, images: 1 });
     const [post] = ledger.requests.filter(({ method }) => method === 'POST');
     expect((post?.body as { quality?: string } | undefined)?.quality).toBe(quality);
@@ -60,8 +59,8 @@ describe('npm run smoke', () => {
     const { origin } = await simulate();
     const models = modelsFile(origin, 60_000, { price: { images: [{ quality: 'low', price: 0.0412 }] } });
     const { stdout } = await ended(await smoke({ ...models, currency: 'EUR' }, 'image', '--yes'));
-    expect(stdout).toMatch(/Azure has counted: .*total_tokens \d+/);
-    expect(stdout).toMatch(/^The cost is 0\.0412 EUR\.$/m);
+    expect(stdout).toMatch(/Usage: .*total_tokens \d+/);
+    expect(stdout).toMatch(/^Cost: 0\.0412 EUR\.$/m);
   });
 
   test('asks first: where it cannot, it sends nothing', async () => {

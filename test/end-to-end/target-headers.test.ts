@@ -1,6 +1,6 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { type Simulator, startSimulator } from '../../simulator/start-simulator.ts';
-import { examine } from '../../src/cli/doctor/examine.ts';
+import { examine } from '../../src/cli/doctor.ts';
 import { tinyPng } from '../fixtures/images.ts';
 import { callGateway } from '../helpers/call-gateway.ts';
 import { serveHttp } from '../helpers/loopback-server.ts';

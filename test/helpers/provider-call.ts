@@ -5,7 +5,13 @@ export function providerCall(parts: Partial<ProviderCall> = {}): ProviderCall {
   return {
     signal: new AbortController().signal,
     attempt: { sent: false },
-    recorder: { anomaly: () => {}, attemptEnded: () => {}, retryArrived: () => {}, unknownRepeated: () => {} },
+    recorder: {
+      anomaly: () => {},
+      attemptEnded: () => {},
+      retryArrived: () => {},
+      unknownRepeated: () => {},
+      generationEnded: () => {},
+    },
     dispatch: async () => {},
     note: async () => {},
     ...parts,

@@ -1,8 +1,7 @@
 import { tmpdir } from 'node:os';
 import { onTestFinished } from 'vitest';
 import { type App, type AppParts, buildApp } from '../../src/app.ts';
-import { consumersOf } from '../../src/config/environment-keys.ts';
-import { parseKeys } from '../../src/config/load-keys.ts';
+import { consumersOf, parseKeys } from '../../src/config/load-keys.ts';
 import type { ModelsConfig } from '../../src/config/models-config.ts';
 import type { Consumer } from '../../src/domain/consumer.ts';
 import type { ImageStore } from '../../src/domain/image-store.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { providers } from '../../src/app.ts';
-import { describeModels } from '../../src/cli/describe-models.ts';
+import { describeModels } from '../../src/cli/check.ts';
 import type { DialectTarget } from '../../src/domain/dialect.ts';
 import type { ProviderDescriptor } from '../../src/providers/provider-descriptor.ts';
 import { tinyPng } from '../fixtures/images.ts';
@@ -76,7 +76,7 @@ describe('a dialect that is added to the list of providers', () => {
 
   test('appears in --check, and is called', async () => {
     const gateway = await startGateway(oneTarget(target), { providers: all });
-    expect(describeModels(gateway.app.gateway.catalog)).toBe(`image (deadline 42 s)
+    expect(describeModels(gateway.app.gateway.catalog)).toBe(`image (timeout 42 s)
   target 1: easel, family gpt-image-2, priority 0, weight 1
     POST https://a.example/easel/oak (with a brush)
 `);

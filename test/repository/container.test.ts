@@ -43,12 +43,12 @@ test('the gateway is the built file, without any sources', () => {
 });
 
 test.each([
-  ['gateway', 'dist/main.js'],
-  ['demo', 'src/cli/demo.ts'],
+  ['gateway', ['dist/main.js']],
+  ['demo', ['src/main.ts', 'demo']],
 ])('the target %s runs as the user node, starts Node without npm, and listens for the outside', (target, program) => {
   const instructions = instructionsOf(target);
   expect(instructions.match(/^USER .*$/gm)).toEqual(['USER node']);
-  const command = ['node', ...startOptions, program].map((word) => `"${word}"`).join(', ');
+  const command = ['node', ...startOptions, ...program].map((word) => `"${word}"`).join(', ');
   expect(instructions.match(/^CMD .*$/gm)).toEqual([`CMD [${command}]`]);
   expect(instructions).not.toContain('ENTRYPOINT');
   expect(instructions).toMatch(/^ENV NODE_ENV=production HOST=0\.0\.0\.0 PORT=8866$/m);

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { parse } from 'dotenv';
 import { expect, test } from 'vitest';
 import { readEnvironment } from '../../src/config/environment.ts';
-import { environmentNames } from '../../src/config/unread-variables.ts';
+import { environmentNames } from '../../src/config/environment-checks.ts';
 
 const example = readFileSync('.env.example', 'utf8');
 

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { posix } from 'node:path';
 import { expect, test } from 'vitest';
-import { defaultKeysFile } from '../../src/config/keys-file.ts';
+import { defaultKeysFile } from '../../src/config/environment.ts';
 import { documents, proseOf } from './documents.ts';
 
 /** The anchors of a document's headings, as GitHub derives them. */

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { cpSync, symlinkSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
-import { defaultKeysFile } from '../../src/config/keys-file.ts';
+import { defaultKeysFile } from '../../src/config/environment.ts';
 import { temporaryDirectory } from '../helpers/temporary-directory.ts';
 
 /** A temporary directory that looks like a fresh clone to npm, so that commands write nothing into this one. */

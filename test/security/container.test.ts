@@ -74,6 +74,6 @@ describe('a gateway that may write to its volume only', () => {
   test('does not start where its volume is another one: the prohibition is in force', async () => {
     const program = await startConfined(await makeVolume(), { DATA_DIR: join(tmpdir(), 'elsewhere') });
     expect(await program.exited).toBe(1);
-    expect(program.output.stderr).toMatch(/could not start: .*restricted/);
+    expect(program.output.stderr).toMatch(/Error: .*restricted/);
   });
 });

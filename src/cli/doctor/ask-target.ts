@@ -1,21 +1,24 @@
 import type { TargetConfig } from '../../config/models-config.ts';
-import { GatewayError } from '../../domain/gateway-error.ts';
-import { type Finding, failed, notAsked, type Step, unknown } from './finding.ts';
+import { GatewayError, type UpstreamMessage } from '../../domain/gateway-error.ts';
+import type { UpstreamClient } from '../../upstream/client.ts';
+import type { Credential } from '../../upstream/credential.ts';
+import { readBounded } from '../../upstream/read-bounded.ts';
+import { type Finding, failed, notChecked, type Step, unknown } from './findings.ts';
 import { freeQuestions, isProject } from './free-questions.ts';
-import { type AnswerFacts, type AskedAs, judgeAnswer, judgePart, noTokenHint } from './judge-answer.ts';
+import { type FreeCall, judgePart, judgeResponse, noTokenHint, type ResponseFacts } from './judge-response.ts';
 
-export type AnswerFindings = Readonly<Record<Extract<Step, 'answer' | 'credential' | 'deployment'>, Finding>>;
+export type ResponseFindings = Readonly<Record<Extract<Step, 'response' | 'credential' | 'deployment'>, Finding>>;
 
-/** One GET that costs nothing, with the target's credential. */
-export type Ask = (url: URL) => Promise<AnswerFacts>;
+/** One free GET with the target's credential. */
+export type Ask = (url: URL) => Promise<ResponseFacts>;
 
-/** Asks what can be asked for free. It never rejects. @param model for the hint how to find out the rest */
-export async function askTarget(target: TargetConfig, model: string, ask: Ask): Promise<AnswerFindings> {
+/** Checks what free calls can tell. Never rejects. @param model for the hint how to check the rest */
+export async function askTarget(target: TargetConfig, model: string, ask: Ask): Promise<ResponseFindings> {
   const { credential: urls, parts } = freeQuestions(target);
   try {
     const { facts, url, isFirst } = await askInTurn(urls, ask);
-    const judged = judgeAnswer(facts, askedAs(target, url));
-    if (judged.credential.state !== 'ok') return { ...judged, deployment: notAsked };
+    const judged = judgeResponse(facts, freeCall(target, url));
+    if (judged.credential.state !== 'ok') return { ...judged, deployment: notChecked };
     const found = await Promise.all(parts.map(async ({ what, url: part }) => judgePart(await ask(part), what)));
     return { ...judged, deployment: worst(found) ?? unknown(isFirst ? smokeHint(model) : versionHint(model)) };
   } catch (error) {
@@ -23,11 +26,11 @@ export async function askTarget(target: TargetConfig, model: string, ask: Ask): 
   }
 }
 
-function askedAs(target: TargetConfig, url: URL): AskedAs {
+function freeCall(target: TargetConfig, url: URL): FreeCall {
   return { shows: 'scope' in target.credential ? 'token' : 'key', url, isProject: isProject(target) };
 }
 
-type Asked = { readonly facts: AnswerFacts; readonly url: URL; readonly isFirst: boolean };
+type Asked = { readonly facts: ResponseFacts; readonly url: URL; readonly isFirst: boolean };
 
 async function askInTurn([url, ...others]: FreeUrls, ask: Ask): Promise<Asked> {
   const facts = await ask(url);
@@ -43,27 +46,64 @@ function worst(findings: readonly Finding[]): Finding | undefined {
   return withState('failed') ?? withState('unknown') ?? withState('ok');
 }
 
-function failure(error: unknown): AnswerFindings {
+function failure(error: unknown): ResponseFindings {
   if (error instanceof GatewayError && error.kind === 'upstream_auth_failed') {
-    return { answer: notAsked, credential: failed(noTokenHint(signInCode(error.cause))), deployment: notAsked };
+    return { response: notChecked, credential: failed(noTokenHint(signInCode(error.cause))), deployment: notChecked };
   }
   const isLate = error instanceof Error && error.name === 'TimeoutError';
-  return { answer: failed(isLate ? silent : cut), credential: notAsked, deployment: notAsked };
+  return { response: failed(isLate ? silent : cut), credential: notChecked, deployment: notChecked };
 }
 
-/** Microsoft's code, or what the failure is called: `TimeoutError` where no identity answers. */
+/** Microsoft's error code, or the error's name: `TimeoutError` where no identity responds. */
 function signInCode(cause: unknown): string {
   const { code, name } = (cause ?? {}) as { code?: unknown; name?: unknown };
   return typeof code === 'string' ? code : String(name ?? '');
 }
 
-const silent = 'the host takes connections, but does not answer: a firewall or proxy may hold the call; try again';
-const cut = 'the connection broke before there was an answer: a firewall or proxy may cut it; try again';
+const silent = 'the host accepts connections but does not respond: a firewall or proxy may hold the call; try again';
+const cut = 'the connection was closed before a response: a firewall or proxy may cut it; try again';
 
 function smokeHint(model: string): string {
-  return `no call that is free tells whether the deployment exists and draws: npm run smoke -- ${model} makes one image`;
+  return `no free call shows whether the deployment exists and works: npm run smoke -- ${model} makes one image`;
 }
 
 function versionHint(model: string): string {
-  return `the resource lists its models in an older version only, not in that of \`apiVersion\`: check it; npm run smoke -- ${model} makes one image`;
+  return `the resource lists its models only in an older version than \`apiVersion\`: check it; npm run smoke -- ${model} makes one image`;
+}
+
+type Asking = { readonly client: UpstreamClient; readonly credential: Credential; readonly stepMs: number };
+
+/** Enough to recognise the kind of response. */
+const shownBytes = 64 * 1024;
+
+/** One GET, of which only the start of the body is read. Rejects with the network error. */
+export async function askForFree(url: URL, { client, credential, stepMs }: Asking): Promise<ResponseFacts> {
+  // The token has its own time limit, so that a slow identity is not reported as an Azure that does not respond.
+  await credential.show(AbortSignal.timeout(2 * stepMs));
+  const { status, headers, body } = await client.get(url, { credential, signal: AbortSignal.timeout(stepMs) });
+  const date = Date.parse(headers.date ?? '');
+  const { text } = await readBounded(body, { bytes: shownBytes, ms: stepMs });
+  return {
+    status,
+    body: /^\s*[{[]/.test(text) ? 'json' : /^\s*</.test(text) ? 'web page' : 'anything else',
+    clockAheadMs: Number.isNaN(date) ? undefined : Date.now() - date,
+    isBlocked: /temporarily blocked/i.test(text),
+    words: status >= 400 ? wordsOf(status, text) : undefined,
+  };
+}
+
+/** Code and message of an error body, as Azure and API Management write it. */
+function wordsOf(status: number, text: string): UpstreamMessage | undefined {
+  try {
+    const { error, ...flat } = JSON.parse(text);
+    const { code, message } = error ?? flat;
+    const texts = { code: asText(code), message: asText(message) };
+    return (texts.code ?? texts.message) ? { status, ...texts } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function asText(value: unknown): string | undefined {
+  return typeof value === 'string' && value !== '' ? value : undefined;
 }

@@ -3,30 +3,28 @@ import { connect, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { type EgressProxy, EgressProxyError, egressProxyHint } from '../../domain/egress-proxy.ts';
 import { bareHost, openTunnel } from '../../upstream/egress-connector.ts';
-import { connectionHint, nameHint, tlsHint } from './connection-hints.ts';
-import { type Finding, failed, notAsked, ok, type Step } from './finding.ts';
+import { type Finding, failed, notChecked, ok, type Step } from './findings.ts';
 
 export type HostFindings = Readonly<Record<Extract<Step, 'name' | 'connection' | 'tls'>, Finding>>;
 
 /**
- * Looks for a host by the way that calls take: its name, a connection, and TLS. Nothing is sent over the connection.
- * `stepMs` is the limit of each step.
+ * Checks a host the way calls reach it: name, connection, TLS. Nothing is sent over the connection. `stepMs` limits each step.
  */
 export async function probeHost(url: URL, proxy: EgressProxy | undefined, stepMs: number): Promise<HostFindings> {
   const isSecure = url.protocol === 'https:';
   const findings: { -readonly [Part in keyof HostFindings]: Finding } = {
-    name: notAsked,
-    connection: notAsked,
-    tls: notAsked,
+    name: notChecked,
+    connection: notChecked,
+    tls: notChecked,
   };
-  // Behind a proxy only that knows names.
-  const way = isSecure ? proxy : undefined;
-  if (way === undefined) {
+  // Behind a proxy, the proxy resolves names.
+  const proxyUsed = isSecure ? proxy : undefined;
+  if (proxyUsed === undefined) {
     const name = await step(() => findName(bareHost(url.hostname), stepMs), nameHint);
     if ('finding' in name) return { ...findings, name: name.finding };
     findings.name = name.value;
   }
-  const connection = await step(() => (way ? tunnel(way, url, stepMs) : dial(url, stepMs)), connectionHint);
+  const connection = await step(() => (proxyUsed ? tunnel(proxyUsed, url, stepMs) : dial(url, stepMs)), connectionHint);
   if ('finding' in connection) return { ...findings, connection: connection.finding };
   const socket = connection.value;
   try {
@@ -50,7 +48,7 @@ async function step<T>(take: () => Promise<T>, hint: (code: string) => string): 
 }
 
 async function findName(host: string, ms: number): Promise<Finding> {
-  if (isIP(host) !== 0) return notAsked;
+  if (isIP(host) !== 0) return notChecked;
   const found = new Promise((resolve, reject) => {
     dns.lookup(host, (error, address) => (error ? reject(error) : resolve(address)));
   });
@@ -74,7 +72,7 @@ function handshake(socket: Socket, host: string, ms: number): Promise<unknown> {
   const secure = connectTls({
     socket,
     host,
-    // A literal address is no server name.
+    // An IP address is not a valid server name.
     ...(isIP(host) === 0 && { servername: host }),
     ALPNProtocols: ['http/1.1'],
   });
@@ -91,7 +89,7 @@ function settled(socket: Socket, event: string, ms: number): Promise<unknown> {
   });
 }
 
-/** Not every one of these calls can be ended; what comes late is of no interest. */
+/** Rejects after `ms`. Some of these calls cannot be aborted; their late results are ignored. */
 async function inTime<T>(promise: Promise<T>, ms: number): Promise<T> {
   const { promise: late, reject } = Promise.withResolvers<never>();
   const timer = setTimeout(() => reject(Object.assign(new Error('too late'), { code: 'ETIMEDOUT' })), ms);
@@ -100,4 +98,46 @@ async function inTime<T>(promise: Promise<T>, ms: number): Promise<T> {
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** Why a name lookup failed, by its error code. */
+export function nameHint(code: string): string {
+  if (code === 'ENOTFOUND') {
+    return 'the host does not exist: check `baseURL`; with a private endpoint, check the DNS zone of this network';
+  }
+  return `the name lookup failed (${code}): check the DNS of this machine, or set \`egressProxy\` if only a proxy can resolve names`;
+}
+
+/** Why a connection failed, by its error code. */
+export function connectionHint(code: string): string {
+  if (code === 'ECONNREFUSED') return 'connection refused: check host and port of `baseURL`';
+  if (code === 'ETIMEDOUT' || code === 'EHOSTUNREACH' || code === 'ENETUNREACH') {
+    return `the host cannot be reached (${code}): a firewall may drop the connection; allow this host and port, or set \`egressProxy\``;
+  }
+  return `the connection failed (${code}): a firewall may block it; allow the host, or set \`egressProxy\``;
+}
+
+const untrusted = [
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+  'UNABLE_TO_GET_ISSUER_CERT',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+];
+
+/** Why a TLS handshake failed, by its error code. */
+export function tlsHint(code: string): string {
+  if (untrusted.includes(code)) {
+    return 'the certificate authority is not trusted, as behind a proxy that inspects TLS: set NODE_EXTRA_CA_CERTS to the file of its certificate';
+  }
+  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
+    return 'the certificate belongs to another host: check `baseURL` and the DNS';
+  }
+  if (code === 'CERT_HAS_EXPIRED' || code === 'CERT_NOT_YET_VALID') {
+    return 'the certificate is expired or not valid yet: check the clock of this machine and the certificate';
+  }
+  if (code === 'ERR_SSL_WRONG_VERSION_NUMBER' || code === 'ERR_SSL_PACKET_LENGTH_TOO_LONG') {
+    return 'the port does not speak TLS: check scheme and port of `baseURL`';
+  }
+  return `the TLS handshake failed (${code}): a firewall or proxy that inspects TLS may block this host`;
 }

@@ -46,7 +46,7 @@ export const azureDeployment: ProviderDescriptor<AzureDeploymentConfig> = {
   },
   warnings({ apiVersion: version }, operations) {
     if (!operations.includes('edit') || !isBefore(version, firstWithEdits)) return [];
-    return [['apiVersion', `deployments cannot edit in this version: edits need ${firstWithEdits} or later`]];
+    return [['apiVersion', `this version does not support edits, which need ${firstWithEdits} or later`]];
   },
   addresses: (config) => [{ url: addressOf(config, undefined).generations.href, remarks: [] }],
   create: (config, deps) => azureImages({ ...deps, id: 'azure-deployment', address: addressOf(config, undefined) }),

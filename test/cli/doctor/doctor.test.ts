@@ -1,9 +1,8 @@
 import type { RequestListener } from 'node:http';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { type Simulator, startSimulator } from '../../../simulator/start-simulator.ts';
-import { examine } from '../../../src/cli/doctor/examine.ts';
-import { hasFailure, type Step, steps, type TargetReport } from '../../../src/cli/doctor/finding.ts';
-import { printReport } from '../../../src/cli/doctor/print-report.ts';
+import { hasFailure, printReport, type Step, steps, type TargetReport } from '../../../src/cli/doctor/findings.ts';
+import { examine } from '../../../src/cli/doctor.ts';
 import { Secret } from '../../../src/domain/secret.ts';
 import type { EntraTokens } from '../../../src/upstream/entra.ts';
 import { parseModels } from '../../helpers/parse-models.ts';
@@ -54,7 +53,7 @@ const identityOf =
   };
 
 const answering = (listener: RequestListener) => serveHttp(listener).then((port) => `http://127.0.0.1:${port}`);
-const nothing = ['not asked', 'not asked', 'not asked'];
+const nothing = ['not checked', 'not checked', 'not checked'];
 
 describe('against a simulated Azure', () => {
   const deployment = {
@@ -75,7 +74,7 @@ describe('against a simulated Azure', () => {
       { provider: 'azure-async', model: 'dall-e-2', ...common },
     ]);
     for (const report of reports) {
-      expect(statesOf(report)).toEqual(['not asked', 'ok', 'not asked', 'ok', 'ok', 'unknown']);
+      expect(statesOf(report)).toEqual(['not checked', 'ok', 'not checked', 'ok', 'ok', 'unknown']);
       expect(hintOf(report, 'deployment')).toContain(`npm run smoke -- ${report.model}`);
     }
     expect(hasFailure(reports)).toBe(false);
@@ -89,7 +88,7 @@ describe('against a simulated Azure', () => {
     const common = { baseURL: origin, apiKey: key };
     const reports = await look([v1(origin), { ...deployment, ...common }]);
     for (const report of reports) {
-      expect(statesOf(report)).toEqual(['not asked', 'ok', 'not asked', 'ok', 'failed', 'not asked']);
+      expect(statesOf(report)).toEqual(['not checked', 'ok', 'not checked', 'ok', 'failed', 'not checked']);
       expect(hintOf(report, 'credential')).toContain('apiKey');
     }
     expect(hasFailure(reports)).toBe(true);
@@ -161,13 +160,13 @@ describe('against a simulated Azure', () => {
     expect(hintOf(report, 'credential')).toContain('auth.entra.scope');
   });
 
-  test('no identity: it says what can be one, and Azure is not asked', async () => {
+  test('no identity: it says what can be one, and Azure is not checked', async () => {
     const { origin, ledger } = await simulate();
     const entra: EntraTokens = () => async () => {
       throw Object.assign(new Error('secret-canary'), { code: 'CredentialUnavailableError' });
     };
     const [report] = await look([{ ...v1(origin), apiKey: undefined, auth }], { entra });
-    expect(statesOf(report as TargetReport).slice(3)).toEqual(['not asked', 'failed', 'not asked']);
+    expect(statesOf(report as TargetReport).slice(3)).toEqual(['not checked', 'failed', 'not checked']);
     expect(hintOf(report, 'credential')).toMatch(/CredentialUnavailableError.*az login/);
     expect(ledger.requests).toEqual([]);
   });
@@ -176,14 +175,14 @@ describe('against a simulated Azure', () => {
 describe('the way to a host', () => {
   test('a name that does not exist', async () => {
     const [report] = await look([v1('https://no-such-host.invalid')]);
-    expect(statesOf(report as TargetReport)).toEqual(['failed', 'not asked', 'not asked', ...nothing]);
-    expect(hintOf(report, 'name')).toContain('no such host');
+    expect(statesOf(report as TargetReport)).toEqual(['failed', 'not checked', 'not checked', ...nothing]);
+    expect(hintOf(report, 'name')).toContain('does not exist');
   });
 
   test('a port that refuses', async () => {
     const [report] = await look([v1(`https://localhost:${await refusedPort()}`)]);
-    expect(statesOf(report as TargetReport)).toEqual(['ok', 'failed', 'not asked', ...nothing]);
-    expect(hintOf(report, 'connection')).toContain('nothing listens');
+    expect(statesOf(report as TargetReport)).toEqual(['ok', 'failed', 'not checked', ...nothing]);
+    expect(hintOf(report, 'connection')).toContain('connection refused');
   });
 
   test('TLS that is good', async () => {
@@ -206,7 +205,7 @@ describe('the way to a host', () => {
     const { origin: egressProxy } = await startConnectProxy();
     const [report] = await look([v1(`https://elsewhere.invalid:${port}`)], { file: { egressProxy } });
     expect(report?.findings.tls.state).toBe('failed');
-    expect(hintOf(report, 'tls')).toContain('for another host');
+    expect(hintOf(report, 'tls')).toContain('another host');
   });
 
   test('a port that does not speak TLS', async () => {
@@ -227,7 +226,7 @@ describe('the way to a host', () => {
     const target = v1(`https://localhost:${port}`);
     const proxy = await startConnectProxy();
     const [good] = await look([target], { file: { egressProxy: proxy.origin } });
-    expect(statesOf(good as TargetReport)).toEqual(['not asked', 'ok', 'ok', 'ok', 'ok', 'unknown']);
+    expect(statesOf(good as TargetReport)).toEqual(['not checked', 'ok', 'ok', 'ok', 'ok', 'unknown']);
     for (const [refusal, hint] of [
       [407, 'user and password'],
       [403, 'does not allow this host'],
@@ -236,7 +235,7 @@ describe('the way to a host', () => {
       const { origin } = await startConnectProxy({ refusal });
       const egressProxy = origin.replace('://', '://me:password-canary@');
       const [report] = await look([target], { file: { egressProxy } });
-      expect(statesOf(report as TargetReport)).toEqual(['not asked', 'failed', 'not asked', ...nothing]);
+      expect(statesOf(report as TargetReport)).toEqual(['not checked', 'failed', 'not checked', ...nothing]);
       expect(hintOf(report, 'connection')).toContain(hint);
     }
     const [silent] = await look([target], {
@@ -249,16 +248,21 @@ describe('the way to a host', () => {
 
 describe('what answers', () => {
   test.each<[string, RequestListener, Step, string]>([
-    ['a captive portal', (_request, response) => response.end('<!doctype html><p>Sign in'), 'answer', 'captive portal'],
+    [
+      'a captive portal',
+      (_request, response) => response.end('<!doctype html><p>Sign in'),
+      'response',
+      'captive portal',
+    ],
     [
       'a redirect, which is not followed',
       (_request, response) => response.writeHead(302, { location: 'http://127.0.0.1:9/secret-canary' }).end(),
-      'answer',
+      'response',
       'redirects',
     ],
-    ['trouble', (_request, response) => response.writeHead(503).end('{"error":{}}'), 'answer', '503'],
-    ['a reset', (_request, response) => response.destroy(), 'answer', 'broke'],
-    ['silence', () => {}, 'answer', 'does not answer'],
+    ['trouble', (_request, response) => response.writeHead(503).end('{"error":{}}'), 'response', '503'],
+    ['a reset', (_request, response) => response.destroy(), 'response', 'closed before a response'],
+    ['silence', () => {}, 'response', 'does not respond'],
     ['too many calls', (_request, response) => response.writeHead(429).end('{}'), 'credential', '429'],
     [
       'a blocked resource',
@@ -312,8 +316,8 @@ describe('what answers', () => {
 test('the table has a line for each target, and a sentence for all that is not well', async () => {
   const [report] = await look([v1(`https://localhost:${await refusedPort()}`)]);
   const [head, row, empty, what, hint] = printReport([report as TargetReport]).split('\n');
-  expect(head).toMatch(/^model +target +host +name +connection +tls +answer +credential +deployment$/);
+  expect(head).toMatch(/^model +target +host +name +connection +tls +response +credential +deployment$/);
   expect(row).toMatch(/^model-0 +1 +localhost:\d+ +ok +FAILED +– +– +– +–$/);
   expect([empty, what]).toEqual(['', 'model-0, target 1, connection FAILED:']);
-  expect(hint).toMatch(/^ {2}nothing listens there/);
+  expect(hint).toMatch(/^ {2}connection refused/);
 });

@@ -2,7 +2,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { openImageFile } from '../../../src/cli/smoke/image-file.ts';
+import { openImageFile } from '../../src/cli/image-file.ts';
 
 const now = new Date('2026-11-21T18:30:05.120Z');
 const png = Buffer.from('\x89PNG\r\n\x1a\n and more', 'latin1');

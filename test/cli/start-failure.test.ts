@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { dependingOn, describeStartFailure } from '../../src/cli/describe-start-failure.ts';
-import { ConfigError } from '../../src/config/config-error.ts';
+import { dependingOn, describeStartFailure } from '../../src/cli/start-failure.ts';
+import { ConfigError } from '../../src/config/problems.ts';
 
 const failure = (facts: object) => Object.assign(new Error('canary'), facts);
 
@@ -12,17 +12,17 @@ async function told(variable: string, facts: object): Promise<string> {
 const listen = { syscall: 'listen', address: '127.0.0.1', port: 80 };
 
 test.each([
-  ['PORT', { ...listen, code: 'EADDRINUSE' }, '127.0.0.1:80 is in use: name a free port in PORT.\n'],
-  ['METRICS_PORT', { ...listen, code: 'EADDRINUSE' }, '127.0.0.1:80 is in use: name a free port in METRICS_PORT.\n'],
+  ['PORT', { ...listen, code: 'EADDRINUSE' }, '127.0.0.1:80 is already in use: set PORT to a free port.\n'],
   [
-    'PORT',
-    { ...listen, code: 'EACCES' },
-    'There is no permission to listen on 127.0.0.1:80: set PORT to a port above 1023.\n',
+    'METRICS_PORT',
+    { ...listen, code: 'EADDRINUSE' },
+    '127.0.0.1:80 is already in use: set METRICS_PORT to a free port.\n',
   ],
+  ['PORT', { ...listen, code: 'EACCES' }, 'No permission to listen on 127.0.0.1:80: set PORT to a port above 1023.\n'],
   [
     'DATA_DIR',
     { code: 'EACCES', syscall: 'mkdir', path: '/data/images' },
-    'DATA_DIR cannot be used (/data/images): there is no permission to write there.\n',
+    'DATA_DIR cannot be used (/data/images): no permission to write.\n',
   ],
   [
     'DATA_DIR',
@@ -30,7 +30,7 @@ test.each([
     'DATA_DIR cannot be used (/data): the file system is read-only.\n',
   ],
   ['DATA_DIR', { code: 'ENOSPC', syscall: 'write' }, 'DATA_DIR cannot be used: the disk is full.\n'],
-  ['DATA_DIR', { code: 'EWEIRD' }, 'The gateway could not start: canary\n'],
+  ['DATA_DIR', { code: 'EWEIRD' }, 'Error: canary\n'],
 ])('%s: %j is told in one sentence', async (variable, facts, sentence) => {
   expect(await told(variable, facts)).toBe(sentence);
 });
@@ -45,5 +45,5 @@ test('several problems of the configuration are told with one way out', () => {
 
 test('what is no problem of the configuration is not lost among others', () => {
   const text = describeStartFailure(new AggregateError([new ConfigError('one', []), new Error('a bug')]));
-  expect(text).toBe('Problems in one:\nThe gateway could not start: a bug\n');
+  expect(text).toBe('Problems in one:\nError: a bug\n');
 });

@@ -1,7 +1,6 @@
 import { z } from 'zod';
 import { printableNameRule } from '../domain/printable-name.ts';
-import { type JsonPath, printName, type Report } from './json-path.ts';
-import { suggest } from './suggest.ts';
+import { type JsonPath, printName, type Report, suggest } from './problems.ts';
 
 type RawIssue = z.core.$ZodRawIssue;
 
@@ -15,11 +14,11 @@ const kinds: Readonly<Record<string, string>> = {
   record: 'an object',
 };
 
-/** Where a key would be right that is unknown here, e.g. "it belongs to the model". */
+/** Where an unknown key belongs, e.g. "it belongs to the model". */
 export type Misplaced = (key: string) => string | undefined;
 
 /**
- * Checks a value and reports every issue in the words of this project, at its path below `path`.
+ * Checks a value and reports every issue at its path below `path`.
  *
  * @returns the parsed value, or undefined when there was an issue
  */
@@ -39,7 +38,7 @@ export function check<Schema extends z.ZodType>(
       continue;
     }
     const known = keysAt(schema, issue.path);
-    // What belongs to another level is known for the top of the value only.
+    // Advice about other levels applies to the top of the value only.
     const adviceFor = issue.path.length === 0 ? misplaced : undefined;
     for (const key of issue.keys) report([...place, key], describeUnknownKey(key, known, adviceFor?.(key)));
   }
@@ -64,7 +63,7 @@ function unwrap(schema: z.core.$ZodType): z.core.$ZodType {
   return schema instanceof z.ZodExactOptional ? unwrap(schema.unwrap()) : schema;
 }
 
-// Never zod's own text: some of its messages repeat what they were given.
+// Never zod's own messages: some of them repeat the value.
 function describe(issue: RawIssue): string {
   switch (issue.code) {
     case 'invalid_type':

@@ -1,13 +1,13 @@
 import { constants } from 'node:fs';
 import { copyFile, type FileHandle, open, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { imageExtension, imageHeaderBytes, imageMediaType } from '../../codec/image-header.ts';
+import { imageExtension, imageHeaderBytes, imageMediaType } from '../codec/image-header.ts';
 
-/** A file for an image that has not been paid for yet: that it can be written is known before. */
+/** A file that is opened before the image is paid for, so that it is known to be writable. */
 export interface ImageFile {
-  /** Writes the image; gives the file's final name, with the extension that its first bytes ask for. */
+  /** Writes the image. Resolves with the final name, whose extension comes from the image's first bytes. */
   save(bytes: Buffer): Promise<string>;
-  /** Takes the file away, unless something was saved. */
+  /** Deletes the file, unless an image was saved. */
   drop(): Promise<void>;
 }
 
@@ -20,7 +20,7 @@ export async function openImageFile(directory: string, model: string, now: Date)
   let isSaved = false;
   return {
     async save(bytes) {
-      // From here on it is the only copy of something that was paid for.
+      // From here on the file is the only copy of a paid image.
       isSaved = true;
       await file.writeFile(bytes);
       await file.close();

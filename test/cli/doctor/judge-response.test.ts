@@ -1,29 +1,29 @@
 import { describe, expect, test } from 'vitest';
-import { connectionHint, nameHint, tlsHint } from '../../../src/cli/doctor/connection-hints.ts';
 import {
-  type AnswerFacts,
-  type AskedAs,
-  judgeAnswer,
+  type FreeCall,
   judgePart,
+  judgeResponse,
   noTokenHint,
-} from '../../../src/cli/doctor/judge-answer.ts';
+  type ResponseFacts,
+} from '../../../src/cli/doctor/judge-response.ts';
+import { connectionHint, nameHint, tlsHint } from '../../../src/cli/doctor/probe-host.ts';
 
-const json: AnswerFacts = { status: 200, body: 'json', clockAheadMs: 0, isBlocked: false };
-const key: AskedAs = { shows: 'key', url: new URL('https://r.openai.azure.com/openai/models'), isProject: false };
-const token: AskedAs = { ...key, shows: 'token' };
-const project: AskedAs = {
+const json: ResponseFacts = { status: 200, body: 'json', clockAheadMs: 0, isBlocked: false };
+const key: FreeCall = { shows: 'key', url: new URL('https://r.openai.azure.com/openai/models'), isProject: false };
+const token: FreeCall = { ...key, shows: 'token' };
+const project: FreeCall = {
   shows: 'token',
   url: new URL('https://r.services.ai.azure.com/api/projects/p/deployments'),
   isProject: true,
 };
-const misplaced: AskedAs = { ...project, url: new URL('https://r.openai.azure.com/api/projects/p/deployments') };
+const misplaced: FreeCall = { ...project, url: new URL('https://r.openai.azure.com/api/projects/p/deployments') };
 const minutes = 60_000;
 
 type Row = [
   what: string,
-  facts: Partial<AnswerFacts>,
-  asked: AskedAs,
-  answer: string,
+  facts: Partial<ResponseFacts>,
+  asked: FreeCall,
+  response: string,
   credential: string,
   hint: RegExp,
 ];
@@ -31,11 +31,11 @@ type Row = [
 describe('what an answer says', () => {
   test.each<Row>([
     ['a list', {}, key, 'ok', 'ok', /^$/],
-    ['a redirect', { status: 302 }, key, 'failed', 'not asked', /redirects.*captive portal/],
-    ['a proxy that wants credentials', { status: 407 }, key, 'failed', 'not asked', /egressProxy/],
-    ['a web page', { body: 'web page' }, key, 'failed', 'not asked', /web page.*captive portal/],
-    ['a refusal that is a web page', { status: 403, body: 'web page' }, key, 'failed', 'not asked', /web page/],
-    ['words', { body: 'anything else' }, key, 'failed', 'not asked', /not Azure/],
+    ['a redirect', { status: 302 }, key, 'failed', 'not checked', /redirects.*captive portal/],
+    ['a proxy that wants credentials', { status: 407 }, key, 'failed', 'not checked', /egressProxy/],
+    ['a web page', { body: 'web page' }, key, 'failed', 'not checked', /web page.*captive portal/],
+    ['a refusal that is a web page', { status: 403, body: 'web page' }, key, 'failed', 'not checked', /web page/],
+    ['words', { body: 'anything else' }, key, 'failed', 'not checked', /not Azure/],
     ['401 for a key', { status: 401 }, key, 'ok', 'failed', /`apiKey`/],
     ['401 for a key of a project', { status: 401 }, { ...project, shows: 'key' }, 'ok', 'failed', /tokens, not keys/],
     ['401 for a token', { status: 401 }, token, 'ok', 'failed', /`auth\.entra\.scope`/],
@@ -56,23 +56,23 @@ describe('what an answer says', () => {
       /7 minutes slow/,
     ],
     ['401 for a key, clock fast', { status: 401, clockAheadMs: 9 * minutes }, key, 'ok', 'failed', /`apiKey`/],
-    ['403 for a key', { status: 403 }, key, 'ok', 'failed', /firewall.*keys are disabled/],
+    ['403 for a key', { status: 403 }, key, 'ok', 'failed', /firewall.*authentication settings/],
     ['403 for a token', { status: 403 }, token, 'ok', 'failed', /Cognitive Services OpenAI User/],
     ['403 in a project', { status: 403 }, project, 'ok', 'failed', /Azure AI User/],
     ['a blocked resource', { status: 403, isBlocked: true }, key, 'ok', 'failed', /blocked the whole resource/],
     ['404 of a list', { status: 404 }, key, 'ok', 'unknown', /`apiVersion`/],
-    ['404 of a project', { status: 404 }, project, 'failed', 'not asked', /no such project/],
+    ['404 of a project', { status: 404 }, project, 'failed', 'not checked', /project does not exist/],
     [
       '404 of a project at the wrong host',
       { status: 404 },
       misplaced,
       'failed',
-      'not asked',
+      'not checked',
       /services\.ai\.azure\.com/,
     ],
     ['429', { status: 429 }, key, 'ok', 'unknown', /429/],
-    ['500', { status: 500 }, key, 'failed', 'not asked', /Azure has trouble.*500/],
-    ['503 without JSON', { status: 503, body: 'anything else' }, key, 'failed', 'not asked', /Azure has trouble.*503/],
+    ['500', { status: 500 }, key, 'failed', 'not checked', /Azure failed.*500/],
+    ['503 without JSON', { status: 503, body: 'anything else' }, key, 'failed', 'not checked', /Azure failed.*503/],
     ['400', { status: 400 }, key, 'ok', 'unknown', /400/],
     [
       '401 in words of its own',
@@ -86,9 +86,9 @@ describe('what an answer says', () => {
       /\(Azure says: 401 "Access denied to \[redacted\]\."\)$/,
     ],
   ])('%s', (_, facts, asked, answer, credential, hint) => {
-    const judged = judgeAnswer({ ...json, ...facts }, asked);
-    expect([judged.answer.state, judged.credential.state]).toEqual([answer, credential]);
-    const hints = [judged.answer, judged.credential].flatMap((finding) => ('hint' in finding ? [finding.hint] : []));
+    const judged = judgeResponse({ ...json, ...facts }, asked);
+    expect([judged.response.state, judged.credential.state]).toEqual([answer, credential]);
+    const hints = [judged.response, judged.credential].flatMap((finding) => ('hint' in finding ? [finding.hint] : []));
     expect(hints.join()).toMatch(hint);
   });
 
@@ -97,7 +97,7 @@ describe('what an answer says', () => {
     const bodies = ['json', 'web page', 'anything else'] as const;
     const good = statuses.flatMap((status) =>
       bodies
-        .filter((body) => judgeAnswer({ ...json, status, body }, key).credential.state === 'ok')
+        .filter((body) => judgeResponse({ ...json, status, body }, key).credential.state === 'ok')
         .map((body) => [status, body]),
     );
     expect(good).toEqual([[200, 'json']]);

@@ -17,26 +17,26 @@ const defaults = z.strictObject({
 });
 
 const modelShape = {
-  timeoutMs: z.int().min(1000).max(900_000).exactOptional().describe('Time one request may take, in milliseconds'),
-  defaults: defaults.exactOptional().describe('Parameters for requests that leave them out'),
+  timeoutMs: z.int().min(1000).max(900_000).exactOptional().describe('Time limit of a request, in milliseconds'),
+  defaults: defaults.exactOptional().describe('Default parameters of requests'),
   parameters: z
     .enum(parameterPolicies)
     .default('adapt')
-    .describe('What happens to parameters that the model does not know: adapted or refused, refused, or forwarded'),
+    .describe('Parameters that the model does not support: adapt them or refuse, refuse (strict), or forward (pass)'),
   maxRetries: z
     .int()
     .min(0)
     .max(20)
     .default(2)
-    .describe('How many failed calls a request may repeat, if nothing was made'),
+    .describe('Max retries of a request; only calls that made no image are retried'),
   onUnknownOutcome: z
     .enum(['stop', 'retry'])
     .default('stop')
-    .describe('retry: one call whose outcome is unknown is repeated, although it may be billed twice'),
+    .describe('retry: retry once when the outcome is unknown, although both calls may be billed'),
   partialSuccess: z
     .literal('deliver')
     .exactOptional()
-    .describe('deliver: images are delivered although others of the same request failed'),
+    .describe('deliver: return images although others of the same request failed'),
 };
 
 /** The keys of a model beside its targets. */
@@ -51,57 +51,57 @@ export function longModelSchema<Target extends z.ZodType>(target: Target) {
 export function fileSchema<Model extends z.ZodType>(model: Model) {
   return z.strictObject({
     $schema: z.string().exactOptional(),
-    defaultModel: printableName.exactOptional().describe('Model or alias for requests that name none'),
-    aliases: z.record(printableName, printableName).exactOptional().describe('Further names: alias → name of a model'),
-    models: z.record(printableName, model).meta({ minProperties: 1, description: 'The models by name' }),
+    defaultModel: printableName.exactOptional().describe('Model or alias of requests without a model'),
+    aliases: z.record(printableName, printableName).exactOptional().describe('Other names of models: alias → model'),
+    models: z.record(printableName, model).meta({ minProperties: 1, description: 'Models by name' }),
     imageUrls: z
       .enum(['refuse', 'download'])
       .default('refuse')
-      .describe('What happens to edits whose images are links: refused, or downloaded from any public host'),
+      .describe('Edits whose images are URLs: refuse them, or download from any public host'),
     egressProxy: z
       .string()
       .exactOptional()
-      .describe(
-        'Proxy for calls by https, e.g. http://proxy.example.com:3128; with user and password where it wants them',
-      ),
+      .describe('Proxy for https calls, e.g. http://proxy.example.com:3128, with user and password if it needs them'),
     currency: currencySchema,
     prices: z
       .record(printableName, priceSchema)
       .exactOptional()
-      .describe('What calls cost, by the `model` of their target'),
+      .describe('Prices of calls, by the `model` of their target'),
     limits: z
       .strictObject({
-        inFlight: z.int().min(1).max(10_000).exactOptional().describe('Requests that are worked on at once'),
+        inFlight: z.int().min(1).max(10_000).exactOptional().describe('Max requests in flight'),
         heldBytes: z
           .int()
           .min(16 * 1024 * 1024)
           .max(64 * 1024 * 1024 * 1024)
           .exactOptional()
-          .describe('Bytes of memory that all requests together may take'),
+          .describe('Max memory of all requests in flight, in bytes'),
         queueMs: z
           .int()
           .min(0)
           .max(300_000)
           .exactOptional()
-          .describe('How long a request waits for its turn, in milliseconds'),
+          .describe('Max time a request waits in the queue, in milliseconds'),
         lingerMs: z
           .int()
           .min(0)
           .max(300_000)
           .exactOptional()
-          .describe('How long a call runs on when its caller has left, so that the same caller can take it over'),
+          .describe(
+            'How long a call continues after its client disconnected, so that the client can rejoin, in milliseconds',
+          ),
         uploadBytes: z
           .int()
           .min(1_000_000)
           .max(1_000_000_000)
           .exactOptional()
-          .describe('The longest body of an edit, in bytes'),
+          .describe('Max body size of an edit, in bytes'),
         drainMs: z
           .int()
           .min(0)
           .max(3_600_000)
           .exactOptional()
-          .describe('How long a shutdown waits for running requests, in milliseconds'),
+          .describe('How long a shutdown waits for requests in flight, in milliseconds'),
       })
       .exactOptional(),
   });

@@ -1,0 +1,70 @@
+import { loadDotEnv } from '../config/environment.ts';
+import type { Consumer, KeyLimits } from '../domain/consumer.ts';
+import type { LogicalModel, ModelCatalog, Target } from '../targets/model-catalog.ts';
+import type { Command } from './command-line.ts';
+import { readConfiguration, warningsOf } from './configuration.ts';
+import { buildGateway } from './run-gateway.ts';
+
+export const check: Command = {
+  name: 'check',
+  npm: 'npm run check-config',
+  words: '',
+  about: 'Checks the configuration and shows what it means. Starts nothing.',
+  options: {},
+  async run() {
+    const configuration = readConfiguration(loadDotEnv());
+    const { app } = await buildGateway(configuration);
+    const { egressProxy } = configuration.models;
+    const proxy = egressProxy ? ` HTTPS calls go through the proxy ${egressProxy.origin}.` : '';
+    const warnings = warningsOf(configuration).map((warning) => `Warning: ${warning}\n`);
+    const parts = [describeModels(app.gateway.catalog), describeKeys(configuration.keys.consumers)];
+    if (warnings.length > 0) parts.push(warnings.join(''));
+    process.stdout.write(`The configuration is valid.${proxy}\n\n${parts.join('\n')}`);
+  },
+};
+
+/** Models, their aliases, and the URLs of their targets. No secrets. */
+export function describeModels(catalog: ModelCatalog): string {
+  return catalog.models.map((model) => describeModel(model, catalog)).join('\n');
+}
+
+function describeModel({ name, timeoutMs, targets }: LogicalModel, { aliases, defaultModel }: ModelCatalog): string {
+  const aliasNames = [...aliases].filter(([, model]) => model === name).map(([alias]) => alias);
+  const remarks = [
+    ...(name === defaultModel ? ['default model'] : []),
+    ...(aliasNames.length > 0 ? [`aliases ${aliasNames.join(', ')}`] : []),
+    `timeout ${timeoutMs / 1000} s`,
+  ];
+  return `${name} (${remarks.join('; ')})\n${targets.map(describeTarget).join('')}`;
+}
+
+function describeTarget({ name, family, priority, weight, provider, calls }: Target): string {
+  const urls = calls.map(
+    ({ url, remarks }) => `    POST ${url}${remarks.length > 0 ? ` (${remarks.join(', ')})` : ''}\n`,
+  );
+  return `  target ${name}: ${provider.id}, family ${family.name}, priority ${priority}, weight ${weight}\n${urls.join('')}`;
+}
+
+/** The consumers, their models and their limits. No secrets. */
+export function describeKeys(consumers: readonly Consumer[]): string {
+  if (consumers.length === 0) return 'Authentication: off (loopback only).\n';
+  return `Consumers:\n${consumers.map(describeConsumer).join('')}`;
+}
+
+function describeConsumer({ name, keys, models, limits }: Consumer): string {
+  const remarks = [keys.map(describeKey).join(', '), models ? `models ${models.join(', ')}` : 'all models'];
+  return `  ${name}: ${[...remarks, ...describeLimits(limits)].join('; ')}\n`;
+}
+
+function describeKey({ expiresAt }: Consumer['keys'][number]): string {
+  return expiresAt === undefined ? 'key' : `key until ${new Date(expiresAt).toISOString()}`;
+}
+
+function describeLimits({ requests, images, windowMs, concurrent }: KeyLimits): string[] {
+  const window = `per ${windowMs / 1000} s`;
+  return [
+    ...(requests === undefined ? [] : [`${requests} requests ${window}`]),
+    ...(images === undefined ? [] : [`${images} images ${window}`]),
+    ...(concurrent === undefined ? [] : [`${concurrent} concurrent`]),
+  ];
+}
