@@ -7,7 +7,7 @@ import type { PriceList } from '../domain/price.ts';
 import type { AttemptEnd } from '../domain/recorder.ts';
 import type { Target } from '../targets/model-catalog.ts';
 import { isChatBilled, isContentRefusal } from '../targets/outcome.ts';
-import type { Made } from './count-made.ts';
+import type { Made } from './call-events.ts';
 
 /** What is known of a paid call, so far. */
 export type PaidCall = {

@@ -1,7 +1,6 @@
-import { decodeBase64, encodeBase64 } from '../codec/base64.ts';
+import { decodeBase64 } from '../codec/base64.ts';
 import { replay } from '../concurrency/replay.ts';
 import { GatewayError } from '../domain/gateway-error.ts';
-import type { DownloadedImage } from '../domain/image-download.ts';
 import type { ImageEvent } from '../domain/image-event.ts';
 import type { StoredImage } from '../domain/image-store.ts';
 import type { Retrying } from '../domain/retrying.ts';
@@ -14,60 +13,6 @@ export type Hosting = {
   /** The absolute URL of a stored image. */
   urlOf(image: StoredImage): string;
 };
-
-type LinkEvent = Extract<ImageEvent, { type: 'url' }>;
-
-/**
- * Turns links into images. Links that stand before the first image, which is all of them in practice, are opened
- * and their first bytes checked before the promise settles, so that a lost result is still an ordinary error.
- */
-export async function deliverBase64(
-  events: AsyncIterable<ImageEvent>,
-  download: (url: string) => Promise<DownloadedImage>,
-): Promise<AsyncIterable<ImageEvent>> {
-  const { head, rest } = await readHead(events, ({ type }) => type !== 'url');
-  const opened = new Map<LinkEvent, DownloadedImage>();
-  await Promise.all(
-    head.filter((event) => event.type === 'url').map(async (link) => opened.set(link, await download(link.url))),
-  );
-  return convertLinks(replay(head, rest), async (link) => opened.get(link) ?? (await download(link.url)));
-}
-
-/** No generator: every piece of every image passes here, and a generator would cost it several turns more. */
-function convertLinks(
-  events: AsyncIterator<ImageEvent>,
-  open: (link: LinkEvent) => Promise<DownloadedImage>,
-): AsyncIterable<ImageEvent> & AsyncIterator<ImageEvent> {
-  let downloading: AsyncGenerator<ImageEvent> | undefined;
-  return {
-    async next() {
-      const downloaded = await downloading?.next();
-      if (downloaded && !downloaded.done) return downloaded;
-      downloading = undefined;
-      const next = await events.next();
-      if (next.done || next.value.type !== 'url') return next;
-      downloading = downloadedImage(next.value, await open(next.value));
-      return downloading.next();
-    },
-    async return(value) {
-      await downloading?.return(value);
-      await events.return?.();
-      return { value, done: true };
-    },
-    [Symbol.asyncIterator]() {
-      return this;
-    },
-  };
-}
-
-async function* downloadedImage(
-  { type, url, ...link }: LinkEvent,
-  { bytes }: DownloadedImage,
-): AsyncGenerator<ImageEvent> {
-  yield { type: 'image', index: link.index, isPartial: false };
-  for await (const chunk of encodeBase64(bytes)) yield { type: 'bytes', chunk };
-  yield { type: 'image-end', ...link };
-}
 
 /**
  * Turns images into links by hosting them while they arrive. Settles when every image is stored, so that no link is
@@ -130,12 +75,6 @@ async function* withoutPartialImages(events: AsyncIterable<ImageEvent>): AsyncGe
     if (event.type === 'image') isPartial = event.isPartial;
     if (!isPartial || event.type === 'url' || event.type === 'done') yield event;
   }
-}
-
-/** The same events, of which the links at the beginning have been read: a response of links alone is known whole then. */
-export async function readLinks(events: AsyncIterable<ImageEvent>): Promise<AsyncIterable<ImageEvent>> {
-  const { head, rest } = await readHead(events, ({ type }) => type !== 'url');
-  return replay(head, rest);
 }
 
 /** Of the four calls that may run at once, together as much as admission sets aside for one generation. */

@@ -1,6 +1,7 @@
 import type { Bill } from '../domain/bill.ts';
 import type { Cost } from '../domain/cost.ts';
 import { GatewayError } from '../domain/gateway-error.ts';
+import type { DownloadedImage } from '../domain/image-download.ts';
 import type { ImageEvent } from '../domain/image-event.ts';
 import type { Attempt, UpstreamHandle } from '../domain/image-provider.ts';
 import { type Delivery, type ImageRequest, parameterNames } from '../domain/image-request.ts';
@@ -10,8 +11,8 @@ import type { AdaptationName } from '../parameters/adaptations.ts';
 import type { Target } from '../targets/model-catalog.ts';
 import type { TargetCall } from '../targets/target-health.ts';
 import { billOf, certainCostOf, type PaidCall, readTokens } from './billing.ts';
-import { type Counted, countMade, type Made } from './count-made.ts';
-import { deliverBase64, deliverUrl, dropPartialImages, type Hosting, lookAhead, readLinks } from './delivery.ts';
+import { CallEvents, type Made } from './call-events.ts';
+import { deliverUrl, dropPartialImages, type Hosting, lookAhead } from './delivery.ts';
 
 /** What all calls of one generation have in common. */
 export type CallContext = {
@@ -45,7 +46,7 @@ export class UpstreamCall {
   readonly #context: CallContext;
   readonly #begin = performance.now();
   #knownAt: number | undefined;
-  #counted: Counted | undefined;
+  #events: CallEvents | undefined;
   #failure: AttemptEnd | undefined;
   #error: GatewayError | undefined;
   #converted: AdaptationName | undefined;
@@ -64,9 +65,8 @@ export class UpstreamCall {
     const { dispatch, note } = journal;
     try {
       const call = { signal, retryUntil, attempt: this.attempt, recorder, dispatch, note };
-      this.#counted = countMade(await this.target.provider.generate(this.request, call));
-      await this.#counted.readLinks();
-      const events = await this.#deliver(this.#counted).catch((error) => {
+      const response = await this.target.provider.generate(this.request, call);
+      const events = await this.#deliver(response).catch((error) => {
         throw afterCommitment(error);
       });
       this.permit.succeeded();
@@ -99,7 +99,7 @@ export class UpstreamCall {
 
   /** What the upstream has made, once its response was read to the end. */
   get made(): Made | undefined {
-    return this.#counted?.made;
+    return this.#events?.made;
   }
 
   get bill(): Bill {
@@ -158,26 +158,30 @@ export class UpstreamCall {
     return !aborted || (isModelsDeadline && reason instanceof GatewayError && reason.kind === 'upstream_timeout');
   }
 
-  async #deliver(events: AsyncIterable<ImageEvent>): Promise<AsyncIterable<ImageEvent>> {
-    const { asked } = this.#context;
+  async #deliver(response: AsyncIterable<ImageEvent>): Promise<AsyncIterable<ImageEvent>> {
+    const { asked, delivery, hosting } = this.#context;
     const { stream, count } = this.request;
-    const wantsPartialImages = asked.stream && asked.partialImages > 0;
-    const converted = await this.#convert(stream && !wantsPartialImages ? await dropPartialImages(events) : events);
+    const wantsBase64 = (delivery ?? this.target.family.defaults.delivery) === 'b64_json';
+    const events = new CallEvents(response, wantsBase64 ? (url) => this.#download(url) : undefined);
+    this.#events = events;
+    await events.readLinks();
+    const isPlain = !stream || (asked.stream && asked.partialImages > 0);
+    const images = isPlain ? events : await dropPartialImages(events);
+    if (delivery === 'url' && hosting !== undefined) return this.#host(images, hosting);
     // While the head of the response can still say that images are missing.
-    return !asked.stream && count > 1 ? lookAhead(converted) : converted;
+    return !asked.stream && count > 1 ? lookAhead(images) : images;
   }
 
-  async #convert(events: AsyncIterable<ImageEvent>): Promise<AsyncIterable<ImageEvent>> {
-    const { delivery, hosting, signal, retryUntil, asked } = this.#context;
-    if ((delivery ?? this.target.family.defaults.delivery) === 'b64_json') {
-      return deliverBase64(events, (url) => {
-        // That a stream carries base64 goes without saying.
-        if (!asked.stream) this.#converted = 'delivery=b64_json';
-        return this.target.download(url, signal, retryUntil);
-      });
-    }
-    if (delivery !== 'url' || hosting === undefined) return readLinks(events);
-    const links = await deliverUrl(events, async (bytes) => {
+  #download(url: string): Promise<DownloadedImage> {
+    const { asked, signal, retryUntil } = this.#context;
+    // That a stream carries base64 goes without saying.
+    if (!asked.stream) this.#converted = 'delivery=b64_json';
+    return this.target.download(url, signal, retryUntil);
+  }
+
+  async #host(images: AsyncIterable<ImageEvent>, hosting: Hosting): Promise<AsyncIterable<ImageEvent>> {
+    const { signal, retryUntil } = this.#context;
+    const links = await deliverUrl(images, async (bytes) => {
       this.#converted = 'delivery=url';
       return hosting.urlOf(await hosting.put(bytes, { signal, until: retryUntil }));
     });

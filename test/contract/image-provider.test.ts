@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { providerOf } from '../../src/app.ts';
 import type { TargetConfig } from '../../src/config/models-config.ts';
 import { GatewayError } from '../../src/domain/gateway-error.ts';
-import { countMade } from '../../src/generations/count-made.ts';
+import { CallEvents } from '../../src/generations/call-events.ts';
 import { otherPng, tinyPng } from '../fixtures/images.ts';
 import { parseModels } from '../helpers/parse-models.ts';
 import { oneTarget } from '../helpers/start-gateway.ts';
@@ -73,7 +73,7 @@ describe.each(allProviders)('$name', (provider) => {
     const azure = mockAzure();
     const expected = succeed(provider, azure, count);
     const { events, attempt, anomalies } = startCall(provider, { request: { count } });
-    const counted = countMade(await events);
+    const counted = new CallEvents(await events);
     expect(await collect(counted)).toEqual(expected);
     expect(attempt.sent).toBe(true);
     expect(counted.made).toMatchObject({ images: count });

@@ -2,10 +2,17 @@ import { describe, expect, test } from 'vitest';
 import { GatewayError } from '../../src/domain/gateway-error.ts';
 import type { DownloadedImage } from '../../src/domain/image-download.ts';
 import type { ImageEvent } from '../../src/domain/image-event.ts';
-import { deliverBase64 } from '../../src/generations/delivery.ts';
+import { CallEvents } from '../../src/generations/call-events.ts';
 import { asStream } from '../helpers/json-text.ts';
 
 type Download = (url: string) => Promise<DownloadedImage>;
+
+/** The events of a call whose client wants base64. */
+async function asImages(events: AsyncIterable<ImageEvent>, download: Download): Promise<CallEvents> {
+  const images = new CallEvents(events, download);
+  await images.readLinks();
+  return images;
+}
 
 const echo: Download = async (url) => ({
   mediaType: 'image/png',
@@ -23,14 +30,14 @@ async function images(events: AsyncIterable<ImageEvent>): Promise<string[]> {
   return found;
 }
 
-describe('deliverBase64', () => {
+describe('events of a call whose client wants base64', () => {
   test('turns links into images, in order, and keeps what stood beside them', async () => {
     const links: ImageEvent[] = [
       { type: 'url', index: 0, url: 'a' },
       { type: 'url', index: 1, url: 'b', revisedPrompt: 'c' },
       { type: 'done', created: 7 },
     ];
-    const events = await Array.fromAsync(await deliverBase64(asStream(links), echo));
+    const events = await Array.fromAsync(await asImages(asStream(links), echo));
     expect(events.filter(({ type }) => type !== 'bytes')).toEqual([
       { type: 'image', index: 0, isPartial: false },
       { type: 'image-end', index: 0 },
@@ -45,7 +52,7 @@ describe('deliverBase64', () => {
     const lost = new GatewayError('upstream_result_unavailable', 'lost', { outcome: 'unknown' });
     const download: Download = async (url) => (url === 'b' ? Promise.reject(lost) : echo(url));
     const links: ImageEvent[] = ['a', 'b', 'c'].map((url, index) => ({ type: 'url', index, url }));
-    await expect(deliverBase64(asStream(links), download)).rejects.toBe(lost);
+    await expect(asImages(asStream(links), download)).rejects.toBe(lost);
   });
 
   test('opens every link before it settles', async () => {
@@ -55,7 +62,7 @@ describe('deliverBase64', () => {
       return echo(url);
     };
     const links: ImageEvent[] = ['a', 'b', 'c'].map((url, index) => ({ type: 'url', index, url }));
-    await deliverBase64(asStream<ImageEvent>([...links, { type: 'done' }]), download);
+    await asImages(asStream<ImageEvent>([...links, { type: 'done' }]), download);
     expect(opened).toEqual(['a', 'b', 'c']);
   });
 
@@ -67,6 +74,6 @@ describe('deliverBase64', () => {
       { type: 'url', index: 1, url: 'b' },
       { type: 'done' },
     ];
-    expect(await images(await deliverBase64(asStream(mixed), echo))).toEqual(['cGlj', base64('file of b')]);
+    expect(await images(await asImages(asStream(mixed), echo))).toEqual(['cGlj', base64('file of b')]);
   });
 });
