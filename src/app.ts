@@ -117,12 +117,7 @@ export function buildApp(parts: AppParts): App {
   const targets = new TargetHealths();
   const admission = new Admission(parts.models.limits, () => keyStore.size > 1);
   const inFlight = new InFlight(parts.models.limits.lingerMs);
-  // It is known once the server listens.
-  let hosted: Hosting | undefined;
-  const hosting = () => {
-    hosted ??= hostingAt(publicBaseUrl ?? loopbackUrl(server), store);
-    return hosted;
-  };
+  const hosting = { place: hostingAt(publicBaseUrl, store) };
 
   /** What depends on the models file; all else lives as long as the process. */
   function configure(models: ModelsConfig, entra: EntraTokens | undefined) {
@@ -145,7 +140,7 @@ export function buildApp(parts: AppParts): App {
       aliases: models.aliases,
       defaultModel: models.defaultModel,
     });
-    const runtime: RuntimeConfig = {
+    const config: RuntimeConfig = {
       gateway: createGateway({ catalog, admission, recorder: telemetry, hosting, times, inFlight }),
       uploadLimits: { uploadBytes: models.uploadBytes, graceMs: parts.uploadGraceMs ?? defaultGraceMs },
       inputDownload: models.imageUrls === 'download' ? downloads.fromAnywhere : undefined,
@@ -156,15 +151,15 @@ export function buildApp(parts: AppParts): App {
       admission.resize(models.limits);
       inFlight.store.lingerMs = times.lingerMs;
     };
-    return { next: { models, runtime }, adopt };
+    return { next: { models, config }, adopt };
   }
 
   const start = configure(parts.models, parts.entra);
-  let inForce = start.next;
+  const current = start.next;
   start.adopt();
-  telemetry.watch(() => inForce.runtime.gateway.state);
+  telemetry.watch(() => current.config.gateway.state);
   const server = createServer({
-    config: () => inForce.runtime,
+    current,
     admission,
     keyStore,
     lifecycle,
@@ -176,6 +171,9 @@ export function buildApp(parts: AppParts): App {
     ...{ ...defaultServerTimes, ...parts.times },
     metrics: telemetry.metrics,
   });
+  server.addHook('onListen', async () => {
+    hosting.place ??= hostingAt(loopbackUrl(server), store);
+  });
   server.addHook('onClose', async () => {
     // Everybody who is there has been answered: what still runs has lost its caller, and its job is to be ended.
     inFlight.cancelAll();
@@ -184,10 +182,10 @@ export function buildApp(parts: AppParts): App {
   return {
     server,
     get gateway() {
-      return inForce.runtime.gateway;
+      return current.config.gateway;
     },
     get models() {
-      return inForce.models;
+      return current.models;
     },
     lifecycle,
     recorder: telemetry,
@@ -196,9 +194,9 @@ export function buildApp(parts: AppParts): App {
     prepare(models, entra) {
       const { next, adopt } = configure(models, entra);
       return () => {
-        inForce = next;
+        Object.assign(current, next);
         adopt();
-        allowUploads(server, next.runtime);
+        allowUploads(server, next.config);
       };
     },
   };

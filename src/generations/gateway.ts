@@ -8,13 +8,12 @@ import type { Trace } from '../domain/trace.ts';
 import { type Plan, plan } from '../parameters/plan.ts';
 import type { LogicalModel, ModelCatalog, Target } from '../targets/model-catalog.ts';
 import type { GatewayTimes } from '../targets/times.ts';
-import type { Admission } from './admission.ts';
+import { type Admission, acquirePermits } from './admission.ts';
 import type { Hosting } from './delivery.ts';
 import { fingerprint } from './fingerprint.ts';
 import { Generation } from './generation.ts';
 import { InFlight } from './in-flight.ts';
 import { shuttingDown } from './interruption.ts';
-import { acquirePermits } from './permits.ts';
 
 /** Who asks, and what they want of the gateway itself. */
 export type Caller = {
@@ -64,7 +63,7 @@ type Parts = {
   readonly admission: Admission;
   readonly recorder: Recorder;
   /** Where images can be hosted at the moment, if they can. */
-  readonly hosting: () => Hosting | undefined;
+  readonly hosting: { readonly place: Hosting | undefined };
   readonly times: GatewayTimes;
   /** What the process has in flight; by default nothing. */
   readonly inFlight?: InFlight;
@@ -132,7 +131,7 @@ export function createGateway(parts: Parts): Gateway {
     async start(name, request, caller) {
       if (inFlight.isClosed) throw shuttingDown();
       const model = catalog.find(name, caller.models);
-      const place = hosting();
+      const { place } = hosting;
       const planned = plan(request, model, { canHost: place !== undefined });
       const claimed = await store.claim(claimOf(model, request, caller));
       if (claimed.kind === 'unknown') {

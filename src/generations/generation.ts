@@ -7,13 +7,12 @@ import type { JobEnd, JobId } from '../domain/job-store.ts';
 import type { AttemptEnd } from '../domain/recorder.ts';
 import type { Target } from '../targets/model-catalog.ts';
 import { isTargetFault } from '../targets/outcome.ts';
-import type { Admission } from './admission.ts';
+import type { Admission, Permits } from './admission.ts';
 import { AttachedReader } from './attached-reader.ts';
 import { sumOfBills } from './billing.ts';
 import { Failover, type FailoverParts } from './failover.ts';
 import type { InFlight } from './in-flight.ts';
 import { type Interruption, interruptionError } from './interruption.ts';
-import type { Permits } from './permits.ts';
 import { SharedEvents } from './shared-events.ts';
 import type { CallContext } from './upstream-call.ts';
 

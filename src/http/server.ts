@@ -18,7 +18,7 @@ import { openApiRoute } from './openapi/document.ts';
 import { recordRequests, requestId } from './record-requests.ts';
 import { checkCharset, jsonBodyParser, refuseSlowBodies } from './request-body.ts';
 import { routedUrl } from './request-path.ts';
-import type { RuntimeConfig } from './surface.ts';
+import type { Current, RuntimeConfig } from './surface.ts';
 import { filesRoute } from './surfaces/files/files-route.ts';
 import { modelsRoutes } from './surfaces/models/models-routes.ts';
 import { editsRoute, generationsRoute, refusedRoutes } from './surfaces/openai-images/images-routes.ts';
@@ -46,7 +46,7 @@ declare module 'fastify' {
 
 export type ServerParts = {
   /** The configuration that is in force now. */
-  readonly config: () => RuntimeConfig;
+  readonly current: Current;
   readonly admission: Admission;
   readonly keyStore: KeyStore;
   readonly lifecycle: Lifecycle;
@@ -81,7 +81,7 @@ export function createServer(parts: ServerParts): FastifyInstance {
     genReqId: requestId,
     trustProxy: parts.trustedProxies.length > 0 && [...parts.trustedProxies],
     // These bound how long a request may take to arrive, not how long it is worked on.
-    requestTimeout: requestTimeout(parts.config()),
+    requestTimeout: requestTimeout(parts.current.config),
     http: { headersTimeout: 10_000, connectionsCheckingInterval: 1_000, requireHostHeader: false },
     // Longer than the idle time of the usual load balancers, so that they close first.
     keepAliveTimeout: 65_000,
@@ -109,7 +109,7 @@ export function createServer(parts: ServerParts): FastifyInstance {
   refuseWebPages(app, () => parts.keyStore.isOpen, parts.corsOrigins);
 
   if (parts.corsOrigins.length > 0) {
-    allowOrigins(app, parts.corsOrigins, () => costHeaderName(parts.config().currency));
+    allowOrigins(app, parts.corsOrigins, () => costHeaderName(parts.current.config.currency));
   }
   healthRoutes(app, parts.lifecycle);
   openApiRoute(app);
@@ -118,19 +118,19 @@ export function createServer(parts: ServerParts): FastifyInstance {
     requireKey(keyed, parts.keyStore);
     refuseNewWorkWhileClosing(keyed, parts.lifecycle);
     refusedRoutes(keyed);
-    const mayRejoin = (consumerId: string) => parts.config().gateway.mayRejoin(consumerId);
+    const mayRejoin = (consumerId: string) => parts.current.config.gateway.mayRejoin(consumerId);
     keyed.register(async (generating) => {
       admitRequests(generating, parts.admission, mayRejoin);
       refuseSlowBodies(generating, parts.jsonGraceMs);
-      generationsRoute(generating, parts.config);
+      generationsRoute(generating, parts.current);
     });
     keyed.register(async (uploading) => {
       admitRequests(uploading, parts.admission, mayRejoin);
       acceptUploads(uploading);
-      uploading.addHook('onRequest', async ({ raw }) => refuseLongUpload(raw, parts.config().uploadLimits));
-      editsRoute(uploading, parts.config, parts.openInputs);
+      uploading.addHook('onRequest', async ({ raw }) => refuseLongUpload(raw, parts.current.config.uploadLimits));
+      editsRoute(uploading, parts.current, parts.openInputs);
     });
-    modelsRoutes(keyed, () => parts.config().gateway.catalog);
+    modelsRoutes(keyed, () => parts.current.config.gateway.catalog);
     metricsRoute(keyed, parts.metrics);
   });
   return app;

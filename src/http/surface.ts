@@ -16,6 +16,9 @@ export type RuntimeConfig = {
   readonly currency: string;
 };
 
+/** The runtime config that is in force: another one after a reload. */
+export type Current = { readonly config: RuntimeConfig };
+
 /** A request for images: the logical model, if its parameters name one, and what it asks for. */
 export type ImageCall = { readonly model: string | undefined; readonly request: ImageRequest };
 
@@ -27,13 +30,13 @@ export interface Surface {
   write(reader: GenerationReader, reply: FastifyReply, asked: ImageRequest): Promise<void>;
 }
 
-/** The handler of a surface's routes. @param config the one in force; an upload ends with the one that it began with */
-export function handleGeneration({ parse, write }: Surface, config: () => RuntimeConfig): RouteHandlerMethod {
+/** The handler of a surface's routes. An upload ends with the config that it began with. */
+export function handleGeneration({ parse, write }: Surface, current: Current): RouteHandlerMethod {
   return async (request, reply) => {
     const { record, arrival, consumer } = request;
-    const current = config();
+    const { config } = current;
     const models = consumer?.models;
-    const call = await parse(request, current);
+    const call = await parse(request, config);
     const asked = call.request;
     record.request = asked;
     record.count = asked.count;
@@ -41,7 +44,7 @@ export function handleGeneration({ parse, write }: Surface, config: () => Runtim
     arrival?.release();
     let reader: GenerationReader;
     try {
-      reader = await current.gateway.start(modelOf(request, call.model), asked, { ...callerOf(request), models });
+      reader = await config.gateway.start(modelOf(request, call.model), asked, { ...callerOf(request), models });
     } catch (error) {
       // A generation that has not started does not own its inputs.
       await asked.edit?.inputs.release();

@@ -109,7 +109,7 @@ export function fakeGateway(fakes: readonly FakeTarget[], facts: Facts = {}): Fa
       retryArrived: (end) => retries.push(end),
       attemptEnded: ({ end }) => ends.push(end),
     },
-    hosting: () => undefined,
+    hosting: { place: undefined },
     times,
     random: facts.random ?? (() => 0.5),
   });

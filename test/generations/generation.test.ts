@@ -61,7 +61,7 @@ async function start(answers: ((call: ProviderCall) => Promise<AsyncIterable<Ima
     catalog: createModelCatalog({ models: [model], aliases: new Map(), defaultModel: 'image' }),
     admission: new Admission({ inFlight: 10, heldBytes: 1e9, queueMs: 1_000 }),
     recorder,
-    hosting: () => undefined,
+    hosting: { place: undefined },
     times: { ...defaultTimes, lingerMs: 0 },
   });
   const generation = await gateway.start(undefined, request, { id: 'somebody', isRetry: false, bodyBytes: 0 });

@@ -4,7 +4,7 @@ import { type DescribedPath, describePath, operationId } from '../../openapi/des
 import { parameterLinks } from '../../openapi/headers.ts';
 import { imageResponses, refusalResponses } from '../../openapi/responses.ts';
 import { imagesRoots } from '../../request-path.ts';
-import { handleGeneration, type RuntimeConfig, type Surface } from '../../surface.ts';
+import { type Current, handleGeneration, type Surface } from '../../surface.ts';
 import { refuseOtherMethods, refuseRoute } from '../../unserved-routes.ts';
 import { parseEdit } from './parse-edit.ts';
 import { parseGeneration } from './parse-parameters.ts';
@@ -16,13 +16,13 @@ const write: Surface['write'] = (reader, reply, asked) =>
   asked.stream ? writeStream(reader, reply, asked) : writeJson(reader, reply);
 
 /** `POST …/images/generations` on every root. */
-export function generationsRoute(app: FastifyInstance, config: () => RuntimeConfig): void {
-  imagesRoute(app, 'generations', handleGeneration({ parse: parseGeneration, write }, config));
+export function generationsRoute(app: FastifyInstance, current: Current): void {
+  imagesRoute(app, 'generations', handleGeneration({ parse: parseGeneration, write }, current));
 }
 
 /** `POST …/images/edits` on every root. */
-export function editsRoute(app: FastifyInstance, config: () => RuntimeConfig, openInputs: OpenInputStore): void {
-  imagesRoute(app, 'edits', handleGeneration({ parse: parseEdit(openInputs), write }, config));
+export function editsRoute(app: FastifyInstance, current: Current, openInputs: OpenInputStore): void {
+  imagesRoute(app, 'edits', handleGeneration({ parse: parseEdit(openInputs), write }, current));
 }
 
 function imagesRoute(app: FastifyInstance, operation: string, handler: RouteHandlerMethod): void {
