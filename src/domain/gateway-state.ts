@@ -4,7 +4,7 @@ export type GatewayState = {
   readonly generations: number;
   /** Those whose caller has left, and may ask again. */
   readonly orphans: number;
-  /** Requests that wait for their turn. */
+  /** Requests that wait for a permit of the process. */
   readonly waiting: number;
   /** Bytes of memory that are set aside for requests. */
   readonly heldBytes: number;

@@ -28,7 +28,7 @@ export type GenerationReport = {
   /** How many failed calls it may repeat, and how long it may take: the model's limits, or the caller's lower ones. */
   readonly maxRetries: number;
   readonly timeoutMs: number;
-  /** How long it waited for its turn. */
+  /** How long it waited for permits, of the process and of its targets. */
   readonly queueMs: number;
   /** What the gateway did itself to satisfy the request, in the words of `x-gateway-adapted`. */
   readonly adaptations: readonly string[];
@@ -68,7 +68,8 @@ export interface GenerationReader {
   /** Ends the generation early: the upstream connection is closed, polls and downloads stop. */
   cancel(why: 'shutdown'): void;
   /**
-   * Tells how the response ended, and lets go of everything that the generation holds. Later calls change nothing.
+   * Reports how the response ended; the last reader's report releases everything that the generation holds. Later calls change
+   * nothing.
    * @param truncatedBy what broke a truncated response
    */
   settle(how: Settlement, truncatedBy?: unknown): void;

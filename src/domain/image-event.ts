@@ -14,7 +14,7 @@ export type ImageUsage = Readonly<Record<string, unknown>>;
  * images are never interleaved; `done` is the last token.
  */
 export type ImageEvent =
-  /** An image begins; `isPartial`: a preview of the image with this index. */
+  /** An image begins; `isPartial`: a partial image of the one with this index. */
   | { readonly type: 'image'; readonly index: number; readonly isPartial: boolean }
   /** A piece of the image's file as base64 text without line breaks, cut anywhere. */
   | { readonly type: 'bytes'; readonly chunk: Buffer }
@@ -27,7 +27,7 @@ export type ImageEvent =
 export type ImageEnd = {
   readonly type: 'image-end';
   readonly index: number;
-  /** Of previews: which one it is, from 0. */
+  /** Of partial images: which one it is, from 0. */
   readonly partialIndex?: number;
   readonly revisedPrompt?: string;
   /** Unix seconds. */

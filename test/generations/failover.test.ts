@@ -523,7 +523,7 @@ describe('the end of a generation', () => {
 
 /** Resolves when somebody new gets their turn. */
 async function fakeTurn({ gateway }: FakeGateway): Promise<void> {
-  const release = await gateway.admission.turn(AbortSignal.timeout(1_000));
+  const release = await gateway.admission.acquire(AbortSignal.timeout(1_000));
   release();
 }
 
