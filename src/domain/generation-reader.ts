@@ -16,7 +16,7 @@ export type GenerationReport = {
   readonly id: JobId;
   /** The logical model. */
   readonly model: string;
-  /** The target that was asked last; `undefined` before the first one. */
+  /** The target that was called last; `undefined` before the first one. */
   readonly target: string | undefined;
   /** What the upstream was asked for, where that is definite. */
   readonly asked: ImageFacts;
@@ -39,14 +39,14 @@ export type GenerationReport = {
   readonly knownAt: number | undefined;
   /** What its calls have cost so far. */
   readonly bill: Bill;
-  /** The cost that is certain before the answer is sent: of images that have a price each, or that have all come. */
+  /** The cost that is certain before the response is sent: of images that have a price each, or that have all come. */
   readonly costAhead: { readonly cost: Cost; readonly currency: string } | undefined;
   readonly upstreamRequestId: string | undefined;
   /** What its start has left of the consumer's quota of images, where there is one. */
   readonly imageQuota?: Usage | undefined;
 };
 
-/** How the answer reached its caller: completely, broken off by a failure, or not because the caller left. */
+/** How the response reached its caller: completely, broken off by a failure, or not because the caller left. */
 export type Settlement = 'delivered' | 'truncated' | 'abandoned';
 
 /**

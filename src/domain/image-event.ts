@@ -1,4 +1,4 @@
-/** What the upstream says about the images of one answer; each value is passed on as it came. */
+/** What the upstream says about the images of one response; each value is passed on as it came. */
 export type ImageFacts = {
   readonly size?: string;
   readonly quality?: string;
@@ -6,11 +6,17 @@ export type ImageFacts = {
   readonly outputFormat?: string;
 };
 
+/** The facts that two images share. */
+export function equalFacts(one: ImageFacts, other: ImageFacts): ImageFacts {
+  const equal = Object.entries(one).filter(([name, value]) => other[name as keyof ImageFacts] === value);
+  return Object.fromEntries(equal);
+}
+
 /** Token counts as the upstream reports them, by their wire names: whole numbers, and objects of whole numbers. */
 export type ImageUsage = Readonly<Record<string, unknown>>;
 
 /**
- * One token of an answer on its way through the gateway. An image is `image`, any number of `bytes`, `image-end`;
+ * One token of a response on its way through the gateway. An image is `image`, any number of `bytes`, `image-end`;
  * images are never interleaved; `done` is the last token.
  */
 export type ImageEvent =
@@ -23,7 +29,7 @@ export type ImageEvent =
   /** `created` in Unix seconds. */
   | { readonly type: 'done'; readonly created?: number; readonly usage?: ImageUsage; readonly facts?: ImageFacts };
 
-/** What is known of one image when it has passed; streams tell facts and usage of each, other answers at the end. */
+/** What is known of one image when it has passed; streams tell facts and usage of each, other responses at the end. */
 export type ImageEnd = {
   readonly type: 'image-end';
   readonly index: number;

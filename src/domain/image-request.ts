@@ -1,6 +1,6 @@
 import type { EditInputs } from './image-input.ts';
 
-/** How the caller wants its images: as a link, or as base64 inside the answer. */
+/** How the caller wants its images: as a link, or as base64 inside the response. */
 export type Delivery = 'url' | 'b64_json';
 
 /** What an upstream can be asked to do. */
