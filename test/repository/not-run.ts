@@ -11,7 +11,7 @@ export const notRun: Readonly<Record<string, string>> = {
   'npm start': endless,
   'NODE_EXTRA_CA_CERTS=/etc/ssl/corporate-ca.pem npm start':
     'there is no such authority; test/end-to-end/private-authority.test.ts has its own',
-  'docker compose run --rm gateway node dist/main.js --check': noDocker,
+  'docker compose run --rm gateway node dist/main.js check': noDocker,
   'docker compose up --build gateway': noDocker,
   'docker compose --profile demo up --build demo': noDocker,
   'npm run bench': minutes,
