@@ -16,6 +16,7 @@ export const notRun: Readonly<Record<string, string>> = {
   'docker compose --profile demo up --build demo': noDocker,
   'npm run bench': minutes,
   'npm run bench -- cpu latency': minutes,
+  'npm run bench -- cpu latency stream --before DIR': minutes,
   'npm run bench -- --quick': minutes,
   'npm run bench -- --save': minutes,
 };
