@@ -7,7 +7,7 @@ import { callGateway } from '../helpers/call-gateway.ts';
 import { type StartedGateway, startGateway } from '../helpers/start-gateway.ts';
 import { modelsFile, openSocket, rawCall, requestLines, startRig, startUpstream, tinyPng } from './rig.ts';
 
-const patience = { timeout: 10_000 };
+const patience = { timeout: 60_000 };
 
 /** The gateway has noticed, has let everything go, and has logged one request as left. */
 async function expectLeft(gateway: StartedGateway, facts: Record<string, unknown>): Promise<void> {

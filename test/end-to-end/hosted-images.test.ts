@@ -22,7 +22,7 @@ import {
 } from './rig.ts';
 import { startStore } from './store.ts';
 
-const patience = { timeout: 10_000 };
+const patience = { timeout: 60_000 };
 const filesPath = '/v1/images/files';
 const wanted = { prompt: 'a cat', response_format: 'url' };
 
