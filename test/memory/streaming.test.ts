@@ -24,14 +24,19 @@ test.each([
     });
     expect(response.statusCode).toBe(200);
     let bytes = 0;
-    for await (const chunk of response.body) bytes += chunk.length;
+    for await (const chunk of response.body) {
+      bytes += chunk.length;
+      end = chunk.toString('latin1').slice(-1_000);
+    }
     return bytes;
   }
+  let end = '';
 
   // The first call loads and compiles what every later one uses.
   await transfer('simulate:big-4');
   await program.peakMegabytes();
   const before = await program.peakMegabytes();
   expect(await transfer(body.prompt)).toBeGreaterThan(minMegabytes * 1_000_000);
+  expect(end.includes('"code":"upstream_invalid_response"')).toBe(body.prompt === 'simulate:stream-big-100');
   expect((await program.peakMegabytes()) - before).toBeLessThan(16);
 });
