@@ -48,7 +48,7 @@ describe('a log line', () => {
     }
     await expect.poll(() => rig.app.gateway.inFlight).toBe(0);
     const lines = rig.logText().trimEnd().split('\n');
-    for (const line of lines) expect(JSON.parse(line).msg).toMatch(/^(request|attempt)$/);
+    for (const line of lines) expect(JSON.parse(line).msg).toMatch(/^(request|generation|attempt)$/);
     expect(rig.logText()).not.toMatch(controls);
     expect(rig.logText()).not.toContain('canary');
   });
@@ -67,9 +67,9 @@ describe('a log line', () => {
     azure.answer = (_request, response) => sendJson(response, { created: hostile, data: hostile });
     await callGateway(gateway.url, { prompt: 'a cat' });
     const lines = () => gateway.logText().trimEnd().split('\n');
-    await expect.poll(() => lines().length).toBe(12);
+    await expect.poll(() => lines().length).toBe(18);
     expect(gateway.logText()).not.toMatch(controls);
-    for (const line of lines()) expect(JSON.parse(line).msg).toMatch(/^(request|attempt)$/);
+    for (const line of lines()) expect(JSON.parse(line).msg).toMatch(/^(request|generation|attempt)$/);
   });
 
   test('for people (LOG_PRETTY) has no control characters of others either', async () => {
