@@ -25,7 +25,7 @@ const decisive = [
   'src/targets/outcome.ts',
   'src/generations/backoff.ts',
   'src/targets/retry-budget.ts',
-  'src/generations/ask-targets.ts',
+  'src/generations/failover.ts',
   'src/http/access.ts',
   'src/upstream/guarded-connector.ts',
 ];

@@ -59,7 +59,8 @@ function play({ find, replace, tests }: Mutation): Verdict {
     original.replace(find, () => replace),
   );
   try {
-    const failing = failuresWith(tests, ['--bail=1']);
+    // What a mutation leaves hanging is noticed, too, and need not be waited for as long as a busy machine may take.
+    const failing = failuresWith(tests, ['--bail=1', '--testTimeout=20000']);
     if (typeof failing === 'string') return `not played: ${failing}`;
     return failing > 0 ? 'killed' : 'survived';
   } finally {

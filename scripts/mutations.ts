@@ -16,7 +16,7 @@ const permits = ['test/generations', 'test/end-to-end/permits'];
 const breaker = ['test/targets/breaker', 'test/targets/target-health'];
 const redirects = ['test/security/credentials-stay-home', 'test/upstream/paid-call'];
 const links = ['test/upstream/guarded-download', 'test/providers/operation-url'];
-const credentials = ['test/upstream/credential.', 'test/http/authenticate'];
+const credentials = ['test/upstream/credential.', 'test/http/access'];
 const proxy = ['test/upstream/egress-proxy'];
 const guard = ['test/upstream/guarded-connector', 'test/upstream/guarded-download'];
 
@@ -67,14 +67,14 @@ export const mutations: readonly Mutation[] = [
   // The dispatch point and the sent mark.
   {
     breaks: 'a call that was given up while it connected counts as sent',
-    find: 'if (signal.aborted) controller.abort(signal.reason);\n    else onSent?.();',
-    replace: 'onSent?.();\n    if (signal.aborted) controller.abort(signal.reason);',
+    find: 'if (signal.aborted) controller.abort(signal.reason);\n    else if (attempt) attempt.sent = true;',
+    replace: 'if (attempt) attempt.sent = true;\n    if (signal.aborted) controller.abort(signal.reason);',
     tests: dispatch,
   },
   {
     breaks: 'a call that was given up while it connected is sent',
-    find: 'if (signal.aborted) controller.abort(signal.reason);\n    else onSent?.();',
-    replace: 'onSent?.();',
+    find: 'if (signal.aborted) controller.abort(signal.reason);\n    else if (attempt) attempt.sent = true;',
+    replace: 'if (attempt) attempt.sent = true;',
     tests: dispatch,
   },
   {
@@ -85,7 +85,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     breaks: 'a call that was sent counts as not sent, and is paid twice',
-    find: 'attempt.sent = true;',
+    find: 'else if (attempt) attempt.sent = true;',
     replace: '',
     tests: dispatch,
   },
@@ -97,8 +97,8 @@ export const mutations: readonly Mutation[] = [
   },
   {
     breaks: 'an interim response counts as the response',
-    find: 'if (status < 200) return;',
-    replace: '',
+    find: 'if (status >= 200) this.#parts.resolve(',
+    replace: 'this.#parts.resolve(',
     tests: ['test/faults/slice'],
   },
 
@@ -129,8 +129,8 @@ export const mutations: readonly Mutation[] = [
   },
   {
     breaks: 'a generation that has settled keeps its permit of the process',
-    find: 'this.#releasePermit?.();\n    permits?.release(',
-    replace: 'permits?.release(',
+    find: 'this.#releasePermit?.();\n    permits.release(',
+    replace: 'permits.release(',
     tests: permits,
   },
   {
@@ -147,14 +147,14 @@ export const mutations: readonly Mutation[] = [
   },
   {
     breaks: 'a generation that has settled keeps the permits of its consumer',
-    find: 'permits?.release(calls.some(({ attempt }) => attempt.sent));',
+    find: 'permits.release(calls.some(({ attempt }) => attempt.sent));',
     replace: '',
     tests: permits,
   },
   {
     breaks: 'images that may have been made are given back to the quota',
-    find: 'permits?.release(calls.some(({ attempt }) => attempt.sent));',
-    replace: 'permits?.release(false);',
+    find: 'permits.release(calls.some(({ attempt }) => attempt.sent));',
+    replace: 'permits.release(false);',
     tests: permits,
   },
   {
