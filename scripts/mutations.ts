@@ -18,7 +18,7 @@ const redirects = ['test/security/credentials-stay-home', 'test/upstream/paid-ca
 const links = ['test/upstream/guarded-download', 'test/providers/operation-url'];
 const credentials = ['test/upstream/credential.', 'test/http/access'];
 const proxy = ['test/upstream/egress-proxy'];
-const guard = ['test/upstream/guarded-connector', 'test/upstream/guarded-download'];
+const guard = ['test/upstream/guarded-connector', 'test/security/forbidden-addresses'];
 
 /** undici's own way to follow redirects, in whatever file the text stands. */
 const following =
