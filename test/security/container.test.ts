@@ -67,7 +67,7 @@ describe('a gateway that may write to its volume only', () => {
   test('logs for people, too', async () => {
     const volume = await makeVolume();
     const program = await startConfined(volume, { DATA_DIR: volume, LOG_PRETTY: 'true' });
-    await expect.poll(() => program.output.stdout, { timeout: 10_000 }).toContain('listening');
+    await expect.poll(() => program.output.stdout, { timeout: 60_000 }).toContain('listening');
     expect(program.output.stderr).toBe('');
   });
 

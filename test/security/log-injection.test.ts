@@ -16,7 +16,7 @@ const hostile = hostileIn('upstream');
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
 const controls = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/;
 
-const patience = { timeout: 10_000 };
+const patience = { timeout: 60_000 };
 
 const attacks: readonly object[] = [
   { prompt: hostileIn('prompt') },

@@ -7,7 +7,7 @@ import { gatewayKey } from '../helpers/start-gateway.ts';
 
 // Callers that take their time, or many connections, take nothing from others (RELIABILITY T8, trap 6).
 
-const patience = { timeout: 15_000 };
+const patience = { timeout: 60_000 };
 
 /** What a connection has received, and whether it has ended. */
 function listen(socket: Socket): { readonly text: () => string; readonly closed: Promise<unknown> } {
