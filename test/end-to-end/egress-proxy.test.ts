@@ -59,7 +59,7 @@ describe('a gateway behind an egress proxy', () => {
   });
 });
 
-test('proxies of the environment are not asked (RELIABILITY T23)', async () => {
+test('proxies of the environment are not asked', async () => {
   const proxy = await startConnectProxy();
   const { simulator } = await startRig();
   const models = {

@@ -14,8 +14,8 @@ import {
   startStranger,
 } from './hostile-azure.ts';
 
-// A credential goes to the configured origin, and to no other, whatever the upstream there says (RELIABILITY T2). undici's
-// own redirects would take `api-key` along to the other host (trap 16).
+// A credential goes to the configured origin, and to no other, whatever the upstream there says. undici's
+// own redirects would take `api-key` along to the other host.
 
 /** Where a hostile answer points to: another host, in every way in which one can be written. */
 function elsewhere({ port }: Stranger, azure: HostileAzure, path: string): string[] {

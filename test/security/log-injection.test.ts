@@ -5,7 +5,7 @@ import { callGateway } from '../helpers/call-gateway.ts';
 import { gatewayKey, startGateway } from '../helpers/start-gateway.ts';
 import { sendJson, startHostileAzure } from './hostile-azure.ts';
 
-// Nothing that callers or upstreams say adds a line to the log, or moves the cursor of whoever reads it (RELIABILITY T21).
+// Nothing that callers or upstreams say adds a line to the log, or moves the cursor of whoever reads it.
 
 /** Each place has its own: a prompt may not be seen in an error, but the name of a model that does not exist may. */
 const hostileIn = (place: string) =>

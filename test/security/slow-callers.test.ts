@@ -5,7 +5,7 @@ import { generationsPath, openSocket, type Rig, rawCall, startRig } from '../end
 import { callGateway } from '../helpers/call-gateway.ts';
 import { gatewayKey } from '../helpers/start-gateway.ts';
 
-// Callers that take their time, or many connections, take nothing from others (RELIABILITY T8, trap 6).
+// Callers that take their time, or many connections, take nothing from others.
 
 const patience = { timeout: 60_000 };
 
