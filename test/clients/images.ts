@@ -32,8 +32,8 @@ export async function expectLink(
   size: string,
   headers: Record<string, string> = {},
 ): Promise<void> {
-  const answer = await fetch(link ?? 'about:blank', { headers });
-  expect(answer.status).toBe(200);
-  expect(answer.headers.get('content-type')).toBe('image/png');
-  await expectImage(Buffer.from(await answer.arrayBuffer()), size);
+  const response = await fetch(link ?? 'about:blank', { headers });
+  expect(response.status).toBe(200);
+  expect(response.headers.get('content-type')).toBe('image/png');
+  await expectImage(Buffer.from(await response.arrayBuffer()), size);
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { operations, resultLink } from '../fixtures/azure-answers.ts';
+import { operations, resultLink } from '../fixtures/azure-responses.ts';
 import { callGateway } from '../helpers/call-gateway.ts';
 import { oneTarget, startGateway } from '../helpers/start-gateway.ts';
 import { azureOrigin, type MockedAzure, mockAzure, type Reply } from './mock-azure.ts';
@@ -36,14 +36,14 @@ function runAt(azure: MockedAzure, location: string | undefined, path?: string, 
   return startCall(provider);
 }
 
-const paidCalls = ({ asked }: MockedAzure) => asked.filter(({ method }) => method === 'POST').length;
+const paidCalls = ({ requests }: MockedAzure) => requests.filter(({ method }) => method === 'POST').length;
 
 describe('an operation', () => {
   test('that is queued, runs and succeeds: is polled where the submit said, and gives its links', async () => {
     const azure = mockAzure();
     const call = run(azure, { body: operations.notRunning }, { body: operations.running }, succeeded);
     expect(await collect(await call.events)).toEqual(events);
-    expect(azure.asked.map(({ method, path }) => `${method} ${path}`)).toEqual([
+    expect(azure.requests.map(({ method, path }) => `${method} ${path}`)).toEqual([
       `POST ${paidPath}`,
       ...Array(3).fill(`GET ${operationPath}`),
     ]);
@@ -177,7 +177,7 @@ describe('a poll that fails', () => {
       const azure = mockAzure();
       acceptOperation(azure, reply);
       expect(await rejection(startCall(azureAsyncFlow, { retryUntil: 0 }).events)).toMatchObject(lost);
-      expect(azure.asked).toHaveLength(2);
+      expect(azure.requests).toHaveLength(2);
     },
   );
 });
@@ -238,7 +238,7 @@ describe('operation-location', () => {
     const call = runAt(azure, location, path);
     expect(await collect(await call.events)).toEqual(events);
     expect(call.anomalies).toEqual(['foreign_operation_host']);
-    expect(azure.asked[1]?.headers).not.toHaveProperty('authorization');
+    expect(azure.requests[1]?.headers).not.toHaveProperty('authorization');
   });
 
   test.each([
@@ -260,7 +260,7 @@ describe('operation-location', () => {
     const azure = mockAzure();
     const call = runAt(azure, location);
     expect(await rejection(call.events)).toMatchObject(invalid);
-    expect(azure.asked).toHaveLength(1);
+    expect(azure.requests).toHaveLength(1);
   });
 
   describe('that leads nowhere, while the body has an id', () => {
@@ -287,7 +287,7 @@ describe('operation-location', () => {
         const azure = mockAzure();
         submit(azure, { id: odd, status: 'notRunning' });
         expect(await rejection(startCall(azureAsyncFlow).events)).toMatchObject(invalid);
-        expect(azure.asked).toHaveLength(1);
+        expect(azure.requests).toHaveLength(1);
       },
     );
   });

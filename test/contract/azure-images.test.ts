@@ -1,28 +1,28 @@
 import { describe, expect, test } from 'vitest';
-import { imagesAnswers } from '../fixtures/azure-answers.ts';
 import { capturedErrors } from '../fixtures/azure-errors.ts';
+import { imagesResponses } from '../fixtures/azure-responses.ts';
 import { otherPng, tinyPng } from '../fixtures/images.ts';
 import { callGateway } from '../helpers/call-gateway.ts';
 import { oneTarget, startGateway } from '../helpers/start-gateway.ts';
 import { mockAzure } from './mock-azure.ts';
 import { azureDeployment, collect, rejection, startCall, synchronousProviders } from './providers.ts';
 
-const answers = imagesAnswers.map((answer) => [answer.name, answer] as const);
+const responses = imagesResponses.map((response) => [response.name, response] as const);
 const filtered = { error: { code: 'contentFilter', message: 'Generated image was filtered. body-canary' } };
 
 describe.each(synchronousProviders)('an answer of $name', (provider) => {
-  test.each(answers)('%s: its events', async (_name, { body, events }) => {
+  test.each(responses)('%s: its events', async (_name, { body, events }) => {
     mockAzure().post(provider.paidPath, { body });
     const call = startCall(provider);
     expect(await collect(await call.events)).toEqual(events);
     expect(call.anomalies).toEqual([]);
   });
 
-  test.each(answers)('%s: what the caller gets', async (_name, { body, told }) => {
+  test.each(responses)('%s: what the caller gets', async (_name, { body, reported }) => {
     mockAzure().post(provider.paidPath, { headers: { 'x-ms-region': 'region-canary' }, body });
     const gateway = await startGateway(oneTarget({ ...provider.target, model: 'dall-e-3' }));
     const called = await callGateway(gateway.url, { model: 'image', prompt: 'a prompt-canary' });
-    expect([called.status, called.json()]).toEqual([200, told]);
+    expect([called.status, called.json()]).toEqual([200, reported]);
     expect(`${called.text}${JSON.stringify([...called.headers])}`).not.toMatch(/filter|severity|canary/);
   });
 

@@ -7,7 +7,7 @@ import { otherPng, tinyPng } from '../fixtures/images.ts';
 import { editInputs, imageInput } from '../helpers/image-input.ts';
 import { gatewayKey, oneTarget, startGateway } from '../helpers/start-gateway.ts';
 import { type FormPart, fields, formHeaders, writeForm } from '../simulator/write-form.ts';
-import { type Asked, azureOrigin, mockAzure, type Reply } from './mock-azure.ts';
+import { azureOrigin, mockAzure, type ReceivedRequest, type Reply } from './mock-azure.ts';
 import {
   azureAsyncFlow,
   azureDeployment,
@@ -34,7 +34,8 @@ const webp = imageInput(Buffer.alloc(70_000, 7), { type: 'image/webp' });
 const fieldsOf = (provider: ProviderUnderTest): Record<string, string> =>
   provider === azureDeployment ? {} : { model: deployment };
 
-const boundaryOf = ({ headers }: Asked) => headers['content-type']?.replace('multipart/form-data; boundary=', '') ?? '';
+const boundaryOf = ({ headers }: ReceivedRequest) =>
+  headers['content-type']?.replace('multipart/form-data; boundary=', '') ?? '';
 
 type File = readonly [name: string, filename: string, type: string, bytes: Buffer];
 
@@ -54,11 +55,15 @@ function formOf(boundary: string, values: Record<string, string>, files: readonl
   return `${written.join('')}--${boundary}--\r\n`;
 }
 
-function expectForm(asked: Asked | undefined, values: Record<string, string>, files: readonly File[]): void {
-  if (asked === undefined) throw new Error('nothing was sent');
-  const body = asked.body as Buffer;
-  expect(body.toString('latin1')).toBe(formOf(boundaryOf(asked), values, files));
-  expect(asked.headers['content-length']).toBe(String(body.length));
+function expectForm(
+  received: ReceivedRequest | undefined,
+  values: Record<string, string>,
+  files: readonly File[],
+): void {
+  if (received === undefined) throw new Error('nothing was sent');
+  const body = received.body as Buffer;
+  expect(body.toString('latin1')).toBe(formOf(boundaryOf(received), values, files));
+  expect(received.headers['content-length']).toBe(String(body.length));
 }
 
 /** Lets a provider edit, and gives what arrived. */
@@ -67,13 +72,18 @@ async function edit(provider: ProviderUnderTest, inputs: EditInputs, request: Pa
   azure.post(editsPath(provider), success);
   const call = startCall(provider, { request: { prompt: 'a cat', ...request, edit: inputs } });
   const events = await collect(await call.events);
-  return { asked: azure.asked[0] as Asked, count: azure.asked.length, events, attempt: call.attempt };
+  return {
+    received: azure.requests[0] as ReceivedRequest,
+    count: azure.requests.length,
+    events,
+    attempt: call.attempt,
+  };
 }
 
 describe.each(synchronousProviders)('the paid edit of $name', (provider) => {
   test('with one image: method, path, query, every header, and every byte of the form', async () => {
-    const { asked, events, attempt } = await edit(provider, editInputs([png]));
-    expect(asked).toEqual({
+    const { received, events, attempt } = await edit(provider, editInputs([png]));
+    expect(received).toEqual({
       method: 'POST',
       path: editsPath(provider),
       headers: {
@@ -88,7 +98,7 @@ describe.each(synchronousProviders)('the paid edit of $name', (provider) => {
       },
       body: expect.any(Buffer),
     });
-    expectForm(asked, { ...fieldsOf(provider), prompt: 'a cat' }, [['image', 'image-1.png', 'image/png', image]]);
+    expectForm(received, { ...fieldsOf(provider), prompt: 'a cat' }, [['image', 'image-1.png', 'image/png', image]]);
     expect(events).toEqual([
       { type: 'image', index: 0, isPartial: false },
       { type: 'bytes', base64: tinyPng },
@@ -100,7 +110,7 @@ describe.each(synchronousProviders)('the paid edit of $name', (provider) => {
 
   test('with several images, a mask and a markup: fields first, files in their order', async () => {
     const overlays = { mask: imageInput(Buffer.from('mask')), markup: imageInput(Buffer.from('markup')) };
-    const { asked } = await edit(provider, editInputs([webp, png, jpeg], overlays), {
+    const { received } = await edit(provider, editInputs([webp, png, jpeg], overlays), {
       prompt: 'ein Kätzchen\r\n--gateway-',
       count: 2,
       size: '1024x1024',
@@ -109,7 +119,7 @@ describe.each(synchronousProviders)('the paid edit of $name', (provider) => {
     });
     const utf8 = (text: string) => Buffer.from(text).toString();
     expectForm(
-      asked,
+      received,
       {
         complexity: 'high',
         ...fieldsOf(provider),
@@ -130,7 +140,7 @@ describe.each(synchronousProviders)('the paid edit of $name', (provider) => {
 
   test('has a boundary of its own in each call', async () => {
     const boundaries = [await edit(provider, editInputs([png])), await edit(provider, editInputs([png]))].map(
-      ({ asked }) => boundaryOf(asked),
+      ({ received }) => boundaryOf(received),
     );
     expect(new Set(boundaries).size).toBe(2);
   });
@@ -139,9 +149,9 @@ describe.each(synchronousProviders)('the paid edit of $name', (provider) => {
     const gateway = await startGateway(oneTarget(provider.target));
     const azure = mockAzure();
     azure.post(editsPath(provider), success);
-    const answer = await callEdits(gateway.url, { model: 'image', response_format: 'b64_json', n: '1' });
-    expect(answer.status).toBe(200);
-    expectForm(azure.asked[0], { ...fieldsOf(provider), prompt: 'a cat' }, [
+    const response = await callEdits(gateway.url, { model: 'image', response_format: 'b64_json', n: '1' });
+    expect(response.status).toBe(200);
+    expectForm(azure.requests[0], { ...fieldsOf(provider), prompt: 'a cat' }, [
       ['image', 'image-1.png', 'image/png', image],
     ]);
   });
@@ -161,13 +171,13 @@ describe.each(synchronousProviders)('the paid edit of $name', (provider) => {
       'accept-language': 'caller-canary',
     };
     const file = { name: 'image', bytes: image, filename: '../caller-canary.exe', type: 'application/caller-canary' };
-    const answer = await callEdits(gateway.url, { model: 'image' }, [file], {
+    const response = await callEdits(gateway.url, { model: 'image' }, [file], {
       headers,
       path: '/v1/images/edits?api-version=caller-canary',
     });
-    expect(answer.status).toBe(200);
-    const [asked] = azure.asked as [Asked];
-    expect(Object.keys(asked.headers).sort()).toEqual([
+    expect(response.status).toBe(200);
+    const [received] = azure.requests as [ReceivedRequest];
+    expect(Object.keys(received.headers).sort()).toEqual([
       'accept',
       'accept-encoding',
       'api-key',
@@ -177,7 +187,7 @@ describe.each(synchronousProviders)('the paid edit of $name', (provider) => {
       'host',
       'user-agent',
     ]);
-    const sent = `${asked.path}${JSON.stringify(asked.headers)}${(asked.body as Buffer).toString('latin1')}`;
+    const sent = `${received.path}${JSON.stringify(received.headers)}${(received.body as Buffer).toString('latin1')}`;
     expect(sent).not.toMatch(/caller-canary|gateway-key-canary|form-of-a-test/);
   });
 
@@ -186,12 +196,12 @@ describe.each(synchronousProviders)('the paid edit of $name', (provider) => {
     const azure = mockAzure();
     const completed = `data: {"type":"image_edit.completed","b64_json":"${tinyPng}"}\n\n`;
     azure.post(editsPath(provider), { body: completed, headers: { 'content-type': 'text/event-stream' } });
-    const answer = await callEdits(gateway.url, { model: 'image', stream: 'true', partial_images: '2' });
-    expectForm(azure.asked[0], { ...fieldsOf(provider), prompt: 'a cat', stream: 'true', partial_images: '2' }, [
+    const response = await callEdits(gateway.url, { model: 'image', stream: 'true', partial_images: '2' });
+    expectForm(azure.requests[0], { ...fieldsOf(provider), prompt: 'a cat', stream: 'true', partial_images: '2' }, [
       ['image', 'image-1.png', 'image/png', image],
     ]);
-    expect(answer.text).toMatch(/^event: image_edit\.completed\n/);
-    expect(answer.text).toContain(tinyPng);
+    expect(response.text).toMatch(/^event: image_edit\.completed\n/);
+    expect(response.text).toContain(tinyPng);
   });
 });
 
@@ -206,8 +216,8 @@ describe('the answer to an edit', () => {
     };
     mockAzure().post(editsPath(azureV1), { body });
     const gateway = await startGateway(oneTarget(azureV1.target));
-    const answer = await callEdits(gateway.url, { n: '2' }, undefined, { path: '/m/image/v1/images/edits' });
-    expect([answer.status, JSON.parse(answer.text)]).toEqual([200, body]);
+    const response = await callEdits(gateway.url, { n: '2' }, undefined, { path: '/m/image/v1/images/edits' });
+    expect([response.status, JSON.parse(response.text)]).toEqual([200, body]);
   });
 
   test('with a link: it is given on as it is', async () => {
@@ -215,8 +225,8 @@ describe('the answer to an edit', () => {
     mockAzure().post(editsPath(azureV1), { body: { created: 5, data: [{ url }] } });
     const target = { ...azureV1.target, model: 'flux-kontext' };
     const gateway = await startGateway(oneTarget(target));
-    const answer = await callEdits(gateway.url, { model: 'image', response_format: 'url' });
-    expect([answer.status, JSON.parse(answer.text)]).toEqual([200, { created: 5, data: [{ url }] }]);
+    const response = await callEdits(gateway.url, { model: 'image', response_format: 'url' });
+    expect([response.status, JSON.parse(response.text)]).toEqual([200, { created: 5, data: [{ url }] }]);
   });
 
   const wrongType: AzureError = {
@@ -232,7 +242,7 @@ describe('the answer to an edit', () => {
     },
     kind: 'upstream_transient',
     outcome: 'not-processed',
-    told: { status: 502, type: 'server_error', code: 'upstream_unavailable' },
+    reported: { status: 502, type: 'server_error', code: 'upstream_unavailable' },
   };
   const errors = [...capturedErrors, ...otherErrors, wrongType].map(
     (error) => [`${error.status}: ${error.name}`, error] as const,
@@ -249,29 +259,29 @@ describe('the answer to an edit', () => {
     expect({ kind, outcome, param }).toEqual({
       kind: error.kind ?? expect.stringMatching(/^upstream_refused_/),
       outcome: error.outcome,
-      param: error.told.param,
+      param: error.reported.param,
     });
     expect(attempt.sent).toBe(true);
-    expect(azure.asked).toHaveLength(1);
+    expect(azure.requests).toHaveLength(1);
   });
 
   test.each(errors)('%s: is told to the caller as that of a generation', async (_name, error) => {
     const { status, headers, body, isFramed = true } = error;
     mockAzure().post(editsPath(azureDeployment), { status, body, isFramed, ...(headers && { headers }) });
     const gateway = await startGateway(oneTarget(azureDeployment.target));
-    const answer = await callEdits(gateway.url, { model: 'image' });
-    const { told } = error;
-    const { type, code, param } = JSON.parse(answer.text).error;
-    expect({ status: answer.status, type, code, param }).toEqual({
-      status: told.status,
-      type: told.type,
-      code: told.code,
+    const response = await callEdits(gateway.url, { model: 'image' });
+    const { reported } = error;
+    const { type, code, param } = JSON.parse(response.text).error;
+    expect({ status: response.status, type, code, param }).toEqual({
+      status: reported.status,
+      type: reported.type,
+      code: reported.code,
       // A parameter that this caller has not sent is not named to it.
-      param: told.param === 'prompt' || told.param === 'image' ? told.param : null,
+      param: reported.param === 'prompt' || reported.param === 'image' ? reported.param : null,
     });
-    expect(answer.headers.get('x-should-retry') ?? undefined).toBe(told.shouldRetry);
-    expect(answer.headers.get('retry-after-ms') ?? undefined).toBe(told.retryAfterMs?.toString());
-    expect(answer.text).not.toMatch(/canary|multipart/);
+    expect(response.headers.get('x-should-retry') ?? undefined).toBe(reported.shouldRetry);
+    expect(response.headers.get('retry-after-ms') ?? undefined).toBe(reported.retryAfterMs?.toString());
+    expect(response.text).not.toMatch(/canary|multipart/);
   });
 });
 
@@ -298,7 +308,7 @@ describe('the target of an edit', () => {
       [200, 'editing'],
       [200, 'generating'],
     ]);
-    expect([here.asked.length, there.asked.length]).toEqual([1, 1]);
+    expect([here.requests.length, there.requests.length]).toEqual([1, 1]);
   });
 
   test.each<[string, Record<string, unknown>]>([
@@ -313,26 +323,26 @@ describe('the target of an edit', () => {
   ])('that %s: a 400 that names the model, and no call', async (_name, target) => {
     const azure = mockAzure();
     const gateway = await startGateway(oneTarget(target));
-    const answer = await callEdits(gateway.url, { model: 'image' });
-    const { code, param, message } = JSON.parse(answer.text).error;
-    expect({ status: answer.status, code, param, message }).toEqual({
+    const response = await callEdits(gateway.url, { model: 'image' });
+    const { code, param, message } = JSON.parse(response.text).error;
+    expect({ status: response.status, code, param, message }).toEqual({
       status: 400,
       code: 'unsupported_operation',
       param: 'model',
       message: "The model 'image' cannot edit images.",
     });
-    expect(azure.asked).toEqual([]);
+    expect(azure.requests).toEqual([]);
   });
 
   test('of a generation: one that only edits is a 400, too', async () => {
     const { name: _, ...target } = editing;
     const gateway = await startGateway(oneTarget(target));
-    const answer = await fetch(`${gateway.url}/m/image/v1/images/generations`, {
+    const response = await fetch(`${gateway.url}/m/image/v1/images/generations`, {
       method: 'POST',
       headers: { 'api-key': gatewayKey, 'content-type': 'application/json' },
       body: JSON.stringify({ prompt: 'a cat' }),
     });
-    expect([answer.status, (await answer.json()) as object]).toMatchObject([
+    expect([response.status, (await response.json()) as object]).toMatchObject([
       400,
       { error: { code: 'unsupported_operation', param: 'model' } },
     ]);
@@ -357,10 +367,10 @@ async function callEdits(
   files: readonly FormPart[] = [upload],
   { headers = {}, path = '/v1/images/edits' }: { headers?: Record<string, string>; path?: string } = {},
 ): Promise<{ status: number; headers: Headers; text: string }> {
-  const answer = await fetch(`${url}${path}`, {
+  const response = await fetch(`${url}${path}`, {
     method: 'POST',
     headers: { authorization: `Bearer ${gatewayKey}`, ...formHeaders, ...headers },
     body: new Uint8Array(writeForm([...fields({ prompt: 'a cat', ...values }), ...files])),
   });
-  return { status: answer.status, headers: answer.headers, text: await answer.text() };
+  return { status: response.status, headers: response.headers, text: await response.text() };
 }

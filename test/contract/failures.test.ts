@@ -60,11 +60,11 @@ describe.each(allProviders)('$name, asked for an image, is answered with', (prov
     expect({ kind, outcome, retryAfterMs }).toEqual({
       kind: error.kind ?? expect.stringMatching(/^upstream_refused_/),
       outcome: error.outcome,
-      retryAfterMs: error.told.retryAfterMs,
+      retryAfterMs: error.reported.retryAfterMs,
     });
-    expect(param).toBe(isFoundry ? error.told.param && toolParameter(error.told.param) : error.told.param);
+    expect(param).toBe(isFoundry ? error.reported.param && toolParameter(error.reported.param) : error.reported.param);
     expect(attempt).toEqual({ sent: true, status: error.status, upstreamRequestId: 'apim-canary' });
-    expect(azure.asked).toHaveLength(1);
+    expect(azure.requests).toHaveLength(1);
   });
 });
 
@@ -74,16 +74,16 @@ describe('a caller is told of', () => {
     azure.post(azureDeployment.paidPath, replyOf(error));
     const gateway = await startGateway(oneTarget(azureDeployment.target));
     const called = await callGateway(gateway.url, { model: 'image', prompt });
-    const { told } = error;
-    expect(called.status).toBe(told.status);
+    const { reported } = error;
+    expect(called.status).toBe(reported.status);
     expect(called.headers.get('content-type')).toMatch(/^application\/json/);
     expect(called.json()).toEqual({
       error: {
         message: expect.stringMatching(/\S.{20,}/),
-        type: told.type,
-        code: told.code,
-        param: sent.includes(told.param) ? told.param : null,
-        ...(told.moderationDetails && { moderation_details: told.moderationDetails }),
+        type: reported.type,
+        code: reported.code,
+        param: sent.includes(reported.param) ? reported.param : null,
+        ...(reported.moderationDetails && { moderation_details: reported.moderationDetails }),
       },
     });
     expectNothingLeaks(called, gateway);
@@ -93,7 +93,7 @@ describe('a caller is told of', () => {
     mockAzure().post(azureDeployment.paidPath, replyOf(error));
     const gateway = await startGateway(oneTarget(azureDeployment.target));
     const { headers } = await callGateway(gateway.url, { model: 'image', prompt });
-    const { retryAfterMs, shouldRetry } = error.told;
+    const { retryAfterMs, shouldRetry } = error.reported;
     expect({
       shouldRetry: headers.get('x-should-retry') ?? undefined,
       retryAfterMs: headers.get('retry-after-ms') ?? undefined,
@@ -111,10 +111,10 @@ describe('a caller is told of', () => {
     const called = await callGateway(gateway.url, { model: 'image', prompt });
     const { type, code, param } = called.json().error;
     expect([called.status, type, code, param]).toEqual([
-      error.told.status,
-      error.told.type,
-      error.told.code,
-      sent.includes(error.told.param) ? error.told.param : null,
+      error.reported.status,
+      error.reported.type,
+      error.reported.code,
+      sent.includes(error.reported.param) ? error.reported.param : null,
     ]);
     expectNothingLeaks(called, gateway);
   });
@@ -134,11 +134,11 @@ describe('a caller is told of', () => {
 
 /** Every secret and every inner fact of these tests holds the word canary, the gateway's key included. */
 function expectNothingLeaks({ text, headers }: Called, gateway: StartedGateway): void {
-  const answer = `${JSON.stringify([...headers])}\n${text}`;
-  expect(answer).not.toMatch(/canary/i);
-  expect(answer).not.toMatch(/x-ms-|apim|severity|"filtered"|jailbreak|ResponsibleAI|support ticket/i);
+  const response = `${JSON.stringify([...headers])}\n${text}`;
+  expect(response).not.toMatch(/canary/i);
+  expect(response).not.toMatch(/x-ms-|apim|severity|"filtered"|jailbreak|ResponsibleAI|support ticket/i);
   for (const secret of [new URL(azureOrigin).host, deployment, upstreamKey, gatewayKey]) {
-    expect(answer).not.toContain(secret);
+    expect(response).not.toContain(secret);
   }
   const log = gateway.logText();
   expect(log).not.toBe('');

@@ -31,11 +31,11 @@ describe('a job in the background', () => {
     acceptResponse(azure, { body: responseOf([], { status: 'queued' }) }, { body: pending }, finished);
     const call = startCall(foundryBackground);
     expect(await collect(await call.events)).toEqual(hasImage);
-    expect(azure.asked.map(({ method, path }) => `${method} ${path}`)).toEqual([
+    expect(azure.requests.map(({ method, path }) => `${method} ${path}`)).toEqual([
       `POST ${paidPath}`,
       ...Array(3).fill(`GET ${responsePath}`),
     ]);
-    expect(azure.asked[1]?.headers).not.toHaveProperty('x-ms-oai-image-generation-deployment');
+    expect(azure.requests[1]?.headers).not.toHaveProperty('x-ms-oai-image-generation-deployment');
   });
 
   test('that has completed already is not polled', async () => {
@@ -71,14 +71,14 @@ describe('a job in the background', () => {
     const azure = mockAzure();
     azure.post(paidPath, { headers: soon, body: { ...pending, id } });
     expect(await rejection(startCall(foundryBackground).events)).toMatchObject(invalid);
-    expect(azure.asked).toHaveLength(1);
+    expect(azure.requests).toHaveLength(1);
   });
 
   test('whose first answer is cut leaves open what becomes of it', async () => {
     const azure = mockAzure();
     azure.post(paidPath, { body: JSON.stringify(pending).slice(0, -1), isFramed: false });
     expect(await rejection(startCall(foundryBackground).events)).toMatchObject(lost);
-    expect(azure.asked).toHaveLength(1);
+    expect(azure.requests).toHaveLength(1);
   });
 
   test('is asked for as soon as its first answer says', async () => {
@@ -103,7 +103,7 @@ describe('a poll of it', () => {
     const azure = mockAzure();
     acceptResponse(azure, reply, reply, finished);
     expect(await collect(await startCall(foundryBackground).events)).toEqual(hasImage);
-    expect(azure.asked.filter(({ method }) => method === 'POST')).toHaveLength(1);
+    expect(azure.requests.filter(({ method }) => method === 'POST')).toHaveLength(1);
   });
 
   test.each([400, 401, 403, 404, 410, 307])(
@@ -114,7 +114,7 @@ describe('a poll of it', () => {
       azure.post(cancelPath, { status });
       expect(await rejection(startCall(foundryBackground, { retryUntil: 0 }).events)).toMatchObject(lost);
       // It runs on for nobody.
-      await expect.poll(() => azure.asked.map(({ path }) => path)).toEqual([paidPath, responsePath, cancelPath]);
+      await expect.poll(() => azure.requests.map(({ path }) => path)).toEqual([paidPath, responsePath, cancelPath]);
     },
   );
 
@@ -129,7 +129,7 @@ describe('a poll of it', () => {
       const events = await collect(await startCall(foundryBackground).events);
       const image = [{ type: 'image' }, { type: 'bytes', base64: large }, { type: 'image-end' }];
       expect(events).toMatchObject([...image, { type: 'done' }]);
-      expect(azure.asked).toHaveLength(5);
+      expect(azure.requests).toHaveLength(5);
     });
 
     test('tears the image where no time is left, and the image is not bought again', async () => {
@@ -141,35 +141,35 @@ describe('a poll of it', () => {
         (error) => error,
       );
       expect(failure).toMatchObject(lost);
-      expect(azure.asked).toHaveLength(2);
+      expect(azure.requests).toHaveLength(2);
     });
   });
 });
 
 describe('the cancellation of it', () => {
-  const leave = async (reason: unknown, cancelled: Reply = { body: responseOf([], { status: 'cancelled' }) }) => {
+  const interrupt = async (reason: unknown, cancelled: Reply = { body: responseOf([], { status: 'cancelled' }) }) => {
     const azure = mockAzure();
     azure.post(paidPath, { headers: { 'retry-after': '60' }, body: pending });
     azure.post(cancelPath, cancelled);
     const abort = new AbortController();
     const { events } = startCall(foundryBackground, { signal: abort.signal });
-    await expect.poll(() => azure.asked.length).toBe(1);
+    await expect.poll(() => azure.requests.length).toBe(1);
     // The answer has to be read, too.
     await new Promise((resolve) => setTimeout(resolve, 50));
     abort.abort(reason);
     expect(await rejection(events)).toBe(reason);
-    await expect.poll(() => azure.asked.length).toBe(2);
+    await expect.poll(() => azure.requests.length).toBe(2);
     return azure;
   };
 
   test.each(['deadline_exceeded', 'client_gone'] as const)('follows %s, without a body', async (kind) => {
-    const azure = await leave(new GatewayError(kind, 'enough'));
-    expect(azure.asked[1]).toMatchObject({ method: 'POST', path: cancelPath, body: undefined });
-    expect(azure.asked[1]?.path).toContain(responseId);
+    const azure = await interrupt(new GatewayError(kind, 'enough'));
+    expect(azure.requests[1]).toMatchObject({ method: 'POST', path: cancelPath, body: undefined });
+    expect(azure.requests[1]?.path).toContain(responseId);
   });
 
   test.each([404, 409, 500])('that is answered with %i changes nothing', async (status) => {
-    await leave(new GatewayError('client_gone', 'gone'), { status, body: 'no' });
+    await interrupt(new GatewayError('client_gone', 'gone'), { status, body: 'no' });
   });
 
   test('is what becomes of a job that outlasts the deadline; the caller is told that it may be billed', async () => {
@@ -183,6 +183,6 @@ describe('the cancellation of it', () => {
       'upstream_outcome_unknown',
       'false',
     ]);
-    await expect.poll(() => azure.asked.length).toBe(2);
+    await expect.poll(() => azure.requests.length).toBe(2);
   });
 });

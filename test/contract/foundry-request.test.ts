@@ -6,7 +6,7 @@ import { type Called, callGateway } from '../helpers/call-gateway.ts';
 import { editInputs, imageInput } from '../helpers/image-input.ts';
 import { gatewayKey, oneTarget, startGateway } from '../helpers/start-gateway.ts';
 import { fields, formHeaders, writeForm } from '../simulator/write-form.ts';
-import { type Asked, azureOrigin, mockAzure } from './mock-azure.ts';
+import { azureOrigin, mockAzure, type ReceivedRequest } from './mock-azure.ts';
 import {
   acceptResponse,
   agent,
@@ -39,26 +39,26 @@ type Target = {
 async function sent(
   body: Record<string, unknown>,
   { provider = foundryTool, target = {}, path = provider.paidPath }: Target = {},
-): Promise<{ text: string; asked: Asked; called: Called; status: number }> {
+): Promise<{ text: string; received: ReceivedRequest; called: Called; status: number }> {
   const azure = mockAzure();
   if (provider === foundryBackground) acceptResponse(azure, success);
   else azure.post(path, success);
   const gateway = await startGateway(oneTarget({ ...provider.target, ...target }));
   const called = await callGateway(gateway.url, { model: 'image', prompt: 'a cat', ...body });
-  const [asked] = azure.asked;
-  if (asked === undefined) throw new Error(`nothing was sent: ${called.text}`);
-  return { text: azure.texts[0] ?? '', asked, called, status: called.status };
+  const [received] = azure.requests;
+  if (received === undefined) throw new Error(`nothing was sent: ${called.text}`);
+  return { text: azure.texts[0] ?? '', received, called, status: called.status };
 }
 
 /** A generation of the provider alone, of which the body is looked at. */
 async function sentBy(
   provider: ProviderUnderTest,
   request: Partial<ImageRequest>,
-): Promise<{ text: string | undefined; asked: Asked }> {
+): Promise<{ text: string | undefined; received: ReceivedRequest }> {
   const azure = mockAzure();
   azure.post(provider.paidPath, success);
   await collect(await startCall(provider, { request: { prompt: 'a cat', ...request } }).events);
-  return { text: azure.texts[0], asked: azure.asked[0] as Asked };
+  return { text: azure.texts[0], received: azure.requests[0] as ReceivedRequest };
 }
 
 describe('the body of a generation, byte for byte,', () => {
@@ -129,22 +129,22 @@ describe('the body of a generation, byte for byte,', () => {
       `{${reference},"input":"\\"Kätzchen\\"\\n🐱\u2028"}`,
     ],
   ])('%s', async (_name, body, target, expected) => {
-    const { text, asked, status } = await sent(body, target);
+    const { text, received, status } = await sent(body, target);
     expect(text).toBe(expected);
-    expect(asked.headers['content-length']).toBe(String(Buffer.byteLength(expected)));
-    expect(asked.headers['x-ms-oai-image-generation-deployment']).toBe(imageDeployment);
+    expect(received.headers['content-length']).toBe(String(Buffer.byteLength(expected)));
+    expect(received.headers['x-ms-oai-image-generation-deployment']).toBe(imageDeployment);
     expect(status).toBe(200);
   });
 
   test.each<[string, Record<string, unknown>, number]>([
     ['with partial images of a stream', { partial_images: 2 }, 2],
     ['of a stream without partial images, which the tool refuses: one is asked for, and dropped', {}, 1],
-  ])('of a chat deployment %s', async (_name, asked, partials) => {
+  ])('of a chat deployment %s', async (_name, requested, partials) => {
     const azure = mockAzure();
     azure.post(foundryTool.paidPath, success);
     const target = { ...foundryTool.target, ...chat, capabilities: { streams: true } };
     const gateway = await startGateway(oneTarget(target));
-    await callGateway(gateway.url, { model: 'image', prompt: 'a cat', stream: true, ...asked });
+    await callGateway(gateway.url, { model: 'image', prompt: 'a cat', stream: true, ...requested });
     expect(azure.texts[0]).toBe(
       `{"model":"chat","input":"a cat",${tool(`,"partial_images":${partials}`)},${forced},"stream":true}`,
     );
@@ -154,8 +154,8 @@ describe('the body of a generation, byte for byte,', () => {
     const azure = mockAzure();
     azure.post(foundryTool.paidPath, success, success);
     const gateway = await startGateway(oneTarget({ ...foundryTool.target, capabilities: { streams: true } }));
-    const ask = (more: object) => callGateway(gateway.url, { model: 'image', prompt: 'a cat', stream: true, ...more });
-    const adaptations = [await ask({ partial_images: 2 }), await ask({})].map(({ headers }) =>
+    const send = (more: object) => callGateway(gateway.url, { model: 'image', prompt: 'a cat', stream: true, ...more });
+    const adaptations = [await send({ partial_images: 2 }), await send({})].map(({ headers }) =>
       headers.get('x-gateway-adapted'),
     );
     expect(azure.texts).toEqual([`{${reference},"input":"a cat","stream":true}`, `{${reference},"input":"a cat"}`]);
@@ -219,12 +219,12 @@ describe('what a caller asks of an agent', () => {
       const param = name === 'output_compression' ? 'output_format' : name;
       expect([called.status, error.code, error.param]).toEqual([400, 'unsupported_parameter', param]);
       expect(error.message).toBe(`'${param}' cannot be guaranteed for this model: its agent decides.`);
-      expect(azure.asked).toEqual([]);
+      expect(azure.requests).toEqual([]);
     },
   );
 
   test.each(['adapt', 'strict', 'pass'])('is not told under %s where it changes nothing', async (parameters) => {
-    const asked = {
+    const requested = {
       size: 'auto',
       quality: 'auto',
       background: 'auto',
@@ -232,7 +232,7 @@ describe('what a caller asks of an agent', () => {
       moderation: 'auto',
       complexity: 'auto',
     };
-    const { text, called } = await sent(asked, { target: { parameters } });
+    const { text, called } = await sent(requested, { target: { parameters } });
     expect(JSON.parse(text).input).toBe('a cat');
     expect(called.headers.get('x-gateway-adapted')).toBeNull();
   });
@@ -289,25 +289,25 @@ describe('the body of an edit, byte for byte,', () => {
       )},${forced},"user":"user-1"}`,
     ],
   ])('%s', async (_name, edit, request, expected) => {
-    const { asked, text } = await sentBy(chatTool, { ...request, edit });
+    const { received, text } = await sentBy(chatTool, { ...request, edit });
     expect(text).toBe(expected);
-    expect(asked.headers['content-length']).toBe(String(Buffer.byteLength(expected)));
-    expect(asked.headers['content-type']).toBe('application/json');
+    expect(received.headers['content-length']).toBe(String(Buffer.byteLength(expected)));
+    expect(received.headers['content-type']).toBe('application/json');
   });
 
   async function callEdits(target: Record<string, unknown>, files: Record<string, Buffer>) {
     const gateway = await startGateway(oneTarget({ ...foundryTool.target, ...target }));
     const parts = Object.entries(files).map(([name, bytes]) => ({ name, bytes, filename: 'a.png', type: 'image/png' }));
-    const answer = await fetch(`${gateway.url}/v1/images/edits`, {
+    const response = await fetch(`${gateway.url}/v1/images/edits`, {
       method: 'POST',
       headers: { authorization: `Bearer ${gatewayKey}`, ...formHeaders },
       body: new Uint8Array(writeForm([...fields({ model: 'image', prompt: 'a cat' }), ...parts])),
     });
-    const adaptations = answer.headers.get('x-gateway-adapted');
+    const adaptations = response.headers.get('x-gateway-adapted');
     return {
-      status: answer.status,
+      status: response.status,
       adaptations,
-      body: (await answer.json()) as { data: unknown; error: { param: unknown } },
+      body: (await response.json()) as { data: unknown; error: { param: unknown } },
     };
   }
 
@@ -355,7 +355,7 @@ describe('the body of an edit, byte for byte,', () => {
         code: 'unsupported_parameter',
       },
     ]);
-    expect(azure.asked).toEqual([]);
+    expect(azure.requests).toEqual([]);
   });
 
   test.each([
@@ -375,7 +375,7 @@ describe('the body of an edit, byte for byte,', () => {
         code: 'invalid_value',
       },
     ]);
-    expect(azure.asked).toEqual([]);
+    expect(azure.requests).toEqual([]);
   });
 });
 
@@ -418,8 +418,8 @@ describe('the address', () => {
       '/api/projects/p/openai/v1/responses',
     ],
   ])('%s', async (_name, target, path) => {
-    const { asked, status } = await sent({}, { target, path });
-    expect([asked.path, status]).toEqual([path, 200]);
+    const { received, status } = await sent({}, { target, path });
+    expect([received.path, status]).toEqual([path, 200]);
   });
 
   test('of a job in the background and of its end have the api-version, too', async () => {
@@ -432,11 +432,11 @@ describe('the address', () => {
     const abort = new AbortController();
     const provider = foundryToolWith({ apiVersion: 'v1', background: true });
     const { events } = startCall(provider, { signal: abort.signal });
-    await expect.poll(() => azure.asked.length).toBe(2);
+    await expect.poll(() => azure.requests.length).toBe(2);
     abort.abort(new Error('enough'));
     await rejection(events);
-    await expect.poll(() => azure.asked.length).toBe(3);
-    expect(azure.asked.map(({ method, headers }) => [method, headers['api-key']])).toEqual([
+    await expect.poll(() => azure.requests.length).toBe(3);
+    expect(azure.requests.map(({ method, headers }) => [method, headers['api-key']])).toEqual([
       ['POST', 'upstream-key-canary'],
       ['GET', 'upstream-key-canary'],
       ['POST', 'upstream-key-canary'],
@@ -458,7 +458,7 @@ describe('what the tool has no words for', () => {
       const called = await callGateway(gateway.url, { model: 'image', prompt: 'a cat', ...body });
       expect([called.status, called.json().error.param]).toEqual([400, param]);
     }
-    expect(azure.asked).toEqual([]);
+    expect(azure.requests).toEqual([]);
   });
 
   test.each([foundryTool, foundryBackground])(

@@ -34,7 +34,7 @@ function run(body: unknown, reply: Reply = {}) {
   return startCall(foundryTool, { request: { stream: true, partialImages: 2 } });
 }
 
-const preview = (partialIndex?: number, facts: object = {}) => [
+const partialImage = (partialIndex?: number, facts: object = {}) => [
   { type: 'image', index: 0, isPartial: true },
   { type: 'bytes', base64: otherPng },
   { type: 'image-end', index: 0, ...(partialIndex !== undefined && { partialIndex }), facts },
@@ -55,7 +55,7 @@ describe('a stream', () => {
     [
       'with two images, and previews of the first',
       begin + partial(0) + partial(1) + end + done(imageCall(otherPng, { id: 'ig_2' })) + completed(),
-      [...preview(0), ...preview(1), ...image(), ...image(1, otherPng), last],
+      [...partialImage(0), ...partialImage(1), ...image(), ...image(1, otherPng), last],
     ],
     [
       'with previews that tell more, or less',
@@ -64,7 +64,12 @@ describe('a stream', () => {
         partial(0, { partial_image_index: undefined }) +
         end +
         completed(),
-      [...preview(0, { size: '1024x1024', quality: 'low', outputFormat: 'png' }), ...preview(), ...image(), last],
+      [
+        ...partialImage(0, { size: '1024x1024', quality: 'low', outputFormat: 'png' }),
+        ...partialImage(),
+        ...image(),
+        last,
+      ],
     ],
     ['that ends with [DONE]', `${begin}${end}${completed()}data: [DONE]\n\n`, [...image(), last]],
     [
@@ -249,17 +254,17 @@ describe('a stream', () => {
 
 describe('a caller of a stream', () => {
   const target = { ...foundryTool.target, capabilities: { streams: true } };
-  const ask = async (body: string, asked: object = { stream: true, partial_images: 1 }, more: object = {}) => {
+  const send = async (body: string, requested: object = { stream: true, partial_images: 1 }, more: object = {}) => {
     mockAzure().post(foundryTool.paidPath, { headers, body });
     const gateway = await startGateway(oneTarget({ ...target, ...more }));
-    const called = await callGateway(gateway.url, { model: 'image', prompt: 'a prompt-canary', ...asked });
+    const called = await callGateway(gateway.url, { model: 'image', prompt: 'a prompt-canary', ...requested });
     expect(called.text).not.toMatch(/canary|usage|response\./);
     return called;
   };
   const namesOf = (text: string) => [...text.matchAll(/^event: (.*)$/gm)].map(([, name]) => name);
 
   test('gets previews and the image as events of the Images API, without the chat model’s usage', async () => {
-    const { text } = await ask(begin + partial(0) + end + completed(message));
+    const { text } = await send(begin + partial(0) + end + completed(message));
     expect(namesOf(text)).toEqual(['image_generation.partial_image', 'image_generation.completed']);
     expect(text).toContain(otherPng);
     expect(text).toContain(tinyPng);
@@ -267,9 +272,9 @@ describe('a caller of a stream', () => {
 
   test('gets an error event behind a preview, and an answer of JSON before anything', async () => {
     const error = event('error', { code: 'server_error', message: 'body-canary' });
-    const truncated = await ask(begin + partial(0) + error);
+    const truncated = await send(begin + partial(0) + error);
     expect(namesOf(truncated.text)).toEqual(['image_generation.partial_image', 'error']);
-    const refused = await ask(begin + error);
+    const refused = await send(begin + error);
     expect([refused.status, refused.json().error.code]).toEqual([502, 'upstream_generation_failed']);
   });
 
@@ -284,7 +289,7 @@ describe('a caller of a stream', () => {
   });
 
   test('that wants JSON, where the operator wants streams, gets JSON without the preview', async () => {
-    const called = await ask(begin + partial(0) + end + completed(), {}, { upstreamStream: 'always' });
+    const called = await send(begin + partial(0) + end + completed(), {}, { upstreamStream: 'always' });
     expect(called.json()).toEqual({ created, data: [{ b64_json: tinyPng }] });
   });
 });

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { Secret } from '../../src/domain/secret.ts';
 import { tokenCredential } from '../../src/upstream/credential.ts';
 import { type AcquireToken, TokenSource } from '../../src/upstream/token-source.ts';
-import { operations } from '../fixtures/azure-answers.ts';
+import { operations } from '../fixtures/azure-responses.ts';
 import { tinyPng } from '../fixtures/images.ts';
 import { callGateway } from '../helpers/call-gateway.ts';
 import { startGateway } from '../helpers/start-gateway.ts';
@@ -68,7 +68,8 @@ const polled: readonly Polled[] = [
   },
 ];
 
-const shownIn = ({ asked }: MockedAzure) => asked.map(({ method, headers }) => `${method} ${headers.authorization}`);
+const shownIn = ({ requests }: MockedAzure) =>
+  requests.map(({ method, headers }) => `${method} ${headers.authorization}`);
 
 describe.each(polled)('a job of $name, asked with tokens,', (provider) => {
   test('shows one and the same in its submit and its polls, and no key', async () => {
@@ -76,7 +77,7 @@ describe.each(polled)('a job of $name, asked with tokens,', (provider) => {
     provider.accept(azure, provider.running, provider.finished);
     await collect(await startCall(provider.with(tokens())).events);
     expect(shownIn(azure)).toEqual(['POST Bearer token-1', 'GET Bearer token-1', 'GET Bearer token-1']);
-    for (const { headers } of azure.asked) expect(headers).not.toHaveProperty('api-key');
+    for (const { headers } of azure.requests) expect(headers).not.toHaveProperty('api-key');
   });
 
   test('whose poll is answered 401 replaces the token and goes on', async () => {
@@ -115,7 +116,7 @@ describe.each(polled)('a job of $name, asked with tokens,', (provider) => {
       isSettled = true;
     });
     await new Promise((resolve) => setTimeout(resolve, 900));
-    expect([isSettled, azure.asked.length]).toEqual([false, 1]);
+    expect([isSettled, azure.requests.length]).toEqual([false, 1]);
     const reason = new Error('the deadline');
     abort.abort(reason);
     expect(await settled).toBe(reason);
@@ -138,7 +139,7 @@ describe.each(polled)('a job of $name, asked with tokens,', (provider) => {
     const azure = mockAzure();
     const { events, attempt } = startCall(provider.with(tokens(0)));
     expect(await rejection(events)).toMatchObject({ kind: 'upstream_auth_failed', outcome: 'not-processed' });
-    expect([attempt.sent, azure.asked]).toEqual([false, []]);
+    expect([attempt.sent, azure.requests]).toEqual([false, []]);
   });
 });
 
@@ -148,7 +149,7 @@ describe('a gateway whose targets show tokens', () => {
   const finished: Reply = { body: responseOf([imageCall(tinyPng)]) };
 
   /** Asks once; tokens are `{scope's host}-1`, … */
-  async function ask(targets: readonly object[], { fails = false, maxRetries = 2 } = {}) {
+  async function call(targets: readonly object[], { fails = false, maxRetries = 2 } = {}) {
     const acquired: string[] = [];
     const gateway = await startGateway(
       { models: { image: { maxRetries, targets } } },
@@ -169,7 +170,7 @@ describe('a gateway whose targets show tokens', () => {
   test('asks the same target once more with a new token when the old one is refused', async () => {
     const azure = mockAzure();
     azure.post(foundryTool.paidPath, unauthorized, finished);
-    const { called, acquired } = await ask([target]);
+    const { called, acquired } = await call([target]);
     expect([called.status, acquired.length]).toEqual([200, 2]);
     expect(shownIn(azure)).toEqual(['POST Bearer token-canary-1', 'POST Bearer token-canary-2']);
   });
@@ -177,34 +178,34 @@ describe('a gateway whose targets show tokens', () => {
   test('gives up when the new token is refused, too', async () => {
     const azure = mockAzure();
     azure.post(foundryTool.paidPath, unauthorized, unauthorized);
-    const { called } = await ask([target], { maxRetries: 5 });
+    const { called } = await call([target], { maxRetries: 5 });
     expect([called.status, called.json().error.code, called.headers.get('x-should-retry')]).toEqual([
       502,
       'upstream_auth_failed',
       'false',
     ]);
-    expect(azure.asked).toHaveLength(2);
+    expect(azure.requests).toHaveLength(2);
   });
 
   test('does not ask once more where no retry is left', async () => {
     const azure = mockAzure();
     azure.post(foundryTool.paidPath, unauthorized);
-    const { called } = await ask([target], { maxRetries: 0 });
-    expect([called.status, called.json().error.code, azure.asked.length]).toEqual([502, 'upstream_auth_failed', 1]);
+    const { called } = await call([target], { maxRetries: 0 });
+    expect([called.status, called.json().error.code, azure.requests.length]).toEqual([502, 'upstream_auth_failed', 1]);
   });
 
   test('has one token for all targets of a scope', async () => {
     const azure = mockAzure();
     const failure: Reply = { status: 500, body: { error: { code: 'server_error', message: 'no' } } };
     azure.post(foundryTool.paidPath, failure, finished);
-    const { called, acquired } = await ask([target, { ...target, priority: 1 }]);
+    const { called, acquired } = await call([target, { ...target, priority: 1 }]);
     expect([called.status, acquired]).toEqual([200, ['https://ai.azure.com/.default']]);
     expect(shownIn(azure)).toEqual(['POST Bearer token-canary-1', 'POST Bearer token-canary-1']);
   });
 
   test('without a way to tokens tells callers 502 and its operator why, and sends nothing', async () => {
     const azure = mockAzure();
-    const { called, log } = await ask([target], { fails: true });
+    const { called, log } = await call([target], { fails: true });
     expect([called.status, called.json().error]).toEqual([
       502,
       {
@@ -215,13 +216,15 @@ describe('a gateway whose targets show tokens', () => {
       },
     ]);
     expect(log).toContain('AADSTS700016');
-    expect(azure.asked).toEqual([]);
+    expect(azure.requests).toEqual([]);
   });
 
   test('without a way to tokens goes on at a target with a key', async () => {
     const azure = mockAzure();
     azure.post(foundryTool.paidPath, finished);
-    const { called } = await ask([target, { ...keyless, apiKey: 'upstream-key-canary', priority: 1 }], { fails: true });
-    expect([called.status, azure.asked[0]?.headers['api-key']]).toEqual([200, 'upstream-key-canary']);
+    const { called } = await call([target, { ...keyless, apiKey: 'upstream-key-canary', priority: 1 }], {
+      fails: true,
+    });
+    expect([called.status, azure.requests[0]?.headers['api-key']]).toEqual([200, 'upstream-key-canary']);
   });
 });

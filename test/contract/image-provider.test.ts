@@ -101,7 +101,7 @@ describe.each(allProviders)('$name', (provider) => {
     const { attempt, events } = startCall(provider, { signal: AbortSignal.abort(reason) });
     expect(await rejection(events)).toBe(reason);
     expect(attempt.sent).toBe(false);
-    expect(azure.asked).toEqual([]);
+    expect(azure.requests).toEqual([]);
   });
 
   test('a signal that is aborted while the upstream works: rejects at once with its reason', async () => {

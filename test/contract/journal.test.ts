@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { GatewayError } from '../../src/domain/gateway-error.ts';
-import { operations, resultLink } from '../fixtures/azure-answers.ts';
+import { operations, resultLink } from '../fixtures/azure-responses.ts';
 import { tinyPng } from '../fixtures/images.ts';
 import { azureOrigin, type MockedAzure, mockAzure } from './mock-azure.ts';
 import {
@@ -57,7 +57,7 @@ function recordSteps(azure: MockedAzure) {
     steps.push('credential');
     return shown;
   });
-  const sent = () => azure.asked.map(({ method }) => method);
+  const sent = () => azure.requests.map(({ method }) => method);
   return { steps, note: (step: string) => steps.push([step, ...sent()].join(' after ')) };
 }
 
@@ -76,7 +76,7 @@ describe.each(background)('$name', ({ handle, pollPath, running, ended, accept, 
       'credential',
       'credential',
     ]);
-    expect(azure.asked.map(({ method }) => method)).toEqual(['POST', 'GET', 'GET']);
+    expect(azure.requests.map(({ method }) => method)).toEqual(['POST', 'GET', 'GET']);
   });
 
   test('resumes by its handle: it polls again, and pays and notes nothing', async () => {
@@ -84,7 +84,7 @@ describe.each(background)('$name', ({ handle, pollPath, running, ended, accept, 
     azure.get(pollPath, running, ended);
     const call = startCall(provider, { handle });
     expect(await collect(await call.events)).toContainEqual(image);
-    expect(azure.asked.map(({ method, path }) => `${method} ${path}`)).toEqual(Array(2).fill(`GET ${pollPath}`));
+    expect(azure.requests.map(({ method, path }) => `${method} ${path}`)).toEqual(Array(2).fill(`GET ${pollPath}`));
     expect(call.journal).toEqual([]);
     expect(call.attempt.sent).toBe(true);
   });
@@ -120,7 +120,7 @@ describe.each(background)('$name', ({ handle, pollPath, running, ended, accept, 
     const azure = mockAzure();
     const call = startCall(provider, { handle: garbage });
     expect(await rejection(call.events)).toMatchObject({ kind: 'upstream_outcome_unknown', outcome: 'unknown' });
-    expect(azure.asked).toEqual([]);
+    expect(azure.requests).toEqual([]);
     expect(call.journal).toEqual([]);
   });
 });
@@ -132,10 +132,10 @@ test('a response in the background that is resumed and aborted is cancelled, as 
   const abort = new AbortController();
   const reason = new GatewayError('client_gone', 'gone');
   const call = startCall(foundryBackground, { handle: responseId, signal: abort.signal });
-  await vi.waitFor(() => expect(azure.asked).toHaveLength(1), 2_000);
+  await vi.waitFor(() => expect(azure.requests).toHaveLength(1), 2_000);
   abort.abort(reason);
   expect(await rejection(call.events)).toBe(reason);
-  await vi.waitFor(() => expect(azure.asked).toHaveLength(2));
+  await vi.waitFor(() => expect(azure.requests).toHaveLength(2));
 });
 
 describe.each(allProviders)('$name', (provider: ProviderUnderTest) => {
@@ -145,7 +145,7 @@ describe.each(allProviders)('$name', (provider: ProviderUnderTest) => {
     const call = startCall(provider, { dispatch: () => Promise.reject(failure) });
     expect(await rejection(call.events)).toBe(failure);
     expect(call.attempt).toEqual({ sent: false });
-    expect(azure.asked).toEqual([]);
+    expect(azure.requests).toEqual([]);
   });
 
   test('that is aborted while it dispatches sends nothing', async () => {
@@ -155,7 +155,7 @@ describe.each(allProviders)('$name', (provider: ProviderUnderTest) => {
     const call = startCall(provider, { signal: abort.signal, dispatch: async () => abort.abort(reason) });
     expect(await rejection(call.events)).toBe(reason);
     expect(call.attempt.sent).toBe(false);
-    expect(azure.asked).toEqual([]);
+    expect(azure.requests).toEqual([]);
   });
 
   test('that is aborted before it has its credential does not dispatch', async () => {
@@ -163,7 +163,7 @@ describe.each(allProviders)('$name', (provider: ProviderUnderTest) => {
     const call = startCall(provider, { signal: AbortSignal.abort(new GatewayError('client_gone', 'gone')) });
     await rejection(call.events);
     expect(call.journal).toEqual([]);
-    expect(azure.asked).toEqual([]);
+    expect(azure.requests).toEqual([]);
   });
 
   test.runIf(background.every(({ name }) => name !== provider.name))('offers no way to resume', () => {

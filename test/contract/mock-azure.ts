@@ -14,7 +14,7 @@ export type Reply = {
 };
 
 /** One request as it arrived; a JSON body is parsed, any other one is a buffer. */
-export type Asked = {
+export type ReceivedRequest = {
   readonly method: string;
   /** With its query. */
   readonly path: string;
@@ -26,7 +26,7 @@ export type Asked = {
 export type MockedAzure = {
   readonly origin: string;
   /** In the order of arrival. */
-  readonly asked: readonly Asked[];
+  readonly requests: readonly ReceivedRequest[];
   /** Their bodies as they came. */
   readonly texts: readonly string[];
   /** Each reply answers one call of this path and query, in this order, and has to be called for. */
@@ -53,7 +53,7 @@ afterEach(() => {
 
 /** Answers in the place of Azure, to exactly the calls that a test announces; checked after each test. */
 export function mockAzure(origin: string = azureOrigin): MockedAzure {
-  const asked: Asked[] = [];
+  const requests: ReceivedRequest[] = [];
   const texts: string[] = [];
   const expectCalls = (method: string, path: string, replies: readonly Reply[]) => {
     for (const reply of replies) {
@@ -61,22 +61,22 @@ export function mockAzure(origin: string = azureOrigin): MockedAzure {
         .intercept(path, method)
         .reply(async (request: Request) => {
           const text = await request.clone().text();
-          asked.push(await readRequest(request));
+          requests.push(await readRequest(request));
           texts.push(text);
-          return answerOf(reply);
+          return responseOf(reply);
         });
     }
   };
   return {
     origin,
-    asked,
+    requests,
     texts,
     post: (path, ...replies) => expectCalls('POST', path, replies),
     get: (path, ...replies) => expectCalls('GET', path, replies),
   };
 }
 
-async function readRequest(request: Request): Promise<Asked> {
+async function readRequest(request: Request): Promise<ReceivedRequest> {
   const { pathname, search } = new URL(request.url);
   const bytes = Buffer.from(await request.clone().arrayBuffer());
   return {
@@ -92,7 +92,7 @@ function bodyOf(bytes: Buffer, contentType: string | null): unknown {
   return contentType === 'application/json' ? JSON.parse(bytes.toString()) : bytes;
 }
 
-async function answerOf(reply: Reply): Promise<[number, Buffer, Record<string, string>]> {
+async function responseOf(reply: Reply): Promise<[number, Buffer, Record<string, string>]> {
   const { status = 200, headers = {}, body = '', isFramed = true, afterMs = 0 } = reply;
   const bytes = Buffer.isBuffer(body) ? body : Buffer.from(typeof body === 'string' ? body : JSON.stringify(body));
   if (afterMs > 0) await new Promise((resolve) => setTimeout(resolve, afterMs));

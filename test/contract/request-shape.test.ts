@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { otherPng, tinyPng } from '../fixtures/images.ts';
 import { type Called, callGateway } from '../helpers/call-gateway.ts';
 import { oneTarget, startGateway } from '../helpers/start-gateway.ts';
-import { type Asked, azureOrigin, type MockedAzure, mockAzure } from './mock-azure.ts';
+import { azureOrigin, type MockedAzure, mockAzure, type ReceivedRequest } from './mock-azure.ts';
 import {
   acceptOperation,
   agent,
@@ -26,7 +26,7 @@ import {
 const host = new URL(azureOrigin).host;
 const link = `${azureOrigin}/private/images/1.png?sig=link-canary`;
 
-type Outgoing = { readonly called: Called; readonly paid: Asked; readonly azure: MockedAzure };
+type Outgoing = { readonly called: Called; readonly paid: ReceivedRequest; readonly azure: MockedAzure };
 
 /** Calls the gateway, and gives the one paid call that it made. */
 async function send(
@@ -48,7 +48,7 @@ async function send(
   }
   const gateway = await startGateway(oneTarget({ ...provider.target, ...target }));
   const called = await callGateway(gateway.url, { model: 'image', ...body }, { headers });
-  const [paid] = azure.asked;
+  const [paid] = azure.requests;
   if (paid === undefined) throw new Error(`nothing was sent: ${called.text}`);
   return { called, paid, azure };
 }
@@ -137,7 +137,7 @@ describe.each(allProviders)('the paid call of $name', (provider) => {
   test('n above 1 is sent as a number, or as so many calls where the protocol has no words for it', async () => {
     const { azure, called } = await send(provider, { prompt: 'a cat', n: 3 }, { calls: 3 });
     const once = bodyOf(provider, { prompt: 'a cat' });
-    const paid = azure.asked.filter(({ method }) => method === 'POST').map(({ body }) => body);
+    const paid = azure.requests.filter(({ method }) => method === 'POST').map(({ body }) => body);
     expect(paid).toEqual(isFoundry(provider) ? [once, once, once] : [{ ...once, n: 3 }]);
     // One call of this mock makes one image, whatever it is asked for.
     expect(called.headers.get('x-gateway-adapted')).toBe(isFoundry(provider) ? 'n=fan-out' : 'n=fewer');
@@ -151,7 +151,7 @@ describe.each(allProviders)('the paid call of $name', (provider) => {
 
   test('one call of the gateway is one paid call', async () => {
     const { azure } = await send(provider, { prompt: 'a cat' });
-    expect(azure.asked.filter(({ method }) => method === 'POST')).toHaveLength(1);
+    expect(azure.requests.filter(({ method }) => method === 'POST')).toHaveLength(1);
   });
 
   test('the defaults of the model fill in what the caller leaves out, and nothing else', async () => {
@@ -166,7 +166,7 @@ describe.each(allProviders)('the paid call of $name', (provider) => {
 
 describe.each(synchronousProviders)('the body of $name for gpt-image', (provider) => {
   test('a full request arrives in the names of the wire', async () => {
-    const asked = {
+    const requested = {
       prompt: 'a cat',
       n: 2,
       size: '1536x1024',
@@ -177,8 +177,8 @@ describe.each(synchronousProviders)('the body of $name for gpt-image', (provider
       moderation: 'low',
       user: 'user-1234',
     };
-    const { paid } = await send(provider, asked);
-    expect(paid.body).toEqual({ ...modelOf(provider), ...asked });
+    const { paid } = await send(provider, requested);
+    expect(paid.body).toEqual({ ...modelOf(provider), ...requested });
   });
 
   test('parameters that the gateway does not know are forwarded as they are, falsy values among them', async () => {
@@ -215,9 +215,9 @@ describe.each(synchronousProviders)('the body of $name for dall-e-3', (provider)
   const target = { model: 'dall-e-3' };
 
   test.each(['url', 'b64_json'])('response_format %s is sent, together with style and quality', async (format) => {
-    const asked = { prompt: 'a cat', response_format: format, style: 'natural', quality: 'hd', size: '1792x1024' };
-    const { paid } = await send(provider, asked, { target });
-    expect(paid.body).toEqual({ ...modelOf(provider), ...asked });
+    const requested = { prompt: 'a cat', response_format: format, style: 'natural', quality: 'hd', size: '1792x1024' };
+    const { paid } = await send(provider, requested, { target });
+    expect(paid.body).toEqual({ ...modelOf(provider), ...requested });
   });
 
   test('without response_format the upstream decides', async () => {
@@ -240,7 +240,7 @@ describe.each(synchronousProviders)('the body of $name for a stream', (provider)
     azure.post(provider.paidPath, { body: completed, headers: { 'content-type': 'text/event-stream' } });
     const gateway = await startGateway(oneTarget({ ...provider.target, ...target }));
     const called = await callGateway(gateway.url, { model: 'image', prompt: 'a cat', ...body });
-    return { called, body: azure.asked[0]?.body };
+    return { called, body: azure.requests[0]?.body };
   }
 
   test('stream and partial_images are sent, response_format is not', async () => {
@@ -269,7 +269,7 @@ describe('the address of a synchronous call', () => {
     };
     const gateway = await startGateway(oneTarget(target));
     const called = await callGateway(gateway.url, { model: 'image', prompt: 'a cat' });
-    expect([called.status, azure.asked[0]?.path]).toEqual([200, path]);
+    expect([called.status, azure.requests[0]?.path]).toEqual([200, path]);
   });
 
   test('azure-v1 without a deployment: the body names the model', async () => {
@@ -278,41 +278,41 @@ describe('the address of a synchronous call', () => {
     azure.post(azureV1.paidPath, { body: { data: [{ b64_json: tinyPng }] } });
     const gateway = await startGateway(oneTarget(target));
     await callGateway(gateway.url, { model: 'image', prompt: 'a cat' });
-    expect(azure.asked[0]?.body).toEqual({ model: 'gpt-image-2', prompt: 'a cat' });
+    expect(azure.requests[0]?.body).toEqual({ model: 'gpt-image-2', prompt: 'a cat' });
   });
 });
 
 describe('the calls of azure-async', () => {
   test('everything that DALL·E 2 knows is sent', async () => {
-    const asked = { prompt: 'a monkey eating a banana', size: '256x256', n: 2, user: 'user-1234' };
-    const { paid } = await send(azureAsyncFlow, asked);
-    expect(paid.body).toEqual(asked);
+    const requested = { prompt: 'a monkey eating a banana', size: '256x256', n: 2, user: 'user-1234' };
+    const { paid } = await send(azureAsyncFlow, requested);
+    expect(paid.body).toEqual(requested);
   });
 
   test.each([
-    { format: 'url', adapted: null, answer: { url: link } },
-    { format: 'b64_json', adapted: 'delivery=b64_json', answer: { b64_json: otherPng } },
-  ])('response_format $format is satisfied by the gateway, and never sent', async ({ format, adapted, answer }) => {
+    { format: 'url', adapted: null, response: { url: link } },
+    { format: 'b64_json', adapted: 'delivery=b64_json', response: { b64_json: otherPng } },
+  ])('response_format $format is satisfied by the gateway, and never sent', async ({ format, adapted, response }) => {
     const azure = mockAzure();
     acceptOperation(azure, { body: { status: 'succeeded', created: 1685064331, result: { data: [{ url: link }] } } });
     if (format === 'b64_json')
       azure.get('/private/images/1.png?sig=link-canary', { body: Buffer.from(otherPng, 'base64') });
     const gateway = await startGateway(oneTarget(azureAsyncFlow.target));
     const called = await callGateway(gateway.url, { model: 'image', prompt: 'a cat', response_format: format });
-    expect(azure.asked[0]?.body).toEqual({ prompt: 'a cat' });
+    expect(azure.requests[0]?.body).toEqual({ prompt: 'a cat' });
     expect(called.headers.get('x-gateway-adapted')).toBe(adapted);
-    expect(called.json()).toEqual({ created: 1685064331, data: [answer] });
+    expect(called.json()).toEqual({ created: 1685064331, data: [response] });
   });
 
   test('response_format is not sent for a model that the families do not know either', async () => {
-    const asked = { prompt: 'a cat', response_format: 'url' };
-    const { paid } = await send(azureAsyncFlow, asked, { target: { model: 'some-model' } });
+    const requested = { prompt: 'a cat', response_format: 'url' };
+    const { paid } = await send(azureAsyncFlow, requested, { target: { model: 'some-model' } });
     expect(paid.body).toEqual({ prompt: 'a cat' });
   });
 
   test('a poll carries the key and nothing of the caller', async () => {
     const { azure } = await send(azureAsyncFlow, { prompt: 'a cat' }, { headers: { 'x-api-key': 'caller-canary' } });
-    expect(azure.asked[1]).toEqual({
+    expect(azure.requests[1]).toEqual({
       method: 'GET',
       path: operationPath,
       headers: {
@@ -333,7 +333,7 @@ describe('the calls of azure-async', () => {
     azure.get('/private/images/1.png?sig=link-canary', { body: Buffer.from(tinyPng, 'base64') });
     const gateway = await startGateway(oneTarget(azureAsyncFlow.target));
     await callGateway(gateway.url, { model: 'image', prompt: 'a cat', response_format: 'b64_json' });
-    expect(azure.asked[2]?.headers).toEqual({
+    expect(azure.requests[2]?.headers).toEqual({
       accept: 'image/*',
       'accept-encoding': 'identity',
       connection: 'keep-alive',
@@ -360,6 +360,6 @@ describe('requests that are refused before anything is sent', () => {
     const gateway = await startGateway(oneTarget(provider.target));
     const called = await callGateway(gateway.url, { model: 'image', prompt: 'a cat', ...body });
     expect([called.status, called.json().error.param]).toEqual([400, param]);
-    expect(azure.asked).toEqual([]);
+    expect(azure.requests).toEqual([]);
   });
 });

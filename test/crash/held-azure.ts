@@ -28,7 +28,7 @@ export async function startHeldAzure(mode: Mode, holds: Phase): Promise<HeldAzur
     held += 1;
     return released.promise;
   };
-  const upstream = await startUpstream((request, response) => answer(mode, hold, request, response));
+  const upstream = await startUpstream((request, response) => respond(mode, hold, request, response));
   return Object.defineProperties(upstream as HeldAzure, {
     release: { value: () => released.resolve() },
     held: { get: () => held },
@@ -37,7 +37,7 @@ export async function startHeldAzure(mode: Mode, holds: Phase): Promise<HeldAzur
 
 type Hold = (at: Phase) => Promise<void> | undefined;
 
-async function answer(mode: Mode, hold: Hold, request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function respond(mode: Mode, hold: Hold, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const { url = '', method } = request;
   if (mode === 'D events') return streamEvents(hold, response);
   if (mode !== 'C submit and poll') return sendImage(hold, response);

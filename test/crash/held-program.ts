@@ -44,8 +44,8 @@ export async function holdProgram(mode: Mode, phase: Phase, limits: object = {})
 /** The gateway counts its requests, the one that asks among them. */
 async function atTheGateway(url: string, requests: number): Promise<void> {
   const inFlight = async () => {
-    const answer = await fetch(`${url}/metrics`, { headers: { 'api-key': 'program-key' } });
-    return Number(/^gateway_requests_in_flight (\d+)$/m.exec(await answer.text())?.[1]);
+    const response = await fetch(`${url}/metrics`, { headers: { 'api-key': 'program-key' } });
+    return Number(/^gateway_requests_in_flight (\d+)$/m.exec(await response.text())?.[1]);
   };
   await expect.poll(inFlight, patience).toBe(requests + 1);
 }

@@ -5,13 +5,13 @@ import { type Program, startProgram } from '../end-to-end/program.ts';
 import { modelsFile, openSocket, startUpstream, tinyPng } from '../end-to-end/rig.ts';
 import { patience } from './held-program.ts';
 
-const answer = JSON.stringify({ created: 1, data: [{ b64_json: tinyPng }] });
+const oneImage = JSON.stringify({ created: 1, data: [{ b64_json: tinyPng }] });
 
 /** An Azure that takes a moment for each image. */
 const startAzure = () =>
   startUpstream(async (_request, response) => {
     await wait(50);
-    response.end(answer);
+    response.end(oneImage);
   });
 
 test.each([0, 50, 100, 200, 400])('SIGTERM %i ms after the start: the process ends', async (ms) => {

@@ -37,15 +37,15 @@ test.each(modes)('%s: past the drain limit callers are told what is known, and t
     const text = held.requests.at(-1)?.text() ?? '';
     return [
       phase,
-      { statuses, exit, left, told: /x-should-retry: false/.test(text), code: /"code":"(\w+)"/.exec(text)?.[1] },
+      { statuses, exit, left, reported: /x-should-retry: false/.test(text), code: /"code":"(\w+)"/.exec(text)?.[1] },
     ];
   };
   const sent: readonly Phase[] = ['dispatched', 'headers'];
   const ends = await Promise.all(sent.map(cutAt));
-  const unknown = { statuses: ['502'], exit: 0, left: [], told: true, code: 'upstream_outcome_unknown' };
+  const unknown = { statuses: ['502'], exit: 0, left: [], reported: true, code: 'upstream_outcome_unknown' };
   expect(Object.fromEntries(ends)).toEqual(Object.fromEntries(sent.map((phase) => [phase, unknown])));
   const [, queued] = await cutAt('turn');
-  expect(queued).toEqual({ statuses: ['502', '503'], exit: 0, left: [], told: false, code: 'overloaded' });
+  expect(queued).toEqual({ statuses: ['502', '503'], exit: 0, left: [], reported: false, code: 'overloaded' });
   const [, begun] = await cutAt('answering');
   expect(begun).toMatchObject({ statuses: ['200'], exit: 0, left: [] });
 });

@@ -10,16 +10,16 @@ import { modelsFile, openSocket, rawCall, requestLines, startRig, startUpstream,
 const patience = { timeout: 60_000 };
 
 /** The gateway has noticed, has let everything go, and has logged one request as left. */
-async function expectLeft(gateway: StartedGateway, facts: Record<string, unknown>): Promise<void> {
+async function expectDisconnected(gateway: StartedGateway, facts: Record<string, unknown>): Promise<void> {
   await expect.poll(() => gateway.app.gateway.inFlight, patience).toBe(0);
   await expect.poll(() => requestLines(gateway), patience).toHaveLength(1);
   expect(requestLines(gateway)[0]).toMatchObject({ end: 'disconnected', status: 499, level: 30, ...facts });
 }
 
 async function expectNextWorks({ url }: StartedGateway): Promise<void> {
-  const answer = await callGateway(url, { prompt: 'a cat' });
-  expect(answer.status).toBe(200);
-  expect(answer.json().data).toHaveLength(1);
+  const response = await callGateway(url, { prompt: 'a cat' });
+  expect(response.status).toBe(200);
+  expect(response.json().data).toHaveLength(1);
 }
 
 const farewells: [string, (socket: Socket) => void][] = [
@@ -43,15 +43,15 @@ async function startAfterwardsGood(first: (response: ServerResponse) => void) {
 describe('a caller that leaves', () => {
   test.each(farewells)(
     'while the upstream is silent: it %s, and the upstream connection is closed',
-    async (_, leave) => {
+    async (_, disconnect) => {
       const upstream = await startAfterwardsGood(() => {});
       const gateway = await startGateway(modelsFile(upstream.origin));
       const socket = openSocket(gateway.url);
       socket.write(rawCall({ prompt: 'a cat' }));
       await expect.poll(() => upstream.received, patience).toBe(1);
       expect([gateway.app.gateway.inFlight, upstream.connections]).toEqual([1, 1]);
-      leave(socket);
-      await expectLeft(gateway, { sent: true, images: 0 });
+      disconnect(socket);
+      await expectDisconnected(gateway, { sent: true, images: 0 });
       expect(requestLines(gateway)[0]).not.toHaveProperty('error');
       await expect.poll(() => upstream.connections, patience).toBe(0);
       await expectNextWorks(gateway);
@@ -65,7 +65,7 @@ describe('a caller that leaves', () => {
     socket.write(rawCall({ prompt: 'simulate:hang' }));
     await expect.poll(() => rig.simulator.ledger.counts().billed, patience).toBe(1);
     socket.destroy();
-    await expectLeft(rig, { sent: true });
+    await expectDisconnected(rig, { sent: true });
     const metrics = await (await fetch(`${rig.url}/metrics`, { headers: { 'api-key': 'gateway-key-canary' } })).text();
     expect(metrics).toContain(
       'gateway_upstream_attempts_total{provider="azure-deployment",outcome="abandoned",model="image",target="1"} 1',
@@ -76,28 +76,31 @@ describe('a caller that leaves', () => {
     await expectNextWorks(rig);
   });
 
-  test.each(farewells)('in the middle of an image: it %s, and the upstream connection is closed', async (_, leave) => {
-    let isOver = false;
-    const upstream = await startAfterwardsGood((response) => {
-      response.on('close', () => {
-        isOver = true;
+  test.each(farewells)(
+    'in the middle of an image: it %s, and the upstream connection is closed',
+    async (_, disconnect) => {
+      let isOver = false;
+      const upstream = await startAfterwardsGood((response) => {
+        response.on('close', () => {
+          isOver = true;
+        });
+        response.on('error', () => {});
+        response.write(`{"created":1,"data":[{"b64_json":"${tinyPng.slice(0, 88)}`);
+        void writeForEver(response);
       });
-      response.on('error', () => {});
-      response.write(`{"created":1,"data":[{"b64_json":"${tinyPng.slice(0, 88)}`);
-      void writeForEver(response);
-    });
-    const gateway = await startGateway(modelsFile(upstream.origin));
-    const socket = openSocket(gateway.url);
-    socket.write(rawCall({ prompt: 'a cat' }));
-    await once(socket, 'data');
-    socket.resume();
-    expect(gateway.app.gateway.inFlight).toBe(1);
-    leave(socket);
-    await expectLeft(gateway, { sent: true, images: 0 });
-    await expect.poll(() => isOver, patience).toBe(true);
-    await expect.poll(() => upstream.connections, patience).toBe(0);
-    await expectNextWorks(gateway);
-  });
+      const gateway = await startGateway(modelsFile(upstream.origin));
+      const socket = openSocket(gateway.url);
+      socket.write(rawCall({ prompt: 'a cat' }));
+      await once(socket, 'data');
+      socket.resume();
+      expect(gateway.app.gateway.inFlight).toBe(1);
+      disconnect(socket);
+      await expectDisconnected(gateway, { sent: true, images: 0 });
+      await expect.poll(() => isOver, patience).toBe(true);
+      await expect.poll(() => upstream.connections, patience).toBe(0);
+      await expectNextWorks(gateway);
+    },
+  );
 
   test.each(['slow-body-60000', 'big-48'])('while the simulator plays %s: nothing stays behind', async (scenario) => {
     const rig = await startRig();
@@ -105,7 +108,7 @@ describe('a caller that leaves', () => {
     socket.write(rawCall({ prompt: `simulate:${scenario}` }));
     await once(socket, 'data');
     socket.destroy();
-    await expectLeft(rig, { sent: true, images: 0 });
+    await expectDisconnected(rig, { sent: true, images: 0 });
     await expectNextWorks(rig);
   });
 
@@ -126,7 +129,7 @@ describe('a caller that leaves', () => {
     const upstream = await startAfterwardsGood(() => {});
     const gateway = await startGateway(modelsFile(upstream.origin));
     openSocket(gateway.url).end(rawCall({ prompt: 'a cat' }));
-    await expectLeft(gateway, {});
+    await expectDisconnected(gateway, {});
     await expect.poll(() => upstream.connections, patience).toBe(0);
   });
 
@@ -147,7 +150,7 @@ describe('a caller that leaves', () => {
     socket.write(rawCall({ model: 'dall-e-2', prompt: 'a cat' }));
     await expect.poll(() => polls, patience).toBeGreaterThan(3);
     socket.destroy();
-    await expectLeft(gateway, { sent: true, images: 0 });
+    await expectDisconnected(gateway, { sent: true, images: 0 });
     const pollsThen = polls;
     await wait(200);
     // One may have been on its way.
@@ -175,7 +178,7 @@ describe('a caller that leaves', () => {
     socket.write(rawCall({ model: 'dall-e-2', prompt: 'a cat', response_format: 'b64_json' }));
     await once(socket, 'data');
     socket.destroy();
-    await expectLeft(gateway, { sent: true, images: 0 });
+    await expectDisconnected(gateway, { sent: true, images: 0 });
     await expect.poll(() => upstream.connections, patience).toBe(0);
   });
 });
@@ -212,7 +215,7 @@ test('a reader that pauses: the upstream is held back after a few megabytes, and
   socket.resume();
   await expect.poll(() => written, patience).toBeGreaterThan(heldAt + 48 * 1024 * 1024);
   socket.destroy();
-  await expectLeft(gateway, { sent: true, images: 0 });
+  await expectDisconnected(gateway, { sent: true, images: 0 });
 });
 
 /** The value once it has not changed for a while. */

@@ -17,12 +17,12 @@ async function startHeld(limits: Record<string, number>, modelKeys: Record<strin
   });
   const models = modelsFile(upstream.origin, 30_000, { maxRetries: 2, ...modelKeys });
   const gateway = await startGateway({ ...models, limits: { lingerMs: 0, ...limits } });
-  let asked = 0;
-  const ask = (headers: Record<string, string> = {}) => {
-    asked += 1;
-    return callGateway(gateway.url, { prompt: `a cat ${asked}` }, { headers });
+  let count = 0;
+  const call = (headers: Record<string, string> = {}) => {
+    count += 1;
+    return callGateway(gateway.url, { prompt: `a cat ${count}` }, { headers });
   };
-  return { held, upstream, gateway, ask };
+  return { held, upstream, gateway, call };
 }
 
 async function expectAtRest({ app }: StartedGateway): Promise<void> {
@@ -31,35 +31,35 @@ async function expectAtRest({ app }: StartedGateway): Promise<void> {
   expect(app.gateway.admission.waiting).toBe(0);
 }
 
-function expectShed(answer: Awaited<ReturnType<typeof callGateway>>): void {
-  expect([answer.status, answer.json().error.code]).toEqual([503, 'overloaded']);
-  expect(answer.headers.get('x-should-retry')).toBe(null);
-  expect(Number(answer.headers.get('retry-after-ms'))).toBeGreaterThan(0);
-  expect(Number(answer.headers.get('retry-after'))).toBeGreaterThanOrEqual(1);
+function expectShed(response: Awaited<ReturnType<typeof callGateway>>): void {
+  expect([response.status, response.json().error.code]).toEqual([503, 'overloaded']);
+  expect(response.headers.get('x-should-retry')).toBe(null);
+  expect(Number(response.headers.get('retry-after-ms'))).toBeGreaterThan(0);
+  expect(Number(response.headers.get('retry-after'))).toBeGreaterThanOrEqual(1);
 }
 
 describe('one request at a time', () => {
   test('lets two wait for their turn, and refuses a fourth one at once', async () => {
-    const { held, upstream, gateway, ask } = await startHeld({ inFlight: 1 });
-    const answers = [ask(), ask(), ask()];
+    const { held, upstream, gateway, call } = await startHeld({ inFlight: 1 });
+    const responses = [call(), call(), call()];
     await expect.poll(() => gateway.app.gateway.admission.waiting, patience).toBe(2);
     const begin = performance.now();
-    expectShed(await ask());
+    expectShed(await call());
     expect(performance.now() - begin).toBeLessThan(1_000);
     for (const number of [1, 2, 3]) {
       await expect.poll(() => held.length, patience).toBe(number);
       held[number - 1]?.end(image);
     }
-    expect((await Promise.all(answers)).map(({ status }) => status)).toEqual([200, 200, 200]);
+    expect((await Promise.all(responses)).map(({ status }) => status)).toEqual([200, 200, 200]);
     expect(upstream.received).toBe(3);
     await expectAtRest(gateway);
   });
 
   test('refuses what has waited for too long', async () => {
-    const { held, upstream, gateway, ask } = await startHeld({ inFlight: 1, queueMs: 200 });
-    const first = ask();
+    const { held, upstream, gateway, call } = await startHeld({ inFlight: 1, queueMs: 200 });
+    const first = call();
     await expect.poll(() => held.length, patience).toBe(1);
-    expectShed(await ask());
+    expectShed(await call());
     held[0]?.end(image);
     expect((await first).status).toBe(200);
     expect(upstream.received).toBe(1);
@@ -67,12 +67,12 @@ describe('one request at a time', () => {
   });
 
   test('ends a wait with the request’s own deadline', async () => {
-    const { held, upstream, gateway, ask } = await startHeld({ inFlight: 1 });
-    const first = ask();
+    const { held, upstream, gateway, call } = await startHeld({ inFlight: 1 });
+    const first = call();
     await expect.poll(() => held.length, patience).toBe(1);
-    const answer = await ask({ 'x-gateway-timeout-ms': '1000' });
-    expect([answer.status, answer.json().error.code]).toEqual([504, 'deadline_exceeded']);
-    expect(answer.headers.get('x-should-retry')).toBe(null);
+    const response = await call({ 'x-gateway-timeout-ms': '1000' });
+    expect([response.status, response.json().error.code]).toEqual([504, 'deadline_exceeded']);
+    expect(response.headers.get('x-should-retry')).toBe(null);
     held[0]?.end(image);
     expect((await first).status).toBe(200);
     expect(upstream.received).toBe(1);
@@ -80,8 +80,8 @@ describe('one request at a time', () => {
   });
 
   test('sends nothing for those who leave while they wait', async () => {
-    const { held, upstream, gateway, ask } = await startHeld({ inFlight: 1 });
-    const first = ask();
+    const { held, upstream, gateway, call } = await startHeld({ inFlight: 1 });
+    const first = call();
     await expect.poll(() => held.length, patience).toBe(1);
     const sockets = ['one', 'two'].map((prompt) => {
       const socket = openSocket(gateway.url);
@@ -93,7 +93,7 @@ describe('one request at a time', () => {
     await expect.poll(() => gateway.app.gateway.admission.waiting, patience).toBe(0);
     held[0]?.end(image);
     expect((await first).status).toBe(200);
-    const next = ask();
+    const next = call();
     await expect.poll(() => held.length, patience).toBe(2);
     held[1]?.end(image);
     expect((await next).status).toBe(200);
@@ -104,54 +104,56 @@ describe('one request at a time', () => {
 
 test('what has no room in memory is refused before its body is read', async () => {
   const megabyte = 1024 * 1024;
-  const { held, upstream, gateway, ask } = await startHeld({ heldBytes: 16 * megabyte });
-  const answers = Array.from({ length: 15 }, () => ask());
+  const { held, upstream, gateway, call } = await startHeld({ heldBytes: 16 * megabyte });
+  const responses = Array.from({ length: 15 }, () => call());
   await expect.poll(() => held.length, patience).toBe(15);
   expect(gateway.app.gateway.admission.heldBytes).toBeLessThanOrEqual(16 * megabyte);
-  expectShed(await ask());
+  expectShed(await call());
   const socket = openSocket(gateway.url);
-  const answered = new Promise<string>((resolve) => socket.once('data', (bytes) => resolve(bytes.toString('latin1'))));
+  const firstBytes = new Promise<string>((resolve) =>
+    socket.once('data', (bytes) => resolve(bytes.toString('latin1'))),
+  );
   // Announces a body that never comes.
   socket.write(
     rawCall({ prompt: 'a cat' })
       .replace(/content-length: \d+/, 'content-length: 1000000')
       .slice(0, -5),
   );
-  expect(await answered).toMatch(/^HTTP\/1\.1 503 /);
+  expect(await firstBytes).toMatch(/^HTTP\/1\.1 503 /);
   for (const response of held) response.end(image);
-  expect(new Set((await Promise.all(answers)).map(({ status }) => status))).toEqual(new Set([200]));
+  expect(new Set((await Promise.all(responses)).map(({ status }) => status))).toEqual(new Set([200]));
   expect(upstream.received).toBe(15);
   await expectAtRest(gateway);
 });
 
 describe('a target that takes one call at a time', () => {
   test('gets one at a time, and those that are too many are refused', async () => {
-    const { held, upstream, gateway, ask } = await startHeld({}, { maxConcurrent: 1 });
-    const answers = [ask(), ask(), ask()];
+    const { held, upstream, gateway, call } = await startHeld({}, { maxConcurrent: 1 });
+    const responses = [call(), call(), call()];
     await expect.poll(() => held.length, patience).toBe(1);
     await wait(50);
-    expectShed(await ask());
+    expectShed(await call());
     for (const number of [1, 2, 3]) {
       await expect.poll(() => held.length, patience).toBe(number);
       await wait(20);
       expect(upstream.received).toBe(number);
       held[number - 1]?.end(image);
     }
-    expect((await Promise.all(answers)).map(({ status }) => status)).toEqual([200, 200, 200]);
+    expect((await Promise.all(responses)).map(({ status }) => status)).toEqual([200, 200, 200]);
     await expectAtRest(gateway);
   });
 
   test('makes four images one by one for a model that makes one at a time', async () => {
     const { held, gateway } = await startHeld({ queueMs: 100 }, { maxConcurrent: 1 });
     const request = { model: 'dall-e-3', prompt: 'a cat', n: 4, response_format: 'b64_json' };
-    const answer = callGateway(gateway.url, request);
+    const response = callGateway(gateway.url, request);
     for (const number of [1, 2, 3, 4]) {
       await expect.poll(() => held.length, patience).toBe(number);
       // Longer than others may wait: what was paid for is not to be lost.
       await wait(150);
       held[number - 1]?.end(image);
     }
-    expect((await answer).json().data).toHaveLength(4);
+    expect((await response).json().data).toHaveLength(4);
     await expectAtRest(gateway);
   });
 });
@@ -172,9 +174,9 @@ test('three hundred requests at once, of which twenty are worked on, leave nothi
   const round = async () => {
     const statuses = await Promise.all(
       Array.from({ length: 300 }, async (_, index) => {
-        const answer = await callGateway(gateway.url, { prompt: `a cat ${index}` });
-        if (answer.status !== 200) expectShed(answer);
-        return answer.status;
+        const reply = await callGateway(gateway.url, { prompt: `a cat ${index}` });
+        if (reply.status !== 200) expectShed(reply);
+        return reply.status;
       }),
     );
     return statuses.filter((status) => status === 200).length;

@@ -197,15 +197,15 @@ describe('a job in the background', () => {
 
   test('is canceled when its caller leaves', async () => {
     const rig = await startAgents();
-    const leaving = new AbortController();
+    const disconnecting = new AbortController();
     const call = fetch(`${rig.url}/v1/images/generations`, {
       method: 'POST',
       headers: { authorization: 'Bearer gateway-key-canary', 'content-type': 'application/json' },
       body: JSON.stringify(stuck),
-      signal: leaving.signal,
+      signal: disconnecting.signal,
     }).catch(() => 'left');
     await expect.poll(() => rig.requests('GET').length).toBeGreaterThan(0);
-    leaving.abort();
+    disconnecting.abort();
     expect(await call).toBe('left');
     await expect.poll(() => rig.simulator.ledger.counts().cancelled).toBe(1);
   });
@@ -241,15 +241,15 @@ describe('a job in the background', () => {
   test('runs on while it lingers, and its caller’s retry gets its image', async () => {
     const rig = await startAgents({ limits: { lingerMs: 10_000 }, operationMs: 1_500 });
     const body = { model: 'later', prompt: 'a patient cat' };
-    const leaving = new AbortController();
+    const disconnecting = new AbortController();
     const call = fetch(`${rig.url}/v1/images/generations`, {
       method: 'POST',
       headers: { authorization: 'Bearer gateway-key-canary', 'content-type': 'application/json' },
       body: JSON.stringify(body),
-      signal: leaving.signal,
+      signal: disconnecting.signal,
     }).catch(() => 'left');
     await expect.poll(() => rig.requests('GET').length).toBeGreaterThan(0);
-    leaving.abort();
+    disconnecting.abort();
     await call;
     expect(await outcome(rig.url, body)).toBe(good);
     expect(rig.requests('POST')).toHaveLength(1);

@@ -26,9 +26,12 @@ describe('the openai package in front of an agent', () => {
     async (model) => {
       const { url } = await startAgents();
       const request = { model, prompt: 'a cat', n: 2, size: '1536x1024', quality: 'low' } as const;
-      const answer = await clientOf(url).images.generate(request);
-      const { size, quality, output_format, background, usage } = answer;
-      expect(await Promise.all((answer.data ?? []).map(({ b64_json }) => dimensions(b64_json)))).toEqual([size, size]);
+      const response = await clientOf(url).images.generate(request);
+      const { size, quality, output_format, background, usage } = response;
+      expect(await Promise.all((response.data ?? []).map(({ b64_json }) => dimensions(b64_json)))).toEqual([
+        size,
+        size,
+      ]);
       expect({ size, quality, output_format, background, usage }).toEqual({
         size: '1536x1024',
         quality: 'low',
@@ -36,8 +39,8 @@ describe('the openai package in front of an agent', () => {
         background: 'opaque',
         usage: undefined,
       });
-      expect(answer.data?.[0]?.revised_prompt).toContain('a cat');
-      expect(Math.abs(answer.created - Date.now() / 1000)).toBeLessThan(600);
+      expect(response.data?.[0]?.revised_prompt).toContain('a cat');
+      expect(Math.abs(response.created - Date.now() / 1000)).toBeLessThan(600);
     },
   );
 
@@ -71,13 +74,13 @@ describe('the openai package in front of an agent', () => {
 
   test.each(['artist', 'later'])('%s: an edit with two images and a mask', async (model) => {
     const { url, simulator } = await startAgents();
-    const answer = await clientOf(url).images.edit({
+    const response = await clientOf(url).images.edit({
       model,
       image: [await png(red, 'one.png'), await png(red, 'two.png')],
       mask: await png(hole, 'mask.png'),
       prompt: 'a hat',
     });
-    expect(await dimensions(answer.data?.[0]?.b64_json)).toBe('1024x1024');
+    expect(await dimensions(response.data?.[0]?.b64_json)).toBe('1024x1024');
     expect(simulator.ledger.counts().billedByOperation).toEqual({ edit: 1 });
   });
 

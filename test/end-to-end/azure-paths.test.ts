@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { tinyPng } from '../fixtures/images.ts';
-import { asker, type Question, type Reply } from '../helpers/ask-gateway.ts';
+import { exactClient, type Question, type Reply } from '../helpers/exact-client.ts';
 import { gatewayKey, type StartedGateway, startGateway } from '../helpers/start-gateway.ts';
 import { fields, formHeaders, writeForm } from '../simulator/write-form.ts';
 import { type Rig, requestLines, startRig, startUpstream } from './rig.ts';
@@ -37,7 +37,7 @@ const codeOf = (reply: Reply) => [reply.status, errorOf(reply).code];
 describe.each(operations)('images/%s', (operation) => {
   test('are answered on every surface, for a model named there or in the body', async () => {
     const rig = await startRig();
-    const ask = asker(rig.url);
+    const send = exactClient(rig.url);
     const versions = ['', '?', '?api-version=2025-04-01-preview', '?api-version=v1', '?api-version=preview&x=/y?z'];
     for (const root of surfaces) {
       for (const [name, model] of [
@@ -49,7 +49,7 @@ describe.each(operations)('images/%s', (operation) => {
         const isNamed = root.includes('NAME');
         const call = paidCall(operation, root.replaceAll('NAME', name), isNamed ? {} : { model });
         const version = versions[(surfaces.indexOf(root) + name.length) % versions.length];
-        const reply = await ask({ ...call, path: `${call.path}${version}` });
+        const reply = await send({ ...call, path: `${call.path}${version}` });
         expect([root, reply.status, reply.headers['x-gateway-model']]).toEqual([root, 200, model]);
         expect(JSON.parse(reply.text).data).toHaveLength(1);
       }
@@ -59,12 +59,12 @@ describe.each(operations)('images/%s', (operation) => {
 
   test('with any api-version: it never reaches the upstream', async () => {
     const rig = await startRig();
-    const ask = asker(rig.url);
+    const send = exactClient(rig.url);
     const versions = ['2023-06-01-preview', 'caller-canary', '', '%zz', '../../x', 'a&api-version=b'];
     for (const version of versions) {
       for (const root of ['/v1', '/openai/deployments/studio%2Fposter']) {
         const call = paidCall(operation, root);
-        expect((await ask({ ...call, path: `${call.path}?api-version=${version}` })).status).toBe(200);
+        expect((await send({ ...call, path: `${call.path}?api-version=${version}` })).status).toBe(200);
       }
     }
     const queries = rig.simulator.ledger.requests.map(({ query }) => JSON.stringify(query));
@@ -73,7 +73,7 @@ describe.each(operations)('images/%s', (operation) => {
 
   test('below base URLs that are nearly right, are answered, and logged by the route that they stand for', async () => {
     const rig = await startRig();
-    const ask = asker(rig.url);
+    const send = exactClient(rig.url);
     const slips = [
       ['', '/v1'],
       ['/v1/v1', '/v1'],
@@ -83,7 +83,7 @@ describe.each(operations)('images/%s', (operation) => {
       ['/openai/openai/deployments/studio/poster', '/openai/deployments/:deployment'],
       ['/deployments/image', '/v1/deployments/:deployment'],
     ] as const;
-    for (const [root] of slips) expect([root, (await ask(paidCall(operation, root))).status]).toEqual([root, 200]);
+    for (const [root] of slips) expect([root, (await send(paidCall(operation, root))).status]).toEqual([root, 200]);
     expect(rig.simulator.ledger.counts()).toMatchObject({ billed: slips.length });
     await expect.poll(() => requestLines(rig).length).toBe(slips.length);
     const routes = requestLines(rig).map(({ route }) => route);
@@ -92,11 +92,11 @@ describe.each(operations)('images/%s', (operation) => {
 
   test('below trailing and double slashes, or asked for by a whole URL, are answered at once', async () => {
     const rig = await startRig();
-    const ask = asker(rig.url);
+    const send = exactClient(rig.url);
     for (const root of surfaces) {
       const call = paidCall(operation, root.replaceAll('NAME', 'image'));
       for (const path of [`${call.path}/`, call.path.replaceAll('/', '//'), `http://elsewhere.example${call.path}`]) {
-        expect([path, (await ask({ ...call, path })).status]).toEqual([path, 200]);
+        expect([path, (await send({ ...call, path })).status]).toEqual([path, 200]);
       }
     }
   });
@@ -123,17 +123,17 @@ describe.each(operations)('the model of images/%s', (operation) => {
   }
 
   test('is that of the path, else of /m/, else of the body, else of x-target, else the default', async () => {
-    const ask = asker((await startNamed('by fallback/x')).url);
+    const send = exactClient((await startNamed('by fallback/x')).url);
     for (let choice = 0; choice < 16; choice += 1) {
       const given = places.filter((_, index) => (choice >> index) % 2 === 1);
-      const reply = await ask(named(Object.fromEntries(given.map((place) => [place, `by ${place}/x`]))));
+      const reply = await send(named(Object.fromEntries(given.map((place) => [place, `by ${place}/x`]))));
       expect([given, reply.headers['x-gateway-model']]).toEqual([given, `by ${given[0] ?? 'fallback'}/x`]);
     }
   });
 
   test('that does not exist is a 404, wherever it is named, and whatever else is named', async () => {
     const rig = await startNamed('by fallback/x');
-    const ask = asker(rig.url);
+    const send = exactClient(rig.url);
     for (const [index, place] of places.entries()) {
       const weaker = places.slice(index + 1).map((other) => [other, `by ${other}/x`]);
       for (const unknown of [
@@ -146,7 +146,7 @@ describe.each(operations)('the model of images/%s', (operation) => {
         '100%',
         'by%20path/x',
       ]) {
-        const reply = await ask(named({ [place]: unknown, ...Object.fromEntries(weaker) }));
+        const reply = await send(named({ [place]: unknown, ...Object.fromEntries(weaker) }));
         const code = place === 'path' ? 'DeploymentNotFound' : 'model_not_found';
         expect([place, unknown, ...codeOf(reply)]).toEqual([place, unknown, 404, code]);
         expect(errorOf(reply)).toMatchObject({ param: 'model', message: expect.stringContaining(`'${unknown}'`) });
@@ -156,31 +156,31 @@ describe.each(operations)('the model of images/%s', (operation) => {
   });
 
   test('that is named nowhere, where there is no default, is a 400', async () => {
-    const ask = asker((await startNamed()).url);
+    const send = exactClient((await startNamed()).url);
     for (const question of [named({}), named({ header: '' })]) {
-      const reply = await ask(question);
+      const reply = await send(question);
       expect([...codeOf(reply), errorOf(reply).param]).toEqual([400, 'missing_required_parameter', 'model']);
     }
   });
 
   test('that is null in the body counts as not named', async () => {
-    const ask = asker((await startNamed('by fallback/x')).url);
+    const send = exactClient((await startNamed('by fallback/x')).url);
     const call = paidCall(operation, '/v1', { model: 'null' });
     const body = operation === 'edits' ? call.body : '{"prompt":"a cat","model":null}';
-    const reply = await ask({ ...call, body, headers: { ...call.headers, 'x-target': 'by header/x' } });
+    const reply = await send({ ...call, body, headers: { ...call.headers, 'x-target': 'by header/x' } });
     expect([reply.status, reply.headers['x-gateway-model']]).toEqual([200, 'by header/x']);
   });
 
   test('in x-target: an empty one counts as none, two of them are no model', async () => {
-    const ask = asker((await startNamed('by fallback/x')).url);
-    expect((await ask(named({ header: '' }))).headers['x-gateway-model']).toBe('by fallback/x');
-    expect(codeOf(await ask(named({ header: 'by path/x, by header/x' })))).toEqual([404, 'model_not_found']);
+    const send = exactClient((await startNamed('by fallback/x')).url);
+    expect((await send(named({ header: '' }))).headers['x-gateway-model']).toBe('by fallback/x');
+    expect(codeOf(await send(named({ header: 'by path/x, by header/x' })))).toEqual([404, 'model_not_found']);
   });
 });
 
 test('property: any name in a path is found, encoded or with its slashes as they are', async () => {
   const { url } = await startRig();
-  const ask = asker(url);
+  const send = exactClient(url);
   const character = fc.oneof(
     { weight: 3, arbitrary: fc.string({ unit: 'binary', minLength: 1, maxLength: 1 }) },
     { weight: 1, arbitrary: fc.constantFrom('/', '%', '%2F', '%25', '?', '#', ' ', '..', ';', ':', '*', '+', '&') },
@@ -203,7 +203,7 @@ test('property: any name in a path is found, encoded or with its slashes as they
       for (const spelled of [encoded, encoded.replaceAll('%2F', '/')]) {
         const path = place(spelled);
         const call = paidCall(path.includes('/edits') ? 'edits' : 'generations', '');
-        const reply = await ask({ ...call, path });
+        const reply = await send({ ...call, path });
         expect([reply.status, errorOf(reply).message]).toEqual([404, `The model '${name}' does not exist.`]);
       }
     }),
@@ -214,18 +214,18 @@ test('property: any name in a path is found, encoded or with its slashes as they
 describe('models', () => {
   test('are listed and found on every surface that names no deployment', async () => {
     const { url } = await startRig();
-    const ask = asker(url);
+    const send = exactClient(url);
     const ids = ['image', 'studio/poster', 'dall-e-3', 'dall-e-2', 'gpt-image-1'];
     for (const root of modelSurfaces) {
       for (const name of root.includes('NAME') ? ['image', 'studio%2Fposter', 'studio/poster', 'nobody'] : ['']) {
         const base = `${root.replace('NAME', name)}/models`;
-        const list = JSON.parse((await ask({ path: `${base}?api-version=2024-10-21`, headers: key })).text);
+        const list = JSON.parse((await send({ path: `${base}?api-version=2024-10-21`, headers: key })).text);
         expect(list.data.map(({ id }: { id: string }) => id)).toEqual(ids);
         for (const spelled of ['studio/poster', 'studio%2Fposter', 'studio%2fposter/']) {
-          const found = await ask({ path: `${base}/${spelled}?api-version=v1`, headers: key });
+          const found = await send({ path: `${base}/${spelled}?api-version=v1`, headers: key });
           expect([base, found.status, JSON.parse(found.text).id]).toEqual([base, 200, 'studio/poster']);
         }
-        expect(codeOf(await ask({ path: `${base}/nobody`, headers: key }))).toEqual([404, 'model_not_found']);
+        expect(codeOf(await send({ path: `${base}/nobody`, headers: key }))).toEqual([404, 'model_not_found']);
       }
     }
   });
@@ -234,10 +234,10 @@ describe('models', () => {
     const target = { provider: 'azure-v1', model: 'gpt-image-2', baseURL: 'http://127.0.0.1:9', apiKey: 'k' };
     const names = ['x/y z', '100%', 'a%2Fb', 'v1', 'openai', 'größe 🐈', 'a?b#c'];
     const gateway = await startGateway({ models: Object.fromEntries(names.map((name) => [name, target])) });
-    const ask = asker(gateway.url);
+    const send = exactClient(gateway.url);
     for (const name of names) {
       for (const root of ['/v1', '/openai', '/openai/v1', '/m/v1/v1']) {
-        const reply = await ask({ path: `${root}/models/${encodeURIComponent(name)}`, headers: key });
+        const reply = await send({ path: `${root}/models/${encodeURIComponent(name)}`, headers: key });
         expect([name, reply.status, JSON.parse(reply.text).id]).toEqual([name, 200, name]);
       }
     }
@@ -245,20 +245,20 @@ describe('models', () => {
 
   test('are listed below base URLs that are nearly right, too', async () => {
     const { url } = await startRig();
-    const ask = asker(url);
+    const send = exactClient(url);
     for (const base of ['', '/v1/v1', '/api/v1', '/m/image', '/openai/deployments/image/v1']) {
-      const list = await ask({ path: `${base}/models`, headers: key });
+      const list = await send({ path: `${base}/models`, headers: key });
       expect([base, list.status, JSON.parse(list.text).data?.length]).toEqual([base, 200, 5]);
-      const one = await ask({ path: `${base}/models/studio/poster`, headers: key });
+      const one = await send({ path: `${base}/models/studio/poster`, headers: key });
       expect([base, one.status, JSON.parse(one.text).id]).toEqual([base, 200, 'studio/poster']);
     }
   });
 
   test('are not deleted', async () => {
     const { url } = await startRig();
-    const ask = asker(url);
+    const send = exactClient(url);
     for (const root of modelSurfaces.map((surface) => surface.replace('NAME', 'image'))) {
-      const reply = await ask({ method: 'DELETE', path: `${root}/models/image`, headers: key });
+      const reply = await send({ method: 'DELETE', path: `${root}/models/image`, headers: key });
       expect([...codeOf(reply), reply.headers.allow]).toEqual([405, 'method_not_allowed', 'GET, HEAD']);
     }
   });
@@ -277,11 +277,11 @@ describe('what is not offered', () => {
 
   test('variations: a 400 on every surface, whatever they are asked with', async () => {
     const rig = await startRig();
-    const ask = asker(rig.url);
+    const send = exactClient(rig.url);
     for (const root of surfaces.map((surface) => surface.replaceAll('NAME', 'image'))) {
       for (const body of root === '/v1' ? bodies : bodies.slice(0, 4)) {
         for (const end of ['', '/', '?api-version=v1']) {
-          const reply = await ask({ method: 'POST', path: `${root}/images/variations${end}`, ...body });
+          const reply = await send({ method: 'POST', path: `${root}/images/variations${end}`, ...body });
           expect([root, ...codeOf(reply)]).toEqual([root, 400, 'unsupported_operation']);
         }
       }
@@ -291,27 +291,27 @@ describe('what is not offered', () => {
 
   test('the asynchronous submit: a 404 that says so, however it is spelled and whatever it is asked with', async () => {
     const rig = await startRig();
-    const ask = asker(rig.url);
+    const send = exactClient(rig.url);
     for (const colon of [':', '%3A', '%3a']) {
       const path = `/openai/images/generations${colon}submit?api-version=2023-06-01-preview`;
       for (const body of bodies) {
-        expect(codeOf(await ask({ method: 'POST', path, ...body }))).toEqual([404, 'unsupported_operation']);
+        expect(codeOf(await send({ method: 'POST', path, ...body }))).toEqual([404, 'unsupported_operation']);
       }
       for (const method of ['GET', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']) {
-        expect(codeOf(await ask({ method, path, headers: key }))).toEqual([404, 'unsupported_operation']);
+        expect(codeOf(await send({ method, path, headers: key }))).toEqual([404, 'unsupported_operation']);
       }
-      expect(await ask({ method: 'HEAD', path, headers: key })).toMatchObject({ status: 404, text: '' });
+      expect(await send({ method: 'HEAD', path, headers: key })).toMatchObject({ status: 404, text: '' });
     }
     expect(rig.simulator.ledger.requests).toEqual([]);
   });
 
   test('other methods of images: a 405 that names the right one', async () => {
     const rig = await startRig();
-    const ask = asker(rig.url);
+    const send = exactClient(rig.url);
     for (const root of surfaces.map((surface) => surface.replaceAll('NAME', 'image'))) {
       for (const operation of operations) {
         for (const method of ['GET', 'HEAD', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']) {
-          const reply = await ask({ method, path: `${root}/images/${operation}`, headers: key });
+          const reply = await send({ method, path: `${root}/images/${operation}`, headers: key });
           expect([root, method, reply.status, reply.headers.allow]).toEqual([root, method, 405, 'POST']);
           expect(method === 'HEAD' ? reply.text : errorOf(reply).code).toBe(
             method === 'HEAD' ? '' : 'method_not_allowed',
@@ -325,10 +325,10 @@ describe('what is not offered', () => {
 describe('a path that is not served', () => {
   test('is a 404 that names the nearest one, before key, body and type are looked at', async () => {
     const rig = await startRig();
-    const ask = asker(rig.url);
+    const send = exactClient(rig.url);
     for (const headers of [json, {}, { ...key, 'content-type': 'text/plain' }]) {
       const path = '/v1/images/generations/images/generations?api-key=canary';
-      const reply = await ask({ method: 'POST', path, headers, body: '{' });
+      const reply = await send({ method: 'POST', path, headers, body: '{' });
       expect(codeOf(reply)).toEqual([404, 'unknown_url']);
       expect(errorOf(reply).message).toBe(
         'Unknown URL: POST /v1/images/generations/images/generations. Did you mean /v1/images/generations?',
@@ -339,12 +339,12 @@ describe('a path that is not served', () => {
   });
 
   test('is shown as it came, without a host and its password', async () => {
-    const ask = asker((await startRig()).url);
+    const send = exactClient((await startRig()).url);
     for (const path of [
       '/openai/deployments//images/edits',
       'http://user:canary@gateway/openai/deployments//images/edits',
     ]) {
-      const { message } = errorOf(await ask({ method: 'POST', path, headers: key }));
+      const { message } = errorOf(await send({ method: 'POST', path, headers: key }));
       expect(message).toMatch(
         /^Unknown URL: POST \/openai\/deployments\/\/images\/edits\. Did you mean .*\/v1\/images\/edits\?$/,
       );
@@ -352,10 +352,10 @@ describe('a path that is not served', () => {
   });
 
   test('of a chat is told that images are served here', async () => {
-    const ask = asker((await startRig()).url);
+    const send = exactClient((await startRig()).url);
     for (const root of ['', '/v1', '/openai', '/openai/v1', '/openai/deployments/image', '/m/image/v1']) {
       for (const end of ['chat/completions', 'completions', 'responses', 'responses/resp_1', 'embeddings']) {
-        const reply = await ask({ method: 'POST', path: `${root}/${end}?api-version=v1`, headers: json, body: '{}' });
+        const reply = await send({ method: 'POST', path: `${root}/${end}?api-version=v1`, headers: json, body: '{}' });
         expect([root, end, ...codeOf(reply)]).toEqual([root, end, 404, 'unknown_url']);
         expect(errorOf(reply).message).toContain('This gateway serves images only: use /v1/images/generations');
       }
@@ -393,12 +393,12 @@ describe('the routes', () => {
 
   test('want a key, by any method and in any spelling, except for health, the OpenAPI document and hosted images', async () => {
     const { url } = await startWithFiles();
-    const ask = asker(url);
+    const send = exactClient(url);
     const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
     for (const pattern of known.filter((route) => !isPublic(route))) {
       const path = pattern.replace(':deployment', 'image').replace(':model', 'a/b').replace('*', 'image');
       for (const method of methods) {
-        const reply = await ask({ method, path });
+        const reply = await send({ method, path });
         expect([method, path, reply.status]).toEqual([method, path, 401]);
       }
       for (const spelled of [
@@ -410,7 +410,7 @@ describe('the routes', () => {
         `${path}#fragment`,
       ]) {
         for (const method of ['GET', 'POST']) {
-          const { status } = await ask({ method, path: spelled });
+          const { status } = await send({ method, path: spelled });
           expect([spelled, [401, 404].includes(status)]).toEqual([spelled, true]);
         }
       }
@@ -418,10 +418,10 @@ describe('the routes', () => {
   });
 
   test('without a key are health, the OpenAPI document and hosted images, which tell nothing', async () => {
-    const ask = asker((await startWithFiles()).url);
-    for (const path of open) expect((await ask({ path })).status).toBe(200);
+    const send = exactClient((await startWithFiles()).url);
+    for (const path of open) expect((await send({ path })).status).toBe(200);
     for (const path of ['/v1/images/files/abc', '/v1/images/files/..%2F..', '/nothing']) {
-      expect(codeOf(await ask({ path }))).toEqual([404, 'unknown_url']);
+      expect(codeOf(await send({ path }))).toEqual([404, 'unknown_url']);
     }
   });
 
@@ -433,7 +433,7 @@ describe('the routes', () => {
     const { store } = await startStore();
     const models = { defaultModel: 'image', models: { image: target } };
     const gateway = await startGateway(models, { store });
-    const ask = asker(gateway.url);
+    const send = exactClient(gateway.url);
     const part = fc.constantFrom(
       ...[
         'v1',
@@ -463,7 +463,7 @@ describe('the routes', () => {
       fc.asyncProperty(path, method, fc.boolean(), async (target, method, isKnown) => {
         const headers = { 'content-type': 'application/json', ...(isKnown && key) };
         const body = method === 'POST' ? { body: '{"prompt":"a cat"}' } : {};
-        const { status, headers: given, text } = await ask({ method, path: target, headers, ...body });
+        const { status, headers: given, text } = await send({ method, path: target, headers, ...body });
         expect(status < 300 || status >= 400).toBe(true);
         expect(status).toBeLessThan(500);
         expect(given.location).toBeUndefined();

@@ -22,9 +22,9 @@ async function call(
   { url }: Rig,
   { method = 'POST', path = generationsPath, headers = { ...goodKey, ...json }, body }: Call,
 ): Promise<Refusal> {
-  const answer = await request(`${url}${path}`, { method, headers, body: body ?? null });
-  const text = await answer.body.text();
-  return { status: answer.statusCode, headers: answer.headers as Record<string, string>, text };
+  const response = await request(`${url}${path}`, { method, headers, body: body ?? null });
+  const text = await response.body.text();
+  return { status: response.statusCode, headers: response.headers as Record<string, string>, text };
 }
 
 /** An answer that came over a plain socket. */
@@ -39,11 +39,11 @@ async function rawRefusal(rig: Rig, bytes: string): Promise<Refusal> {
 }
 
 /** OpenAI's error shape, and nothing was asked of the upstream. */
-function expectRefused(rig: Rig, answer: Refusal, status: number, code: string, param: string | null = null): void {
-  expect(answer).toMatchObject({ status });
-  expect(answer.headers['content-type']).toMatch(/^application\/json/);
-  expect(answer.headers['x-request-id']).toMatch(/^[\w.-]+$/);
-  expect(JSON.parse(answer.text)).toEqual({
+function expectRefused(rig: Rig, response: Refusal, status: number, code: string, param: string | null = null): void {
+  expect(response).toMatchObject({ status });
+  expect(response.headers['content-type']).toMatch(/^application\/json/);
+  expect(response.headers['x-request-id']).toMatch(/^[\w.-]+$/);
+  expect(JSON.parse(response.text)).toEqual({
     error: { message: expect.stringMatching(/\S/), type: 'invalid_request_error', param, code },
   });
   expect(rig.simulator.ledger.requests).toEqual([]);
@@ -150,9 +150,9 @@ describe('a body whose member is wrong', () => {
     ['background', 'output_format', { background: 'transparent', output_format: 'jpeg' }],
   ])('%s beside %s: the message names both', async (one, other, body) => {
     const rig = await startRig();
-    const answer = await call(rig, { body: JSON.stringify({ prompt: 'a', ...body }) });
-    expectRefused(rig, answer, 400, 'invalid_value', one);
-    const { message } = JSON.parse(answer.text).error;
+    const response = await call(rig, { body: JSON.stringify({ prompt: 'a', ...body }) });
+    expectRefused(rig, response, 400, 'invalid_value', one);
+    const { message } = JSON.parse(response.text).error;
     expect(message).toContain(`'${one}'`);
     expect(message).toContain(`'${other}'`);
   });
@@ -160,8 +160,8 @@ describe('a body whose member is wrong', () => {
   test('a link where the address of the gateway is not known is a 400, though there is a store', async () => {
     const { store } = await startStore();
     const rig = await startRig({ store, host: '0.0.0.0' });
-    const answer = await call(rig, { body: JSON.stringify({ prompt: 'a', response_format: 'url' }) });
-    expectRefused(rig, answer, 400, 'unsupported_parameter', 'response_format');
+    const response = await call(rig, { body: JSON.stringify({ prompt: 'a', response_format: 'url' }) });
+    expectRefused(rig, response, 400, 'unsupported_parameter', 'response_format');
   });
 
   test.each(['nobody', '__proto__', 'constructor', 'IMAGE', 'image '])('the model %j is a 404', async (model) => {
@@ -224,14 +224,14 @@ describe('a body that is not what it should be', () => {
   ])('%s is a 415, even when it holds JSON', async (type) => {
     const rig = await startRig();
     const body = JSON.stringify({ prompt: 'a cat' });
-    const answer = await call(rig, { headers: { ...goodKey, 'content-type': type }, body });
-    expectRefused(rig, answer, 415, 'unsupported_content_type');
+    const response = await call(rig, { headers: { ...goodKey, 'content-type': type }, body });
+    expectRefused(rig, response, 415, 'unsupported_content_type');
   });
 
   test('one without content-type is a 415', async () => {
     const rig = await startRig();
-    const answer = await call(rig, { headers: goodKey, body: JSON.stringify({ prompt: 'a cat' }) });
-    expectRefused(rig, answer, 415, 'unsupported_content_type');
+    const response = await call(rig, { headers: goodKey, body: JSON.stringify({ prompt: 'a cat' }) });
+    expectRefused(rig, response, 415, 'unsupported_content_type');
   });
 
   test.each([1024 * 1024 + 1, 20 * 1024 * 1024])('%i bytes with their length announced are a 413', async (length) => {
@@ -265,10 +265,10 @@ describe('keys', () => {
   ])('%s is a 401', async (_, headers) => {
     const rig = await startRig();
     const body = JSON.stringify({ prompt: 'a cat' });
-    const answer = await call(rig, { headers: { ...json, ...headers }, body });
-    expectRefused(rig, answer, 401, 'invalid_api_key');
-    expect(answer.headers['www-authenticate']).toBe('Bearer');
-    expect(answer.text).not.toContain(gatewayKey);
+    const response = await call(rig, { headers: { ...json, ...headers }, body });
+    expectRefused(rig, response, 401, 'invalid_api_key');
+    expect(response.headers['www-authenticate']).toBe('Bearer');
+    expect(response.text).not.toContain(gatewayKey);
   });
 
   test('a stranger’s body is not looked at', async () => {
@@ -287,9 +287,9 @@ describe('keys', () => {
     { authorization: 'Bearer wrong', 'api-key': gatewayKey },
   ])('%o lets its caller in', async (headers) => {
     const rig = await startRig();
-    const answer = await call(rig, { method: 'GET', path: '/v1/models', headers: headers as Record<string, string> });
-    expect(answer.status).toBe(200);
-    expect(answer.headers['www-authenticate']).toBeUndefined();
+    const response = await call(rig, { method: 'GET', path: '/v1/models', headers: headers as Record<string, string> });
+    expect(response.status).toBe(200);
+    expect(response.headers['www-authenticate']).toBeUndefined();
   });
 });
 
@@ -357,16 +357,16 @@ describe('paths and methods', () => {
     ['DELETE', '/healthz', 'GET, HEAD'],
   ])('%s %s is a 405 that says what is allowed', async (method, path, allow) => {
     const rig = await startRig();
-    const answer = await call(rig, { method, path, headers: goodKey });
-    expectRefused(rig, answer, 405, 'method_not_allowed');
-    expect(answer.headers.allow).toBe(allow);
+    const response = await call(rig, { method, path, headers: goodKey });
+    expectRefused(rig, response, 405, 'method_not_allowed');
+    expect(response.headers.allow).toBe(allow);
   });
 
   test('a body of any type does not hide a wrong method', async () => {
     const rig = await startRig();
     const headers = { ...goodKey, 'content-type': 'text/plain' };
-    const answer = await call(rig, { path: '/v1/models', headers, body: 'hello' });
-    expectRefused(rig, answer, 405, 'method_not_allowed');
+    const response = await call(rig, { path: '/v1/models', headers, body: 'hello' });
+    expectRefused(rig, response, 405, 'method_not_allowed');
   });
 });
 
@@ -413,22 +413,22 @@ describe('what is hardly HTTP', () => {
 
   test('a request without a host is a 400 in the usual shape', async () => {
     const rig = await startRig();
-    const answer = await rawRefusal(rig, 'GET /v1/models HTTP/1.1\r\nconnection: close\r\n\r\n');
-    expectRefused(rig, answer, 400, 'invalid_request');
+    const response = await rawRefusal(rig, 'GET /v1/models HTTP/1.1\r\nconnection: close\r\n\r\n');
+    expectRefused(rig, response, 400, 'invalid_request');
   });
 
   test('an expectation that nobody can meet is a 417 in the usual shape', async () => {
     const rig = await startRig();
-    const answer = await rawRefusal(rig, line(`POST ${generationsPath}`, 'expect: cake\r\ncontent-length: 0\r\n'));
-    expectRefused(rig, answer, 417, 'invalid_request');
+    const response = await rawRefusal(rig, line(`POST ${generationsPath}`, 'expect: cake\r\ncontent-length: 0\r\n'));
+    expectRefused(rig, response, 417, 'invalid_request');
   });
 
   test.each(['/%zz', '/v1/models/%', '/v1/models/%ff', '/v1/images/generations%c3'])(
     '%s, which cannot be decoded, is a 400, and the next request works',
     async (path) => {
       const rig = await startRig();
-      const answer = await rawRefusal(rig, line(`GET ${path}`));
-      expectRefused(rig, answer, 400, 'invalid_request');
+      const response = await rawRefusal(rig, line(`GET ${path}`));
+      expectRefused(rig, response, 400, 'invalid_request');
       expect((await call(rig, { method: 'GET', path: '/v1/models' })).status).toBe(200);
     },
     5_000,

@@ -53,7 +53,7 @@ function partHead(name: string): string {
 }
 
 /** Everything that comes back until the server closes the connection, or `isOver` says that it is enough. */
-async function answerOn(socket: Socket, isOver: (text: string) => boolean = () => false): Promise<string> {
+async function responseOn(socket: Socket, isOver: (text: string) => boolean = () => false): Promise<string> {
   let text = '';
   socket.on('data', (chunk) => {
     text += chunk.toString('latin1');
@@ -410,7 +410,7 @@ describe('a form that is refused', () => {
     const rig = await startEdits();
     const socket = openSocket(rig.url);
     socket.write(head([`content-type: multipart/form-data; boundary=${'b'.repeat(100_000)}`]));
-    expect(await answerOn(socket)).toMatch(/^HTTP\/1\.1 431 /);
+    expect(await responseOn(socket)).toMatch(/^HTTP\/1\.1 431 /);
     await expectHarmless(rig);
   });
 
@@ -418,8 +418,8 @@ describe('a form that is refused', () => {
     const rig = await startEdits();
     const form = editForm([file('image', padded(await pngImage(), 50 * megabyte))]);
     // Azure wants less than 50 MB: it is the simulator that says so.
-    const answer = await post(rig.url, form);
-    expect(answer.json().error).toMatchObject({ code: 'invalid_image_file', param: 'image' });
+    const response = await post(rig.url, form);
+    expect(response.json().error).toMatchObject({ code: 'invalid_image_file', param: 'image' });
     expect(rig.simulator.ledger.counts()).toMatchObject({ requests: 1, billed: 0 });
     await expectNothingLeft(rig);
   });
@@ -445,8 +445,8 @@ test('a model that only the path names is looked up before the upload is read', 
     socket.write(
       head(['content-length: 100000000']).replace(editsPath, `/openai/deployments/${name}/images/edits?api-version=1`),
     );
-    const answer = await answerOn(socket, (text) => text.endsWith('}'));
-    expect(answer).toMatch(new RegExp(`^HTTP/1\\.1 ${status} [\\s\\S]*"code":"${code}"`));
+    const response = await responseOn(socket, (text) => text.endsWith('}'));
+    expect(response).toMatch(new RegExp(`^HTTP/1\\.1 ${status} [\\s\\S]*"code":"${code}"`));
     socket.destroy();
   }
   await expectHarmless(rig);
@@ -456,8 +456,8 @@ test('a body that says itself that it is too long is not asked for', async () =>
   const rig = await startEdits(smallLimit);
   const socket = openSocket(rig.url);
   socket.write(head(['content-length: 100000000', 'expect: 100-continue']));
-  const answer = await answerOn(socket, (text) => text.endsWith('}'));
-  expect(answer).toMatch(
+  const response = await responseOn(socket, (text) => text.endsWith('}'));
+  expect(response).toMatch(
     /^HTTP\/1\.1 413 [\s\S]*is longer than \d+ bytes, the limit of this gateway \('limits\.uploadBytes'\)/,
   );
   socket.destroy();
@@ -506,7 +506,7 @@ describe('a body that is longer than the limit', () => {
         for (let at = 0; at < bytes.length; at += 65_536) {
           if (!socket.write(bytes.subarray(at, at + 65_536))) await once(socket, 'drain');
         }
-        const text = await answerOn(socket, (answer) => answer.endsWith('}'));
+        const text = await responseOn(socket, (response) => response.endsWith('}'));
         expect(text).toMatch(/^HTTP\/1\.1 413 [\s\S]*"code":"request_too_large"}}$/);
         await expectHarmless(rig);
       },
@@ -533,8 +533,8 @@ describe('a body that is longer than the limit', () => {
         }
       }
       for (const further of [[], ['transfer-encoding: chunked'], ['expect:'], ['connection: close', 'expect:']]) {
-        const answer = await withCurl(rig.url, body, [...further, `content-type: ${headers['content-type']}`]);
-        if (answer !== undefined) expect(answer).toMatch(/"code":"request_too_large".*413$/);
+        const reply = await withCurl(rig.url, body, [...further, `content-type: ${headers['content-type']}`]);
+        if (reply !== undefined) expect(reply).toMatch(/"code":"request_too_large".*413$/);
       }
       await expectHarmless(rig);
     });
@@ -545,9 +545,9 @@ describe('a body that is longer than the limit', () => {
     const socket = openSocket(rig.url);
     socket.write(head(['transfer-encoding: chunked']));
     socket.write(chunked(Buffer.from(`${partHead('image')}`)));
-    const answer = answerOn(socket);
+    const response = responseOn(socket);
     await writeOn(socket, chunked(Buffer.alloc(65_536, 7)), 100_000);
-    expect(await answer).toMatch(/^HTTP\/1\.1 413 [\s\S]*"code":"request_too_large"/);
+    expect(await response).toMatch(/^HTTP\/1\.1 413 [\s\S]*"code":"request_too_large"/);
     await expectHarmless(rig);
   });
 
@@ -556,9 +556,9 @@ describe('a body that is longer than the limit', () => {
     const socket = openSocket(rig.url);
     socket.write(head(['transfer-encoding: chunked']));
     socket.write(chunked(Buffer.from(`--${boundary}\r\ncontent-disposition: form-data; name="prompt"\r\n\r\n`)));
-    const answer = answerOn(socket);
+    const response = responseOn(socket);
     await writeOn(socket, chunked(Buffer.alloc(65_536, 'x')), 100_000);
-    expect(await answer).toMatch(/^HTTP\/1\.1 413 [\s\S]*"code":"request_too_large"/);
+    expect(await response).toMatch(/^HTTP\/1\.1 413 [\s\S]*"code":"request_too_large"/);
     await expectHarmless(rig);
   });
 });
@@ -583,8 +583,8 @@ describe('a caller without a good key', () => {
   test('sees the 401 behind a large body, which is not stored', async () => {
     const rig = await startEdits();
     const form = editForm([file('image', padded(Buffer.from(tinyPng, 'base64'), 12 * megabyte))]);
-    const answer = await post(rig.url, form, { ...formHeaders, ...badKey });
-    expectError(answer, 401, 'invalid_api_key');
+    const response = await post(rig.url, form, { ...formHeaders, ...badKey });
+    expectError(response, 401, 'invalid_api_key');
     const socket = openSocket(rig.url);
     socket.pause();
     socket.write(
@@ -597,7 +597,7 @@ describe('a caller without a good key', () => {
       if (!socket.write(form.subarray(at, at + 65_536))) await once(socket, 'drain');
       if (at % megabyte === 0) expect(await openFiles(rig.uploads)).toEqual([]);
     }
-    expect(await answerOn(socket)).toMatch(/^HTTP\/1\.1 401 [\s\S]*"code":"invalid_api_key"}}$/);
+    expect(await responseOn(socket)).toMatch(/^HTTP\/1\.1 401 [\s\S]*"code":"invalid_api_key"}}$/);
     await expectHarmless(rig);
   });
 
@@ -607,7 +607,7 @@ describe('a caller without a good key', () => {
     socket.write(
       head(['content-length: 9000000', 'expect: 100-continue']).replace(authorization.authorization, 'Bearer wrong'),
     );
-    const text = await answerOn(socket, (answer) => answer.endsWith('}'));
+    const text = await responseOn(socket, (response) => response.endsWith('}'));
     expect(text).toMatch(/^HTTP\/1\.1 401 [\s\S]*"code":"invalid_api_key"}}$/);
     socket.destroy();
     await expectHarmless(rig);
@@ -618,21 +618,21 @@ describe('a caller without a good key', () => {
     const form = editForm([file('image', await pngImage())]);
     const socket = openSocket(rig.url);
     socket.write(head([`content-length: ${form.length}`, 'expect: 100-continue', 'connection: close']));
-    const answer = answerOn(socket);
+    const response = responseOn(socket);
     await once(socket, 'data');
     socket.write(form);
-    expect(await answer).toMatch(/^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 200 OK\r\n/);
+    expect(await response).toMatch(/^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 200 OK\r\n/);
     await expectNothingLeft(rig);
   });
 
   test('curl, which waits for that word, gets its image', async () => {
     const rig = await startEdits();
     const form = editForm([file('image', padded(await pngImage(), 2 * megabyte))]);
-    const answer = await withCurl(rig.url, form, [
+    const response = await withCurl(rig.url, form, [
       'expect: 100-continue',
       `content-type: ${formHeaders['content-type']}`,
     ]);
-    if (answer !== undefined) expect(answer).toMatch(/"b64_json":[\s\S]*200$/);
+    if (response !== undefined) expect(response).toMatch(/"b64_json":[\s\S]*200$/);
     await expectNothingLeft(rig);
   });
 });
@@ -644,7 +644,7 @@ const farewells: [string, (socket: Socket) => void][] = [
 ];
 
 /** A log line of a caller that left: nothing went wrong here. */
-async function expectLeft(rig: EditsRig, facts: Record<string, unknown> = {}): Promise<void> {
+async function expectDisconnected(rig: EditsRig, facts: Record<string, unknown> = {}): Promise<void> {
   await expect.poll(() => requestLines(rig), patience).toHaveLength(1);
   expect(requestLines(rig)[0]).toMatchObject({ end: 'disconnected', status: 499, level: 30, ...facts });
 }
@@ -666,7 +666,7 @@ describe('a caller that leaves', () => {
   const isStored = (begun: Buffer) => begun.length > megabyte;
 
   describe.each(beginnings)('%s', (_, kind, begin) => {
-    test.each(farewells)('%s', async (_, leave) => {
+    test.each(farewells)('%s', async (_, disconnect) => {
       const rig = await startEdits();
       const socket = openSocket(rig.url);
       const begun = begin();
@@ -676,13 +676,13 @@ describe('a caller that leaves', () => {
       if (isStored(begun)) await expect.poll(() => openFiles(rig.uploads), patience).toHaveLength(1);
       else await expect.poll(() => socket.bytesWritten - socket.writableLength, patience).toBeGreaterThan(100);
       expect(await readdir(rig.uploads)).toEqual([]);
-      leave(socket);
-      await expectLeft(rig);
+      disconnect(socket);
+      await expectDisconnected(rig);
       await expectHarmless(rig);
     });
   });
 
-  test.each(farewells)('while the upstream works: it %s', async (_, leave) => {
+  test.each(farewells)('while the upstream works: it %s', async (_, disconnect) => {
     const rig = await startEdits();
     const form = editForm([file('image', padded(await pngImage(), 3 * megabyte))], { prompt: 'simulate:hang' });
     const socket = openSocket(rig.url);
@@ -690,8 +690,8 @@ describe('a caller that leaves', () => {
     socket.write(form);
     await expect.poll(() => rig.simulator.ledger.counts().billed, patience).toBe(1);
     expect(await openFiles(rig.uploads)).toHaveLength(1);
-    leave(socket);
-    await expectLeft(rig, { sent: true });
+    disconnect(socket);
+    await expectDisconnected(rig, { sent: true });
     await expectNothingLeft(rig);
   });
 
@@ -706,7 +706,7 @@ describe('a caller that leaves', () => {
     socket.write(form);
     await expect.poll(() => rig.simulator.ledger.counts().billed, patience).toBe(1);
     socket.destroy();
-    await expectLeft(rig, { sent: true });
+    await expectDisconnected(rig, { sent: true });
     await expectNothingLeft(rig);
   });
 
@@ -720,7 +720,7 @@ describe('a caller that leaves', () => {
     socket.write(form);
     await once(socket, 'data');
     socket.destroy();
-    await expectLeft(rig, { sent: true });
+    await expectDisconnected(rig, { sent: true });
     await expectNothingLeft(rig);
   });
 
@@ -739,7 +739,7 @@ describe('a caller that leaves', () => {
       socket.write(form);
       await arrived.promise;
       socket.destroy();
-      await expectLeft(rig, { sent: true });
+      await expectDisconnected(rig, { sent: true });
       await expectNothingLeft(rig);
     } finally {
       upstream.closeAllConnections();
@@ -809,10 +809,10 @@ describe('a JSON body whose end comes late', () => {
 
   test('followed by more than blanks: it is not JSON, and nothing is bought', async () => {
     const rig = await startEdits();
-    const answer = await post(rig.url, Buffer.concat([await body('a hat'), Buffer.from('}}garbage')]), {
+    const response = await post(rig.url, Buffer.concat([await body('a hat'), Buffer.from('}}garbage')]), {
       'content-type': 'application/json',
     });
-    expectError(answer, 400, 'invalid_json');
+    expectError(response, 400, 'invalid_json');
     await expectHarmless(rig);
   });
 
@@ -821,17 +821,17 @@ describe('a JSON body whose end comes late', () => {
     const socket = openSocket(rig.url);
     socket.write(head(['content-type: application/json', 'transfer-encoding: chunked']));
     socket.write(chunked(await body('a hat')));
-    const answer = answerOn(socket);
+    const response = responseOn(socket);
     await writeOn(socket, chunked(Buffer.alloc(65_536, ' ')), 1_000);
-    expect(await answer).toMatch(/^HTTP\/1\.1 413 [\s\S]*"code":"request_too_large"/);
+    expect(await response).toMatch(/^HTTP\/1\.1 413 [\s\S]*"code":"request_too_large"/);
     await expectHarmless(rig);
   });
 
   test('with parameters without number: refused at the first that is too many', async () => {
     const rig = await startEdits();
     const many = Array.from({ length: 100_000 }, (_, index) => `"a${index}":0`).join();
-    const answer = await post(rig.url, Buffer.from(`{"prompt":"x",${many}}`), { 'content-type': 'application/json' });
-    expectError(answer, 413, 'request_too_large');
+    const response = await post(rig.url, Buffer.from(`{"prompt":"x",${many}}`), { 'content-type': 'application/json' });
+    expectError(response, 413, 'request_too_large');
     const long = `"a":"${'x'.repeat(200_000)}","b":"${'x'.repeat(200_000)}"`;
     expectError(
       await post(rig.url, Buffer.from(`{"prompt":"x",${long}}`), { 'content-type': 'application/json' }),
@@ -854,7 +854,7 @@ describe('a JSON body whose end comes late', () => {
     await writeOn(socket, chunked(Buffer.alloc(65_536, ' ')), 180);
     socket.write(`${chunked(Buffer.from('7]'))}0\r\n\r\n`);
     if (code === 'invalid_json' && beginning.startsWith('[')) code = 'invalid_value';
-    expect(await answerOn(socket)).toMatch(new RegExp(`^HTTP/1\\.1 400 [\\s\\S]*"code":"${code}"}}$`));
+    expect(await responseOn(socket)).toMatch(new RegExp(`^HTTP/1\\.1 400 [\\s\\S]*"code":"${code}"}}$`));
     await expectHarmless(rig);
   });
 });
@@ -862,25 +862,25 @@ describe('a JSON body whose end comes late', () => {
 describe('temporary files', () => {
   const running = async (rig: EditsRig, bytes: number, prompt: string) => {
     const form = editForm([file('image', padded(await pngImage(), bytes))], { prompt });
-    const answer = post(rig.url, form);
+    const response = post(rig.url, form);
     await expect.poll(() => rig.simulator.ledger.counts().billed, patience).toBe(1);
     const files = await openFiles(rig.uploads);
-    return { answer, files };
+    return { response, files };
   };
 
   test('there are none for uploads below 1 MiB in total', async () => {
     const rig = await startEdits();
-    const { answer, files } = await running(rig, megabyte - 1, 'simulate:slow-300');
+    const { response, files } = await running(rig, megabyte - 1, 'simulate:slow-300');
     expect(files).toEqual([]);
-    expect((await answer).status).toBe(200);
+    expect((await response).status).toBe(200);
   });
 
   test('there is one, without a name, for anything longer; it is gone with the answer', async () => {
     const rig = await startEdits();
-    const { answer, files } = await running(rig, megabyte + 1, 'simulate:slow-300');
+    const { response, files } = await running(rig, megabyte + 1, 'simulate:slow-300');
     expect(files).toEqual([expect.stringMatching(/azure-image-gateway-upload-[\w-]{24} \(deleted\)$/)]);
     expect(await readdir(rig.uploads)).toEqual([]);
-    expect((await answer).status).toBe(200);
+    expect((await response).status).toBe(200);
     await expectNothingLeft(rig);
   });
 
@@ -891,10 +891,10 @@ describe('temporary files', () => {
       [1, 2, 3].map(() => file('image[]', image)),
       { prompt: 'simulate:slow-300' },
     );
-    const answer = post(rig.url, form);
+    const response = post(rig.url, form);
     await expect.poll(() => rig.simulator.ledger.counts().billed, patience).toBe(1);
     expect(await openFiles(rig.uploads)).toHaveLength(1);
-    expect((await answer).status).toBe(200);
+    expect((await response).status).toBe(200);
     await expectNothingLeft(rig);
   });
 
@@ -936,23 +936,23 @@ describe('temporary files', () => {
 
   test('are gone when the gateway cancels everything to end', async () => {
     const rig = await startEdits();
-    const { answer, files } = await running(rig, 2 * megabyte, 'simulate:hang');
+    const { response, files } = await running(rig, 2 * megabyte, 'simulate:hang');
     expect(files).toHaveLength(1);
     await drain(rig.app, { leadMs: 0, limitMs: 100 });
-    expect((await answer).status).toBe(502);
+    expect((await response).status).toBe(502);
     await expectNothingLeft(rig);
   });
 
   test('more of them than the disk may hold are refused as overload, nothing is sent, and nothing stays', async () => {
     const rig = await startEdits({ uploadsBytes: 6 * megabyte });
     const long = padded(await pngImage(), 4 * megabyte);
-    for (const answer of [
+    for (const response of [
       await post(rig.url, editForm([file('image', long)])),
       await postJson(rig.url, { prompt: 'a hat', images: [{ image_url: dataUrl(long) }] }),
     ]) {
-      expectError(answer, 503, 'overloaded');
-      expect(answer.headers.get('retry-after-ms')).toMatch(/^\d+$/);
-      expect(answer.headers.get('x-should-retry')).toBe(null);
+      expectError(response, 503, 'overloaded');
+      expect(response.headers.get('retry-after-ms')).toMatch(/^\d+$/);
+      expect(response.headers.get('x-should-retry')).toBe(null);
     }
     expect(rig.app.gateway.admission.heldBytes).toBe(0);
     await expectHarmless(rig);
@@ -967,8 +967,8 @@ describe('temporary files', () => {
   test('a directory that is gone is the gateway’s failure: 507, and nothing is sent', async () => {
     const rig = await startEdits();
     await rm(rig.uploads, { recursive: true });
-    const answer = await post(rig.url, editForm([file('image', padded(await pngImage(), 2 * megabyte))]));
-    expect([answer.status, answer.json().error.code]).toEqual([507, 'storage_failed']);
+    const response = await post(rig.url, editForm([file('image', padded(await pngImage(), 2 * megabyte))]));
+    expect([response.status, response.json().error.code]).toEqual([507, 'storage_failed']);
     expect(rig.simulator.ledger.requests).toEqual([]);
     expect((await post(rig.url, editForm([file('image', await pngImage())]))).status).toBe(200);
   });
@@ -1008,8 +1008,8 @@ describe('a gateway that is killed', () => {
     isKilled = true;
     expect(await readdir(uploads)).toEqual([]);
     const second = await startProgram(start);
-    const answer = await post(await second.listening(), form, { ...formHeaders, ...key });
-    expect(answer.status).toBe(200);
+    const reply = await post(await second.listening(), form, { ...formHeaders, ...key });
+    expect(reply.status).toBe(200);
     await expect.poll(() => openFilesOf(second.child.pid, uploads), patience).toEqual([]);
     expect(await readdir(uploads)).toEqual([]);
   });
@@ -1031,11 +1031,14 @@ describe('an upstream that answers before the whole form was sent', () => {
   // Its connection is reset with what it has not read, and the answer may be lost with that.
   test.each(refusals)(
     '%i, and reads no more: the caller gets it, or an unknown outcome',
-    async (status, headers, ...told) => {
+    async (status, headers, ...reported) => {
       const upstream = await startEarly(status, headers, (socket) => socket.destroySoon());
       const rig = await startEdits({ upstream });
-      const answer = await post(rig.url, editForm([file('image', padded(await pngImage(), 30 * megabyte))]));
-      expect([told, [502, 'upstream_outcome_unknown']]).toContainEqual([answer.status, answer.json().error.code]);
+      const response = await post(rig.url, editForm([file('image', padded(await pngImage(), 30 * megabyte))]));
+      expect([reported, [502, 'upstream_outcome_unknown']]).toContainEqual([
+        response.status,
+        response.json().error.code,
+      ]);
       await expectNothingLeft(rig);
     },
   );
@@ -1043,14 +1046,14 @@ describe('an upstream that answers before the whole form was sent', () => {
   // Not a server of HTTP: Node's closes a connection that is not kept at its answer's end, whatever is still to be read.
   async function startEarly(status: number, headers: Record<string, string>, goOn: (socket: Socket) => void) {
     const lines = Object.entries({ ...headers, 'content-type': 'application/json', 'content-length': body.length });
-    const answer = [`HTTP/1.1 ${status} Refused`, ...lines.map((line) => line.join(': ')), '', body].join('\r\n');
+    const refusal = [`HTTP/1.1 ${status} Refused`, ...lines.map((line) => line.join(': ')), '', body].join('\r\n');
     const sockets: Socket[] = [];
     const server = net.createServer({ allowHalfOpen: true }, (socket) => {
       sockets.push(socket);
       socket.on('error', () => {});
       socket.once('data', () => {
         socket.pause();
-        socket.end(answer);
+        socket.end(refusal);
         goOn(socket);
       });
     });
@@ -1065,9 +1068,9 @@ describe('an upstream that answers before the whole form was sent', () => {
 
   async function expectEarly(upstream: string, status: number, code: string) {
     const rig = await startEdits({ upstream });
-    const answer = await post(rig.url, editForm([file('image', padded(await pngImage(), 30 * megabyte))]));
-    expect([answer.status, answer.json().error.code]).toEqual([status, code]);
-    if (status === 429) expect(answer.headers.get('retry-after')).toBe('7');
+    const response = await post(rig.url, editForm([file('image', padded(await pngImage(), 30 * megabyte))]));
+    expect([response.status, response.json().error.code]).toEqual([status, code]);
+    if (status === 429) expect(response.headers.get('retry-after')).toBe('7');
     await expectNothingLeft(rig);
   }
 });

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { openApiDocument } from '../../src/http/openapi/document.ts';
 import { tinyPng } from '../fixtures/images.ts';
-import { asker, type Question, type Reply } from '../helpers/ask-gateway.ts';
+import { exactClient, type Question, type Reply } from '../helpers/exact-client.ts';
 import { gatewayKey, startGateway } from '../helpers/start-gateway.ts';
 import { fields, formHeaders, writeForm } from '../simulator/write-form.ts';
 import { generationsPath, modelsFile, requestLines, startRig } from './rig.ts';
@@ -17,7 +17,7 @@ async function start(corsOrigins?: readonly string[]) {
   const { store } = await startStore();
   const models = { ...modelsFile(simulator.origin), limits: { uploadBytes: 1_000_000 } };
   const gateway = await startGateway(models, { store, ...(corsOrigins && { corsOrigins }) });
-  return { gateway, ask: asker(gateway.url) };
+  return { gateway, send: exactClient(gateway.url) };
 }
 
 const corsNames = ({ headers }: Reply) => Object.keys(headers).filter((name) => name.startsWith('access-control-'));
@@ -78,26 +78,26 @@ const preflight = (origin: string, path = generationsPath): Question => ({
 
 describe('without CORS_ORIGINS', () => {
   test('no answer says anything to browsers', async () => {
-    const { ask } = await start();
+    const { send } = await start();
     for (const [name, status, call] of calls) {
-      const reply = await ask({ ...call, headers: { ...call.headers, origin: app } });
+      const reply = await send({ ...call, headers: { ...call.headers, origin: app } });
       expect([name, reply.status, corsNames(reply), reply.headers.vary]).toEqual([name, status, [], undefined]);
     }
   });
 
   test('a preflight is a request like any other, which needs a key and another method', async () => {
-    const { ask } = await start();
+    const { send } = await start();
     const question = preflight(app);
-    expect(await ask(question)).toMatchObject({ status: 401 });
-    const reply = await ask({ ...question, headers: { ...question.headers, ...key } });
+    expect(await send(question)).toMatchObject({ status: 401 });
+    const reply = await send({ ...question, headers: { ...question.headers, ...key } });
     expect([reply.status, reply.headers.allow, corsNames(reply)]).toEqual([405, 'POST', []]);
   });
 });
 
 describe('with an origin in CORS_ORIGINS', () => {
   test.each(calls)('%s, with status %i, can be read by its pages', async (_name, status, call) => {
-    const { ask } = await start(['https://other.example', app]);
-    const reply = await ask({ ...call, headers: { ...call.headers, origin: app } });
+    const { send } = await start(['https://other.example', app]);
+    const reply = await send({ ...call, headers: { ...call.headers, origin: app } });
     expect([reply.status, reply.headers['access-control-allow-origin']]).toEqual([status, app]);
     expect(String(reply.headers['access-control-expose-headers']).split(', ')).toEqual(exposed);
     expect(String(reply.headers.vary).toLowerCase()).toMatch(/\borigin\b/);
@@ -106,14 +106,14 @@ describe('with an origin in CORS_ORIGINS', () => {
   });
 
   test('a stream arrives as events, and JSON complete', async () => {
-    const { ask } = await start([app]);
+    const { send } = await start([app]);
     const stream = generation({ stream: true });
-    const events = await ask({ ...stream, headers: { ...stream.headers, origin: app } });
+    const events = await send({ ...stream, headers: { ...stream.headers, origin: app } });
     expect(events.headers['content-type']).toBe('text/event-stream');
     expect(events.text).toMatch(/^event: image_generation.completed\n/);
     const whole = generation();
-    const answer = await ask({ ...whole, headers: { ...whole.headers, origin: app } });
-    expect(JSON.parse(answer.text).data).toHaveLength(1);
+    const response = await send({ ...whole, headers: { ...whole.headers, origin: app } });
+    expect(JSON.parse(response.text).data).toHaveLength(1);
   });
 
   test.each([
@@ -124,8 +124,8 @@ describe('with an origin in CORS_ORIGINS', () => {
     '/x',
     '/',
   ])('a preflight of %s is answered without a key, and its headers are allowed', async (path) => {
-    const { ask } = await start([app]);
-    const reply = await ask(preflight(app, path));
+    const { send } = await start([app]);
+    const reply = await send(preflight(app, path));
     expect(reply).toMatchObject({
       status: 204,
       text: '',
@@ -140,9 +140,9 @@ describe('with an origin in CORS_ORIGINS', () => {
   });
 
   test('a preflight costs nothing, and is logged by its route', async () => {
-    const { gateway, ask } = await start([app]);
-    await ask(preflight(app));
-    await ask(preflight(app, '/nothing/canary'));
+    const { gateway, send } = await start([app]);
+    await send(preflight(app));
+    await send(preflight(app, '/nothing/canary'));
     await expect.poll(() => requestLines(gateway).length).toBe(2);
     const lines = requestLines(gateway).map(({ method, route, status }) => ({ method, route, status }));
     expect(lines).toEqual([
@@ -159,9 +159,9 @@ describe('with an origin in CORS_ORIGINS', () => {
     'null',
     '',
   ])('the origin %j is told nothing', async (origin) => {
-    const { ask } = await start([app]);
+    const { send } = await start([app]);
     for (const question of [preflight(origin), generation(), { path: '/v1/models' }]) {
-      const reply = await ask({ ...question, headers: { ...question.headers, origin } });
+      const reply = await send({ ...question, headers: { ...question.headers, origin } });
       expect(reply.headers).not.toHaveProperty('access-control-allow-origin');
       // Also for the caches in between, which must not give it the answer of another origin.
       expect(String(reply.headers.vary)).toMatch(/^Origin/);
@@ -169,31 +169,34 @@ describe('with an origin in CORS_ORIGINS', () => {
   });
 
   test('callers without an origin are served as ever', async () => {
-    const { ask } = await start([app]);
+    const { send } = await start([app]);
     for (const [name, status, call] of calls) {
-      const reply = await ask(call);
+      const reply = await send(call);
       expect([name, reply.status]).toEqual([name, status]);
       expect(reply.headers).not.toHaveProperty('access-control-allow-origin');
     }
   });
 
   test('an OPTIONS that is no preflight is no error of another shape', async () => {
-    const { ask } = await start([app]);
+    const { send } = await start([app]);
     for (const headers of [{}, { origin: app }, { 'access-control-request-method': 'POST' }]) {
-      expect(await ask({ method: 'OPTIONS', path: generationsPath, headers })).toMatchObject({ status: 204, text: '' });
+      expect(await send({ method: 'OPTIONS', path: generationsPath, headers })).toMatchObject({
+        status: 204,
+        text: '',
+      });
     }
   });
 });
 
 describe('with * in CORS_ORIGINS', () => {
   test.each([[['*']], [[app, '*']]])('%j lets the pages of every origin in', async (origins) => {
-    const { ask } = await start(origins);
+    const { send } = await start(origins);
     for (const [name, status, call] of calls) {
-      const reply = await ask({ ...call, headers: { ...call.headers, origin: 'https://anybody.example' } });
+      const reply = await send({ ...call, headers: { ...call.headers, origin: 'https://anybody.example' } });
       expect([name, reply.status, reply.headers['access-control-allow-origin']]).toEqual([name, status, '*']);
       expect(reply.headers).not.toHaveProperty('access-control-allow-credentials');
     }
-    expect(await ask(preflight('null'))).toMatchObject({
+    expect(await send(preflight('null'))).toMatchObject({
       status: 204,
       headers: { 'access-control-allow-origin': '*' },
     });

@@ -3,7 +3,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { type Simulator, startSimulator } from '../../simulator/start-simulator.ts';
 import { callGateway } from '../helpers/call-gateway.ts';
 import { type StartedGateway, startGateway } from '../helpers/start-gateway.ts';
-import { askForm, pngOf } from './priced-edit.ts';
+import { pngOf, postForm } from './priced-edit.ts';
 import { modelsFile, openSocket, rawCall, requestLines, startUpstream, tinyPng } from './rig.ts';
 import { samplesLike } from './samples-of.ts';
 import { startStore } from './store.ts';
@@ -61,7 +61,7 @@ const total = (model: string, target = '1') => `total{model="${model}",target="$
 const unknown = (model: string, target = '1') => `unknown_total{model="${model}",target="${target}"}`;
 const uncertain = (model: string, target = '1') => `uncertain_total{model="${model}",target="${target}"}`;
 
-const costHeader = (answer: { headers: Headers }) => answer.headers.get('x-gateway-cost-eur');
+const costHeader = (response: { headers: Headers }) => response.headers.get('x-gateway-cost-eur');
 
 describe('prices of tokens', () => {
   test.each([
@@ -71,24 +71,24 @@ describe('prices of tokens', () => {
     ['two images of two calls', { prompt: 'a cat', n: 2, stream: true }, 2 * cost],
   ])('%s: in log and metrics, and in no header, because usage comes last', async (_, request, expected) => {
     const gateway = await startPriced();
-    const answer = await callGateway(gateway.url, request);
-    expect(answer.status).toBe(200);
-    expect(costHeader(answer)).toBeNull();
+    const response = await callGateway(gateway.url, request);
+    expect(response.status).toBe(200);
+    expect(costHeader(response)).toBeNull();
     expect(await loggedCost(gateway)).toEqual({ cost: expect.closeTo(expected, 12), currency: 'EUR' });
     expect(await inAll(gateway)).toEqual({ [total('image')]: expect.closeTo(expected, 12) });
   });
 
   test('two images that came whole before the head was sent: in the header, too', async () => {
     const gateway = await startPriced();
-    const answer = await callGateway(gateway.url, { prompt: 'a cat', n: 2 });
-    expect(Number(costHeader(answer))).toBeCloseTo(cost + 4096 * 30e-6, 12);
-    expect(await loggedCost(gateway)).toEqual({ cost: Number(costHeader(answer)), currency: 'EUR' });
+    const response = await callGateway(gateway.url, { prompt: 'a cat', n: 2 });
+    expect(Number(costHeader(response))).toBeCloseTo(cost + 4096 * 30e-6, 12);
+    expect(await loggedCost(gateway)).toEqual({ cost: Number(costHeader(response)), currency: 'EUR' });
   });
 
   test('an edit: its images have a price of their own', async () => {
     const gateway = await startPriced();
-    const answer = await askForm(gateway.url, 'a cat', [await pngOf(64), await pngOf(64)]);
-    expect(answer.status).toBe(200);
+    const response = await postForm(gateway.url, 'a cat', [await pngOf(64), await pngOf(64)]);
+    expect(response.status).toBe(200);
     const expected = cost + (2 * 250 * 8) / 1e6;
     expect(await loggedCost(gateway)).toEqual({ cost: expect.closeTo(expected, 12), currency: 'EUR' });
     expect(await samplesLike(gateway.url, 'gateway_tokens_total')).toEqual({
@@ -100,8 +100,8 @@ describe('prices of tokens', () => {
 
   test('links to hosted images: all of the answer was read before it is sent, so the header has the cost', async () => {
     const gateway = await startPriced({ hosts: true });
-    const answer = await callGateway(gateway.url, { prompt: 'a cat', response_format: 'url' });
-    expect(costHeader(answer)).toBe('0.12289');
+    const response = await callGateway(gateway.url, { prompt: 'a cat', response_format: 'url' });
+    expect(costHeader(response)).toBe('0.12289');
     expect(await loggedCost(gateway)).toEqual({ cost: 0.12289, currency: 'EUR' });
   });
 
@@ -119,48 +119,56 @@ describe('prices of images', () => {
     ['three calls', { n: 3 }, '0.12'],
   ])('%s: in header, log and metrics', async (_, request, expected) => {
     const gateway = await startPriced();
-    const answer = await callGateway(gateway.url, { model: 'dall-e-3', prompt: 'a cat', ...request });
-    expect(answer.status).toBe(200);
-    expect(costHeader(answer)).toBe(expected);
+    const response = await callGateway(gateway.url, { model: 'dall-e-3', prompt: 'a cat', ...request });
+    expect(response.status).toBe(200);
+    expect(costHeader(response)).toBe(expected);
     expect(await loggedCost(gateway)).toEqual({ cost: Number(expected), currency: 'EUR' });
     expect(await inAll(gateway)).toEqual({ [total('dall-e-3')]: Number(expected) });
   });
 
   test('of which the response may still say that it is another: in no header', async () => {
     const gateway = await startPriced();
-    const answer = await callGateway(gateway.url, { model: 'dall-e-3', prompt: 'a cat', response_format: 'b64_json' });
-    expect(costHeader(answer)).toBeNull();
+    const response = await callGateway(gateway.url, {
+      model: 'dall-e-3',
+      prompt: 'a cat',
+      response_format: 'b64_json',
+    });
+    expect(costHeader(response)).toBeNull();
     expect(await loggedCost(gateway)).toEqual({ cost: 0.04, currency: 'EUR' });
   });
 
   test('that all cost the same: in the header, before the image has come', async () => {
     const prices = { 'dall-e-3': { images: [{ price: 0.03 }] } };
     const gateway = await startPriced({ file: { prices } });
-    const answer = await callGateway(gateway.url, { model: 'dall-e-3', prompt: 'a cat', response_format: 'b64_json' });
-    expect(costHeader(answer)).toBe('0.03');
+    const response = await callGateway(gateway.url, {
+      model: 'dall-e-3',
+      prompt: 'a cat',
+      response_format: 'b64_json',
+    });
+    expect(costHeader(response)).toBe('0.03');
     expect(await loggedCost(gateway)).toEqual({ cost: 0.03, currency: 'EUR' });
   });
 
   test('a stream of several calls: in no header, because most of them are still to be made', async () => {
     const gateway = await startPriced();
-    const answer = await callGateway(gateway.url, { model: 'dall-e-3', prompt: 'a cat', n: 6, stream: true });
-    expect(costHeader(answer)).toBeNull();
+    const response = await callGateway(gateway.url, { model: 'dall-e-3', prompt: 'a cat', n: 6, stream: true });
+    expect(costHeader(response)).toBeNull();
     expect(await loggedCost(gateway)).toEqual({ cost: 0.24, currency: 'EUR' });
   });
 
   test('a size without a price: unknown, and no header', async () => {
     const gateway = await startPriced();
-    const answer = await callGateway(gateway.url, { model: 'dall-e-3', prompt: 'a cat', size: '1792x1024' });
-    expect(answer.status).toBe(200);
-    expect(costHeader(answer)).toBeNull();
+    const response = await callGateway(gateway.url, { model: 'dall-e-3', prompt: 'a cat', size: '1792x1024' });
+    expect(response.status).toBe(200);
+    expect(costHeader(response)).toBeNull();
     expect(await loggedCost(gateway)).toEqual({ cost: null });
     expect(await inAll(gateway)).toEqual({ [unknown('dall-e-3')]: 1 });
   });
 
   test('the old asynchronous API', async () => {
     const gateway = await startPriced();
-    const answer = await callGateway(gateway.url, { model: 'dall-e-2', prompt: 'a cat', n: 2 });
-    expect(costHeader(answer)).toBe('0.04');
+    const response = await callGateway(gateway.url, { model: 'dall-e-2', prompt: 'a cat', n: 2 });
+    expect(costHeader(response)).toBe('0.04');
     expect(await inAll(gateway)).toEqual({ [total('dall-e-2')]: 0.04 });
   });
 
@@ -204,8 +212,8 @@ describe('an agent', () => {
     const simulator = await startSimulator({ partialMs: 1 });
     onTestFinished(() => simulator.close());
     const gateway = await startGateway(artist(simulator.origin, { price }));
-    const answer = await callGateway(gateway.url, { prompt: 'a cat', size: '1024x1024' });
-    expect(answer.status).toBe(200);
+    const response = await callGateway(gateway.url, { prompt: 'a cat', size: '1024x1024' });
+    expect(response.status).toBe(200);
     expect(await loggedCost(gateway)).toEqual(expected);
   });
 
@@ -219,8 +227,8 @@ describe('an agent', () => {
     const simulator = await startSimulator();
     onTestFinished(() => simulator.close());
     const gateway = await startGateway(artist(simulator.origin, {}));
-    const answer = await callGateway(gateway.url, { prompt: `simulate:${scenario}` });
-    expect(answer.status).toBe(status);
+    const response = await callGateway(gateway.url, { prompt: `simulate:${scenario}` });
+    expect(response.status).toBe(status);
     expect(await loggedCost(gateway)).toEqual({ cost: null, costMayBeMore: true });
   });
 
@@ -237,9 +245,9 @@ describe('an agent', () => {
     };
     const keys = { price, agent: 'painter', chatDeployment: undefined, baseURL: `${upstream.origin}/api/projects/one` };
     const gateway = await startGateway(artist(upstream.origin, keys));
-    const answer = await callGateway(gateway.url, { prompt: 'a cat', size: '1024x1024' });
-    expect(answer.status).toBe(200);
-    expect(answer.headers.get('x-gateway-cost-usd')).toBeNull();
+    const reply = await callGateway(gateway.url, { prompt: 'a cat', size: '1024x1024' });
+    expect(reply.status).toBe(200);
+    expect(reply.headers.get('x-gateway-cost-usd')).toBeNull();
     expect(await loggedCost(gateway)).toEqual({ cost: 0.09, currency: 'USD' });
   });
 });
@@ -247,8 +255,8 @@ describe('an agent', () => {
 describe('a cost that is not known is never 0:', () => {
   test('without a price', async () => {
     const gateway = await startPriced({ file: { prices: {} } });
-    const answer = await callGateway(gateway.url, { prompt: 'a cat' });
-    expect(costHeader(answer)).toBeNull();
+    const response = await callGateway(gateway.url, { prompt: 'a cat' });
+    expect(costHeader(response)).toBeNull();
     expect(await loggedCost(gateway)).toEqual({ cost: null });
     expect(await inAll(gateway)).toEqual({ [unknown('image')]: 1 });
   });
@@ -290,9 +298,9 @@ test.each(['simulate:500', 'simulate:429-seconds', 'simulate:404-deployment'])(
   'what Azure fails to make or does not begin costs nothing: %s',
   async (prompt) => {
     const gateway = await startPriced();
-    const answer = await callGateway(gateway.url, { prompt });
-    expect(answer.status).toBeGreaterThanOrEqual(400);
-    expect(costHeader(answer)).toBeNull();
+    const response = await callGateway(gateway.url, { prompt });
+    expect(response.status).toBeGreaterThanOrEqual(400);
+    expect(costHeader(response)).toBeNull();
     expect(await loggedCost(gateway)).toMatchObject({ cost: 0 });
     expect(await inAll(gateway)).toEqual({});
   },

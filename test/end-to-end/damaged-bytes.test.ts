@@ -15,7 +15,7 @@ const agent = {
 };
 
 /** A gateway that hosts images, before an upstream that gives these pieces, each once the one before has gone out. */
-async function startAnswering(pieces: (isStream: boolean, isAgent: boolean) => readonly string[]) {
+async function startResponding(pieces: (isStream: boolean, isAgent: boolean) => readonly string[]) {
   const received: string[] = [];
   const upstream: Upstream = await startUpstream(async (request, response) => {
     received.push(request.url ?? '');
@@ -41,8 +41,8 @@ async function startAnswering(pieces: (isStream: boolean, isAgent: boolean) => r
   };
 }
 
-const answerOf = (base64: string) => `{"created":1,"data":[{"b64_json":"${base64}"}]}`;
-const responseOf = (base64: string) =>
+const responseOf = (base64: string) => `{"created":1,"data":[{"b64_json":"${base64}"}]}`;
+const agentResponseOf = (base64: string) =>
   `{"id":"r","status":"completed","output":[{"id":"i","type":"image_generation_call","result":"${base64}"}]}`;
 const eventOf = (base64: string) =>
   eventText('image_generation.completed', { b64_json: 'HERE' }).replace('HERE', () => base64);
@@ -58,17 +58,17 @@ describe.each(damages)('an upstream whose base64 has %s', (_name, damage) => {
   test('gives a small image: an ordinary error, whatever is asked for, and one paid call', async () => {
     const damaged = damage(tinyPng);
     expect(damaged).not.toBe(tinyPng);
-    const rig = await startAnswering((isStream, isAgent) => [
-      isAgent ? responseOf(damaged) : isStream ? eventOf(damaged) : answerOf(damaged),
+    const rig = await startResponding((isStream, isAgent) => [
+      isAgent ? agentResponseOf(damaged) : isStream ? eventOf(damaged) : responseOf(damaged),
     ]);
-    const asked = [
+    const requested = [
       () => rig.json(),
       () => rig.json({ response_format: 'url' }),
       () => rig.json({ model: 'agent' }),
       () => rig.stream(),
     ];
-    for (const [index, ask] of asked.entries()) {
-      const called = await ask();
+    for (const [index, call] of requested.entries()) {
+      const called = await call();
       expect([called.status, called.json().error.code]).toEqual([502, 'upstream_invalid_response']);
       expect(called.headers.get('x-should-retry')).toBe('false');
       expect(rig.received).toHaveLength(index + 1);
@@ -79,8 +79,8 @@ describe.each(damages)('an upstream whose base64 has %s', (_name, damage) => {
     const long = `${tinyPng.slice(0, 40)}${'QUJD'.repeat(64 * 1024)}`;
     const end = damage(tinyPng.slice(40));
     const split = (text: string) => [text.slice(0, 200_000), text.slice(200_000)];
-    const rig = await startAnswering((isStream, isAgent) =>
-      split(isAgent ? responseOf(long + end) : isStream ? eventOf(long + end) : answerOf(long + end)),
+    const rig = await startResponding((isStream, isAgent) =>
+      split(isAgent ? agentResponseOf(long + end) : isStream ? eventOf(long + end) : responseOf(long + end)),
     );
     await expect(rig.json()).rejects.toThrow();
     await expect(rig.json({ model: 'agent' })).rejects.toThrow();
@@ -96,11 +96,11 @@ describe.each(['javascript:alert(1)', 'file:///etc/passwd', `data:image/png;base
   (link) => {
     test('gives no image: an ordinary error, and one paid call', async () => {
       const item = JSON.stringify({ url: link });
-      const rig = await startAnswering((isStream) => [
+      const rig = await startResponding((isStream) => [
         isStream ? eventText('image_generation.completed', { url: link }) : `{"data":[${item}]}`,
       ]);
-      for (const ask of [() => rig.json({ response_format: 'url' }), () => rig.json(), () => rig.stream()]) {
-        const called = await ask();
+      for (const call of [() => rig.json({ response_format: 'url' }), () => rig.json(), () => rig.stream()]) {
+        const called = await call();
         expect([called.status, called.json().error.code]).toEqual([502, 'upstream_invalid_response']);
       }
       expect(rig.received).toHaveLength(3);
@@ -112,7 +112,7 @@ test('a stream whose events say last what they are: large images pass, each as w
   const base64 = `${tinyPng.slice(0, 40)}${'QUJD'.repeat(512 * 1024)}`;
   const event = (type: string) =>
     `data: {"b64_json":"${base64}","partial_image_index":0,"type":"image_generation.${type}"}\n\n`;
-  const rig = await startAnswering(() => [event('partial_image'), event('completed')]);
+  const rig = await startResponding(() => [event('partial_image'), event('completed')]);
   const { events } = await rig.stream({ partial_images: 1 });
   expect(events.map(inWords)).toEqual(['partial 0', 'completed']);
   expect(events.every(({ data }) => data.b64_json === base64)).toBe(true);

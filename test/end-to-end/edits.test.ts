@@ -4,8 +4,8 @@ import { describe, expect, test } from 'vitest';
 import { asStream, cut, handwriting, writeJson } from '../helpers/json-text.ts';
 import { fields, formHeaders, writeForm } from '../simulator/write-form.ts';
 import {
-  type Answer,
   dataUrl,
+  type EditResponse,
   editForm,
   expectError,
   expectHarmless,
@@ -26,9 +26,9 @@ import { requestLines } from './rig.ts';
 import { startStore } from './store.ts';
 
 /** That the answer is an image of this size. */
-async function expectImage(answer: Answer, width = 1024): Promise<void> {
-  expect(answer.status).toBe(200);
-  const made = await sharp(Buffer.from(answer.json().data[0]?.b64_json ?? '', 'base64')).metadata();
+async function expectImage(response: EditResponse, width = 1024): Promise<void> {
+  expect(response.status).toBe(200);
+  const made = await sharp(Buffer.from(response.json().data[0]?.b64_json ?? '', 'base64')).metadata();
   expect([made.width, made.height]).toEqual([width, width]);
 }
 
@@ -125,9 +125,9 @@ describe('a form', () => {
       ...fields({ model: 'studio/poster', prompt: 'ein Hütchen 🎩', n: '2', stream: 'False', size: '1536x1024' }),
       ...fields({ output_format: 'jpeg', output_compression: '80', user: 'null', background: 'null' }),
     ]);
-    const answer = await post(rig.url, form);
-    expect(answer.status).toBe(200);
-    expect(answer.json().data).toHaveLength(2);
+    const response = await post(rig.url, form);
+    expect(response.status).toBe(200);
+    expect(response.json().data).toHaveLength(2);
     expect(new Map(receivedForms(rig)[0]?.fields as [string, unknown][])).toEqual(
       new Map(
         Object.entries({
@@ -159,9 +159,9 @@ describe('a form', () => {
     ['response_format', 'b64_json', 200],
   ])('with the text %s=%j: %i', async (name, text, status) => {
     const rig = await startEdits();
-    const answer = await post(rig.url, editForm([file('image', await pngImage())], { [name]: text }));
-    expect(answer.status).toBe(status);
-    if (status === 400) expectError(answer, 400, 'invalid_value', name);
+    const response = await post(rig.url, editForm([file('image', await pngImage())], { [name]: text }));
+    expect(response.status).toBe(status);
+    if (status === 400) expectError(response, 400, 'invalid_value', name);
     else expect(rig.simulator.ledger.counts().billed).toBe(1);
   });
 
@@ -193,8 +193,8 @@ describe('a form', () => {
         const cuts = [0, ...places.toSorted((one, other) => one - other), form.length];
         const pieces = cuts.slice(1).map((end, index) => form.subarray(cuts[index], end));
         const body = ReadableStream.from(asStream(pieces.filter((piece) => piece.length > 0)));
-        const answer = await post(rig.url, body, formHeaders);
-        expect(answer.status).toBe(200);
+        const response = await post(rig.url, body, formHeaders);
+        expect(response.status).toBe(200);
         expect(receivedForms(rig).at(-1)?.files[0]?.sha256).toBe(sha256(image));
       }),
       { numRuns: 8 },
@@ -206,8 +206,8 @@ describe('a form', () => {
     const rig = await startEdits();
     const form = editForm([file('image', await pngImage())]);
     const around = Buffer.concat([Buffer.from('hello\r\n'), form, Buffer.alloc(3_000_000, 'z')]);
-    const answers = await Promise.all([post(rig.url, around), post(rig.url, around)]);
-    expect(answers.map(({ status }) => status)).toEqual([200, 200]);
+    const responses = await Promise.all([post(rig.url, around), post(rig.url, around)]);
+    expect(responses.map(({ status }) => status)).toEqual([200, 200]);
     await expectNothingLeft(rig);
   });
 
@@ -220,10 +220,10 @@ describe('a form', () => {
           .replaceAll('form-of-a-test', boundary),
         'latin1',
       );
-      const answer = await post(rig.url, form, {
+      const response = await post(rig.url, form, {
         'content-type': `Multipart/Form-Data; charset=utf-8; boundary="${boundary}"`,
       });
-      expect(answer.status).toBe(200);
+      expect(response.status).toBe(200);
     }
   });
 });
@@ -234,27 +234,27 @@ describe('targets', () => {
     ['gpt-image-1', undefined],
     ['studio/poster', 'gpt-image-1.5'],
     ['marked', 'gpt-image-2.5'],
-  ])('%s: the upstream is told the model %s', async (model, told) => {
+  ])('%s: the upstream is told the model %s', async (model, sentModel) => {
     const rig = await startEdits();
-    const answer = await post(rig.url, editForm([file('image', await pngImage())], { model }));
-    expect(answer.status).toBe(200);
+    const response = await post(rig.url, editForm([file('image', await pngImage())], { model }));
+    expect(response.status).toBe(200);
     const { fields = [] } = receivedForms(rig)[0] ?? {};
-    expect(fields.find(([name]) => name === 'model')?.[1]).toBe(told);
-    const path = told === undefined ? '/openai/deployments/gpt-image-2/images/edits' : '/openai/v1/images/edits';
+    expect(fields.find(([name]) => name === 'model')?.[1]).toBe(sentModel);
+    const path = sentModel === undefined ? '/openai/deployments/gpt-image-2/images/edits' : '/openai/v1/images/edits';
     expect(rig.simulator.ledger.requests[0]).toMatchObject({ path, method: 'POST' });
   });
 
   test('dall-e-3 edits nothing: refused before any call', async () => {
     const rig = await startEdits();
-    const answer = await post(rig.url, editForm([file('image', await pngImage())], { model: 'dall-e-3' }));
-    expectError(answer, 400, 'unsupported_operation', 'model');
+    const response = await post(rig.url, editForm([file('image', await pngImage())], { model: 'dall-e-3' }));
+    expectError(response, 400, 'unsupported_operation', 'model');
     await expectHarmless(rig);
   });
 
   test('a model that nobody knows', async () => {
     const rig = await startEdits();
-    const answer = await post(rig.url, editForm([file('image', await pngImage())], { model: 'gpt-image-9' }));
-    expectError(answer, 404, 'model_not_found', 'model');
+    const response = await post(rig.url, editForm([file('image', await pngImage())], { model: 'gpt-image-9' }));
+    expectError(response, 404, 'model_not_found', 'model');
     await expectHarmless(rig);
   });
 });
@@ -339,12 +339,12 @@ describe('parameters', () => {
   ])('input_fidelity, strictly: %s with %s: %i', async (model, fidelity, status) => {
     const rig = await startEdits({ modelKeys: { parameters: 'strict' } });
     const form = editForm([file('image', await pngImage())], { model, input_fidelity: fidelity });
-    const answer = await post(rig.url, form);
-    expect(answer.status).toBe(status);
+    const response = await post(rig.url, form);
+    expect(response.status).toBe(status);
     const sent = new Map(receivedForms(rig)[0]?.fields);
     // What gpt-image-2 does anyway is not sent.
     if (status === 200) expect(sent.get('input_fidelity')).toBe(model === 'image' ? undefined : fidelity);
-    else expect([answer.json().error.param, rig.simulator.ledger.requests]).toEqual(['input_fidelity', []]);
+    else expect([response.json().error.param, rig.simulator.ledger.requests]).toEqual(['input_fidelity', []]);
   });
 
   test('input_fidelity cannot be adapted for gpt-image-2: it would mean another image', async () => {
@@ -357,9 +357,9 @@ describe('parameters', () => {
   test('passed: what the family does not know goes on as it came, and its refusal comes back', async () => {
     const rig = await startEdits({ modelKeys: { parameters: 'pass' } });
     const form = editForm([file('image', await pngImage())], { input_fidelity: 'high', moderation: 'low' });
-    const answer = await post(rig.url, form);
-    expect(answer.status).toBe(400);
-    expect(answer.json().error.param).toBe('input_fidelity');
+    const response = await post(rig.url, form);
+    expect(response.status).toBe(400);
+    expect(response.json().error.param).toBe('input_fidelity');
     const sent = new Map(receivedForms(rig)[0]?.fields);
     expect([sent.get('input_fidelity'), sent.get('moderation')]).toEqual(['high', 'low']);
     await expectNothingLeft(rig);
@@ -384,9 +384,9 @@ describe('delivery', () => {
     const { store } = await startStore();
     const rig = await startEdits({ store });
     const form = editForm([file('image', await pngImage())], { response_format: 'url', n: '2' });
-    const answer = await post(rig.url, form);
-    expect(answer.status).toBe(200);
-    const links = answer.json().data.map(({ url = '' }) => url);
+    const response = await post(rig.url, form);
+    expect(response.status).toBe(200);
+    const links = response.json().data.map(({ url = '' }) => url);
     for (const link of links) expect((await fetch(link)).headers.get('content-type')).toBe('image/png');
     expect(links).toHaveLength(2);
     await expectNothingLeft(rig);
@@ -404,9 +404,9 @@ describe('streams', () => {
   test('carry the events of an edit', async () => {
     const rig = await startEdits();
     const form = editForm([file('image', await pngImage())], { stream: 'true', partial_images: '2' });
-    const answer = await post(rig.url, form);
-    expect(answer.headers.get('content-type')).toMatch(/^text\/event-stream/);
-    const events = readEvents(answer.text);
+    const response = await post(rig.url, form);
+    expect(response.headers.get('content-type')).toMatch(/^text\/event-stream/);
+    const events = readEvents(response.text);
     expect(events.map(({ name }) => name)).toEqual([
       'image_edit.partial_image',
       'image_edit.partial_image',
@@ -420,8 +420,8 @@ describe('streams', () => {
     const rig = await startEdits();
     const [image, mask] = [padded(await pngImage(), 3_000_000), await overlay()];
     const form = editForm([file('image', image), file('mask', mask)], { stream: 'true', n: '3' });
-    const answer = await post(rig.url, form);
-    const events = readEvents(answer.text);
+    const response = await post(rig.url, form);
+    const events = readEvents(response.text);
     expect(events.map(({ name }) => name)).toEqual(Array.from({ length: 3 }, () => 'image_edit.completed'));
     const sent = receivedForms(rig).map(({ files }) => files.map(({ sha256 }) => sha256));
     expect(sent).toEqual(Array.from({ length: 3 }, () => [sha256(image), sha256(mask)]));
@@ -448,7 +448,7 @@ describe('a JSON body', () => {
         .toBuffer(),
     ] as const;
     const mask = await overlay();
-    const answer = await postJson(rig.url, {
+    const response = await postJson(rig.url, {
       model: 'studio/poster',
       prompt: 'a hat',
       images: [{ image_url: dataUrl(madeImages[0]) }, { image_url: dataUrl(madeImages[1], 'image/jpeg') }],
@@ -458,7 +458,7 @@ describe('a JSON body', () => {
       moderation: 'auto',
       user: null,
     });
-    await expectImage(answer);
+    await expectImage(response);
     expect(receivedForms(rig)[0]).toMatchObject({
       fields: [
         ['model', 'gpt-image-1.5'],
@@ -487,8 +487,8 @@ describe('a JSON body', () => {
       fc.asyncProperty(handwriting, async (hand) => {
         const chunks = cut(Buffer.from(writeJson(body, hand)), { dice: () => 0.3 + hand.dice() * 0.7 });
         const stream = ReadableStream.from(asStream(joined(chunks, hand.dice)));
-        const answer = await post(rig.url, stream, json);
-        expect(answer.status).toBe(200);
+        const response = await post(rig.url, stream, json);
+        expect(response.status).toBe(200);
         const { fields, files } = receivedForms(rig).at(-1) ?? {};
         expect(fields).toEqual([['prompt', body.prompt]]);
         expect(files?.map(({ sha256 }) => sha256)).toEqual(madeImages.map(sha256));
@@ -500,12 +500,12 @@ describe('a JSON body', () => {
   test('of 20 MB, streamed', async () => {
     const rig = await startEdits();
     const large = padded(await image(), 15_000_000);
-    const answer = await postJson(rig.url, {
+    const response = await postJson(rig.url, {
       stream: true,
       images: [{ image_url: dataUrl(large).replaceAll('/', '\\/').replaceAll('\\', '') }],
       prompt: 'a hat',
     });
-    expect(readEvents(answer.text).map(({ name }) => name)).toEqual(['image_edit.completed']);
+    expect(readEvents(response.text).map(({ name }) => name)).toEqual(['image_edit.completed']);
     expect(receivedForms(rig)[0]?.files[0]).toMatchObject({ bytes: 15_000_000, sha256: sha256(large) });
     await expectNothingLeft(rig);
   });
@@ -513,19 +513,19 @@ describe('a JSON body', () => {
   test('with a prompt of 32,000 characters, each of them escaped', async () => {
     const rig = await startEdits();
     const escaped = '\\u00e4'.repeat(32_000);
-    const answer = await postJson(
+    const response = await postJson(
       rig.url,
       `{"prompt":"${escaped}","images":[{"image_url":"${dataUrl(await image())}"}]}`,
     );
-    expect(answer.status).toBe(200);
+    expect(response.status).toBe(200);
     expect(new Map(receivedForms(rig)[0]?.fields).get('prompt')).toBe('ä'.repeat(32_000));
   });
 
   test('that begins with a byte order mark, and has a charset', async () => {
     const rig = await startEdits();
     const text = `\ufeff${JSON.stringify({ prompt: 'a', images: [{ image_url: dataUrl(await image()) }] })}`;
-    const answer = await post(rig.url, text, { 'content-type': 'application/json; charset=utf-8' });
-    expect(answer.status).toBe(200);
+    const response = await post(rig.url, text, { 'content-type': 'application/json; charset=utf-8' });
+    expect(response.status).toBe(200);
   });
 
   const good = async () => ({ image_url: dataUrl(await image()) });
@@ -735,8 +735,8 @@ describe('a JSON body', () => {
     ['an endless name', (one) => `{"prompt":"a","images":[${one}],"${'x'.repeat(100_000)}":1}`, 'invalid_value', null],
   ])('of %s is refused', async (_, write, code, param) => {
     const rig = await startEdits();
-    const answer = await postJson(rig.url, write(JSON.stringify(await good())));
-    expectError(answer, 400, code, param);
+    const response = await postJson(rig.url, write(JSON.stringify(await good())));
+    expectError(response, 400, code, param);
     await expectHarmless(rig);
   });
 
@@ -744,10 +744,10 @@ describe('a JSON body', () => {
     'of the type %s is refused',
     async (type) => {
       const rig = await startEdits();
-      const answer = await post(rig.url, JSON.stringify({ prompt: 'a', images: [await good()] }), {
+      const response = await post(rig.url, JSON.stringify({ prompt: 'a', images: [await good()] }), {
         'content-type': type,
       });
-      expectError(answer, 415, 'unsupported_content_type');
+      expectError(response, 415, 'unsupported_content_type');
       await expectHarmless(rig);
     },
   );

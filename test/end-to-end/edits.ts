@@ -7,7 +7,7 @@ import { expect, onTestFinished } from 'vitest';
 import type { FormRecord } from '../../simulator/receive-form.ts';
 import { type Simulator, startSimulator } from '../../simulator/start-simulator.ts';
 import type { ImageStore } from '../../src/domain/image-store.ts';
-import type { AnswerBody } from '../helpers/call-gateway.ts';
+import type { ResponseBody } from '../helpers/call-gateway.ts';
 import { gatewayKey, type StartedGateway, startGateway } from '../helpers/start-gateway.ts';
 import { type FormPart, fields, formHeaders, writeForm } from '../simulator/write-form.ts';
 
@@ -101,11 +101,11 @@ export function editForm(files: readonly FormPart[], further: Record<string, str
 
 export const authorization = { authorization: `Bearer ${gatewayKey}` };
 
-export type Answer = {
+export type EditResponse = {
   readonly status: number;
   readonly headers: Headers;
   readonly text: string;
-  json(): AnswerBody;
+  json(): ResponseBody;
 };
 
 /** Posts bytes to the edits, with a good key. */
@@ -114,16 +114,16 @@ export async function post(
   body: Buffer | string | ReadableStream,
   headers: Record<string, string> = formHeaders,
   path = editsPath,
-): Promise<Answer> {
+): Promise<EditResponse> {
   const sent = { method: 'POST', headers: { ...authorization, ...headers }, body, duplex: 'half' };
-  const answer = await fetch(`${url}${path}`, sent as RequestInit);
-  const text = await answer.text();
-  return { status: answer.status, headers: answer.headers, text, json: () => JSON.parse(text) as AnswerBody };
+  const response = await fetch(`${url}${path}`, sent as RequestInit);
+  const text = await response.text();
+  return { status: response.status, headers: response.headers, text, json: () => JSON.parse(text) as ResponseBody };
 }
 
 export const json = { 'content-type': 'application/json' };
 
-export function postJson(url: string, body: unknown): Promise<Answer> {
+export function postJson(url: string, body: unknown): Promise<EditResponse> {
   return post(url, typeof body === 'string' ? body : JSON.stringify(body), json);
 }
 
@@ -142,9 +142,9 @@ export function sha256(bytes: Buffer): string {
 }
 
 /** That an answer is OpenAI's error with this code, about this parameter. */
-export function expectError(answer: Answer, status: number, code: string, param: string | null = null): void {
-  const { error } = answer.json();
-  expect({ status: answer.status, code: error.code, param: error.param }).toEqual({ status, code, param });
+export function expectError(response: EditResponse, status: number, code: string, param: string | null = null): void {
+  const { error } = response.json();
+  expect({ status: response.status, code: error.code, param: error.param }).toEqual({ status, code, param });
   expect(error.message).toMatch(/\S/);
 }
 

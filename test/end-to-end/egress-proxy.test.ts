@@ -28,19 +28,19 @@ describe('a gateway behind an egress proxy', () => {
     const authorization = `Basic ${Buffer.from(`me:${password}`).toString('base64')}`;
     const proxy = await startConnectProxy({ authorization });
     const gateway = await startGateway(await modelsBehind(withCredentials(proxy.origin)));
-    const answer = await callGateway(gateway.url, { model: 'image', prompt: 'a cat' });
-    expect([answer.status, answer.json().data]).toEqual([200, [{ b64_json: tinyPng }]]);
-    expect(proxy.asked).toHaveLength(1);
+    const response = await callGateway(gateway.url, { model: 'image', prompt: 'a cat' });
+    expect([response.status, response.json().data]).toEqual([200, [{ b64_json: tinyPng }]]);
+    expect(proxy.requests).toHaveLength(1);
     expect(gateway.logText()).not.toContain(password);
   });
 
   test('that refuses says what happened, without a word about the proxy’s name or password, and logs what to do', async () => {
     const proxy = await startConnectProxy({ refusal: 407 });
     const gateway = await startGateway(await modelsBehind(withCredentials(proxy.origin)));
-    const answer = await callGateway(gateway.url, { model: 'image', prompt: 'a cat' });
-    expect([answer.status, answer.json().error.code]).toEqual([503, 'upstream_unavailable']);
-    expect(answer.json().error.message).toContain('through the proxy');
-    expect(answer.text).not.toMatch(/127\.0\.0\.1|localhost|canary/);
+    const response = await callGateway(gateway.url, { model: 'image', prompt: 'a cat' });
+    expect([response.status, response.json().error.code]).toEqual([503, 'upstream_unavailable']);
+    expect(response.json().error.message).toContain('through the proxy');
+    expect(response.text).not.toMatch(/127\.0\.0\.1|localhost|canary/);
     const [line] = requestLines(gateway);
     expect(line?.error).toMatchObject({
       outcome: 'not-processed',
@@ -73,7 +73,7 @@ test('proxies of the environment are not asked', async () => {
   const program = await startProgram({ models, env });
   const headers = { authorization: 'Bearer program-key' };
   const { status } = await callGateway(await program.listening(), { model: 'image', prompt: 'a cat' }, { headers });
-  expect([status, proxy.asked, proxy.forwarded]).toEqual([200, [], []]);
+  expect([status, proxy.requests, proxy.forwarded]).toEqual([200, [], []]);
 });
 
 describe('tokens of Entra ID', () => {
@@ -112,6 +112,6 @@ describe('tokens of Entra ID', () => {
 
   test('and as NO_PROXY says', async () => {
     const { proxy, draw } = await startKeyless({ NO_PROXY: '127.0.0.1' });
-    expect([(await draw()).status, proxy.forwarded, proxy.asked]).toEqual([200, [], []]);
+    expect([(await draw()).status, proxy.forwarded, proxy.requests]).toEqual([200, [], []]);
   });
 });

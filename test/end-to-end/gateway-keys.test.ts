@@ -4,8 +4,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import OpenAI, { NotFoundError, RateLimitError } from 'openai';
 import { Agent } from 'undici';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { asker } from '../helpers/ask-gateway.ts';
 import { type Called, callGateway } from '../helpers/call-gateway.ts';
+import { exactClient } from '../helpers/exact-client.ts';
 import { callersIn, gatewayKey, type StartedGateway, startGateway } from '../helpers/start-gateway.ts';
 import { fields, formHeaders, writeForm } from '../simulator/write-form.ts';
 import { editsPath, pngImage as pngOf } from './edits.ts';
@@ -29,20 +29,20 @@ async function start({ callers, isHeld = false, lingerMs = 0, limits }: Setup) {
   const held: (() => void)[] = [];
   const upstream = await startUpstream((_request: IncomingMessage, response: ServerResponse) => {
     response.on('error', () => {});
-    const answer = () => void response.end(oneImage);
-    if (isHeld) held.push(answer);
-    else answer();
+    const respond = () => void response.end(oneImage);
+    if (isHeld) held.push(respond);
+    else respond();
   });
   const models = { ...modelsFile(upstream.origin, 30_000), ...(limits && { limits }) };
   const gateway = await startGateway(models, { keys: [], callers, times: { lingerMs } });
-  let asked = 0;
+  let count = 0;
   /** A request of its own, unless it says what it is. */
-  const ask = (key: string, body: object = {}, headers: Record<string, string> = {}) => {
-    asked += 1;
-    const request = { prompt: `a cat ${asked}`, ...body };
+  const send = (key: string, body: object = {}, headers: Record<string, string> = {}) => {
+    count += 1;
+    const request = { prompt: `a cat ${count}`, ...body };
     return callGateway(gateway.url, request, { headers: { ...bearer(key), ...headers } });
   };
-  return { gateway, upstream, held, ask };
+  return { gateway, upstream, held, send };
 }
 
 /** A caller with one key, which is called as it is. */
@@ -51,14 +51,14 @@ const caller = (key: string, more: object = {}) => ({ [key]: { keys: [{ key }], 
 const limitsOf = ({ headers }: { headers: Headers }, of: 'requests' | 'images') =>
   ['limit', 'remaining', 'reset'].map((part) => headers.get(`x-ratelimit-${part}-${of}`));
 
-function expectLimited(answer: Called): void {
-  expect([answer.status, answer.json().error.type, answer.json().error.code]).toEqual([
+function expectLimited(response: Called): void {
+  expect([response.status, response.json().error.type, response.json().error.code]).toEqual([
     429,
     'requests',
     'rate_limit_exceeded',
   ]);
-  expect(Number(answer.headers.get('retry-after'))).toBeGreaterThanOrEqual(1);
-  expect(Number(answer.headers.get('retry-after-ms'))).toBeGreaterThan(0);
+  expect(Number(response.headers.get('retry-after'))).toBeGreaterThanOrEqual(1);
+  expect(Number(response.headers.get('retry-after-ms'))).toBeGreaterThan(0);
 }
 
 const accountOf = ({ app }: StartedGateway, key: string) => app.keyStore.find(key)?.consumer;
@@ -66,11 +66,11 @@ const seconds = expect.stringMatching(/^(\d+ms|\d+s|1m0s)$/);
 
 describe('keys', () => {
   test('two of one name are valid at once, and the same caller', async () => {
-    const { ask, gateway } = await start({
+    const { send, gateway } = await start({
       callers: { shop: { keys: [{ key: 'old-key' }, { key: 'new-key' }], limits: { requests: 3 } } },
     });
-    const answers = [await ask('old-key'), await ask('new-key')];
-    expect(answers.map((answer) => [answer.status, ...limitsOf(answer, 'requests')])).toEqual([
+    const responses = [await send('old-key'), await send('new-key')];
+    expect(responses.map((response) => [response.status, ...limitsOf(response, 'requests')])).toEqual([
       [200, '3', '2', seconds],
       [200, '3', '1', seconds],
     ]);
@@ -110,11 +110,11 @@ describe('keys', () => {
   });
 
   test('one that is taken away is refused at once, and what it has started goes on', async () => {
-    const { gateway, held, ask } = await start({ callers: { ...caller('shop'), ...caller('mill') }, isHeld: true });
-    const running = ask('shop');
+    const { gateway, held, send } = await start({ callers: { ...caller('shop'), ...caller('mill') }, isHeld: true });
+    const running = send('shop');
     await expect.poll(() => held.length, patience).toBe(1);
     gateway.app.keyStore.replace(callersIn(caller('mill'), { models: [], aliases: new Map() }));
-    expect((await ask('shop')).status).toBe(401);
+    expect((await send('shop')).status).toBe(401);
     held[0]?.();
     expect((await running).status).toBe(200);
   });
@@ -143,24 +143,24 @@ describe('the models that a key may use', () => {
 
   test('keep it from the metrics, which name all models', async () => {
     const { gateway } = await start({ callers });
-    const ask = asker(gateway.url);
+    const send = exactClient(gateway.url);
     for (const method of ['GET', 'HEAD']) {
       const statuses = ['shop', 'all'].map(async (key) => {
-        const { status } = await ask({ method, path: '/metrics', headers: bearer(key) });
+        const { status } = await send({ method, path: '/metrics', headers: bearer(key) });
         return status;
       });
       expect(await Promise.all(statuses)).toEqual([403, 200]);
     }
-    const { text } = await ask({ path: '/metrics', headers: bearer('shop') });
+    const { text } = await send({ path: '/metrics', headers: bearer('shop') });
     expect(JSON.parse(text).error).toMatchObject({ type: 'invalid_request_error', code: 'unsupported_operation' });
     expect(text).not.toContain('dall-e-2');
   });
 
   test('are the only ones that it is shown', async () => {
     const { gateway } = await start({ callers });
-    const ask = asker(gateway.url);
+    const send = exactClient(gateway.url);
     const list = async (key: string) => {
-      const { text } = await ask({ path: '/v1/models', headers: bearer(key) });
+      const { text } = await send({ path: '/v1/models', headers: bearer(key) });
       return (JSON.parse(text) as { data: { id: string }[] }).data.map(({ id }) => id);
     };
     expect(await list('shop')).toEqual(['image', 'dall-e-3', 'gpt-image-1']);
@@ -171,13 +171,13 @@ describe('the models that a key may use', () => {
       'studio/poster': 404,
       nobody: 404,
     })) {
-      expect((await ask({ path: `/v1/models/${id}`, headers: bearer('shop') })).status).toBe(status);
+      expect((await send({ path: `/v1/models/${id}`, headers: bearer('shop') })).status).toBe(status);
     }
   });
 
   test('are the only ones that it is served: another one does not exist, wherever it is named', async () => {
     const { gateway, upstream } = await start({ callers });
-    const ask = asker(gateway.url);
+    const send = exactClient(gateway.url);
     const png = await pngOf();
     const image = { name: 'image', bytes: png, filename: 'a.png', type: 'image/png' };
     const json = (path: string, values: object, headers = {}) => ({
@@ -202,35 +202,35 @@ describe('the models that a key may use', () => {
       json(editsPath, { model, images: [{ image_url: dataUrl }] }),
     ];
     for (const [index, call] of calls('dall-e-2').entries()) {
-      const { status, text } = await ask({ method: 'POST', ...call });
-      const unknown = await ask({ method: 'POST', ...(calls('dall-e-9')[index] as typeof call) });
+      const { status, text } = await send({ method: 'POST', ...call });
+      const unknown = await send({ method: 'POST', ...(calls('dall-e-9')[index] as typeof call) });
       expect([status, text.replaceAll('dall-e-2', 'dall-e-9')]).toEqual([404, unknown.text]);
       const code = call.path.includes('/deployments/') ? 'DeploymentNotFound' : 'model_not_found';
       expect(JSON.parse(text)).toMatchObject({ error: { code, param: 'model' } });
     }
     expect(upstream.received).toBe(0);
-    expect((await ask({ method: 'POST', ...json('/v1/images/generations', { model: 'gpt-image-1' }) })).status).toBe(
+    expect((await send({ method: 'POST', ...json('/v1/images/generations', { model: 'gpt-image-1' }) })).status).toBe(
       200,
     );
   });
 
   test('are its only default: without that, it has to name one', async () => {
-    const { ask } = await start({ callers: { ...caller('shop', { models: ['dall-e-3'] }), ...caller('all') } });
-    const answer = await ask('shop');
-    expect([answer.status, answer.json().error.code]).toEqual([400, 'missing_required_parameter']);
-    expect(answer.text).not.toContain('image');
-    expect((await ask('all')).status).toBe(200);
+    const { send } = await start({ callers: { ...caller('shop', { models: ['dall-e-3'] }), ...caller('all') } });
+    const response = await send('shop');
+    expect([response.status, response.json().error.code]).toEqual([400, 'missing_required_parameter']);
+    expect(response.text).not.toContain('image');
+    expect((await send('all')).status).toBe(200);
   });
 });
 
 describe('a limit of requests', () => {
   test('is told on each answer, and refuses before the body is read', async () => {
-    const { gateway, upstream, ask } = await start({ callers: caller('shop', { limits: { requests: 3 } }) });
-    expect(limitsOf(await ask('shop'), 'requests')).toEqual(['3', '2', seconds]);
-    const refused = await ask('shop', { n: 0 });
+    const { gateway, upstream, send } = await start({ callers: caller('shop', { limits: { requests: 3 } }) });
+    expect(limitsOf(await send('shop'), 'requests')).toEqual(['3', '2', seconds]);
+    const refused = await send('shop', { n: 0 });
     expect([refused.status, ...limitsOf(refused, 'requests')]).toEqual([400, '3', '1', seconds]);
-    expect(limitsOf(await ask('shop', { stream: true }), 'requests')).toEqual(['3', '0', seconds]);
-    const limited = await ask('shop');
+    expect(limitsOf(await send('shop', { stream: true }), 'requests')).toEqual(['3', '0', seconds]);
+    const limited = await send('shop');
     expectLimited(limited);
     expect(limited.headers.get('x-should-retry')).toBeNull();
     expect(limitsOf(limited, 'requests')).toEqual(['3', '0', seconds]);
@@ -242,44 +242,44 @@ describe('a limit of requests', () => {
     socket.write(
       `${[...head, ...['content-type: multipart/form-data; boundary=x', 'content-length: 1000000']].join('\r\n')}\r\n\r\n`,
     );
-    const [answer] = (await once(socket, 'data')) as [Buffer];
-    expect(answer.toString()).toMatch(/^HTTP\/1.1 429 /);
+    const [response] = (await once(socket, 'data')) as [Buffer];
+    expect(response.toString()).toMatch(/^HTTP\/1.1 429 /);
     const line = requestLines(gateway).at(-2);
     expect(line).toMatchObject({ key: 'shop', status: 429, error: { kind: 'rate_limited' } });
   });
 
   test('comes back when its window is over', async () => {
-    const { ask } = await start({ callers: caller('shop', { limits: { requests: 1, windowMs: 1_000 } }) });
-    expect((await ask('shop')).status).toBe(200);
-    expectLimited(await ask('shop'));
-    await expect.poll(async () => (await ask('shop')).status, patience).toBe(200);
+    const { send } = await start({ callers: caller('shop', { limits: { requests: 1, windowMs: 1_000 } }) });
+    expect((await send('shop')).status).toBe(200);
+    expectLimited(await send('shop'));
+    await expect.poll(async () => (await send('shop')).status, patience).toBe(200);
   });
 
   test('of another key, and looking at models, cost nothing', async () => {
     const limits = { requests: 1 };
-    const { gateway, ask } = await start({
+    const { gateway, send } = await start({
       callers: { ...caller('shop', { limits }), ...caller('mill', { limits }) },
     });
     for (let count = 0; count < 3; count += 1) {
-      const { status, headers } = await asker(gateway.url)({ path: '/v1/models', headers: bearer('shop') });
+      const { status, headers } = await exactClient(gateway.url)({ path: '/v1/models', headers: bearer('shop') });
       expect([status, headers['x-ratelimit-limit-requests']]).toEqual([200, undefined]);
     }
-    expect([(await ask('shop')).status, (await ask('mill')).status, (await ask('shop')).status]).toEqual([
+    expect([(await send('shop')).status, (await send('mill')).status, (await send('shop')).status]).toEqual([
       200, 200, 429,
     ]);
   });
 
   test('with a wait that SDKs would not keep tells them not to repeat', async () => {
-    const { ask } = await start({ callers: caller('shop', { limits: { requests: 1, windowMs: 3_600_000 } }) });
-    await ask('shop');
-    const limited = await ask('shop');
+    const { send } = await start({ callers: caller('shop', { limits: { requests: 1, windowMs: 3_600_000 } }) });
+    await send('shop');
+    const limited = await send('shop');
     expectLimited(limited);
     expect(limited.headers.get('x-should-retry')).toBe('false');
   });
 
   test('holds for 100 requests at once: no more are sent than it allows', async () => {
-    const { upstream, ask } = await start({ callers: caller('shop', { limits: { requests: 10 } }) });
-    const statuses = (await Promise.all(Array.from({ length: 100 }, () => ask('shop')))).map(({ status }) => status);
+    const { upstream, send } = await start({ callers: caller('shop', { limits: { requests: 10 } }) });
+    const statuses = (await Promise.all(Array.from({ length: 100 }, () => send('shop')))).map(({ status }) => status);
     expect(statuses.filter((status) => status === 200)).toHaveLength(10);
     expect(statuses.filter((status) => status === 429)).toHaveLength(90);
     expect(upstream.received).toBe(10);
@@ -288,22 +288,22 @@ describe('a limit of requests', () => {
 
 describe('a limit of images', () => {
   test('counts those that are asked for, and refuses all of a request or nothing', async () => {
-    const { upstream, ask } = await start({ callers: caller('shop', { limits: { images: 3 } }) });
-    const refused = await ask('shop', { n: 11 });
+    const { upstream, send } = await start({ callers: caller('shop', { limits: { images: 3 } }) });
+    const refused = await send('shop', { n: 11 });
     expect([refused.status, ...limitsOf(refused, 'images')]).toEqual([400, '3', '3', '0s']);
-    expect(limitsOf(await ask('shop', { size: '1x1' }), 'images')).toEqual(['3', '3', '0s']);
-    expect(limitsOf(await ask('shop', { n: 1 }), 'images')).toEqual(['3', '2', seconds]);
-    const limited = await ask('shop', { n: 3 });
+    expect(limitsOf(await send('shop', { size: '1x1' }), 'images')).toEqual(['3', '3', '0s']);
+    expect(limitsOf(await send('shop', { n: 1 }), 'images')).toEqual(['3', '2', seconds]);
+    const limited = await send('shop', { n: 3 });
     expectLimited(limited);
     expect(limitsOf(limited, 'images')).toEqual(['3', '2', seconds]);
     expect(limited.headers.get('x-gateway-attempts')).toBe('0');
-    expect(limitsOf(await ask('shop', { n: 2 }), 'images')).toEqual(['3', '0', seconds]);
-    expectLimited(await ask('shop', { stream: true }));
+    expect(limitsOf(await send('shop', { n: 2 }), 'images')).toEqual(['3', '0', seconds]);
+    expectLimited(await send('shop', { stream: true }));
     expect(upstream.received).toBe(2);
   });
 
   test('counts those of edits, forms and JSON alike', async () => {
-    const { gateway, ask } = await start({ callers: caller('shop', { limits: { images: 3 } }) });
+    const { gateway, send } = await start({ callers: caller('shop', { limits: { images: 3 } }) });
     const png = await pngOf();
     const image = { name: 'image', bytes: png, filename: 'a.png', type: 'image/png' };
     const form = { headers: formHeaders, body: writeForm([...fields({ prompt: 'a cat', n: '2' }), image]) };
@@ -313,39 +313,43 @@ describe('a limit of images', () => {
       body: JSON.stringify({ prompt: 'a cat', n: 2, images }),
     };
     const edit = ({ headers, body }: { headers: Record<string, string>; body: string | Buffer }) =>
-      asker(gateway.url)({ method: 'POST', path: editsPath, headers: { ...bearer('shop'), ...headers }, body });
-    const answers = [await edit(form), await edit(json)];
-    expect(answers.map(({ status, headers }) => [status, headers['x-ratelimit-remaining-images']])).toEqual([
+      exactClient(gateway.url)({ method: 'POST', path: editsPath, headers: { ...bearer('shop'), ...headers }, body });
+    const responses = [await edit(form), await edit(json)];
+    expect(responses.map(({ status, headers }) => [status, headers['x-ratelimit-remaining-images']])).toEqual([
       [expect.any(Number), '1'],
       [429, '1'],
     ]);
-    expect(limitsOf(await ask('shop'), 'images')).toEqual(['3', '0', seconds]);
+    expect(limitsOf(await send('shop'), 'images')).toEqual(['3', '0', seconds]);
   });
 
   test('is no 429 for more than it can ever have', async () => {
-    const { ask } = await start({ callers: caller('shop', { limits: { images: 3 } }) });
-    const answer = await ask('shop', { n: 4 });
-    expect([answer.status, answer.json().error.code, answer.json().error.param]).toEqual([400, 'invalid_value', 'n']);
-    expect(answer.json().error.message).toContain('cannot be more than 3');
-    expect(answer.headers.get('retry-after')).toBeNull();
+    const { send } = await start({ callers: caller('shop', { limits: { images: 3 } }) });
+    const response = await send('shop', { n: 4 });
+    expect([response.status, response.json().error.code, response.json().error.param]).toEqual([
+      400,
+      'invalid_value',
+      'n',
+    ]);
+    expect(response.json().error.message).toContain('cannot be more than 3');
+    expect(response.headers.get('retry-after')).toBeNull();
   });
 
   test('holds for 100 requests at once: no more are paid for than it allows', async () => {
-    const { upstream, ask } = await start({ callers: caller('shop', { limits: { images: 10 } }) });
-    const statuses = (await Promise.all(Array.from({ length: 100 }, () => ask('shop')))).map(({ status }) => status);
+    const { upstream, send } = await start({ callers: caller('shop', { limits: { images: 10 } }) });
+    const statuses = (await Promise.all(Array.from({ length: 100 }, () => send('shop')))).map(({ status }) => status);
     expect(statuses.filter((status) => status === 200)).toHaveLength(10);
     expect(upstream.received).toBe(10);
   });
 
   test('gives back what was not sent', async () => {
-    const { gateway, held, ask } = await start({
+    const { gateway, held, send } = await start({
       callers: caller('shop', { limits: { images: 5 } }),
       isHeld: true,
       limits: { inFlight: 1, queueMs: 100 },
     });
-    const running = ask('shop', { n: 1 });
+    const running = send('shop', { n: 1 });
     await expect.poll(() => held.length, patience).toBe(1);
-    const shed = await ask('shop', { n: 2 });
+    const shed = await send('shop', { n: 2 });
     expect([shed.status, ...limitsOf(shed, 'images')]).toEqual([503, '5', '4', seconds]);
     // A caller that leaves while it waits for its turn.
     const socket = openSocket(gateway.url);
@@ -359,7 +363,7 @@ describe('a limit of images', () => {
   });
 
   test('is not paid twice by a retry that takes over what it has left, even where nothing is left', async () => {
-    const { gateway, upstream, held, ask } = await start({
+    const { gateway, upstream, held, send } = await start({
       callers: { shop: { keys: [{ key: 'old-key' }, { key: 'new-key' }], limits: { images: 1 } } },
       isHeld: true,
       lingerMs: 10_000,
@@ -369,23 +373,23 @@ describe('a limit of images', () => {
     await expect.poll(() => held.length, patience).toBe(1);
     socket.destroy();
     await expect.poll(() => gateway.app.gateway.orphans, patience).toBe(1);
-    const again = ask('new-key', { prompt: 'a cat' });
+    const again = send('new-key', { prompt: 'a cat' });
     await expect.poll(() => gateway.app.gateway.orphans, patience).toBe(0);
     held[0]?.();
-    const answer = await again;
-    expect([answer.status, ...limitsOf(answer, 'images')]).toEqual([200, '1', '0', seconds]);
+    const response = await again;
+    expect([response.status, ...limitsOf(response, 'images')]).toEqual([200, '1', '0', seconds]);
     expect(upstream.received).toBe(1);
-    expectLimited(await ask('new-key', { prompt: 'a cat' }));
+    expectLimited(await send('new-key', { prompt: 'a cat' }));
   });
 });
 
 describe('a limit of requests at once', () => {
   test('refuses one more, before its body is read, and lets it in when one has ended', async () => {
     const limits = { concurrent: 2, requests: 9, images: 9 };
-    const { gateway, held, ask } = await start({ callers: caller('shop', { limits }), isHeld: true });
-    const running = [ask('shop'), ask('shop', { stream: true })];
+    const { gateway, held, send } = await start({ callers: caller('shop', { limits }), isHeld: true });
+    const running = [send('shop'), send('shop', { stream: true })];
     await expect.poll(() => held.length, patience).toBe(2);
-    const limited = await ask('shop');
+    const limited = await send('shop');
     expectLimited(limited);
     expect(limitsOf(limited, 'requests')).toEqual(['9', '7', seconds]);
     expect(limitsOf(limited, 'images')).toEqual(['9', '7', seconds]);
@@ -393,15 +397,15 @@ describe('a limit of requests at once', () => {
     held[0]?.();
     await running[0];
     await expect.poll(() => accountOf(gateway, 'shop')?.running, patience).toBe(1);
-    const next = ask('shop');
+    const next = send('shop');
     await expect.poll(() => held.length, patience).toBe(3);
-    for (const answer of held) answer();
+    for (const respond of held) respond();
     expect((await Promise.all([...running, next])).map(({ status }) => status)).toEqual([200, 200, 200]);
     await expect.poll(() => accountOf(gateway, 'shop')?.running, patience).toBe(0);
   });
 
   test('holds for pipelined requests, and is free again when their connection breaks', async () => {
-    const { gateway, held, ask } = await start({
+    const { gateway, held, send } = await start({
       callers: caller('shop', { limits: { concurrent: 2 } }),
       isHeld: true,
     });
@@ -413,7 +417,7 @@ describe('a limit of requests at once', () => {
     });
     socket.write(call('one') + call('two') + call('three'));
     await expect.poll(() => held.length, patience).toBe(2);
-    for (const answer of held) answer();
+    for (const respond of held) respond();
     await expect
       .poll(() => text.match(/^HTTP\/1.1 \d+/gm), patience)
       .toEqual(['HTTP/1.1 200', 'HTTP/1.1 200', 'HTTP/1.1 429']);
@@ -422,7 +426,7 @@ describe('a limit of requests at once', () => {
     await expect.poll(() => held.length, patience).toBe(4);
     socket.destroy();
     await expect.poll(() => accountOf(gateway, 'shop')?.running, patience).toBe(0);
-    const next = ask('shop');
+    const next = send('shop');
     await expect.poll(() => held.length, patience).toBe(5);
     held[4]?.();
     expect((await next).status).toBe(200);

@@ -38,10 +38,10 @@ async function startHosting(
     ...(publicBaseUrl !== undefined && { publicBaseUrl }),
     ...(stallMs !== undefined && { times: { stallMs } }),
   });
-  const answer = await callGateway(rig.url, body);
-  expect(answer.status).toBe(200);
-  const link = answer.json().data[0]?.url ?? 'about:blank';
-  return { rig, directory, answer, link };
+  const response = await callGateway(rig.url, body);
+  expect(response.status).toBe(200);
+  const link = response.json().data[0]?.url ?? 'about:blank';
+  return { rig, directory, response, link };
 }
 
 /** The lines that were logged about reading links. */
@@ -75,11 +75,11 @@ async function filesIn(directory: string): Promise<{ images: string[]; arriving:
 
 describe('a link from gpt-image', () => {
   test('its file is the image that the upstream made, and needs no credentials', async () => {
-    const { rig, link, answer } = await startHosting({}, { ...wanted, size: '1536x1024' });
+    const { rig, link, response } = await startHosting({}, { ...wanted, size: '1536x1024' });
     expect(link).toMatch(new RegExp(`^${rig.url}${filesPath}/[\\w-]{24}\\.png$`));
-    expect(Object.keys(answer.json().data[0] ?? {})).toEqual(['url']);
-    expect(answer.json().usage).toMatchObject({ total_tokens: expect.any(Number) });
-    expect(answer.headers.get('x-gateway-adapted')).toBe('delivery=url');
+    expect(Object.keys(response.json().data[0] ?? {})).toEqual(['url']);
+    expect(response.json().usage).toMatchObject({ total_tokens: expect.any(Number) });
+    expect(response.headers.get('x-gateway-adapted')).toBe('delivery=url');
     expect(rig.paidPosts().map(({ body }) => body)).toEqual([{ prompt: 'a cat', size: '1536x1024' }]);
     const file = await request(link);
     expect(file.statusCode).toBe(200);
@@ -145,8 +145,8 @@ describe('a link from gpt-image', () => {
   );
 
   test('each image of several has its own link', async () => {
-    const { answer } = await startHosting({}, { ...wanted, n: 3 });
-    const links = answer.json().data.map(({ url }) => url ?? '');
+    const { response } = await startHosting({}, { ...wanted, n: 3 });
+    const links = response.json().data.map(({ url }) => url ?? '');
     expect(new Set(links).size).toBe(3);
     for (const link of links) expect((await fetch(link)).status).toBe(200);
   });
@@ -154,9 +154,9 @@ describe('a link from gpt-image', () => {
   test('of several calls, too', async () => {
     const { store } = await startStore();
     const rig = await startRig({ store, modelKeys: { capabilities: { maxCount: 1 } } });
-    const answer = await callGateway(rig.url, { ...wanted, n: 3 });
-    expect(answer.headers.get('x-gateway-adapted')).toBe('n=fan-out, delivery=url');
-    for (const { url } of answer.json().data) expect((await fetch(url ?? '')).status).toBe(200);
+    const response = await callGateway(rig.url, { ...wanted, n: 3 });
+    expect(response.headers.get('x-gateway-adapted')).toBe('n=fan-out, delivery=url');
+    for (const { url } of response.json().data) expect((await fetch(url ?? '')).status).toBe(200);
   });
 
   test('also where the upstream’s stream is collapsed: previews are not hosted', async () => {
@@ -176,8 +176,12 @@ describe('a link from gpt-image', () => {
 
 describe('reading a hosted file', () => {
   async function read(link: string, headers: Record<string, string> = {}, method: 'GET' | 'HEAD' = 'GET') {
-    const answer = await request(link, { method, headers });
-    return { status: answer.statusCode, headers: answer.headers, bytes: Buffer.from(await answer.body.arrayBuffer()) };
+    const response = await request(link, { method, headers });
+    return {
+      status: response.statusCode,
+      headers: response.headers,
+      bytes: Buffer.from(await response.body.arrayBuffer()),
+    };
   }
 
   test('HEAD tells everything but the bytes', async () => {
@@ -194,8 +198,8 @@ describe('reading a hosted file', () => {
     const { headers } = await read(link);
     const etag = String(headers.etag);
     for (const known of [etag, `W/${etag}`, `"other", ${etag}`, '*']) {
-      const answer = await read(link, { 'if-none-match': known });
-      expect([known, answer.status, answer.bytes.length, answer.headers.etag]).toEqual([known, 304, 0, etag]);
+      const response = await read(link, { 'if-none-match': known });
+      expect([known, response.status, response.bytes.length, response.headers.etag]).toEqual([known, 304, 0, etag]);
     }
     expect((await read(link, { 'if-none-match': '"other"' })).status).toBe(200);
   });
@@ -377,29 +381,29 @@ describe('ids that are none', () => {
       id.toUpperCase() === id ? id.toLowerCase() : id.toUpperCase(),
     ];
     for (const vector of [guessed, '', record, encodeURIComponent(record), ...altered, ...traversals]) {
-      const answer = await exchange(
+      const response = await exchange(
         rig.url,
         `GET ${filesPath}/${vector.replaceAll(' ', '%20')} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`,
       );
-      expect([vector, answer.split('\r\n')[0]]).toEqual([vector, 'HTTP/1.1 404 Not Found']);
-      const body = JSON.parse(answer.slice(answer.indexOf('\r\n\r\n') + 4));
+      expect([vector, response.split('\r\n')[0]]).toEqual([vector, 'HTTP/1.1 404 Not Found']);
+      const body = JSON.parse(response.slice(response.indexOf('\r\n\r\n') + 4));
       expect(body).toEqual({
         error: { message: expect.any(String), type: 'invalid_request_error', param: null, code: 'unknown_url' },
       });
-      expect(answer).not.toContain(canary);
-      expect(answer).not.toContain(directory);
+      expect(response).not.toContain(canary);
+      expect(response).not.toContain(directory);
     }
     expect((await fetch(link)).status).toBe(200);
   });
 
   test.each(refused)('%s, which cannot be decoded or is longer than any id, is a 400', async (vector) => {
     const { rig } = await startHosting();
-    const answer = await exchange(
+    const response = await exchange(
       rig.url,
       `GET ${filesPath}/${vector} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`,
     );
-    expect(answer).toMatch(/^HTTP\/1\.1 400 /);
-    expect(answer).toContain('"code":"invalid_request"');
+    expect(response).toMatch(/^HTTP\/1\.1 400 /);
+    expect(response).toContain('"code":"invalid_request"');
   });
 
   test('an image of another gateway is not found here', async () => {
@@ -477,16 +481,16 @@ describe('storing', () => {
     });
     const { store, directory } = await startStore();
     const { url } = await startGateway(modelsFile(upstream.origin), { store });
-    let isAnswered = false;
-    const answer = callGateway(url, { ...wanted, n: 2 }).then((called) => {
-      isAnswered = true;
+    let hasResponse = false;
+    const reply = callGateway(url, { ...wanted, n: 2 }).then((called) => {
+      hasResponse = true;
       return called;
     });
     await expect.poll(async () => (await filesIn(directory)).images.length, patience).toBe(1);
     await wait(50);
-    expect(isAnswered).toBe(false);
+    expect(hasResponse).toBe(false);
     seen.resolve();
-    expect((await answer).json().data).toHaveLength(2);
+    expect((await reply).json().data).toHaveLength(2);
     expect((await filesIn(directory)).arriving).toEqual([]);
   });
 
@@ -497,9 +501,9 @@ describe('storing', () => {
   ])('an image that %s (%s): an ordinary error, and nothing stays on the disk', async (_, scenario, status, code) => {
     const { store, directory } = await startStore();
     const rig = await startRig({ store });
-    const answer = await callGateway(rig.url, { prompt: `simulate:${scenario}`, response_format: 'url' });
-    expect([answer.status, answer.json().error.code]).toEqual([status, code]);
-    expect(answer.headers.get('x-should-retry')).toBe('false');
+    const response = await callGateway(rig.url, { prompt: `simulate:${scenario}`, response_format: 'url' });
+    expect([response.status, response.json().error.code]).toEqual([status, code]);
+    expect(response.headers.get('x-should-retry')).toBe('false');
     expect(await filesIn(directory)).toEqual({ images: [], arriving: [] });
   });
 
@@ -547,13 +551,13 @@ describe('storing', () => {
       const { store, directory } = await startStore();
       const rig = await startRig({ store });
       await breakIt(directory);
-      const answer = await callGateway(rig.url, wanted);
-      expect(answer.status).toBe(507);
-      expect(answer.json()).toEqual({
+      const response = await callGateway(rig.url, wanted);
+      expect(response.status).toBe(507);
+      expect(response.json()).toEqual({
         error: { message: expect.stringMatching(/\S/), type: 'server_error', param: null, code: 'storage_failed' },
       });
-      expect(answer.headers.get('x-should-retry')).toBe('false');
-      expect(answer.text).not.toContain(directory);
+      expect(response.headers.get('x-should-retry')).toBe('false');
+      expect(response.text).not.toContain(directory);
       expect(await readdir(join(directory, 'arriving')).catch(() => [])).toEqual([]);
       expect(rig.paidPosts()).toHaveLength(1);
       expect(rig.app.gateway.inFlight).toBe(0);
@@ -566,8 +570,8 @@ describe('storing', () => {
   test('a store that is too small for the image: 507, and nothing stays on the disk', async () => {
     const { store, directory } = await startStore({ maxBytes: 1_000 });
     const rig = await startRig({ store });
-    const answer = await callGateway(rig.url, wanted);
-    expect([answer.status, answer.json().error.code]).toEqual([507, 'storage_failed']);
+    const response = await callGateway(rig.url, wanted);
+    expect([response.status, response.json().error.code]).toEqual([507, 'storage_failed']);
     expect(await filesIn(directory)).toEqual({ images: [], arriving: [] });
   });
 
@@ -576,8 +580,8 @@ describe('storing', () => {
     const rig = await startRig({ store });
     const links: string[] = [];
     for (let made = 0; made < 3; made += 1) {
-      const answer = await callGateway(rig.url, { prompt: 'simulate:big-1', response_format: 'url' });
-      links.push(answer.json().data[0]?.url ?? '');
+      const response = await callGateway(rig.url, { prompt: 'simulate:big-1', response_format: 'url' });
+      links.push(response.json().data[0]?.url ?? '');
     }
     const statuses = await Promise.all(links.map(async (link) => (await fetch(link)).status));
     expect(statuses).toEqual([404, 200, 200]);
@@ -599,9 +603,9 @@ describe('the legacy flow', () => {
   test('a link stays the upstream’s', async () => {
     const { store, directory } = await startStore();
     const rig = await startRig({ store });
-    const answer = await callGateway(rig.url, { ...legacy, response_format: 'url' });
-    expect(answer.json().data[0]?.url).toContain(`${rig.simulator.origin}/private/images/`);
-    expect(answer.headers.get('x-gateway-adapted')).toBeNull();
+    const response = await callGateway(rig.url, { ...legacy, response_format: 'url' });
+    expect(response.json().data[0]?.url).toContain(`${rig.simulator.origin}/private/images/`);
+    expect(response.headers.get('x-gateway-adapted')).toBeNull();
     expect((await filesIn(directory)).images).toEqual([]);
   });
 });

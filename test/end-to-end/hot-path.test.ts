@@ -26,18 +26,18 @@ const responseStream = streamOf(
   `{"type":"response.completed","response":{"status":"completed","output":[${item}]}}`,
 );
 
-type Answer = (request: IncomingMessage, response: ServerResponse) => void;
+type Respond = (request: IncomingMessage, response: ServerResponse) => void;
 
-const images: Answer = (_request, response) => response.end(`{"created":7,"data":[{"b64_json":"${made}"}]}`);
-const stream: Answer = (_request, response) => response.end(imagesStream);
-const link: Answer = ({ method, headers }, response) =>
+const images: Respond = (_request, response) => response.end(`{"created":7,"data":[{"b64_json":"${made}"}]}`);
+const stream: Respond = (_request, response) => response.end(imagesStream);
+const link: Respond = ({ method, headers }, response) =>
   response.end(method === 'GET' ? bytes : `{"created":7,"data":[{"url":"http://${headers.host}/1"}]}`);
-const agent: Answer = (_request, response) => response.end(`{"id":"resp_1","status":"completed","output":[${item}]}`);
-const agentStream: Answer = (_request, response) => response.end(responseStream);
+const agent: Respond = (_request, response) => response.end(`{"id":"resp_1","status":"completed","output":[${item}]}`);
+const agentStream: Respond = (_request, response) => response.end(responseStream);
 
 /** A gateway in front of an upstream that answers with megabytes, which are text from the beginning to the end here. */
-async function startBoth(answer: Answer, modelKeys?: Record<string, unknown>): Promise<string> {
-  const { origin } = await startUpstream(answer);
+async function startBoth(respond: Respond, modelKeys?: Record<string, unknown>): Promise<string> {
+  const { origin } = await startUpstream(respond);
   const file = modelsFile(origin, 60_000, modelKeys) as { models: Record<string, object> };
   const artist = {
     provider: 'foundry-agent',
@@ -71,7 +71,7 @@ afterEach(() => {
 describe('an image is never parsed as JSON, nor written by it:', () => {
   const edit = { model: 'studio/poster', images: [{ image_url: `data:image/png;base64,${made}` }] };
 
-  test.each<[string, Answer, object, Record<string, unknown>?]>([
+  test.each<[string, Respond, object, Record<string, unknown>?]>([
     ['base64 that passes', images, {}],
     ['a stream', stream, { stream: true, partial_images: 1 }],
     ['a stream that nobody asked for', stream, {}, { upstreamStream: 'always' }],
@@ -79,8 +79,8 @@ describe('an image is never parsed as JSON, nor written by it:', () => {
     ['the answer of an agent', agent, { model: 'artist' }],
     ['the stream of an agent', agentStream, { model: 'artist', stream: true, partial_images: 1 }],
     ['an image to edit', images, edit],
-  ])('%s', async (_, answer, members, modelKeys) => {
-    const url = await startBoth(answer, modelKeys);
+  ])('%s', async (_, respond, members, modelKeys) => {
+    const url = await startBoth(respond, modelKeys);
     const path = 'images' in members ? generationsPath.replace('generations', 'edits') : generationsPath;
     const body = JSON.stringify({ prompt: 'a cat', ...members });
     const longest = watchJson();

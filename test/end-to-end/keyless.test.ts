@@ -44,8 +44,8 @@ afterAll(() => {
 function issuedBy({ origin }: Simulator, header?: string): Issue {
   return async ({ url = '', headers }, response) => {
     const given = header ?? String(headers['x-identity-header']);
-    const answer = await fetch(`${origin}${url}`, { headers: { 'x-identity-header': given } });
-    response.writeHead(answer.status, { 'content-type': 'application/json' }).end(await answer.text());
+    const reply = await fetch(`${origin}${url}`, { headers: { 'x-identity-header': given } });
+    response.writeHead(reply.status, { 'content-type': 'application/json' }).end(await reply.text());
   };
 }
 
@@ -173,10 +173,10 @@ describe('a token source that is out of order', () => {
     ['failing', (response) => void response.writeHead(500).end('source-canary')],
   ];
 
-  test.each(sources)('%s: 502, nothing is sent, and the next callers do not wait', async (_name, answer) => {
+  test.each(sources)('%s: 502, nothing is sent, and the next callers do not wait', async (_name, respond) => {
     const simulator = await startSimulator();
     onTestFinished(() => simulator.close());
-    issue = (_request, response) => answer(response);
+    issue = (_request, response) => respond(response);
     const gateway = await startGateway(modelsAt(simulator.origin), { entra, upstreamTimes: { acquireMs: 2_000 } });
     expect(await outcome(gateway, 'deployment')).toBe('502, upstream_auth_failed, 1');
     const again = await Promise.all(Array.from({ length: 5 }, () => outcome(gateway, 'agent')));

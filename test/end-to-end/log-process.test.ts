@@ -24,8 +24,8 @@ async function startReady({ aliases = {}, env, ...start }: Start): Promise<{ pro
 }
 
 async function isReady(url: string): Promise<boolean> {
-  const answer = await fetch(`${url}/readyz`).catch(() => undefined);
-  return answer?.ok ?? false;
+  const response = await fetch(`${url}/readyz`).catch(() => undefined);
+  return response?.ok ?? false;
 }
 
 async function openFull(): Promise<FileHandle> {
@@ -38,13 +38,13 @@ async function openFull(): Promise<FileHandle> {
 const manyAliases = Object.fromEntries(Array.from({ length: 9_700 }, (_, n) => ['a'.repeat(100) + n, 'image']));
 
 async function makeImage(url: string, key = 'program-key'): Promise<number> {
-  const answer = await request(`${url}${generationsPath}`, {
+  const response = await request(`${url}${generationsPath}`, {
     method: 'POST',
     headers: { 'api-key': key, 'content-type': 'application/json' },
     body: '{"prompt":"a cat"}',
   });
-  await answer.body.dump();
-  return answer.statusCode;
+  await response.body.dump();
+  return response.statusCode;
 }
 
 async function interrupt({ child, exited }: Program): Promise<number> {

@@ -14,15 +14,15 @@ const oneImage = (created: number, more: Record<string, unknown> = {}) =>
 const refusal = JSON.stringify({ error: { code: 'content_policy_violation', message: 'no', type: 'x' } });
 const failure = JSON.stringify({ error: { code: 'InternalServerError', message: 'no' } });
 
-type Answer = (response: ServerResponse, call: number) => void | Promise<void>;
+type Respond = (response: ServerResponse, call: number) => void | Promise<void>;
 
 /** A gateway in front of an upstream that answers its calls, counted from 1, as the test says. */
-async function startWith(answer: Answer, modelKeys: Record<string, unknown> = {}) {
+async function startWith(respond: Respond, modelKeys: Record<string, unknown> = {}) {
   let calls = 0;
   const upstream = await startUpstream((_request, response) => {
     calls += 1;
     response.on('error', () => {});
-    return answer(response, calls);
+    return respond(response, calls);
   });
   return { upstream, gateway: await startGateway(modelsFile(upstream.origin, 60_000, modelKeys)) };
 }
@@ -76,13 +76,13 @@ describe('several calls for one request', () => {
     const { gateway } = await startWith((response) => {
       if (calls.push(response) === 4) all.resolve();
     });
-    const answer = callGateway(gateway.url, { model: 'dall-e-3', prompt: 'a cat', n: 4, response_format: 'b64_json' });
+    const reply = callGateway(gateway.url, { model: 'dall-e-3', prompt: 'a cat', n: 4, response_format: 'b64_json' });
     await all.promise;
     for (const [index, response] of [...calls.entries()].reverse()) {
       response.end(oneImage(index + 1));
       await new Promise((resolve) => response.once('close', resolve));
     }
-    const { created, data } = (await answer).json();
+    const { created, data } = (await reply).json();
     expect(data.map((item) => item.revised_prompt)).toEqual(['call 1', 'call 2', 'call 3', 'call 4']);
     expect(created).toBe(1);
     expect(data.every((item) => item.b64_json === tinyPng)).toBe(true);
@@ -103,10 +103,10 @@ describe('several calls for one request', () => {
       },
       { capabilities: { maxCount: 1 } },
     );
-    const answer = (await callGateway(gateway.url, { prompt: 'a cat', n: 3 })).json();
-    expect(answer.usage).toEqual(usageOf(6));
-    expect(answer.size).toBe('1024x1024');
-    expect(answer).not.toHaveProperty('quality');
+    const reply = (await callGateway(gateway.url, { prompt: 'a cat', n: 3 })).json();
+    expect(reply.usage).toEqual(usageOf(6));
+    expect(reply.size).toBe('1024x1024');
+    expect(reply).not.toHaveProperty('quality');
   });
 
   test.each([
@@ -115,10 +115,10 @@ describe('several calls for one request', () => {
     [10, 10, [10]],
   ])('%i images where a call makes %i are asked for as %o', async (n, maxCount, counts) => {
     const rig = await startRig({ modelKeys: { capabilities: { maxCount } } });
-    const answer = await callGateway(rig.url, { prompt: 'a cat', n, size: '1024x1024' });
-    expect(answer.json().data).toHaveLength(n);
-    const asked = rig.paidPosts().map(({ body }) => (body as { n?: number }).n);
-    expect(asked.toSorted()).toEqual(counts);
+    const response = await callGateway(rig.url, { prompt: 'a cat', n, size: '1024x1024' });
+    expect(response.json().data).toHaveLength(n);
+    const requested = rig.paidPosts().map(({ body }) => (body as { n?: number }).n);
+    expect(requested.toSorted()).toEqual(counts);
     expect(rig.simulator.ledger.counts().images).toBe(n);
   });
 
@@ -133,13 +133,13 @@ describe('several calls for one request', () => {
       running -= 1;
       response.end(oneImage(call));
     });
-    const answer = callGateway(gateway.url, { model: 'dall-e-3', prompt: 'a cat', n: 10, response_format: 'b64_json' });
+    const reply = callGateway(gateway.url, { model: 'dall-e-3', prompt: 'a cat', n: 10, response_format: 'b64_json' });
     for (const expected of [4, 5, 6, 7, 8, 9, 10, 10, 10, 10]) {
       await expect.poll(() => upstream.received, patience).toBe(expected);
       await expect.poll(() => waiting.length, patience).toBeGreaterThan(0);
       waiting.shift()?.();
     }
-    expect((await answer).json().data).toHaveLength(10);
+    expect((await reply).json().data).toHaveLength(10);
     expect(most).toBe(4);
     expect(upstream.received).toBe(10);
   });
@@ -158,7 +158,7 @@ describe('several calls for one request', () => {
 });
 
 describe('one of several calls that fails', () => {
-  const ask = { model: 'dall-e-3', prompt: 'a cat', response_format: 'b64_json' };
+  const request = { model: 'dall-e-3', prompt: 'a cat', response_format: 'b64_json' };
 
   test.each([
     [500, failure, 502, 'upstream_generation_failed', 'failed'],
@@ -175,10 +175,10 @@ describe('one of several calls that fails', () => {
         await failing.promise;
         response.writeHead(upstreamStatus).end(body);
       });
-      const answer = await callGateway(gateway.url, { ...ask, n: 10 });
-      expect([answer.status, answer.json().error.code]).toEqual([status, code]);
-      expect(answer.headers.get('x-should-retry')).toBe(status === 400 ? null : 'false');
-      expect(answer.headers.get('x-gateway-attempts')).toBe('4');
+      const reply = await callGateway(gateway.url, { ...request, n: 10 });
+      expect([reply.status, reply.json().error.code]).toEqual([status, code]);
+      expect(reply.headers.get('x-should-retry')).toBe(status === 400 ? null : 'false');
+      expect(reply.headers.get('x-gateway-attempts')).toBe('4');
       await expect.poll(() => upstream.connections, patience).toBe(0);
       expect(upstream.received).toBe(4);
       expect(gateway.app.gateway.inFlight).toBe(0);
@@ -191,9 +191,9 @@ describe('one of several calls that fails', () => {
       if (call < 4) response.end(oneImage(call));
       else response.writeHead(500).end(failure);
     });
-    const answer = await callGateway(gateway.url, { ...ask, n: 4 });
-    expect([answer.status, answer.json().error.code]).toEqual([502, 'upstream_generation_failed']);
-    expect(answer.text).not.toContain(tinyPng);
+    const reply = await callGateway(gateway.url, { ...request, n: 4 });
+    expect([reply.status, reply.json().error.code]).toEqual([502, 'upstream_generation_failed']);
+    expect(reply.text).not.toContain(tinyPng);
     await expect.poll(() => upstream.connections, patience).toBe(0);
     expect(await attemptsAt(gateway.url)).toEqual({ abandoned: 3, failed: 1 });
   });
@@ -208,10 +208,10 @@ describe('one of several calls that fails', () => {
       if (call === 2) response.writeHead(400).end(refusal);
       else response.end(oneImage(call));
     }, deliver);
-    const answer = await callGateway(gateway.url, { ...ask, n: 5 });
-    expect(answer.status).toBe(200);
-    expect(answer.json().data.map((item) => item.revised_prompt)).toEqual(['call 1', 'call 3', 'call 4', 'call 5']);
-    expect(answer.headers.get('x-gateway-attempts')).toBe('5');
+    const reply = await callGateway(gateway.url, { ...request, n: 5 });
+    expect(reply.status).toBe(200);
+    expect(reply.json().data.map((item) => item.revised_prompt)).toEqual(['call 1', 'call 3', 'call 4', 'call 5']);
+    expect(reply.headers.get('x-gateway-attempts')).toBe('5');
     expect(upstream.received).toBe(5);
     await expect.poll(() => attemptsAt(gateway.url), patience).toEqual({ delivered: 4, refused: 1 });
     expect(requestLines(gateway)[0]).toMatchObject({ count: 5, images: 4, attempts: 5 });
@@ -225,8 +225,8 @@ describe('one of several calls that fails', () => {
       if (call === 1) response.writeHead(400).end(refusal);
       else response.writeHead(500).end(failure);
     }, deliver);
-    const answer = await callGateway(gateway.url, { ...ask, n: 3 });
-    expect([answer.status, answer.json().error.code]).toEqual([400, 'content_policy_violation']);
+    const reply = await callGateway(gateway.url, { ...request, n: 3 });
+    expect([reply.status, reply.json().error.code]).toEqual([400, 'content_policy_violation']);
     expect(await attemptsAt(gateway.url)).toEqual({ refused: 1, failed: 2 });
   });
 
@@ -237,8 +237,8 @@ describe('one of several calls that fails', () => {
         if (call === 2) response.writeHead(400).end(refusal);
         else response.end(oneImage(call));
       }, deliver);
-      const answer = await callGateway(gateway.url, { prompt: 'a cat', model, n: 3, stream: true });
-      expect(answer.text.match(/^event: .*$/gm)).toEqual(Array(2).fill('event: image_generation.completed'));
+      const reply = await callGateway(gateway.url, { prompt: 'a cat', model, n: 3, stream: true });
+      expect(reply.text.match(/^event: .*$/gm)).toEqual(Array(2).fill('event: image_generation.completed'));
     },
   );
 
@@ -247,7 +247,7 @@ describe('one of several calls that fails', () => {
       if (call === 1) response.end(oneImage(call));
       else response.write(oneImage(call).slice(0, 120), () => setTimeout(() => response.socket?.end(), 50));
     });
-    await expect(callGateway(gateway.url, { ...ask, n: 2 })).rejects.toThrow();
+    await expect(callGateway(gateway.url, { ...request, n: 2 })).rejects.toThrow();
     await expect.poll(() => requestLines(gateway), patience).toMatchObject([{ end: 'truncated', attempts: 2 }]);
     expect(Object.keys(await attemptsAt(gateway.url))).not.toContain('not-processed');
   });
@@ -255,7 +255,7 @@ describe('one of several calls that fails', () => {
 
 test('a strict model that makes one image a call refuses n 2, and nothing is sent', async () => {
   const rig = await startRig({ modelKeys: { parameters: 'strict' } });
-  const answer = await callGateway(rig.url, { model: 'dall-e-3', prompt: 'a cat', n: 2 });
-  expect([answer.status, answer.json().error.param]).toEqual([400, 'n']);
+  const response = await callGateway(rig.url, { model: 'dall-e-3', prompt: 'a cat', n: 2 });
+  expect([response.status, response.json().error.param]).toEqual([400, 'n']);
   expect(rig.paidPosts()).toEqual([]);
 });

@@ -9,9 +9,9 @@ test('METRICS_PORT serves the metrics, and only these, without a key; the other 
   const url = await program.listening();
   const [, metricsUrl = ''] = /"metricsUrl":"([^"]+)"/.exec(program.output.stdout) ?? [];
   expect(new URL(metricsUrl).origin).not.toBe(url);
-  const answer = await fetch(metricsUrl);
-  expect(answer.status).toBe(200);
-  expect(await answer.text()).toContain('gateway_requests_in_flight 0');
+  const response = await fetch(metricsUrl);
+  expect(response.status).toBe(200);
+  expect(await response.text()).toContain('gateway_requests_in_flight 0');
   expect((await fetch(new URL('/v1/models', metricsUrl))).status).toBe(404);
   expect((await fetch(`${url}/metrics`)).status).toBe(401);
   expect((await fetch(`${url}/metrics`, { headers: { 'api-key': 'program-key' } })).status).toBe(200);

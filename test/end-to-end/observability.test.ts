@@ -3,7 +3,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { startSimulator } from '../../simulator/start-simulator.ts';
 import { callGateway } from '../helpers/call-gateway.ts';
 import { gatewayKey, startGateway } from '../helpers/start-gateway.ts';
-import { askForm, pngOf } from './priced-edit.ts';
+import { pngOf, postForm } from './priced-edit.ts';
 import {
   generationsPath,
   modelsFile,
@@ -63,7 +63,7 @@ describe('metrics move with', () => {
   test('a stream, and an edit', async () => {
     const { url } = await startRig();
     await callGateway(url, { prompt: 'a cat', stream: true, partial_images: 1 });
-    expect((await askForm(url, 'a cat', [await pngOf(64)])).status).toBe(200);
+    expect((await postForm(url, 'a cat', [await pngOf(64)])).status).toBe(200);
     await expect
       .poll(() => samplesLike(url, 'gateway_upstream_attempts_total'), patience)
       .toEqual({
@@ -218,10 +218,10 @@ describe('the log lines of a request and its generation', () => {
 
   test('is followed at level debug by a line per call, with target, outcome, status and time', async () => {
     const error = JSON.stringify({ error: { code: 'InternalServerError', message: 'no', type: 'x' } });
-    let asked = 0;
+    let count = 0;
     const upstream = await startUpstream((_request, response) => {
-      asked += 1;
-      if (asked === 1) response.writeHead(500, { 'apim-request-id': 'azure-1' }).end(error);
+      count += 1;
+      if (count === 1) response.writeHead(500, { 'apim-request-id': 'azure-1' }).end(error);
       else response.end(image);
     });
     const gateway = await startGateway(modelsFile(upstream.origin, 30_000, { maxRetries: 1 }), {
@@ -265,7 +265,7 @@ async function settledLog(url: string, text: () => string): Promise<{ log: Recor
 describe('a trace', () => {
   const traceId = '4bf92f3577b34da6a3ce929d0e0e4736';
   const traceparent = `00-${traceId}-00f067aa0ba902b7-01`;
-  const told = (rig: { simulator: { ledger: { requests: readonly { method: string; headers: object }[] } } }) =>
+  const traceparents = (rig: { simulator: { ledger: { requests: readonly { method: string; headers: object }[] } } }) =>
     rig.simulator.ledger.requests
       .filter(({ method }) => method === 'POST')
       .map(({ headers }) => (headers as Record<string, string | undefined>).traceparent);
@@ -278,8 +278,8 @@ describe('a trace', () => {
   ])('goes to Azure with an id of its own for the call, and into the log: %s', async (_, request) => {
     const rig = await startRig();
     await callGateway(rig.url, { prompt: 'a cat', ...request }, { headers: { traceparent, tracestate: 'a=b' } });
-    expect(told(rig)).toEqual([expect.stringMatching(new RegExp(`^00-${traceId}-[0-9a-f]{16}-01$`))]);
-    expect(told(rig)[0]).not.toBe(traceparent);
+    expect(traceparents(rig)).toEqual([expect.stringMatching(new RegExp(`^00-${traceId}-[0-9a-f]{16}-01$`))]);
+    expect(traceparents(rig)[0]).not.toBe(traceparent);
     expect(JSON.stringify(rig.simulator.ledger.requests)).not.toContain('tracestate');
     await expect.poll(() => requestLines(rig).map((line) => line.traceId), patience).toEqual([traceId]);
     await expect
@@ -290,8 +290,8 @@ describe('a trace', () => {
   test('has another id for each of several calls', async () => {
     const rig = await startRig();
     await callGateway(rig.url, { model: 'dall-e-3', prompt: 'a cat', n: 3 }, { headers: { traceparent } });
-    expect(new Set(told(rig)).size).toBe(3);
-    expect(told(rig).every((header) => header?.startsWith(`00-${traceId}-`))).toBe(true);
+    expect(new Set(traceparents(rig)).size).toBe(3);
+    expect(traceparents(rig).every((header) => header?.startsWith(`00-${traceId}-`))).toBe(true);
   });
 
   test.each([
@@ -301,7 +301,7 @@ describe('a trace', () => {
   ])('that is %s is not invented, nor told', async (_, header) => {
     const rig = await startRig();
     await callGateway(rig.url, { prompt: 'a cat' }, header === undefined ? {} : { headers: { traceparent: header } });
-    expect(told(rig)).toEqual([undefined]);
+    expect(traceparents(rig)).toEqual([undefined]);
     await expect.poll(() => requestLines(rig).length, patience).toBe(1);
     expect(rig.logText()).not.toContain('traceId');
     expect(rig.logText()).not.toContain('trace-canary');
@@ -317,7 +317,7 @@ test('no prompt, key, image, signature or query is in metrics and log, whatever 
   const { url, logText } = await startGateway(models, { store });
   const secret = 'prompt-canary';
   const edge = await pngOf(64);
-  const asked: object[] = [
+  const requests: object[] = [
     { stream: true, partial_images: 1 },
     { n: 2, stream: true },
     { response_format: 'url' },
@@ -328,16 +328,16 @@ test('no prompt, key, image, signature or query is in metrics and log, whatever 
     { model: 'model-canary' },
   ];
   const scenarios = ['', 'simulate:500', 'simulate:moderation-blocked', 'simulate:reset', 'simulate:500-html'];
-  for (const request of asked) await callGateway(url, { prompt: secret, ...request }).catch(() => {});
+  for (const request of requests) await callGateway(url, { prompt: secret, ...request }).catch(() => {});
   for (const scenario of scenarios) await callGateway(url, { prompt: `${secret} ${scenario}` }).catch(() => {});
   await callGateway(url, { prompt: secret }, { path: `${generationsPath}?code=query-canary` });
-  await askForm(url, secret, [edge]);
+  await postForm(url, secret, [edge]);
   await callGateway(url, { prompt: secret }, { headers: { authorization: 'Bearer other-key-canary' } });
   await settledLog(url, logText);
   const metrics = await (await fetch(`${url}/metrics`, { headers: { 'api-key': gatewayKey } })).text();
-  const told = logText() + metrics;
-  expect(told).toContain('gateway_cost_total{');
-  expect(told).toContain('"msg":"attempt"');
+  const output = logText() + metrics;
+  expect(output).toContain('gateway_cost_total{');
+  expect(output).toContain('"msg":"attempt"');
   const forbidden = [
     'canary',
     gatewayKey,
@@ -347,5 +347,5 @@ test('no prompt, key, image, signature or query is in metrics and log, whatever 
     'sig=',
     '?',
   ];
-  expect(forbidden.filter((text) => told.includes(text))).toEqual([]);
+  expect(forbidden.filter((text) => output.includes(text))).toEqual([]);
 });

@@ -23,9 +23,9 @@ async function dimensions(image: Buffer): Promise<string> {
 const decode = (base64: string | undefined) => Buffer.from(base64 ?? '', 'base64');
 
 async function fetchImage(url: string | undefined): Promise<Buffer> {
-  const answer = await fetch(url ?? 'about:blank');
-  expect(answer.status).toBe(200);
-  return Buffer.from(await answer.arrayBuffer());
+  const response = await fetch(url ?? 'about:blank');
+  expect(response.status).toBe(200);
+  return Buffer.from(await response.arrayBuffer());
 }
 
 describe('images.generate', () => {
@@ -37,32 +37,32 @@ describe('images.generate', () => {
     ['studio/poster', '1024x1024', 2],
   ])('%s at %s, n = %i, gives base64 that decodes to that size, and usage', async (model, size, n) => {
     const { url } = await startRig();
-    const answer = await clientOf(url).images.generate({ model, prompt: 'a cat', size, n } as Generate);
-    const sizes = await Promise.all((answer.data ?? []).map(({ b64_json }) => dimensions(decode(b64_json))));
+    const response = await clientOf(url).images.generate({ model, prompt: 'a cat', size, n } as Generate);
+    const sizes = await Promise.all((response.data ?? []).map(({ b64_json }) => dimensions(decode(b64_json))));
     expect(sizes).toEqual(Array(n).fill(size));
-    expect(answer.usage?.total_tokens).toBeGreaterThan(0);
-    expect(Math.abs(answer.created - Date.now() / 1000)).toBeLessThan(600);
+    expect(response.usage?.total_tokens).toBeGreaterThan(0);
+    expect(Math.abs(response.created - Date.now() / 1000)).toBeLessThan(600);
   });
 
   test('the v1 model reports what was made', async () => {
     const { url } = await startRig();
     const request = { model: 'studio/poster', prompt: 'a cat', quality: 'low', output_format: 'jpeg' } as const;
-    const answer = await clientOf(url).images.generate(request);
-    const { size, quality, output_format, background } = answer;
+    const response = await clientOf(url).images.generate(request);
+    const { size, quality, output_format, background } = response;
     expect({ size, quality, output_format, background }).toEqual({
       size: '1024x1024',
       quality: 'low',
       output_format: 'jpeg',
       background: 'opaque',
     });
-    expect((await sharp(decode(answer.data?.[0]?.b64_json)).metadata()).format).toBe('jpeg');
+    expect((await sharp(decode(response.data?.[0]?.b64_json)).metadata()).format).toBe('jpeg');
   });
 
   test.each([undefined, 'url'] as const)('dall-e-3 with response_format %s gives a link that works', async (format) => {
     const { url } = await startRig();
     const request = { model: 'dall-e-3', prompt: 'a cat', size: '1792x1024', style: 'natural' } as const;
-    const answer = await clientOf(url).images.generate({ ...request, response_format: format ?? null });
-    const [item] = answer.data ?? [];
+    const response = await clientOf(url).images.generate({ ...request, response_format: format ?? null });
+    const [item] = response.data ?? [];
     expect(Object.keys(item ?? {}).sort()).toEqual(['revised_prompt', 'url']);
     expect(await dimensions(await fetchImage(item?.url))).toBe('1792x1024');
   });
@@ -78,8 +78,8 @@ describe('images.generate', () => {
   test.each([1, 3])('the legacy model with n = %i gives links that work', async (n) => {
     const { url } = await startRig();
     const request = { model: 'dall-e-2', prompt: 'a cat', size: '256x256', n } as const;
-    const answer = await clientOf(url).images.generate(request);
-    const images = await Promise.all((answer.data ?? []).map((item) => fetchImage(item.url)));
+    const response = await clientOf(url).images.generate(request);
+    const images = await Promise.all((response.data ?? []).map((item) => fetchImage(item.url)));
     expect(await Promise.all(images.map(dimensions))).toEqual(Array(n).fill('256x256'));
   });
 
@@ -94,8 +94,8 @@ describe('images.generate', () => {
 
   test('the request id of an answer is the one in the log', async () => {
     const rig = await startRig();
-    const answer = await clientOf(rig.url).images.generate({ model: 'image', prompt: 'a cat' });
-    await expect.poll(() => requestLines(rig)).toMatchObject([{ requestId: answer._request_id, images: 1 }]);
+    const response = await clientOf(rig.url).images.generate({ model: 'image', prompt: 'a cat' });
+    await expect.poll(() => requestLines(rig)).toMatchObject([{ requestId: response._request_id, images: 1 }]);
   });
 });
 

@@ -35,23 +35,23 @@ type Call = {
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string | Buffer;
 };
-type Answer = { readonly status: number; readonly headers: Record<string, unknown>; readonly text: string };
+type PlainResponse = { readonly status: number; readonly headers: Record<string, unknown>; readonly text: string };
 
 const key = { authorization: `Bearer ${gatewayKey}` };
 const json = { 'content-type': 'application/json' };
 
 /** By Node's own client, which sends any method. */
-function ask({ url }: { url: string }, { method = 'GET', path, headers = key, body }: Call): Promise<Answer> {
+function send({ url }: { url: string }, { method = 'GET', path, headers = key, body }: Call): Promise<PlainResponse> {
   return new Promise((resolve, reject) => {
-    const asked = httpRequest(`${url}${path}`, { method, headers: { ...headers }, agent: false }, (answer) => {
+    const outgoing = httpRequest(`${url}${path}`, { method, headers: { ...headers }, agent: false }, (response) => {
       const chunks: Buffer[] = [];
-      answer.on('data', (chunk) => chunks.push(chunk)).on('error', reject);
-      answer.on('end', () => {
-        const { statusCode = 0 } = answer;
-        resolve({ status: statusCode, headers: answer.headers, text: Buffer.concat(chunks).toString() });
+      response.on('data', (chunk) => chunks.push(chunk)).on('error', reject);
+      response.on('end', () => {
+        const { statusCode = 0 } = response;
+        resolve({ status: statusCode, headers: response.headers, text: Buffer.concat(chunks).toString() });
       });
     });
-    asked.on('error', reject).end(body);
+    outgoing.on('error', reject).end(body);
   });
 }
 
@@ -70,27 +70,27 @@ const usual = ['content-type', 'content-length', 'connection', 'date', 'keep-ali
 const ofImages = ['x-content-type-options', 'content-disposition', 'content-security-policy', 'x-accel-buffering'];
 
 /** That an answer is as the document says: its status, its content type, its body and its headers. */
-function expectDocumented({ method = 'GET', path, as = path.split('?')[0] ?? '' }: Call, answer: Answer): void {
-  const response = documentedResponse(as, method, answer.status);
-  expect(response, `${method} ${as} has no ${answer.status}`).toBeDefined();
-  const undocumented = Object.keys(answer.headers).filter(
+function expectDocumented({ method = 'GET', path, as = path.split('?')[0] ?? '' }: Call, reply: PlainResponse): void {
+  const response = documentedResponse(as, method, reply.status);
+  expect(response, `${method} ${as} has no ${reply.status}`).toBeDefined();
+  const undocumented = Object.keys(reply.headers).filter(
     (name) => !usual.includes(name) && !ofImages.includes(name) && !(name in (response?.headers ?? {})),
   );
   if (method === 'HEAD') return;
-  expect({ path, status: answer.status, undocumented }).toEqual({ path, status: answer.status, undocumented: [] });
-  const [type = ''] = String(answer.headers['content-type'] ?? '').split(';');
+  expect({ path, status: reply.status, undocumented }).toEqual({ path, status: reply.status, undocumented: [] });
+  const [type = ''] = String(reply.headers['content-type'] ?? '').split(';');
   if (response?.content === undefined) {
-    expect(answer.text).toBe('');
+    expect(reply.text).toBe('');
     return;
   }
   expect(Object.keys(response.content)).toContain(type);
-  for (const value of bodiesOf(type, answer.text)) expect(problemsOf(response.content[type], value)).toBe('');
+  for (const value of bodiesOf(type, reply.text)) expect(problemsOf(response.content[type], value)).toBe('');
   for (const [name, header] of Object.entries(response.headers ?? {})) {
     const { $ref = '' } = header as { $ref?: string };
     const schema = (openApiDocument.components as { headers: Record<string, object> }).headers[
       $ref.split('/').at(-1) ?? ''
     ];
-    const text = answer.headers[name];
+    const text = reply.headers[name];
     if (text !== undefined) expect([name, problemsOf(schema, typed(schema, String(text)))]).toEqual([name, '']);
   }
 }
@@ -115,20 +115,20 @@ describe('every route', () => {
     const rig = await startRig({ store });
     expect(routes.length).toBeGreaterThan(300);
     const documented = routes.filter(({ method, url }) => operation(documentedPath(url), method) !== undefined);
-    const told = Object.entries(openApiDocument.paths as Record<string, object>).flatMap(([path, methods]) =>
+    const described = Object.entries(openApiDocument.paths as Record<string, object>).flatMap(([path, methods]) =>
       Object.keys(methods)
         .filter((method) => method !== 'parameters')
         .map((method) => `${method.toUpperCase()} ${path}`),
     );
-    expect(documented.map(({ method, url }) => `${method} ${documentedPath(url)}`).sort()).toEqual(told.sort());
+    expect(documented.map(({ method, url }) => `${method} ${documentedPath(url)}`).sort()).toEqual(described.sort());
     const others = routes.filter((route) => !documented.includes(route));
-    const answers = await Promise.all(
+    const responses = await Promise.all(
       others.map(async ({ method, url }) => {
-        const { status, text } = await ask(rig, { method, path: example(documentedPath(url)) });
+        const { status, text } = await send(rig, { method, path: example(documentedPath(url)) });
         return { method, url, status, code: /"code":"(\w+)"/.exec(text)?.[1] };
       }),
     );
-    const served = answers.filter(
+    const served = responses.filter(
       ({ method, status, code }) => status !== 405 && code !== 'unsupported_operation' && method !== 'HEAD',
     );
     expect(served).toEqual([]);
@@ -140,7 +140,7 @@ describe('every route', () => {
     const rig = await startRig({ store });
     for (const [path, methods] of Object.entries(openApiDocument.paths as Record<string, object>)) {
       for (const method of Object.keys(methods).filter((name) => name === 'get' || name === 'post')) {
-        const { status } = await ask(rig, { method: method.toUpperCase(), path: example(path), headers: {} });
+        const { status } = await send(rig, { method: method.toUpperCase(), path: example(path), headers: {} });
         const isOpen = operation(path, method)?.security?.length === 0;
         expect([method, path, status === 401]).toEqual([method, path, !isOpen]);
       }
@@ -151,14 +151,14 @@ describe('every route', () => {
 describe('the document', () => {
   test('is served to everybody, and is the one that is tested here', async () => {
     const rig = await startRig();
-    const answer = await ask(rig, { path: '/openapi.json', headers: {} });
-    expect([answer.status, JSON.parse(answer.text)]).toEqual([200, JSON.parse(JSON.stringify(openApiDocument))]);
-    expectDocumented({ path: '/openapi.json' }, answer);
+    const response = await send(rig, { path: '/openapi.json', headers: {} });
+    expect([response.status, JSON.parse(response.text)]).toEqual([200, JSON.parse(JSON.stringify(openApiDocument))]);
+    expectDocumented({ path: '/openapi.json' }, response);
   });
 
   test('tells nothing of the configuration', async () => {
     const rig = await startRig();
-    const { text } = await ask(rig, { path: '/openapi.json', headers: {} });
+    const { text } = await send(rig, { path: '/openapi.json', headers: {} });
     for (const word of ['studio/poster', 'simulator-key', gatewayKey, rig.simulator.origin]) {
       expect(text).not.toContain(word);
     }
@@ -183,9 +183,9 @@ describe('real answers are as documented', () => {
     expect(problems('GenerationRequest', body)).toBe('');
     const headers = { ...key, ...json, 'x-gateway-timeout-ms': '30000', 'x-gateway-max-retries': '0' };
     const call = post(body, { headers });
-    const answer = await ask(rig, call);
-    expect(answer.status).toBe(200);
-    expectDocumented(call, answer);
+    const response = await send(rig, call);
+    expect(response.status).toBe(200);
+    expectDocumented(call, response);
   });
 
   test('an error in the middle of an image', async () => {
@@ -199,9 +199,9 @@ describe('real answers are as documented', () => {
     });
     const gateway = await startGateway(modelsFile(upstream.origin));
     const call = post({ prompt: 'a cat', stream: true, partial_images: 1 });
-    const answer = await ask(gateway, call);
-    expect(answer.text).toContain('event: error');
-    expectDocumented(call, answer);
+    const reply = await send(gateway, call);
+    expect(reply.text).toContain('event: error');
+    expectDocumented(call, reply);
   });
 
   test('edits, as a form and as JSON, and as a stream', async () => {
@@ -216,19 +216,19 @@ describe('real answers are as documented', () => {
     const body = writeForm([...fields({ prompt: 'a hat', n: '1' }), ...files]);
     const calls: Call[] = [{ method: 'POST', path: '/v1/images/edits', headers: { ...key, ...formHeaders }, body }];
     for (const stream of [false, true]) {
-      const asked = {
+      const requested = {
         prompt: 'a hat',
         images: [{ image_url: dataUrl(png) }],
         mask: { image_url: dataUrl(mask) },
         stream,
       };
-      expect(problems('EditRequest', asked)).toBe('');
-      calls.push(edit(asked));
+      expect(problems('EditRequest', requested)).toBe('');
+      calls.push(edit(requested));
     }
     for (const call of calls) {
-      const answer = await ask(rig, call);
-      expect(answer.status).toBe(200);
-      expectDocumented(call, answer);
+      const response = await send(rig, call);
+      expect(response.status).toBe(200);
+      expectDocumented(call, response);
     }
   });
 
@@ -269,9 +269,9 @@ describe('real answers are as documented', () => {
   ])('%i of %o', async (status, call) => {
     const { store } = await startStore();
     const rig = await startRig({ store });
-    const answer = await ask(rig, call);
-    expect(answer.status).toBe(status);
-    expectDocumented(call, answer);
+    const response = await send(rig, call);
+    expect(response.status).toBe(status);
+    expectDocumented(call, response);
   });
 
   test('what a key has left, and what images cost', async () => {
@@ -288,10 +288,10 @@ describe('real answers are as documented', () => {
       [200, 'x-gateway-cost-usd'],
       [429, 'retry-after'],
     ] as const) {
-      const answer = await ask(gateway, call);
-      expect(answer.status).toBe(status);
-      expect(Object.keys(answer.headers)).toEqual(expect.arrayContaining([...limits, further]));
-      expectDocumented(call, answer);
+      const response = await send(gateway, call);
+      expect(response.status).toBe(status);
+      expect(Object.keys(response.headers)).toEqual(expect.arrayContaining([...limits, further]));
+      expectDocumented(call, response);
     }
   });
 
@@ -299,18 +299,18 @@ describe('real answers are as documented', () => {
     const callers = { team: { keys: [{ key: 'team-key' }], models: ['image'] } };
     const gateway = await startGateway(modelsFile('https://one.openai.azure.com'), { callers });
     const call = { path: '/metrics', headers: { 'api-key': 'team-key' } };
-    const answer = await ask(gateway, call);
-    expect(answer.status).toBe(403);
-    expectDocumented(call, answer);
+    const response = await send(gateway, call);
+    expect(response.status).toBe(403);
+    expectDocumented(call, response);
   });
 
   test('a web page, at a gateway without keys', async () => {
     const gateway = await startGateway(modelsFile('https://one.openai.azure.com'), { keys: [] });
     const headers = { ...json, origin: 'https://evil.example' };
     for (const call of [post('{}', { headers }), { path: '/v1/models', headers }, { path: '/openapi.json', headers }]) {
-      const answer = await ask(gateway, call);
-      expect(answer.status).toBe(403);
-      expectDocumented(call, answer);
+      const response = await send(gateway, call);
+      expect(response.status).toBe(403);
+      expectDocumented(call, response);
     }
   });
 
@@ -318,38 +318,38 @@ describe('real answers are as documented', () => {
     const rig = await startRig();
     rig.app.lifecycle.phase = 'closing';
     for (const call of [{ path: '/readyz' }, { path: '/v1/models' }, post({ prompt: 'a' })]) {
-      const answer = await ask(rig, call);
-      expect(answer.status).toBe(503);
-      expectDocumented(call, answer);
+      const response = await send(rig, call);
+      expect(response.status).toBe(503);
+      expectDocumented(call, response);
     }
   });
 
   test('a method that is not allowed has the documented shape', async () => {
     const rig = await startRig();
-    const answer = await ask(rig, { method: 'PUT', path: '/v1/models' });
-    expect(problems('Error405', JSON.parse(answer.text))).toBe('');
-    expect(answer.headers.allow).toBe('GET, HEAD');
+    const response = await send(rig, { method: 'PUT', path: '/v1/models' });
+    expect(problems('Error405', JSON.parse(response.text))).toBe('');
+    expect(response.headers.allow).toBe('GET, HEAD');
   });
 
   test('a hosted image', async () => {
     const { store } = await startStore();
     const rig: Rig = await startRig({ store });
-    const made = await ask(rig, post({ prompt: 'a cat', response_format: 'url' }));
+    const made = await send(rig, post({ prompt: 'a cat', response_format: 'url' }));
     const { data } = JSON.parse(made.text) as { data: { url: string }[] };
     const path = new URL(data[0]?.url ?? '').pathname;
     const as = '/v1/images/files/{id}';
-    const whole = await ask(rig, { path });
-    const asked: [number, Record<string, string>][] = [
+    const whole = await send(rig, { path });
+    const requested: [number, Record<string, string>][] = [
       [200, {}],
       [206, { range: 'bytes=0-9' }],
       [304, { 'if-none-match': String(whole.headers.etag) }],
       [416, { range: 'bytes=99999999-' }],
     ];
-    for (const [status, headers] of asked) {
+    for (const [status, headers] of requested) {
       for (const method of ['GET', 'HEAD']) {
-        const answer = await ask(rig, { method, path, headers });
-        expect([method, answer.status]).toEqual([method, status]);
-        expectDocumented({ method, path, as }, answer);
+        const response = await send(rig, { method, path, headers });
+        expect([method, response.status]).toEqual([method, status]);
+        expectDocumented({ method, path, as }, response);
       }
     }
   });

@@ -21,8 +21,8 @@ export async function streamedOutcome(url: string, body: Record<string, unknown>
   const { status, headers, events, json } = await streamGateway(url, { partial_images: 2, ...body });
   if (status === 200) return events.map(inWords).join(', ');
   expect(headers.get('content-type')).toBe('application/json; charset=utf-8');
-  const told = [headers.get('x-should-retry'), headers.get('retry-after-ms')];
-  return [`${status} ${json().error.code}`, ...told].filter((part) => part !== null).join(', ');
+  const reported = [headers.get('x-should-retry'), headers.get('retry-after-ms')];
+  return [`${status} ${json().error.code}`, ...reported].filter((part) => part !== null).join(', ');
 }
 
 /** Whether a scenario is meant, with or without its value. */

@@ -6,16 +6,16 @@ import { startStore } from './store.ts';
 /** What the upstream was asked for, apart from the prompt. */
 type Sent = Record<string, unknown>;
 
-type Ask = { readonly body: Sent; readonly modelKeys?: Record<string, unknown>; readonly hosts?: boolean };
+type Call = { readonly body: Sent; readonly modelKeys?: Record<string, unknown>; readonly hosts?: boolean };
 
-async function ask({ body, modelKeys = {}, hosts = false }: Ask) {
+async function call({ body, modelKeys = {}, hosts = false }: Call) {
   const rig = await startRig({ modelKeys, ...(hosts && { store: (await startStore()).store }) });
-  const answer = await callGateway(rig.url, { prompt: 'a cat', ...body });
+  const response = await callGateway(rig.url, { prompt: 'a cat', ...body });
   const sent = rig.paidPosts().map(({ body }) => {
     const { prompt: _prompt, ...parameters } = body as Sent;
     return parameters;
   });
-  return { status: answer.status, body: answer.json(), adapted: answer.headers.get('x-gateway-adapted'), sent };
+  return { status: response.status, body: response.json(), adapted: response.headers.get('x-gateway-adapted'), sent };
 }
 
 describe('what well-known clients send by themselves is satisfied', () => {
@@ -54,9 +54,9 @@ describe('what well-known clients send by themselves is satisfied', () => {
       null,
     ],
   ])('%s', async (_, body, sent, adapted) => {
-    const answer = await ask({ body, hosts: true });
-    expect([answer.status, answer.adapted, answer.sent]).toEqual([200, adapted, [sent]]);
-    const [item = {}] = answer.body.data;
+    const response = await call({ body, hosts: true });
+    expect([response.status, response.adapted, response.sent]).toEqual([200, adapted, [sent]]);
+    const [item = {}] = response.body.data;
     if (body.response_format) expect(item).toHaveProperty([String(body.response_format)]);
   });
 });
@@ -80,9 +80,9 @@ describe('parameters: strict', () => {
     ],
     ['response_format beside seed', { response_format: 'url', seed: 7 }, ['response_format', 'seed']],
   ])('%s is a 400 that names %3$o, and nothing is sent', async (_, body, names) => {
-    const { status, body: answer, sent } = await ask({ body, modelKeys, hosts: true });
-    expect([status, answer.error.param]).toEqual([400, names[0]]);
-    for (const name of names) expect(answer.error.message).toContain(`'${name}'`);
+    const { status, body: response, sent } = await call({ body, modelKeys, hosts: true });
+    expect([status, response.error.param]).toEqual([400, names[0]]);
+    for (const name of names) expect(response.error.message).toContain(`'${name}'`);
     expect(sent).toEqual([]);
   });
 });
@@ -90,7 +90,7 @@ describe('parameters: strict', () => {
 describe('seed', () => {
   // The simulator's GPT image refuses it like Azure's: what matters here is that it was asked.
   test('is forwarded under pass', async () => {
-    const { status, body, sent } = await ask({ body: { seed: 7 }, modelKeys: { parameters: 'pass' } });
+    const { status, body, sent } = await call({ body: { seed: 7 }, modelKeys: { parameters: 'pass' } });
     expect([status, body.error.code, body.error.param]).toEqual([400, 'unknown_parameter', 'seed']);
     expect(sent).toEqual([{ seed: 7 }]);
   });
@@ -101,7 +101,7 @@ describe('seed', () => {
     ['dall-e-2', 7],
     ['dall-e-3', 'qwertyui'],
   ])('is removed where the model %s has none, and reported: %j', async (model, seed) => {
-    const { status, adapted, sent } = await ask({ body: { model, seed } });
+    const { status, adapted, sent } = await call({ body: { model, seed } });
     expect([status, adapted]).toEqual([200, 'seed=removed']);
     expect(sent[0]).not.toHaveProperty('seed');
   });
@@ -110,7 +110,7 @@ describe('seed', () => {
 describe('what the model does anyway', () => {
   test.each(['adapt', 'strict'])('is left out of a generation under %s, and not reported', async (parameters) => {
     const body = { output_format: 'png', output_compression: 100, n: 1, stream: false, partial_images: 0 };
-    const { status, adapted, sent } = await ask({ body, modelKeys: { parameters } });
+    const { status, adapted, sent } = await call({ body, modelKeys: { parameters } });
     expect([status, adapted, sent]).toEqual([200, null, [{}]]);
   });
 });
@@ -124,22 +124,22 @@ describe("the operator's defaults", () => {
     ['nothing', {}, { output_format: 'jpeg', quality: 'medium' }],
   ])('yield to a caller that asks for %s, and links to a gateway that hosts none', async (_, body, sent) => {
     const rig = await startRig({ modelKeys });
-    const answer = await callGateway(rig.url, { prompt: 'a cat', ...body });
-    expect([answer.status, rig.paidPosts()[0]?.body]).toEqual([200, { prompt: 'a cat', ...sent }]);
-    expect(answer.headers.get('x-gateway-adapted')).toBeNull();
+    const response = await callGateway(rig.url, { prompt: 'a cat', ...body });
+    expect([response.status, rig.paidPosts()[0]?.body]).toEqual([200, { prompt: 'a cat', ...sent }]);
+    expect(response.headers.get('x-gateway-adapted')).toBeNull();
   });
 
   test('are no excuse for what the caller itself combines', async () => {
     const body = { background: 'transparent', output_format: 'jpeg' };
-    const { status, body: answer, sent } = await ask({ body, modelKeys });
-    expect([status, answer.error.param, sent]).toEqual([400, 'background', []]);
+    const { status, body: response, sent } = await call({ body, modelKeys });
+    expect([status, response.error.param, sent]).toEqual([400, 'background', []]);
   });
 });
 
 describe('parameters: pass', () => {
   test('everything is forwarded as it came, and nothing is reported as adapted', async () => {
     const body = { size: '512x512', quality: 'hd', style: 'vivid' };
-    const { status, adapted, sent } = await ask({ body, modelKeys: { parameters: 'pass' } });
+    const { status, adapted, sent } = await call({ body, modelKeys: { parameters: 'pass' } });
     expect({ status, adapted, sent }).toEqual({ status: 400, adapted: null, sent: [body] });
   });
 
@@ -147,7 +147,7 @@ describe('parameters: pass', () => {
     ['previews without a stream', { partial_images: 1 }],
     ['a link in a stream', { stream: true, response_format: 'url' }],
   ])('%s are refused all the same', async (_, body) => {
-    const { status, sent } = await ask({ body, modelKeys: { parameters: 'pass' } });
+    const { status, sent } = await call({ body, modelKeys: { parameters: 'pass' } });
     expect([status, sent]).toEqual([400, []]);
   });
 });

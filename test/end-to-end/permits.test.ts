@@ -24,9 +24,9 @@ async function start({ keyLimits = {}, limits = {}, lingerMs = 60_000 }: Setup =
   const models = { ...modelsFile(upstream.origin, 30_000), limits };
   const callers = { shop: { keys: [{ key: 'shop' }], limits: keyLimits } };
   const gateway = await startGateway(models, { keys: [], callers, times: { lingerMs } });
-  const ask = (prompt: string, more: object = {}) =>
+  const call = (prompt: string, more: object = {}) =>
     callGateway(gateway.url, { prompt, ...more }, { headers: { authorization: 'Bearer shop' } });
-  return { held, upstream, gateway, ask, models };
+  return { held, upstream, gateway, call, models };
 }
 
 type Rig = Awaited<ReturnType<typeof start>>;
@@ -40,7 +40,7 @@ const holdings = ({ app }: StartedGateway) => [
 ];
 
 /** Asks, and leaves when the upstream has got the call. */
-async function askAndLeave({ upstream, gateway }: Rig, prompt: string): Promise<void> {
+async function callAndDisconnect({ upstream, gateway }: Rig, prompt: string): Promise<void> {
   const before = upstream.received;
   const socket = openSocket(gateway.url);
   socket.write(rawCall({ prompt }, [bearer]));
@@ -57,12 +57,12 @@ async function expectAtRest({ app }: StartedGateway): Promise<void> {
 describe('a caller that may have one request at once', () => {
   test('and hangs up twelve times has one call made', async () => {
     const rig = await start({ keyLimits: { concurrent: 1 } });
-    await askAndLeave(rig, 'a cat 0');
+    await callAndDisconnect(rig, 'a cat 0');
     for (let at = 1; at < 12; at += 1) {
       const socket = openSocket(rig.gateway.url);
       socket.write(rawCall({ prompt: `a cat ${at}` }, [bearer]));
-      const [answer] = (await once(socket, 'data')) as [Buffer];
-      expect(answer.toString('latin1')).toMatch(/^HTTP\/1\.1 429 /);
+      const [response] = (await once(socket, 'data')) as [Buffer];
+      expect(response.toString('latin1')).toMatch(/^HTTP\/1\.1 429 /);
       socket.destroy();
     }
     expect(rig.upstream.received).toBe(1);
@@ -71,14 +71,14 @@ describe('a caller that may have one request at once', () => {
 
   test('gets what it has left when it asks for the same again, and then may ask for something else', async () => {
     const rig = await start({ keyLimits: { concurrent: 1 } });
-    await askAndLeave(rig, 'a cat');
-    const again = rig.ask('a cat');
+    await callAndDisconnect(rig, 'a cat');
+    const again = rig.call('a cat');
     await expect.poll(() => rig.gateway.app.gateway.orphans, patience).toBe(0);
-    expect((await rig.ask('a dog')).json().error.code).toBe('rate_limit_exceeded');
+    expect((await rig.call('a dog')).json().error.code).toBe('rate_limit_exceeded');
     rig.held[0]?.end(oneImage);
     expect((await again).status).toBe(200);
     await expectAtRest(rig.gateway);
-    const next = rig.ask('a dog');
+    const next = rig.call('a dog');
     await expect.poll(() => rig.held.length, patience).toBe(2);
     rig.held[1]?.end(oneImage);
     expect((await next).status).toBe(200);
@@ -88,26 +88,26 @@ describe('a caller that may have one request at once', () => {
 
   test('and leaves it a second time still holds it once', async () => {
     const rig = await start({ keyLimits: { concurrent: 1 } });
-    await askAndLeave(rig, 'a cat');
+    await callAndDisconnect(rig, 'a cat');
     const socket = openSocket(rig.gateway.url);
     socket.write(rawCall({ prompt: 'a cat' }, [bearer]));
     await expect.poll(() => rig.gateway.app.gateway.orphans, patience).toBe(0);
     socket.destroy();
     await expect.poll(() => rig.gateway.app.gateway.orphans, patience).toBe(1);
     expect(holdings(rig.gateway)).toEqual([1, true]);
-    expect((await rig.ask('a dog')).status).toBe(429);
+    expect((await rig.call('a dog')).status).toBe(429);
     rig.gateway.app.gateway.cancelAll();
     await expectAtRest(rig.gateway);
   });
 
   test('is refused before its body is read, while it waits for its own', async () => {
     const rig = await start({ keyLimits: { concurrent: 1 } });
-    const first = rig.ask('a cat');
+    const first = rig.call('a cat');
     await expect.poll(() => rig.held.length, patience).toBe(1);
     const socket = openSocket(rig.gateway.url);
     socket.write(rawCall({ prompt: 'a dog' }, [bearer]).slice(0, -5));
-    const [answer] = (await once(socket, 'data')) as [Buffer];
-    expect(answer.toString('latin1')).toMatch(/^HTTP\/1\.1 429 /);
+    const [response] = (await once(socket, 'data')) as [Buffer];
+    expect(response.toString('latin1')).toMatch(/^HTTP\/1\.1 429 /);
     rig.held[0]?.end(oneImage);
     expect((await first).status).toBe(200);
   });
@@ -118,11 +118,11 @@ describe('a process with room for one request', () => {
 
   test('lets its caller come back to it, and nobody else in', async () => {
     const rig = await start({ limits });
-    await askAndLeave(rig, 'a cat');
-    const waiting = [rig.ask('a dog'), rig.ask('a bird')];
+    await callAndDisconnect(rig, 'a cat');
+    const waiting = [rig.call('a dog'), rig.call('a bird')];
     await expect.poll(() => rig.gateway.app.gateway.admission.waiting, patience).toBe(2);
-    expect((await rig.ask('a fish')).json().error.code).toBe('overloaded');
-    const again = rig.ask('a cat');
+    expect((await rig.call('a fish')).json().error.code).toBe('overloaded');
+    const again = rig.call('a cat');
     await expect.poll(() => rig.gateway.app.gateway.orphans, patience).toBe(0);
     for (const number of [1, 2, 3]) {
       await expect.poll(() => rig.held.length, patience).toBe(number);
@@ -139,28 +139,28 @@ describe('what a generation holds is free again', () => {
 
   test('after its answer, and its images count', async () => {
     const rig = await start({ keyLimits });
-    const answer = rig.ask('a cat', { n: 2 });
+    const response = rig.call('a cat', { n: 2 });
     await expect.poll(() => rig.held.length, patience).toBe(1);
     expect(holdings(rig.gateway)).toEqual([1, true]);
     rig.held[0]?.end(oneImage);
-    await answer;
+    await response;
     await expectAtRest(rig.gateway);
     expect(await accountOf(rig.gateway)?.usage('images')).toMatchObject({ remaining: 8 });
   });
 
   test('after a failure of its call, and its images count', async () => {
     const rig = await start({ keyLimits });
-    const answer = rig.ask('a cat');
+    const response = rig.call('a cat');
     await expect.poll(() => rig.held.length, patience).toBe(1);
     rig.held[0]?.socket?.destroy();
-    expect((await answer).status).toBe(502);
+    expect((await response).status).toBe(502);
     await expectAtRest(rig.gateway);
     expect(await accountOf(rig.gateway)?.usage('images')).toMatchObject({ remaining: 9 });
   });
 
   test('when nobody has come back in time, and its images count', async () => {
     const rig = await start({ keyLimits, lingerMs: 300 });
-    await askAndLeave(rig, 'a cat');
+    await callAndDisconnect(rig, 'a cat');
     expect(holdings(rig.gateway)).toEqual([1, true]);
     await expectAtRest(rig.gateway);
     expect(await accountOf(rig.gateway)?.usage('images')).toMatchObject({ remaining: 9 });
@@ -168,19 +168,19 @@ describe('what a generation holds is free again', () => {
 
   test('when the process ends', async () => {
     const rig = await start({ keyLimits });
-    await askAndLeave(rig, 'a cat');
-    const answer = rig.ask('a dog');
+    await callAndDisconnect(rig, 'a cat');
+    const response = rig.call('a dog');
     await expect.poll(() => rig.held.length, patience).toBe(2);
     expect(holdings(rig.gateway)).toEqual([2, true]);
     rig.gateway.app.gateway.cancelAll();
-    await answer;
+    await response;
     await expectAtRest(rig.gateway);
   });
 
   test('when its request is refused before it starts, and its images do not count', async () => {
     const rig = await start({ keyLimits });
     for (const body of [{ size: 'no size' }, { model: 'nobody' }, { n: 11 }]) {
-      expect((await rig.ask('a cat', body)).status).toBeGreaterThanOrEqual(400);
+      expect((await rig.call('a cat', body)).status).toBeGreaterThanOrEqual(400);
     }
     expect(rig.upstream.received).toBe(0);
     await expectAtRest(rig.gateway);
@@ -189,7 +189,7 @@ describe('what a generation holds is free again', () => {
 
   test('when its images are more than are left, or its caller leaves before the call, and they do not count', async () => {
     const rig = await start({ keyLimits, limits: { inFlight: 1 } });
-    const running = rig.ask('a cat', { n: 4 });
+    const running = rig.call('a cat', { n: 4 });
     await expect.poll(() => rig.held.length, patience).toBe(1);
     const socket = openSocket(rig.gateway.url);
     socket.write(rawCall({ prompt: 'a dog', n: 6 }, [bearer]));
@@ -198,7 +198,7 @@ describe('what a generation holds is free again', () => {
     socket.destroy();
     await expect.poll(() => holdings(rig.gateway), patience).toEqual([1, true]);
     await expect.poll(() => accountOf(rig.gateway)?.usage('images'), patience).toMatchObject({ remaining: 6 });
-    expect((await rig.ask('a bird', { n: 7 })).json().error.code).toBe('rate_limit_exceeded');
+    expect((await rig.call('a bird', { n: 7 })).json().error.code).toBe('rate_limit_exceeded');
     await expect.poll(() => holdings(rig.gateway), patience).toEqual([1, true]);
     rig.held[0]?.end(oneImage);
     await running;
@@ -208,11 +208,11 @@ describe('what a generation holds is free again', () => {
 
   test('after another configuration has come into force', async () => {
     const rig = await start({ keyLimits });
-    await askAndLeave(rig, 'a cat');
+    await callAndDisconnect(rig, 'a cat');
     const models = parseModels(JSON.stringify({ ...rig.models, limits: { inFlight: 5 } }), {});
     rig.gateway.app.prepare(models, undefined)();
     expect(holdings(rig.gateway)).toEqual([1, true]);
-    const again = rig.ask('a cat');
+    const again = rig.call('a cat');
     await expect.poll(() => rig.gateway.app.gateway.orphans, patience).toBe(0);
     rig.held[0]?.end(oneImage);
     expect((await again).status).toBe(200);

@@ -9,15 +9,15 @@ export async function pngOf(edge: number): Promise<Buffer> {
 }
 
 /** An edit as a form. */
-export async function askForm(url: string, prompt: string, images: readonly Buffer[]): Promise<Response> {
+export async function postForm(url: string, prompt: string, images: readonly Buffer[]): Promise<Response> {
   const form = new FormData();
   form.set('prompt', prompt);
   for (const image of images) form.append('image[]', new Blob([new Uint8Array(image)]), 'image.png');
-  const answer = await fetch(`${url}/v1/images/edits`, {
+  const response = await fetch(`${url}/v1/images/edits`, {
     method: 'POST',
     headers: { 'api-key': gatewayKey },
     body: form,
   });
-  await answer.clone().arrayBuffer();
-  return answer;
+  await response.clone().arrayBuffer();
+  return response;
 }

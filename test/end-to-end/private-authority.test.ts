@@ -44,15 +44,15 @@ describe('a certificate of a private authority', () => {
     const file = isProxied ? { ...models, egressProxy: proxy.origin } : models;
     const program = await startProgram({ models: file, env: trusting });
     const { status } = await callGateway(await program.listening(), { model: 'image', prompt: 'a cat' }, { headers });
-    expect([status, seen, proxy.asked.length]).toEqual([200, ['POST'], isProxied ? 1 : 0]);
+    expect([status, seen, proxy.requests.length]).toEqual([200, ['POST'], isProxied ? 1 : 0]);
   });
 
   test('is refused without it: nothing was sent, and nothing was billed', async () => {
     const { models, seen } = await startPrivateAzure();
     const program = await startProgram({ models });
-    const answer = await callGateway(await program.listening(), { model: 'image', prompt: 'a cat' }, { headers });
-    expect([answer.status, answer.json().error.code]).toEqual([503, 'upstream_unavailable']);
-    expect(answer.json().error.message).toContain('Nothing was sent to it and nothing was billed');
+    const response = await callGateway(await program.listening(), { model: 'image', prompt: 'a cat' }, { headers });
+    expect([response.status, response.json().error.code]).toEqual([503, 'upstream_unavailable']);
+    expect(response.json().error.message).toContain('Nothing was sent to it and nothing was billed');
     expect(seen).toEqual([]);
     await expect.poll(() => program.output.stdout).toContain('"outcome":"not-processed"');
   });

@@ -440,12 +440,12 @@ describe('a running process', () => {
       socket.resetAndDestroy();
     }
     await expect.poll(() => program.output.stdout.match(/"end":"disconnected"/g), patience).toHaveLength(3);
-    const answer = await request(`${url}${generationsPath}`, {
+    const response = await request(`${url}${generationsPath}`, {
       method: 'POST',
       headers: { 'api-key': 'program-key', 'content-type': 'application/json' },
       body: '{"prompt":"a cat"}',
     });
-    expect(answer.statusCode).toBe(200);
+    expect(response.statusCode).toBe(200);
     expect(program.output.stderr).toBe('');
   });
 });
@@ -462,13 +462,13 @@ describe('the demo', () => {
       await expect.poll(() => program.output.stdout, patience).toContain('Ctrl-C');
       const [, url = '', key = ''] =
         /The gateway listens on (http:\S+); the key is ([\w-]+)\./.exec(program.output.stdout) ?? [];
-      const answer = await request(`${url.replace('localhost', '127.0.0.1')}${generationsPath}`, {
+      const response = await request(`${url.replace('localhost', '127.0.0.1')}${generationsPath}`, {
         method: 'POST',
         headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
         body: '{"model":"dall-e-2","prompt":"a cat","size":"256x256","response_format":"b64_json"}',
       });
-      expect(answer.statusCode).toBe(200);
-      const { data } = (await answer.body.json()) as { data: { b64_json: string }[] };
+      expect(response.statusCode).toBe(200);
+      const { data } = (await response.body.json()) as { data: { b64_json: string }[] };
       expect(data[0]?.b64_json.slice(0, 8)).toBe('iVBORw0K');
       program.child.kill('SIGINT');
       expect(await program.exited).toBe(0);
@@ -485,13 +485,13 @@ describe('the demo', () => {
     expect((await request(simulator)).statusCode).toBe(200);
     const costs: unknown[] = [];
     for (const model of ['azure-image', 'azure-image-v1', 'artist', 'dall-e-3']) {
-      const answer = await request(`${url.replace('localhost', '127.0.0.1')}${generationsPath}`, {
+      const response = await request(`${url.replace('localhost', '127.0.0.1')}${generationsPath}`, {
         method: 'POST',
         headers: { authorization: 'Bearer demo-key', 'content-type': 'application/json' },
         body: JSON.stringify({ model, prompt: 'a cat' }),
       });
-      await answer.body.dump();
-      costs.push([answer.statusCode, answer.headers['x-gateway-cost-usd']]);
+      await response.body.dump();
+      costs.push([response.statusCode, response.headers['x-gateway-cost-usd']]);
     }
     expect(costs).toEqual([
       [200, '0.04'],

@@ -37,7 +37,7 @@ async function startHeld({ timeoutMs = 30_000, lingerMs = 10_000, interimMs = 60
 type Held = Awaited<ReturnType<typeof startHeld>>;
 
 /** Asks on a plain connection and leaves when the upstream has got its call. */
-async function askAndLeave({ upstream, gateway }: Held, request: object = { prompt: 'a cat' }): Promise<void> {
+async function callAndDisconnect({ upstream, gateway }: Held, request: object = { prompt: 'a cat' }): Promise<void> {
   const before = upstream.received;
   const orphansBefore = gateway.app.gateway.orphans;
   const socket = openSocket(gateway.url);
@@ -53,8 +53,8 @@ async function expectAtRest({ app }: StartedGateway): Promise<void> {
   await expect.poll(() => app.gateway.orphans, patience).toBe(0);
 }
 
-const revisedPrompts = (answer: { json(): { data: { revised_prompt?: string }[] } }) =>
-  answer.json().data.map(({ revised_prompt }) => revised_prompt);
+const revisedPrompts = (response: { json(): { data: { revised_prompt?: string }[] } }) =>
+  response.json().data.map(({ revised_prompt }) => revised_prompt);
 
 describe('a caller that leaves before the first byte and asks again', () => {
   test.each([
@@ -64,7 +64,7 @@ describe('a caller that leaves before the first byte and asks again', () => {
     ['that does not say so, after the upstream has answered', {}, 'after'],
   ])('with a client %s, gets the image that it has left', async (_, headers, when) => {
     const rig = await startHeld();
-    await askAndLeave(rig);
+    await callAndDisconnect(rig);
     if (when === 'after') {
       rig.held[0]?.end(image());
       await expect.poll(() => rig.upstream.connections, patience).toBe(0);
@@ -72,10 +72,10 @@ describe('a caller that leaves before the first byte and asks again', () => {
     const again = callGateway(rig.gateway.url, { prompt: 'a cat' }, { headers });
     await expect.poll(() => rig.gateway.app.gateway.orphans, patience).toBe(0);
     rig.held[0]?.end(image());
-    const answer = await again;
-    expect(answer.status).toBe(200);
-    expect(answer.json().data).toEqual([{ b64_json: tinyPng, revised_prompt: 'a cat' }]);
-    expect(Object.fromEntries(answer.headers)).toMatchObject({ 'x-gateway-attempts': '1', 'x-gateway-target': '1' });
+    const response = await again;
+    expect(response.status).toBe(200);
+    expect(response.json().data).toEqual([{ b64_json: tinyPng, revised_prompt: 'a cat' }]);
+    expect(Object.fromEntries(response.headers)).toMatchObject({ 'x-gateway-attempts': '1', 'x-gateway-target': '1' });
     expect(rig.upstream.received).toBe(1);
     await expectAtRest(rig.gateway);
     expect(requestLines(rig.gateway).map(({ end }) => end)).toEqual(['disconnected', 'completed']);
@@ -85,7 +85,7 @@ describe('a caller that leaves before the first byte and asks again', () => {
 
   test('and leaves again, and asks once more, gets it all the same', async () => {
     const rig = await startHeld();
-    await askAndLeave(rig);
+    await callAndDisconnect(rig);
     const socket = openSocket(rig.gateway.url);
     socket.write(rawCall({ prompt: 'a cat' }));
     await expect.poll(() => rig.gateway.app.gateway.orphans, patience).toBe(0);
@@ -102,7 +102,7 @@ describe('a caller that leaves before the first byte and asks again', () => {
   test('for a stream, gets its events', async () => {
     const rig = await startHeld();
     const request = { prompt: 'a cat', stream: true };
-    await askAndLeave(rig, request);
+    await callAndDisconnect(rig, request);
     const again = callGateway(rig.gateway.url, request, { headers: retryHeader });
     await expect.poll(() => rig.gateway.app.gateway.orphans, patience).toBe(0);
     rig.held[0]?.end(image());
@@ -121,7 +121,7 @@ describe('a caller that leaves before the first byte and asks again', () => {
     ['another model', { prompt: 'a cat', model: 'studio/poster' }, {}],
   ])('with %s gets an image of its own', async (_, request, headers) => {
     const rig = await startHeld();
-    await askAndLeave(rig);
+    await callAndDisconnect(rig);
     const other = callGateway(rig.gateway.url, request, { headers: { ...retryHeader, ...headers } });
     await expect.poll(() => rig.upstream.received, patience).toBe(2);
     expect(rig.gateway.app.gateway.orphans).toBe(1);
@@ -142,21 +142,21 @@ describe('a caller that leaves before the first byte and asks again', () => {
       socket.destroy();
       await expect.poll(() => rig.gateway.app.gateway.orphans, patience).toBe(index + 1);
     }
-    const answers: ReturnType<typeof callGateway>[] = [];
+    const responses: ReturnType<typeof callGateway>[] = [];
     for (const left of [1, 0]) {
-      answers.push(callGateway(rig.gateway.url, { prompt: 'a cat' }));
+      responses.push(callGateway(rig.gateway.url, { prompt: 'a cat' }));
       await expect.poll(() => rig.gateway.app.gateway.orphans, patience).toBe(left);
     }
     rig.held[1]?.end(image('second'));
     rig.held[0]?.end(image('first'));
-    expect((await Promise.all(answers)).map(revisedPrompts)).toEqual([['first'], ['second']]);
+    expect((await Promise.all(responses)).map(revisedPrompts)).toEqual([['first'], ['second']]);
     expect(rig.upstream.received).toBe(2);
     await expectAtRest(rig.gateway);
   });
 
   test('too late finds the upstream’s connection closed, and buys an image of its own', async () => {
     const rig = await startHeld({ lingerMs: 100 });
-    await askAndLeave(rig);
+    await callAndDisconnect(rig);
     await expect.poll(() => rig.upstream.connections, patience).toBe(0);
     await expectAtRest(rig.gateway);
     const again = callGateway(rig.gateway.url, { prompt: 'a cat' }, { headers: retryHeader });
@@ -171,15 +171,15 @@ describe('a caller that leaves before the first byte and asks again', () => {
 
   test('gets the deadline of the call that it has left', async () => {
     const rig = await startHeld({ timeoutMs: 1_000 });
-    await askAndLeave(rig);
+    await callAndDisconnect(rig);
     const begin = performance.now();
-    const answer = await callGateway(
+    const response = await callGateway(
       rig.gateway.url,
       { prompt: 'a cat' },
       { headers: { 'x-gateway-timeout-ms': '900000' } },
     );
-    expect([answer.status, answer.json().error.code]).toEqual([504, 'upstream_outcome_unknown']);
-    expect(answer.headers.get('x-should-retry')).toBe('false');
+    expect([response.status, response.json().error.code]).toEqual([504, 'upstream_outcome_unknown']);
+    expect(response.headers.get('x-should-retry')).toBe('false');
     expect(performance.now() - begin).toBeLessThan(2_000);
     expect(rig.upstream.received).toBe(1);
   });
@@ -197,11 +197,11 @@ describe('a caller that leaves before the first byte and asks again', () => {
       const headers = { authorization: `Bearer ${gatewayKey}` };
       return fetch(`${rig.gateway.url}/v1/images/edits`, { method: 'POST', headers, body, ...(signal && { signal }) });
     };
-    const leaving = new AbortController();
-    const first = edit(leaving.signal).catch(() => undefined);
+    const disconnecting = new AbortController();
+    const first = edit(disconnecting.signal).catch(() => undefined);
     await expect.poll(() => rig.upstream.received, patience).toBe(1);
     expect(openFilesIn(uploads)).toBe(1);
-    leaving.abort();
+    disconnecting.abort();
     await first;
     await expect.poll(() => rig.gateway.app.gateway.orphans, patience).toBe(1);
     const again = edit();
@@ -241,13 +241,13 @@ describe('an outcome that nobody knows', () => {
     const first = callGateway(rig.gateway.url, { prompt: 'a cat' });
     await expect.poll(() => rig.upstream.received, patience).toBe(1);
     end(rig.held[0] as ServerResponse);
-    const answers = [await first];
+    const responses = [await first];
     for (const headers of [{}, retryHeader]) {
-      answers.push(await callGateway(rig.gateway.url, { prompt: 'a cat' }, { headers }));
+      responses.push(await callGateway(rig.gateway.url, { prompt: 'a cat' }, { headers }));
     }
-    for (const answer of answers) {
-      expect([answer.status, answer.json().error.code]).toEqual([status, 'upstream_outcome_unknown']);
-      expect(answer.headers.get('x-should-retry')).toBe('false');
+    for (const response of responses) {
+      expect([response.status, response.json().error.code]).toEqual([status, 'upstream_outcome_unknown']);
+      expect(response.headers.get('x-should-retry')).toBe('false');
     }
     expect(rig.upstream.received).toBe(1);
     expect(await metricsOf(rig.gateway.url, 'gateway_retries_arrived_total', 'end')).toEqual({ shared_unknown: 2 });
@@ -277,11 +277,11 @@ describe('an outcome that nobody knows', () => {
 
   test('of a call that was left is told to the retry', async () => {
     const rig = await startHeld();
-    await askAndLeave(rig);
+    await callAndDisconnect(rig);
     rig.held[0]?.writeHead(504).end();
     await expect.poll(() => rig.gateway.app.gateway.inFlight, patience).toBe(0);
-    const answer = await callGateway(rig.gateway.url, { prompt: 'a cat' });
-    expect([answer.status, answer.headers.get('x-should-retry')]).toEqual([504, 'false']);
+    const response = await callGateway(rig.gateway.url, { prompt: 'a cat' });
+    expect([response.status, response.headers.get('x-should-retry')]).toEqual([504, 'false']);
     expect(rig.upstream.received).toBe(1);
   });
 
@@ -289,12 +289,12 @@ describe('an outcome that nobody knows', () => {
     const rig = await startHeld({ lingerMs: 2_000 });
     const statuses: number[] = [];
     for (let attempt = 0; attempt < 3; attempt += 1) {
-      const answering = callGateway(rig.gateway.url, { prompt: 'a cat' });
+      const pending = callGateway(rig.gateway.url, { prompt: 'a cat' });
       if (attempt === 0) {
         await expect.poll(() => rig.held.length, patience).toBe(1);
         end(rig.held[0] as ServerResponse);
       }
-      statuses.push((await answering).status);
+      statuses.push((await pending).status);
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
     expect(statuses.every((status) => status >= 500)).toBe(true);
@@ -306,11 +306,11 @@ describe('the OpenAI SDK with its own retries', () => {
   test('and a timeout that is too short buys one image, and gets it', async () => {
     const rig = await startHeld();
     const client = new OpenAI({ apiKey: gatewayKey, baseURL: `${rig.gateway.url}/v1`, timeout: 300 });
-    const answer = client.images.generate({ model: 'image', prompt: 'a cat' });
+    const response = client.images.generate({ model: 'image', prompt: 'a cat' });
     await expect.poll(() => rig.held.length, patience).toBe(1);
     await expect.poll(() => requestLines(rig.gateway).length, patience).toBe(1);
     rig.held[0]?.end(image());
-    expect((await answer).data).toEqual([{ b64_json: tinyPng, revised_prompt: 'a cat' }]);
+    expect((await response).data).toEqual([{ b64_json: tinyPng, revised_prompt: 'a cat' }]);
     expect(rig.upstream.received).toBe(1);
     await expectAtRest(rig.gateway);
   });
@@ -318,11 +318,11 @@ describe('the OpenAI SDK with its own retries', () => {
   test('gets its image through interim answers', async () => {
     const rig = await startHeld({ interimMs: 30 });
     const client = new OpenAI({ apiKey: gatewayKey, baseURL: `${rig.gateway.url}/v1`, maxRetries: 0 });
-    const answer = client.images.generate({ model: 'image', prompt: 'a cat' });
+    const response = client.images.generate({ model: 'image', prompt: 'a cat' });
     await expect.poll(() => rig.held.length, patience).toBe(1);
     await new Promise((resolve) => setTimeout(resolve, 200));
     rig.held[0]?.end(image());
-    expect((await answer).data).toHaveLength(1);
+    expect((await response).data).toHaveLength(1);
   });
 });
 
@@ -335,7 +335,7 @@ describe('interim answers', () => {
     ['another SDK', ['x-stainless-lang: python'], {}, false],
     ['an unknown client', [], {}, false],
     ['a stream, which has signs of life of its own', ['x-stainless-lang: js'], { stream: true }, false],
-  ])('for %s: %4$s', async (_, headers, request, isTold) => {
+  ])('for %s: %4$s', async (_, headers, request, isReported) => {
     const rig = await startHeld({ interimMs: 30 });
     const bytes = rawCall({ prompt: 'a cat', ...request }, [authorization, 'connection: close', ...headers]);
     const text = exchange(rig.gateway.url, bytes);
@@ -346,13 +346,13 @@ describe('interim answers', () => {
     const statuses = (await text).match(/^HTTP\/1\.1 \d+/gm) ?? [];
     expect(statuses.at(-1)).toBe('HTTP/1.1 200');
     expect(statuses.slice(0, -1).every((line) => line === 'HTTP/1.1 102')).toBe(true);
-    expect(statuses.length > 1).toBe(isTold);
+    expect(statuses.length > 1).toBe(isReported);
   });
 });
 
 test('a gateway that stops while a generation lingers closes its upstream connection, and ends', async () => {
   const rig = await startHeld({ lingerMs: 500 });
-  await askAndLeave(rig);
+  await callAndDisconnect(rig);
   const { server, gateway, lifecycle } = rig.gateway.app;
   const closed = once(server.server, 'close');
   const begin = performance.now();

@@ -40,8 +40,8 @@ async function start(keys: object | undefined, env: Record<string, string> = {},
   const modelsOf = async (key?: string): Promise<unknown[]> => {
     const headers = key === undefined ? {} : { 'api-key': key };
     const { statusCode, body } = await client.request({ method: 'GET', path: '/v1/models', headers });
-    const answer = (await body.json()) as { data?: { id: string }[] };
-    return answer.data?.map(({ id }) => id) ?? [statusCode];
+    const response = (await body.json()) as { data?: { id: string }[] };
+    return response.data?.map(({ id }) => id) ?? [statusCode];
   };
   return { program, modelsOf, connections: () => connections };
 }

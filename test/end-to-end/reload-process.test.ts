@@ -39,7 +39,7 @@ async function metricOf(url: string, name: string): Promise<number> {
   return Number(lines.find((line) => line.startsWith(`${name} `))?.slice(name.length + 1));
 }
 
-function ask(url: string, prompt: string, model = 'image') {
+function send(url: string, prompt: string, model = 'image') {
   return request(`${url}${generationsPath}`, { method: 'POST', headers, body: JSON.stringify({ model, prompt }) });
 }
 
@@ -52,7 +52,7 @@ async function startHeldCall() {
   });
   const program = await startProgram({ models: fileAt(upstream.origin) });
   const url = await program.listening();
-  const call = ask(url, 'a cat');
+  const call = send(url, 'a cat');
   await expect.poll(() => upstream.received, patience).toBe(1);
   return { upstream, program, url, call, release };
 }
@@ -83,9 +83,9 @@ describe('SIGHUP', () => {
     await writeModels(program, withPoster(file));
     program.child.kill('SIGHUP');
     await expect.poll(() => namesOf(url), patience).toContain('poster');
-    const answer = await ask(url, 'a cat', 'poster');
-    expect([answer.statusCode, answer.headers['x-gateway-model']]).toEqual([200, 'poster']);
-    await answer.body.dump();
+    const reply = await send(url, 'a cat', 'poster');
+    expect([reply.statusCode, reply.headers['x-gateway-model']]).toEqual([200, 'poster']);
+    await reply.body.dump();
     await expect.poll(() => applied(program), patience).toHaveLength(1);
     expect(applied(program)[0]).toMatchObject({ level: 30, trigger: 'SIGHUP' });
     expect(await metricOf(url, 'gateway_reloads_total{result="applied"}')).toBe(1);
@@ -120,9 +120,9 @@ describe('SIGHUP', () => {
     expect([level, (problems as string[])[0]]).toEqual([50, `Problems in ${modelsIn(program)}:`]);
     for (const words of expected) expect((problems as string[]).join('\n')).toMatch(words);
     expect(await namesOf(url)).toEqual(names);
-    const answer = await ask(url, 'a cat');
-    await answer.body.dump();
-    expect(answer.statusCode).toBe(200);
+    const reply = await send(url, 'a cat');
+    await reply.body.dump();
+    expect(reply.statusCode).toBe(200);
     expect(await metricOf(url, 'gateway_reloads_total{result="refused"}')).toBe(refused(program).length);
     expect(await metricOf(url, 'gateway_reload_last_success_timestamp_seconds')).toBe(started);
     await expectCleanEnd(program);
@@ -134,7 +134,7 @@ describe('SIGHUP', () => {
     await writeModels(program, { models: { poster: model } });
     program.child.kill('SIGHUP');
     await expect.poll(() => namesOf(url), patience).toEqual(['poster']);
-    expect((await ask(url, 'a dog')).statusCode).toBe(404);
+    expect((await send(url, 'a dog')).statusCode).toBe(404);
     release();
     const { statusCode, body } = await call;
     expect(statusCode).toBe(200);
@@ -154,12 +154,12 @@ describe('SIGHUP', () => {
     const models = { image: { ...file.models.image, apiKey: '${EAST_KEY:-none}-${WEST_KEY:-none}' } };
     const program = await startProgram({ models: { models }, env: { WEST_KEY: 'given' } });
     const url = await program.listening();
-    await (await ask(url, 'one')).body.dump();
+    await (await send(url, 'one')).body.dump();
     const secret = 'LOG_LEVEL=secret-canary';
     await writeFile(join(program.directory, '.env'), `EAST_KEY=rotated\nWEST_KEY=ignored\n${secret}\nPORT=1\n`);
     program.child.kill('SIGHUP');
     await expect.poll(() => applied(program).length, patience).toBeGreaterThan(0);
-    await (await ask(url, 'two')).body.dump();
+    await (await send(url, 'two')).body.dump();
     expect(keys).toEqual(['none-given', 'rotated-given']);
     const [line] = linesOf(program, 'changed in .env: takes effect after a restart');
     expect(line).toMatchObject({ level: 40, variables: ['LOG_LEVEL'] });
@@ -207,16 +207,16 @@ describe('SIGHUP', () => {
     const upstream = await startUpstream(() => {});
     const program = await startProgram({ models: fileAt(upstream.origin) });
     const url = await program.listening();
-    const calls = [ask(url, 'one')];
+    const calls = [send(url, 'one')];
     await expect.poll(() => upstream.received, patience).toBe(1);
     await writeModels(program, { ...withPoster(fileAt(upstream.origin)), limits: { drainMs: 100, lingerMs: 0 } });
     program.child.kill('SIGHUP');
     await expect.poll(() => namesOf(url), patience).toContain('poster');
-    calls.push(ask(url, 'two', 'poster'));
+    calls.push(send(url, 'two', 'poster'));
     await expect.poll(() => upstream.received, patience).toBe(2);
     program.child.kill('SIGINT');
-    const answers = await Promise.all(calls);
-    const codes = await Promise.all(answers.map(async ({ body }) => /"code":"(\w+)"/.exec(await body.text())?.[1]));
+    const responses = await Promise.all(calls);
+    const codes = await Promise.all(responses.map(async ({ body }) => /"code":"(\w+)"/.exec(await body.text())?.[1]));
     expect(codes).toEqual(['upstream_outcome_unknown', 'upstream_outcome_unknown']);
     expect(await program.exited).toBe(0);
   });
@@ -231,30 +231,30 @@ test('20 reloads under 50 requests in flight: no caller meets an error, and noth
   const program = await startProgram({ models: file });
   const url = await program.listening();
   let isOver = false;
-  let answered = 0;
+  let succeeded = 0;
   const statuses = new Set<number>();
   const callers = Array.from({ length: 50 }, async (_, caller) => {
     for (let call = 0; !isOver; call += 1) {
-      const { statusCode, body } = await ask(url, `${caller} ${call}`);
+      const { statusCode, body } = await send(url, `${caller} ${call}`);
       await body.dump();
       statuses.add(statusCode);
-      answered += 1;
+      succeeded += 1;
     }
   });
   for (let reload = 0; reload < 20; reload += 1) {
-    const before = answered;
+    const before = succeeded;
     // By turns the model’s target is changed, and unchanged beside another model; every fifth file is broken.
     const { image: model } = file.models;
     const models = { ...file.models, image: { ...model, apiKey: `key-${reload >> 1}` }, [`model-${reload}`]: model };
     await writeModels(program, reload % 5 === 4 ? '{' : { ...file, models });
     program.child.kill('SIGHUP');
     await expect.poll(() => applied(program).length + refused(program).length, patience).toBeGreaterThan(reload);
-    await expect.poll(() => answered, patience).toBeGreaterThan(before);
+    await expect.poll(() => succeeded, patience).toBeGreaterThan(before);
   }
   isOver = true;
   await Promise.all(callers);
   expect([...statuses]).toEqual([200]);
-  expect(upstream.received).toBe(answered);
+  expect(upstream.received).toBe(succeeded);
   await expectCleanEnd(program);
 });
 

@@ -41,8 +41,8 @@ async function startHeld(keys: Keys = {}, more: Keys = {}) {
 }
 
 /** An upstream that answers as the test says, and a gateway before it. */
-async function startAnswering(answer: (response: ServerResponse, key: unknown) => void, keys: Keys = {}) {
-  const upstream = await startUpstream((request, response) => answer(response, request.headers['api-key']));
+async function startResponding(respond: (response: ServerResponse, key: unknown) => void, keys: Keys = {}) {
+  const upstream = await startUpstream((request, response) => respond(response, request.headers['api-key']));
   const target = targetAt(upstream.origin, { maxRetries: 0, ...keys });
   const gateway = await startGateway(fileOf({ image: target }), { times: quick });
   return { upstream, target, gateway };
@@ -54,8 +54,8 @@ describe('another models file', () => {
   test('decides which models there are, what they are called, and which one is the default', async () => {
     const { held, target, gateway } = await startHeld();
     const names = async () => {
-      const answer = await fetch(`${gateway.url}/v1/models`, { headers: { 'api-key': gatewayKey } });
-      return ((await answer.json()) as { data: { id: string }[] }).data.map(({ id }) => id);
+      const response = await fetch(`${gateway.url}/v1/models`, { headers: { 'api-key': gatewayKey } });
+      return ((await response.json()) as { data: { id: string }[] }).data.map(({ id }) => id);
     };
     expect(await names()).toEqual(['image']);
     replace(gateway, { defaultModel: 'alias', aliases: { alias: 'poster' }, models: { poster: target } });
@@ -78,7 +78,7 @@ describe('another models file', () => {
   });
 
   test('can be the first one that needs tokens', async () => {
-    const { upstream, gateway } = await startAnswering((response) => response.end(made));
+    const { upstream, gateway } = await startResponding((response) => response.end(made));
     const { apiKey: _key, ...target } = targetAt(upstream.origin);
     const keyless = fileOf({ image: { ...target, auth: { entra: { scope: 'https://ai.azure.com/.default' } } } });
     const models = parseModels(JSON.stringify(keyless), {});
@@ -118,8 +118,8 @@ describe('costs and metrics', () => {
     const gateway = await startGateway({ ...file, currency: 'USD' }, { corsOrigins: ['https://app.example'] });
     const exposed = async () => {
       const headers = { origin: 'https://app.example', 'api-key': gatewayKey };
-      const answer = await fetch(`${gateway.url}/v1/models`, { headers });
-      return answer.headers.get('access-control-expose-headers');
+      const response = await fetch(`${gateway.url}/v1/models`, { headers });
+      return response.headers.get('access-control-expose-headers');
     };
     expect(await exposed()).toContain('x-gateway-cost-usd');
     replace(gateway, { ...file, currency: 'EUR' });
@@ -258,29 +258,29 @@ describe('what is known about a target', () => {
         ...more,
       });
     const gateway = await startGateway(file(east), { times: quick });
-    let asked = 0;
-    const ask = async () => {
-      asked += 1;
-      return (await callGateway(gateway.url, { prompt: `a cat ${asked}` })).status;
+    let count = 0;
+    const send = async () => {
+      count += 1;
+      return (await callGateway(gateway.url, { prompt: `a cat ${count}` })).status;
     };
-    expect([await ask(), bad.received]).toEqual([200, 1]);
-    expect([await ask(), bad.received]).toEqual([200, 1]);
+    expect([await send(), bad.received]).toEqual([200, 1]);
+    expect([await send(), bad.received]).toEqual([200, 1]);
     replace(gateway, file({ ...east, weight: 3 }, { poster: elsewhere }));
-    expect([await ask(), bad.received]).toEqual([200, 1]);
+    expect([await send(), bad.received]).toEqual([200, 1]);
     replace(gateway, file({ ...east, apiKey: 'right' }));
-    expect([await ask(), bad.received]).toEqual([200, 2]);
+    expect([await send(), bad.received]).toEqual([200, 2]);
   });
 
   test('its wait: an unchanged target is not asked before, a changed one is', async () => {
-    const { upstream, target, gateway } = await startAnswering((response, key) =>
+    const { upstream, target, gateway } = await startResponding((response, key) =>
       key === 'key' ? response.writeHead(429, { 'retry-after': '300' }).end('{}') : response.end(made),
     );
-    const ask = async (prompt: string) => (await callGateway(gateway.url, { prompt })).status;
-    expect([await ask('one'), upstream.received]).toEqual([429, 1]);
+    const send = async (prompt: string) => (await callGateway(gateway.url, { prompt })).status;
+    expect([await send('one'), upstream.received]).toEqual([429, 1]);
     replace(gateway, fileOf({ image: { ...target, name: 'east' }, poster: elsewhere }));
-    expect([await ask('two'), upstream.received]).toEqual([429, 1]);
+    expect([await send('two'), upstream.received]).toEqual([429, 1]);
     replace(gateway, fileOf({ image: { ...target, apiKey: 'other' } }));
-    expect([await ask('three'), upstream.received]).toEqual([200, 2]);
+    expect([await send('three'), upstream.received]).toEqual([200, 2]);
   });
 
   test.each<[string, Keys]>([
@@ -296,14 +296,14 @@ describe('what is known about a target', () => {
     replace(gateway, fileOf({ image: { ...target, ...change } }));
     const third = callGateway(gateway.url, { prompt: 'three' });
     await expect.poll(() => gateway.app.gateway.inFlight, patience).toBe(3);
-    const slots = gateway.app.gateway.catalog.models[0]?.targets[0]?.health.permits;
-    await expect.poll(() => [slots?.taken, slots?.waiting], patience).toEqual([1, 2]);
+    const permits = gateway.app.gateway.catalog.models[0]?.targets[0]?.health.permits;
+    await expect.poll(() => [permits?.taken, permits?.waiting], patience).toEqual([1, 2]);
     for (const index of [0, 1, 2]) {
       await arrived(index + 1);
       held[index]?.end(made);
     }
     expect((await Promise.all([first, second, third])).map(({ status }) => status)).toEqual([200, 200, 200]);
-    expect([slots?.taken, slots?.waiting]).toEqual([0, 0]);
+    expect([permits?.taken, permits?.waiting]).toEqual([0, 0]);
   });
 
   test('its limit: a higher one lets in who waits, a lower one waits for those who are in', async () => {
@@ -315,10 +315,10 @@ describe('what is known about a target', () => {
     await arrived(2);
     replace(gateway, fileOf({ image: { ...target, maxConcurrent: 1 } }));
     calls.push(callGateway(gateway.url, { prompt: 'three' }));
-    const slots = gateway.app.gateway.catalog.models[0]?.targets[0]?.health.permits;
-    await expect.poll(() => [slots?.taken, slots?.waiting], patience).toEqual([2, 1]);
+    const permits = gateway.app.gateway.catalog.models[0]?.targets[0]?.health.permits;
+    await expect.poll(() => [permits?.taken, permits?.waiting], patience).toEqual([2, 1]);
     held[0]?.end(made);
-    await expect.poll(() => [slots?.taken, slots?.waiting], patience).toEqual([1, 1]);
+    await expect.poll(() => [permits?.taken, permits?.waiting], patience).toEqual([1, 1]);
     held[1]?.end(made);
     await arrived(3);
     held[2]?.end(made);
@@ -344,17 +344,17 @@ describe('the limits of the process', () => {
     const upstream = await startUpstream(() => {});
     const target = targetAt(upstream.origin);
     const gateway = await startGateway(fileOf({ image: target }, { limits: { lingerMs: 300_000 } }));
-    const leave = async (prompt: string, count: number) => {
+    const openCall = async (prompt: string, count: number) => {
       const socket = openSocket(gateway.url);
       socket.write(rawCall({ prompt }));
       await expect.poll(() => upstream.received, patience).toBe(count);
       return () => socket.destroy();
     };
-    (await leave('one', 1))();
+    (await openCall('one', 1))();
     await expect.poll(() => gateway.app.gateway.orphans, patience).toBe(1);
-    const leaveTwo = await leave('two', 2);
+    const disconnectTwo = await openCall('two', 2);
     replace(gateway, fileOf({ image: target }, { limits: { lingerMs: 0 } }));
-    leaveTwo();
+    disconnectTwo();
     await expect.poll(() => upstream.connections, patience).toBe(1);
     expect([gateway.app.gateway.orphans, gateway.app.gateway.inFlight]).toEqual([1, 1]);
     gateway.app.gateway.cancelAll();
@@ -390,16 +390,16 @@ describe('the limits of the process', () => {
 });
 
 test('100 reloads under load: no error, and of old configurations nothing is left', async () => {
-  const { upstream, target, gateway } = await startAnswering((response) => {
+  const { upstream, target, gateway } = await startResponding((response) => {
     setTimeout(() => response.end(made), 20);
   });
   let isOver = false;
   const statuses = new Set<number>();
-  let answered = 0;
+  let succeeded = 0;
   const callers = Array.from({ length: 10 }, async (_, caller) => {
     for (let call = 0; !isOver; call += 1) {
       statuses.add((await callGateway(gateway.url, { prompt: `${caller} ${call}` })).status);
-      answered += 1;
+      succeeded += 1;
     }
   });
   const old: WeakRef<object>[] = [];
@@ -408,14 +408,14 @@ test('100 reloads under load: no error, and of old configurations nothing is lef
     // The last one may be known to connections that are kept alive.
     const parts = reload < 99 ? [now, now.catalog, ...now.catalog.models.flatMap(({ targets }) => targets)] : [];
     old.push(...parts.map((part) => new WeakRef(part)));
-    const before = answered;
+    const before = succeeded;
     replace(gateway, fileOf({ image: { ...target, apiKey: `key-${reload}` }, [`model-${reload}`]: elsewhere }));
-    await expect.poll(() => answered, { ...patience, interval: 2 }).toBeGreaterThan(before);
+    await expect.poll(() => succeeded, { ...patience, interval: 2 }).toBeGreaterThan(before);
   }
   isOver = true;
   await Promise.all(callers);
   expect([...statuses]).toEqual([200]);
-  expect(upstream.received).toBe(answered);
+  expect(upstream.received).toBe(succeeded);
   setFlagsFromString('--expose-gc');
   const collect = runInNewContext('gc') as () => void;
   const isLeft = () => {

@@ -98,16 +98,16 @@ describe('a generation', () => {
   test('with half of a surrogate pair deep in a parameter is refused by its name', async () => {
     const rig = await startRig();
     for (const value of ['["\\ud800"]', '{"a":{"\\udfff":1}}']) {
-      const answer = await post(rig.url, `{"prompt":"a","hint":${value}}`, json, generationsPath);
-      expectError(answer, 400, 'invalid_value', 'hint');
+      const response = await post(rig.url, `{"prompt":"a","hint":${value}}`, json, generationsPath);
+      expectError(response, 400, 'invalid_value', 'hint');
     }
     expect(rig.paidPosts()).toEqual([]);
   });
 
   test('names a parameter in brackets as it was written', async () => {
     const rig = await startRig();
-    const answer = await post(rig.url, '{"prompt":"a","svg[model]":"x"}', json, generationsPath);
-    expectError(answer, 400, 'unsupported_parameter', 'svg[model]');
+    const response = await post(rig.url, '{"prompt":"a","svg[model]":"x"}', json, generationsPath);
+    expectError(response, 400, 'unsupported_parameter', 'svg[model]');
   });
 });
 
@@ -171,8 +171,8 @@ describe('what nobody has filled in', () => {
   ])('the file %s with the name %j is none', async (name, filename, type) => {
     const rig = await startEdits();
     const empty = { name, bytes: Buffer.alloc(0), ...(filename !== undefined && { filename }), ...(type && { type }) };
-    const answer = await post(rig.url, editForm([file('image', await pngImage()), empty]));
-    expect(answer.status).toBe(200);
+    const response = await post(rig.url, editForm([file('image', await pngImage()), empty]));
+    expect(response.status).toBe(200);
     expect(receivedForms(rig)[0]?.files.map(({ part }) => part)).toEqual(['image']);
   });
 
@@ -213,8 +213,8 @@ describe('an edit in JSON takes its images', () => {
     ['with a mask as an object', (url) => ({ images: [url], mask: { image_url: { url } } }), 2],
   ])('%s', async (_, members, count) => {
     const rig = await startEdits();
-    const answer = await post(rig.url, JSON.stringify({ prompt: 'a', ...members(await url()) }), json);
-    expect(answer.status).toBe(200);
+    const response = await post(rig.url, JSON.stringify({ prompt: 'a', ...members(await url()) }), json);
+    expect(response.status).toBe(200);
     const sums = receivedForms(rig)[0]?.files.map((received) => received.sha256);
     expect(sums).toEqual(Array(count).fill(sha256(await overlay())));
   });
@@ -238,8 +238,8 @@ test.each(['svg[model]', 'svg[reasoning][effort]', 'n[]'])(
   'a form names the field %s as it was written',
   async (name) => {
     const rig = await startEdits();
-    const answer = await post(rig.url, editForm([file('image', await pngImage())], { [name]: 'x' }));
-    expectError(answer, 400, 'unsupported_parameter', name);
+    const response = await post(rig.url, editForm([file('image', await pngImage())], { [name]: 'x' }));
+    expectError(response, 400, 'unsupported_parameter', name);
     await expectHarmless(rig);
   },
 );

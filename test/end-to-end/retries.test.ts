@@ -15,7 +15,7 @@ const errorText = (code: string) => JSON.stringify({ error: { code, message: 'no
 
 type Fault = (response: ServerResponse) => void;
 
-const answered =
+const respondsWith =
   (status: number, text = '', headers: Record<string, string> = {}): Fault =>
   (response) =>
     void response.writeHead(status, headers).end(text);
@@ -26,30 +26,30 @@ async function startAfter(faults: readonly Fault[], modelKeys: Record<string, un
   const at: number[] = [];
   const upstream = await startUpstream((_request, response) => {
     at.push(performance.now());
-    const fault = left.shift() ?? answered(200, image);
+    const fault = left.shift() ?? respondsWith(200, image);
     fault(response);
   });
   const gateway = await startGateway(modelsFile(upstream.origin, 20_000, modelKeys), { times });
-  const ask = (headers: Record<string, string> = {}, request: object = {}) =>
+  const call = (headers: Record<string, string> = {}, request: object = {}) =>
     callGateway(gateway.url, { prompt: 'a cat', ...request }, { headers });
-  return { upstream, gateway, ask, at };
+  return { upstream, gateway, call, at };
 }
 
-const rateLimited = (ms: number) => answered(429, errorText('RateLimitReached'), { 'retry-after-ms': String(ms) });
-const busy = answered(503, errorText('EngineOverloaded'), { 'retry-after-ms': '20' });
-const failedCall = answered(500, errorText('InternalServerError'));
+const rateLimited = (ms: number) => respondsWith(429, errorText('RateLimitReached'), { 'retry-after-ms': String(ms) });
+const busy = respondsWith(503, errorText('EngineOverloaded'), { 'retry-after-ms': '20' });
+const failedCall = respondsWith(500, errorText('InternalServerError'));
 
 describe('a call that made nothing is made again', () => {
   test.each([
     ['429 with a wait', rateLimited(50), 'not-processed'],
-    ['429 without one', answered(429, errorText('RateLimitReached')), 'not-processed'],
+    ['429 without one', respondsWith(429, errorText('RateLimitReached')), 'not-processed'],
     ['503 busy', busy, 'not-processed'],
     ['500 with an error object', failedCall, 'failed'],
   ])('%s, and then good', async (_, fault, outcome) => {
-    const { upstream, gateway, ask } = await startAfter([fault]);
-    const answer = await ask();
-    expect([answer.status, answer.headers.get('x-gateway-attempts')]).toEqual([200, '2']);
-    expect(answer.json().data).toEqual([{ b64_json: tinyPng }]);
+    const { upstream, gateway, call } = await startAfter([fault]);
+    const response = await call();
+    expect([response.status, response.headers.get('x-gateway-attempts')]).toEqual([200, '2']);
+    expect(response.json().data).toEqual([{ b64_json: tinyPng }]);
     expect(upstream.received).toBe(2);
     await expect.poll(() => gateway.app.gateway.inFlight, patience).toBe(0);
     expect(await metricsOf(gateway.url, 'gateway_upstream_attempts_total', 'outcome')).toEqual({
@@ -59,16 +59,16 @@ describe('a call that made nothing is made again', () => {
   });
 
   test('not earlier than the upstream has told', async () => {
-    const { ask, at } = await startAfter([rateLimited(300), rateLimited(200)]);
-    expect((await ask()).status).toBe(200);
+    const { call, at } = await startAfter([rateLimited(300), rateLimited(200)]);
+    expect((await call()).status).toBe(200);
     const [first, second, third] = at as [number, number, number];
     expect(second - first).toBeGreaterThanOrEqual(299);
     expect(third - second).toBeGreaterThanOrEqual(199);
   });
 
   test('for streams as well, before the first event', async () => {
-    const { upstream, ask } = await startAfter([failedCall, busy]);
-    const { text } = await ask({}, { stream: true });
+    const { upstream, call } = await startAfter([failedCall, busy]);
+    const { text } = await call({}, { stream: true });
     expect(text.match(/^event: .*$/gm)).toEqual(['event: image_generation.completed']);
     expect(upstream.received).toBe(3);
   });
@@ -76,17 +76,17 @@ describe('a call that made nothing is made again', () => {
   test('where nobody listens, as often as the model says', async () => {
     const models = modelsFile(`http://127.0.0.1:${await refusedPort()}`, 20_000, { maxRetries: 2 });
     const { url } = await startGateway(models, { times });
-    const answer = await callGateway(url, { prompt: 'a cat' });
-    expect([answer.status, answer.json().error.code]).toEqual([503, 'upstream_unavailable']);
-    expect(answer.headers.get('x-gateway-attempts')).toBe('3');
-    expect(answer.headers.get('x-should-retry')).toBe('false');
+    const response = await callGateway(url, { prompt: 'a cat' });
+    expect([response.status, response.json().error.code]).toEqual([503, 'upstream_unavailable']);
+    expect(response.headers.get('x-gateway-attempts')).toBe('3');
+    expect(response.headers.get('x-should-retry')).toBe('false');
   });
 
   test('until the retries are spent', async () => {
-    const { upstream, ask } = await startAfter([failedCall, failedCall, failedCall]);
-    const answer = await ask();
-    expect([answer.status, answer.json().error.code]).toEqual([502, 'upstream_generation_failed']);
-    expect([upstream.received, answer.headers.get('x-gateway-attempts')]).toEqual([3, '3']);
+    const { upstream, call } = await startAfter([failedCall, failedCall, failedCall]);
+    const response = await call();
+    expect([response.status, response.json().error.code]).toEqual([502, 'upstream_generation_failed']);
+    expect([upstream.received, response.headers.get('x-gateway-attempts')]).toEqual([3, '3']);
   });
 });
 
@@ -95,33 +95,33 @@ describe('what a caller may ask of the gateway', () => {
     ['0', '0', 1],
     ['1', '1', 2],
     ['20', '2', 3],
-  ])('x-gateway-max-retries %s is %s', async (asked, told, received) => {
-    const { upstream, ask } = await startAfter(Array(10).fill(failedCall));
-    const answer = await ask({ 'x-gateway-max-retries': asked });
-    expect([answer.status, answer.headers.get('x-gateway-max-retries'), upstream.received]).toEqual([
+  ])('x-gateway-max-retries %s is %s', async (requested, reported, received) => {
+    const { upstream, call } = await startAfter(Array(10).fill(failedCall));
+    const response = await call({ 'x-gateway-max-retries': requested });
+    expect([response.status, response.headers.get('x-gateway-max-retries'), upstream.received]).toEqual([
       502,
-      told,
+      reported,
       received,
     ]);
-    expect(answer.headers.get('x-gateway-timeout-ms')).toBe(null);
+    expect(response.headers.get('x-gateway-timeout-ms')).toBe(null);
   });
 
   test.each([
     ['1000', '1000'],
     ['900000', '20000'],
-  ])('x-gateway-timeout-ms %s is %s', async (asked, told) => {
-    const { ask } = await startAfter([]);
-    const answer = await ask({ 'x-gateway-timeout-ms': asked });
-    expect([answer.status, answer.headers.get('x-gateway-timeout-ms')]).toEqual([200, told]);
-    expect(answer.headers.get('x-gateway-max-retries')).toBe(null);
+  ])('x-gateway-timeout-ms %s is %s', async (requested, reported) => {
+    const { call } = await startAfter([]);
+    const response = await call({ 'x-gateway-timeout-ms': requested });
+    expect([response.status, response.headers.get('x-gateway-timeout-ms')]).toEqual([200, reported]);
+    expect(response.headers.get('x-gateway-max-retries')).toBe(null);
   });
 
   test('x-gateway-timeout-ms ends the call', async () => {
-    const { ask } = await startAfter([() => {}]);
+    const { call } = await startAfter([() => {}]);
     const begin = performance.now();
-    const answer = await ask({ 'x-gateway-timeout-ms': '1000' });
-    expect([answer.status, answer.json().error.code]).toEqual([504, 'upstream_outcome_unknown']);
-    expect([answer.headers.get('x-should-retry'), answer.headers.get('x-gateway-timeout-ms')]).toEqual([
+    const response = await call({ 'x-gateway-timeout-ms': '1000' });
+    expect([response.status, response.json().error.code]).toEqual([504, 'upstream_outcome_unknown']);
+    expect([response.headers.get('x-should-retry'), response.headers.get('x-gateway-timeout-ms')]).toEqual([
       'false',
       '1000',
     ]);
@@ -136,16 +136,16 @@ describe('what a caller may ask of the gateway', () => {
     ['x-gateway-timeout-ms', '900001'],
     ['x-gateway-timeout-ms', '1e3'],
   ])('%s: %s is refused by name, and nothing is sent', async (name, value) => {
-    const { upstream, gateway, ask } = await startAfter([]);
-    const answer = await ask({ [name]: value });
-    const { code, param } = answer.json().error;
-    expect([answer.status, code, param]).toEqual([400, 'invalid_value', name]);
+    const { upstream, gateway, call } = await startAfter([]);
+    const response = await call({ [name]: value });
+    const { code, param } = response.json().error;
+    expect([response.status, code, param]).toEqual([400, 'invalid_value', name]);
     expect([upstream.received, gateway.app.gateway.inFlight]).toEqual([0, 0]);
   });
 });
 
 describe('what a client is told', () => {
-  const filtered = answered(400, errorText('content_policy_violation'));
+  const filtered = respondsWith(400, errorText('content_policy_violation'));
   const rows: [string, Fault, number, number, string, string | null, number][] = [
     // situation, fault, maxRetries, status, code, x-should-retry, calls
     ['429, spent', rateLimited(10), 2, 429, 'rate_limit_exceeded', 'false', 3],
@@ -162,12 +162,12 @@ describe('what a client is told', () => {
     ['429, with a wait of an hour', rateLimited(3_600_000), 2, 429, 'rate_limit_exceeded', 'false', 1],
     ['503 busy, spent', busy, 2, 503, 'upstream_unavailable', 'false', 3],
     ['503 busy, with nothing to spend', busy, 0, 503, 'upstream_unavailable', null, 1],
-    ['401', answered(401, errorText('401')), 2, 502, 'upstream_auth_failed', 'false', 1],
-    ['401, with nothing to spend', answered(401, errorText('401')), 0, 502, 'upstream_auth_failed', 'false', 1],
-    ['404', answered(404, errorText('DeploymentNotFound')), 2, 502, 'upstream_misconfigured', 'false', 1],
+    ['401', respondsWith(401, errorText('401')), 2, 502, 'upstream_auth_failed', 'false', 1],
+    ['401, with nothing to spend', respondsWith(401, errorText('401')), 0, 502, 'upstream_auth_failed', 'false', 1],
+    ['404', respondsWith(404, errorText('DeploymentNotFound')), 2, 502, 'upstream_misconfigured', 'false', 1],
     [
       'a quota that is used up',
-      answered(429, errorText('insufficient_quota')),
+      respondsWith(429, errorText('insufficient_quota')),
       2,
       429,
       'insufficient_quota',
@@ -176,7 +176,7 @@ describe('what a client is told', () => {
     ],
     [
       'a redirect',
-      answered(307, '', { location: 'http://127.0.0.1:9/' }),
+      respondsWith(307, '', { location: 'http://127.0.0.1:9/' }),
       2,
       502,
       'upstream_misconfigured',
@@ -185,28 +185,28 @@ describe('what a client is told', () => {
     ],
     ['500', failedCall, 2, 502, 'upstream_generation_failed', 'false', 3],
     ['500, with nothing to spend', failedCall, 0, 502, 'upstream_generation_failed', 'false', 1],
-    ['500 as a page', answered(500, '<html>'), 2, 502, 'upstream_outcome_unknown', 'false', 1],
-    ['504', answered(504), 2, 504, 'upstream_outcome_unknown', 'false', 1],
-    ['409', answered(409, errorText('Conflict')), 2, 502, 'upstream_outcome_unknown', 'false', 1],
-    ['no image', answered(200, '{"created":1,"data":[]}'), 2, 502, 'upstream_invalid_response', 'false', 1],
+    ['500 as a page', respondsWith(500, '<html>'), 2, 502, 'upstream_outcome_unknown', 'false', 1],
+    ['504', respondsWith(504), 2, 504, 'upstream_outcome_unknown', 'false', 1],
+    ['409', respondsWith(409, errorText('Conflict')), 2, 502, 'upstream_outcome_unknown', 'false', 1],
+    ['no image', respondsWith(200, '{"created":1,"data":[]}'), 2, 502, 'upstream_invalid_response', 'false', 1],
     ['refused content', filtered, 2, 400, 'content_policy_violation', null, 1],
-    ['a refused value', answered(400, errorText('invalid_value')), 2, 400, 'invalid_value', null, 1],
+    ['a refused value', respondsWith(400, errorText('invalid_value')), 2, 400, 'invalid_value', null, 1],
   ];
 
-  test.each(rows)('%s', async (_, fault, maxRetries, status, code, told, received) => {
-    const { upstream, ask } = await startAfter(Array(10).fill(fault), { maxRetries });
-    const answer = await ask();
-    expect([answer.status, answer.json().error.code]).toEqual([status, code]);
-    expect([answer.headers.get('x-should-retry'), upstream.received]).toEqual([told, received]);
+  test.each(rows)('%s', async (_, fault, maxRetries, status, code, shouldRetry, received) => {
+    const { upstream, call } = await startAfter(Array(10).fill(fault), { maxRetries });
+    const response = await call();
+    expect([response.status, response.json().error.code]).toEqual([status, code]);
+    expect([response.headers.get('x-should-retry'), upstream.received]).toEqual([shouldRetry, received]);
   });
 
   test('how long to wait is what is left of what the upstream has told', async () => {
-    const { upstream, ask } = await startAfter([rateLimited(100_000)]);
-    const first = await ask();
+    const { upstream, call } = await startAfter([rateLimited(100_000)]);
+    const first = await call();
     expect(Number(first.headers.get('retry-after-ms'))).toBeGreaterThan(99_000);
     expect(first.headers.get('retry-after')).toBe('100');
     await new Promise((resolve) => setTimeout(resolve, 1_100));
-    const second = await ask();
+    const second = await call();
     expect([second.status, upstream.received]).toEqual([429, 1]);
     expect(Number(second.headers.get('retry-after-ms'))).toBeLessThan(99_000);
     expect(Number(second.headers.get('retry-after'))).toBeLessThanOrEqual(99);
@@ -227,8 +227,8 @@ describe('an edit', async () => {
 
   test('whose form is refused once is sent again, with every byte', async () => {
     const rig = await startRig({ modelKeys: { maxRetries: 2 } });
-    const answer = await edit(rig.url, 'simulate:unsupported-content-type-once');
-    expect([answer.status, answer.headers.get('x-gateway-attempts')]).toEqual([200, '2']);
+    const response = await edit(rig.url, 'simulate:unsupported-content-type-once');
+    expect([response.status, response.headers.get('x-gateway-attempts')]).toEqual([200, '2']);
     const [first, second, ...others] = rig.paidPosts().map(({ body }) => body as FormRecord);
     expect(others).toEqual([]);
     expect(second).toEqual(first);
@@ -238,8 +238,8 @@ describe('an edit', async () => {
 
   test('whose form is refused twice is not sent a third time', async () => {
     const rig = await startRig({ modelKeys: { maxRetries: 5 } });
-    const answer = await edit(rig.url, 'simulate:unsupported-content-type');
-    expect([answer.status, answer.headers.get('x-should-retry')]).toEqual([502, 'false']);
+    const response = await edit(rig.url, 'simulate:unsupported-content-type');
+    expect([response.status, response.headers.get('x-should-retry')]).toEqual([502, 'false']);
     expect(rig.simulator.ledger.counts()).toMatchObject({ billed: 0, received: 2 });
   });
 
@@ -249,7 +249,7 @@ describe('an edit', async () => {
       const text = Buffer.concat(await Array.fromAsync(request as AsyncIterable<Buffer>)).toString('latin1');
       const [, boundary = ''] = /boundary=(\S+)/.exec(request.headers['content-type'] ?? '') ?? [];
       bodies.push(text.replaceAll(boundary, 'boundary'));
-      const fault = bodies.length < 3 ? failedCall : answered(200, image);
+      const fault = bodies.length < 3 ? failedCall : respondsWith(200, image);
       fault(response);
     });
     const { url } = await startGateway(modelsFile(`http://127.0.0.1:${port}`, 20_000, { maxRetries: 2 }), { times });

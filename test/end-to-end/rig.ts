@@ -87,14 +87,14 @@ export type Upstream = {
 
 /** An upstream whose every answer is up to the test; it is closed when the test ends. */
 export async function startUpstream(
-  answer: (request: IncomingMessage, response: ServerResponse) => void | Promise<void>,
+  respond: (request: IncomingMessage, response: ServerResponse) => void | Promise<void>,
 ): Promise<Upstream> {
   const sockets = new Set<Socket>();
   let received = 0;
   const server = createServer((request, response) => {
     request.resume().once('end', () => {
       received += 1;
-      void answer(request, response);
+      void respond(request, response);
     });
   });
   server.on('connection', (socket) => {

@@ -2,8 +2,8 @@ import { gatewayKey } from '../helpers/start-gateway.ts';
 
 /** A gateway's own metrics: each sample by its name with its labels, without buckets. */
 export async function samplesOf(url: string): Promise<Record<string, number>> {
-  const answer = await fetch(`${url}/metrics`, { headers: { 'api-key': gatewayKey } });
-  const lines = (await answer.text())
+  const response = await fetch(`${url}/metrics`, { headers: { 'api-key': gatewayKey } });
+  const lines = (await response.text())
     .split('\n')
     .filter((line) => line.startsWith('gateway_') && !/_bucket\{/.test(line));
   return Object.fromEntries(

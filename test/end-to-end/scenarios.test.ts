@@ -204,8 +204,8 @@ describe('the synchronous flow', () => {
 });
 
 /** Whether the target has asked for a wait that is too long for the next request, too. */
-function isCoolingDown(told: string | RegExp): boolean {
-  const [, ms = 0] = /, (\d+)$/.exec(String(told)) ?? [];
+function isCoolingDown(reported: string | RegExp): boolean {
+  const [, ms = 0] = /, (\d+)$/.exec(String(reported)) ?? [];
   return Number(ms) > 30_000;
 }
 

@@ -50,9 +50,9 @@ export async function buyAll(flow: Flow, isPlayed: (scenario: ScenarioDescriptio
 async function buy({ name }: ScenarioDescription, { request, modelKeys }: Flow) {
   const rig = await startRig({ timeoutMs: 1_500, modelKeys: { maxRetries: 2, ...modelKeys } });
   const client = new OpenAI({ apiKey: gatewayKey, baseURL: `${rig.url}/v1` });
-  const asked = { model: 'image', ...request, prompt: `simulate:${name}` } as ImageGenerateParamsNonStreaming;
+  const requested = { model: 'image', ...request, prompt: `simulate:${name}` } as ImageGenerateParamsNonStreaming;
   const stream = await client.images
-    .generate(asked)
+    .generate(requested)
     .then((response) => response as object as AsyncIterable<unknown> | { readonly data: unknown })
     .catch(() => undefined);
   const reading = async () => {

@@ -8,8 +8,8 @@ import { exchange, generationsPath, modelsFile, startRig, startUpstream, tinyPng
 const key = { 'api-key': gatewayKey };
 
 async function get(url: string, headers: Record<string, string> = {}, method: 'GET' | 'HEAD' = 'GET') {
-  const answer = await request(url, { method, headers });
-  return { status: answer.statusCode, headers: answer.headers, text: await answer.body.text() };
+  const response = await request(url, { method, headers });
+  return { status: response.statusCode, headers: response.headers, text: await response.body.text() };
 }
 
 describe('health', () => {
@@ -28,8 +28,8 @@ describe('health', () => {
   ])('readyz, without a key, while %s, is %i', async (phase, status) => {
     const { url, app } = await startRig();
     app.lifecycle.phase = phase;
-    const answer = await get(`${url}/readyz`);
-    expect([answer.status, JSON.parse(answer.text)]).toEqual([status, { status: phase }]);
+    const response = await get(`${url}/readyz`);
+    expect([response.status, JSON.parse(response.text)]).toEqual([status, { status: phase }]);
   });
 
   test('while draining, requests are still served', async () => {
@@ -41,9 +41,9 @@ describe('health', () => {
   test('while closing, new work is refused, may be repeated elsewhere, and the connection is closed', async () => {
     const { url, app, simulator } = await startRig();
     app.lifecycle.phase = 'closing';
-    const answer = await callGateway(url, { prompt: 'a cat' });
-    expect([answer.status, answer.json().error.code]).toEqual([503, 'overloaded']);
-    const { headers } = answer;
+    const response = await callGateway(url, { prompt: 'a cat' });
+    expect([response.status, response.json().error.code]).toEqual([503, 'overloaded']);
+    const { headers } = response;
     expect(['connection', 'retry-after', 'retry-after-ms', 'x-should-retry'].map((name) => headers.get(name))).toEqual([
       'close',
       '1',
@@ -57,9 +57,9 @@ describe('health', () => {
 describe('models', () => {
   test('the list has every name and alias as a Model object', async () => {
     const { url } = await startRig();
-    const answer = await get(`${url}/v1/models`, key);
-    expect(answer.headers['content-type']).toMatch(/^application\/json/);
-    const { object, data } = JSON.parse(answer.text);
+    const response = await get(`${url}/v1/models`, key);
+    expect(response.headers['content-type']).toMatch(/^application\/json/);
+    const { object, data } = JSON.parse(response.text);
     expect(object).toBe('list');
     expect(data.map(({ id }: { id: string }) => id)).toEqual([
       'image',
@@ -82,14 +82,14 @@ describe('models', () => {
     ['studio%2fposter', 'studio/poster'],
   ])('/v1/models/%s is %s', async (path, id) => {
     const { url } = await startRig();
-    const answer = await get(`${url}/v1/models/${path}`, key);
-    expect([answer.status, JSON.parse(answer.text).id]).toEqual([200, id]);
+    const response = await get(`${url}/v1/models/${path}`, key);
+    expect([response.status, JSON.parse(response.text).id]).toEqual([200, id]);
   });
 
   test.each(['nobody', '__proto__', 'studio', 'image/x', 'x'.repeat(900)])('/v1/models/%s is a 404', async (path) => {
     const { url } = await startRig();
-    const answer = await get(`${url}/v1/models/${path}`, key);
-    expect([answer.status, JSON.parse(answer.text).error.code]).toEqual([404, 'model_not_found']);
+    const response = await get(`${url}/v1/models/${path}`, key);
+    expect([response.status, JSON.parse(response.text).error.code]).toEqual([404, 'model_not_found']);
   });
 
   test.each(['/v1/models', '/v1/models/image', '/metrics'])('%s without a key is a 401', async (path) => {
@@ -212,19 +212,19 @@ describe('answer headers', () => {
     });
     const target = { provider: 'azure-v1', model: 'gpt-image-2', baseURL: upstream.origin, apiKey: 'k' };
     const { url } = await startGateway({ models: { 'Bild–größe': target } });
-    const answer = await callGateway(url, { model: 'Bild–größe', prompt: 'a cat' });
-    expect([answer.status, answer.headers.get('x-gateway-model')]).toEqual([200, encodeURIComponent('Bild–größe')]);
+    const reply = await callGateway(url, { model: 'Bild–größe', prompt: 'a cat' });
+    expect([reply.status, reply.headers.get('x-gateway-model')]).toEqual([200, encodeURIComponent('Bild–größe')]);
   });
 
   test('nothing of the upstream’s own headers, hosts and deployments gets through', async () => {
     const rig = await startRig();
     for (const prompt of ['a cat', 'simulate:500', 'simulate:404-deployment', 'simulate:429-ms']) {
-      const answer = await callGateway(rig.url, { prompt });
-      const names = [...answer.headers.keys()].filter((name) =>
+      const response = await callGateway(rig.url, { prompt });
+      const names = [...response.headers.keys()].filter((name) =>
         /^x-ms|^apim|azureml|deployment|^x-ratelimit/.test(name),
       );
       expect(names).toEqual([]);
-      expect(JSON.stringify([...answer.headers])).not.toContain(new URL(rig.simulator.origin).port);
+      expect(JSON.stringify([...response.headers])).not.toContain(new URL(rig.simulator.origin).port);
     }
     expect(rig.logText()).not.toContain('simulator-key');
     expect(rig.logText()).not.toContain(gatewayKey);
@@ -234,8 +234,8 @@ describe('answer headers', () => {
 describe('spelling of requests', () => {
   test.each(['/healthz', '/readyz', '/v1/models', '/v1/models/image'])('HEAD %s has no body', async (path) => {
     const { url } = await startRig();
-    const answer = await get(`${url}${path}`, key, 'HEAD');
-    expect([answer.status, answer.text]).toEqual([200, '']);
+    const response = await get(`${url}${path}`, key, 'HEAD');
+    expect([response.status, response.text]).toEqual([200, '']);
   });
 
   test.each(['/healthz/', '/readyz/', '/v1/models/', '/v1/models/image/', '//v1//models'])(

@@ -34,11 +34,11 @@ const facts = { size: '1024x1024', quality: 'high', background: 'opaque', output
 const usage = { total_tokens: 5, input_tokens: 2, output_tokens: 3 };
 
 /** A gateway in front of an upstream that answers every call with these pieces of text, or as the function does. */
-async function startWith(answer: string | ((response: ServerResponse) => void | Promise<void>)) {
+async function startWith(respond: string | ((response: ServerResponse) => void | Promise<void>)) {
   const upstream = await startUpstream(async (_request, response) => {
     response.on('error', () => {});
-    if (typeof answer !== 'string') await answer(response);
-    else response.writeHead(200, { 'content-type': 'text/event-stream' }).end(answer);
+    if (typeof respond !== 'string') await respond(response);
+    else response.writeHead(200, { 'content-type': 'text/event-stream' }).end(respond);
   });
   return { upstream, gateway: await startGateway(modelsFile(upstream.origin)) };
 }
@@ -57,11 +57,11 @@ async function readAll(url: string, body: Record<string, unknown> = {}) {
 }
 
 /** The text of a stream; `onText` sees it grow. */
-async function readText(url: string, asked: object, onText: (soFar: string) => void): Promise<string> {
+async function readText(url: string, requested: object, onText: (soFar: string) => void): Promise<string> {
   const { body } = await request(`${url}${generationsPath}`, {
     method: 'POST',
     headers: { 'api-key': gatewayKey, 'content-type': 'application/json' },
-    body: JSON.stringify({ prompt: 'a cat', stream: true, ...asked }),
+    body: JSON.stringify({ prompt: 'a cat', stream: true, ...requested }),
   });
   let text = '';
   for await (const chunk of body.setEncoding('utf8')) {
@@ -115,8 +115,8 @@ describe('a stream, read with the openai package', () => {
 
   test.each([0, 1, 2, 3])('partial_images %i: as many previews, and one finished image of that size', async (count) => {
     const rig = await startRig();
-    const asked = { size: '1536x1024', partial_images: count };
-    const { events, error } = await readAll(rig.url, asked);
+    const requested = { size: '1536x1024', partial_images: count };
+    const { events, error } = await readAll(rig.url, requested);
     expect(error).toBeUndefined();
     expect(typesOf(events)).toEqual([...Array(count).fill('partial_image'), 'completed']);
     for (const event of events) {
@@ -207,20 +207,20 @@ describe('the text of a stream', () => {
   const plain = (name: string, members: Record<string, unknown>) => eventText(`image_generation.${name}`, members);
 
   test('name, one line of data and an empty line for each event, and nothing else', async () => {
-    const preview = { b64_json: tinyPng, created_at: 7, ...facts, partial_image_index: 0 };
+    const partialImage = { b64_json: tinyPng, created_at: 7, ...facts, partial_image_index: 0 };
     const image = { b64_json: tinyPng, created_at: 8, ...facts, usage };
     const { gateway } = await startWith(
-      `: hello\n\n${partial(preview)}${completed({ ...image, secret: 1 })}data: [DONE]\n\n`,
+      `: hello\n\n${partial(partialImage)}${completed({ ...image, secret: 1 })}data: [DONE]\n\n`,
     );
-    const answer = await callGateway(gateway.url, { prompt: 'a cat', stream: true, partial_images: 1 });
-    expect(answer.text).toBe(plain('partial_image', preview) + plain('completed', image));
+    const response = await callGateway(gateway.url, { prompt: 'a cat', stream: true, partial_images: 1 });
+    expect(response.text).toBe(plain('partial_image', partialImage) + plain('completed', image));
   });
 
   test('the headers keep proxies from collecting, changing and storing it', async () => {
     const { gateway } = await startWith(completed({ b64_json: tinyPng, created_at: 8 }));
     const headers = { 'accept-encoding': 'gzip, br, zstd' };
-    const answer = await callGateway(gateway.url, { prompt: 'a cat', stream: true }, { headers });
-    expect(Object.fromEntries(answer.headers)).toMatchObject({
+    const response = await callGateway(gateway.url, { prompt: 'a cat', stream: true }, { headers });
+    expect(Object.fromEntries(response.headers)).toMatchObject({
       'content-type': 'text/event-stream',
       'cache-control': 'no-cache, no-transform',
       'x-accel-buffering': 'no',
@@ -228,7 +228,7 @@ describe('the text of a stream', () => {
       'x-gateway-model': 'image',
       'x-gateway-attempts': '1',
     });
-    expect([answer.headers.get('content-encoding'), answer.headers.get('content-length')]).toEqual([null, null]);
+    expect([response.headers.get('content-encoding'), response.headers.get('content-length')]).toEqual([null, null]);
   });
 
   test('what the upstream did not say is what was asked for, or what is seen', async () => {
@@ -236,8 +236,8 @@ describe('the text of a stream', () => {
       .jpeg()
       .toBuffer();
     const { gateway } = await startWith(completed({ b64_json: jpeg.toString('base64') }));
-    const asked = { prompt: 'a cat', size: '1024x1536', background: 'opaque' };
-    const { events } = await streamGateway(gateway.url, asked);
+    const requested = { prompt: 'a cat', size: '1024x1536', background: 'opaque' };
+    const { events } = await streamGateway(gateway.url, requested);
     expect(events[0]?.data).toMatchObject({
       size: '1024x1536',
       quality: 'auto',
@@ -278,9 +278,9 @@ describe('models that cannot stream', () => {
     ['dall-e-2', { size: '256x256' }, { quality: 'auto' }],
   ])(
     '%s: one completed event when the image is there, previews are told to be left out',
-    async (model, asked, told) => {
+    async (model, requested, reported) => {
       const rig = await startRig();
-      const call = { model, prompt: 'a cat', ...asked, partial_images: 3 };
+      const call = { model, prompt: 'a cat', ...requested, partial_images: 3 };
       const { events, headers } = await streamGateway(rig.url, call);
       expect(events.map(inWords)).toEqual(['completed']);
       const { b64_json = '', ...data } = events[0]?.data ?? {};
@@ -289,11 +289,11 @@ describe('models that cannot stream', () => {
         created_at: expect.any(Number),
         background: 'auto',
         output_format: 'png',
-        size: asked.size,
-        ...told,
+        size: requested.size,
+        ...reported,
       });
       const { width, height } = await sharp(Buffer.from(b64_json, 'base64')).metadata();
-      expect(`${width}x${height}`).toBe(asked.size);
+      expect(`${width}x${height}`).toBe(requested.size);
       expect(headers.get('x-gateway-adapted')).toBe('stream=completed-only, partial_images=removed');
       expect(rig.paidPosts()).toHaveLength(1);
       expect(rig.paidPosts()[0]?.body).not.toHaveProperty('stream');
@@ -314,15 +314,18 @@ describe('several images in one stream', () => {
     ['image', {}, ['completed']],
     ['studio/poster', { partial_images: 2 }, ['partial 0', 'partial 1', 'completed']],
     ['dall-e-3', {}, ['completed']],
-  ])('%s with %o, n 4: one image after the other, four paid calls of one image each', async (model, asked, each) => {
-    const rig = await startRig();
-    const { events, headers } = await streamGateway(rig.url, { model, prompt: 'a cat', n: 4, ...asked });
-    expect(events.map(inWords)).toEqual([...each, ...each, ...each, ...each]);
-    expect(headers.get('x-gateway-adapted')).toContain('n=fan-out');
-    expect(headers.get('x-gateway-attempts')).toBe('4');
-    expect(rig.simulator.ledger.counts()).toMatchObject({ billed: 4, images: 4 });
-    await expect.poll(() => requestLines(rig), patience).toMatchObject([{ count: 4, images: 4, attempts: 4 }]);
-  });
+  ])(
+    '%s with %o, n 4: one image after the other, four paid calls of one image each',
+    async (model, requested, each) => {
+      const rig = await startRig();
+      const { events, headers } = await streamGateway(rig.url, { model, prompt: 'a cat', n: 4, ...requested });
+      expect(events.map(inWords)).toEqual([...each, ...each, ...each, ...each]);
+      expect(headers.get('x-gateway-adapted')).toContain('n=fan-out');
+      expect(headers.get('x-gateway-attempts')).toBe('4');
+      expect(rig.simulator.ledger.counts()).toMatchObject({ billed: 4, images: 4 });
+      await expect.poll(() => requestLines(rig), patience).toMatchObject([{ count: 4, images: 4, attempts: 4 }]);
+    },
+  );
 
   test('calls that end in another order: their events are not mixed, and keep the order of the calls', async () => {
     const calls: ServerResponse[] = [];
@@ -331,7 +334,7 @@ describe('several images in one stream', () => {
       calls.push(response);
       if (calls.length === 4) arrived.resolve();
     });
-    const answer = streamGateway(gateway.url, { prompt: 'a cat', n: 4, partial_images: 1 });
+    const reply = streamGateway(gateway.url, { prompt: 'a cat', n: 4, partial_images: 1 });
     await arrived.promise;
     for (const [index, response] of [...calls.entries()].reverse()) {
       response.write(partial({ b64_json: tinyPng, created_at: index + 1, ...facts, partial_image_index: 0 }));
@@ -342,7 +345,7 @@ describe('several images in one stream', () => {
       );
       await wait(5);
     }
-    const { events } = await answer;
+    const { events } = await reply;
     expect(events.map((event) => `${event.data.created_at} ${inWords(event)}`)).toEqual(
       [1, 2, 3, 4].flatMap((call) => [`${call} partial 0`, `${call} completed`]),
     );
@@ -427,15 +430,15 @@ describe('upstreamStream: always', () => {
     '%s: one image comes over the upstream’s stream, and is answered as JSON',
     async (model) => {
       const rig = await startRig(always);
-      const answer = await callGateway(rig.url, { model, prompt: 'a cat' });
-      expect(answer.headers.get('content-type')).toBe('application/json');
-      expect(answer.json()).toMatchObject({
+      const response = await callGateway(rig.url, { model, prompt: 'a cat' });
+      expect(response.headers.get('content-type')).toBe('application/json');
+      expect(response.json()).toMatchObject({
         size: '1024x1024',
         quality: 'high',
         usage: { total_tokens: expect.any(Number) },
       });
-      expect(answer.json().data.map((item) => Object.keys(item))).toEqual([['b64_json']]);
-      const { width } = await sharp(Buffer.from(answer.json().data[0]?.b64_json ?? '', 'base64')).metadata();
+      expect(response.json().data.map((item) => Object.keys(item))).toEqual([['b64_json']]);
+      const { width } = await sharp(Buffer.from(response.json().data[0]?.b64_json ?? '', 'base64')).metadata();
       expect(width).toBe(1024);
       expect(rig.paidPosts()).toHaveLength(1);
       expect(rig.paidPosts()[0]?.body).toMatchObject({ stream: true, partial_images: 1 });
@@ -468,15 +471,15 @@ describe('upstreamStream: always', () => {
     ['filter-item', 400, 'content_policy_violation'],
   ])('%s: a failure after the preview, of which nothing was sent, is an ordinary %i %s', async (name, status, code) => {
     const rig = await startRig(always);
-    const answer = await callGateway(rig.url, { prompt: `simulate:${name}` });
-    expect([answer.status, answer.json().error.code]).toEqual([status, code]);
-    expect(answer.headers.get('x-should-retry')).toBe(status === 502 ? 'false' : null);
+    const response = await callGateway(rig.url, { prompt: `simulate:${name}` });
+    expect([response.status, response.json().error.code]).toEqual([status, code]);
+    expect(response.headers.get('x-should-retry')).toBe(status === 502 ? 'false' : null);
   });
 
   test('a stream that falls silent after the preview is an ordinary 504 at the deadline', async () => {
     const rig = await startRig({ ...always, timeoutMs: 1_500 });
-    const answer = await callGateway(rig.url, { prompt: 'simulate:stream-stall' });
-    expect([answer.status, answer.json().error.code]).toEqual([504, 'upstream_outcome_unknown']);
+    const response = await callGateway(rig.url, { prompt: 'simulate:stream-stall' });
+    expect([response.status, response.json().error.code]).toEqual([504, 'upstream_outcome_unknown']);
   });
 });
 
@@ -591,8 +594,8 @@ describe('signs of life', () => {
     app.addHook('onRequest', async (request) => {
       request.record = record;
     });
-    const { request: asked } = parseGeneration({ body: { prompt: 'cat', stream: true } });
-    app.get('/', (_request, reply) => writeStream(reader, reply, asked, times));
+    const { request: requested } = parseGeneration({ body: { prompt: 'cat', stream: true } });
+    app.get('/', (_request, reply) => writeStream(reader, reply, requested, times));
     onTestFinished(() => app.close());
     return { url: await app.listen({ host: '127.0.0.1', port: 0 }), resolve, reject };
   }

@@ -38,7 +38,7 @@ describe('further headers of a target', () => {
   test('go with polls, and not with downloads of images, not even from the same origin', async () => {
     const azure = await startHostileAzure();
     const gateway = await startGateway(behindFrontDoor(azure.origin));
-    azure.answer = (request, response) => {
+    azure.respond = (request, response) => {
       if (request.url?.endsWith('.png')) response.writeHead(200).end(Buffer.from(tinyPng, 'base64'));
       else if (request.method === 'GET')
         sendJson(response, { status: 'succeeded', result: { data: [{ url: `${azure.origin}/a.png` }] } });
@@ -49,7 +49,7 @@ describe('further headers of a target', () => {
     };
     const body = { model: 'async', prompt: 'a dog', response_format: 'b64_json' };
     expect((await callGateway(gateway.url, body)).status).toBe(200);
-    const shown = azure.asked.map(({ method, path, headers }) => [
+    const shown = azure.requests.map(({ method, path, headers }) => [
       method,
       path.endsWith('.png'),
       headers['ocp-apim-subscription-key'],

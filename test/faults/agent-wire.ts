@@ -76,7 +76,7 @@ export const openingEvents: readonly string[] = [
   agentEvent('response.image_generation_call.generating', { ...place, sequence_number: 3 }),
 ];
 
-export const previewEvent = (image: string, members: Members = {}): string =>
+export const partialImageEvent = (image: string, members: Members = {}): string =>
   agentEvent('response.image_generation_call.partial_image', {
     ...place,
     sequence_number: 4,
@@ -94,4 +94,4 @@ export const lastEvent = (response: Members = drawn(tinyPng)): string =>
   agentEvent(`response.${response.status}`, { response, sequence_number: 7 });
 
 export const agentEvents = (image: string): string =>
-  [...openingEvents, previewEvent(image), itemEvent(image), lastEvent(drawn(image))].join('');
+  [...openingEvents, partialImageEvent(image), itemEvent(image), lastEvent(drawn(image))].join('');

@@ -1,27 +1,27 @@
-import type { Answer, FaultServer, Script } from './fault-server.ts';
-import { answerIn, goodAnswer, type Mode } from './modes.ts';
+import type { FaultServer, Script, ScriptedResponse } from './fault-server.ts';
+import { goodResponse, type Mode, responseIn } from './modes.ts';
 import { isPaidCall, type Request } from './read-requests.ts';
-import { type Fault, toldIn } from './table/fault.ts';
+import { type Fault, reportedIn } from './table/fault.ts';
 
 /** A fault, for as many requests of each kind as it lasts. */
 export function scriptOf(fault: Fault, mode: Mode): Script {
   const { welcome = 'serve', play, times = Number.POSITIVE_INFINITY } = fault;
   return {
     welcome,
-    answer(request: Request, index: number): Answer {
-      if (play === undefined || index >= times) return goodAnswer(mode, request);
+    respond(request: Request, index: number): ScriptedResponse {
+      if (play === undefined || index >= times) return goodResponse(mode, request);
       const faulty = play(mode, request.headers.host ?? '', index, request);
-      const isPaid = isPaidCall(request) && toldIn(fault, mode).accepted > 0;
+      const isPaid = isPaidCall(request) && reportedIn(fault, mode).accepted > 0;
       const isReplaced = faulty.post !== undefined && times < Number.POSITIVE_INFINITY;
       const isBilled = isPaid && !isReplaced;
-      return { steps: answerIn(mode, request, faulty), isBilled };
+      return { steps: responseIn(mode, request, faulty), isBilled };
     },
   };
 }
 
 export const healthy = (mode: Mode): Script => ({
   welcome: 'serve',
-  answer: (request) => goodAnswer(mode, request),
+  respond: (request) => goodResponse(mode, request),
 });
 
 /** Where the gateway is told to find the target. Nothing ever listens on port 1, and no other test can be given it. */

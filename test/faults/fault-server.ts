@@ -9,12 +9,12 @@ import { play, type Step } from './script.ts';
 export type Welcome = 'serve' | 'silence' | 'fin' | 'reset' | 'untrusted certificate';
 
 /** @see FaultServer.accepted for `isBilled` */
-export type Answer = { readonly steps: readonly Step[]; readonly isBilled: boolean };
+export type ScriptedResponse = { readonly steps: readonly Step[]; readonly isBilled: boolean };
 
 export type Script = {
   readonly welcome: Welcome;
   /** @param index of this request among those of its method and path, from 0 */
-  answer(request: Request, index: number): Answer;
+  respond(request: Request, index: number): ScriptedResponse;
 };
 
 export type FaultServer = {
@@ -62,13 +62,13 @@ export async function startFaultServer({ script, isSecure = true, onFinished }: 
     const socket = isSecure ? new TLSSocket(raw, { isServer: true, ...keys }) : raw;
     socket.on('error', () => raw.destroy()).once('end', () => raw.destroy());
     if (welcome === 'fin') socket.end();
-    readRequests(socket, (request) => void answer(request, socket, raw));
+    readRequests(socket, (request) => void respond(request, socket, raw));
   });
 
-  async function answer(request: Request, socket: Socket, raw: Socket): Promise<void> {
+  async function respond(request: Request, socket: Socket, raw: Socket): Promise<void> {
     const index = requests.filter(({ method, path }) => method === request.method && path === request.path).length;
     requests.push(request);
-    const { steps, isBilled } = state.script.answer(request, index);
+    const { steps, isBilled } = state.script.respond(request, index);
     if (isBilled) accepted += 1;
     await play(steps, socket, raw);
   }

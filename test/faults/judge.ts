@@ -1,18 +1,18 @@
 import { expect } from 'vitest';
 import { tinyPng } from '../fixtures/images.ts';
 import { isStreamed, legsOf, type Mode } from './modes.ts';
+import type { Reported } from './reported.ts';
 import type { Expected } from './table/expected.ts';
-import type { Told } from './told.ts';
 
 /** The answer is what its caller should get: status, OpenAI's error shape, wait headers, and images. */
-export function expectTold(answer: Told, told: Expected, mode: Mode): void {
-  expect(seenBy(answer)).toEqual(wanted(told, mode));
+export function expectReported(response: Reported, reported: Expected, mode: Mode): void {
+  expect(seenBy(response)).toEqual(wanted(reported, mode));
 }
 
-function seenBy({ status, header, error, images, isTorn }: Told): Record<string, unknown> {
+function seenBy({ status, header, error, images, isTruncated }: Reported): Record<string, unknown> {
   return {
     status,
-    isTorn,
+    isTruncated,
     images: images.map(shapeOf),
     error: error && { type: error.type, param: error.param, code: error.code, hasMessage: !!error.message },
     ...(status >= 400 && {
@@ -24,15 +24,15 @@ function seenBy({ status, header, error, images, isTorn }: Told): Record<string,
   };
 }
 
-function wanted(told: Expected, mode: Mode): Record<string, unknown> {
-  const { status, code, param = null, shouldRetry = null, retryAfterMs = null, image } = told;
-  const isTorn = told.end === 'truncated' && !isStreamed(mode);
+function wanted(reported: Expected, mode: Mode): Record<string, unknown> {
+  const { status, code, param = null, shouldRetry = null, retryAfterMs = null, image } = reported;
+  const isTruncated = reported.end === 'truncated' && !isStreamed(mode);
   const retryAfter = retryAfterMs === null ? null : String(Math.ceil(retryAfterMs / 1_000));
   return {
     status,
-    isTorn,
-    images: image === undefined ? [] : Array(told.images ?? legsOf(mode)).fill(image),
-    error: code === undefined || isTorn ? undefined : { type: typeOf(code), param, code, hasMessage: true },
+    isTruncated,
+    images: image === undefined ? [] : Array(reported.images ?? legsOf(mode)).fill(image),
+    error: code === undefined || isTruncated ? undefined : { type: typeOf(code), param, code, hasMessage: true },
     ...(status >= 400 && { shouldRetry, retryAfterMs, retryAfter, hasRequestId: true }),
   };
 }

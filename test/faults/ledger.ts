@@ -33,12 +33,13 @@ export async function expectJobs({ upstreams }: Observed, { polls, cancels = 0 }
 }
 
 /** The gateway's counts are the upstream's: nothing is sent without being counted, nothing billed and forgotten. */
-export function expectLedger(observed: Observed, told: Expected, mode: Mode): void {
+export function expectLedger(observed: Observed, reported: Expected, mode: Mode): void {
   const counts = countsOf(observed);
   const legs = legsOf(mode);
-  if (legs === 1 || told.ends !== undefined) expectExactly(counts, told);
-  else if (told.status === 200) expectExactly(counts, { ...told, attempts: legs, received: legs, accepted: legs });
-  else expectFailedFanOut(counts, told, legs);
+  if (legs === 1 || reported.ends !== undefined) expectExactly(counts, reported);
+  else if (reported.status === 200)
+    expectExactly(counts, { ...reported, attempts: legs, received: legs, accepted: legs });
+  else expectFailedFanOut(counts, reported, legs);
   expectNothingForgotten(counts);
 }
 
@@ -48,18 +49,18 @@ export function expectNothingForgotten({ received, accepted, ends }: Counts): vo
   expect(received).toBeLessThanOrEqual(sumOf(ends));
 }
 
-function expectExactly(counts: Counts, told: Expected): void {
-  const { received, accepted, ends = { [told.end]: told.attempts } } = told;
+function expectExactly(counts: Counts, reported: Expected): void {
+  const { received, accepted, ends = { [reported.end]: reported.attempts } } = reported;
   expect(counts).toEqual({ received, accepted, ends });
 }
 
 /** Of several calls at once, the first that fails for good ends the others wherever they are. */
-function expectFailedFanOut({ accepted, ends }: Counts, told: Expected, legs: number): void {
-  expect(ends[told.end]).toBeGreaterThan(0);
-  const others = Object.keys(ends).filter((end) => ![told.end, 'abandoned', 'not-processed'].includes(end));
+function expectFailedFanOut({ accepted, ends }: Counts, reported: Expected, legs: number): void {
+  expect(ends[reported.end]).toBeGreaterThan(0);
+  const others = Object.keys(ends).filter((end) => ![reported.end, 'abandoned', 'not-processed'].includes(end));
   expect(others).toEqual([]);
-  expect(sumOf(ends)).toBeLessThanOrEqual(legs + (told.attempts > 1 ? maxRetries : 0));
-  expect(accepted).toBeLessThanOrEqual(told.accepted * legs);
+  expect(sumOf(ends)).toBeLessThanOrEqual(legs + (reported.attempts > 1 ? maxRetries : 0));
+  expect(accepted).toBeLessThanOrEqual(reported.accepted * legs);
 }
 
 const sumOf = (counts: Readonly<Record<string, number>>): number =>

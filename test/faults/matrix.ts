@@ -1,6 +1,6 @@
 import { type Mode, modes, variants } from './modes.ts';
 import { extras, faults } from './table/all.ts';
-import { type Fault, isIn, toldIn } from './table/fault.ts';
+import { type Fault, isIn, reportedIn } from './table/fault.ts';
 
 export const clients = ['raw', 'sdk'] as const;
 export type Client = (typeof clients)[number];
@@ -20,7 +20,8 @@ export const variantCells: readonly Cell[] = cellsOf(faults, variants);
 export const extraCells: readonly Cell[] = cellsOf(extras, modes);
 /** An image that is delivered as usual is the same for both clients: the cells of each mode have seen to that. */
 export const variantExtraCells: readonly Cell[] = cellsOf(extras, variants).filter(
-  ({ fault, mode, client }) => client === 'raw' || toldIn(fault, mode).end !== 'delivered' || 'images' in fault.told,
+  ({ fault, mode, client }) =>
+    client === 'raw' || reportedIn(fault, mode).end !== 'delivered' || 'images' in fault.reported,
 );
 export const allCells: readonly Cell[] = [...cells, ...variantCells, ...extraCells, ...variantExtraCells];
 

@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest';
 import { drain } from '../../src/http/lifecycle.ts';
 import { pending } from './agent-wire.ts';
+import { startCaller } from './disconnecting.ts';
 import type { FaultServer, Script } from './fault-server.ts';
 import { errorReply, jsonReply } from './http-text.ts';
-import { expectTold } from './judge.ts';
-import { startCaller } from './leaving.ts';
-import { goodAnswer } from './modes.ts';
+import { expectReported } from './judge.ts';
+import { goodResponse } from './modes.ts';
 import { observe } from './observe.ts';
 import { callBytes, rawCall } from './raw-client.ts';
 import { isCancel } from './read-requests.ts';
@@ -30,10 +30,10 @@ const limits = { leadMs: 0, limitMs: 100 };
 
 test.concurrent('a shutdown answers its callers, and ends their jobs', async ({ onTestFinished }) => {
   const { gateway, upstream } = await startJob(onTestFinished);
-  const answer = rawCall(gateway.url, callOf(mode, 'image', prompt));
+  const response = rawCall(gateway.url, callOf(mode, 'image', prompt));
   await isPolling(upstream);
   await drain(gateway.app, limits);
-  expectTold(await answer, expected.unknown, mode);
+  expectReported(await response, expected.unknown, mode);
   expect(upstream.cancels).toBe(1);
   expect(await restOf(gateway, [upstream])).toEqual(atRest);
 });
@@ -53,24 +53,24 @@ test.concurrent('a shutdown ends the jobs that have lost their callers', async (
 /** A job that runs for ever, at an upstream that answers like this when it is to be ended. */
 const unending = (cancelled: () => readonly Step[]): Script => ({
   welcome: 'serve',
-  answer(request) {
+  respond(request) {
     if (isCancel(request)) return { steps: cancelled(), isBilled: false };
-    if (request.method === 'POST') return goodAnswer(mode, request);
+    if (request.method === 'POST') return goodResponse(mode, request);
     return { steps: jsonReply(200, pending('in_progress'), { 'retry-after-ms': '1' }), isBilled: false };
   },
 });
 
-const answers: readonly (readonly [name: string, steps: () => readonly Step[]])[] = [
+const responses: readonly (readonly [name: string, steps: () => readonly Step[]])[] = [
   ['404', () => errorReply(404, { code: 'not_found' })],
   ['500', () => errorReply(500, { code: 'server_error' })],
   ['a reset', () => [reset]],
   ['nothing', () => []],
 ];
 
-test.concurrent.for(answers)('a job that is ended is forgotten: %s', async ([_name, steps], { onTestFinished }) => {
+test.concurrent.for(responses)('a job that is ended is forgotten: %s', async ([_name, steps], { onTestFinished }) => {
   const setting = { mode, client: 'raw', timeoutMs: hurriedJob, targets: [{ script: unending(steps) }] } as const;
-  const { answer, upstreams, metrics, gateway } = await observe(setting, { onFinished: onTestFinished });
-  expectTold(answer, expected.late, mode);
+  const { response, upstreams, metrics, gateway } = await observe(setting, { onFinished: onTestFinished });
+  expectReported(response, expected.late, mode);
   await becomes(() => upstreams[0]?.cancels, 1);
   expect({ received: upstreams[0]?.received, ends: metrics.ends }).toEqual({ received: 1, ends: { unknown: 1 } });
   // An upstream that does not answer is waited for no longer than two seconds.

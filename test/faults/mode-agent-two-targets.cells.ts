@@ -11,5 +11,5 @@ playFirstFails(['agent'], [...agentExtras, ...agentCodeExtras]);
 // Words never go to another target, however they come.
 playFirstFails(
   ['agent-stream', 'agent-background'],
-  agentExtras.filter(({ told }) => told === expected.noImage),
+  agentExtras.filter(({ reported }) => reported === expected.noImage),
 );

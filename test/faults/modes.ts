@@ -1,6 +1,6 @@
 import { otherPng, tinyPng } from '../fixtures/images.ts';
 import { agentEvents, pending, responseOf, responseText } from './agent-wire.ts';
-import type { Answer } from './fault-server.ts';
+import type { ScriptedResponse } from './fault-server.ts';
 import { jsonReply, message, reply } from './http-text.ts';
 import { isPaidCall, type Request } from './read-requests.ts';
 import { fin, type Step, write } from './script.ts';
@@ -137,10 +137,10 @@ export const queued = (members: Readonly<Record<string, unknown>> = {}): readonl
   jsonReply(200, pending('queued', members), soon);
 
 /** A mode's answer to a request, where faults stand in for some places. */
-export function answerIn(mode: Mode, request: Request, faulty: Partial<Places> = {}): readonly Step[] {
+export function responseIn(mode: Mode, request: Request, faulty: Partial<Places> = {}): readonly Step[] {
   const { headers, body } = carrierOf(mode);
   const host = request.headers.host ?? '';
-  if (mode === 'agent-background') return jobAnswer(request, faulty);
+  if (mode === 'agent-background') return jobResponse(request, faulty);
   if (mode !== 'C') return faulty.post ?? faulty.result ?? reply(200, headers, body);
   if (request.method === 'POST')
     return faulty.post ?? jsonReply(202, { id: 'one', status: 'notRunning' }, submitHeaders(host));
@@ -149,7 +149,7 @@ export function answerIn(mode: Mode, request: Request, faulty: Partial<Places> =
   return faulty.result ?? reply(200, headers, body);
 }
 
-function jobAnswer(request: Request, faulty: Partial<Places>): readonly Step[] {
+function jobResponse(request: Request, faulty: Partial<Places>): readonly Step[] {
   const { headers, body } = carrierOf('agent-background');
   if (request.method === 'GET') return faulty.poll ?? faulty.result ?? reply(200, headers, body);
   if (isPaidCall(request)) return faulty.post ?? queued();
@@ -157,13 +157,13 @@ function jobAnswer(request: Request, faulty: Partial<Places>): readonly Step[] {
 }
 
 /** The upstream as it should be. */
-export const goodAnswer = (mode: Mode, request: Request): Answer => ({
-  steps: answerIn(mode, request),
+export const goodResponse = (mode: Mode, request: Request): ScriptedResponse => ({
+  steps: responseIn(mode, request),
   isBilled: isPaidCall(request),
 });
 
 /** What a second answer on the same connection would bring: somebody else's image. */
-export const foreignAnswer = (mode: Mode): readonly Step[] => {
+export const foreignResponse = (mode: Mode): readonly Step[] => {
   const { headers, body } = carrierOf(mode, otherPng);
   return [write(message(200, headers, body)), fin];
 };

@@ -4,8 +4,8 @@ import { type FaultServer, type Script, startFaultServer } from './fault-server.
 import type { Client } from './matrix.ts';
 import type { Mode } from './modes.ts';
 import { type Metrics, readMetrics } from './read-metrics.ts';
-import { ask, type GatewayOptions, leaksIn, type Rest, restOf, startFaultyGateway } from './rig.ts';
-import type { Told } from './told.ts';
+import type { Reported } from './reported.ts';
+import { callWith, type GatewayOptions, leaksIn, type Rest, restOf, startFaultyGateway } from './rig.ts';
 import { until } from './until.ts';
 
 export type Setting = {
@@ -26,7 +26,7 @@ export type TargetSetting = {
 export type Observed = {
   readonly gateway: StartedGateway;
   readonly upstreams: readonly FaultServer[];
-  readonly answer: Told;
+  readonly response: Reported;
   readonly elapsedMs: number;
   readonly rest: Rest;
   readonly metrics: Metrics;
@@ -46,7 +46,7 @@ export async function observe(
   const origins = upstreams.map(({ origin }, index) => targets[index]?.address ?? origin);
   const gateway = await startFaultyGateway(mode, { targets: origins, spare: spare.origin }, options);
   const begin = performance.now();
-  const answer = await ask(client, gateway.url, {
+  const response = await callWith(client, gateway.url, {
     mode,
     model: 'image',
     prompt: 'a prompt-canary in a cage',
@@ -58,6 +58,6 @@ export async function observe(
     () => readMetrics(gateway.url),
     ({ calls }) => calls > 0,
   );
-  const leaks = leaksIn(gateway, metrics.text, answer.text);
-  return { gateway, upstreams, answer, elapsedMs, rest, metrics, leaks };
+  const leaks = leaksIn(gateway, metrics.text, response.text);
+  return { gateway, upstreams, response, elapsedMs, rest, metrics, leaks };
 }

@@ -1,8 +1,8 @@
 import type { Socket } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { tinyPng } from '../fixtures/images.ts';
-import type { Place } from './held-answer.ts';
-import { farewells, startCaller } from './leaving.ts';
+import { farewells, startCaller } from './disconnecting.ts';
+import type { Place } from './held-response.ts';
 import { isPolled, legsOf, type Mode } from './modes.ts';
 import { callBytes, rawCall } from './raw-client.ts';
 import { readMetrics } from './read-metrics.ts';
@@ -13,10 +13,10 @@ import { until } from './until.ts';
 const lingerMs = 700;
 const prompt = 'a leaving prompt-canary';
 
-type Leave = (socket: Socket) => void;
+type Disconnect = (socket: Socket) => void;
 
 /** 0: its request has not arrived completely. */
-async function leavesUpload(mode: Mode, leave: Leave, onFinished: OnFinished): Promise<void> {
+async function disconnectsDuringUpload(mode: Mode, disconnect: Disconnect, onFinished: OnFinished): Promise<void> {
   const stage = await setStage(mode, { place: 'before headers', word: 'never' }, onFinished);
   const bytes = callBytes(callOf(mode, 'image', prompt));
   const { socket } = startCaller(stage.gateway.url, bytes.subarray(0, -20), { onFinished });
@@ -27,7 +27,7 @@ async function leavesUpload(mode: Mode, leave: Leave, onFinished: OnFinished): P
       (held) => held > 0,
     ),
   ).toBeGreaterThan(0);
-  leave(socket);
+  disconnect(socket);
   expect(await restOf(stage.gateway, [stage.upstream])).toEqual(atRest);
   expect(stage.upstream.received).toBe(0);
   await expectStageWorks(stage);
@@ -35,9 +35,9 @@ async function leavesUpload(mode: Mode, leave: Leave, onFinished: OnFinished): P
 }
 
 /** 1 and 2: others have taken the places that it waits for, in the process or at the target. */
-async function leavesQueue(
+async function disconnectsInQueue(
   mode: Mode,
-  leave: Leave,
+  disconnect: Disconnect,
   onFinished: OnFinished,
   queue: 'process' | 'target',
 ): Promise<void> {
@@ -50,7 +50,7 @@ async function leavesQueue(
   await becomes(() => sentFor(stage, 'blocking'), legsOf(mode));
   const { socket } = call(stage, prompt);
   await becomes(waiting, queue === 'process' ? 1 : legsOf(mode));
-  leave(socket);
+  disconnect(socket);
   await becomes(waiting, 0, 1_000);
   await becomes(() => gateway.inFlight, 1, 1_000);
   stage.goOn();
@@ -61,9 +61,9 @@ async function leavesQueue(
 }
 
 /** 3 and 4: an image may be on its way, and nobody has seen a byte of it. */
-async function leavesPaidCall(
+async function disconnectsDuringPaidCall(
   mode: Mode,
-  leave: Leave,
+  disconnect: Disconnect,
   onFinished: OnFinished,
   how: { readonly place: Place; readonly lingerMs?: number },
 ): Promise<Stage> {
@@ -78,7 +78,7 @@ async function leavesPaidCall(
       (count) => count > 2,
     );
   }
-  leave(socket);
+  disconnect(socket);
   await becomes(() => gateway.orphans, 1, 1_000);
   return stage;
 }
@@ -123,11 +123,11 @@ async function expectTakenOver(stage: Stage): Promise<void> {
 }
 
 /** 7: it has got a part of its image. */
-async function leavesAnswer(mode: Mode, leave: Leave, onFinished: OnFinished): Promise<void> {
+async function disconnectsDuringResponse(mode: Mode, disconnect: Disconnect, onFinished: OnFinished): Promise<void> {
   const stage = await setStage(mode, { place: 'in the image', word: 'leaving' }, onFinished);
   const { socket, heard } = call(stage, prompt);
   expect(await until(heard, (text) => text.includes(tinyPng.slice(0, 12)))).toContain(tinyPng.slice(0, 12));
-  leave(socket);
+  disconnect(socket);
   await becomes(() => stage.gateway.app.gateway.inFlight, 0, 1_000);
   expect(await restOf(stage.gateway, [stage.upstream])).toEqual(atRest);
   expect(stage.gateway.app.gateway.orphans).toBe(0);
@@ -141,24 +141,27 @@ async function leavesAnswer(mode: Mode, leave: Leave, onFinished: OnFinished): P
 /** A caller leaves in each phase of a request, in each way. */
 export function playPhases(modes: readonly Mode[]): void {
   describe.concurrent.each(modes)('a caller leaves, mode %s', (mode) => {
-    for (const [farewell, leave] of farewells) {
+    for (const [farewell, disconnect] of farewells) {
       test(`0, in its upload: it ${farewell}, and nothing is sent`, ({ onTestFinished }) =>
-        leavesUpload(mode, leave, onTestFinished));
+        disconnectsDuringUpload(mode, disconnect, onTestFinished));
       test(`1, before it is admitted: it ${farewell}, and nothing is sent`, ({ onTestFinished }) =>
-        leavesQueue(mode, leave, onTestFinished, 'process'));
+        disconnectsInQueue(mode, disconnect, onTestFinished, 'process'));
       test(`2, in the queue of its target: it ${farewell}, and nothing is sent`, ({ onTestFinished }) =>
-        leavesQueue(mode, leave, onTestFinished, 'target'));
+        disconnectsInQueue(mode, disconnect, onTestFinished, 'target'));
       for (const [phase, place] of [
         [3, 'before headers'],
         [4, 'before the image'],
       ] as const) {
         test(`${phase}, ${place}: it ${farewell}, and the call lingers, then ends`, async ({ onTestFinished }) =>
-          expectLingering(await leavesPaidCall(mode, leave, onTestFinished, { place, lingerMs }), place));
+          expectLingering(
+            await disconnectsDuringPaidCall(mode, disconnect, onTestFinished, { place, lingerMs }),
+            place,
+          ));
         test(`${phase}, ${place}: it ${farewell}, and takes over what it has left`, async ({ onTestFinished }) =>
-          expectTakenOver(await leavesPaidCall(mode, leave, onTestFinished, { place })));
+          expectTakenOver(await disconnectsDuringPaidCall(mode, disconnect, onTestFinished, { place })));
       }
       test(`7, in its image: it ${farewell}, and the upstream is left at once`, ({ onTestFinished }) =>
-        leavesAnswer(mode, leave, onTestFinished));
+        disconnectsDuringResponse(mode, disconnect, onTestFinished));
     }
   });
 }

@@ -1,12 +1,12 @@
 import { describe, expect, type onTestFinished, test } from 'vitest';
 import { addressOf, healthy, scriptOf } from './fault-script.ts';
-import { expectTold } from './judge.ts';
+import { expectReported } from './judge.ts';
 import { countsOf, expectNothingForgotten } from './ledger.ts';
 import type { Mode } from './modes.ts';
 import { type Observed, observe } from './observe.ts';
 import { defaultTimeoutMs, expectNextWorks, expectOrder } from './run-cell.ts';
 import { type Expected, expected } from './table/expected.ts';
-import { type Fault, isIn, timeoutIn, toldIn } from './table/fault.ts';
+import { type Fault, isIn, reportedIn, timeoutIn } from './table/fault.ts';
 
 const repeating = { onUnknownOutcome: 'retry' };
 
@@ -30,20 +30,20 @@ async function observeTwo({ fault, mode, repeatsUnknown }: Cell, onFinished: typ
 }
 
 /** The second target makes the image, after one call of the first one; a second one shows it another token. */
-function expectSecond(observed: Observed, { tokens }: Fault, told: Expected, mode: Mode): void {
-  const calls = tokens === undefined ? 1 : told.attempts;
-  expectTold(observed.answer, expected.done, mode);
+function expectSecond(observed: Observed, { tokens }: Fault, reported: Expected, mode: Mode): void {
+  const calls = tokens === undefined ? 1 : reported.attempts;
+  expectReported(observed.response, expected.done, mode);
   const [first, second] = observed.upstreams.map(({ received, accepted }) => ({ received, accepted }));
-  expect(first).toEqual({ received: Math.min(calls, told.received), accepted: Math.min(1, told.accepted) });
+  expect(first).toEqual({ received: Math.min(calls, reported.received), accepted: Math.min(1, reported.accepted) });
   expect(second).toEqual({ received: 1, accepted: 1 });
-  expect(observed.metrics.ends).toEqual({ [told.end]: calls, delivered: 1 });
+  expect(observed.metrics.ends).toEqual({ [reported.end]: calls, delivered: 1 });
 }
 
-function expectFirstOnly(observed: Observed, told: Expected, mode: Mode): void {
-  expectTold(observed.answer, told, mode);
-  expect(observed.upstreams.map(({ received }) => received)).toEqual([told.received, 0]);
+function expectFirstOnly(observed: Observed, reported: Expected, mode: Mode): void {
+  expectReported(observed.response, reported, mode);
+  expect(observed.upstreams.map(({ received }) => received)).toEqual([reported.received, 0]);
   expect(observed.upstreams.map(({ dials }) => dials)[1]).toBe(0);
-  expect(observed.metrics.ends).toEqual(told.ends ?? { [told.end]: told.attempts });
+  expect(observed.metrics.ends).toEqual(reported.ends ?? { [reported.end]: reported.attempts });
 }
 
 /** Nothing was made, and the next target may make it; what one target does not repeat, another one does not either. */
@@ -52,18 +52,18 @@ const isPassedOn = ({ end, attempts }: Expected): boolean =>
 
 /** Where time has run out there is none left to ask again in. */
 const isRepeated = (fault: Fault, mode: Mode): boolean =>
-  toldIn(fault, mode).end === 'unknown' && timeoutIn(fault, mode) === undefined;
+  reportedIn(fault, mode).end === 'unknown' && timeoutIn(fault, mode) === undefined;
 
 /** These faults at the first of two targets. */
 export function playFirstFails(modes: readonly Mode[], some: readonly Fault[]): void {
   describe.concurrent.each(modes)('two targets, the fault at the first one, mode %s', (mode) => {
     for (const fault of some.filter((one) => isIn(one, mode))) {
-      const told = toldIn(fault, mode);
-      const name = isPassedOn(told) ? 'the second one makes the image' : 'the second one is left alone';
+      const reported = reportedIn(fault, mode);
+      const name = isPassedOn(reported) ? 'the second one makes the image' : 'the second one is left alone';
       test(`${fault.number} ${fault.name}: ${name}`, async ({ onTestFinished }) => {
         const observed = await observeTwo({ fault, mode, repeatsUnknown: false }, onTestFinished);
-        if (isPassedOn(told)) expectSecond(observed, fault, told, mode);
-        else expectFirstOnly(observed, told, mode);
+        if (isPassedOn(reported)) expectSecond(observed, fault, reported, mode);
+        else expectFirstOnly(observed, reported, mode);
         await expectNextWorks(observed, mode);
       });
     }
@@ -74,9 +74,9 @@ export function playFirstFails(modes: readonly Mode[], some: readonly Fault[]): 
 export function playRepeated(modes: readonly Mode[], some: readonly Fault[]): void {
   describe.concurrent.each(modes)('unknown outcomes may be repeated, mode %s', (mode) => {
     for (const fault of some.filter((one) => isIn(one, mode) && isRepeated(one, mode))) {
-      const told = toldIn(fault, mode);
+      const reported = reportedIn(fault, mode);
       test(`${fault.number} ${fault.name}: the second target makes the image`, async ({ onTestFinished }) => {
-        expectSecond(await observeTwo({ fault, mode, repeatsUnknown: true }, onTestFinished), fault, told, mode);
+        expectSecond(await observeTwo({ fault, mode, repeatsUnknown: true }, onTestFinished), fault, reported, mode);
       });
 
       test(`${fault.number} ${fault.name}, always: once more and no further`, async ({ onTestFinished }) => {
@@ -86,9 +86,9 @@ export function playRepeated(modes: readonly Mode[], some: readonly Fault[]): vo
           { mode, client: 'sdk', timeoutMs: defaultTimeoutMs, targets: [target] },
           options,
         );
-        expectTold(observed.answer, told, mode);
+        expectReported(observed.response, reported, mode);
         expectOrder(observed, defaultTimeoutMs);
-        const { received, accepted } = told;
+        const { received, accepted } = reported;
         expect(countsOf(observed)).toEqual({ received: 2 * received, accepted: 2 * accepted, ends: { unknown: 2 } });
       });
     }

@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
 import { createParser } from 'eventsource-parser';
 import { gatewayKey } from '../helpers/start-gateway.ts';
-import type { Told, ToldError } from './told.ts';
+import type { Reported, ReportedError } from './reported.ts';
 
 export type Call = {
   readonly path: string;
@@ -46,29 +46,29 @@ export function callBytes({ path, contentType, body, headers = {} }: Call): Buff
 }
 
 /** One call on a connection of its own, without any client's own ideas about errors and retries. */
-export async function rawCall(url: string, call: Call): Promise<Told> {
+export async function rawCall(url: string, call: Call): Promise<Reported> {
   const { promise, resolve } = Promise.withResolvers<Buffer>();
   const socket = connect({ port: Number(new URL(url).port), host: '127.0.0.1' });
   const chunks: Buffer[] = [];
   socket.on('data', (chunk: Buffer) => chunks.push(chunk)).on('error', () => {});
   socket.once('close', () => resolve(Buffer.concat(chunks)));
   socket.write(callBytes(call));
-  return readAnswer(await promise);
+  return readResponse(await promise);
 }
 
 /** What the bytes of an answer say, without those before it that are no answer yet. */
-export function readAnswer(bytes: Buffer): Told {
+export function readResponse(bytes: Buffer): Reported {
   const end = bytes.indexOf('\r\n\r\n');
-  if (end === -1) return { status: 0, header: () => null, error: undefined, images: [], isTorn: true, text: '' };
+  if (end === -1) return { status: 0, header: () => null, error: undefined, images: [], isTruncated: true, text: '' };
   const [line = '', ...lines] = bytes.toString('latin1', 0, end).split('\r\n');
   const status = Number(line.split(' ')[1]);
-  if (status < 200) return readAnswer(bytes.subarray(end + 4));
+  if (status < 200) return readResponse(bytes.subarray(end + 4));
   const headers = new Headers(lines.map((text): [string, string] => [before(text), after(text)]));
   const { body, isWhole } = readBody(bytes.subarray(end + 4), headers);
   const text = body.toString();
   const isStream = headers.get('content-type') === 'text/event-stream';
   const { error, images } = isStream ? readEvents(text) : readImages(text, isWhole);
-  return { status, header: (name) => headers.get(name), error, images, isTorn: !isWhole, text };
+  return { status, header: (name) => headers.get(name), error, images, isTruncated: !isWhole, text };
 }
 
 const before = (text: string): string => text.slice(0, text.indexOf(':'));
@@ -89,20 +89,20 @@ function readBody(bytes: Buffer, headers: Headers): { body: Buffer; isWhole: boo
   }
 }
 
-type Content = Pick<Told, 'error' | 'images'>;
+type Content = Pick<Reported, 'error' | 'images'>;
 
 function readImages(text: string, isWhole: boolean): Content {
   if (!isWhole) return { error: undefined, images: [] };
-  const { error, data = [] } = JSON.parse(text) as { error?: ToldError; data?: { b64_json: string }[] };
+  const { error, data = [] } = JSON.parse(text) as { error?: ReportedError; data?: { b64_json: string }[] };
   return { error, images: data.map(({ b64_json }) => b64_json) };
 }
 
 function readEvents(text: string): Content {
   const images: string[] = [];
-  let error: ToldError | undefined;
+  let error: ReportedError | undefined;
   const parser = createParser({
     onEvent({ event = '', data }) {
-      const members = JSON.parse(data) as { b64_json: string; error?: ToldError };
+      const members = JSON.parse(data) as { b64_json: string; error?: ReportedError };
       if (event.endsWith('.completed')) images.push(members.b64_json);
       if (event === 'error') error = members.error;
     },

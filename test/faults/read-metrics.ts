@@ -10,8 +10,8 @@ export type Metrics = {
 };
 
 export async function readMetrics(url: string): Promise<Metrics> {
-  const answer = await fetch(`${url}/metrics`, { headers: { 'api-key': gatewayKey, connection: 'close' } });
-  const text = await answer.text();
+  const response = await fetch(`${url}/metrics`, { headers: { 'api-key': gatewayKey, connection: 'close' } });
+  const text = await response.text();
   const calls = samples(text, /^gateway_requests_total\{route="\/v1\/images\/[^}]*\} (\d+)$/gm);
   const ends = samples(text, /^gateway_upstream_attempts_total\{[^}]*outcome="([^"]*)"[^}]*\} (\d+)$/gm);
   return {

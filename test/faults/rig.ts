@@ -8,9 +8,9 @@ import type { FaultServer } from './fault-server.ts';
 import type { Client } from './matrix.ts';
 import { azureKey, type Mode, parametersOf, targetOf } from './modes.ts';
 import { type Call, editCall, jsonCall, rawCall } from './raw-client.ts';
+import type { Reported } from './reported.ts';
 import { sdkCall } from './sdk-client.ts';
 import { scaledTokenTimes, tokenPrefix } from './token-desk.ts';
-import type { Told } from './told.ts';
 import { until } from './until.ts';
 
 export type OnFinished = typeof onTestFinished;
@@ -72,7 +72,7 @@ export function callOf(mode: Mode, model: string, prompt: string, headers: Call[
   return mode === 'E' ? editCall(fields, inputImage, headers) : jsonCall(fields, headers);
 }
 
-export type Asked = {
+export type ClientCall = {
   readonly mode: Mode;
   readonly model: string;
   readonly prompt: string;
@@ -81,7 +81,11 @@ export type Asked = {
 };
 
 /** One request in a mode, by a client of either kind. */
-export function ask(client: Client, url: string, { mode, model, prompt, timeoutMs }: Asked): Promise<Told> {
+export function callWith(
+  client: Client,
+  url: string,
+  { mode, model, prompt, timeoutMs }: ClientCall,
+): Promise<Reported> {
   const headers = { 'x-gateway-timeout-ms': String(timeoutMs) };
   if (client === 'raw') return rawCall(url, callOf(mode, model, prompt, headers));
   const fields = { model, prompt, ...parametersOf[mode] };

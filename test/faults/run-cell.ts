@@ -1,19 +1,19 @@
 import { expect } from 'vitest';
 import { addressOf, heal, scriptOf } from './fault-script.ts';
-import { expectTold } from './judge.ts';
+import { expectReported } from './judge.ts';
 import { expectJobs, expectLedger } from './ledger.ts';
 import type { Cell, Client } from './matrix.ts';
 import { legsOf, type Mode } from './modes.ts';
 import { type Observed, observe } from './observe.ts';
-import { ask, atRest, type OnFinished, restOf } from './rig.ts';
+import { atRest, callWith, type OnFinished, restOf } from './rig.ts';
 import type { Expected } from './table/expected.ts';
-import { type Fault, timeoutIn, toldIn } from './table/fault.ts';
+import { type Fault, reportedIn, timeoutIn } from './table/fault.ts';
 
 export const defaultTimeoutMs = 12_000;
 
 /** Plays one cell, and asserts what holds for every one of them. */
 export async function runCell({ fault, mode, client }: Cell, onFinished: OnFinished): Promise<void> {
-  const told = allCalls(toldIn(fault, mode), client);
+  const reported = allCalls(reportedIn(fault, mode), client);
   const { isSecure = true, modelKeys, upstreamTimes } = fault;
   const timeoutMs = timeoutIn(fault, mode) ?? defaultTimeoutMs;
   const tokens = fault.tokens?.();
@@ -25,18 +25,18 @@ export async function runCell({ fault, mode, client }: Cell, onFinished: OnFinis
     onFinished,
   };
   const observed = await observe({ mode, client, timeoutMs, targets: [target] }, options);
-  expectTold(observed.answer, told, mode);
-  expectLedger(observed, told, mode);
-  expectOrder(observed, timeoutMs, told.sdkCalls);
-  if (legsOf(mode) === 1) expectPatience(observed, told);
-  await expectJobs(observed, told);
+  expectReported(observed.response, reported, mode);
+  expectLedger(observed, reported, mode);
+  expectOrder(observed, timeoutMs, reported.sdkCalls);
+  if (legsOf(mode) === 1) expectPatience(observed, reported);
+  await expectJobs(observed, reported);
   tokens?.heal();
-  await expectNextWorks(observed, mode, needsSpare(fault, told) ? 'spare' : 'image');
+  await expectNextWorks(observed, mode, needsSpare(fault, reported) ? 'spare' : 'image');
 }
 
 /** What all calls of a client come to, where it may repeat them. */
-function allCalls(told: Expected, client: Client): Expected {
-  const { sdkCalls = 1, attempts, received, accepted, ...rest } = told;
+function allCalls(reported: Expected, client: Client): Expected {
+  const { sdkCalls = 1, attempts, received, accepted, ...rest } = reported;
   const calls = client === 'sdk' ? sdkCalls : 1;
   return {
     ...rest,
@@ -65,13 +65,17 @@ function expectPatience({ elapsedMs }: Observed, { attempts, retryAfterMs = 0 }:
 export async function expectNextWorks(observed: Observed, mode: Mode, model = 'image'): Promise<void> {
   const { gateway, upstreams } = observed;
   heal(upstreams, mode);
-  const answer = await ask('raw', gateway.url, {
+  const response = await callWith('raw', gateway.url, {
     mode,
     model,
     prompt: 'a next prompt-canary',
     timeoutMs: defaultTimeoutMs,
   });
-  expectTold(answer, { status: 200, image: 'whole', end: 'delivered', attempts: 1, received: 1, accepted: 1 }, mode);
+  expectReported(
+    response,
+    { status: 200, image: 'whole', end: 'delivered', attempts: 1, received: 1, accepted: 1 },
+    mode,
+  );
   expect(await restOf(gateway, upstreams)).toEqual(atRest);
 }
 

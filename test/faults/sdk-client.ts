@@ -1,7 +1,7 @@
 import OpenAI, { APIError, toFile } from 'openai';
 import type { ImageEditParamsNonStreaming, ImageGenerateParamsNonStreaming } from 'openai/resources/images';
 import { gatewayKey } from '../helpers/start-gateway.ts';
-import type { Told, ToldError } from './told.ts';
+import type { Reported, ReportedError } from './reported.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -13,7 +13,7 @@ type Wish = {
 };
 
 /** The same call through OpenAI's SDK at its default settings: it repeats what it is not told to leave alone. */
-export async function sdkCall(url: string, { fields, headers, image }: Wish): Promise<Told> {
+export async function sdkCall(url: string, { fields, headers, image }: Wish): Promise<Reported> {
   const openai = new OpenAI({ apiKey: gatewayKey, baseURL: `${url}/v1`, defaultHeaders: headers });
   try {
     if (fields.stream === true) return await streamCall(openai, fields);
@@ -23,12 +23,12 @@ export async function sdkCall(url: string, { fields, headers, image }: Wish): Pr
   }
 }
 
-async function plainCall(openai: OpenAI, fields: Fields, image: Buffer | undefined): Promise<Told> {
-  const asked =
+async function plainCall(openai: OpenAI, fields: Fields, image: Buffer | undefined): Promise<Reported> {
+  const requested =
     image === undefined
       ? openai.images.generate(fields as unknown as ImageGenerateParamsNonStreaming)
       : openai.images.edit(await withFile(fields, image));
-  const { data, response } = await asked.withResponse();
+  const { data, response } = await requested.withResponse();
   const images = (data.data ?? []).map(({ b64_json }) => b64_json ?? '');
   return success(response.headers, images);
 }
@@ -38,28 +38,35 @@ async function withFile(fields: Fields, bytes: Buffer): Promise<ImageEditParamsN
   return { ...fields, image } as unknown as ImageEditParamsNonStreaming;
 }
 
-async function streamCall(openai: OpenAI, fields: Fields): Promise<Told> {
-  const asked = openai.images.generate({ ...fields, stream: true } as Parameters<OpenAI['images']['generate']>[0]);
-  const { data, response } = await asked.withResponse();
+async function streamCall(openai: OpenAI, fields: Fields): Promise<Reported> {
+  const requested = openai.images.generate({ ...fields, stream: true } as Parameters<OpenAI['images']['generate']>[0]);
+  const { data, response } = await requested.withResponse();
   const images: string[] = [];
   try {
     for await (const event of data as AsyncIterable<{ type: string; b64_json: string }>) {
       if (event.type === 'image_generation.completed') images.push(event.b64_json);
     }
   } catch (error) {
-    return { ...success(response.headers, images), error: errorOf(error), isTorn: !(error instanceof APIError) };
+    return { ...success(response.headers, images), error: errorOf(error), isTruncated: !(error instanceof APIError) };
   }
   return success(response.headers, images);
 }
 
-function success(headers: Headers, images: readonly string[]): Told {
-  return { status: 200, header: (name) => headers.get(name), error: undefined, images, isTorn: false, text: '' };
+function success(headers: Headers, images: readonly string[]): Reported {
+  return { status: 200, header: (name) => headers.get(name), error: undefined, images, isTruncated: false, text: '' };
 }
 
 /** Without an answer there is no status; anything else without an error in it is a body that broke off, head and all. */
-function failure(error: unknown): Told {
+function failure(error: unknown): Reported {
   const status = error instanceof APIError ? 0 : 200;
-  const truncated = { status, header: () => null, error: undefined, images: [], isTorn: true, text: String(error) };
+  const truncated = {
+    status,
+    header: () => null,
+    error: undefined,
+    images: [],
+    isTruncated: true,
+    text: String(error),
+  };
   if (!(error instanceof APIError) || error.status === undefined) return truncated;
   const headers = new Headers(error.headers);
   return {
@@ -67,11 +74,11 @@ function failure(error: unknown): Told {
     header: (name) => headers.get(name),
     error: errorOf(error),
     images: [],
-    isTorn: false,
+    isTruncated: false,
     text: `${error.message} ${JSON.stringify(error.error)}`,
   };
 }
 
-function errorOf(error: unknown): ToldError | undefined {
-  return error instanceof APIError ? (error.error as ToldError | undefined) : undefined;
+function errorOf(error: unknown): ReportedError | undefined {
+  return error instanceof APIError ? (error.error as ReportedError | undefined) : undefined;
 }

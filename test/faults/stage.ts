@@ -1,9 +1,9 @@
 import { expect } from 'vitest';
 import { tinyPng } from '../fixtures/images.ts';
 import type { StartedGateway } from '../helpers/start-gateway.ts';
+import { type Caller, startCaller } from './disconnecting.ts';
 import { type FaultServer, startFaultServer } from './fault-server.ts';
-import { holding, type Place } from './held-answer.ts';
-import { type Caller, startCaller } from './leaving.ts';
+import { holding, type Place } from './held-response.ts';
 import { legsOf, type Mode } from './modes.ts';
 import { callBytes, rawCall } from './raw-client.ts';
 import { readMetrics } from './read-metrics.ts';

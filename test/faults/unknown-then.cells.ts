@@ -1,20 +1,20 @@
 import { expect, test } from 'vitest';
 import type { Script } from './fault-server.ts';
 import { errorReply } from './http-text.ts';
-import { expectTold } from './judge.ts';
+import { expectReported } from './judge.ts';
 import { countsOf } from './ledger.ts';
-import { goodAnswer } from './modes.ts';
+import { goodResponse } from './modes.ts';
 import { observe } from './observe.ts';
 import { reset, type Step } from './script.ts';
 import { expected } from './table/expected.ts';
 
-const answering = (steps: () => Step[], isBilled: boolean): Script => ({
+const respondsWith = (steps: () => Step[], isBilled: boolean): Script => ({
   welcome: 'serve',
-  answer: () => ({ steps: steps(), isBilled }),
+  respond: () => ({ steps: steps(), isBilled }),
 });
 
-const lost = answering(() => [reset], true);
-const silent: Script = { welcome: 'silence', answer: (request) => goodAnswer('A', request) };
+const lost = respondsWith(() => [reset], true);
+const silent: Script = { welcome: 'silence', respond: (request) => goodResponse('A', request) };
 const onUnknown = { onUnknownOutcome: 'retry' };
 
 // What may have been billed once stays so, whatever becomes of the call that repeats it.
@@ -29,14 +29,14 @@ test.concurrent('time runs out before the repetition is sent: the outcome stays 
     { ...options, onFinished: onTestFinished },
   );
   expect(countsOf(observed).ends).toEqual({ unknown: 1, 'not-processed': 1 });
-  expectTold(observed.answer, expected.late, 'A');
+  expectReported(observed.response, expected.late, 'A');
 });
 
 test.concurrent('the repetition is refused for its rate: the outcome stays unknown', async ({ onTestFinished }) => {
-  const limited = answering(() => errorReply(429, { code: '429' }, { 'retry-after': '3600' }), false);
+  const limited = respondsWith(() => errorReply(429, { code: '429' }, { 'retry-after': '3600' }), false);
   const options = { modelKeys: { ...onUnknown, maxRetries: 1 }, onFinished: onTestFinished };
   const targets = [{ script: lost }, { script: limited }];
   const observed = await observe({ mode: 'A', client: 'sdk', timeoutMs: 8_000, targets }, options);
   expect(observed.upstreams.map(({ received }) => received)).toEqual([1, 1]);
-  expectTold(observed.answer, expected.unknown, 'A');
+  expectReported(observed.response, expected.unknown, 'A');
 });

@@ -29,8 +29,8 @@ else
     });
 
     test('lets the interim answers for clients on Node pass, and the answer after them', async () => {
-      const answer = await silentCall(recipe, silentMs, { 'x-stainless-lang': 'js' }, 200);
-      expect(answer).toMatchObject({ status: 200, text: expect.stringContaining('b64_json') });
-      expect(new Set(answer.interim)).toEqual(new Set([102]));
+      const response = await silentCall(recipe, silentMs, { 'x-stainless-lang': 'js' }, 200);
+      expect(response).toMatchObject({ status: 200, text: expect.stringContaining('b64_json') });
+      expect(new Set(response.interim)).toEqual(new Set([102]));
     });
   });

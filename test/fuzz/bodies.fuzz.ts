@@ -3,7 +3,7 @@ import { Agent } from 'undici';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { type FuzzedBody, fuzzedBody } from './fuzzed-body.ts';
 import { type FuzzedGateway, fuzzKey, maxGrowth, startFuzzed } from './fuzzed-gateway.ts';
-import { judge } from './judge-answer.ts';
+import { judge } from './judge-response.ts';
 import { count, seed } from './settings.ts';
 import { Tally } from './tally.ts';
 
@@ -39,7 +39,7 @@ async function tryBatch(
 ): Promise<void> {
   const bodies = fc.sample(fuzzedBody, { numRuns: size, seed: seed + first });
   const refused = new Set<string>();
-  const unasked = new Set<string>();
+  const unsent = new Set<string>();
   const received: string[] = [];
   const billed: string[] = [];
   const underWay = new Set<number>();
@@ -51,7 +51,7 @@ async function tryBatch(
       const mark = `body ${first + index}.`;
       const body = bodies[index] as FuzzedBody;
       underWay.add(first + index);
-      const { status, hasStarted, problem } = await tryBody(gateway, agent, body, mark).catch(noAnswer);
+      const { status, hasStarted, problem } = await tryBody(gateway, agent, body, mark).catch(noResponse);
       if (problem !== '') expect.fail(`${problem}${await gateway.lastWords(underWay)}\n${shown(first + index, body)}`);
       underWay.delete(first + index);
       tally.note(String(status));
@@ -59,14 +59,14 @@ async function tryBatch(
       received.push(...gateway.received());
       billed.push(...gateway.billed());
       if (status >= 400) refused.add(mark);
-      if (status >= 400 && !hasStarted) unasked.add(mark);
+      if (status >= 400 && !hasStarted) unsent.add(mark);
     }
   };
   await Promise.all(Array.from({ length: atOnce }, worker));
   expect(gateway.complaints()).toEqual([]);
   expect(gateway.program.child.exitCode).toBeNull();
   // What Azure itself refused has reached it, and is not billed.
-  expect(received.filter((prompt) => unasked.has(prompt))).toEqual([]);
+  expect(received.filter((prompt) => unsent.has(prompt))).toEqual([]);
   expect(billed.filter((prompt) => refused.has(prompt))).toEqual([]);
 }
 
@@ -78,7 +78,7 @@ async function tryBody(
   { path, text, type }: FuzzedBody,
   mark: string,
 ): Promise<Tried> {
-  const answer = await agent.request({
+  const response = await agent.request({
     origin: url,
     path,
     method: 'POST',
@@ -87,13 +87,13 @@ async function tryBody(
     headersTimeout: 30_000,
     bodyTimeout: 30_000,
   });
-  const body = await answer.body.text();
-  const hasStarted = answer.headers['x-gateway-attempts'] !== undefined;
-  const { statusCode: status } = answer;
-  return { status, hasStarted, problem: judge({ status, body, type: String(answer.headers['content-type'] ?? '') }) };
+  const body = await response.body.text();
+  const hasStarted = response.headers['x-gateway-attempts'] !== undefined;
+  const { statusCode: status } = response;
+  return { status, hasStarted, problem: judge({ status, body, type: String(response.headers['content-type'] ?? '') }) };
 }
 
-function noAnswer(error: Error): Tried {
+function noResponse(error: Error): Tried {
   return { status: 0, hasStarted: false, problem: `no answer: ${error.message}` };
 }
 

@@ -2,8 +2,8 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { expect, test, vi } from 'vitest';
 import { Dice } from './dice.ts';
 import { type FuzzedGateway, fuzzKey, maxGrowth, startFuzzed } from './fuzzed-gateway.ts';
-import { readAnswers } from './http-answers.ts';
-import { judge } from './judge-answer.ts';
+import { readResponses } from './http-responses.ts';
+import { judge } from './judge-response.ts';
 import { type Exchange, exchange } from './raw-exchange.ts';
 import { type RawInput, rawInput } from './raw-input.ts';
 import { count, seed } from './settings.ts';
@@ -63,21 +63,21 @@ function judgeExchange(
   { text, end }: Exchange,
   tally: Tally,
 ): { problem: string; isRefused: boolean } {
-  const { answers, rest } = readAnswers(text, input.bytes.includes('HEAD '));
-  for (const { status } of answers) tally.note(String(status));
-  if (answers.length === 0) tally.note(`none, ${end}`);
-  const isRefused = end === 'closed' && answers.length > 0 && answers.every(({ status }) => status >= 400);
+  const { responses, rest } = readResponses(text, input.bytes.includes('HEAD '));
+  for (const { status } of responses) tally.note(String(status));
+  if (responses.length === 0) tally.note(`none, ${end}`);
+  const isRefused = end === 'closed' && responses.length > 0 && responses.every(({ status }) => status >= 400);
   if (end === 'hangs') return { problem: 'the connection hangs', isRefused };
   // We may have left while an answer was on its way.
   if (rest !== '' && !(end === 'left' && rest.startsWith('HTTP/1.1 '))) {
     return { problem: `what is no answer: ${rest.slice(0, 300)}`, isRefused };
   }
   // An answer may end its connection, as those to damaged JSON do.
-  const isLast = answers.at(-1)?.headers.get('connection') === 'close';
-  if (input.owed !== undefined && answers.length !== input.owed && !isLast) {
-    return { problem: `${answers.length} answers instead of ${input.owed}`, isRefused };
+  const isLast = responses.at(-1)?.headers.get('connection') === 'close';
+  if (input.owed !== undefined && responses.length !== input.owed && !isLast) {
+    return { problem: `${responses.length} answers instead of ${input.owed}`, isRefused };
   }
-  const problems = answers.map(({ status, headers, body }) =>
+  const problems = responses.map(({ status, headers, body }) =>
     judge({ status, body, type: headers.get('content-type') ?? '' }, body === ''),
   );
   return { problem: problems.find((problem) => problem !== '') ?? '', isRefused };
@@ -92,9 +92,9 @@ async function expectAlive({ url, program }: FuzzedGateway): Promise<void> {
   await wait(200);
   const headers = { authorization: `Bearer ${fuzzKey}`, 'content-type': 'application/json' };
   const body = JSON.stringify({ prompt: 'the last cat' });
-  const answer = await fetch(`${url}/v1/images/generations`, { method: 'POST', headers, body });
-  expect([answer.status, program.child.exitCode]).toEqual([200, null]);
-  await answer.text();
+  const response = await fetch(`${url}/v1/images/generations`, { method: 'POST', headers, body });
+  expect([response.status, program.child.exitCode]).toEqual([200, null]);
+  await response.text();
   const metrics = await (await fetch(`${url}/metrics`, { headers })).text();
   // This one itself.
   expect(/^gateway_requests_in_flight (\d+)$/m.exec(metrics)?.[1]).toBe('1');

@@ -1,5 +1,5 @@
 import { connect } from 'node:net';
-import { readAnswers } from './http-answers.ts';
+import { readResponses } from './http-responses.ts';
 import type { RawInput } from './raw-input.ts';
 
 export type Exchange = {
@@ -18,13 +18,13 @@ const patienceMs = 30_000;
 export function exchange(port: number, { bytes, owed }: RawInput): Promise<Exchange> {
   return new Promise((resolve) => {
     let text = '';
-    let hasLeft = false;
+    let hasDisconnected = false;
     const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
-    const leave = () => {
-      hasLeft = true;
+    const disconnect = () => {
+      hasDisconnected = true;
       socket.end();
     };
-    const quiet = owed === undefined ? setTimeout(leave, quietMs) : undefined;
+    const quiet = owed === undefined ? setTimeout(disconnect, quietMs) : undefined;
     const patience = setTimeout(() => settle('hangs'), patienceMs);
     const settle = (end: Exchange['end']) => {
       clearTimeout(quiet);
@@ -35,11 +35,11 @@ export function exchange(port: number, { bytes, owed }: RawInput): Promise<Excha
     socket.on('data', (chunk) => {
       text += chunk.toString('latin1');
       quiet?.refresh();
-      if (owed !== undefined && !hasLeft && readAnswers(text, false).answers.length >= owed) leave();
+      if (owed !== undefined && !hasDisconnected && readResponses(text, false).responses.length >= owed) disconnect();
     });
     socket.on('error', () => {});
     socket.on('end', () => socket.end());
-    socket.once('close', () => settle(hasLeft ? 'left' : 'closed'));
+    socket.once('close', () => settle(hasDisconnected ? 'left' : 'closed'));
     socket.write(bytes);
   });
 }

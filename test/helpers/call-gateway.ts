@@ -4,11 +4,11 @@ export type Called = {
   readonly status: number;
   readonly headers: Headers;
   readonly text: string;
-  json(): AnswerBody;
+  json(): ResponseBody;
 };
 
 /** The members that tests look at, of answers and of errors. */
-export type AnswerBody = {
+export type ResponseBody = {
   created: number;
   data: { b64_json?: string; url?: string; revised_prompt?: string }[];
   usage?: Record<string, unknown>;
@@ -25,11 +25,11 @@ export async function callGateway(
   body: unknown,
   { path = '/v1/images/generations', headers = {} }: { path?: string; headers?: Record<string, string> } = {},
 ): Promise<Called> {
-  const answer = await fetch(`${url}${path}`, {
+  const response = await fetch(`${url}${path}`, {
     method: 'POST',
     headers: { authorization: `Bearer ${gatewayKey}`, 'content-type': 'application/json', ...headers },
     body: typeof body === 'string' ? body : JSON.stringify(body),
   });
-  const text = await answer.text();
-  return { status: answer.status, headers: answer.headers, text, json: () => JSON.parse(text) as AnswerBody };
+  const text = await response.text();
+  return { status: response.status, headers: response.headers, text, json: () => JSON.parse(text) as ResponseBody };
 }

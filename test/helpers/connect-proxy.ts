@@ -7,7 +7,7 @@ import { certificate } from './loopback-server.ts';
 export type ConnectProxy = {
   readonly origin: string;
   /** Host and port of every tunnel that was asked for, with the headers that came along. */
-  readonly asked: readonly { readonly authority: string; readonly headers: http.IncomingHttpHeaders }[];
+  readonly requests: readonly { readonly authority: string; readonly headers: http.IncomingHttpHeaders }[];
   /** Requests that are no tunnels. */
   readonly forwarded: readonly string[];
   /** Everything that callers have sent through tunnels. */
@@ -31,7 +31,7 @@ export async function startConnectProxy({
   refusal,
   authorization,
 }: Options = {}): Promise<ConnectProxy> {
-  const asked: { authority: string; headers: http.IncomingHttpHeaders }[] = [];
+  const requests: { authority: string; headers: http.IncomingHttpHeaders }[] = [];
   const forwarded: string[] = [];
   const chunks: Buffer[] = [];
   const sockets = new Set<Socket>();
@@ -44,7 +44,7 @@ export async function startConnectProxy({
     response.writeHead(502).end();
   });
   server.on('connect', ({ url = '', headers }: http.IncomingMessage, client: Socket) => {
-    asked.push({ authority: url, headers });
+    requests.push({ authority: url, headers });
     client.on('error', () => {});
     if (refusal === 'silence') return;
     if (refusal === 'reset') return void client.destroy();
@@ -66,5 +66,5 @@ export async function startConnectProxy({
   });
   const { port } = server.address() as AddressInfo;
   const origin = secure ? `https://localhost:${port}` : `http://127.0.0.1:${port}`;
-  return { origin, asked, forwarded, bytes: () => Buffer.concat(chunks).toString('latin1') };
+  return { origin, requests, forwarded, bytes: () => Buffer.concat(chunks).toString('latin1') };
 }

@@ -9,7 +9,7 @@ const megabyte = 1024 * 1024;
 test.each([
   ['base64 to links', { model: 'image', response_format: 'url' }, 100],
   ['links to base64', { model: 'dall-e-2', response_format: 'b64_json' }, 100 * 8 * megabyte],
-])('100 conversions of 8 MB images at once, %s: the process stays below 250 MB', async (how, asked, minBytes) => {
+])('100 conversions of 8 MB images at once, %s: the process stays below 250 MB', async (how, requested, minBytes) => {
   const simulator = await startSimulator({ operationMs: 5 });
   onTestFinished(() => simulator.close());
   const program = await startMeasured({ models: modelsFile(simulator.origin) });
@@ -18,7 +18,7 @@ test.each([
     const response = await request(`${url}${generationsPath}`, {
       method: 'POST',
       headers: { 'api-key': 'program-key', 'content-type': 'application/json' },
-      body: JSON.stringify({ prompt: 'simulate:big-8', ...asked }),
+      body: JSON.stringify({ prompt: 'simulate:big-8', ...requested }),
     });
     let bytes = 0;
     for await (const chunk of response.body) bytes += chunk.length;

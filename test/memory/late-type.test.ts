@@ -26,12 +26,12 @@ test('8 streams whose 24 MB of base64 stand before the type are held outside of 
 
 /** Reads an answer without keeping it. */
 async function lengthOfStream(url: string): Promise<number> {
-  const answer = await fetch(`${url}${generationsPath}`, {
+  const response = await fetch(`${url}${generationsPath}`, {
     method: 'POST',
     headers: { authorization: 'Bearer program-key', 'content-type': 'application/json' },
     body: JSON.stringify({ prompt: 'a cat', stream: true }),
   });
   let length = 0;
-  for await (const chunk of answer.body ?? []) length += chunk.length;
+  for await (const chunk of response.body ?? []) length += chunk.length;
   return length;
 }

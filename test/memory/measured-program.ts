@@ -14,11 +14,11 @@ type MeasuredProgram = Program & {
 export async function startMeasured(start: Parameters<typeof startProgram>[0]): Promise<MeasuredProgram> {
   const reporter = new URL('report-memory.ts', import.meta.url).href;
   const program = await startProgram({ ...start, nodeOptions: ['--import', reporter] });
-  const ask = async (what: string) => {
-    const told = once(program.child, 'message');
+  const call = async (what: string) => {
+    const reported = once(program.child, 'message');
     program.child.send(what);
-    const [bytes] = await told;
+    const [bytes] = await reported;
     return Number(bytes) / megabyte;
   };
-  return { ...program, peakMegabytes: () => ask('peak'), residentMegabytes: () => ask('resident') };
+  return { ...program, peakMegabytes: () => call('peak'), residentMegabytes: () => call('resident') };
 }

@@ -22,7 +22,7 @@ const agent = {
 type Upstream = {
   readonly name: string;
   readonly models: (origin: string) => object;
-  readonly answer: object;
+  readonly response: object;
   /** Bytes that are sent for one byte of an image. */
   readonly expansion: number;
 };
@@ -31,21 +31,21 @@ const upstreams: Upstream[] = [
   {
     name: 'as forms',
     models: editModels,
-    answer: { created: 1, data: [{ b64_json: tinyPng }] },
+    response: { created: 1, data: [{ b64_json: tinyPng }] },
     expansion: 1,
   },
   {
     name: 'as data URLs of an agent',
     models: (baseURL) => ({ defaultModel: 'image', models: { image: { ...agent, baseURL } } }),
-    answer: { status: 'completed', output: [{ type: 'image_generation_call', result: tinyPng }] },
+    response: { status: 'completed', output: [{ type: 'image_generation_call', result: tinyPng }] },
     expansion: 4 / 3,
   },
 ];
 
 const title = '20 edits with 5 x 5 MB each, at once, $name: the gateway process stays below 300 MB';
 
-test.each(upstreams)(title, async ({ name, models, answer, expansion }) => {
-  const upstream = await startCountingUpstream(answer);
+test.each(upstreams)(title, async ({ name, models, response, expansion }) => {
+  const upstream = await startCountingUpstream(response);
   const program = await startMeasured({
     models: models(upstream.origin),
     env: { DATA_DIR: join(await temporaryDirectory(), 'data') },
@@ -64,13 +64,13 @@ test.each(upstreams)(title, async ({ name, models, answer, expansion }) => {
 });
 
 /** Reads what it is sent, and answers each call with a small image. */
-async function startCountingUpstream(answer: object) {
+async function startCountingUpstream(reply: object) {
   let receivedBytes = 0;
   const server = http.createServer((request, response) => {
     request.on('data', (chunk: Buffer) => {
       receivedBytes += chunk.length;
     });
-    request.on('end', () => response.end(JSON.stringify(answer)));
+    request.on('end', () => response.end(JSON.stringify(reply)));
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -100,7 +100,7 @@ async function edit(url: string, image: Buffer): Promise<number> {
     Buffer.from(`--${boundary}--\r\n`),
   ];
   const socket = openSocket(url);
-  const answered = once(socket, 'data');
+  const firstBytes = once(socket, 'data');
   const head = [
     `POST ${editsPath} HTTP/1.1`,
     'host: gateway',
@@ -110,7 +110,7 @@ async function edit(url: string, image: Buffer): Promise<number> {
   ];
   socket.write(`${head.join('\r\n')}\r\n\r\n`);
   for (const piece of pieces) if (!socket.write(piece)) await once(socket, 'drain');
-  const [answer] = await answered;
+  const [response] = await firstBytes;
   socket.destroy();
-  return Number(String(answer).split(' ')[1]);
+  return Number(String(response).split(' ')[1]);
 }

@@ -9,7 +9,7 @@ import { everyProvider, sendJson, startHostileAzure, startStranger } from './hos
 
 async function startRig() {
   const [azure, stranger] = await Promise.all([startHostileAzure(), startStranger()]);
-  azure.answer = (_request, response) => sendJson(response, { created: 1, data: [{ b64_json: tinyPng }] });
+  azure.respond = (_request, response) => sendJson(response, { created: 1, data: [{ b64_json: tinyPng }] });
   const models = { defaultModel: 'v1', ...everyProvider(azure.origin) };
   return { azure, stranger, ...(await startGateway(models)) };
 }
@@ -41,12 +41,12 @@ describe('a host that a caller names', () => {
     const host = `127.0.0.1:${stranger.port}`;
     for (const name of fields) {
       for (const value of [`http://${host}/v1`, host, { url: `http://${host}` }]) {
-        const answer = await callGateway(url, { prompt: 'a canary', [name]: value });
-        expect([name, [200, 400].includes(answer.status)]).toEqual([name, true]);
+        const response = await callGateway(url, { prompt: 'a canary', [name]: value });
+        expect([name, [200, 400].includes(response.status)]).toEqual([name, true]);
       }
     }
-    expect(azure.asked.length).toBeGreaterThan(0);
-    expect(new Set(azure.asked.map(({ headers }) => headers.host))).toEqual(new Set([`127.0.0.1:${azure.port}`]));
+    expect(azure.requests.length).toBeGreaterThan(0);
+    expect(new Set(azure.requests.map(({ headers }) => headers.host))).toEqual(new Set([`127.0.0.1:${azure.port}`]));
     expect(stranger.connections).toBe(0);
   });
 
@@ -54,8 +54,8 @@ describe('a host that a caller names', () => {
     const { stranger, url } = await startRig();
     const host = `127.0.0.1:${stranger.port}`;
     for (const model of [`http://${host}/`, host, `azure/${host}`, `//${host}`, `@${host}`]) {
-      const answer = await callGateway(url, { model, prompt: 'a canary' });
-      expect([model, answer.status, answer.json().error.code]).toEqual([model, 404, 'model_not_found']);
+      const response = await callGateway(url, { model, prompt: 'a canary' });
+      expect([model, response.status, response.json().error.code]).toEqual([model, 404, 'model_not_found']);
     }
     expect(stranger.connections).toBe(0);
   });
@@ -64,11 +64,11 @@ describe('a host that a caller names', () => {
     const { azure, stranger, url } = await startRig();
     const host = `127.0.0.1:${stranger.port}`;
     for (const name of headers) {
-      const answer = await callGateway(url, { prompt: 'a canary' }, { headers: { [name]: `http://${host}/canary` } });
-      expect([name, answer.status]).toEqual([name, 200]);
+      const response = await callGateway(url, { prompt: 'a canary' }, { headers: { [name]: `http://${host}/canary` } });
+      expect([name, response.status]).toEqual([name, 200]);
     }
-    expect(azure.asked).toHaveLength(headers.length);
-    expect(JSON.stringify(azure.asked)).not.toContain(String(stranger.port));
+    expect(azure.requests).toHaveLength(headers.length);
+    expect(JSON.stringify(azure.requests)).not.toContain(String(stranger.port));
     expect(stranger.connections).toBe(0);
   });
 
@@ -86,26 +86,26 @@ describe('a host that a caller names', () => {
       'connection: close',
     ];
     expect(await exchange(url, `${head.join('\r\n')}\r\n\r\n${body}`)).toMatch(/^HTTP\/1\.1 200 /);
-    expect(azure.asked.map(({ headers }) => headers.host)).toEqual([`127.0.0.1:${azure.port}`]);
+    expect(azure.requests.map(({ headers }) => headers.host)).toEqual([`127.0.0.1:${azure.port}`]);
     expect(stranger.connections).toBe(0);
   });
 
   test('with CONNECT gets no tunnel', async () => {
     const { stranger, url } = await startRig();
     const host = `127.0.0.1:${stranger.port}`;
-    const answer = await exchange(url, `CONNECT ${host} HTTP/1.1\r\nhost: ${host}\r\napi-key: ${gatewayKey}\r\n\r\n`);
-    expect(answer).not.toMatch(/^HTTP\/1\.1 2/);
+    const response = await exchange(url, `CONNECT ${host} HTTP/1.1\r\nhost: ${host}\r\napi-key: ${gatewayKey}\r\n\r\n`);
+    expect(response).not.toMatch(/^HTTP\/1\.1 2/);
     expect(stranger.connections).toBe(0);
   });
 
   test('as an upgrade gets no other protocol', async () => {
     const { url } = await startRig();
     const upgrade = 'connection: upgrade, close\r\nupgrade: websocket\r\nsec-websocket-key: AAAA\r\n';
-    const answer = await exchange(
+    const response = await exchange(
       url,
       `GET /v1/models HTTP/1.1\r\nhost: x\r\napi-key: ${gatewayKey}\r\n${upgrade}\r\n`,
     );
-    expect(answer).not.toMatch(/^HTTP\/1\.1 101/);
+    expect(response).not.toMatch(/^HTTP\/1\.1 101/);
   });
 });
 
@@ -113,8 +113,8 @@ describe('an image that a caller names by a link', () => {
   test.each(['image_url', 'url', 'file_id'])('(%s) is not fetched, unless the operator allows it', async (member) => {
     const { azure, stranger, url } = await startRig();
     const images = [{ [member]: `http://127.0.0.1:${stranger.port}/a.png` }];
-    const answer = await callGateway(url, { prompt: 'a canary', images }, { path: '/v1/images/edits' });
-    expect(answer.status).toBe(400);
-    expect([azure.asked.length, stranger.connections]).toEqual([0, 0]);
+    const response = await callGateway(url, { prompt: 'a canary', images }, { path: '/v1/images/edits' });
+    expect(response.status).toBe(400);
+    expect([azure.requests.length, stranger.connections]).toEqual([0, 0]);
   });
 });

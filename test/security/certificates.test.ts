@@ -30,11 +30,11 @@ async function startTls(name: 'certificate' | 'untrusted-certificate', host = '1
   return { port: (server.address() as AddressInfo).port, seen };
 }
 
-async function ask(program: Program, url: string) {
+async function call(program: Program, url: string) {
   const headers = { authorization: 'Bearer program-key' };
-  const answer = await callGateway(url, { prompt: 'a canary' }, { headers });
+  const response = await callGateway(url, { prompt: 'a canary' }, { headers });
   expect(program.output.stderr).toBe('');
-  return answer;
+  return response;
 }
 
 describe('an upstream by https', () => {
@@ -45,8 +45,8 @@ describe('an upstream by https', () => {
   ] as const)('%s gets nothing, and the caller a 503', async (_, certificate, host, env) => {
     const { port, seen } = await startTls(certificate, host === 'localhost' ? '127.0.0.1' : host);
     const program = await startProgram({ models: modelsFile(`https://${host}:${port}`), env });
-    const answer = await ask(program, await program.listening());
-    expect([answer.status, answer.json().error.code]).toEqual([503, 'upstream_unavailable']);
+    const response = await call(program, await program.listening());
+    expect([response.status, response.json().error.code]).toEqual([503, 'upstream_unavailable']);
     expect(seen).toEqual([]);
   });
 
@@ -54,7 +54,7 @@ describe('an upstream by https', () => {
     const { port, seen } = await startTls('certificate');
     const env = { NODE_EXTRA_CA_CERTS: authorities };
     const program = await startProgram({ models: modelsFile(`https://localhost:${port}`), env });
-    expect((await ask(program, await program.listening())).status).toBe(200);
+    expect((await call(program, await program.listening())).status).toBe(200);
     expect(seen[0]).toMatch(/^POST /);
   });
 });

@@ -74,15 +74,15 @@ describe('a redirect', () => {
       '/openai/elsewhere',
       'elsewhere',
     ])) {
-      azure.answer = (_request, response) =>
+      azure.respond = (_request, response) =>
         void response.writeHead(status, { location, refresh: `0; url=${location}` }).end();
-      const before = azure.asked.length;
-      const answer = await callGateway(url, { model, prompt: another() });
-      expect([status, location, answer.status]).toEqual([status, location, 502]);
-      expect(answer.json().error.code).toMatch(refusedOrUnknown);
-      expect(azure.asked.slice(before).map(({ method }) => method)).toEqual(['POST']);
+      const before = azure.requests.length;
+      const reply = await callGateway(url, { model, prompt: another() });
+      expect([status, location, reply.status]).toEqual([status, location, 502]);
+      expect(reply.json().error.code).toMatch(refusedOrUnknown);
+      expect(azure.requests.slice(before).map(({ method }) => method)).toEqual(['POST']);
     }
-    expect(azure.asked[0]?.headers['api-key']).toBe(azureKey);
+    expect(azure.requests[0]?.headers['api-key']).toBe(azureKey);
     expect(stranger.connections).toBe(0);
   });
 
@@ -105,15 +105,15 @@ describe('a redirect', () => {
   test.each(['async', 'background'])('of a poll of %s is not followed', async (model) => {
     const placesIn = ({ stranger, azure }: Rig) => elsewhere(stranger, azure, '/openai/operations/images/1');
     await playAll(placesIn, async ({ azure, url }, status, location) => {
-      azure.answer = (request, response) => {
+      azure.respond = (request, response) => {
         if (request.method === 'GET') response.writeHead(status, { location }).end();
         else begin(response, azure.origin);
       };
-      const answer = await callGateway(url, { model, prompt: another() }, brief);
-      expect(answer.status).toBeGreaterThanOrEqual(502);
-      expect(answer.json().error.code).toMatch(refusedOrUnknown);
+      const reply = await callGateway(url, { model, prompt: another() }, brief);
+      expect(reply.status).toBeGreaterThanOrEqual(502);
+      expect(reply.json().error.code).toMatch(refusedOrUnknown);
       // A job in the background is cancelled; that is a call to the configured origin, too.
-      const polls = azure.asked.filter(({ method }) => method === 'GET');
+      const polls = azure.requests.filter(({ method }) => method === 'GET');
       expect(new Set(polls.map(({ headers }) => headers['api-key']))).toEqual(new Set([azureKey]));
     });
   });
@@ -121,15 +121,15 @@ describe('a redirect', () => {
   test('of an image that is downloaded is not followed', async () => {
     const placesIn = ({ stranger, azure }: Rig) => [...elsewhere(stranger, azure, '/b.png'), '/b.png'];
     await playAll(placesIn, async ({ azure, url }, status, location) => {
-      azure.answer = (request, response) => {
+      azure.respond = (request, response) => {
         if (request.url?.endsWith('.png')) response.writeHead(status, { location }).end();
         else if (request.method === 'GET') succeed(response, `${azure.origin}/a.png`);
         else begin(response, azure.origin);
       };
       const body = { model: 'async', prompt: another(), response_format: 'b64_json' };
-      const answer = await callGateway(url, body, brief);
-      expect([answer.status, answer.json().error.code]).toEqual([502, 'upstream_result_unavailable']);
-      const downloads = azure.asked.filter(({ path }) => path.endsWith('.png'));
+      const reply = await callGateway(url, body, brief);
+      expect([reply.status, reply.json().error.code]).toEqual([502, 'upstream_result_unavailable']);
+      const downloads = azure.requests.filter(({ path }) => path.endsWith('.png'));
       expect(new Set(downloads.map(({ path }) => path))).toEqual(new Set(['/a.png']));
       for (const { headers } of downloads) expect(JSON.stringify(headers)).not.toContain(azureKey);
     });
@@ -154,16 +154,16 @@ describe('operation-location', () => {
     const { azure, stranger, url } = await startRig();
     const path = '/openai/operations/images/1';
     for (const location of elsewhere(stranger, azure, path)) {
-      azure.answer = (request, response) => {
+      azure.respond = (request, response) => {
         if (request.method === 'POST') begin(response, azure.origin, location);
         else succeed(response, `${azure.origin}/a.png`);
       };
-      const before = azure.asked.length;
+      const before = azure.requests.length;
       await callGateway(url, { model: 'async', prompt: another() });
-      const polled = azure.asked.slice(before).filter(({ method }) => method === 'GET');
+      const polled = azure.requests.slice(before).filter(({ method }) => method === 'GET');
       expect([location, polled.every((poll) => poll.path === path)]).toEqual([location, true]);
     }
-    expect(azure.asked.filter(({ method }) => method === 'GET').length).toBeGreaterThan(5);
+    expect(azure.requests.filter(({ method }) => method === 'GET').length).toBeGreaterThan(5);
     expect(stranger.connections).toBe(0);
   });
 
@@ -178,12 +178,12 @@ describe('operation-location', () => {
     '',
   ])('leads to %j of the configured origin: nothing is asked there, but for the job by its id', async (path) => {
     const { azure, url } = await startRig();
-    azure.answer = (_request, response) => begin(response, azure.origin, `${azure.origin}${path}`);
-    const answer = await callGateway(url, { model: 'async', prompt: another() }, brief);
+    azure.respond = (_request, response) => begin(response, azure.origin, `${azure.origin}${path}`);
+    const reply = await callGateway(url, { model: 'async', prompt: another() }, brief);
     // Polls end a moment before the deadline, which may come first on a busy machine.
-    expect([502, 504]).toContain(answer.status);
-    expect(answer.json().error.code).toBe('upstream_outcome_unknown');
-    const polled = azure.asked.filter(({ method }) => method === 'GET').map(({ path: asked }) => asked);
+    expect([502, 504]).toContain(reply.status);
+    expect(reply.json().error.code).toBe('upstream_outcome_unknown');
+    const polled = azure.requests.filter(({ method }) => method === 'GET').map(({ path: polledPath }) => polledPath);
     expect(new Set(polled)).toEqual(new Set(['/openai/operations/images/resp_1?api-version=2023-06-01-preview']));
   });
 });
@@ -196,14 +196,14 @@ describe('the id of a job in the background', () => {
       ...['../../admin', '..', '.', '%2e%2e', 'a/b', 'a?b', 'a#b', '@127.0.0.1', 'a\\b', '', 'a\r\nhost: x', 'a b'],
     ];
     for (const id of ids) {
-      azure.answer = (request, response) => {
+      azure.respond = (request, response) => {
         if (request.method === 'POST') sendJson(response, { id, status: 'queued', output: [] }, soon);
         else sendJson(response, {}, soon);
       };
-      const answer = await callGateway(url, { model: 'background', prompt: another() });
-      expect([id, answer.status]).toEqual([id, 502]);
+      const reply = await callGateway(url, { model: 'background', prompt: another() });
+      expect([id, reply.status]).toEqual([id, 502]);
     }
-    expect(azure.asked.map(({ method, path }) => `${method} ${path}`)).toEqual(
+    expect(azure.requests.map(({ method, path }) => `${method} ${path}`)).toEqual(
       ids.map(() => 'POST /openai/v1/responses'),
     );
     expect(stranger.connections).toBe(0);
@@ -216,13 +216,13 @@ describe('the link of an image', () => {
     async (model) => {
       const { azure, stranger, url } = await startRig();
       for (const link of elsewhere(stranger, azure, '/a.png')) {
-        azure.answer = (request, response) => {
+        azure.respond = (request, response) => {
           if (model !== 'async') sendJson(response, { created: 1, data: [{ url: link }] });
           else if (request.method === 'GET') succeed(response, link);
           else begin(response, azure.origin);
         };
-        const answer = await callGateway(url, { model, prompt: another(), response_format: 'b64_json' });
-        expect([link, answer.status]).toEqual([link, 502]);
+        const reply = await callGateway(url, { model, prompt: another(), response_format: 'b64_json' });
+        expect([link, reply.status]).toEqual([link, 502]);
       }
       expect(stranger.connections).toBe(0);
     },
@@ -230,14 +230,14 @@ describe('the link of an image', () => {
 
   test('at the configured origin is fetched without a credential', async () => {
     const { azure, url } = await startRig();
-    azure.answer = (request, response) => {
+    azure.respond = (request, response) => {
       if (request.url === '/a.png?sig=signature-canary') response.end(Buffer.from(tinyPng, 'base64'));
       else if (request.method === 'GET') succeed(response, `${azure.origin}/a.png?sig=signature-canary`);
       else begin(response, azure.origin);
     };
-    const answer = await callGateway(url, { model: 'async', prompt: another(), response_format: 'b64_json' });
-    expect([answer.status, answer.json().data[0]?.b64_json]).toEqual([200, tinyPng]);
-    const names = Object.keys(azure.asked.at(-1)?.headers ?? {}).sort();
+    const reply = await callGateway(url, { model: 'async', prompt: another(), response_format: 'b64_json' });
+    expect([reply.status, reply.json().data[0]?.b64_json]).toEqual([200, tinyPng]);
+    const names = Object.keys(azure.requests.at(-1)?.headers ?? {}).sort();
     expect(names).toEqual(['accept', 'accept-encoding', 'connection', 'host', 'user-agent']);
   });
 });

@@ -70,8 +70,8 @@ function dial({ protocol, host, port }: Link, connector = guardedConnector()): P
 
 /** What a name stands for. */
 function resolvingTo(...addresses: readonly string[]): ResolveAll {
-  const answers = addresses.map((address): LookupAddress => ({ address, family: address.includes(':') ? 6 : 4 }));
-  return (_name, _options, done) => done(null, answers);
+  const responses = addresses.map((address): LookupAddress => ({ address, family: address.includes(':') ? 6 : 4 }));
+  return (_name, _options, done) => done(null, responses);
 }
 
 describe.each(['http:', 'https:'])('the guarded connector, for %s,', (protocol) => {

@@ -19,13 +19,13 @@ const spoofed = {
 
 async function startRig(trustedProxies: readonly string[] = []) {
   const azure = await startHostileAzure();
-  azure.answer = (_request, response) => sendJson(response, { created: 1, data: [{ b64_json: tinyPng }] });
+  azure.respond = (_request, response) => sendJson(response, { created: 1, data: [{ b64_json: tinyPng }] });
   const gateway = await startGateway({ defaultModel: 'v1', ...everyProvider(azure.origin) }, { trustedProxies });
   const clients = async (headers: Record<string, string>) => {
     const before = requestLines(gateway).length;
-    const answer = await callGateway(gateway.url, { prompt: 'a cat' }, { headers });
-    expect(answer.status).toBe(200);
-    expect(JSON.stringify([...answer.headers]) + answer.text).not.toMatch(/evil|203\.0\.113/);
+    const reply = await callGateway(gateway.url, { prompt: 'a cat' }, { headers });
+    expect(reply.status).toBe(200);
+    expect(JSON.stringify([...reply.headers]) + reply.text).not.toMatch(/evil|203\.0\.113/);
     await expect.poll(() => requestLines(gateway).length).toBe(before + 1);
     return requestLines(gateway).at(-1)?.client;
   };
@@ -56,9 +56,9 @@ describe('forwarded headers', () => {
     ['nothing', '', '127.0.0.1'],
     ['markup', '<script>evil</script>', undefined],
     ['an endless list', '1.1.1.1,'.repeat(1_000), '1.1.1.1'],
-  ])('of a proxy in TRUST_PROXY with %s', async (_, given, told) => {
+  ])('of a proxy in TRUST_PROXY with %s', async (_, given, reported) => {
     const { gateway, clients } = await startRig(['127.0.0.0/8', '10.0.0.0/8']);
-    expect(await clients({ ...spoofed, 'x-forwarded-for': given })).toBe(told);
+    expect(await clients({ ...spoofed, 'x-forwarded-for': given })).toBe(reported);
     expect(gateway.logText()).not.toContain('evil');
   });
 });
@@ -73,4 +73,4 @@ test.each([
   ['1.2.3', undefined],
   ['\u001b[31m', undefined],
   [undefined, undefined],
-])('the address %j is logged as %j', (ip, told) => expect(clientAddress({ ip: ip as string })).toBe(told));
+])('the address %j is logged as %j', (ip, reported) => expect(clientAddress({ ip: ip as string })).toBe(reported));

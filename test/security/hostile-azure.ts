@@ -1,32 +1,32 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import { serveHttp, serveRaw } from '../helpers/loopback-server.ts';
 
-export type Asked = { readonly method: string; readonly path: string; readonly headers: IncomingHttpHeaders };
+export type ReceivedRequest = { readonly method: string; readonly path: string; readonly headers: IncomingHttpHeaders };
 
 export type HostileAzure = {
   readonly port: number;
   readonly origin: string;
   /** Every request that it got. */
-  readonly asked: readonly Asked[];
+  readonly requests: readonly ReceivedRequest[];
   /** What it answers from now on. */
-  answer: (request: IncomingMessage, response: ServerResponse) => void;
+  respond: (request: IncomingMessage, response: ServerResponse) => void;
 };
 
 /** A configured upstream that answers whatever the test says; it is closed when the test ends. */
 export async function startHostileAzure(): Promise<HostileAzure> {
-  const asked: Asked[] = [];
+  const requests: ReceivedRequest[] = [];
   const port = await serveHttp((request, response) => {
     const { method = '', url: path = '', headers } = request;
     request.resume().once('end', () => {
-      asked.push({ method, path, headers });
-      azure.answer(request, response);
+      requests.push({ method, path, headers });
+      azure.respond(request, response);
     });
   });
   const azure: HostileAzure = {
     port,
     origin: `http://127.0.0.1:${port}`,
-    asked,
-    answer: (_request, response) => void response.writeHead(500).end(),
+    requests,
+    respond: (_request, response) => void response.writeHead(500).end(),
   };
   return azure;
 }

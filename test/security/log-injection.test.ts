@@ -58,13 +58,13 @@ describe('a log line', () => {
     const gateway = await startGateway(modelsFile(azure.origin));
     const error = { code: hostile, message: hostile, param: hostile, type: hostile, innererror: { code: hostile } };
     for (const status of [200, 400, 404, 429, 500]) {
-      azure.answer = (_request, response) => {
+      azure.respond = (_request, response) => {
         response.writeHead(status, { 'content-type': 'application/json', 'x-ms-request-id': 'a\u009b31m\u00ff' });
         response.end(JSON.stringify({ error, data: [{ b64_json: hostile, revised_prompt: hostile }] }));
       };
       expect((await callGateway(gateway.url, { prompt: 'a cat' })).status).toBeGreaterThanOrEqual(400);
     }
-    azure.answer = (_request, response) => sendJson(response, { created: hostile, data: hostile });
+    azure.respond = (_request, response) => sendJson(response, { created: hostile, data: hostile });
     await callGateway(gateway.url, { prompt: 'a cat' });
     const lines = () => gateway.logText().trimEnd().split('\n');
     await expect.poll(() => lines().length).toBe(18);
@@ -75,7 +75,7 @@ describe('a log line', () => {
   test('for people (LOG_PRETTY) has no control characters of others either', async () => {
     const azure = await startHostileAzure();
     const error = { code: hostile, message: hostile, param: hostile };
-    azure.answer = (_request, response) => {
+    azure.respond = (_request, response) => {
       response.writeHead(400, { 'content-type': 'application/json' }).end(JSON.stringify({ error }));
     };
     const program = await startProgram({
@@ -101,8 +101,8 @@ test('nothing of a caller is part of a metric', async () => {
   const rig = await startRig();
   for (const body of attacks) await callGateway(rig.url, body);
   for (const path of ways) await callGateway(rig.url, { prompt: 'a cat' }, { path });
-  const answer = await fetch(`${rig.url}/metrics`, { headers: { 'api-key': gatewayKey } });
-  const text = await answer.text();
+  const response = await fetch(`${rig.url}/metrics`, { headers: { 'api-key': gatewayKey } });
+  const text = await response.text();
   expect(text).not.toContain('canary');
   expect(text).toMatch(/^gateway_requests_total\{/m);
 });

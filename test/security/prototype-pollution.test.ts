@@ -36,8 +36,8 @@ const polluting = [
 test.each(['/v1/images/generations', editsPath])('JSON for %s leaves nothing behind', async (path) => {
   const { url } = await startEdits();
   for (const body of polluting) {
-    const answer = await callGateway(url, body, { path });
-    expect([body, answer.status < 500]).toEqual([body, true]);
+    const response = await callGateway(url, body, { path });
+    expect([body, response.status < 500]).toEqual([body, true]);
     expectUnchanged();
   }
   expect((await callGateway(url, { prompt: 'a cat' })).status).toBe(200);
@@ -61,8 +61,8 @@ test('a form leaves nothing behind', async () => {
       };
       const body = writeForm([{ name: 'prompt', bytes: Buffer.from('a') }, part]);
       const headers = { ...formHeaders, 'api-key': gatewayKey };
-      const answer = await fetch(`${url}${editsPath}`, { method: 'POST', headers, body: new Uint8Array(body) });
-      expect([name, answer.status]).toEqual([name, 400]);
+      const response = await fetch(`${url}${editsPath}`, { method: 'POST', headers, body: new Uint8Array(body) });
+      expect([name, response.status]).toEqual([name, 400]);
       expectUnchanged();
     }
   }
@@ -89,7 +89,7 @@ test('an answer of an upstream leaves nothing behind', async () => {
   const { url } = await startEdits({ upstream: azure.origin });
   for (const body of polluting) {
     for (const status of [200, 400, 500]) {
-      azure.answer = (_request, response) =>
+      azure.respond = (_request, response) =>
         void response
           .writeHead(status, { 'content-type': 'application/json' })
           .end(`{"error":${body},"data":[${body}]}`);
@@ -97,7 +97,7 @@ test('an answer of an upstream leaves nothing behind', async () => {
       expectUnchanged();
     }
   }
-  azure.answer = (_request, response) => sendJson(response, JSON.parse('{"__proto__":{"data":[]}}'));
+  azure.respond = (_request, response) => sendJson(response, JSON.parse('{"__proto__":{"data":[]}}'));
   expect((await callGateway(url, { prompt: 'a cat' })).status).toBe(502);
 });
 

@@ -46,10 +46,10 @@ describe('the search for secrets', () => {
       Object.assign(request, { record: { request: { prompt: 'a secret wish' } } });
       return reply.code(400).send({ error: request.headers['x-echo'] });
     });
-    const ask = (headers: Record<string, string>) => server.inject({ url: '/', headers });
+    const call = (headers: Record<string, string>) => server.inject({ url: '/', headers });
     const nothing = { log: '', metrics: '' };
 
-    await ask({ authorization: 'Bearer presented-by-somebody' });
+    await call({ authorization: 'Bearer presented-by-somebody' });
     expect(() => watch.expectNoneIn(nothing)).not.toThrow();
     for (const secret of [gatewayKey, 'azure-key-canary', 'presented-by-somebody', 'a secret wish']) {
       expect(() => watch.expectNoneIn({ ...nothing, log: `x ${secret} y` })).toThrow('secrets in sight');
@@ -59,7 +59,7 @@ describe('the search for secrets', () => {
     await entra?.('scope')(AbortSignal.timeout(1_000));
     expect(() => watch.expectNoneIn({ ...nothing, log: 'issued-token' })).toThrow('secrets in sight');
 
-    await ask({ 'x-echo': 'azure-key-canary' });
+    await call({ 'x-echo': 'azure-key-canary' });
     expect(() => watch.expectNoneIn(nothing)).toThrow('secrets in sight');
   });
 });
@@ -91,7 +91,7 @@ describe('an upstream that says everything that it was told', () => {
     param: canaries.said,
     type: canaries.said,
   };
-  const answers: readonly (readonly [string, number, unknown])[] = [
+  const responses: readonly (readonly [string, number, unknown])[] = [
     ['a success', 200, { created: 1, data: [{ b64_json: tinyPng, revised_prompt: canaries.revised }], error: null }],
     ['a link', 200, { created: 1, data: [{ url: `https://a.example/${canaries.said}.png?sig=${canaries.said}` }] }],
     ['no image', 200, { created: 1, data: [{ b64_json: canaries.said }] }],
@@ -104,10 +104,10 @@ describe('an upstream that says everything that it was told', () => {
     ['a page', 502, `<h1>${canaries.said}</h1>`],
   ];
 
-  test.each(answers)('%s: nothing of that is in the log, and of errors nothing is told', async (_, status, said) => {
+  test.each(responses)('%s: nothing of that is in the log, and of errors nothing is told', async (_, status, said) => {
     const azure = await startHostileAzure();
     const { store } = await startStore();
-    azure.answer = (_request, response) => {
+    azure.respond = (_request, response) => {
       response.writeHead(status, {
         'content-type': 'application/json',
         'x-ms-request-id': 'id',
@@ -127,8 +127,8 @@ describe('an upstream that says everything that it was told', () => {
           ...more,
         };
         const path = `/v1/images/generations?a=${canaries.query}`;
-        const answer = await callGateway(gateway.url, body, { path, headers });
-        if (answer.status !== 200) expect(answer.text).not.toMatch(wasSeen);
+        const reply = await callGateway(gateway.url, body, { path, headers });
+        if (reply.status !== 200) expect(reply.text).not.toMatch(wasSeen);
       }
     }
     const form = new FormData();

@@ -148,11 +148,11 @@ describe('slow bodies', () => {
     const bytes = `${head(generationsPath, 'application/json', 'content-length: 100\r\n')}{`;
     await attack(rig, bytes);
     await attack(rig, bytes);
-    const ask = async (key: string) => {
-      const answer = await callGateway(rig.url, { prompt: 'a cat' }, { headers: { authorization: `Bearer ${key}` } });
-      return answer.status === 200 ? 200 : answer.json().error.code;
+    const send = async (key: string) => {
+      const response = await callGateway(rig.url, { prompt: 'a cat' }, { headers: { authorization: `Bearer ${key}` } });
+      return response.status === 200 ? 200 : response.json().error.code;
     };
-    expect([await ask('key-of-slow'), await ask('key-of-shop')]).toEqual(['overloaded', 200]);
+    expect([await send('key-of-slow'), await send('key-of-shop')]).toEqual(['overloaded', 200]);
   });
 
   const json = (rest: string) => head(generationsPath, 'application/json', rest);

@@ -59,7 +59,7 @@ const vectors: readonly (readonly [string, string])[] = [
 ];
 
 /** How often a line begins with the status of an answer. */
-function answersIn(text: string): number {
+function responsesIn(text: string): number {
   return text.match(/HTTP\/1\.1 [1-5]\d\d /g)?.length ?? 0;
 }
 
@@ -71,7 +71,7 @@ describe('a request whose end is in doubt', () => {
       /^HTTP\/1\.1 4\d\d [\s\S]*\r\n\r\n\{"error":\{"message":"[^"]+","type":"invalid_request_error"/,
     );
     expect(text).toMatch(/\r\nconnection: close\r\n/i);
-    expect(answersIn(text)).toBe(1);
+    expect(responsesIn(text)).toBe(1);
     expect(rig.simulator.ledger.received).toBe(0);
     expect(requestLines(rig).filter(({ route }) => route === '/v1/models')).toEqual([]);
   });
@@ -85,7 +85,7 @@ describe('a request whose end is in doubt', () => {
       request(['Transfer-Encoding: Chunked'], chunked),
     ]) {
       const text = await exchange(rig.url, good.replace(smuggled, last));
-      expect(answersIn(text)).toBe(2);
+      expect(responsesIn(text)).toBe(2);
     }
     expect(rig.simulator.ledger.received).toBe(3);
   });
@@ -117,7 +117,7 @@ describe('a request whose end is in doubt', () => {
       expect(text).toMatch(/^HTTP\/1\.1 400 /);
       expect(text).toMatch(/\r\nconnection: close\r\n/i);
       if (!target.startsWith('HEAD')) expect(text).toContain('"code":"invalid_request"');
-      expect(answersIn(text)).toBe(1);
+      expect(responsesIn(text)).toBe(1);
     }
     expect(rig.simulator.ledger.received).toBe(0);
     await expect.poll(() => rig.app.gateway.inFlight).toBe(0);
@@ -137,7 +137,7 @@ describe('a request whose end is in doubt', () => {
     socket.write(`POST ${generationsPath} HTTP/1.1\r\nhost: x\r\nhost: y\r\napi-key: ${gatewayKey}\r\n\r\n`);
     await once(socket, 'close');
     expect(text).toMatch(/^HTTP\/1\.1 400 /);
-    expect(answersIn(text)).toBe(1);
+    expect(responsesIn(text)).toBe(1);
     expect(requestLines(rig).map(({ status }) => status)).toEqual([400]);
   });
 
@@ -157,7 +157,7 @@ describe('a request whose end is in doubt', () => {
         rig.url,
         `${method} /v1/models HTTP/1.1\r\nhost: x\r\napi-key: ${gatewayKey}\r\nconnection: close\r\ncontent-length: ${inside.length}\r\n\r\n${inside}`,
       );
-      expect([method, answersIn(text)]).toEqual([method, 1]);
+      expect([method, responsesIn(text)]).toEqual([method, 1]);
     }
     expect(requestLines(rig).filter(({ route }) => route === '/readyz')).toEqual([]);
   });

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { exchange, generationsPath, modelsFile, startRig } from '../end-to-end/rig.ts';
 import { startStore } from '../end-to-end/store.ts';
 import { tinyPng } from '../fixtures/images.ts';
-import { asker, type Question } from '../helpers/ask-gateway.ts';
+import { exactClient, type Question } from '../helpers/exact-client.ts';
 import { gatewayKey, startGateway } from '../helpers/start-gateway.ts';
 import { fields, formHeaders, writeForm } from '../simulator/write-form.ts';
 
@@ -41,7 +41,7 @@ async function startKeyless(corsOrigins: readonly string[] = [], keys: readonly 
 }
 
 async function statusOf(url: string, question: Question, headers: Record<string, string>): Promise<number> {
-  return (await asker(url)({ ...question, headers: { ...question.headers, ...headers } })).status;
+  return (await exactClient(url)({ ...question, headers: { ...question.headers, ...headers } })).status;
 }
 
 describe('without keys', () => {
@@ -65,7 +65,7 @@ describe('without keys', () => {
   ])('%s gets nothing but a 403', async (_, headers) => {
     const { simulator, url } = await startKeyless();
     for (const question of guarded) {
-      const reply = await asker(url)({ ...question, headers: { ...question.headers, ...headers } });
+      const reply = await exactClient(url)({ ...question, headers: { ...question.headers, ...headers } });
       expect([question.path, reply.status]).toEqual([question.path, 403]);
       expect(JSON.parse(reply.text).error).toMatchObject({ code: 'forbidden_origin', type: 'invalid_request_error' });
       expect(reply.headers).not.toHaveProperty('access-control-allow-origin');
@@ -75,10 +75,10 @@ describe('without keys', () => {
 
   test('the messages say what to do', async () => {
     const { url } = await startKeyless();
-    const told = async (headers: Record<string, string>) =>
-      JSON.parse((await asker(url)({ ...generation, headers: { ...json, ...headers } })).text).error.message;
-    expect(await told({ host: 'evil.example' })).toMatch(/localhost.*GATEWAY_API_KEYS/);
-    expect(await told({ origin: app })).toMatch(/CORS_ORIGINS.*GATEWAY_API_KEYS/);
+    const messageFor = async (headers: Record<string, string>) =>
+      JSON.parse((await exactClient(url)({ ...generation, headers: { ...json, ...headers } })).text).error.message;
+    expect(await messageFor({ host: 'evil.example' })).toMatch(/localhost.*GATEWAY_API_KEYS/);
+    expect(await messageFor({ origin: app })).toMatch(/CORS_ORIGINS.*GATEWAY_API_KEYS/);
   });
 
   test('a request without any host, as HTTP/1.0 has it, is refused, too', async () => {
@@ -105,9 +105,9 @@ describe('without keys', () => {
 
   test('health, and hosted images, whose id is the permission, are open to all', async () => {
     const { url } = await startKeyless();
-    const ask = asker(url);
+    const call = exactClient(url);
     const body = '{"prompt":"a cat","response_format":"url"}';
-    const { data } = JSON.parse((await ask({ ...generation, body })).text);
+    const { data } = JSON.parse((await call({ ...generation, body })).text);
     const foreign = { host: 'evil.example', origin: 'https://evil.example', 'sec-fetch-site': 'cross-site' };
     for (const path of ['/', '/healthz', '/readyz', new URL(data[0].url).pathname]) {
       expect([path, await statusOf(url, { path }, foreign)]).toEqual([path, 200]);
@@ -120,12 +120,12 @@ describe('without keys, with an origin in CORS_ORIGINS', () => {
 
   test('its pages are served, and their preflights answered', async () => {
     const { url } = await startKeyless([app]);
-    const ask = asker(url);
-    const asked = { 'access-control-request-method': 'POST', 'access-control-request-headers': 'content-type' };
-    const preflight = await ask({ method: 'OPTIONS', path: generationsPath, headers: { ...fromPage, ...asked } });
+    const call = exactClient(url);
+    const requested = { 'access-control-request-method': 'POST', 'access-control-request-headers': 'content-type' };
+    const preflight = await call({ method: 'OPTIONS', path: generationsPath, headers: { ...fromPage, ...requested } });
     expect([preflight.status, preflight.headers['access-control-allow-origin']]).toEqual([204, app]);
     for (const question of [generation, form, { path: '/v1/models' }]) {
-      const reply = await ask({ ...question, headers: { ...question.headers, ...fromPage } });
+      const reply = await call({ ...question, headers: { ...question.headers, ...fromPage } });
       expect([reply.status, reply.headers['access-control-allow-origin']]).toEqual([200, app]);
     }
   });

@@ -59,7 +59,7 @@ export async function tokenFor(caller: Caller, resource: string): Promise<string
 }
 
 /** Asks the agent of a project for an image, with a token. */
-export async function askAgent(caller: Caller, members: Members = {}, path = projectPath): Promise<ReceivedResponse> {
+export async function callAgent(caller: Caller, members: Members = {}, path = projectPath): Promise<ReceivedResponse> {
   const body = { agent_reference: { type: 'agent_reference', name: 'artist' }, input: 'a cat' };
   const authorization = `Bearer ${await tokenFor(caller, 'https://ai.azure.com')}`;
   const headers = { authorization, 'x-ms-oai-image-generation-deployment': 'gpt-image-2-mine' };

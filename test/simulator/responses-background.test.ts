@@ -2,7 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { jobPhase } from '../../simulator/operations.ts';
 import {
-  askAgent,
+  callAgent,
   headersFor,
   looksOf,
   projectPath,
@@ -156,7 +156,7 @@ describe('a poll', () => {
 
   test('finds a response where it was made, on both paths of a project', async () => {
     const authorization = `Bearer ${await tokenFor(caller, 'https://ai.azure.com')}`;
-    const received = await askAgent(caller, { background: true });
+    const received = await callAgent(caller, { background: true });
     const find = async (path: string) =>
       (await caller.call('GET', path.replace('ID', idOf(received)), undefined, { authorization })).status;
     expect(await find(`${projectPath}/ID`)).toBe(200);

@@ -3,7 +3,7 @@ import { request } from 'undici';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type ScenarioDescription, scenarios } from '../../simulator/scenarios.ts';
 import {
-  askAgent,
+  callAgent,
   headersFor,
   looksOf,
   type OutputItem,
@@ -125,7 +125,7 @@ describe('a stream', () => {
   });
 
   test('of an agent has as many partial images as its own tool wants: one', async () => {
-    const received = await askAgent(caller, { stream: true });
+    const received = await callAgent(caller, { stream: true });
     expect(typesIn(received)).toEqual(usual.toSpliced(usual.indexOf(partial), 1));
   });
 

@@ -3,7 +3,7 @@ import { connect } from 'node:net';
 import sharp from 'sharp';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import {
-  askAgent,
+  callAgent,
   dataUrl,
   headersFor,
   looksOf,
@@ -240,7 +240,7 @@ describe('a chat model', () => {
 describe('an agent', () => {
   test.each(['artist', 'artist-of-mine'])('called %s draws with its own tool', async (name) => {
     const agent = { type: 'agent_reference', name, version: '2' };
-    const response = responseIn(await askAgent(caller, { agent_reference: agent }));
+    const response = responseIn(await callAgent(caller, { agent_reference: agent }));
     expect(response.output[0]).toMatchObject({ size: '1024x1024', quality: 'low', output_format: 'png' });
     expect(response).toMatchObject({ agent_reference: agent, model: 'gpt-4.1' });
     expect(await looksOf(resultsOf(response)[0])).toBe('png 1024x1024');
@@ -269,10 +269,10 @@ describe('an agent', () => {
 
   test.each(refusals)('is refused with %s beside it, in both layouts', async (param, members, message) => {
     const type = 'invalid_request_error';
-    const received = await askAgent(caller, members);
+    const received = await callAgent(caller, members);
     const error = { message, type, param, code: 'invalid_payload' };
     expect([received.status, json(received)]).toEqual([400, { error }]);
-    const detailed = await askAgent(caller, { ...members, input: 'simulate:agent-error-details' });
+    const detailed = await callAgent(caller, { ...members, input: 'simulate:agent-error-details' });
     const details = [{ code: 'ValidationError', message, param }];
     expect([detailed.status, json(detailed)]).toEqual([400, { error: { ...error, param: null, details } }]);
     expect(caller.simulator.ledger.counts().billed).toBe(0);
@@ -284,16 +284,16 @@ describe('an agent', () => {
       const path = `/api/projects/studio/${place}/protocols/openai/responses`;
       const named = (name: string) => ({ agent_reference: { type: 'agent_reference', name } });
       const bodies = [{ agent_reference: undefined }, named('artist-of-mine'), named('artist')];
-      const allReceived = await Promise.all(bodies.map((body) => askAgent(caller, body, path)));
+      const allReceived = await Promise.all(bodies.map((body) => callAgent(caller, body, path)));
       expect(allReceived.map(({ status }) => status)).toEqual([200, 200, 404]);
-      expect((await askAgent(caller, bodies[0], `${path}?api-version=2025-11-15-preview`)).status).toBe(200);
-      expect((await askAgent(caller, bodies[0], `${path}?api-version=new`)).status).toBe(404);
+      expect((await callAgent(caller, bodies[0], `${path}?api-version=2025-11-15-preview`)).status).toBe(200);
+      expect((await callAgent(caller, bodies[0], `${path}?api-version=new`)).status).toBe(404);
     },
   );
 
   test('that nobody made is not found', async () => {
     for (const name of ['art', 'artistic']) {
-      const received = await askAgent(caller, { agent_reference: { type: 'agent_reference', name } });
+      const received = await callAgent(caller, { agent_reference: { type: 'agent_reference', name } });
       const error = { code: 'not_found', message: `Agent ${name} doesn't exist`, type: 'invalid_request_error' };
       expect([received.status, json(received)]).toEqual([404, { error: { ...error, param: null } }]);
     }
@@ -303,7 +303,7 @@ describe('an agent', () => {
     ['a name alone', { agent_reference: { name: 'artist' } }, 'agent_reference'],
     ['another member', { agent_reference: { type: 'agent_reference', name: 'artist', id: 1 } }, 'agent_reference'],
   ])('is refused with %s', async (_name, members, param) => {
-    const received = await askAgent(caller, members);
+    const received = await callAgent(caller, members);
     expect([received.status, json(received).error.param]).toEqual([400, param]);
   });
 });
@@ -319,7 +319,7 @@ describe('the path', () => {
     [earlier, 404],
     [`${earlier}?api-version=new`, 404],
   ])('%s responds with %i', async (path, status) => {
-    expect((await askAgent(caller, {}, path)).status).toBe(status);
+    expect((await callAgent(caller, {}, path)).status).toBe(status);
   });
 
   test('of the resource takes the api-versions of v1', async () => {
@@ -352,7 +352,7 @@ describe('an edit', () => {
   });
 
   test('of an agent is one, too', async () => {
-    expect(responseIn(await askAgent(caller, showing(redUrl))).output[0]?.action).toBe('edit');
+    expect(responseIn(await callAgent(caller, showing(redUrl))).output[0]?.action).toBe('edit');
   });
 
   test.each([

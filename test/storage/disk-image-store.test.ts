@@ -81,13 +81,13 @@ test('images that arrive at the same time do not mix', async () => {
 
 test('the source is asked for the next chunk only when the last one is written', async () => {
   const store = await openStore();
-  let asked = 0;
+  let requested = 0;
   async function* source() {
     for (const part of [png(), Buffer.alloc(1_000), Buffer.alloc(1_000)]) {
       const [arriving] = await readdir(join(store.directory, 'arriving'));
       const written = arriving ? (await stat(join(store.directory, 'arriving', arriving))).size : 0;
-      expect(written).toBe(asked);
-      asked += part.length;
+      expect(written).toBe(requested);
+      requested += part.length;
       yield part;
     }
   }

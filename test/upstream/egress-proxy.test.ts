@@ -55,7 +55,7 @@ async function upstream() {
   return { authority: `localhost:${port}`, url: `https://localhost:${port}/openai/x`, seen };
 }
 
-const authorities = ({ asked }: ConnectProxy) => asked.map(({ authority }) => authority);
+const authorities = ({ requests }: ConnectProxy) => requests.map(({ authority }) => authority);
 
 describe('a paid POST through an egress proxy', () => {
   test.each([false, true])(
@@ -68,7 +68,7 @@ describe('a paid POST through an egress proxy', () => {
       expect(seen).toMatchObject([{ method: 'POST', headers: { 'api-key': key, connection: 'close' } }]);
       expect(Object.keys(seen[0]?.headers ?? {})).not.toContain('proxy-authorization');
       expect(proxy.bytes().length).toBeGreaterThan(100);
-      expect(`${proxy.bytes()}${JSON.stringify(proxy.asked)}`).not.toMatch(/azure-key-canary|openai\/x/);
+      expect(`${proxy.bytes()}${JSON.stringify(proxy.requests)}`).not.toMatch(/azure-key-canary|openai\/x/);
     },
   );
 
@@ -81,17 +81,17 @@ describe('a paid POST through an egress proxy', () => {
       const { body } = await client.post(new URL(url), request, providerCall());
       await Array.fromAsync(body);
     }
-    expect(proxy.asked).toHaveLength(3);
+    expect(proxy.requests).toHaveLength(3);
     expect(new Set(seen.map(({ port }) => port)).size).toBe(3);
   });
 
   test('shows the proxy its credentials, and only the proxy', async () => {
     const { url, seen } = await upstream();
     const authorization = `Basic ${Buffer.from('me:p@ss').toString('base64')}`;
-    const { origin, asked } = await startConnectProxy({ authorization });
+    const { origin, requests } = await startConnectProxy({ authorization });
     expect(await post(url, { origin, credentials: new Secret('me:p@ss') })).toEqual({ sent: true, status: 200 });
-    expect(asked).toMatchObject([{ headers: { 'proxy-authorization': authorization } }]);
-    expect(JSON.stringify(asked)).not.toContain(key);
+    expect(requests).toMatchObject([{ headers: { 'proxy-authorization': authorization } }]);
+    expect(JSON.stringify(requests)).not.toContain(key);
     expect(JSON.stringify(seen)).not.toContain('proxy-authorization');
   });
 
@@ -127,7 +127,7 @@ describe('a paid POST through an egress proxy', () => {
     const proxy = await startConnectProxy();
     const outcome = await post(`https://localhost:${port}/`, proxy, { connectMs: 1_500 });
     expect(outcome).toMatchObject({ sent: false, kind: 'upstream_unavailable', outcome: 'not-processed' });
-    expect(proxy.asked).toHaveLength(1);
+    expect(proxy.requests).toHaveLength(1);
   });
 
   test('may take longer than the limit for connecting once it is connected', async () => {
@@ -155,7 +155,7 @@ describe('a paid POST through an egress proxy', () => {
     const port = await serveHttp((_request, response) => response.end('{}'));
     const proxy = await startConnectProxy();
     expect(await post(`http://127.0.0.1:${port}/`, proxy)).toEqual({ sent: true, status: 200 });
-    expect([proxy.asked, proxy.forwarded]).toEqual([[], []]);
+    expect([proxy.requests, proxy.forwarded]).toEqual([[], []]);
   });
 
   test('is answered even with a header block that undici refuses by default', async () => {
@@ -210,7 +210,7 @@ describe('other calls through an egress proxy', () => {
     const link = images.fromAnywhere('https://elsewhere.example/a.png', new AbortController().signal);
     await expect(link).rejects.toThrow(GatewayError);
     expect(new Set(dialled)).toEqual(new Set(['elsewhere.example']));
-    expect(proxy.asked).toEqual([]);
+    expect(proxy.requests).toEqual([]);
   });
 });
 

@@ -192,7 +192,7 @@ describe('the way to a host', () => {
   });
 
   test('a certificate that nobody trusts', async () => {
-    const script = { welcome: 'untrusted certificate' as const, answer: () => ({ steps: [], isBilled: false }) };
+    const script = { welcome: 'untrusted certificate' as const, respond: () => ({ steps: [], isBilled: false }) };
     const server = await startFaultServer({ script, onFinished: onTestFinished });
     const [report] = await look([v1(server.origin.replace('127.0.0.1', 'localhost'))]);
     expect(statesOf(report as TargetReport)).toEqual(['ok', 'ok', 'failed', ...nothing]);

@@ -22,34 +22,34 @@ export function editChecks({ package: { toFile }, connect, streams }: Sdk) {
         const rig = await startRig();
         const made = await inputImage();
         const request = { ...wanted, image: await fileOf(made), size: '1536x1024', quality: 'low' } as const;
-        const answer = await connect(rig.url).images.edit(request);
-        await expectBase64(answer.data?.[0]?.b64_json, '1536x1024');
-        expect(answer.usage?.total_tokens).toBeGreaterThan(0);
+        const response = await connect(rig.url).images.edit(request);
+        await expectBase64(response.data?.[0]?.b64_json, '1536x1024');
+        expect(response.usage?.total_tokens).toBeGreaterThan(0);
         expectUploaded(rig, [made]);
         expectOnePaid(rig);
       },
       async 'as a link'() {
         const rig = await startRig();
         const image = await fileOf(await inputImage());
-        const answer = await connect(rig.url).images.edit({ ...wanted, image, response_format: 'url' });
-        await expectLink(answer.data?.[0]?.url, '1024x1024');
+        const response = await connect(rig.url).images.edit({ ...wanted, image, response_format: 'url' });
+        await expectLink(response.data?.[0]?.url, '1024x1024');
         expectOnePaid(rig);
       },
       async 'three images of it'() {
         const rig = await startRig();
         const image = await fileOf(await inputImage());
-        const answer = await connect(rig.url).images.edit({ ...wanted, image, n: 3 });
-        expect(answer.data).toHaveLength(3);
+        const response = await connect(rig.url).images.edit({ ...wanted, image, n: 3 });
+        expect(response.data).toHaveLength(3);
         expectPaid(rig, { received: 1, billed: 1, images: 3 });
       },
       async 'as JSON, with the image in a data URL'() {
         const rig = await startRig();
         const made = await inputImage();
         const images = [{ image_url: `data:image/png;base64,${made.toString('base64')}` }];
-        const answer = await connect(rig.url).post<ImagesResponse>('/images/edits', {
+        const response = await connect(rig.url).post<ImagesResponse>('/images/edits', {
           body: { ...wanted, images },
         });
-        await expectBase64(answer.data?.[0]?.b64_json, '1024x1024');
+        await expectBase64(response.data?.[0]?.b64_json, '1024x1024');
         expectUploaded(rig, [made]);
         expectOnePaid(rig);
       },
@@ -59,8 +59,8 @@ export function editChecks({ package: { toFile }, connect, streams }: Sdk) {
       const rig = await startRig();
       const madeImages = await Promise.all(['teal', 'coral', 'gold'].map((colour) => inputImage(colour)));
       const image = await Promise.all(madeImages.map((bytes, index) => fileOf(bytes, `${index}.png`)));
-      const answer = await connect(rig.url).images.edit({ ...wanted, image });
-      await expectBase64(answer.data?.[0]?.b64_json, '1024x1024');
+      const response = await connect(rig.url).images.edit({ ...wanted, image });
+      await expectBase64(response.data?.[0]?.b64_json, '1024x1024');
       expectUploaded(rig, madeImages);
       expectOnePaid(rig);
     },
@@ -69,8 +69,8 @@ export function editChecks({ package: { toFile }, connect, streams }: Sdk) {
       const rig = await startRig();
       const [made, mask] = await Promise.all([inputImage(), inputMask()]);
       const files = { image: await fileOf(made), mask: await fileOf(mask, 'mask.png') };
-      const answer = await connect(rig.url).images.edit({ ...wanted, ...files });
-      await expectBase64(answer.data?.[0]?.b64_json, '1024x1024');
+      const response = await connect(rig.url).images.edit({ ...wanted, ...files });
+      await expectBase64(response.data?.[0]?.b64_json, '1024x1024');
       expectUploaded(rig, [made], mask);
       expectOnePaid(rig);
     },
@@ -80,8 +80,8 @@ export function editChecks({ package: { toFile }, connect, streams }: Sdk) {
       const made = await inputImage();
       const path = join(await temporaryDirectory(), 'teal.png');
       await writeFile(path, made);
-      const answer = await connect(rig.url).images.edit({ ...wanted, image: createReadStream(path) });
-      await expectBase64(answer.data?.[0]?.b64_json, '1024x1024');
+      const response = await connect(rig.url).images.edit({ ...wanted, image: createReadStream(path) });
+      await expectBase64(response.data?.[0]?.b64_json, '1024x1024');
       expectUploaded(rig, [made]);
       expectOnePaid(rig);
     },

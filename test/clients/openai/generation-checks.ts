@@ -11,9 +11,9 @@ export function generationChecks({ connect, streams }: Sdk) {
     async base64() {
       const rig = await startRig();
       const request = { model: 'image', prompt: 'a cat', size: '1536x1024' } as const;
-      const answer = await connect(rig.url).images.generate(request);
-      await expectBase64(answer.data?.[0]?.b64_json, '1536x1024');
-      expect(answer.usage?.total_tokens).toBeGreaterThan(0);
+      const response = await connect(rig.url).images.generate(request);
+      await expectBase64(response.data?.[0]?.b64_json, '1536x1024');
+      expect(response.usage?.total_tokens).toBeGreaterThan(0);
       expectOnePaid(rig);
     },
 
@@ -21,15 +21,15 @@ export function generationChecks({ connect, streams }: Sdk) {
       async 'of gpt-image, hosted by the gateway'() {
         const rig = await startRig();
         const request = { model: 'image', prompt: 'a cat', response_format: 'url' } as const;
-        const answer = await connect(rig.url).images.generate(request);
-        expect(answer.data?.[0]?.url?.startsWith(rig.url)).toBe(true);
-        await expectLink(answer.data?.[0]?.url, '1024x1024');
+        const response = await connect(rig.url).images.generate(request);
+        expect(response.data?.[0]?.url?.startsWith(rig.url)).toBe(true);
+        await expectLink(response.data?.[0]?.url, '1024x1024');
         expectOnePaid(rig);
       },
       async 'of dall-e-3, its own'() {
         const rig = await startRig();
-        const answer = await connect(rig.url).images.generate({ model: 'dall-e-3', prompt: 'a cat' });
-        await expectLink(answer.data?.[0]?.url, '1024x1024');
+        const response = await connect(rig.url).images.generate({ model: 'dall-e-3', prompt: 'a cat' });
+        await expectLink(response.data?.[0]?.url, '1024x1024');
         expectOnePaid(rig);
       },
     },
@@ -37,24 +37,24 @@ export function generationChecks({ connect, streams }: Sdk) {
     several: {
       async 'of gpt-image, in one call'() {
         const rig = await startRig();
-        const answer = await connect(rig.url).images.generate({ model: 'image', prompt: 'a cat', n: 3 });
-        expect(answer.data).toHaveLength(3);
-        for (const { b64_json } of answer.data ?? []) await expectBase64(b64_json, '1024x1024');
+        const response = await connect(rig.url).images.generate({ model: 'image', prompt: 'a cat', n: 3 });
+        expect(response.data).toHaveLength(3);
+        for (const { b64_json } of response.data ?? []) await expectBase64(b64_json, '1024x1024');
         expectPaid(rig, { received: 1, billed: 1, images: 3 });
       },
       async 'of dall-e-3, in three calls'() {
         const rig = await startRig();
         const request = { model: 'dall-e-3', prompt: 'a cat', n: 3, response_format: 'b64_json' } as const;
-        const answer = await connect(rig.url).images.generate(request);
-        expect(answer.data).toHaveLength(3);
-        for (const { b64_json } of answer.data ?? []) await expectBase64(b64_json, '1024x1024');
+        const response = await connect(rig.url).images.generate(request);
+        expect(response.data).toHaveLength(3);
+        for (const { b64_json } of response.data ?? []) await expectBase64(b64_json, '1024x1024');
         expectPaid(rig, { received: 3, billed: 3, images: 3 });
       },
     },
 
     async options() {
       const rig = await startRig();
-      const answer = await connect(rig.url).images.generate({
+      const response = await connect(rig.url).images.generate({
         model: 'image',
         prompt: 'a cat',
         size: '1024x1536',
@@ -65,7 +65,7 @@ export function generationChecks({ connect, streams }: Sdk) {
         moderation: 'low',
         user: 'somebody',
       });
-      await expectBase64(answer.data?.[0]?.b64_json, '1024x1536', 'jpeg');
+      await expectBase64(response.data?.[0]?.b64_json, '1024x1536', 'jpeg');
       expect(rig.paidCalls()[0]?.body).toMatchObject({ quality: 'low', output_compression: 50, user: 'somebody' });
       expectOnePaid(rig);
     },

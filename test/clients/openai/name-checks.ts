@@ -8,8 +8,8 @@ export function nameChecks({ package: { toFile }, connect }: Sdk) {
     async 'names with a slash and with a blank'() {
       const rig = await startRig();
       for (const model of awkwardNames) {
-        const answer = await connect(rig.url).images.generate({ model, prompt: 'a cat' });
-        await expectBase64(answer.data?.[0]?.b64_json, '1024x1024');
+        const response = await connect(rig.url).images.generate({ model, prompt: 'a cat' });
+        await expectBase64(response.data?.[0]?.b64_json, '1024x1024');
       }
       expectPaid(rig, { received: 2, billed: 2, images: 2 });
     },
@@ -17,8 +17,8 @@ export function nameChecks({ package: { toFile }, connect }: Sdk) {
       const rig = await startRig();
       for (const model of awkwardNames) {
         const image = await toFile(await inputImage(), 'teal.png', { type: 'image/png' });
-        const answer = await connect(rig.url).images.edit({ model, prompt: 'a hat', image });
-        await expectBase64(answer.data?.[0]?.b64_json, '1024x1024');
+        const response = await connect(rig.url).images.edit({ model, prompt: 'a hat', image });
+        await expectBase64(response.data?.[0]?.b64_json, '1024x1024');
       }
       expectPaid(rig, { received: 2, billed: 2, images: 2 });
     },

@@ -20,8 +20,8 @@ const request = { prompt: 'A cute cate', model: 'gpt-image-1', n: 1, size: '1024
 
 async function checkAddress(path: string, expected: string) {
   const rig = await startRig();
-  const answer = await connect(`${rig.url}${path}`).images.generate({ ...request, model: 'azure-image' });
-  await expectBase64(answer.data?.[0]?.b64_json, '1024x1024');
+  const response = await connect(`${rig.url}${path}`).images.generate({ ...request, model: 'azure-image' });
+  await expectBase64(response.data?.[0]?.b64_json, '1024x1024');
   expect(rig.calls[0]?.path).toBe(`${expected}/images/generations?api-version=2025-01-01-preview`);
   expectAzureImage(rig, 1);
 }
@@ -29,8 +29,8 @@ async function checkAddress(path: string, expected: string) {
 export const bedrockConnectorSuite: Suite = {
   async base64() {
     const rig = await startRig();
-    const answer = await deploymentOf(rig).images.generate(request);
-    await expectBase64(answer.data?.[0]?.b64_json, '1024x1024');
+    const response = await deploymentOf(rig).images.generate(request);
+    await expectBase64(response.data?.[0]?.b64_json, '1024x1024');
     const path = '/openai/deployments/azure-image/images/generations?api-version=2025-01-01-preview';
     expect(rig.calls).toMatchObject([{ path, headers: { 'api-key': gatewayKey, 'x-stainless-timeout': '600' } }]);
     expectAzureImage(rig, 1);
@@ -38,23 +38,23 @@ export const bedrockConnectorSuite: Suite = {
 
   async url() {
     const rig = await startRig();
-    const answer = await deploymentOf(rig).images.generate({ ...request, response_format: 'url' });
-    await expectLink(answer.data?.[0]?.url, '1024x1024');
+    const response = await deploymentOf(rig).images.generate({ ...request, response_format: 'url' });
+    await expectLink(response.data?.[0]?.url, '1024x1024');
     expectOnePaid(rig);
   },
 
   async several() {
     const rig = await startRig();
-    const answer = await deploymentOf(rig).images.generate({ ...request, n: 3 });
-    for (const { b64_json } of answer.data ?? []) await expectBase64(b64_json, '1024x1024');
+    const response = await deploymentOf(rig).images.generate({ ...request, n: 3 });
+    for (const { b64_json } of response.data ?? []) await expectBase64(b64_json, '1024x1024');
     expectPaid(rig, { received: 1, billed: 1, images: 3 });
   },
 
   async options() {
     const rig = await startRig();
     const options = { quality: 'hd', style: 'natural', size: '1792x1024', user: 'somebody' } as const;
-    const answer = await deploymentOf(rig, 'dall-e-3').images.generate({ ...request, model: 'dall-e-3', ...options });
-    await expectLink(answer.data?.[0]?.url, '1792x1024');
+    const response = await deploymentOf(rig, 'dall-e-3').images.generate({ ...request, model: 'dall-e-3', ...options });
+    await expectLink(response.data?.[0]?.url, '1792x1024');
     expect(rig.paidCalls()[0]?.body).toMatchObject(options);
     expectOnePaid(rig);
   },

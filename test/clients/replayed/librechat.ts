@@ -4,7 +4,7 @@ import { packages } from '../openai/sdk.ts';
 import { expectAzureImage, expectOnePaid, gatewayKey, type Rig, startRig } from '../rig.ts';
 import type { Suite } from '../suite.ts';
 import { expectUploaded } from '../uploads.ts';
-import { postJson, readAnswer } from './images-answer.ts';
+import { postJson, readResponse } from './images-response.ts';
 import { streamedForm } from './multipart.ts';
 
 const bearer = { authorization: `Bearer ${gatewayKey}` };
@@ -38,9 +38,9 @@ async function edit(address: string, headers: Record<string, string>, images: re
 async function checkEdit(colours: readonly string[], address: (rig: Rig) => string, headers: Record<string, string>) {
   const rig = await startRig();
   const images = await Promise.all(colours.map((colour) => inputImage(colour)));
-  const answer = await edit(address(rig), headers, images);
-  expect(answer.status).toBe(200);
-  await expectBase64((await readAnswer(answer)).data[0]?.b64_json, '1024x1024');
+  const response = await edit(address(rig), headers, images);
+  expect(response.status).toBe(200);
+  await expectBase64((await readResponse(response)).data[0]?.b64_json, '1024x1024');
   expect(rig.calls[0]?.headers['transfer-encoding']).toBe('chunked');
   expectUploaded(rig, images);
   expectOnePaid(rig);
@@ -52,15 +52,15 @@ const azure = ({ url }: Rig) => `${url}${azurePath}`;
 export const librechatSuite: Suite = {
   async base64() {
     const rig = await startRig();
-    const answer = await generate(rig);
-    await expectBase64(answer.data?.[0]?.b64_json, '1024x1024');
+    const response = await generate(rig);
+    await expectBase64(response.data?.[0]?.b64_json, '1024x1024');
     expectOnePaid(rig);
   },
 
   async options() {
     const rig = await startRig();
-    const answer = await generate(rig, { output_format: 'jpeg', output_compression: 80, size: '1024x1536' });
-    await expectBase64(answer.data?.[0]?.b64_json, '1024x1536', 'jpeg');
+    const response = await generate(rig, { output_format: 'jpeg', output_compression: 80, size: '1024x1536' });
+    await expectBase64(response.data?.[0]?.b64_json, '1024x1536', 'jpeg');
     expectOnePaid(rig);
   },
 
@@ -70,18 +70,18 @@ export const librechatSuite: Suite = {
 
   async errors() {
     const { url } = await startRig();
-    const answer = await edit(`${url}/v1`, { authorization: 'Bearer wrong' }, [await inputImage()]);
-    expect(answer.status).toBe(401);
-    expect(await answer.json()).toMatchObject({ error: { code: 'invalid_api_key' } });
+    const response = await edit(`${url}/v1`, { authorization: 'Bearer wrong' }, [await inputImage()]);
+    expect(response.status).toBe(401);
+    expect(await response.json()).toMatchObject({ error: { code: 'invalid_api_key' } });
   },
 
   addresses: {
     async 'Azure mode, with both keys'() {
       const rig = await startRig();
       const address = `${azure(rig)}/images/generations?api-version=2025-04-01-preview`;
-      const answer = await postJson(address, { ...bearer, ...azureKey }, wanted);
-      expect(answer.status).toBe(200);
-      await expectBase64((await readAnswer(answer)).data[0]?.b64_json, '1024x1024');
+      const response = await postJson(address, { ...bearer, ...azureKey }, wanted);
+      expect(response.status).toBe(200);
+      await expectBase64((await readResponse(response)).data[0]?.b64_json, '1024x1024');
       expectAzureImage(rig, 1);
     },
     'Azure mode, edit': () => checkEdit(['teal'], azure, azureKey),

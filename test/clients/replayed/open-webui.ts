@@ -3,7 +3,7 @@ import { expectBase64, expectLink, inputImage } from '../images.ts';
 import { awkwardNames, expectOnePaid, expectPaid, gatewayKey, type Rig, startRig } from '../rig.ts';
 import type { Suite } from '../suite.ts';
 import { expectUploaded } from '../uploads.ts';
-import { postJson, readAnswer } from './images-answer.ts';
+import { postJson, readResponse } from './images-response.ts';
 
 const authorization = { Authorization: `Bearer ${gatewayKey}` };
 
@@ -31,9 +31,9 @@ function edit({ url }: Rig, images: readonly Buffer[], { model = 'image', n = 1,
 }
 
 /** It follows a link before it looks for base64, with the key in the header, and wants an image there. */
-async function expectShown(answer: Response, size: string, count = 1): Promise<void> {
-  expect(answer.status).toBe(200);
-  const { data } = await readAnswer(answer);
+async function expectShown(response: Response, size: string, count = 1): Promise<void> {
+  expect(response.status).toBe(200);
+  const { data } = await readResponse(response);
   expect(data).toHaveLength(count);
   for (const { url, b64_json } of data) {
     if (url) await expectLink(url, size, authorization);
@@ -62,9 +62,9 @@ export const openWebuiSuite: Suite = {
 
   async url() {
     const rig = await startRig();
-    const answer = await generate(rig, { model: 'gpt-image-1', response_format: 'url' });
-    expect((await readAnswer(answer.clone())).data[0]?.url).toMatch(/^http/);
-    await expectShown(answer, '1024x1024');
+    const response = await generate(rig, { model: 'gpt-image-1', response_format: 'url' });
+    expect((await readResponse(response.clone())).data[0]?.url).toMatch(/^http/);
+    await expectShown(response, '1024x1024');
     expectOnePaid(rig);
   },
 
@@ -106,16 +106,16 @@ export const openWebuiSuite: Suite = {
   // It shows the reason phrase of a failure and nothing else.
   errors: {
     async 'a model that does not exist'() {
-      const answer = await generate(await startRig(), { model: 'nobody' });
-      expect([answer.status, answer.statusText]).toEqual([404, 'Not Found']);
+      const response = await generate(await startRig(), { model: 'nobody' });
+      expect([response.status, response.statusText]).toEqual([404, 'Not Found']);
     },
     async 'a prompt that Azure refuses'() {
-      const answer = await generate(await startRig(), { prompt: 'simulate:moderation-blocked' });
-      expect([answer.status, answer.statusText]).toEqual([400, 'Bad Request']);
+      const response = await generate(await startRig(), { prompt: 'simulate:moderation-blocked' });
+      expect([response.status, response.statusText]).toEqual([400, 'Bad Request']);
     },
     async 'too many requests'() {
-      const answer = await generate(await startRig(), { prompt: 'simulate:429-ms-20' });
-      expect([answer.status, answer.statusText]).toEqual([429, 'Too Many Requests']);
+      const response = await generate(await startRig(), { prompt: 'simulate:429-ms-20' });
+      expect([response.status, response.statusText]).toEqual([429, 'Too Many Requests']);
     },
   },
 

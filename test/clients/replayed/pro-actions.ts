@@ -2,7 +2,7 @@ import { expect } from 'vitest';
 import { expectBase64, expectLink } from '../images.ts';
 import { expectAzureImage, expectOnePaid, expectPaid, gatewayKey, type Rig, startRig } from '../rig.ts';
 import type { Suite } from '../suite.ts';
-import { postJson, readAnswer } from './images-answer.ts';
+import { postJson, readResponse } from './images-response.ts';
 
 const version = '2024-10-01-preview';
 
@@ -23,9 +23,9 @@ const viaHub = ({ url }: Rig, target: string, body: object) =>
   );
 
 /** It prefers a link to base64. */
-async function expectUsed(answer: Response, size: string, count = 1, format = 'png'): Promise<void> {
-  expect(answer.status).toBe(200);
-  const { data } = await readAnswer(answer);
+async function expectUsed(response: Response, size: string, count = 1, format = 'png'): Promise<void> {
+  expect(response.status).toBe(200);
+  const { data } = await readResponse(response);
   expect(data).toHaveLength(count);
   for (const { url, b64_json } of data) {
     if (url) await expectLink(url, size);
@@ -42,8 +42,8 @@ export const proActionsSuite: Suite = {
 
   async url() {
     const rig = await startRig();
-    const answer = await viaAzure(rig, 'dall-e-3', { model: 'dall-e-3', response_format: 'url', style: 'vivid' });
-    await expectUsed(answer, '1024x1024');
+    const response = await viaAzure(rig, 'dall-e-3', { model: 'dall-e-3', response_format: 'url', style: 'vivid' });
+    await expectUsed(response, '1024x1024');
     expectOnePaid(rig);
   },
 
@@ -70,23 +70,23 @@ export const proActionsSuite: Suite = {
     },
     async 'and a seed, which the deployment does not have'() {
       const rig = await startRig();
-      const answer = await viaAzure(rig, 'image', { output_format: 'png', seed: 7 });
-      expect(answer.headers.get('x-gateway-adapted')).toBe('seed=removed');
-      await expectUsed(answer, '1024x1024');
+      const response = await viaAzure(rig, 'image', { output_format: 'png', seed: 7 });
+      expect(response.headers.get('x-gateway-adapted')).toBe('seed=removed');
+      await expectUsed(response, '1024x1024');
       expectOnePaid(rig);
     },
   },
 
   errors: {
     async 'a deployment that does not exist'() {
-      const answer = await viaAzure(await startRig(), 'nobody', {});
-      expect(answer.status).toBe(404);
-      expect(await answer.json()).toMatchObject({ error: { code: 'DeploymentNotFound' } });
+      const response = await viaAzure(await startRig(), 'nobody', {});
+      expect(response.status).toBe(404);
+      expect(await response.json()).toMatchObject({ error: { code: 'DeploymentNotFound' } });
     },
     async 'a hub target that does not exist'() {
-      const answer = await viaHub(await startRig(), 'nobody', {});
-      expect(answer.status).toBe(404);
-      expect(await answer.json()).toMatchObject({ error: { code: 'model_not_found' } });
+      const response = await viaHub(await startRig(), 'nobody', {});
+      expect(response.status).toBe(404);
+      expect(await response.json()).toMatchObject({ error: { code: 'model_not_found' } });
     },
   },
 

@@ -1,4 +1,3 @@
-import { oddSuccesses, uselessAnswers } from './answers.ts';
 import { bodyFaults } from './bodies.ts';
 import { connectionFaults, silentFaults } from './connections.ts';
 import { agentExtras } from './extras-agent.ts';
@@ -12,6 +11,7 @@ import { streamExtras } from './extras-stream.ts';
 import type { Fault } from './fault.ts';
 import { limitFaults } from './limits.ts';
 import { refusals } from './refusals.ts';
+import { oddSuccesses, uselessResponses } from './responses.ts';
 import { statusFaults } from './statuses.ts';
 import { tokenExtras, tokenFaults } from './tokens.ts';
 import { uselessFaults } from './useless-targets.ts';
@@ -26,7 +26,7 @@ export const faults: readonly Fault[] = [
   ...uselessFaults,
   ...tokenFaults,
   ...refusals,
-  ...uselessAnswers,
+  ...uselessResponses,
   ...oddSuccesses,
 ];
 

@@ -24,12 +24,12 @@ function inBody(
   name: string,
   steps: (carrier: Carrier, until: number) => Step[],
   how: {
-    readonly told: Expected;
+    readonly reported: Expected;
     readonly lateInC?: Expected;
     readonly timeoutMs?: number;
   },
 ): Fault[] {
-  const { told, lateInC = expected.truncated, timeoutMs } = how;
+  const { reported, lateInC = expected.truncated, timeoutMs } = how;
   const common = { number, ...(timeoutMs !== undefined && { timeoutMs }) };
   // What travels in a GET is late only behind its job, and else retried until the deadline.
   const isLate = timeoutMs !== undefined;
@@ -39,20 +39,20 @@ function inBody(
       ...common,
       name,
       play: onCarrier((carrier) => steps(carrier, carrier.early)),
-      told,
+      reported,
       exceptions: {
-        ...(isLate ? { 'agent-background': { told: expected.lateJob, ...job } } : lostJob),
-        C: { told: expected.resultLost, timeoutMs: lasting },
+        ...(isLate ? { 'agent-background': { reported: expected.lateJob, ...job } } : lostJob),
+        C: { reported: expected.resultLost, timeoutMs: lasting },
       },
     },
     {
       ...common,
       name: `${name}, in the middle of the image`,
       play: onCarrier((carrier) => steps(carrier, carrier.late)),
-      told: expected.truncated,
+      reported: expected.truncated,
       exceptions: {
-        C: { told: lateInC, ...job },
-        'agent-background': { told: expected.truncated, ...(isLate && job) },
+        C: { reported: lateInC, ...job },
+        'agent-background': { reported: expected.truncated, ...(isLate && job) },
       },
     },
   ];
@@ -60,16 +60,16 @@ function inBody(
 
 export const bodyFaults: readonly Fault[] = [
   ...inBody(11, 'reset in the body', (carrier, until) => [begin(carrier, until, 'length'), noticed, reset], {
-    told: expected.unknown,
+    reported: expected.unknown,
   }),
   ...inBody(12, 'FIN in a body of known length', (carrier, until) => [begin(carrier, until, 'length'), fin], {
-    told: expected.unknown,
+    reported: expected.unknown,
   }),
   ...inBody(13, 'FIN in a chunked body', (carrier, until) => [begin(carrier, until, 'chunked'), fin], {
-    told: expected.unknown,
+    reported: expected.unknown,
   }),
   ...inBody(14, 'close-delimited cut', (carrier, until) => [begin(carrier, until, 'close'), fin], {
-    told: expected.unknown,
+    reported: expected.unknown,
     // Nothing in a file of unknown length says where it ends.
     lateInC: expected.doneCut,
   }),
@@ -80,17 +80,17 @@ export const bodyFaults: readonly Fault[] = [
       const { headers, body, early } = carrierOf(mode === 'C' ? 'A' : mode);
       return atEnd(mode, reply(200, { ...headers, ...later }, body.subarray(0, early)));
     },
-    told: expected.unknown,
+    reported: expected.unknown,
     exceptions: lostJobs,
   },
   ...inBody(15, 'hang in the body', (carrier, until) => [begin(carrier, until, 'length')], {
     timeoutMs: hurried,
-    told: expected.late,
+    reported: expected.late,
   }),
   ...inBody(
     16,
     'a byte now and then',
     (carrier, until) => [begin(carrier, until, 'length'), ...drip(carrier.body.subarray(until, until + 7), 1_000)],
-    { timeoutMs: hurried, told: expected.late },
+    { timeoutMs: hurried, reported: expected.late },
   ),
 ];

@@ -9,7 +9,7 @@ import { atEnd, lostJob } from './playing.ts';
 const errorOf = (code: string) => ({ code, message: 'upstream-text-canary' });
 
 /** The codes of a response that has failed, and what they come to. */
-const codes: readonly (readonly [told: Expected, code: string, ...others: readonly string[]])[] = [
+const codes: readonly (readonly [reported: Expected, code: string, ...others: readonly string[]])[] = [
   [expected.failed, 'server_error', 'vector_store_timeout', 'data_residency_mismatch', 'upstream-text-canary'],
   [expected.limited, 'rate_limit_exceeded'],
   [expected.quota, 'insufficient_quota'],
@@ -18,16 +18,18 @@ const codes: readonly (readonly [told: Expected, code: string, ...others: readon
   [expected.imageRefused, 'invalid_image', 'image_too_large', 'failed_to_download_image', 'image_file_not_found'],
 ];
 
-const failedResponses = codes.flatMap(([told, ...some]) =>
-  some.map((code) => responded(`failed, ${code}`, responseOf([], { status: 'failed', error: errorOf(code) }), told)),
+const failedResponses = codes.flatMap(([reported, ...some]) =>
+  some.map((code) =>
+    responded(`failed, ${code}`, responseOf([], { status: 'failed', error: errorOf(code) }), reported),
+  ),
 );
 
 /** A call that fails has the same codes: one of each class is enough. */
-const failedCalls = codes.map(([told, code]) =>
+const failedCalls = codes.map(([reported, code]) =>
   responded(
     `its call failed, ${code}`,
     responseOf([imageCall(null, { status: 'failed', error: errorOf(code) }), words]),
-    told,
+    reported,
   ),
 );
 
@@ -44,11 +46,11 @@ const endings: readonly Fault[] = [
 ];
 
 /** Azure's own error object, where a response should be. */
-const bare = (name: string, code: string, told: Expected): Fault => ({
+const bare = (name: string, code: string, reported: Expected): Fault => ({
   modes: variants,
   name: `an error instead of a response: ${name}`,
   play: (mode) => atEnd(mode, jsonReply(200, { error: errorOf(code) })),
-  told,
+  reported,
 });
 
 const errors: readonly Fault[] = [
@@ -63,7 +65,7 @@ const mistaken = (name: string, status: number, error: object): Fault => ({
   modes: variants,
   name: `set up wrongly: ${name}`,
   play: () => ({ post: jsonReply(status, { error }) }),
-  told: expected.misconfigured,
+  reported: expected.misconfigured,
 });
 
 const mistakes: readonly Fault[] = [

@@ -14,11 +14,11 @@ const soon = { 'retry-after-ms': '1' };
 const { done, failed, invalid, lateJob, unknown, unknownJob } = expected;
 
 /** The POST is answered like this. */
-const taken = (name: string, steps: () => readonly Step[], told: Expected, rest: Partial<Fault> = {}): Fault => ({
+const taken = (name: string, steps: () => readonly Step[], reported: Expected, rest: Partial<Fault> = {}): Fault => ({
   ...only,
   name: `job taken: ${name}`,
   play: () => ({ post: steps() }),
-  told: { ...told, polls: told.polls ?? 0 },
+  reported: { ...reported, polls: reported.polls ?? 0 },
   ...rest,
 });
 
@@ -63,13 +63,13 @@ const ids: readonly Fault[] = [
 const polled = (
   name: string,
   steps: (host: string) => readonly Step[],
-  rest: Pick<Fault, 'told' | 'times' | 'timeoutMs'>,
+  rest: Pick<Fault, 'reported' | 'times' | 'timeoutMs'>,
 ): Fault => ({ ...only, name: `job polled: ${name}`, play: (_mode, host) => ({ poll: steps(host) }), ...rest });
 
 const then = (name: string, steps: () => readonly Step[]): Fault =>
-  polled(`${name}, then good`, steps, { times: 2, told: { ...done, polls: 3 } });
+  polled(`${name}, then good`, steps, { times: 2, reported: { ...done, polls: 3 } });
 const always = (name: string, steps: () => readonly Step[]): Fault =>
-  polled(`${name}, always`, steps, { timeoutMs: hurriedJob, told: lateJob });
+  polled(`${name}, always`, steps, { timeoutMs: hurriedJob, reported: lateJob });
 const passing = (name: string, steps: () => readonly Step[]): readonly Fault[] => [
   then(name, steps),
   always(name, steps),
@@ -78,7 +78,7 @@ const passing = (name: string, steps: () => readonly Step[]): readonly Fault[] =
 /** Polls that are answered by something else than the service: for ever, they leave open what became of the job. */
 const foreign = (name: string, steps: (headers: Record<string, string>) => readonly Step[]): readonly Fault[] => [
   then(name, () => steps(soon)),
-  polled(`${name}, always`, () => steps(later), { timeoutMs: lasting, told: unknownJob }),
+  polled(`${name}, always`, () => steps(later), { timeoutMs: lasting, reported: unknownJob }),
 ];
 
 const html = { 'content-type': 'text/html' };
@@ -114,24 +114,24 @@ const foreignPolls: readonly Fault[] = [
 ];
 
 const finalPolls: readonly Fault[] = [
-  polled('hanging', () => [], { timeoutMs: hurriedJob, told: lateJob }),
+  polled('hanging', () => [], { timeoutMs: hurriedJob, reported: lateJob }),
   polled('a byte now and then', () => [write(head(200, json)), ...drip(early(), 100)], {
     timeoutMs: hurriedJob,
-    told: lateJob,
+    reported: lateJob,
   }),
   polled('an hour to wait', () => jsonReply(200, pending('queued'), { 'retry-after': '3600' }), {
     timeoutMs: hurriedJob,
-    told: { ...lateJob, polls: 1 },
+    reported: { ...lateJob, polls: 1 },
   }),
-  polled('another id, also a hostile one', () => jsonReply(200, { ...drawn(tinyPng), id: '../x' }), { told: done }),
+  polled('another id, also a hostile one', () => jsonReply(200, { ...drawn(tinyPng), id: '../x' }), { reported: done }),
   polled('pending, with a hostile id, then good', () => jsonReply(200, pending('queued', { id: '../x' }), soon), {
     times: 2,
-    told: { ...done, polls: 3 },
+    reported: { ...done, polls: 3 },
   }),
   polled('a response twice', () => [...jsonReply(200, drawn(tinyPng)), ...jsonReply(200, drawn(tinyPng))], {
-    told: done,
+    reported: done,
   }),
-  polled('the end is late', () => [wait(700), ...jsonReply(200, drawn(tinyPng))], { told: { ...done, polls: 1 } }),
+  polled('the end is late', () => [wait(700), ...jsonReply(200, drawn(tinyPng))], { reported: { ...done, polls: 1 } }),
 ];
 
 export const agentJobExtras: readonly Fault[] = [...starts, ...ids, ...passingPolls, ...foreignPolls, ...finalPolls];

@@ -7,7 +7,7 @@ import {
   itemEvent,
   lastEvent,
   openingEvents,
-  previewEvent,
+  partialImageEvent,
   responseOf,
   responseText,
   words,
@@ -19,11 +19,11 @@ import type { Fault } from './fault.ts';
 import { hurried, noticed } from './playing.ts';
 
 /** What only the events of an agent can meet. */
-const streamed = (name: string, steps: () => Step[], told: Expected, rest: Partial<Fault> = {}): Fault => ({
+const streamed = (name: string, steps: () => Step[], reported: Expected, rest: Partial<Fault> = {}): Fault => ({
   modes: ['agent-stream'],
   name: `events: ${name}`,
   play: () => ({ post: steps() }),
-  told,
+  reported,
   ...rest,
 });
 
@@ -36,7 +36,7 @@ const begun = (...texts: readonly string[]): Step =>
   write(head(200, { ...eventStream, 'transfer-encoding': 'chunked' }) + chunk(texts.join('')).toString());
 
 const opening = openingEvents.join('');
-const preview = previewEvent(tinyPng);
+const partialImage = partialImageEvent(tinyPng);
 const item = itemEvent();
 const last = lastEvent();
 const good = agentEvents(tinyPng);
@@ -55,34 +55,36 @@ const spelled = (name: string, error: (code: string) => string): readonly Fault[
   streamed(`${name} behind the opening`, () => events(opening, error('server_error')), expected.failed),
   streamed(`${name} of a rate limit`, () => events(opening, error('rate_limit_exceeded')), expected.limited),
   streamed(`${name} of content`, () => events(opening, error('moderation_blocked')), expected.moderationBlocked),
-  streamed(`${name} behind a preview`, () => events(opening, preview, error('server_error')), {
+  streamed(`${name} behind a preview`, () => events(opening, partialImage, error('server_error')), {
     ...truncated,
     code: 'upstream_generation_failed',
   }),
-  streamed(`${name} of content behind a preview`, () => events(preview, error('image_content_policy_violation')), {
+  streamed(`${name} of content behind a preview`, () => events(partialImage, error('image_content_policy_violation')), {
     ...truncated,
     code: 'content_policy_violation',
   }),
-  streamed(`${name} behind the image`, () => events(opening, preview, item, error('server_error')), done),
+  streamed(`${name} behind the image`, () => events(opening, partialImage, item, error('server_error')), done),
 ];
 
 const errors: readonly Fault[] = [
   ...spelled('error event', flatError),
   ...spelled('nested error event', nestedError),
   ...spelled('response.failed', failed),
-  streamed('an error beside a preview', () => events(opening, besidePreview), expected.failed),
+  streamed('an error beside a preview', () => events(opening, besidePartialImage), expected.failed),
 ];
 
-const besidePreview = previewEvent(tinyPng, { error: { code: 'server_error', message: 'upstream-text-canary' } });
+const besidePartialImage = partialImageEvent(tinyPng, {
+  error: { code: 'server_error', message: 'upstream-text-canary' },
+});
 
 const ends: readonly Fault[] = [
   streamed('EOF behind the opening', () => events(opening), unknown),
   streamed('close behind the opening', () => unframed(opening), unknown),
-  streamed('EOF behind a preview', () => events(opening, preview), truncated),
-  streamed('close behind a preview', () => unframed(opening, preview), truncated),
+  streamed('EOF behind a preview', () => events(opening, partialImage), truncated),
+  streamed('close behind a preview', () => unframed(opening, partialImage), truncated),
   streamed('EOF behind comments only', () => events(': one\n\n: two\n\n'), unknown),
   streamed('EOF behind [DONE] only', () => events('data: [DONE]\n\n'), unknown),
-  streamed('words behind a preview', () => events(opening, preview, lastEvent(responseOf([words]))), {
+  streamed('words behind a preview', () => events(opening, partialImage, lastEvent(responseOf([words]))), {
     ...truncated,
     code: 'upstream_invalid_response',
   }),
@@ -95,10 +97,10 @@ const ends: readonly Fault[] = [
 
 /** The image is complete with its item: whatever follows, it is delivered, and nothing is said against it. */
 const cuts: readonly Fault[] = [
-  streamed('EOF behind the item', () => events(opening, preview, item), done),
-  streamed('close behind the item', () => unframed(opening, preview, item), done),
-  streamed('FIN behind the item', () => [begun(opening, preview, item), fin], done),
-  streamed('reset behind the item', () => [begun(opening, preview, item), noticed, reset], done),
+  streamed('EOF behind the item', () => events(opening, partialImage, item), done),
+  streamed('close behind the item', () => unframed(opening, partialImage, item), done),
+  streamed('FIN behind the item', () => [begun(opening, partialImage, item), fin], done),
+  streamed('reset behind the item', () => [begun(opening, partialImage, item), noticed, reset], done),
   streamed('FIN in the last event', () => [begun(opening, item, last.slice(0, 300)), fin], done),
   streamed(
     'FIN in the repeated image',
@@ -106,7 +108,7 @@ const cuts: readonly Fault[] = [
     done,
   ),
   streamed('JSON cut in the last event', () => events(opening, item, `${last.slice(0, 300)}\n\n`), done),
-  streamed('silence behind the item', () => [begun(opening, preview, item)], done),
+  streamed('silence behind the item', () => [begun(opening, partialImage, item)], done),
   streamed('no end behind the last event', () => [begun(good)], done),
   streamed('JSON cut behind the image of the only event', () => events(`${last.slice(0, -10)}\n\n`), done),
 ];
@@ -117,11 +119,11 @@ const orders: readonly Fault[] = [
   streamed('the last event only', () => events(last), done),
   streamed('the last event before all', () => events(last, good), done),
   streamed('the item twice', () => events(opening, item, item, last), done),
-  streamed('the item before its preview', () => events(item, preview, opening, last), done),
+  streamed('the item before its preview', () => events(item, partialImage, opening, last), done),
   streamed('previews out of order', () => events(numbered(2), numbered(0), item, last), done),
   streamed(
     'events of words between',
-    () => events(opening, textEvents, preview, textEvents, item, textEvents, last),
+    () => events(opening, textEvents, partialImage, textEvents, item, textEvents, last),
     done,
   ),
   streamed('an item of words behind the image', () => events(opening, item, wordsItem, last), done),
@@ -138,7 +140,7 @@ const orders: readonly Fault[] = [
   ),
   streamed(
     'two previews and another one behind the item',
-    () => events(preview, numbered(1), item, numbered(2), last),
+    () => events(partialImage, numbered(1), item, numbered(2), last),
     done,
   ),
   streamed(
@@ -158,7 +160,7 @@ const textEvents = [
   agentEvent('response.output_text.done', { item_id: 'msg_one', text: 'upstream-text-canary' }),
 ].join('');
 const noId = { id: undefined };
-const numbered = (index: number): string => previewEvent(otherPng, { partial_image_index: index });
+const numbered = (index: number): string => partialImageEvent(otherPng, { partial_image_index: index });
 
 const spellings: readonly Fault[] = [
   streamed('split at every byte', () => [write(head(200, eventStream)), ...bytes(good), fin], done),

@@ -20,16 +20,16 @@ export const brings =
 export const responded = (
   name: string,
   response: Readonly<Record<string, unknown>>,
-  told: Expected,
+  reported: Expected,
   rest: Partial<Fault> = {},
-): Fault => ({ modes: variants, name: `response: ${name}`, play: brings(response), told, ...rest });
+): Fault => ({ modes: variants, name: `response: ${name}`, play: brings(response), reported, ...rest });
 
 /** The same, where only JSON can say so. */
-const asJson = (name: string, text: string, told: Expected): Fault => ({
+const asJson = (name: string, text: string, reported: Expected): Fault => ({
   modes: variants,
   name: `response: ${name}`,
   play: (mode) => atEnd(mode, reply(200, json, text)),
-  told,
+  reported,
 });
 
 const { done, invalid, noImage } = expected;
@@ -68,7 +68,7 @@ const several: readonly Fault[] = [
   ),
   responded('the same image twice', responseOf([call, words, call]), done),
   responded('eleven images', responseOf(Array.from({ length: 11 }, (_, id) => imageCall(tinyPng, { id }))), tooMany, {
-    exceptions: { 'agent-stream': { told: { ...done, images: 10 } } },
+    exceptions: { 'agent-stream': { reported: { ...done, images: 10 } } },
   }),
   responded('a failed call beside an image', responseOf([imageCall(null, failedCall('server_error')), call]), done),
   responded(
@@ -104,7 +104,7 @@ const states: readonly Fault[] = [
   asJson('a status that is a number', JSON.stringify(responseOf([words], { status: 5 })), invalid),
   { ...asJson('an array', '[]', invalid), exceptions: lostJob },
   // What begins like a word is read as events, of which there is none.
-  { ...asJson('null', 'null', invalid), exceptions: { ...lostJob, 'agent-stream': { told: expected.unknown } } },
+  { ...asJson('null', 'null', invalid), exceptions: { ...lostJob, 'agent-stream': { reported: expected.unknown } } },
 ];
 
 export const agentExtras: readonly Fault[] = [...withoutImage, ...several, ...spellings, ...states];

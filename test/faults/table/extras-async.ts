@@ -15,7 +15,7 @@ const withUrl = (url: string): unknown => ({ status: 'succeeded', result: { crea
 const located = (
   name: string,
   location: (host: string) => string | undefined,
-  told: Fault['told'],
+  reported: Fault['reported'],
   body: object = { id: 'one' },
 ): Fault => ({
   ...only,
@@ -27,7 +27,7 @@ const located = (
       post: jsonReply(202, body, { ...rest, ...(url !== undefined && { 'operation-location': url }) }),
     };
   },
-  told,
+  reported,
 });
 
 const path = '/openai/operations/images/one?api-version=2023-06-01-preview';
@@ -48,36 +48,36 @@ const locations: readonly Fault[] = [
 ];
 
 /** A poll, or the download, is answered like this. */
-const answeredAt =
+const respondedAt =
   (place: 'poll' | 'result') =>
-  (name: string, steps: (host: string) => Step[], rest: Pick<Fault, 'told' | 'times' | 'timeoutMs'>): Fault => ({
+  (name: string, steps: (host: string) => Step[], rest: Pick<Fault, 'reported' | 'times' | 'timeoutMs'>): Fault => ({
     ...only,
     name,
     play: (_mode, host) => ({ [place]: steps(host) }),
     ...rest,
   });
-const polled = answeredAt('poll');
-const downloaded = answeredAt('result');
+const polled = respondedAt('poll');
+const downloaded = respondedAt('result');
 
 const state =
   (status: string, members: object = {}) =>
   () =>
     jsonReply(200, { status, ...members }, soon);
-const notYet = { times: 3, told: expected.done };
-const lateIn = { timeoutMs: hurriedJob, told: expected.late };
+const notYet = { times: 3, reported: expected.done };
+const lateIn = { timeoutMs: hurriedJob, reported: expected.late };
 /** No poll says anything about the job, as long as there is time. */
-const isUnknown = { timeoutMs: lasting, told: expected.unknown };
+const isUnknown = { timeoutMs: lasting, reported: expected.unknown };
 
 const html = { ...soon, 'content-type': 'text/html' };
 const ofLength = (length: number) => ({ status: 'running', text: 'a'.repeat(length) });
 
 const polls: readonly Fault[] = [
   polled('operation failed', state('failed', { error: { code: 'server_error', message: 'upstream-text-canary' } }), {
-    told: expected.failed,
+    reported: expected.failed,
   }),
-  polled('operation canceled', state('canceled'), { told: expected.unknown }),
-  polled('operation deleted', state('deleted'), { told: expected.invalid }),
-  polled('operation of an unknown status', state('upstream-text-canary'), { told: expected.invalid }),
+  polled('operation canceled', state('canceled'), { reported: expected.unknown }),
+  polled('operation deleted', state('deleted'), { reported: expected.invalid }),
+  polled('operation of an unknown status', state('upstream-text-canary'), { reported: expected.invalid }),
   polled('operation that never ends', state('running'), lateIn),
   polled('404 on polls, then good', () => errorReply(404, { code: '404' }, soon), notYet),
   polled('404 on polls, always', () => errorReply(404, { code: '404' }, later), isUnknown),
@@ -85,12 +85,12 @@ const polls: readonly Fault[] = [
   polled('429 on polls, always', () => errorReply(429, { code: '429' }, soon), lateIn),
   polled('500 on polls, then good', () => reply(500, soon, ''), notYet),
   polled('503 on polls, always', () => errorReply(503, { code: 'busy' }, soon), lateIn),
-  polled('reset polls, then good', () => [reset], { times: 2, told: expected.done }),
+  polled('reset polls, then good', () => [reset], { times: 2, reported: expected.done }),
   polled('reset polls, always', () => [reset], lateIn),
   polled('hanging polls', () => [], lateIn),
   polled('cut polls, then good', () => [write(head(200, { 'content-length': '99' })), fin], {
     times: 2,
-    told: expected.done,
+    reported: expected.done,
   }),
   polled('302 on polls', (host) => reply(302, { ...later, location: `https://${host}/elsewhere` }, ''), isUnknown),
   polled('302 on polls, then good', (host) => reply(302, { location: `https://${host}/elsewhere` }, ''), notYet),
@@ -102,7 +102,7 @@ const polls: readonly Fault[] = [
   polled('a poll of 10 MB, then good', () => jsonReply(200, ofLength(10_000_000), soon), { ...notYet, times: 1 }),
 ];
 
-const isLost = { timeoutMs: lasting, told: expected.resultLost };
+const isLost = { timeoutMs: lasting, reported: expected.resultLost };
 
 const { headers: png, body: image } = carrierOf('C');
 const whole = { ...png, 'content-length': String(image.length), etag: '"one"' };
@@ -123,25 +123,25 @@ const downloads: readonly Fault[] = [
   downloaded('download 403', () => reply(403, {}, 'upstream-text-canary'), isLost),
   downloaded('download 403, then good', () => reply(403, {}, 'upstream-text-canary'), {
     times: 2,
-    told: expected.done,
+    reported: expected.done,
   }),
   downloaded('download 404', () => reply(404, {}, 'upstream-text-canary'), isLost),
   downloaded('download 404, then good', () => reply(404, {}, 'upstream-text-canary'), {
     times: 2,
-    told: expected.done,
+    reported: expected.done,
   }),
   downloaded('download 410', () => reply(410, {}, ''), isLost),
-  downloaded('download 500, then good', () => reply(500, {}, ''), { times: 2, told: expected.done }),
+  downloaded('download 500, then good', () => reply(500, {}, ''), { times: 2, reported: expected.done }),
   downloaded('download 500, always', () => reply(500, {}, ''), isLost),
-  downloaded('download 429, then good', () => reply(429, {}, ''), { times: 1, told: expected.done }),
-  downloaded('download reset, then good', () => [reset], { times: 2, told: expected.done }),
-  downloaded('download cut, then whole', () => cutAt(40), { times: 2, told: expected.done }),
-  downloaded('download cut before it is an image, then whole', () => cutAt(4), { times: 2, told: expected.done }),
+  downloaded('download 429, then good', () => reply(429, {}, ''), { times: 1, reported: expected.done }),
+  downloaded('download reset, then good', () => [reset], { times: 2, reported: expected.done }),
+  downloaded('download cut, then whole', () => cutAt(40), { times: 2, reported: expected.done }),
+  downloaded('download cut before it is an image, then whole', () => cutAt(4), { times: 2, reported: expected.done }),
   {
     ...only,
     name: 'download cut, then the range that is missing',
     play: (_mode, _host, _index, { headers }) => ({ result: headers.range === undefined ? cutAt(40) : restFrom(40) }),
-    told: expected.done,
+    reported: expected.done,
   },
   downloaded(
     'download of HTML',
@@ -151,7 +151,7 @@ const downloads: readonly Fault[] = [
   downloaded(
     'download of HTML, then good',
     () => reply(200, { 'content-type': 'text/html' }, '<h1>upstream-text-canary</h1>'),
-    { times: 2, told: expected.done },
+    { times: 2, reported: expected.done },
   ),
   downloaded('download of nothing', () => reply(200, png, ''), isLost),
   downloaded(
@@ -170,7 +170,7 @@ const downloads: readonly Fault[] = [
 
 /** The operation has succeeded, and its result lies here. */
 const liesAt = (name: string, url: (host: string) => string): Fault =>
-  polled(name, (host) => jsonReply(200, withUrl(url(host))), { told: expected.resultLost });
+  polled(name, (host) => jsonReply(200, withUrl(url(host))), { reported: expected.resultLost });
 
 const links: readonly Fault[] = [
   liesAt('result at a private address', () => 'https://10.0.0.1/one.png'),
@@ -178,10 +178,10 @@ const links: readonly Fault[] = [
   liesAt('result at a host that is not on the list', () => 'https://images.example/one.png'),
   liesAt('result at another port', () => 'https://127.0.0.1:1/one.png'),
   polled('result without a link', () => jsonReply(200, { status: 'succeeded', result: { data: [{}] } }), {
-    told: expected.invalid,
+    reported: expected.invalid,
   }),
   polled('result twice', (host) => [...jsonReply(200, succeeded(host)), ...jsonReply(200, succeeded(host))], {
-    told: expected.done,
+    reported: expected.done,
   }),
 ];
 

@@ -4,12 +4,12 @@ import { type Expected, expected } from './expected.ts';
 import type { Fault } from './fault.ts';
 
 /** One of two calls fails, the other one does not. */
-const oneOfTwo = (name: string, steps: () => Step[], told: Expected, rest: Partial<Fault> = {}): Fault => ({
+const oneOfTwo = (name: string, steps: () => Step[], reported: Expected, rest: Partial<Fault> = {}): Fault => ({
   modes: ['F'],
   name: `one of two: ${name}`,
   play: () => ({ post: steps() }),
   times: 1,
-  told,
+  reported,
   ...rest,
 });
 
@@ -61,6 +61,6 @@ export const legExtras: readonly Fault[] = [
     name: 'one of two: unknown, while the other one hangs',
     modes: ['F'],
     play: (_mode, _host, index) => ({ post: index === 0 ? [bothSent, reset] : [] }),
-    told: { ...expected.unknown, received: 2, accepted: 2, ends: { unknown: 1, abandoned: 1 } },
+    reported: { ...expected.unknown, received: 2, accepted: 2, ends: { unknown: 1, abandoned: 1 } },
   },
 ];

@@ -17,7 +17,7 @@ const idle: Fault = {
     const more = { 'content-length': String(body.length), 'retry-after-ms': '4000' };
     return { result: [write(head(200, { ...headers, ...more }) + body.toString('latin1', 0, early))] };
   },
-  told: expected.unknown,
+  reported: expected.unknown,
   exceptions: lostJob,
 };
 
@@ -28,24 +28,24 @@ const filteredLate: Fault = {
   name: 'a filtered item behind an image',
   modes: ['A', 'B', 'E', 'F'],
   play: () => ({ post: jsonReply(200, { created: 1, data: [{ b64_json: tinyPng }, filtered] }) }),
-  told: expected.truncated,
+  reported: expected.truncated,
 };
 
 const errorOf = (code: string, members: object = {}) => ({ code, message: 'upstream-text-canary', ...members });
-const callersError = errorOf('invalid_value', { type: 'image_generation_user_error', param: 'prompt' });
+const userError = errorOf('invalid_value', { type: 'image_generation_user_error', param: 'prompt' });
 
 /** A success that is none: it is judged as the same error with its own status. */
-const inSuccess = (name: string, body: object, told: Expected): Fault => ({
+const inSuccess = (name: string, body: object, reported: Expected): Fault => ({
   name: `200, but ${name}`,
   modes: ['A', 'B', 'D', 'E', 'F'],
   play: () => ({ post: jsonReply(200, { created: 1, ...body }) }),
-  told,
+  reported,
 });
 
 const errorsInSuccess: readonly Fault[] = [
   inSuccess('an error of the service', { error: errorOf('server_error') }, expected.failed),
   inSuccess('an error of the load', { error: errorOf('rate_limit_exceeded') }, expected.limited),
-  inSuccess('an error of its caller', { error: callersError }, { ...expected.valueRefused, param: 'prompt' }),
+  inSuccess('an error of its caller', { error: userError }, { ...expected.valueRefused, param: 'prompt' }),
   inSuccess('an error that nobody knows', { error: errorOf('upstream-text-canary') }, expected.invalid),
   inSuccess('nothing but a failed item', { data: [{ error: errorOf('server_error') }] }, expected.failed),
 ];
@@ -54,7 +54,7 @@ const broken = (name: string, steps: () => Step[]): Fault => ({
   name: `a 500 with an error object that ${name}`,
   modes: ['A', 'B', 'C', 'D', 'E', ...variants],
   play: atPost(steps),
-  told: expected.unknown,
+  reported: expected.unknown,
 });
 
 const errorText = '{"error":{"code":"server_error","message":"upstream-text-canary"}}';
@@ -76,7 +76,7 @@ const manyHeaders: Fault = {
     const { headers, body } = carrierOf(mode);
     return { result: reply(200, { ...headers, 'x-long': 'a'.repeat(40_000) }, body) };
   },
-  told: expected.done,
+  reported: expected.done,
 };
 
 /** Connecting takes longer than there is time. */
@@ -87,7 +87,7 @@ const deafBeyondDeadline: Fault = {
   timeoutMs: hurried,
   // An abort is not obeyed while connecting: the socket goes with this.
   upstreamTimes: { connectMs: 2_000 },
-  told: {
+  reported: {
     status: 504,
     code: 'deadline_exceeded',
     end: 'not-processed',

@@ -7,11 +7,11 @@ import type { Fault } from './fault.ts';
 import { hurried } from './playing.ts';
 
 /** What only an event stream can meet. */
-const streamed = (name: string, steps: () => Step[], told: Expected, rest: Partial<Fault> = {}): Fault => ({
+const streamed = (name: string, steps: () => Step[], reported: Expected, rest: Partial<Fault> = {}): Fault => ({
   modes: ['D'],
   name,
   play: () => ({ post: steps() }),
-  told,
+  reported,
   ...rest,
 });
 

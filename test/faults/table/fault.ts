@@ -23,15 +23,15 @@ export type Fault = {
   readonly modelKeys?: Readonly<Record<string, unknown>>;
   readonly upstreamTimes?: { readonly bodyIdleMs?: number; readonly connectMs?: number };
   readonly modes?: readonly Mode[];
-  readonly told: Expected;
+  readonly reported: Expected;
   /** Where it comes to something else, e.g. because the image travels in a GET. */
   readonly exceptions?: Readonly<Partial<Record<Mode, Exception>>>;
 };
 
-export type Exception = { readonly told: Expected; readonly timeoutMs?: number };
+export type Exception = { readonly reported: Expected; readonly timeoutMs?: number };
 
 /** What a fault comes to in a mode. */
-export const toldIn = (fault: Fault, mode: Mode): Expected => fault.exceptions?.[mode]?.told ?? fault.told;
+export const reportedIn = (fault: Fault, mode: Mode): Expected => fault.exceptions?.[mode]?.reported ?? fault.reported;
 
 export const timeoutIn = (fault: Fault, mode: Mode): number | undefined =>
   fault.exceptions?.[mode]?.timeoutMs ?? fault.timeoutMs;

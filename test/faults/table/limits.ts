@@ -13,7 +13,7 @@ function limited(
     number: 24,
     name: `429, ${name}`,
     play: atPost(() => errorReply(429, { code: '429', message: text }, headers())),
-    told: { ...expected.limited, ...(retryAfterMs !== undefined && { retryAfterMs }) },
+    reported: { ...expected.limited, ...(retryAfterMs !== undefined && { retryAfterMs }) },
   };
 }
 
@@ -43,12 +43,12 @@ export const limitFaults: readonly Fault[] = [
   limited('garbage for a wait', () => ({ 'retry-after': 'soon, perhaps', 'retry-after-ms': '1e9' })),
   {
     ...limited('an hour', () => ({ 'retry-after': '3600' })),
-    told: { ...expected.limited, attempts: 1, received: 1, retryAfterMs: 3_600_000 },
+    reported: { ...expected.limited, attempts: 1, received: 1, retryAfterMs: 3_600_000 },
   },
   {
     number: 24,
     name: '429, quota',
     play: atPost(() => errorReply(429, { code: 'insufficient_quota', type: 'insufficient_quota' })),
-    told: expected.quota,
+    reported: expected.quota,
   },
 ];

@@ -35,13 +35,13 @@ export const lasting = 8_000;
 
 /** A job whose polls say nothing about it, until there is no time for another one. */
 export const lostJob: { readonly 'agent-background': Exception } = {
-  'agent-background': { told: expected.unknownJob, timeoutMs: lasting },
+  'agent-background': { reported: expected.unknownJob, timeoutMs: lasting },
 };
 
 /** The same in all modes whose jobs are polled. */
 export const lostJobs: Readonly<Partial<Record<Mode, Exception>>> = {
   ...lostJob,
-  C: { told: expected.unknown, timeoutMs: lasting },
+  C: { reported: expected.unknown, timeoutMs: lasting },
 };
 
 /** What has been sent is read before the connection is gone: a reset takes along what is still unread. */

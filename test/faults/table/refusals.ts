@@ -5,7 +5,7 @@ import { expected } from './expected.ts';
 import type { Fault } from './fault.ts';
 import { atEnd, atPost } from './playing.ts';
 
-const oddity = atPost(() =>
+const transient = atPost(() =>
   errorReply(400, {
     code: 'unsupported_content_type',
     message: 'The content type must be multipart/form-data. upstream-text-canary',
@@ -16,50 +16,56 @@ export const refusals: readonly Fault[] = [
   {
     number: 28,
     name: '400 unsupported_content_type, then good',
-    play: oddity,
+    play: transient,
     times: 1,
     modes: ['E'],
-    told: { ...expected.done, attempts: 2, received: 2, ends: { 'not-processed': 1, delivered: 1 } },
+    reported: { ...expected.done, attempts: 2, received: 2, ends: { 'not-processed': 1, delivered: 1 } },
   },
-  { number: 28, name: '400 unsupported_content_type, always', play: oddity, modes: ['E'], told: expected.oddTwice },
+  {
+    number: 28,
+    name: '400 unsupported_content_type, always',
+    play: transient,
+    modes: ['E'],
+    reported: expected.oddTwice,
+  },
   {
     number: 29,
     name: 'other 400',
     play: (mode) => valueRefused(isAgent(mode) ? 'input' : 'prompt'),
-    told: { ...expected.valueRefused, param: 'prompt' },
+    reported: { ...expected.valueRefused, param: 'prompt' },
   },
   {
     number: 29,
     name: 'other 400, for what its caller did not send',
     play: (mode) => valueRefused(isAgent(mode) ? 'tools[0].size' : 'size'),
-    told: expected.valueRefused,
+    reported: expected.valueRefused,
     // The options of an agent's tool are the operator's.
-    exceptions: Object.fromEntries(variants.map((mode) => [mode, { told: expected.misconfigured }])),
+    exceptions: Object.fromEntries(variants.map((mode) => [mode, { reported: expected.misconfigured }])),
   },
   {
     number: 29,
     name: '400, for an image that cannot be read',
     play: atPost(() => errorReply(400, { code: 'invalid_image_file' })),
-    told: expected.imageRefused,
-    exceptions: { E: { told: { ...expected.imageRefused, param: 'image' } } },
+    reported: expected.imageRefused,
+    exceptions: { E: { reported: { ...expected.imageRefused, param: 'image' } } },
   },
   {
     number: 29,
     name: '409',
     play: atPost(() => errorReply(409, { code: 'conflict' })),
-    told: { ...expected.unknown, accepted: 0 },
+    reported: { ...expected.unknown, accepted: 0 },
   },
   {
     number: 30,
     name: 'content refused as 400',
     play: atPost(() => errorReply(400, { code: 'content_policy_violation' })),
-    told: expected.contentRefused,
+    reported: expected.contentRefused,
   },
   {
     number: 30,
     name: 'content refused in a 200',
     play: (mode) => refusedIn(mode, { error: filtered }, { status: 'failed', error: filtered }),
-    told: expected.contentRefused,
+    reported: expected.contentRefused,
   },
   {
     number: 30,
@@ -69,7 +75,7 @@ export const refusals: readonly Fault[] = [
       poll.result.data.push({ error: filtered });
       return refusedIn(mode, { created: 1, data: [{ error: filtered }] }, poll);
     },
-    told: expected.contentRefused,
+    reported: expected.contentRefused,
   },
 ];
 

@@ -26,15 +26,15 @@ export const tokenFaults: readonly Fault[] = [
     tokens: startTokenDesk,
     play: (_mode, _host, _index, { headers }) => (shows(headers.authorization, 1) ? { post: refusal() } : {}),
     times: 2,
-    told: { ...expected.done, received: 2, ends: { 'not-processed': 1, delivered: 1 } },
-    exceptions: { F: { told: bothAgain } },
+    reported: { ...expected.done, received: 2, ends: { 'not-processed': 1, delivered: 1 } },
+    exceptions: { F: { reported: bothAgain } },
   },
   {
     number: 25,
     name: '401 for every token',
     tokens: startTokenDesk,
     play: atPost(() => refusal()),
-    told: { ...expected.authFailed, attempts: 2, received: 2 },
+    reported: { ...expected.authFailed, attempts: 2, received: 2 },
   },
 ];
 
@@ -42,7 +42,7 @@ export const tokenFaults: readonly Fault[] = [
 const noToken = (name: string, play: () => Promise<AccessToken>): Fault => ({
   name: `no token: ${name}`,
   tokens: () => startTokenDesk(play),
-  told: { ...expected.authFailed, received: 0 },
+  reported: { ...expected.authFailed, received: 0 },
 });
 
 const odd = async (token: unknown): Promise<AccessToken> => token as AccessToken;
@@ -68,13 +68,13 @@ const pollsNeedAnother: Pick<Fault, 'modes' | 'play'> = {
 };
 
 const onPolls: readonly Fault[] = [
-  { ...pollsNeedAnother, name: '401 on a poll, then good', tokens: startTokenDesk, told: expected.done },
+  { ...pollsNeedAnother, name: '401 on a poll, then good', tokens: startTokenDesk, reported: expected.done },
   {
     ...pollsNeedAnother,
     name: '401 on a poll, then no token for a while',
     tokens: () =>
       startTokenDesk((index) => (index === 1 ? Promise.reject(new Error('upstream-text-canary')) : undefined)),
-    told: expected.done,
+    reported: expected.done,
   },
   {
     ...polled,
@@ -84,7 +84,7 @@ const onPolls: readonly Fault[] = [
       if (!shows(headers.authorization, 1)) return {};
       return { poll: index === 0 ? stillRunning(mode) : refusal() };
     },
-    told: expected.done,
+    reported: expected.done,
   },
   {
     ...polled,
@@ -92,8 +92,8 @@ const onPolls: readonly Fault[] = [
     tokens: startTokenDesk,
     play: () => ({ poll: refusal(later) }),
     timeoutMs: lasting,
-    told: expected.unknown,
-    exceptions: { 'agent-background': { told: expected.unknownJob } },
+    reported: expected.unknown,
+    exceptions: { 'agent-background': { reported: expected.unknownJob } },
   },
   {
     ...pollsNeedAnother,
@@ -102,8 +102,8 @@ const onPolls: readonly Fault[] = [
     tokens: () =>
       startTokenDesk((index) => (index > 0 ? Promise.reject(new Error('upstream-text-canary')) : undefined)),
     timeoutMs: lasting,
-    told: expected.unknown,
-    exceptions: { 'agent-background': { told: expected.unknownJob } },
+    reported: expected.unknown,
+    exceptions: { 'agent-background': { reported: expected.unknownJob } },
   },
 ];
 

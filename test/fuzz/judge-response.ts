@@ -6,10 +6,10 @@ const refused = Object.values(callerViews)
   .map(({ status }) => status)
   .filter((status) => status < 499);
 
-type Answer = { readonly status: number; readonly body: string; readonly type: string };
+type PlainResponse = { readonly status: number; readonly body: string; readonly type: string };
 
 /** What is wrong with an answer, where Azure does nothing wrong; empty: nothing. */
-export function judge({ status, body, type }: Answer, isHead = false): string {
+export function judge({ status, body, type }: PlainResponse, isHead = false): string {
   if (good.includes(status)) return isHead ? '' : judgeSuccess(body, type);
   if (!refused.includes(status)) return `the status ${status}: ${body.slice(0, 300)}`;
   if (isHead && body === '') return '';

@@ -1,7 +1,7 @@
 import { connect, type Socket } from 'node:net';
 
 /** How a caller's connection can end before its answer has. */
-export const farewells: readonly (readonly [name: string, leave: (socket: Socket) => void])[] = [
+export const farewells: readonly (readonly [name: string, disconnect: (socket: Socket) => void])[] = [
   ['resets its connection', (socket) => void socket.resetAndDestroy()],
   ['closes its connection', (socket) => void socket.destroy()],
   ['half-closes its connection', (socket) => void socket.end()],

@@ -1,11 +1,11 @@
-export type HttpAnswer = {
+export type HttpResponse = {
   readonly status: number;
   readonly headers: ReadonlyMap<string, string>;
   readonly body: string;
 };
 
-export type Answers = {
-  readonly answers: readonly HttpAnswer[];
+export type Responses = {
+  readonly responses: readonly HttpResponse[];
   /** What came behind the last whole answer: the beginning of another one, or what is none. */
   readonly rest: string;
 };
@@ -13,12 +13,12 @@ export type Answers = {
 const head = /^HTTP\/1\.1 (\d{3})(?: [^\r\n]*)?\r\n((?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\r\n\0]*\r\n)*)\r\n/;
 
 /** The answers that stand one behind the other in the bytes of a connection, as latin1. Interim answers are left out. */
-export function readAnswers(text: string, mayBeHead: boolean): Answers {
-  const answers: HttpAnswer[] = [];
+export function readResponses(text: string, mayBeHead: boolean): Responses {
+  const responses: HttpResponse[] = [];
   let rest = text;
   for (;;) {
     const [whole, status = '', lines = ''] = head.exec(rest) ?? [];
-    if (whole === undefined) return { answers, rest };
+    if (whole === undefined) return { responses, rest };
     const headers = new Map(
       lines
         .split('\r\n')
@@ -31,8 +31,8 @@ export function readAnswers(text: string, mayBeHead: boolean): Answers {
       continue;
     }
     const body = bodyOf(Number(status), headers, behind, mayBeHead);
-    if (body === undefined) return { answers, rest };
-    answers.push({ status: Number(status), headers, body: body.text });
+    if (body === undefined) return { responses, rest };
+    responses.push({ status: Number(status), headers, body: body.text });
     rest = behind.slice(body.length);
   }
 }

@@ -9,7 +9,7 @@ const prompt = 'a heron that stands on one leg in the morning mist';
 const { paidPath, target } = azureDeployment;
 
 /** What a caller and the log are told of one failed call. */
-async function told(reply: Reply, body: object = {}, models: object = oneTarget(target)) {
+async function reportOf(reply: Reply, body: object = {}, models: object = oneTarget(target)) {
   mockAzure().post(paidPath, reply);
   const gateway = await startGateway(models);
   const called = await callGateway(gateway.url, { model: 'image', prompt, ...body });
@@ -26,13 +26,13 @@ const errorReply = (status: number, error: object, more: object = {}): Reply => 
 describe('what Azure says about a failure', () => {
   test('stands in the log with its own code, and never in the response', async () => {
     const message = 'The quality of the images for this deployment is not available in Sweden.';
-    const { called, logged } = await told(errorReply(400, { code: 'Some_OwnCode', message }));
+    const { called, logged } = await reportOf(errorReply(400, { code: 'Some_OwnCode', message }));
     expect(logged?.upstream).toEqual({ status: 400, code: 'Some_OwnCode', message });
     expect(called.text).not.toMatch(/Sweden|Some_OwnCode/);
   });
 
   test('is cut to 500 characters', async () => {
-    const { logged } = await told(errorReply(400, { code: 'x', message: 'word '.repeat(400) }));
+    const { logged } = await reportOf(errorReply(400, { code: 'x', message: 'word '.repeat(400) }));
     expect(logged?.upstream?.message).toHaveLength(500);
   });
 
@@ -43,7 +43,7 @@ describe('what Azure says about a failure', () => {
     ['the prompt as JSON has it', `No: ${JSON.stringify('a heron that\nstands on one leg')} is not allowed.`],
     ['the prompt beyond the limit', `${'word '.repeat(97)}${prompt} is not allowed.`],
   ])('loses %s that it quotes', async (_name, message) => {
-    const { logged } = await told(errorReply(400, { code: 'x', message }));
+    const { logged } = await reportOf(errorReply(400, { code: 'x', message }));
     expect(logged?.upstream?.message).toMatch(/^(No|word)/);
     expect(logged?.upstream?.message?.toLowerCase()).not.toMatch(/heron|one leg|morning|mist/);
   });
@@ -57,14 +57,14 @@ describe('what Azure says about a failure', () => {
     ],
     ['a signature', 'https://store.example/a.png?sv=2024&sig=abc%2Fd is gone.', /sig=|abc%2F/],
   ])('loses %s that it quotes', async (_name, message, secret) => {
-    const { logged } = await told(errorReply(401, { code: '401', message }));
+    const { logged } = await reportOf(errorReply(401, { code: '401', message }));
     expect(logged?.upstream?.message).toMatch(/\[redacted\]/);
     expect(logged?.upstream?.message).not.toMatch(secret);
   });
 
   test('keeps the request id that support asks for', async () => {
     const message = 'Contact us and include the request ID 0f8fad5b-d9cb-469f-a165-70867728950e.';
-    const { logged } = await told(errorReply(500, { code: 'x', message }));
+    const { logged } = await reportOf(errorReply(500, { code: 'x', message }));
     expect(logged?.upstream?.message).toBe(message);
   });
 
@@ -75,7 +75,7 @@ describe('what Azure says about a failure', () => {
     ],
     ['as a text in the place of the error', { status: 400, body: { error: 'Quota of the front door.' } }],
   ])('is found %s', async (_name, reply) => {
-    expect((await told(reply)).logged?.upstream?.message).toBe('Quota of the front door.');
+    expect((await reportOf(reply)).logged?.upstream?.message).toBe('Quota of the front door.');
   });
 
   test('is a warning where another target has served the request, because its operator has to mend it', async () => {
@@ -114,7 +114,7 @@ describe('the hint names one cause:', () => {
     ['a wrong key', errorReply(401, { code: '401', message: 'Access denied' }), /credential/],
     ['a redirect', { status: 302, body: '' }, /redirects/],
   ])('%s', async (_name, reply, hint) => {
-    const { called, logged } = await told(reply);
+    const { called, logged } = await reportOf(reply);
     expect(logged?.hint).toMatch(hint);
     expect(called.status).toBe(502);
   });
@@ -131,7 +131,7 @@ describe('a refusal of the content names its categories to the caller,', () => {
     ['from its text', { code, message: 'Refused by the safety system. safety_violations=[violence].' }],
     ['from moderation_details', { code, moderation_details: { moderation_stage: 'input', categories: ['violence'] } }],
   ])('%s, and nothing of how severe they are', async (_name, error) => {
-    const { called } = await told(errorReply(400, error));
+    const { called } = await reportOf(errorReply(400, error));
     expect(called.json().error.moderation_details).toMatchObject({ categories: ['violence'] });
     expect(called.text).not.toMatch(/hate|severity|high|safe\b/);
   });
@@ -161,13 +161,13 @@ describe('a parameter that Azure names', () => {
   const error = { code: 'invalid_value', message: 'No.', param: 'quality' };
 
   test('is named to the caller that has sent it', async () => {
-    const { called } = await told(errorReply(400, error), { quality: 'high' });
+    const { called } = await reportOf(errorReply(400, error), { quality: 'high' });
     expect(called.json().error).toMatchObject({ param: 'quality', message: expect.stringContaining("'quality'") });
   });
 
   test('is not named to a caller that has not: it was a default of its operator', async () => {
     const models = oneTarget({ ...target, defaults: { quality: 'high' } });
-    const { called } = await told(errorReply(400, error), {}, models);
+    const { called } = await reportOf(errorReply(400, error), {}, models);
     expect(called.json().error).toMatchObject({ param: null, message: expect.not.stringContaining('quality') });
   });
 });
@@ -208,7 +208,7 @@ describe('an error is judged by what it says, wherever it stands:', () => {
   });
 
   test.each(errors)('%s in a response of success', async (_name, error, status, code) => {
-    const { called } = await told({ body: { error } });
+    const { called } = await reportOf({ body: { error } });
     expect([called.status, called.json().error.code]).toEqual([status, code]);
   });
 
@@ -217,7 +217,7 @@ describe('an error is judged by what it says, wherever it stands:', () => {
     ['its class as its type', { type: 'invalid_request_error', message: 'No.' }],
     ['its status in words', { type: 'error', status: '400 Bad Request', message: 'No.' }],
   ])('a flat event with %s', async (_name, event) => {
-    const { called } = await told(stream(event), { stream: true });
+    const { called } = await reportOf(stream(event), { stream: true });
     expect([called.status, called.json().error.code]).toEqual([400, 'invalid_request']);
   });
 
@@ -228,16 +228,16 @@ describe('an error is judged by what it says, wherever it stands:', () => {
     const gateway = await startGateway(oneTarget(once));
     const called = await callGateway(gateway.url, { model: 'image', prompt, stream: true });
     expect([called.status, called.json().error.code]).toEqual([502, 'upstream_invalid_response']);
-    expect(azure.asked).toHaveLength(1);
+    expect(azure.requests).toHaveLength(1);
   });
 
   test.each(errors)('%s in an event', async (_name, error, status, code) => {
-    const { called } = await told(stream({ type: 'error', error }), { stream: true });
+    const { called } = await reportOf(stream({ type: 'error', error }), { stream: true });
     expect([called.status, called.json().error.code]).toEqual([status, code]);
   });
 
   test.each(errors.slice(0, 4))('%s under a status of 500', async (_name, error, status, code) => {
-    const { called } = await told(errorReply(500, error));
+    const { called } = await reportOf(errorReply(500, error));
     expect([called.status, called.json().error.code]).toEqual([status, code]);
   });
 
@@ -267,7 +267,7 @@ describe('an error is judged by what it says, wherever it stands:', () => {
   });
 
   test('a 409 leaves open what was made', async () => {
-    const { called } = await told(errorReply(409, { code: 'Conflict', message: 'No.' }));
+    const { called } = await reportOf(errorReply(409, { code: 'Conflict', message: 'No.' }));
     expect([called.status, called.json().error.code]).toEqual([502, 'upstream_outcome_unknown']);
   });
 });
@@ -287,7 +287,7 @@ describe('an error beside an image', () => {
     const gateway = await startGateway(oneTarget(once));
     const called = await callGateway(gateway.url, { model: 'image', prompt });
     expect([called.status, called.json().error.code]).toEqual([502, 'upstream_invalid_response']);
-    expect(azure.asked).toHaveLength(1);
+    expect(azure.requests).toHaveLength(1);
     expect(loggedError(gateway)?.upstream?.message).toMatch(/Azure words|Too many/);
   });
 
@@ -296,12 +296,12 @@ describe('an error beside an image', () => {
     azure.post(paidPath, { body: { data: [image], error } });
     const gateway = await startGateway(oneTarget(target));
     await expect(callGateway(gateway.url, { model: 'image', prompt })).rejects.toThrow();
-    expect(azure.asked).toHaveLength(1);
+    expect(azure.requests).toHaveLength(1);
   });
 
   test('in one event leaves open what is billed', async () => {
     const event = { type: 'image_generation.completed', b64_json: tinyPng, error };
-    const { called } = await told({ body: `data: ${JSON.stringify(event)}\n\n` }, { stream: true });
+    const { called } = await reportOf({ body: `data: ${JSON.stringify(event)}\n\n` }, { stream: true });
     expect([called.status, called.json().error.code]).toEqual([502, 'upstream_invalid_response']);
   });
 });
@@ -312,13 +312,13 @@ describe('a text that quotes the caller', () => {
     ['in a refusal of a parameter', errorReply(400, { code: 'invalid_value', param: 'prompt', message: quoted }), 400],
     ['in a failure', errorReply(500, { code: 'server_error', message: quoted }), 502],
   ])('%s does not make it a mistake of the operator', async (_name, reply, status) => {
-    const { called } = await told(reply);
+    const { called } = await reportOf(reply);
     expect(called.status).toBe(status);
     expect(called.json().error.code).not.toBe('upstream_misconfigured');
   });
 
   test('a safety system that is out of order refuses nothing', async () => {
-    const { called } = await told(errorReply(500, { code: 'server_error', message: 'The safety system is down.' }));
+    const { called } = await reportOf(errorReply(500, { code: 'server_error', message: 'The safety system is down.' }));
     expect(called.json().error.code).toBe('upstream_generation_failed');
   });
 });

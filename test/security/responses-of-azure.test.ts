@@ -20,16 +20,16 @@ const allowed = [
 const image = JSON.stringify({ created: 1, data: [{ b64_json: tinyPng }] });
 
 /** Answers every request with these bytes. */
-function answering(status: string, lines: readonly string[], body: string): (socket: Socket) => void {
+function respondsWith(status: string, lines: readonly string[], body: string): (socket: Socket) => void {
   const head = [`HTTP/1.1 ${status}`, `content-length: ${body.length}`, ...lines].join('\r\n');
   return (socket) => void socket.once('data', () => socket.end(Buffer.from(`${head}\r\n\r\n${body}`, 'latin1')));
 }
 
-async function askThrough(onConnection: (socket: Socket) => void, body: object = {}) {
+async function callThrough(onConnection: (socket: Socket) => void, body: object = {}) {
   const origin = `http://127.0.0.1:${await serveRaw(onConnection)}`;
   const gateway = await startGateway(everyProvider(origin));
-  const answer = await callGateway(gateway.url, { model: 'v1', prompt: 'a canary', ...body });
-  return { answer, gateway };
+  const response = await callGateway(gateway.url, { model: 'v1', prompt: 'a canary', ...body });
+  return { response, gateway };
 }
 
 const tempting = [
@@ -59,12 +59,12 @@ describe('headers of an upstream', () => {
     ['401 Unauthorized', '{"error":{"code":"401","message":"canary"}}', 502],
     ['429 Too Many Requests', '{"error":{"code":"429","message":"canary"}}', 429],
     ['500 Internal Server Error', '<h1>canary</h1>', 502],
-  ])('with %s stay behind', async (status, body, told) => {
-    const { answer } = await askThrough(answering(status, [...tempting, 'content-type: application/json'], body));
-    expect(answer.status).toBe(told);
-    expect([...answer.headers.keys()].filter((name) => !allowed.includes(name))).toEqual([]);
-    expect(JSON.stringify([...answer.headers])).not.toContain('canary');
-    expect(answer.text).not.toContain('canary');
+  ])('with %s stay behind', async (status, body, reported) => {
+    const { response } = await callThrough(respondsWith(status, [...tempting, 'content-type: application/json'], body));
+    expect(response.status).toBe(reported);
+    expect([...response.headers.keys()].filter((name) => !allowed.includes(name))).toEqual([]);
+    expect(JSON.stringify([...response.headers])).not.toContain('canary');
+    expect(response.text).not.toContain('canary');
   });
 
   test.each([
@@ -77,8 +77,10 @@ describe('headers of an upstream', () => {
     ['nonsense where times are expected', 'retry-after: -1e999\r\nretry-after-ms: NaN'],
     ['30 kB', `x-long: ${'a'.repeat(30_000)}`],
   ])('with %s cost no image', async (_, line) => {
-    const { answer, gateway } = await askThrough(answering('200 OK', ['content-type: application/json', line], image));
-    expect([answer.status, answer.json().data[0]?.b64_json]).toEqual([200, tinyPng]);
+    const { response, gateway } = await callThrough(
+      respondsWith('200 OK', ['content-type: application/json', line], image),
+    );
+    expect([response.status, response.json().data[0]?.b64_json]).toEqual([200, tinyPng]);
     // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
     expect(gateway.logText()).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/);
   });
@@ -90,9 +92,9 @@ describe('headers of an upstream', () => {
     ['a header without a colon', 'canary'],
     ['a blank before the colon', 'x-a : b'],
   ])('that break the protocol (%s) reach nobody', async (_, line) => {
-    const { answer } = await askThrough(answering('200 OK', [line, 'x-behind: canary'], image));
-    expect([200, 502]).toContain(answer.status);
-    expect(`${answer.text}${JSON.stringify([...answer.headers])}`).not.toContain('canary');
+    const { response } = await callThrough(respondsWith('200 OK', [line, 'x-behind: canary'], image));
+    expect([200, 502]).toContain(response.status);
+    expect(`${response.text}${JSON.stringify([...response.headers])}`).not.toContain('canary');
   });
 });
 
@@ -110,11 +112,11 @@ describe('what an upstream says in an error', () => {
   test.each(['400 Bad Request', '404 Not Found', '422 Unprocessable', '500 Error', '503 Busy', '418 Teapot'])(
     '%s is told in our own words',
     async (status) => {
-      const { answer, gateway } = await askThrough(
-        answering(status, ['content-type: application/json'], JSON.stringify(echo)),
+      const { response, gateway } = await callThrough(
+        respondsWith(status, ['content-type: application/json'], JSON.stringify(echo)),
       );
-      expect(answer.status).toBeGreaterThanOrEqual(400);
-      expect(answer.text).not.toMatch(/canary|10\.0\.0\.1/);
+      expect(response.status).toBeGreaterThanOrEqual(400);
+      expect(response.text).not.toMatch(/canary|10\.0\.0\.1/);
       expect(gateway.logText()).not.toMatch(/sk-canary|sig=/);
     },
   );

@@ -16,12 +16,12 @@ export type Reply = {
 };
 
 /** Asks one server with exactly these paths and headers, over connections that end with the test. */
-export function asker(url: string): (question: Question) => Promise<Reply> {
+export function exactClient(url: string): (question: Question) => Promise<Reply> {
   const agent = new Agent({ connections: 20 });
   onTestFinished(() => agent.destroy());
   return async ({ method = 'GET', path, headers = {}, body }) => {
     const dispatch = { origin: url, path, method: method as 'GET', headers: { ...headers }, body: body ?? null };
-    const answer = await agent.request(dispatch);
-    return { status: answer.statusCode, headers: answer.headers, text: await answer.body.text() };
+    const response = await agent.request(dispatch);
+    return { status: response.statusCode, headers: response.headers, text: await response.body.text() };
   };
 }

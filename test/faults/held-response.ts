@@ -1,7 +1,7 @@
 import { pending } from './agent-wire.ts';
-import type { Answer, Script } from './fault-server.ts';
+import type { Script, ScriptedResponse } from './fault-server.ts';
 import { head, jsonReply } from './http-text.ts';
-import { answerIn, type Carrier, carrierOf, goodAnswer, type Mode } from './modes.ts';
+import { type Carrier, carrierOf, goodResponse, type Mode, responseIn } from './modes.ts';
 import { isPaidCall, type Request } from './read-requests.ts';
 import { after, fin, type Step, write } from './script.ts';
 
@@ -12,13 +12,13 @@ export type Place = 'before headers' | 'before the image' | 'in the image';
 export function holding(mode: Mode, place: Place, word: string): { readonly script: Script; goOn(): void } {
   const { promise, resolve } = Promise.withResolvers<void>();
   let isOver = false;
-  const answer = (request: Request): Answer => {
+  const respond = (request: Request): ScriptedResponse => {
     const isHeld = request.method === 'GET' || request.body.includes(word);
-    if (!isHeld || isOver) return goodAnswer(mode, request);
+    if (!isHeld || isOver) return goodResponse(mode, request);
     return { steps: held(mode, place, request, promise), isBilled: isPaidCall(request) };
   };
   return {
-    script: { welcome: 'serve', answer },
+    script: { welcome: 'serve', respond },
     goOn() {
       isOver = true;
       resolve();
@@ -29,16 +29,16 @@ export function holding(mode: Mode, place: Place, word: string): { readonly scri
 function held(mode: Mode, place: Place, request: Request, event: Promise<void>): readonly Step[] {
   const carrier = carrierOf(mode);
   if (place === 'before headers') {
-    if (request.method === 'GET') return answerIn(mode, request);
-    return [after(event), ...answerIn(mode, request)];
+    if (request.method === 'GET') return responseIn(mode, request);
+    return [after(event), ...responseIn(mode, request)];
   }
-  if (place === 'in the image') return answerIn(mode, request, { result: paused(carrier, carrier.late, event) });
+  if (place === 'in the image') return responseIn(mode, request, { result: paused(carrier, carrier.late, event) });
   // Neither the asynchronous flow nor an agent's job has an image before it has ended.
   if (mode === 'C')
-    return answerIn(mode, request, { poll: jsonReply(200, { status: 'running' }, { 'retry-after-ms': '1' }) });
+    return responseIn(mode, request, { poll: jsonReply(200, { status: 'running' }, { 'retry-after-ms': '1' }) });
   if (mode === 'agent-background')
-    return answerIn(mode, request, { poll: jsonReply(200, pending('in_progress'), { 'retry-after-ms': '1' }) });
-  return answerIn(mode, request, { result: paused(carrier, carrier.early, event) });
+    return responseIn(mode, request, { poll: jsonReply(200, pending('in_progress'), { 'retry-after-ms': '1' }) });
+  return responseIn(mode, request, { result: paused(carrier, carrier.early, event) });
 }
 
 function paused({ headers, body }: Carrier, at: number, event: Promise<void>): Step[] {

@@ -313,7 +313,7 @@ describe.each(foundryProviders)('a response of $name without an image,', (provid
     // A job is polled until there is no time left; what it says then is not known.
     const expected = provider === foundryBackground ? { outcome: 'unknown' } : invalid;
     expect(await rejection(startCall(provider, { retryUntil: 0 }).events)).toMatchObject(expected);
-    await expect.poll(() => azure.asked.length).toBe(provider === foundryBackground ? 3 : 1);
+    await expect.poll(() => azure.requests.length).toBe(provider === foundryBackground ? 3 : 1);
   });
 
   test('with more images than there can be: the events break behind the last one', async () => {
@@ -351,7 +351,7 @@ test('a response that is cut leaves open what was made', async () => {
 });
 
 describe('a caller of an agent', () => {
-  const ask = async (replies: readonly Reply[], body: object = {}, target: object = {}) => {
+  const send = async (replies: readonly Reply[], body: object = {}, target: object = {}) => {
     const azure = mockAzure();
     azure.post(foundryTool.paidPath, ...replies);
     const gateway = await startGateway(oneTarget({ ...foundryTool.target, ...target }));
@@ -363,7 +363,7 @@ describe('a caller of an agent', () => {
 
   test('gets the image, and neither words, nor the chat model’s usage', async () => {
     const call = imageCall(tinyPng, { revised_prompt: 'a painting', size: '1024x1024', quality: 'low' });
-    const called = await ask([{ headers: { 'x-ms-region': 'canary' }, body: responseOf([call, message]) }]);
+    const called = await send([{ headers: { 'x-ms-region': 'canary' }, body: responseOf([call, message]) }]);
     expect([called.status, called.json()]).toEqual([
       200,
       {
@@ -376,9 +376,12 @@ describe('a caller of an agent', () => {
   });
 
   test('gets so many images, of as many calls', async () => {
-    const called = await ask([{ body: responseOf([imageCall(tinyPng)]) }, { body: responseOf([imageCall(tinyPng)]) }], {
-      n: 2,
-    });
+    const called = await send(
+      [{ body: responseOf([imageCall(tinyPng)]) }, { body: responseOf([imageCall(tinyPng)]) }],
+      {
+        n: 2,
+      },
+    );
     expect(called.json().data).toEqual([{ b64_json: tinyPng }, { b64_json: tinyPng }]);
     expect(called.headers.get('x-gateway-adapted')).toBe('n=fan-out');
   });
@@ -486,7 +489,7 @@ describe('a caller of an agent', () => {
       null,
     ],
   ])('is told of %s', async (_name, reply, status, type, code, param) => {
-    const called = await ask([reply]);
+    const called = await send([reply]);
     expect(called.json().error).toEqual({ message: expect.stringMatching(/\S.{20,}/), type, param, code });
     expect(called.status).toBe(status);
     expect(status < 500 || called.headers.get('x-should-retry') === 'false').toBe(true);
@@ -498,6 +501,6 @@ describe('a caller of an agent', () => {
     const { maxRetries: _, ...target } = foundryTool.target;
     const gateway = await startGateway({ models: { image: { targets: [target, { ...target, priority: 1 }] } } });
     const called = await callGateway(gateway.url, { model: 'image', prompt: 'a cat' });
-    expect([called.status, called.json().error.code, azure.asked.length]).toEqual([502, 'upstream_no_image', 1]);
+    expect([called.status, called.json().error.code, azure.requests.length]).toEqual([502, 'upstream_no_image', 1]);
   });
 });

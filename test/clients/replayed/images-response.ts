@@ -1,5 +1,5 @@
 /** The members of an answer that applications read. */
-export type ImagesAnswer = { readonly data: readonly { readonly b64_json?: string; readonly url?: string }[] };
+export type ImagesResponse = { readonly data: readonly { readonly b64_json?: string; readonly url?: string }[] };
 
 /** Asks with a JSON body. */
 export function postJson(url: string, headers: Record<string, string>, body: object): Promise<Response> {
@@ -8,6 +8,6 @@ export function postJson(url: string, headers: Record<string, string>, body: obj
 }
 
 /** The answer's body. */
-export async function readAnswer(answer: Response): Promise<ImagesAnswer> {
-  return (await answer.json()) as ImagesAnswer;
+export async function readResponse(response: Response): Promise<ImagesResponse> {
+  return (await response.json()) as ImagesResponse;
 }

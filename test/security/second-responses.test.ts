@@ -21,15 +21,15 @@ describe('a second answer on a connection', () => {
     const port = await serveRaw((socket) => {
       socket.once('data', () => {
         calls += 1;
-        const unasked = http('200 OK', image(otherPng));
-        socket.write(http('200 OK', image(tinyPng)) + (when === 'at once' ? unasked : ''));
-        if (when !== 'at once') setImmediate(() => socket.write(unasked));
+        const unsolicited = http('200 OK', image(otherPng));
+        socket.write(http('200 OK', image(tinyPng)) + (when === 'at once' ? unsolicited : ''));
+        if (when !== 'at once') setImmediate(() => socket.write(unsolicited));
       });
     });
     const { url } = await startGateway(everyProvider(`http://127.0.0.1:${port}`));
     for (let call = 0; call < 5; call += 1) {
-      const answer = await callGateway(url, { model: 'v1', prompt: `canary ${call}` });
-      expect([answer.status, answer.json().data[0]?.b64_json]).toEqual([200, tinyPng]);
+      const response = await callGateway(url, { model: 'v1', prompt: `canary ${call}` });
+      expect([response.status, response.json().data[0]?.b64_json]).toEqual([200, tinyPng]);
     }
     expect(calls).toBe(5);
   });
@@ -38,7 +38,7 @@ describe('a second answer on a connection', () => {
     const ended = (link: string) =>
       JSON.stringify({ status: 'succeeded', result: { created: 1, data: [{ url: link }] } });
     let polls = 0;
-    const answer = (socket: Socket, request: string): void => {
+    const respond = (socket: Socket, request: string): void => {
       const origin = `http://127.0.0.1:${port}`;
       if (request.startsWith('POST')) {
         const operation = `${origin}/openai/operations/images/1`;
@@ -49,7 +49,7 @@ describe('a second answer on a connection', () => {
       socket.write(http('200 OK', ended(`${origin}/own.png`)) + http('200 OK', ended(`${origin}/foreign.png`)));
     };
     const port: number = await serveRaw(
-      (socket) => void socket.on('data', (chunk) => answer(socket, chunk.toString())),
+      (socket) => void socket.on('data', (chunk) => respond(socket, chunk.toString())),
     );
     const { url } = await startGateway(everyProvider(`http://127.0.0.1:${port}`));
     for (let call = 0; call < 5; call += 1) {

@@ -5,7 +5,7 @@ import { jsonReply, message, reply } from '../http-text.ts';
 import {
   carrierOf,
   completedEvent,
-  foreignAnswer,
+  foreignResponse,
   imagesText,
   isAgent,
   isStreamed,
@@ -26,7 +26,7 @@ const emptyData = { created: 1, data: [], status: 'succeeded' };
 const emptyCall = responseOf([imageCall(null)]);
 const cutPng = Buffer.from(tinyPng, 'base64').subarray(0, 48).toString('base64');
 
-export const uselessAnswers: readonly Fault[] = [
+export const uselessResponses: readonly Fault[] = [
   {
     number: 31,
     name: 'malformed JSON',
@@ -37,35 +37,35 @@ export const uselessAnswers: readonly Fault[] = [
         mode === 'D' ? ['image_generation.completed', text] : ['response.completed', `{"response":${text}}`];
       return { post: reply(200, eventStream, `event: ${name}\ndata: ${data}\n\n`) };
     },
-    told: expected.invalid,
+    reported: expected.invalid,
     exceptions: lostJobs,
   },
   {
     number: 32,
     name: '200, empty',
     play: instead(() => reply(200, { ...json, ...later }, '')),
-    told: expected.invalid,
+    reported: expected.invalid,
     exceptions: lostJobs,
   },
   {
     number: 32,
     name: '200, no data',
     play: (mode) => instead(() => jsonReply(200, isAgent(mode) ? emptyCall : emptyData))(mode),
-    told: expected.invalid,
+    reported: expected.invalid,
   },
   {
     number: 33,
     name: 'HTML as 200',
     play: instead(() => reply(200, { 'content-type': 'text/html', ...later }, '<h1>upstream-text-canary</h1>')),
-    told: expected.invalid,
+    reported: expected.invalid,
     exceptions: lostJobs,
   },
   {
     number: 34,
     name: 'base64 that is no image',
     play: (mode) => ({ result: reply(200, carrierOf(mode).headers, carrierOf(mode, noImage).body) }),
-    told: expected.invalid,
-    exceptions: { C: { told: expected.resultLost, timeoutMs: lasting } },
+    reported: expected.invalid,
+    exceptions: { C: { reported: expected.resultLost, timeoutMs: lasting } },
   },
 ];
 
@@ -74,27 +74,27 @@ export const oddSuccesses: readonly Fault[] = [
     number: 33,
     name: 'JSON as text/plain',
     play: (mode, host) => asPlainText(mode, host),
-    told: expected.done,
+    reported: expected.done,
   },
   {
     number: 34,
     name: 'a cut PNG',
     play: (mode) => ({ result: reply(200, carrierOf(mode).headers, cutBody(mode)) }),
-    told: expected.doneCut,
+    reported: expected.doneCut,
   },
   {
     number: 35,
     name: '102 and 103 before the answer',
     play: noise('102 Processing', '103 Early Hints'),
-    told: expected.done,
+    reported: expected.done,
   },
-  { number: 35, name: 'gzip unasked', play: gzipped, told: expected.done },
-  { number: 35, name: '100 unasked', play: noise('100 Continue'), told: expected.unknown },
+  { number: 35, name: 'gzip unasked', play: gzipped, reported: expected.done },
+  { number: 35, name: '100 unasked', play: noise('100 Continue'), reported: expected.unknown },
   {
     number: 36,
     name: 'an unsolicited second answer',
-    play: (mode, host) => ({ post: [...goodPost(mode, host), ...foreignAnswer(mode)] }),
-    told: expected.done,
+    play: (mode, host) => ({ post: [...goodPost(mode, host), ...foreignResponse(mode)] }),
+    reported: expected.done,
   },
 ];
 

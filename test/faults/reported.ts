@@ -1,18 +1,18 @@
 /** What a client got from the gateway. */
-export type Told = {
+export type Reported = {
   readonly status: number;
   readonly header: (name: string) => string | null;
   /** Of an error answer, or of the `error` event that ended a stream. */
-  readonly error: ToldError | undefined;
+  readonly error: ReportedError | undefined;
   /** The completed images, in base64. */
   readonly images: readonly string[];
   /** The answer broke off after its head. */
-  readonly isTorn: boolean;
+  readonly isTruncated: boolean;
   /** Everything that a caller could read, to search for what must not be there. */
   readonly text: string;
 };
 
-export type ToldError = {
+export type ReportedError = {
   readonly message: unknown;
   readonly type: unknown;
   readonly param: unknown;
