@@ -22,7 +22,7 @@ const link = { type: 'url', index: 0, url: resultLink };
 const events = [link, { type: 'done', created: 1685064331 }];
 const html = '<html>proxy-canary</html>';
 
-/** Runs the flow with these answers to its polls. */
+/** Runs the flow with these responses to its polls. */
 function run(azure: MockedAzure, ...polls: readonly Reply[]) {
   acceptOperation(azure, ...polls);
   return startCall(azureAsyncFlow);
@@ -56,7 +56,7 @@ describe('an operation', () => {
     ['without a body', { ...accepted, body: '' }],
     ['with status 200', { ...accepted, status: 200 }],
     ['with status 201', { ...accepted, status: 201 }],
-  ])('whose submit is answered %s is polled', async (_name, reply) => {
+  ])('whose submit gets %s is polled', async (_name, reply) => {
     const azure = mockAzure();
     azure.post(paidPath, reply);
     azure.get(operationPath, succeeded);
@@ -349,14 +349,14 @@ describe('a caller of azure-async', () => {
     ['deleted', { status: 'deleted' }, 502, 'server_error', 'upstream_invalid_response', 'false'],
     ['of an unknown status', { status: 'canary' }, 502, 'server_error', 'upstream_invalid_response', 'false'],
     ['without a result', { status: 'succeeded' }, 502, 'server_error', 'upstream_invalid_response', 'false'],
-  ])('is told of an operation that is %s', async (_name, body, status, type, code, shouldRetry) => {
+  ])('gets the error of an operation that is %s', async (_name, body, status, type, code, shouldRetry) => {
     acceptOperation(mockAzure(), { body });
     const called = await call();
     expect(called.json().error).toEqual({ message: expect.stringMatching(/\S.{20,}/), type, param: null, code });
     expect([called.status, called.headers.get('x-should-retry')]).toEqual([status, shouldRetry]);
   });
 
-  test('is told of a lost operation that it may have been billed', async () => {
+  test('learns of a lost operation that it may have been billed', async () => {
     acceptOperation(mockAzure(), { status: 404, headers: { 'retry-after-ms': '60000' }, body: html });
     const called = await call({ timeoutMs: 5_000 });
     expect([called.status, called.json().error.code, called.headers.get('x-should-retry')]).toEqual([
@@ -366,7 +366,7 @@ describe('a caller of azure-async', () => {
     ]);
   });
 
-  test('is told of an operation that outlasts the deadline', async () => {
+  test('gets the error of an operation that outlasts the deadline', async () => {
     const headers = { 'operation-location': `${azureOrigin}${operationPath}`, 'retry-after': '60' };
     mockAzure().post(paidPath, { ...accepted, headers });
     const called = await call({ timeoutMs: 1000 });

@@ -10,7 +10,7 @@ import { azureDeployment, collect, rejection, startCall, synchronousProviders } 
 const responses = imagesResponses.map((response) => [response.name, response] as const);
 const filtered = { error: { code: 'contentFilter', message: 'Generated image was filtered. body-canary' } };
 
-describe.each(synchronousProviders)('an answer of $name', (provider) => {
+describe.each(synchronousProviders)('a response of $name', (provider) => {
   test.each(responses)('%s: its events', async (_name, { body, events }) => {
     mockAzure().post(provider.paidPath, { body });
     const call = startCall(provider);
@@ -152,14 +152,14 @@ describe.each(synchronousProviders)('an answer of $name', (provider) => {
 });
 
 describe('a caller', () => {
-  test('of an answer without created gets the time of the gateway', async () => {
+  test('of a response without created gets the time of the gateway', async () => {
     mockAzure().post(azureDeployment.paidPath, { body: { data: [{ b64_json: tinyPng }] } });
     const gateway = await startGateway(oneTarget(azureDeployment.target));
     const { created } = (await callGateway(gateway.url, { model: 'image', prompt: 'a cat' })).json();
     expect(Math.abs(created - Date.now() / 1000)).toBeLessThan(5);
   });
 
-  test('of an answer with a filtered item behind an image: it is truncated, never ended as if it were complete', async () => {
+  test('of a response with a filtered item behind an image: it is truncated, never ended as if it were complete', async () => {
     mockAzure().post(azureDeployment.paidPath, { body: { data: [{ b64_json: tinyPng }, filtered] } });
     const gateway = await startGateway(oneTarget(azureDeployment.target));
     await expect(callGateway(gateway.url, { model: 'image', prompt: 'a cat' })).rejects.toThrow();
@@ -169,7 +169,7 @@ describe('a caller', () => {
     });
   });
 
-  test('of a short response with a filtered item behind an image is told so, where several were asked for', async () => {
+  test('of a short response with a filtered item behind an image gets an error, where several were requested', async () => {
     mockAzure().post(azureDeployment.paidPath, { body: { data: [{ b64_json: tinyPng }, filtered] } });
     const gateway = await startGateway(oneTarget(azureDeployment.target));
     const called = await callGateway(gateway.url, { model: 'image', prompt: 'a cat', n: 2 });
@@ -177,10 +177,10 @@ describe('a caller', () => {
   });
 
   test.each([
-    ['a paid answer without an image', { data: [] }, 502, 'upstream_invalid_response', 'false'],
+    ['a paid response without an image', { data: [] }, 502, 'upstream_invalid_response', 'false'],
     ['a filtered image', { data: [filtered] }, 400, 'content_policy_violation', null],
     ['an error inside a 200', { error: { code: 'somehow' } }, 502, 'upstream_invalid_response', 'false'],
-  ])('of %s is told so before the first byte', async (_name, body, status, code, shouldRetry) => {
+  ])('of %s gets an error before the first byte', async (_name, body, status, code, shouldRetry) => {
     mockAzure().post(azureDeployment.paidPath, { body });
     const gateway = await startGateway(oneTarget(azureDeployment.target));
     const called = await callGateway(gateway.url, { model: 'image', prompt: 'a cat' });

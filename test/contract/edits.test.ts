@@ -156,7 +156,7 @@ describe.each(synchronousProviders)('the paid edit of $name', (provider) => {
     ]);
   });
 
-  test('has nothing of the caller but what was asked for: neither headers nor file names', async () => {
+  test('has nothing of the caller but what was requested: neither headers nor file names', async () => {
     const gateway = await startGateway(oneTarget(provider.target));
     const azure = mockAzure();
     azure.post(editsPath(provider), success);
@@ -205,7 +205,7 @@ describe.each(synchronousProviders)('the paid edit of $name', (provider) => {
   });
 });
 
-describe('the answer to an edit', () => {
+describe('the response to an edit', () => {
   test('with base64: its images, usage and facts', async () => {
     const body = {
       created: 5,
@@ -265,7 +265,7 @@ describe('the answer to an edit', () => {
     expect(azure.requests).toHaveLength(1);
   });
 
-  test.each(errors)('%s: is told to the caller as that of a generation', async (_name, error) => {
+  test.each(errors)('%s: is reported to the caller as that of a generation', async (_name, error) => {
     const { status, headers, body, isFramed = true } = error;
     mockAzure().post(editsPath(azureDeployment), { status, body, isFramed, ...(headers && { headers }) });
     const gateway = await startGateway(oneTarget(azureDeployment.target));

@@ -17,7 +17,7 @@ import {
   upstreamKey,
 } from './providers.ts';
 
-/** What Azure and the proxies before it add to every answer; nothing of it may reach a caller. */
+/** What Azure and the proxies before it add to every response; nothing of it may reach a caller. */
 const azureHeaders = {
   'apim-request-id': 'apim-canary',
   'x-ms-request-id': 'ms-request-canary',
@@ -40,14 +40,14 @@ const captured = named(capturedErrors);
 const all = named([...capturedErrors, ...otherErrors]);
 const prompt = 'a prompt-canary in a cage';
 
-/** Parameters of the requests in these tests: callers are not told of others. */
+/** Parameters of the requests in these tests: others are not reported to callers. */
 const sent: (string | undefined)[] = ['prompt', 'model', 'image'];
 
 function replyOf({ status, headers, body, isFramed = true }: AzureError): Reply {
   return { status, headers: { ...azureHeaders, ...headers }, body, isFramed };
 }
 
-describe.each(allProviders)('$name, asked for an image, is answered with', (provider) => {
+describe.each(allProviders)('$name, called for an image, gets', (provider) => {
   const isFoundry = foundryProviders.includes(provider);
 
   test.each(all)('%s: rejects with its kind and outcome before any event', async (_name, error) => {
@@ -68,7 +68,7 @@ describe.each(allProviders)('$name, asked for an image, is answered with', (prov
   });
 });
 
-describe('a caller is told of', () => {
+describe('reported to a caller', () => {
   test.each(all)('%s: status, type, code and param are as documented, and nothing leaks', async (_name, error) => {
     const azure = mockAzure();
     azure.post(azureDeployment.paidPath, replyOf(error));
@@ -89,7 +89,7 @@ describe('a caller is told of', () => {
     expectNothingLeaks(called, gateway);
   });
 
-  test.each(all)('%s: whether and when to ask again', async (_name, error) => {
+  test.each(all)('%s: whether and when to retry', async (_name, error) => {
     mockAzure().post(azureDeployment.paidPath, replyOf(error));
     const gateway = await startGateway(oneTarget(azureDeployment.target));
     const { headers } = await callGateway(gateway.url, { model: 'image', prompt });

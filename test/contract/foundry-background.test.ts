@@ -67,21 +67,21 @@ describe('a job in the background', () => {
     ['an id that begins with a dot', '..'],
     ['an id that is too long', 'r'.repeat(257)],
     ['an id with an escape', 'resp%2f1'],
-  ])('with %s may run, and is asked for nowhere', async (_name, id) => {
+  ])('with %s may run, and is requested nowhere', async (_name, id) => {
     const azure = mockAzure();
     azure.post(paidPath, { headers: soon, body: { ...pending, id } });
     expect(await rejection(startCall(foundryBackground).events)).toMatchObject(invalid);
     expect(azure.requests).toHaveLength(1);
   });
 
-  test('whose first answer is cut leaves open what becomes of it', async () => {
+  test('whose first response is cut leaves open what becomes of it', async () => {
     const azure = mockAzure();
     azure.post(paidPath, { body: JSON.stringify(pending).slice(0, -1), isFramed: false });
     expect(await rejection(startCall(foundryBackground).events)).toMatchObject(lost);
     expect(azure.requests).toHaveLength(1);
   });
 
-  test('is asked for as soon as its first answer says', async () => {
+  test('is requested as soon as its first response says', async () => {
     const azure = mockAzure();
     azure.post(paidPath, { headers: { 'retry-after': '1' }, body: pending });
     azure.get(responsePath, finished);
@@ -98,8 +98,8 @@ describe('a poll of it', () => {
     ['500 with an error object', { status: 500, body: { error: { code: 'server_error', message: 'no' } } }],
     ['502 with the page of a proxy', { status: 502, body: '<html></html>' }],
     ['404, because it is not known everywhere yet', { status: 404, body: { error: { code: 'not_found' } } }],
-    ['half an answer', { body: JSON.stringify(responseOf([imageCall(tinyPng)])).slice(0, 30), isFramed: false }],
-  ])('that is answered with %s, twice, says nothing of it', async (_name, reply) => {
+    ['half a response', { body: JSON.stringify(responseOf([imageCall(tinyPng)])).slice(0, 30), isFramed: false }],
+  ])('that gets %s, twice, says nothing of it', async (_name, reply) => {
     const azure = mockAzure();
     acceptResponse(azure, reply, reply, finished);
     expect(await collect(await startCall(foundryBackground).events)).toEqual(hasImage);
@@ -107,7 +107,7 @@ describe('a poll of it', () => {
   });
 
   test.each([400, 401, 403, 404, 410, 307])(
-    'that is answered with %i when no time is left: it is lost, and may have been paid',
+    'that gets %i when no time is left: it is lost, and may have been paid',
     async (status) => {
       const azure = mockAzure();
       acceptResponse(azure, { status, headers: { location: 'https://elsewhere.example.com/' } });
@@ -154,7 +154,7 @@ describe('the cancellation of it', () => {
     const abort = new AbortController();
     const { events } = startCall(foundryBackground, { signal: abort.signal });
     await expect.poll(() => azure.requests.length).toBe(1);
-    // The answer has to be read, too.
+    // The response has to be read, too.
     await new Promise((resolve) => setTimeout(resolve, 50));
     abort.abort(reason);
     expect(await rejection(events)).toBe(reason);
@@ -168,11 +168,11 @@ describe('the cancellation of it', () => {
     expect(azure.requests[1]?.path).toContain(responseId);
   });
 
-  test.each([404, 409, 500])('that is answered with %i changes nothing', async (status) => {
+  test.each([404, 409, 500])('that gets %i changes nothing', async (status) => {
     await interrupt(new GatewayError('client_gone', 'gone'), { status, body: 'no' });
   });
 
-  test('is what becomes of a job that outlasts the deadline; the caller is told that it may be billed', async () => {
+  test('is what becomes of a job that outlasts the deadline; it is reported as possibly billed', async () => {
     const azure = mockAzure();
     azure.post(paidPath, { headers: { 'retry-after': '60' }, body: pending });
     azure.post(cancelPath, { body: {} });

@@ -138,7 +138,7 @@ describe('the body of a generation, byte for byte,', () => {
 
   test.each<[string, Record<string, unknown>, number]>([
     ['with partial images of a stream', { partial_images: 2 }, 2],
-    ['of a stream without partial images, which the tool refuses: one is asked for, and dropped', {}, 1],
+    ['of a stream without partial images, which the tool refuses: one is requested, and dropped', {}, 1],
   ])('of a chat deployment %s', async (_name, requested, partials) => {
     const azure = mockAzure();
     azure.post(foundryTool.paidPath, success);
@@ -162,7 +162,7 @@ describe('the body of a generation, byte for byte,', () => {
     expect(adaptations).toEqual(['partial_images=agent', 'stream=completed-only']);
   });
 
-  test('asked for as a stream by the operator, for a caller that wants none', async () => {
+  test('requested as a stream by the operator, for a caller that wants none', async () => {
     const azure = mockAzure();
     azure.post(foundryTool.paidPath, success);
     const target = { ...foundryTool.target, ...chat, capabilities: { streams: true }, upstreamStream: 'always' };
@@ -175,7 +175,7 @@ describe('the body of a generation, byte for byte,', () => {
   });
 });
 
-describe('what a caller asks of an agent', () => {
+describe('what a caller requests of an agent', () => {
   const wishes = {
     size: '1536x1024',
     quality: 'high',
@@ -187,7 +187,7 @@ describe('what a caller asks of an agent', () => {
     svg: { compact: false },
   };
 
-  test.each(['adapt', 'pass'])('is told to it in the prompt under %s, and reported', async (parameters) => {
+  test.each(['adapt', 'pass'])('is passed to it in the prompt under %s, and reported', async (parameters) => {
     const { text, called } = await sent(wishes, { target: { parameters } });
     const words = [
       'The size of the image must be 1536x1024.',
@@ -223,7 +223,7 @@ describe('what a caller asks of an agent', () => {
     },
   );
 
-  test.each(['adapt', 'strict', 'pass'])('is not told under %s where it changes nothing', async (parameters) => {
+  test.each(['adapt', 'strict', 'pass'])('is not passed under %s where it changes nothing', async (parameters) => {
     const requested = {
       size: 'auto',
       quality: 'auto',
@@ -237,7 +237,7 @@ describe('what a caller asks of an agent', () => {
     expect(called.headers.get('x-gateway-adapted')).toBeNull();
   });
 
-  test('is told to each of the calls that make several images', async () => {
+  test('is passed to each of the calls that make several images', async () => {
     const azure = mockAzure();
     azure.post(foundryTool.paidPath, success, success);
     const gateway = await startGateway(oneTarget(foundryTool.target));
@@ -328,7 +328,7 @@ describe('the body of an edit, byte for byte,', () => {
   test.each<[string, Record<string, Buffer>, string, string]>([
     ['an image', { image: png }, edits, 'action=prompt'],
     ['a mask, which is one image more', { image: png, mask: png }, `${masks} ${edits}`, 'mask=prompt,action=prompt'],
-  ])('of an agent, with %s: it is told what to do with it', async (_name, files, words, adapted) => {
+  ])('of an agent, with %s: the prompt says what to do with it', async (_name, files, words, adapted) => {
     const azure = mockAzure();
     azure.post(foundryTool.paidPath, success);
     const { status, adaptations } = await callEdits({}, files);
@@ -446,7 +446,7 @@ describe('the address', () => {
 
 describe('what the tool has no words for', () => {
   test.each<[string, Record<string, unknown>, string]>([
-    ['previews without a stream', { partial_images: 1 }, 'partial_images'],
+    ['partial images without a stream', { partial_images: 1 }, 'partial_images'],
     ['a parameter that the tool is not known to have', { flag: false }, 'flag'],
     ['an action of the tool', { action: 'generate' }, 'action'],
     ['an image of the tool', { input_image_mask: { image_url: 'https://elsewhere.example' } }, 'input_image_mask'],
@@ -462,7 +462,7 @@ describe('what the tool has no words for', () => {
   });
 
   test.each([foundryTool, foundryBackground])(
-    'a stream, at $name: the caller gets one, of one JSON answer',
+    'a stream, at $name: the caller gets one, of one JSON response',
     async (provider) => {
       const { text, called } = await sent({ stream: true, partial_images: 2 }, { provider });
       expect(JSON.parse(text)).not.toHaveProperty('stream');

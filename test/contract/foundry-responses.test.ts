@@ -21,7 +21,7 @@ import {
 
 const created = 1713833628;
 
-/** Runs one call that is answered with this, at once or by a poll. */
+/** Runs one call that gets this, at once or by a poll. */
 function run(provider: ProviderUnderTest, reply: Reply) {
   const azure = mockAzure();
   if (provider === foundryBackground) acceptResponse(azure, { body: pending }, reply);
@@ -52,7 +52,7 @@ describe.each(foundryProviders)('a response of $name', (provider) => {
       one({}),
     ],
     [
-      'with all that is told of an image',
+      'with all that is reported of an image',
       responseOf([
         imageCall(tinyPng, {
           revised_prompt: 'a cat, painted',
@@ -76,7 +76,7 @@ describe.each(foundryProviders)('a response of $name', (provider) => {
       ),
     ],
     [
-      'that says `auto`, which is what was asked for and not what was made',
+      'that says `auto`, which is what was requested and not what was made',
       responseOf([imageCall(tinyPng, { size: 'auto', quality: 'auto', background: 'auto', output_format: 'jpeg' })]),
       one({ facts: { outputFormat: 'jpeg' } }, { type: 'done', created, facts: { outputFormat: 'jpeg' } }),
     ],
@@ -285,7 +285,7 @@ const stateless: typeof ends = [
   ['with an error beside no status', { error: { code: 'server_error' } }, { outcome: 'failed' }],
 ];
 
-test.each(stateless)('a poll of foundry-agent that is answered %s is made again', async (_name, body) => {
+test.each(stateless)('a poll of foundry-agent that gets %s is made again', async (_name, body) => {
   const azure = mockAzure();
   acceptResponse(azure, { body }, { body: responseOf([imageCall(tinyPng)]) });
   expect(await collect(await startCall(foundryBackground).events)).toEqual(one({}));
@@ -488,14 +488,14 @@ describe('a caller of an agent', () => {
       'upstream_auth_failed',
       null,
     ],
-  ])('is told of %s', async (_name, reply, status, type, code, param) => {
+  ])('gets %s', async (_name, reply, status, type, code, param) => {
     const called = await send([reply]);
     expect(called.json().error).toEqual({ message: expect.stringMatching(/\S.{20,}/), type, param, code });
     expect(called.status).toBe(status);
     expect(status < 500 || called.headers.get('x-should-retry') === 'false').toBe(true);
   });
 
-  test('that answers with words is asked once, and so is nobody else', async () => {
+  test('that responds with words is called once, and no other target is', async () => {
     const azure = mockAzure();
     azure.post(foundryTool.paidPath, { body: responseOf([message]) });
     const { maxRetries: _, ...target } = foundryTool.target;

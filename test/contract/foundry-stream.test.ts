@@ -53,12 +53,12 @@ describe('a stream', () => {
     ['with the image in both: it is one', begin + end + completed(message, imageCall(tinyPng)), [...image(), last]],
     ['with the same item twice: it is one', begin + end + end + completed(), [...image(), last]],
     [
-      'with two images, and previews of the first',
+      'with two images, and partial images of the first',
       begin + partial(0) + partial(1) + end + done(imageCall(otherPng, { id: 'ig_2' })) + completed(),
       [...partialImage(0), ...partialImage(1), ...image(), ...image(1, otherPng), last],
     ],
     [
-      'with previews that tell more, or less',
+      'with partial images that report more, or less',
       begin +
         partial(0, { size: '1024x1024', quality: 'low', background: 'auto', output_format: 'png' }) +
         partial(0, { partial_image_index: undefined }) +
@@ -128,7 +128,7 @@ describe('a stream', () => {
     ]);
   });
 
-  test('that is cut in the bytes of its image is truncated, also behind a preview', async () => {
+  test('that is cut in the bytes of its image is truncated, also behind a partial image', async () => {
     const large = Buffer.concat([Buffer.from(tinyPng, 'base64'), Buffer.alloc(1_000)]).toString('base64');
     for (const before of [begin, begin + partial(0)]) {
       const text = before + done(imageCall(large));
@@ -156,7 +156,7 @@ describe('a stream', () => {
     ['with a nested error', begin + event('error', { error }), refused],
     ['with an error of neither type nor name', `${begin}data: ${JSON.stringify({ error })}\n\n`, refused],
     [
-      'with an error of which only its name tells',
+      'with an error of which only the name is reported',
       `${begin}event: error\ndata: {"code":"rate_limit_exceeded"}\n\n`,
       limited,
     ],
@@ -212,7 +212,7 @@ describe('a stream', () => {
     ],
     ['with a refusal in events of its own', event('response.refusal.done', { refusal: 'no' }) + completed(), refused],
     [
-      'with a flat error that tells its details only',
+      'with a flat error that reports only its details',
       begin + event('error', { code: 'moderation_blocked', message: 'no', moderation_details: details }),
       { kind: 'moderation_blocked', moderation: { stage: 'output', categories: ['violence'] } },
     ],
@@ -235,13 +235,13 @@ describe('a stream', () => {
     // A call of the tool had begun.
     ['words', completed(message), invalid],
     ['nothing', '', unknown],
-    ['another preview that is none', partial(1, { partial_image_b64: 'aGVsbG8gd29ybGQhIQ==' }), invalid],
-  ])('that ends behind a preview with %s breaks there', async (_name, rest, expected) => {
+    ['another partial image that is none', partial(1, { partial_image_b64: 'aGVsbG8gd29ybGQhIQ==' }), invalid],
+  ])('that ends behind a partial image with %s breaks there', async (_name, rest, expected) => {
     const events = await run(begin + partial(0) + rest).events;
     expect(await rejection(collect(events))).toMatchObject(expected);
   });
 
-  test('whose first preview is none is refused before any event', async () => {
+  test('whose first partial image is none is refused before any event', async () => {
     const body = begin + partial(0, { partial_image_b64: 'aGVsbG8gd29ybGQhIQ==' }) + end;
     expect(await rejection(run(body).events)).toMatchObject(invalid);
   });
@@ -263,14 +263,14 @@ describe('a caller of a stream', () => {
   };
   const namesOf = (text: string) => [...text.matchAll(/^event: (.*)$/gm)].map(([, name]) => name);
 
-  test('gets previews and the image as events of the Images API, without the chat model’s usage', async () => {
+  test('gets partial images and the image as events of the Images API, without the chat model’s usage', async () => {
     const { text } = await send(begin + partial(0) + end + completed(message));
     expect(namesOf(text)).toEqual(['image_generation.partial_image', 'image_generation.completed']);
     expect(text).toContain(otherPng);
     expect(text).toContain(tinyPng);
   });
 
-  test('gets an error event behind a preview, and an answer of JSON before anything', async () => {
+  test('gets an error event behind a partial image, and a response of JSON before anything', async () => {
     const error = event('error', { code: 'server_error', message: 'body-canary' });
     const truncated = await send(begin + partial(0) + error);
     expect(namesOf(truncated.text)).toEqual(['image_generation.partial_image', 'error']);
@@ -288,7 +288,7 @@ describe('a caller of a stream', () => {
     expect(namesOf(called.text)).toEqual(['image_generation.completed', 'image_generation.completed']);
   });
 
-  test('that wants JSON, where the operator wants streams, gets JSON without the preview', async () => {
+  test('that wants JSON, where the operator wants streams, gets JSON without the partial image', async () => {
     const called = await send(begin + partial(0) + end + completed(), {}, { upstreamStream: 'always' });
     expect(called.json()).toEqual({ created, data: [{ b64_json: tinyPng }] });
   });

@@ -71,7 +71,7 @@ const polled: readonly Polled[] = [
 const shownIn = ({ requests }: MockedAzure) =>
   requests.map(({ method, headers }) => `${method} ${headers.authorization}`);
 
-describe.each(polled)('a job of $name, asked with tokens,', (provider) => {
+describe.each(polled)('a job of $name, called with tokens,', (provider) => {
   test('shows one and the same in its submit and its polls, and no key', async () => {
     const azure = mockAzure();
     provider.accept(azure, provider.running, provider.finished);
@@ -80,7 +80,7 @@ describe.each(polled)('a job of $name, asked with tokens,', (provider) => {
     for (const { headers } of azure.requests) expect(headers).not.toHaveProperty('api-key');
   });
 
-  test('whose poll is answered 401 replaces the token and goes on', async () => {
+  test('whose poll gets 401 replaces the token and goes on', async () => {
     const azure = mockAzure();
     provider.accept(azure, provider.running, unauthorized, provider.running, provider.finished);
     expect(await collect(await startCall(provider.with(tokens())).events)).not.toEqual([]);
@@ -93,7 +93,7 @@ describe.each(polled)('a job of $name, asked with tokens,', (provider) => {
     ]);
   });
 
-  test('whose polls are answered 401 with the new token, too, is asked for again: the paid image is still there', async () => {
+  test('whose polls get 401 with the new token, too, is requested again: the paid image is still there', async () => {
     const azure = mockAzure();
     provider.accept(azure, unauthorized, unauthorized, provider.finished);
     expect(await collect(await startCall(provider.with(tokens())).events)).not.toEqual([]);
@@ -122,7 +122,7 @@ describe.each(polled)('a job of $name, asked with tokens,', (provider) => {
     expect(await settled).toBe(reason);
   });
 
-  test('whose submit is answered 401 was not begun, and another token would be shown', async () => {
+  test('whose submit gets 401 was not begun, and another token would be shown', async () => {
     const azure = mockAzure();
     azure.post(provider.paidPath, unauthorized, unauthorized);
     const credential = tokens();
@@ -148,7 +148,7 @@ describe('a gateway whose targets show tokens', () => {
   const target = { ...keyless, auth: { entra: { scope: 'https://ai.azure.com/.default' } } };
   const finished: Reply = { body: responseOf([imageCall(tinyPng)]) };
 
-  /** Asks once; tokens are `{scope's host}-1`, … */
+  /** Calls once; tokens are `{scope's host}-1`, … */
   async function call(targets: readonly object[], { fails = false, maxRetries = 2 } = {}) {
     const acquired: string[] = [];
     const gateway = await startGateway(
@@ -167,7 +167,7 @@ describe('a gateway whose targets show tokens', () => {
     return { called, acquired, log: gateway.logText() };
   }
 
-  test('asks the same target once more with a new token when the old one is refused', async () => {
+  test('calls the same target once more with a new token when the old one is refused', async () => {
     const azure = mockAzure();
     azure.post(foundryTool.paidPath, unauthorized, finished);
     const { called, acquired } = await call([target]);
@@ -187,7 +187,7 @@ describe('a gateway whose targets show tokens', () => {
     expect(azure.requests).toHaveLength(2);
   });
 
-  test('does not ask once more where no retry is left', async () => {
+  test('does not call once more where no retry is left', async () => {
     const azure = mockAzure();
     azure.post(foundryTool.paidPath, unauthorized);
     const { called } = await call([target], { maxRetries: 0 });

@@ -126,7 +126,7 @@ describe.each(allProviders)('$name', (provider) => {
     expect(await rejection(events)).toBe(reason);
     expect(performance.now() - begin).toBeLessThan(150);
     expect(attempt.sent).toBe(true);
-    // The late answer of a mock must not fall into the next test.
+    // The late response of a mock must not fall into the next test.
     await new Promise((resolve) => setTimeout(resolve, 300));
   });
 

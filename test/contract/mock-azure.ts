@@ -3,7 +3,7 @@ import { afterEach, expect } from 'vitest';
 
 export const azureOrigin = 'https://resource-canary.openai.azure.com';
 
-/** What the mocked Azure answers: an object is sent as JSON, a text as it is. */
+/** What the mocked Azure responds with: an object is sent as JSON, a text as it is. */
 export type Reply = {
   readonly status?: number;
   readonly headers?: Readonly<Record<string, string>>;
@@ -29,7 +29,7 @@ export type MockedAzure = {
   readonly requests: readonly ReceivedRequest[];
   /** Their bodies as they came. */
   readonly texts: readonly string[];
-  /** Each reply answers one call of this path and query, in this order, and has to be called for. */
+  /** Each reply responds to one call of this path and query, in this order, and has to be called for. */
   post(path: string, ...replies: readonly Reply[]): void;
   get(path: string, ...replies: readonly Reply[]): void;
 };
@@ -51,7 +51,7 @@ afterEach(() => {
   });
 });
 
-/** Answers in the place of Azure, to exactly the calls that a test announces; checked after each test. */
+/** Responses in the place of Azure, to exactly the calls that a test announces; checked after each test. */
 export function mockAzure(origin: string = azureOrigin): MockedAzure {
   const requests: ReceivedRequest[] = [];
   const texts: string[] = [];

@@ -117,7 +117,7 @@ export const foundryOptions: FoundryOptions = {
   credential,
 };
 
-/** The tool of an agent, asked with these options. */
+/** The tool of an agent, called with these options. */
 export function foundryToolWith({
   credential: own = credential,
   ...options
@@ -157,7 +157,7 @@ export const allProviders = [...synchronousProviders, azureAsyncFlow, ...foundry
 export const operationPath =
   '/openai/operations/images/f508bcf2-e651-4b4b-85a7-58ad77981ffa?api-version=2023-06-01-preview';
 
-/** Keeps polling tests short: Azure may ask for any pause. */
+/** Keeps polling tests short: Azure may demand any pause. */
 export const soon = { 'retry-after-ms': '1' };
 
 export const accepted: Reply = {
@@ -166,7 +166,7 @@ export const accepted: Reply = {
   body: { id: 'f508bcf2-e651-4b4b-85a7-58ad77981ffa', status: 'notRunning' },
 };
 
-/** Azure accepts the submit, and answers these to its polls. */
+/** Azure accepts the submit, and responds with these to its polls. */
 export function acceptOperation(azure: MockedAzure, ...polls: readonly Reply[]): void {
   azure.post(azureAsyncFlow.paidPath, accepted);
   azure.get(operationPath, ...polls.map((poll) => ({ ...poll, headers: { ...soon, ...poll.headers } })));
@@ -208,7 +208,7 @@ export const message = {
 
 export const pending = responseOf([], { status: 'in_progress' });
 
-/** Azure accepts a response in the background, and answers these to its polls. */
+/** Azure accepts a response in the background, and responds with these to its polls. */
 export function acceptResponse(azure: MockedAzure, ...polls: readonly Reply[]): void {
   azure.post(foundryBackground.paidPath, { headers: soon, body: responseOf([], { status: 'queued' }) });
   azure.get(responsePath, ...polls.map((poll) => ({ ...poll, headers: { ...soon, ...poll.headers } })));

@@ -8,7 +8,7 @@ import { azureDeployment, deployment, foundryTool } from './providers.ts';
 const prompt = 'a heron that stands on one leg in the morning mist';
 const { paidPath, target } = azureDeployment;
 
-/** What a caller and the log are told of one failed call. */
+/** What is reported of one failed call to the caller and in the log. */
 async function reportOf(reply: Reply, body: object = {}, models: object = oneTarget(target)) {
   mockAzure().post(paidPath, reply);
   const gateway = await startGateway(models);
@@ -147,7 +147,7 @@ describe('a refusal of the content names its categories to the caller,', () => {
   });
 });
 
-test('fewer images than asked for are reported, logged and counted', async () => {
+test('fewer images than requested are reported, logged and counted', async () => {
   mockAzure().post(paidPath, { body: { data: [{ b64_json: tinyPng }] } });
   const gateway = await startGateway(oneTarget(target));
   const called = await callGateway(gateway.url, { model: 'image', prompt, n: 3 });
@@ -257,7 +257,7 @@ describe('an error is judged by what it says, wherever it stands:', () => {
     [423, 'Locked'],
     [428, 'PreconditionRequired'],
     [451, 'Unavailable'],
-  ])('a complete %d that nobody has described has made nothing, and another target is asked', async (status, code) => {
+  ])('a complete %d that nobody has described has made nothing, and another target is called', async (status, code) => {
     const azure = mockAzure();
     azure.post(paidPath, errorReply(status, { code, message: 'No.' }), { body: { data: [{ b64_json: tinyPng }] } });
     const { maxRetries: _, ...once } = target;

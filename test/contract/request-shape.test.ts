@@ -69,7 +69,7 @@ function bodyOf(provider: ProviderUnderTest, { prompt, ...options }: { prompt: s
 const isFoundry = (provider: ProviderUnderTest) => foundryProviders.includes(provider);
 
 describe.each(allProviders)('the paid call of $name', (provider) => {
-  test('a minimal request: method, path, query, every header, and a body of what was asked for only', async () => {
+  test('a minimal request: method, path, query, every header, and a body of what was requested only', async () => {
     const { called, paid } = await send(provider, { prompt: 'a cat' });
     expect(called.status).toBe(200);
     const body = bodyOf(provider, { prompt: 'a cat' });
@@ -139,7 +139,7 @@ describe.each(allProviders)('the paid call of $name', (provider) => {
     const once = bodyOf(provider, { prompt: 'a cat' });
     const paid = azure.requests.filter(({ method }) => method === 'POST').map(({ body }) => body);
     expect(paid).toEqual(isFoundry(provider) ? [once, once, once] : [{ ...once, n: 3 }]);
-    // One call of this mock makes one image, whatever it is asked for.
+    // One call of this mock makes one image, whatever is requested.
     expect(called.headers.get('x-gateway-adapted')).toBe(isFoundry(provider) ? 'n=fan-out' : 'n=fewer');
   });
 
@@ -155,10 +155,11 @@ describe.each(allProviders)('the paid call of $name', (provider) => {
   });
 
   test('the defaults of the model fill in what the caller leaves out, and nothing else', async () => {
-    const [usual = '', other = ''] = provider === azureAsyncFlow ? ['512x512', '256x256'] : ['1536x1024', '1024x1536'];
-    const target = { defaults: { size: usual } };
+    const [defaultSize = '', other = ''] =
+      provider === azureAsyncFlow ? ['512x512', '256x256'] : ['1536x1024', '1024x1536'];
+    const target = { defaults: { size: defaultSize } };
     const filled = await send(provider, { prompt: 'a cat', size: null }, { target });
-    expect(filled.paid.body).toEqual(bodyOf(provider, { prompt: 'a cat', size: usual }));
+    expect(filled.paid.body).toEqual(bodyOf(provider, { prompt: 'a cat', size: defaultSize }));
     const given = await send(provider, { prompt: 'a cat', size: other }, { target });
     expect(given.paid.body).toEqual(bodyOf(provider, { prompt: 'a cat', size: other }));
   });
@@ -249,7 +250,7 @@ describe.each(synchronousProviders)('the body of $name for a stream', (provider)
     expect(called.headers.get('content-type')).toBe('text/event-stream');
   });
 
-  test('a target with upstreamStream always is asked for a stream by everybody, who get their JSON', async () => {
+  test('a target with upstreamStream always is called for a stream by everybody, who get their JSON', async () => {
     const { called, body } = await streamed({}, { upstreamStream: 'always' });
     expect(body).toEqual({ ...modelOf(provider), prompt: 'a cat', stream: true, partial_images: 1 });
     expect(called.json().data).toEqual([{ b64_json: tinyPng }]);
@@ -348,7 +349,12 @@ describe('requests that are refused before anything is sent', () => {
     { name: 'a quality that DALL·E 2 lacks', provider: azureAsyncFlow, body: { quality: 'hd' }, param: 'quality' },
     { name: 'an unknown parameter on DALL·E 2', provider: azureAsyncFlow, body: { mood: 'dark' }, param: 'mood' },
     { name: 'links of gpt-image', provider: azureV1, body: { response_format: 'url' }, param: 'response_format' },
-    { name: 'previews without a stream', provider: azureV1, body: { partial_images: 1 }, param: 'partial_images' },
+    {
+      name: 'partial images without a stream',
+      provider: azureV1,
+      body: { partial_images: 1 },
+      param: 'partial_images',
+    },
     {
       name: 'links in a stream',
       provider: azureDeployment,
