@@ -40,7 +40,7 @@ async function startAfterwardsGood(first: (response: ServerResponse) => void) {
   });
 }
 
-describe('a caller that leaves', () => {
+describe('a client that disconnects', () => {
   test.each(farewells)(
     'while the upstream is silent: it %s, and the upstream connection is closed',
     async (_, disconnect) => {

@@ -8,7 +8,7 @@ import { modelsFile, openSocket, rawCall, startUpstream, tinyPng } from './rig.t
 const patience = { timeout: 60_000 };
 const image = JSON.stringify({ created: 1, data: [{ b64_json: tinyPng }] });
 
-/** A gateway with these limits in front of an upstream that holds every call until the test answers it. */
+/** A gateway with these limits in front of an upstream that holds every call until the test responds to it. */
 async function startHeld(limits: Record<string, number>, modelKeys: Record<string, unknown> = {}) {
   const held: ServerResponse[] = [];
   const upstream = await startUpstream((_request, response) => {
@@ -39,7 +39,7 @@ function expectShed(response: Awaited<ReturnType<typeof callGateway>>): void {
 }
 
 describe('one request at a time', () => {
-  test('lets two wait for their turn, and refuses a fourth one at once', async () => {
+  test('lets two wait for a permit, and refuses a fourth one at once', async () => {
     const { held, upstream, gateway, call } = await startHeld({ inFlight: 1 });
     const responses = [call(), call(), call()];
     await expect.poll(() => gateway.app.gateway.admission.waiting, patience).toBe(2);
@@ -79,7 +79,7 @@ describe('one request at a time', () => {
     await expectAtRest(gateway);
   });
 
-  test('sends nothing for those who leave while they wait', async () => {
+  test('sends nothing for clients that disconnect while they wait', async () => {
     const { held, upstream, gateway, call } = await startHeld({ inFlight: 1 });
     const first = call();
     await expect.poll(() => held.length, patience).toBe(1);

@@ -19,7 +19,7 @@ type Options = {
 };
 
 /**
- * A gateway in front of a simulator whose chat deployment draws with its tool: `artist` answers with JSON, `live` streams
+ * A gateway in front of a simulator whose chat deployment draws with its tool: `artist` responds with JSON, `live` streams
  * as well, and `later` works in the background.
  */
 export async function startAgents(options: Options = {}): Promise<AgentRig> {
@@ -34,7 +34,7 @@ export async function startAgents(options: Options = {}): Promise<AgentRig> {
     imageDeployment: 'gpt-image-1',
     apiKey: simulator.apiKey,
     timeoutMs,
-    // What follows a failure, and a caller that leaves, has tests of its own.
+    // What follows a failure, and a client that disconnects, has tests of its own.
     maxRetries: 0,
     ...targetKeys,
   };

@@ -16,7 +16,7 @@ const filtered = '400 content_policy_violation';
 const blocked = '400 moderation_blocked';
 const brokenBody = /^(truncated|502 upstream_outcome_unknown, false)$/;
 
-/** How a response without an image ends, in whichever way it is asked for. */
+/** How a response without an image ends, in whichever way it is requested. */
 const endings: Record<string, string> = {
   'agent-text-only': words,
   'agent-refusal': filtered,
@@ -131,7 +131,7 @@ describe('an agent', () => {
   });
 
   test.each(Object.entries(inBackground))('in the background, %s: the caller gets %s', async (name, expected) => {
-    // A lost job is asked for until the deadline.
+    // A lost job is requested until the deadline.
     const rig = await startAgents(name === 'agent-lost' ? { timeoutMs: 2_000 } : {});
     expect(await outcome(rig.url, { model: 'later', prompt: `simulate:${name}` })).toBe(expected);
     expectBilledOnce(rig, name);
@@ -157,7 +157,7 @@ describe('an agent', () => {
     expect(rig.requests('POST')).toHaveLength(1);
   });
 
-  test('a failure that the response itself tells is repeated', async () => {
+  test('a failure that the response itself reports is repeated', async () => {
     const rig = await startAgents({ targetKeys: { maxRetries: 1 } });
     expect(await outcome(rig.url, { prompt: 'simulate:agent-failed' })).toBe(failed);
     expect(rig.requests('POST')).toHaveLength(2);
@@ -195,7 +195,7 @@ describe('a job in the background', () => {
     expectBilledOnce(rig, 'agent-stuck');
   });
 
-  test('is canceled when its caller leaves', async () => {
+  test('is canceled when its client disconnects', async () => {
     const rig = await startAgents();
     const disconnecting = new AbortController();
     const call = fetch(`${rig.url}/v1/images/generations`, {
@@ -203,14 +203,14 @@ describe('a job in the background', () => {
       headers: { authorization: 'Bearer gateway-key-canary', 'content-type': 'application/json' },
       body: JSON.stringify(stuck),
       signal: disconnecting.signal,
-    }).catch(() => 'left');
+    }).catch(() => 'disconnected');
     await expect.poll(() => rig.requests('GET').length).toBeGreaterThan(0);
     disconnecting.abort();
-    expect(await call).toBe('left');
+    expect(await call).toBe('disconnected');
     await expect.poll(() => rig.simulator.ledger.counts().cancelled).toBe(1);
   });
 
-  test('is canceled when the gateway is told to end', async () => {
+  test('is canceled when the gateway is shut down', async () => {
     const rig = await startAgents();
     const call = outcome(rig.url, stuck);
     await expect.poll(() => rig.requests('GET').length).toBeGreaterThan(0);
@@ -247,7 +247,7 @@ describe('a job in the background', () => {
       headers: { authorization: 'Bearer gateway-key-canary', 'content-type': 'application/json' },
       body: JSON.stringify(body),
       signal: disconnecting.signal,
-    }).catch(() => 'left');
+    }).catch(() => 'disconnected');
     await expect.poll(() => rig.requests('GET').length).toBeGreaterThan(0);
     disconnecting.abort();
     await call;

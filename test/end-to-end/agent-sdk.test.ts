@@ -22,7 +22,7 @@ const png = (bytes: Buffer, name: string) => toFile(bytes, name, { type: 'image/
 
 describe('the openai package in front of an agent', () => {
   test.each(['artist', 'live', 'later'])(
-    '%s: images of the size that was asked for, and what was made',
+    '%s: images of the size that was requested, and what was made',
     async (model) => {
       const { url } = await startAgents();
       const request = { model, prompt: 'a cat', n: 2, size: '1536x1024', quality: 'low' } as const;

@@ -35,7 +35,7 @@ function errorOf({ text }: Reply): { code: string; param: string | null; message
 const codeOf = (reply: Reply) => [reply.status, errorOf(reply).code];
 
 describe.each(operations)('images/%s', (operation) => {
-  test('are answered on every surface, for a model named there or in the body', async () => {
+  test('get a response on every surface, for a model named there or in the body', async () => {
     const rig = await startRig();
     const send = exactClient(rig.url);
     const versions = ['', '?', '?api-version=2025-04-01-preview', '?api-version=v1', '?api-version=preview&x=/y?z'];
@@ -71,7 +71,7 @@ describe.each(operations)('images/%s', (operation) => {
     expect(new Set(queries)).toEqual(new Set(['{"api-version":"2025-04-01-preview"}', '{}']));
   });
 
-  test('below base URLs that are nearly right, are answered, and logged by the route that they stand for', async () => {
+  test('below base URLs that are nearly right, get a response, and are logged by the route that they stand for', async () => {
     const rig = await startRig();
     const send = exactClient(rig.url);
     const slips = [
@@ -90,7 +90,7 @@ describe.each(operations)('images/%s', (operation) => {
     expect(routes).toEqual(slips.map(([, root]) => `${root}/images/${operation}`));
   });
 
-  test('below trailing and double slashes, or asked for by a whole URL, are answered at once', async () => {
+  test('below trailing and double slashes, or requested by a whole URL, get a response at once', async () => {
     const rig = await startRig();
     const send = exactClient(rig.url);
     for (const root of surfaces) {
@@ -275,7 +275,7 @@ describe('what is not offered', () => {
     { headers: key },
   ];
 
-  test('variations: a 400 on every surface, whatever they are asked with', async () => {
+  test('variations: a 400 on every surface, whatever they are called with', async () => {
     const rig = await startRig();
     const send = exactClient(rig.url);
     for (const root of surfaces.map((surface) => surface.replaceAll('NAME', 'image'))) {
@@ -289,7 +289,7 @@ describe('what is not offered', () => {
     expect(rig.simulator.ledger.requests).toEqual([]);
   });
 
-  test('the asynchronous submit: a 404 that says so, however it is spelled and whatever it is asked with', async () => {
+  test('the asynchronous submit: a 404 that says so, however it is spelled and whatever it is called with', async () => {
     const rig = await startRig();
     const send = exactClient(rig.url);
     for (const colon of [':', '%3A', '%3a']) {
@@ -351,7 +351,7 @@ describe('a path that is not served', () => {
     }
   });
 
-  test('of a chat is told that images are served here', async () => {
+  test('of a chat gets an error that says that images are served here', async () => {
     const send = exactClient((await startRig()).url);
     for (const root of ['', '/v1', '/openai', '/openai/v1', '/openai/deployments/image', '/m/image/v1']) {
       for (const end of ['chat/completions', 'completions', 'responses', 'responses/resp_1', 'embeddings']) {
@@ -425,7 +425,7 @@ describe('the routes', () => {
     }
   });
 
-  test('fuzz: no target is answered with a redirect, unasked-for content or a new name in the log', async () => {
+  test('fuzz: no target gets a response with a redirect, unrequested content or a new name in the log', async () => {
     const upstream = await startUpstream((_request, response) => {
       response.end(JSON.stringify({ created: 1, data: [{ b64_json: tinyPng }] }));
     });

@@ -27,7 +27,7 @@ async function call(
   return { status: response.statusCode, headers: response.headers as Record<string, string>, text };
 }
 
-/** An answer that came over a plain socket. */
+/** A response that came over a plain socket. */
 async function rawRefusal(rig: Rig, bytes: string): Promise<Refusal> {
   const [head = '', text = ''] = (await exchange(rig.url, bytes)).split('\r\n\r\n');
   const [statusLine = '', ...lines] = head.split('\r\n');
@@ -38,7 +38,7 @@ async function rawRefusal(rig: Rig, bytes: string): Promise<Refusal> {
   return { status: Number(statusLine.split(' ')[1]), headers: Object.fromEntries(headers), text };
 }
 
-/** OpenAI's error shape, and nothing was asked of the upstream. */
+/** OpenAI's error shape, and the upstream was not called. */
 function expectRefused(rig: Rig, response: Refusal, status: number, code: string, param: string | null = null): void {
   expect(response).toMatchObject({ status });
   expect(response.headers['content-type']).toMatch(/^application\/json/);
@@ -285,7 +285,7 @@ describe('keys', () => {
     { 'api-key': gatewayKey },
     { 'x-api-key': gatewayKey },
     { authorization: 'Bearer wrong', 'api-key': gatewayKey },
-  ])('%o lets its caller in', async (headers) => {
+  ])('%o admits its caller', async (headers) => {
     const rig = await startRig();
     const response = await call(rig, { method: 'GET', path: '/v1/models', headers: headers as Record<string, string> });
     expect(response.status).toBe(200);

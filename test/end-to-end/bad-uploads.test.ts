@@ -63,7 +63,7 @@ async function responseOn(socket: Socket, isOver: (text: string) => boolean = ()
   return text;
 }
 
-/** Writes as fast as the other side reads, until it is told enough or the connection ends. */
+/** Writes as fast as the other side reads, until it has written enough or the connection ends. */
 async function writeOn(socket: Socket, piece: Buffer, times: number): Promise<void> {
   const closed = new Promise((resolve) => socket.once('close', resolve));
   for (let written = 0; written < times && socket.writable; written += 1) {
@@ -452,7 +452,7 @@ test('a model that only the path names is looked up before the upload is read', 
   await expectHarmless(rig);
 });
 
-test('a body that says itself that it is too long is not asked for', async () => {
+test('a body that says itself that it is too long is not read', async () => {
   const rig = await startEdits(smallLimit);
   const socket = openSocket(rig.url);
   socket.write(head(['content-length: 100000000', 'expect: 100-continue']));
@@ -493,7 +493,7 @@ describe('a body that is longer than the limit', () => {
       ['in chunks', 'keep-alive'],
       ['in chunks', 'close'],
     ])(
-      '%s, connection: %s: a caller that writes everything before it reads gets the answer',
+      '%s, connection: %s: a caller that writes everything before it reads gets the response',
       async (framing, connection) => {
         const rig = await startEdits(smallLimit);
         const body = large[kind]();
@@ -512,7 +512,7 @@ describe('a body that is longer than the limit', () => {
       },
     );
 
-    test('sent with fetch, with node:http and with curl: each sees the answer', async () => {
+    test('sent with fetch, with node:http and with curl: each sees the response', async () => {
       const rig = await startEdits(smallLimit);
       const body = large[kind]();
       const headers = kind === 'form' ? formHeaders : json;
@@ -601,7 +601,7 @@ describe('a caller without a good key', () => {
     await expectHarmless(rig);
   });
 
-  test('is not asked for its body', async () => {
+  test('does not get to send its body', async () => {
     const rig = await startEdits();
     const socket = openSocket(rig.url);
     socket.write(
@@ -643,13 +643,13 @@ const farewells: [string, (socket: Socket) => void][] = [
   ['half-closes its connection', (socket) => void socket.end()],
 ];
 
-/** A log line of a caller that left: nothing went wrong here. */
+/** A log line of a client that disconnected: nothing went wrong here. */
 async function expectDisconnected(rig: EditsRig, facts: Record<string, unknown> = {}): Promise<void> {
   await expect.poll(() => requestLines(rig), patience).toHaveLength(1);
   expect(requestLines(rig)[0]).toMatchObject({ end: 'disconnected', status: 499, level: 30, ...facts });
 }
 
-describe('a caller that leaves', () => {
+describe('a client that disconnects', () => {
   const beginnings: [string, string, () => Buffer][] = [
     ['amid a small file', '', () => Buffer.from(`${partHead('image')}abc`)],
     ['amid a large file', '', () => Buffer.concat([Buffer.from(partHead('image')), Buffer.alloc(2 * megabyte, 7)])],
@@ -710,7 +710,7 @@ describe('a caller that leaves', () => {
     await expectNothingLeft(rig);
   });
 
-  test('amid its answer', async () => {
+  test('amid its response', async () => {
     const rig = await startEdits();
     const form = editForm([file('image', padded(await pngImage(), 3 * megabyte))], {
       prompt: 'simulate:slow-body-60000',
@@ -875,7 +875,7 @@ describe('temporary files', () => {
     expect((await response).status).toBe(200);
   });
 
-  test('there is one, without a name, for anything longer; it is gone with the answer', async () => {
+  test('there is one, without a name, for anything longer; it is gone with the response', async () => {
     const rig = await startEdits();
     const { response, files } = await running(rig, megabyte + 1, 'simulate:slow-300');
     expect(files).toEqual([expect.stringMatching(/azure-image-gateway-upload-[\w-]{24} \(deleted\)$/)]);
@@ -1015,7 +1015,7 @@ describe('a gateway that is killed', () => {
   });
 });
 
-describe('an upstream that answers before the whole form was sent', () => {
+describe('an upstream that responds before the whole form was sent', () => {
   const refusals: [number, Record<string, string>, number, string][] = [
     [401, {}, 502, 'upstream_auth_failed'],
     [413, {}, 413, 'request_too_large'],
@@ -1028,7 +1028,7 @@ describe('an upstream that answers before the whole form was sent', () => {
     await expectEarly(upstream, expected, code);
   });
 
-  // Its connection is reset with what it has not read, and the answer may be lost with that.
+  // Its connection is reset with what it has not read, and the response may be lost with that.
   test.each(refusals)(
     '%i, and reads no more: the caller gets it, or an unknown outcome',
     async (status, headers, ...reported) => {
@@ -1043,7 +1043,7 @@ describe('an upstream that answers before the whole form was sent', () => {
     },
   );
 
-  // Not a server of HTTP: Node's closes a connection that is not kept at its answer's end, whatever is still to be read.
+  // Not a server of HTTP: Node's closes a connection that is not kept at its response's end, whatever is still to be read.
   async function startEarly(status: number, headers: Record<string, string>, goOn: (socket: Socket) => void) {
     const lines = Object.entries({ ...headers, 'content-type': 'application/json', 'content-length': body.length });
     const refusal = [`HTTP/1.1 ${status} Refused`, ...lines.map((line) => line.join(': ')), '', body].join('\r\n');

@@ -36,14 +36,14 @@ const generation = (values: object = {}, path = generationsPath) => ({
   body: JSON.stringify({ prompt: 'a cat', ...values }),
 });
 
-/** Every way in which an answer is written. */
+/** Every way in which a response is written. */
 const calls: readonly [string, number, Question][] = [
   ['JSON of a generation, written past Fastify', 200, generation()],
   ['a stream, written past Fastify', 200, generation({ stream: true, partial_images: 1 })],
   ['a link', 200, generation({ response_format: 'url' })],
   ['JSON of an edit', 200, form(image)],
   ['a stream of an edit', 200, form(...fields({ stream: 'true' }), image)],
-  ['an answer on the path of Azure’s SDKs', 200, generation({}, '/openai/deployments/image/images/generations')],
+  ['a response on the path of Azure’s SDKs', 200, generation({}, '/openai/deployments/image/images/generations')],
   ['the models', 200, { path: '/v1/models', headers: key }],
   ['health', 200, { path: '/healthz' }],
   ['a refused value', 400, generation({ n: 11 })],
@@ -60,7 +60,7 @@ const calls: readonly [string, number, Question][] = [
   ['an upload that is too long', 413, form({ ...image, bytes: Buffer.alloc(1_100_000) })],
   ['a content type', 415, { ...generation(), headers: { ...key, 'content-type': 'text/plain' } }],
   ['a failure of the upstream', 502, generation({ prompt: 'simulate:500' })],
-  ['a pause that the upstream asks for', 429, generation({ prompt: 'simulate:429-ms' })],
+  ['a pause that the upstream requests', 429, generation({ prompt: 'simulate:429-ms' })],
 ];
 
 /** What the document names. */
@@ -77,7 +77,7 @@ const preflight = (origin: string, path = generationsPath): Question => ({
 });
 
 describe('without CORS_ORIGINS', () => {
-  test('no answer says anything to browsers', async () => {
+  test('no response says anything to browsers', async () => {
     const { send } = await start();
     for (const [name, status, call] of calls) {
       const reply = await send({ ...call, headers: { ...call.headers, origin: app } });
@@ -123,7 +123,7 @@ describe('with an origin in CORS_ORIGINS', () => {
     '/m/a%2Fb/openai/deployments/c/d/images/edits',
     '/x',
     '/',
-  ])('a preflight of %s is answered without a key, and its headers are allowed', async (path) => {
+  ])('a preflight of %s gets a response without a key, and its headers are allowed', async (path) => {
     const { send } = await start([app]);
     const reply = await send(preflight(app, path));
     expect(reply).toMatchObject({
@@ -158,12 +158,12 @@ describe('with an origin in CORS_ORIGINS', () => {
     'https://x.app.example',
     'null',
     '',
-  ])('the origin %j is told nothing', async (origin) => {
+  ])('the origin %j gets no CORS headers', async (origin) => {
     const { send } = await start([app]);
     for (const question of [preflight(origin), generation(), { path: '/v1/models' }]) {
       const reply = await send({ ...question, headers: { ...question.headers, origin } });
       expect(reply.headers).not.toHaveProperty('access-control-allow-origin');
-      // Also for the caches in between, which must not give it the answer of another origin.
+      // Also for the caches in between, which must not give it the response of another origin.
       expect(String(reply.headers.vary)).toMatch(/^Origin/);
     }
   });

@@ -67,7 +67,11 @@ describe('prices of tokens', () => {
   test.each([
     ['JSON', { prompt: 'a cat' }, cost],
     ['a stream', { prompt: 'a cat', stream: true }, cost],
-    ['a stream with previews, which count', { prompt: 'a cat', stream: true, partial_images: 2 }, cost + 200 * 30e-6],
+    [
+      'a stream with partial images, which count',
+      { prompt: 'a cat', stream: true, partial_images: 2 },
+      cost + 200 * 30e-6,
+    ],
     ['two images of two calls', { prompt: 'a cat', n: 2, stream: true }, 2 * cost],
   ])('%s: in log and metrics, and in no header, because usage comes last', async (_, request, expected) => {
     const gateway = await startPriced();
@@ -98,7 +102,7 @@ describe('prices of tokens', () => {
     });
   });
 
-  test('links to hosted images: all of the answer was read before it is sent, so the header has the cost', async () => {
+  test('links to hosted images: all of the response was read before it is sent, so the header has the cost', async () => {
     const gateway = await startPriced({ hosts: true });
     const response = await callGateway(gateway.url, { prompt: 'a cat', response_format: 'url' });
     expect(costHeader(response)).toBe('0.12289');
@@ -115,7 +119,7 @@ describe('prices of tokens', () => {
 describe('prices of images', () => {
   test.each([
     ['the family’s own size and quality', {}, '0.04'],
-    ['a size and quality that were asked for', { size: '1792x1024', quality: 'hd' }, '0.12'],
+    ['a size and quality that were requested', { size: '1792x1024', quality: 'hd' }, '0.12'],
     ['three calls', { n: 3 }, '0.12'],
   ])('%s: in header, log and metrics', async (_, request, expected) => {
     const gateway = await startPriced();
@@ -172,7 +176,7 @@ describe('prices of images', () => {
     expect(await inAll(gateway)).toEqual({ [total('dall-e-2')]: 0.04 });
   });
 
-  test('what the upstream tells counts, not what was asked for', async () => {
+  test('what the upstream reports counts, not what was requested', async () => {
     const upstream = await startUpstream(
       (_request, response) =>
         void response.end(JSON.stringify({ data: [{ b64_json: tinyPng }], size: '1536x1024', quality: 'low' })),
@@ -204,7 +208,7 @@ describe('an agent', () => {
     ['tokens, which it does not count', { textIn: 5, imageOut: 40 }, { cost: null }],
     ['an image', { images: [{ price: 0.07 }] }, { cost: 0.07, currency: 'USD' }],
     [
-      'an image of the size that it tells',
+      'an image of the size that it reports',
       { images: [{ size: '1024x1024', price: 0.07 }] },
       { cost: 0.07, currency: 'USD' },
     ],
@@ -232,7 +236,7 @@ describe('an agent', () => {
     expect(await loggedCost(gateway)).toEqual({ cost: null, costMayBeMore: true });
   });
 
-  test('whose tool may prescribe another size has no cost before its answer', async () => {
+  test('whose tool may prescribe another size has no cost before its response', async () => {
     const item = { type: 'image_generation_call', id: 'ig_1', status: 'completed', result: tinyPng, size: '1536x1024' };
     const upstream = await startUpstream(
       (_request, response) => void response.end(JSON.stringify({ id: 'resp_1', status: 'completed', output: [item] })),
@@ -283,7 +287,7 @@ describe('a cost that is not known is never 0:', () => {
     await expect.poll(() => inAll(gateway), patience).toEqual({ [uncertain('image')]: 1 });
   });
 
-  test('of a call that its caller has left', async () => {
+  test('of a call whose client has disconnected', async () => {
     const upstream = await startUpstream(() => {});
     const gateway = await startGateway({ ...modelsFile(upstream.origin), prices });
     const socket = openSocket(gateway.url);

@@ -55,7 +55,7 @@ const damages: readonly [string, (base64: string) => string][] = [
 ];
 
 describe.each(damages)('an upstream whose base64 has %s', (_name, damage) => {
-  test('gives a small image: an ordinary error, whatever is asked for, and one paid call', async () => {
+  test('gives a small image: an ordinary error, whatever is requested, and one paid call', async () => {
     const damaged = damage(tinyPng);
     expect(damaged).not.toBe(tinyPng);
     const rig = await startResponding((isStream, isAgent) => [
@@ -75,7 +75,7 @@ describe.each(damages)('an upstream whose base64 has %s', (_name, damage) => {
     }
   });
 
-  test('gives a large one: its answer breaks off, and a stream ends with an error event', async () => {
+  test('gives a large one: its response breaks off, and a stream ends with an error event', async () => {
     const long = `${tinyPng.slice(0, 40)}${'QUJD'.repeat(64 * 1024)}`;
     const end = damage(tinyPng.slice(40));
     const split = (text: string) => [text.slice(0, 200_000), text.slice(200_000)];

@@ -13,7 +13,7 @@ async function run(models: object, env: Record<string, string> = {}) {
 }
 
 describe('npm run doctor', () => {
-  test('is well where everything that can be asked for free is', async () => {
+  test('is well where everything that can be checked for free is', async () => {
     const simulator = await startSimulator();
     onTestFinished(() => simulator.close());
     const { code, stdout, stderr } = await run(modelsFile(simulator.origin));

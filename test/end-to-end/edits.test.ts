@@ -25,7 +25,7 @@ import { readEvents } from './events.ts';
 import { requestLines } from './rig.ts';
 import { startStore } from './store.ts';
 
-/** That the answer is an image of this size. */
+/** That the response is an image of this size. */
 async function expectImage(response: EditResponse, width = 1024): Promise<void> {
   expect(response.status).toBe(200);
   const made = await sharp(Buffer.from(response.json().data[0]?.b64_json ?? '', 'base64')).metadata();
@@ -234,7 +234,7 @@ describe('targets', () => {
     ['gpt-image-1', undefined],
     ['studio/poster', 'gpt-image-1.5'],
     ['marked', 'gpt-image-2.5'],
-  ])('%s: the upstream is told the model %s', async (model, sentModel) => {
+  ])('%s: the upstream gets the model %s', async (model, sentModel) => {
     const rig = await startEdits();
     const response = await post(rig.url, editForm([file('image', await pngImage())], { model }));
     expect(response.status).toBe(200);

@@ -37,7 +37,7 @@ export async function startEdits({ modelKeys, fileKeys, upstream, ...hosting }: 
   const uploads = await temporaryDirectory();
   const simulator = await startSimulator({ operationMs: 5, partialMs: 1 });
   onTestFinished(() => simulator.close());
-  // What follows a failure, and a caller that leaves, has tests of its own.
+  // What follows a failure, and a client that disconnects, has tests of its own.
   const limits = { lingerMs: 0, ...(fileKeys?.limits as object | undefined) };
   const models = { ...editModels(upstream ?? simulator.origin, modelKeys), ...fileKeys, limits };
   const gateway = await startGateway(models, { ...hosting, uploads });
@@ -141,7 +141,7 @@ export function sha256(bytes: Buffer): string {
   return createHash('sha256').update(bytes).digest('hex');
 }
 
-/** That an answer is OpenAI's error with this code, about this parameter. */
+/** That a response is OpenAI's error with this code, about this parameter. */
 export function expectError(response: EditResponse, status: number, code: string, param: string | null = null): void {
   const { error } = response.json();
   expect({ status: response.status, code: error.code, param: error.param }).toEqual({ status, code, param });

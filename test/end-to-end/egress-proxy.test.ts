@@ -50,7 +50,7 @@ describe('a gateway behind an egress proxy', () => {
     expect(gateway.logText()).not.toContain(password);
   });
 
-  test('is told about by --check, without the password', async () => {
+  test('is reported by --check, without the password', async () => {
     const models = await modelsBehind(withCredentials('http://proxy.example.com:3128'));
     const program = await startProgram({ models, arguments: ['--check'] });
     expect(await program.exited).toBe(0);
@@ -59,7 +59,7 @@ describe('a gateway behind an egress proxy', () => {
   });
 });
 
-test('proxies of the environment are not asked', async () => {
+test('proxies of the environment are not called', async () => {
   const proxy = await startConnectProxy();
   const { simulator } = await startRig();
   const models = {
@@ -104,7 +104,7 @@ describe('tokens of Entra ID', () => {
     return { proxy, draw: () => callGateway(url, { model: 'image', prompt: 'a cat' }, { headers }) };
   }
 
-  test('are asked for as HTTPS_PROXY says: that is how their package does it', async () => {
+  test('are fetched as HTTPS_PROXY says: that is how their package does it', async () => {
     const { proxy, draw } = await startKeyless();
     void draw().catch(() => {});
     await expect.poll(() => proxy.forwarded.join(), { timeout: 60_000 }).toContain('/msi/token');

@@ -23,7 +23,7 @@ function readEvent(block: string): StreamEvent {
 
 export type CalledStream = Called & { readonly events: readonly StreamEvent[] };
 
-/** One streamed call of the gateway; `events` is empty when the answer is an ordinary error. */
+/** One streamed call of the gateway; `events` is empty when the response is an ordinary error. */
 export async function streamGateway(url: string, body: Record<string, unknown>): Promise<CalledStream> {
   const called = await callGateway(url, { stream: true, ...body });
   return { ...called, events: called.status === 200 ? readEvents(called.text) : [] };

@@ -91,7 +91,7 @@ describe('with another target', () => {
     ['a page', respondsWith(502, '<html>'), 502],
     ['a reset', ((response) => void response.socket?.resetAndDestroy()) as Fault, 502],
     ['no image', respondsWith(200, '{"data":[]}'), 502],
-  ])('%s at the first one is the answer', async (_, fault, status) => {
+  ])('%s at the first one is the response', async (_, fault, status) => {
     const { call, received } = await startTwo(fault);
     expect((await call()).status).toBe(status);
     expect(received()).toEqual([1, 0]);
@@ -114,7 +114,7 @@ describe('with another target', () => {
     expect(gateway.app.gateway.inFlight).toBe(0);
   });
 
-  test('both of no use are told once for both', async () => {
+  test('both of no use are reported once for both', async () => {
     const { call, received } = await startTwo(
       respondsWith(401, errorText('401')),
       respondsWith(404, errorText('Nothing')),
@@ -126,7 +126,7 @@ describe('with another target', () => {
 });
 
 describe('later requests', () => {
-  test('are kept off a target that asked for a wait, and come back to it after that', async () => {
+  test('are kept off a target that requested a wait, and come back to it after that', async () => {
     const limited = respondsWith(429, errorText('RateLimitReached'), { 'retry-after-ms': '500' });
     const { east, call, received } = await startTwo(limited);
     await call();
@@ -147,7 +147,7 @@ describe('later requests', () => {
     await call();
     expect(received()).toEqual([2, 3]);
     east.fault = undefined;
-    // It failed twice in a row, so it is left alone for twice as long.
+    // It failed twice in a row, so its cool-down is twice as long.
     await wait(450);
     await call();
     expect(received()).toEqual([2, 4]);

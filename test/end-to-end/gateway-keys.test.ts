@@ -18,13 +18,13 @@ const oneImage = JSON.stringify({ created: 1, data: [{ b64_json: tinyPng }] });
 
 type Setup = {
   readonly callers: object;
-  /** Whether calls wait for the test to answer them. */
+  /** Whether calls wait for the test to respond to them. */
   readonly isHeld?: boolean;
   readonly lingerMs?: number;
   readonly limits?: object;
 };
 
-/** A gateway with these callers in front of an upstream that makes one image, whatever it is asked for. */
+/** A gateway with these callers in front of an upstream that makes one image, whatever is requested. */
 async function start({ callers, isHeld = false, lingerMs = 0, limits }: Setup) {
   const held: (() => void)[] = [];
   const upstream = await startUpstream((_request: IncomingMessage, response: ServerResponse) => {
@@ -224,7 +224,7 @@ describe('the models that a key may use', () => {
 });
 
 describe('a limit of requests', () => {
-  test('is told on each answer, and refuses before the body is read', async () => {
+  test('is reported on each response, and refuses before the body is read', async () => {
     const { gateway, upstream, send } = await start({ callers: caller('shop', { limits: { requests: 3 } }) });
     expect(limitsOf(await send('shop'), 'requests')).toEqual(['3', '2', seconds]);
     const refused = await send('shop', { n: 0 });
@@ -236,7 +236,7 @@ describe('a limit of requests', () => {
     expect(limitsOf(limited, 'requests')).toEqual(['3', '0', seconds]);
     expect(limitsOf(limited, 'images')).toEqual([null, null, null]);
     expect(upstream.received).toBe(2);
-    // Nothing of this upload is ever sent, and yet it is answered.
+    // Nothing of this upload is ever sent, and yet it gets a response.
     const head = [`POST ${editsPath} HTTP/1.1`, 'host: gateway', 'authorization: Bearer shop'];
     const socket = openSocket(gateway.url);
     socket.write(
@@ -287,7 +287,7 @@ describe('a limit of requests', () => {
 });
 
 describe('a limit of images', () => {
-  test('counts those that are asked for, and refuses all of a request or nothing', async () => {
+  test('counts those that are requested, and refuses all of a request or nothing', async () => {
     const { upstream, send } = await start({ callers: caller('shop', { limits: { images: 3 } }) });
     const refused = await send('shop', { n: 11 });
     expect([refused.status, ...limitsOf(refused, 'images')]).toEqual([400, '3', '3', '0s']);
@@ -351,7 +351,7 @@ describe('a limit of images', () => {
     await expect.poll(() => held.length, patience).toBe(1);
     const shed = await send('shop', { n: 2 });
     expect([shed.status, ...limitsOf(shed, 'images')]).toEqual([503, '5', '4', seconds]);
-    // A caller that leaves while it waits for its turn.
+    // A client that disconnects while it waits for a permit.
     const socket = openSocket(gateway.url);
     socket.write(rawCall({ prompt: 'a dog', n: 3 }, ['authorization: Bearer shop']));
     await expect.poll(() => gateway.app.gateway.inFlight, patience).toBe(2);
@@ -362,7 +362,7 @@ describe('a limit of images', () => {
     expect((await accountOf(gateway, 'shop')?.usage('images'))?.remaining).toBe(4);
   });
 
-  test('is not paid twice by a retry that takes over what it has left, even where nothing is left', async () => {
+  test('is not paid twice by a retry that rejoins its call, even where nothing is left', async () => {
     const { gateway, upstream, held, send } = await start({
       callers: { shop: { keys: [{ key: 'old-key' }, { key: 'new-key' }], limits: { images: 1 } } },
       isHeld: true,
@@ -453,7 +453,7 @@ describe('a connection that breaks in the moment in which its request arrives', 
 });
 
 describe('OpenAI’s SDK', () => {
-  test('throws a RateLimitError with the headers, and keeps the wait that it is told', async () => {
+  test('throws a RateLimitError with the headers, and keeps the wait that is reported', async () => {
     const { gateway, upstream } = await start({
       callers: caller('shop', { limits: { requests: 1, images: 5, windowMs: 2_000 } }),
     });

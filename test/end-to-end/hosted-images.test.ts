@@ -159,7 +159,7 @@ describe('a link from gpt-image', () => {
     for (const { url } of response.json().data) expect((await fetch(url ?? '')).status).toBe(200);
   });
 
-  test('also where the upstream’s stream is collapsed: previews are not hosted', async () => {
+  test('also where the upstream’s stream is collapsed: partial images are not hosted', async () => {
     const { store, directory } = await startStore();
     const rig = await startRig({ store, modelKeys: { upstreamStream: 'always' } });
     expect((await callGateway(rig.url, wanted)).json().data).toHaveLength(1);
@@ -184,7 +184,7 @@ describe('reading a hosted file', () => {
     };
   }
 
-  test('HEAD tells everything but the bytes', async () => {
+  test('HEAD reports everything but the bytes', async () => {
     const { link } = await startHosting();
     const [head, get] = [await read(link, {}, 'HEAD'), await read(link)];
     expect([head.status, head.bytes.length]).toEqual([200, 0]);
@@ -257,7 +257,7 @@ describe('reading a hosted file', () => {
     expect((await read(link)).status).toBe(200);
   });
 
-  test('a reader that leaves: the next one gets all of it', async () => {
+  test('a reader that disconnects: the next one gets all of it', async () => {
     const { link, rig } = await startHosting({}, { prompt: 'simulate:big-24', response_format: 'url' });
     const socket = openSocket(rig.url);
     socket.write(`GET ${new URL(link).pathname} HTTP/1.1\r\nhost: x\r\n\r\n`);
@@ -472,7 +472,7 @@ describe('the address of a link', () => {
 });
 
 describe('storing', () => {
-  test('an answer is given only when every image is stored', async () => {
+  test('a response is given only when every image is stored', async () => {
     const seen = Promise.withResolvers<void>();
     const upstream = await startUpstream(async (_request, response) => {
       response.write(`{"created":1,"data":[{"b64_json":"${tinyPng}"},{"b64_json":"${tinyPng.slice(0, 88)}`);
@@ -507,7 +507,7 @@ describe('storing', () => {
     expect(await filesIn(directory)).toEqual({ images: [], arriving: [] });
   });
 
-  test('a caller that leaves meanwhile: nothing stays on the disk', async () => {
+  test('a client that disconnects meanwhile: nothing stays on the disk', async () => {
     const upstream = await startUpstream((_request, response) => {
       response.on('error', () => {});
       response.write(`{"created":1,"data":[{"b64_json":"${tinyPng.slice(0, 88)}${'AAAA'.repeat(100_000)}`);

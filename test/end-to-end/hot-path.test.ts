@@ -35,7 +35,7 @@ const link: Respond = ({ method, headers }, response) =>
 const agent: Respond = (_request, response) => response.end(`{"id":"resp_1","status":"completed","output":[${item}]}`);
 const agentStream: Respond = (_request, response) => response.end(responseStream);
 
-/** A gateway in front of an upstream that answers with megabytes, which are text from the beginning to the end here. */
+/** A gateway in front of an upstream that responds with megabytes, which are text from the beginning to the end here. */
 async function startBoth(respond: Respond, modelKeys?: Record<string, unknown>): Promise<string> {
   const { origin } = await startUpstream(respond);
   const file = modelsFile(origin, 60_000, modelKeys) as { models: Record<string, object> };
@@ -74,9 +74,9 @@ describe('an image is never parsed as JSON, nor written by it:', () => {
   test.each<[string, Respond, object, Record<string, unknown>?]>([
     ['base64 that passes', images, {}],
     ['a stream', stream, { stream: true, partial_images: 1 }],
-    ['a stream that nobody asked for', stream, {}, { upstreamStream: 'always' }],
+    ['a stream that nobody requested', stream, {}, { upstreamStream: 'always' }],
     ['a link that becomes base64', link, { model: 'dall-e-3', response_format: 'b64_json' }],
-    ['the answer of an agent', agent, { model: 'artist' }],
+    ['the response of an agent', agent, { model: 'artist' }],
     ['the stream of an agent', agentStream, { model: 'artist', stream: true, partial_images: 1 }],
     ['an image to edit', images, edit],
   ])('%s', async (_, respond, members, modelKeys) => {
@@ -97,7 +97,7 @@ describe('an image is never parsed as JSON, nor written by it:', () => {
   });
 });
 
-test('of an answer that nobody reads, no more is taken from the upstream than fits on the way', async () => {
+test('of a response that nobody reads, no more is taken from the upstream than fits on the way', async () => {
   const whole = 128 * megabyte;
   const piece = Buffer.alloc(megabyte, 'A');
   let taken = 0;

@@ -8,7 +8,7 @@ import { type EntraTokens, loadEntra } from '../../src/upstream/entra.ts';
 import { callGateway } from '../helpers/call-gateway.ts';
 import { gatewayKey, type StartedGateway, startGateway } from '../helpers/start-gateway.ts';
 
-/** What asks for a token gets; tests may set it to something else. */
+/** What a request for a token gets; tests may set it to something else. */
 type Issue = (request: IncomingMessage, response: ServerResponse) => void | Promise<void>;
 let issue: Issue;
 let entra: EntraTokens;
@@ -27,7 +27,7 @@ beforeAll(async () => {
   await once(source, 'listening');
   process.env.IDENTITY_ENDPOINT = `http://127.0.0.1:${(source.address() as AddressInfo).port}/msi/token`;
   process.env.IDENTITY_HEADER = identity;
-  // No developer's login of this machine is asked for.
+  // No developer's login of this machine is used.
   process.env.AZURE_TOKEN_CREDENTIALS = 'ManagedIdentityCredential';
   entra = await loadEntra();
 });
@@ -40,7 +40,7 @@ afterAll(() => {
   }
 });
 
-/** Asks this simulator's identity for tokens, with the header that the library sends, or another one. */
+/** Requests tokens of this simulator's identity, with the header that the library sends, or another one. */
 function issuedBy({ origin }: Simulator, header?: string): Issue {
   return async ({ url = '', headers }, response) => {
     const given = header ?? String(headers['x-identity-header']);
@@ -104,7 +104,7 @@ describe('a gateway without keys', () => {
     expect(credentials).toEqual(credentials.map(() => [undefined, true]));
   });
 
-  test('asks once for a token, however many callers wait for it', async () => {
+  test('requests a token once, however many callers wait for it', async () => {
     const { gateway, simulator } = await startKeyless();
     const outcomes = await Promise.all(Array.from({ length: 10 }, () => outcome(gateway, 'deployment')));
     expect(outcomes).toEqual(outcomes.map(() => '200, 1'));

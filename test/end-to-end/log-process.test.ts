@@ -52,7 +52,7 @@ async function interrupt({ child, exited }: Program): Promise<number> {
   return await exited;
 }
 
-describe('a log that cannot be written: it is told once, images are made, and the process ends', () => {
+describe('a log that cannot be written: it is reported once, images are made, and the process ends', () => {
   test.each(['false', 'true'])('as the disk is full (LOG_PRETTY=%s)', async (pretty) => {
     const stdout = (await openFull()).fd;
     const { program, url } = await startReady({ stdout, env: { LOG_PRETTY: pretty } });
@@ -91,7 +91,7 @@ test('a report that cannot be printed is no success', async () => {
 });
 
 describe('a log whose reader does not read', () => {
-  test('is lost from a limit on, which is told once, images are made, and the process ends', async () => {
+  test('is lost from a limit on, which is reported once, images are made, and the process ends', async () => {
     const stdout = (await openPipe()).fd;
     const { program, url } = await startReady({ stdout, aliases: manyAliases });
     for (let lines = 0; lines < 300; lines += 1) await (await request(`${url}/v1/models`)).body.dump();

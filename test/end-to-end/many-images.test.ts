@@ -16,7 +16,7 @@ const failure = JSON.stringify({ error: { code: 'InternalServerError', message: 
 
 type Respond = (response: ServerResponse, call: number) => void | Promise<void>;
 
-/** A gateway in front of an upstream that answers its calls, counted from 1, as the test says. */
+/** A gateway in front of an upstream that responds to its calls, counted from 1, as the test says. */
 async function startWith(respond: Respond, modelKeys: Record<string, unknown> = {}) {
   let calls = 0;
   const upstream = await startUpstream((_request, response) => {
@@ -95,7 +95,7 @@ describe('several calls for one request', () => {
     input_tokens_details: { text_tokens: 9 * tokens, image_tokens: tokens },
   });
 
-  test('usage is summed, also inside, and facts are told when they are the same for all', async () => {
+  test('usage is summed, also inside, and facts are reported when they are the same for all', async () => {
     const { gateway } = await startWith(
       (response, call) => {
         const usage = usageOf(call);
@@ -113,7 +113,7 @@ describe('several calls for one request', () => {
     [7, 3, [3, 3, undefined]],
     [6, 3, [3, 3]],
     [10, 10, [10]],
-  ])('%i images where a call makes %i are asked for as %o', async (n, maxCount, counts) => {
+  ])('%i images where a call makes %i are requested as %o', async (n, maxCount, counts) => {
     const rig = await startRig({ modelKeys: { capabilities: { maxCount } } });
     const response = await callGateway(rig.url, { prompt: 'a cat', n, size: '1024x1024' });
     expect(response.json().data).toHaveLength(n);
@@ -144,7 +144,7 @@ describe('several calls for one request', () => {
     expect(upstream.received).toBe(10);
   });
 
-  test('a caller that leaves: all calls are closed, and no further one is started', async () => {
+  test('a client that disconnects: all calls are closed, and no further one is started', async () => {
     const { upstream, gateway } = await startWith(() => {});
     const socket = openSocket(gateway.url);
     socket.write(rawCall({ model: 'dall-e-3', prompt: 'a cat', n: 10 }));
@@ -186,7 +186,7 @@ describe('one of several calls that fails', () => {
     },
   );
 
-  test('after others have answered: their images are not sent', async () => {
+  test('after others have responded: their images are not sent', async () => {
     const { upstream, gateway } = await startWith((response, call) => {
       if (call < 4) response.end(oneImage(call));
       else response.writeHead(500).end(failure);

@@ -4,7 +4,7 @@ import { modelsFile } from './rig.ts';
 
 const models = modelsFile('https://one.openai.azure.com');
 
-test('METRICS_PORT serves the metrics, and only these, without a key; the other port goes on to ask for one', async () => {
+test('METRICS_PORT serves the metrics, and only these, without a key; the other port goes on to require one', async () => {
   const program = await startProgram({ models, env: { METRICS_PORT: '0' } });
   const url = await program.listening();
   const [, metricsUrl = ''] = /"metricsUrl":"([^"]+)"/.exec(program.output.stdout) ?? [];

@@ -20,7 +20,7 @@ import { startStore } from './store.ts';
 const patience = { timeout: 60_000 };
 const image = JSON.stringify({ data: [{ b64_json: tinyPng }] });
 
-/** A gateway in front of an upstream that holds every call until the test answers it. */
+/** A gateway in front of an upstream that holds every call until the test responds to it. */
 async function startHeld(file: object = {}, modelKeys: Record<string, unknown> = {}) {
   const held: ServerResponse[] = [];
   const upstream = await startUpstream((_request, response) => void held.push(response));
@@ -134,7 +134,7 @@ describe('metrics move with', () => {
       });
   });
 
-  test('requests that wait for their turn', async () => {
+  test('requests that wait for a permit', async () => {
     const { held, upstream, url } = await startHeld({ limits: { inFlight: 1, lingerMs: 0 } });
     const calls = [callGateway(url, { prompt: 'a cat' }), callGateway(url, { prompt: 'a dog' })];
     await expect.poll(() => upstream.received, patience).toBe(1);
@@ -146,7 +146,7 @@ describe('metrics move with', () => {
     expect((await samplesOf(url)).gateway_requests_waiting).toBe(0);
   });
 
-  test('a caller that leaves, and one that takes its image over', async () => {
+  test('a client that disconnects, and one that rejoins', async () => {
     const { held, upstream, url } = await startHeld({ limits: { lingerMs: 10_000 } });
     const socket = openSocket(url);
     socket.write(rawCall({ prompt: 'a cat' }));
@@ -169,7 +169,7 @@ describe('metrics move with', () => {
     });
   });
 
-  test('a target that is left alone, and one that asks for a wait', async () => {
+  test('a target in its cool-down, and one that requests a wait', async () => {
     const { url } = await startRig();
     await callGateway(url, { prompt: 'simulate:404-deployment' });
     await callGateway(url, { model: 'dall-e-3', prompt: 'simulate:429-seconds' });
@@ -250,7 +250,7 @@ describe('the log lines of a request and its generation', () => {
   });
 });
 
-/** The log once the gateway has told of everything that it was asked before. */
+/** The log once the gateway has reported everything that it did before. */
 async function settledLog(url: string, text: () => string): Promise<{ log: Record<string, unknown>[] }> {
   await fetch(`${url}/healthz`);
   await expect.poll(text, patience).toContain('"route":"/healthz"');
@@ -298,7 +298,7 @@ describe('a trace', () => {
     ['missing', undefined],
     ['not valid', `00-${'0'.repeat(32)}-00f067aa0ba902b7-01`],
     ['not even alike', 'trace-canary'],
-  ])('that is %s is not invented, nor told', async (_, header) => {
+  ])('that is %s is neither invented nor reported', async (_, header) => {
     const rig = await startRig();
     await callGateway(rig.url, { prompt: 'a cat' }, header === undefined ? {} : { headers: { traceparent: header } });
     expect(traceparents(rig)).toEqual([undefined]);

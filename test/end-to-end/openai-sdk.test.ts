@@ -92,7 +92,7 @@ describe('images.generate', () => {
     expect(response.headers.get('x-gateway-adapted')).toBe('delivery=b64_json');
   });
 
-  test('the request id of an answer is the one in the log', async () => {
+  test('the request id of a response is the one in the log', async () => {
     const rig = await startRig();
     const response = await clientOf(rig.url).images.generate({ model: 'image', prompt: 'a cat' });
     await expect.poll(() => requestLines(rig)).toMatchObject([{ requestId: response._request_id, images: 1 }]);

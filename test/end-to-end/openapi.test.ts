@@ -69,7 +69,7 @@ const edit = (body: unknown): Call => post(body, { path: '/v1/images/edits' });
 const usual = ['content-type', 'content-length', 'connection', 'date', 'keep-alive', 'transfer-encoding'];
 const ofImages = ['x-content-type-options', 'content-disposition', 'content-security-policy', 'x-accel-buffering'];
 
-/** That an answer is as the document says: its status, its content type, its body and its headers. */
+/** That a response is as the document says: its status, its content type, its body and its headers. */
 function expectDocumented({ method = 'GET', path, as = path.split('?')[0] ?? '' }: Call, reply: PlainResponse): void {
   const response = documentedResponse(as, method, reply.status);
   expect(response, `${method} ${as} has no ${reply.status}`).toBeDefined();
@@ -135,7 +135,7 @@ describe('every route', () => {
     expect(rig.simulator.ledger.requests).toEqual([]);
   });
 
-  test('asks for a key exactly where the document says so', async () => {
+  test('requires a key exactly where the document says so', async () => {
     const { store } = await startStore();
     const rig = await startRig({ store });
     for (const [path, methods] of Object.entries(openApiDocument.paths as Record<string, object>)) {
@@ -156,7 +156,7 @@ describe('the document', () => {
     expectDocumented({ path: '/openapi.json' }, response);
   });
 
-  test('tells nothing of the configuration', async () => {
+  test('reveals nothing of the configuration', async () => {
     const rig = await startRig();
     const { text } = await send(rig, { path: '/openapi.json', headers: {} });
     for (const word of ['studio/poster', 'simulator-key', gatewayKey, rig.simulator.origin]) {
@@ -167,14 +167,14 @@ describe('the document', () => {
 
 const twoImages = { prompt: 'a cat', n: 2, size: '1024x1024', quality: 'low', user: null };
 
-describe('real answers are as documented', () => {
+describe('real responses are as documented', () => {
   test.each<[string, unknown]>([
     ['base64', twoImages],
     ['a model that rewrites prompts', { model: 'dall-e-3', prompt: 'a cat', style: 'vivid' }],
     ['links', { model: 'dall-e-3', prompt: 'a cat', response_format: 'url' }],
     ['the asynchronous flow', { model: 'dall-e-2', prompt: 'a cat', n: 2, size: '256x256' }],
     ['an adaptation', { model: 'dall-e-3', prompt: 'a cat', n: 2 }],
-    ['a stream with previews', { prompt: 'a cat', stream: true, partial_images: 2 }],
+    ['a stream with partial images', { prompt: 'a cat', stream: true, partial_images: 2 }],
     ['a stream of a model that has none', { model: 'dall-e-3', prompt: 'a cat', stream: true }],
     ['a stream that ends in an error', { prompt: 'simulate:stream-error-late', stream: true, partial_images: 1 }],
     ['a stream that is cut', { prompt: 'simulate:stream-cut', stream: true, partial_images: 1 }],
@@ -354,7 +354,7 @@ describe('real answers are as documented', () => {
     }
   });
 
-  test('there is an answer here of every status that a caller can provoke', () => {
+  test('there is a response here of every status that a caller can provoke', () => {
     const statuses = new Set(Object.values(callerViews).map(({ status }) => status));
     // Our own failures, slow uploads, a full disk, and Azure's rarest refusals are tried elsewhere: their shape is one.
     const elsewhere = [408, 422, 499, 500, 507];

@@ -16,7 +16,7 @@ export async function outcome(url: string, body: Record<string, unknown>): Promi
   }
 }
 
-/** The status of an error answer, as {@link outcome} says it, or the events of a stream. */
+/** The status of an error response, as {@link outcome} says it, or the events of a stream. */
 export async function streamedOutcome(url: string, body: Record<string, unknown>): Promise<string> {
   const { status, headers, events, json } = await streamGateway(url, { partial_images: 2, ...body });
   if (status === 200) return events.map(inWords).join(', ');

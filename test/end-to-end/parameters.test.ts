@@ -3,7 +3,7 @@ import { callGateway } from '../helpers/call-gateway.ts';
 import { startRig } from './rig.ts';
 import { startStore } from './store.ts';
 
-/** What the upstream was asked for, apart from the prompt. */
+/** What was requested of the upstream, apart from the prompt. */
 type Sent = Record<string, unknown>;
 
 type Call = { readonly body: Sent; readonly modelKeys?: Record<string, unknown>; readonly hosts?: boolean };
@@ -88,7 +88,7 @@ describe('parameters: strict', () => {
 });
 
 describe('seed', () => {
-  // The simulator's GPT image refuses it like Azure's: what matters here is that it was asked.
+  // The simulator's GPT image refuses it like Azure's: what matters here is that it was called.
   test('is forwarded under pass', async () => {
     const { status, body, sent } = await call({ body: { seed: 7 }, modelKeys: { parameters: 'pass' } });
     expect([status, body.error.code, body.error.param]).toEqual([400, 'unknown_parameter', 'seed']);
@@ -122,7 +122,7 @@ describe("the operator's defaults", () => {
     ['transparency', { background: 'transparent' }, { background: 'transparent', quality: 'medium' }],
     ['a stream', { stream: true, quality: 'low' }, { stream: true, quality: 'low', output_format: 'jpeg' }],
     ['nothing', {}, { output_format: 'jpeg', quality: 'medium' }],
-  ])('yield to a caller that asks for %s, and links to a gateway that hosts none', async (_, body, sent) => {
+  ])('yield to a caller that requests %s, and links to a gateway that hosts none', async (_, body, sent) => {
     const rig = await startRig({ modelKeys });
     const response = await callGateway(rig.url, { prompt: 'a cat', ...body });
     expect([response.status, rig.paidPosts()[0]?.body]).toEqual([200, { prompt: 'a cat', ...sent }]);
@@ -144,7 +144,7 @@ describe('parameters: pass', () => {
   });
 
   test.each<[string, Sent]>([
-    ['previews without a stream', { partial_images: 1 }],
+    ['partial images without a stream', { partial_images: 1 }],
     ['a link in a stream', { stream: true, response_format: 'url' }],
   ])('%s are refused all the same', async (_, body) => {
     const { status, sent } = await call({ body, modelKeys: { parameters: 'pass' } });

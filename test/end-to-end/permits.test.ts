@@ -14,7 +14,7 @@ const oneImage = JSON.stringify({ created: 1, data: [{ b64_json: tinyPng }] });
 
 type Setup = { readonly keyLimits?: object; readonly limits?: object; readonly lingerMs?: number };
 
-/** A gateway with one caller, in front of an upstream that holds every call until the test answers it. */
+/** A gateway with one caller, in front of an upstream that holds every call until the test responds to it. */
 async function start({ keyLimits = {}, limits = {}, lingerMs = 60_000 }: Setup = {}) {
   const held: ServerResponse[] = [];
   const upstream = await startUpstream((_request, response) => {
@@ -39,7 +39,7 @@ const holdings = ({ app }: StartedGateway) => [
   app.gateway.admission.heldBytes > 0,
 ];
 
-/** Asks, and leaves when the upstream has got the call. */
+/** Calls, and disconnects when the upstream has got the call. */
 async function callAndDisconnect({ upstream, gateway }: Rig, prompt: string): Promise<void> {
   const before = upstream.received;
   const socket = openSocket(gateway.url);
@@ -69,7 +69,7 @@ describe('a caller that may have one request at once', () => {
     expect(holdings(rig.gateway)).toEqual([1, true]);
   });
 
-  test('gets what it has left when it asks for the same again, and then may ask for something else', async () => {
+  test('rejoins its call when it requests the same again, and then may request something else', async () => {
     const rig = await start({ keyLimits: { concurrent: 1 } });
     await callAndDisconnect(rig, 'a cat');
     const again = rig.call('a cat');
@@ -116,7 +116,7 @@ describe('a caller that may have one request at once', () => {
 describe('a process with room for one request', () => {
   const limits = { inFlight: 1, heldBytes: 16 * 1024 * 1024 };
 
-  test('lets its caller come back to it, and nobody else in', async () => {
+  test('lets its caller rejoin it, and admits nobody else', async () => {
     const rig = await start({ limits });
     await callAndDisconnect(rig, 'a cat');
     const waiting = [rig.call('a dog'), rig.call('a bird')];
@@ -137,7 +137,7 @@ describe('a process with room for one request', () => {
 describe('what a generation holds is free again', () => {
   const keyLimits = { concurrent: 2, images: 10 };
 
-  test('after its answer, and its images count', async () => {
+  test('after its response, and its images count', async () => {
     const rig = await start({ keyLimits });
     const response = rig.call('a cat', { n: 2 });
     await expect.poll(() => rig.held.length, patience).toBe(1);
@@ -187,7 +187,7 @@ describe('what a generation holds is free again', () => {
     expect(await accountOf(rig.gateway)?.usage('images')).toMatchObject({ remaining: 10 });
   });
 
-  test('when its images are more than are left, or its caller leaves before the call, and they do not count', async () => {
+  test('when its images are more than are left, or its client disconnects before the call, and they do not count', async () => {
     const rig = await start({ keyLimits, limits: { inFlight: 1 } });
     const running = rig.call('a cat', { n: 4 });
     await expect.poll(() => rig.held.length, patience).toBe(1);

@@ -173,7 +173,7 @@ describe('every origin of web pages', () => {
   });
 });
 
-test('problems of the environment and of the models file are told at once', async () => {
+test('problems of the environment and of the models file are reported at once', async () => {
   const env = { PORT: 'canary', GATEWAY_API_KEY: canary, NODE_TLS_REJECT_UNAUTHORIZED: '0' };
   const program = await startProgram({ models: await shippedModels(), env, arguments: ['--check'] });
   const said = await failedStart(program);
@@ -260,7 +260,7 @@ async function holdIdleConnection(url: string): Promise<Socket> {
 
 const oneImage = JSON.stringify({ created: 1, data: [{ b64_json: tinyPng }] });
 
-/** A gateway process in front of an upstream that answers each call when the test says so. */
+/** A gateway process in front of an upstream that responds to each call when the test says so. */
 async function startHeldProgram() {
   const released = Promise.withResolvers<void>();
   const upstream = await startUpstream(async (_request, response) => {
@@ -273,7 +273,7 @@ async function startHeldProgram() {
 }
 
 describe('the end of the process', () => {
-  test('SIGINT: idle clients are let go, the running request finishes, the exit is clean', async () => {
+  test('SIGINT: idle connections are closed, the running request finishes, the exit is clean', async () => {
     const { program, url, upstream, release } = await startHeldProgram();
     const idle = await Promise.all([holdIdleConnection(url), holdIdleConnection(url), holdIdleConnection(url)]);
     const call = sendCall(url, { prompt: 'a cat' });
@@ -298,7 +298,7 @@ describe('the end of the process', () => {
       program.child.kill(signal);
     };
 
-    test('tells a caller whose call runs that its outcome is unknown, and not to repeat it, and ends', async () => {
+    test('informs a caller whose call runs that its outcome is unknown, and not to repeat it, and ends', async () => {
       const { program, url, upstream } = await startHeldProgram();
       const call = sendCall(url, { prompt: 'a cat' });
       await expect.poll(() => upstream.received, patience).toBe(1);
@@ -311,7 +311,7 @@ describe('the end of the process', () => {
       await expect.poll(() => upstream.connections, patience).toBe(0);
     });
 
-    test('tells a caller whose stream has begun in an error event', async () => {
+    test('informs a caller whose stream has begun in an error event', async () => {
       const upstream = await startUpstream((_request, response) => {
         response.writeHead(200, { 'content-type': 'text/event-stream' });
         const type = 'image_generation.partial_image';
@@ -327,7 +327,7 @@ describe('the end of the process', () => {
       expect(await program.exited).toBe(1);
     });
 
-    test('tells a caller whose call has not been sent that it can go elsewhere', async () => {
+    test('informs a caller whose call has not been sent that it can go elsewhere', async () => {
       const upstream = await startUpstream(() => {});
       const models = { ...modelsFile(upstream.origin), limits: { inFlight: 1 } };
       const program = await startProgram({ models });
@@ -365,7 +365,7 @@ describe('the end of the process', () => {
     expect(await program.exited).toBe(0);
   });
 
-  test('the drain limit: the caller is told that the outcome is unknown, not to repeat it, and then the process ends', async () => {
+  test('the drain limit: the unknown outcome is reported to the caller, with no retry, and then the process ends', async () => {
     const upstream = await startUpstream(() => {});
     const models = { ...modelsFile(upstream.origin), limits: { drainMs: 100, lingerMs: 0 } };
     const program = await startProgram({ models });
@@ -428,7 +428,7 @@ describe('a running process', () => {
     expect(program.child.exitCode).toBeNull();
   });
 
-  test('survives a caller that leaves in the middle of an image', async () => {
+  test('survives a client that disconnects in the middle of an image', async () => {
     const simulator = await startSimulator();
     onTestFinished(() => simulator.close());
     const program = await startProgram({ models: modelsFile(simulator.origin) });

@@ -51,8 +51,8 @@ export async function startProgram(start: Start): Promise<Program> {
   }
   const entry = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
   const words = [...(start.command ? [start.command] : []), ...(start.arguments ?? [])];
-  const usual = { PORT: '0', MODELS_FILE: modelsFile, DATA_DIR: join(directory, 'data') };
-  const env = { ...usual, GATEWAY_API_KEYS: 'program-key', ...start.env };
+  const defaults = { PORT: '0', MODELS_FILE: modelsFile, DATA_DIR: join(directory, 'data') };
+  const env = { ...defaults, GATEWAY_API_KEYS: 'program-key', ...start.env };
   const polling = start.polls ? ['--import', new URL('quick-poll.ts', import.meta.url).href] : [];
   const nodeOptions = [...startOptions, ...polling, ...(start.nodeOptions ?? [])];
   const child = spawn(process.execPath, [...nodeOptions, entry, ...words], {

@@ -19,7 +19,7 @@ const retryHeader = { 'x-stainless-retry-count': '1' };
 const image = (revised_prompt = 'a cat') =>
   JSON.stringify({ created: 1, data: [{ b64_json: tinyPng, revised_prompt }] });
 
-/** A gateway in front of an upstream that holds every call until the test answers it. */
+/** A gateway in front of an upstream that holds every call until the test responds to it. */
 async function startHeld({ timeoutMs = 30_000, lingerMs = 10_000, interimMs = 60_000, uploads = tmpdir() } = {}) {
   const held: ServerResponse[] = [];
   const upstream = await startUpstream((_request, response) => {
@@ -36,7 +36,7 @@ async function startHeld({ timeoutMs = 30_000, lingerMs = 10_000, interimMs = 60
 
 type Held = Awaited<ReturnType<typeof startHeld>>;
 
-/** Asks on a plain connection and leaves when the upstream has got its call. */
+/** Calls on a plain connection and disconnects when the upstream has got its call. */
 async function callAndDisconnect({ upstream, gateway }: Held, request: object = { prompt: 'a cat' }): Promise<void> {
   const before = upstream.received;
   const orphansBefore = gateway.app.gateway.orphans;
@@ -56,13 +56,13 @@ async function expectAtRest({ app }: StartedGateway): Promise<void> {
 const revisedPrompts = (response: { json(): { data: { revised_prompt?: string }[] } }) =>
   response.json().data.map(({ revised_prompt }) => revised_prompt);
 
-describe('a caller that leaves before the first byte and asks again', () => {
+describe('a client that disconnects before the first byte and retries', () => {
   test.each([
     ['that says so, while the upstream is silent', retryHeader, 'before'],
     ['that does not say so, while the upstream is silent', {}, 'before'],
-    ['that says so, after the upstream has answered', retryHeader, 'after'],
-    ['that does not say so, after the upstream has answered', {}, 'after'],
-  ])('with a client %s, gets the image that it has left', async (_, headers, when) => {
+    ['that says so, after the upstream has responded', retryHeader, 'after'],
+    ['that does not say so, after the upstream has responded', {}, 'after'],
+  ])('with a client %s, gets the image of the call from which it disconnected', async (_, headers, when) => {
     const rig = await startHeld();
     await callAndDisconnect(rig);
     if (when === 'after') {
@@ -83,7 +83,7 @@ describe('a caller that leaves before the first byte and asks again', () => {
     expect(await metricsOf(rig.gateway.url, 'gateway_upstream_attempts_total', 'outcome')).toEqual({ delivered: 1 });
   });
 
-  test('and leaves again, and asks once more, gets it all the same', async () => {
+  test('and disconnects again, and retries once more, gets it all the same', async () => {
     const rig = await startHeld();
     await callAndDisconnect(rig);
     const socket = openSocket(rig.gateway.url);
@@ -117,7 +117,7 @@ describe('a caller that leaves before the first byte and asks again', () => {
     ['another key', { prompt: 'a cat' }, { authorization: `Bearer ${otherKey}` }],
     ['another prompt', { prompt: 'a dog' }, {}],
     ['another parameter', { prompt: 'a cat', size: '1024x1536' }, {}],
-    ['another delivery of the answer', { prompt: 'a cat', stream: true }, {}],
+    ['another delivery of the response', { prompt: 'a cat', stream: true }, {}],
     ['another model', { prompt: 'a cat', model: 'studio/poster' }, {}],
   ])('with %s gets an image of its own', async (_, request, headers) => {
     const rig = await startHeld();
@@ -169,7 +169,7 @@ describe('a caller that leaves before the first byte and asks again', () => {
     });
   });
 
-  test('gets the deadline of the call that it has left', async () => {
+  test('gets the deadline of the call from which it disconnected', async () => {
     const rig = await startHeld({ timeoutMs: 1_000 });
     await callAndDisconnect(rig);
     const begin = performance.now();
@@ -236,7 +236,7 @@ describe('an outcome that nobody knows', () => {
     ['a reset', (response) => void response.socket?.resetAndDestroy(), 502],
   ];
 
-  test.each(ends)('%s is told to whoever asks again, at once, and nothing is bought', async (_, end, status) => {
+  test.each(ends)('%s is reported to whoever retries, at once, and nothing is bought', async (_, end, status) => {
     const rig = await startHeld({ lingerMs: 500 });
     const first = callGateway(rig.gateway.url, { prompt: 'a cat' });
     await expect.poll(() => rig.upstream.received, patience).toBe(1);
@@ -254,7 +254,7 @@ describe('an outcome that nobody knows', () => {
     await expectAtRest(rig.gateway);
   });
 
-  test('is told for its time only, and to the same key only', async () => {
+  test('is reported for its time only, and to the same key only', async () => {
     const rig = await startHeld({ lingerMs: 300 });
     const first = callGateway(rig.gateway.url, { prompt: 'a cat' });
     await expect.poll(() => rig.held.length, patience).toBe(1);
@@ -275,7 +275,7 @@ describe('an outcome that nobody knows', () => {
     expect((await later).status).toBe(200);
   });
 
-  test('of a call that was left is told to the retry', async () => {
+  test('of a call whose client disconnected is reported to the retry', async () => {
     const rig = await startHeld();
     await callAndDisconnect(rig);
     rig.held[0]?.writeHead(504).end();
@@ -315,7 +315,7 @@ describe('the OpenAI SDK with its own retries', () => {
     await expectAtRest(rig.gateway);
   });
 
-  test('gets its image through interim answers', async () => {
+  test('gets its image through interim responses', async () => {
     const rig = await startHeld({ interimMs: 30 });
     const client = new OpenAI({ apiKey: gatewayKey, baseURL: `${rig.gateway.url}/v1`, maxRetries: 0 });
     const response = client.images.generate({ model: 'image', prompt: 'a cat' });
@@ -326,7 +326,7 @@ describe('the OpenAI SDK with its own retries', () => {
   });
 });
 
-describe('interim answers', () => {
+describe('interim responses', () => {
   const silence = new Promise<void>((resolve) => setTimeout(resolve, 300));
   const authorization = `authorization: Bearer ${gatewayKey}`;
 

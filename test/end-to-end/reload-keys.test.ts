@@ -113,7 +113,7 @@ test.each<[string, unknown]>([
   expect(await modelsOf(key)).toContain('poster');
 });
 
-test('a gateway without keys asks for them once there is a keys file, and never lets everybody in again', async () => {
+test('a gateway without keys requires them once there is a keys file, and never accepts everybody again', async () => {
   const { key, sha256 } = makeKey();
   const { program, modelsOf } = await start(undefined);
   expect(await modelsOf()).toEqual(expect.arrayContaining(names));

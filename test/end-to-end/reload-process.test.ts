@@ -43,7 +43,7 @@ function send(url: string, prompt: string, model = 'image') {
   return request(`${url}${generationsPath}`, { method: 'POST', headers, body: JSON.stringify({ model, prompt }) });
 }
 
-/** A gateway with one call under way, which its upstream answers when it is released. */
+/** A gateway with one call under way, which its upstream responds to when it is released. */
 async function startHeldCall() {
   const { promise: released, resolve: release } = Promise.withResolvers<void>();
   const upstream = await startUpstream(async (_request, response) => {
@@ -203,7 +203,7 @@ describe('SIGHUP', () => {
     expect([applied(program), refused(program)]).toEqual([[], []]);
   });
 
-  test('brings another drainMs, and at the end requests of both configurations are told what is known', async () => {
+  test('brings another drainMs, and at the end requests of both configurations get what is known', async () => {
     const upstream = await startUpstream(() => {});
     const program = await startProgram({ models: fileAt(upstream.origin) });
     const url = await program.listening();

@@ -27,7 +27,7 @@ function replace({ app }: StartedGateway, models: object): void {
   app.prepare(parseModels(JSON.stringify(models), {}), undefined)();
 }
 
-/** An upstream that holds every call until the test answers it, and a gateway before it. */
+/** An upstream that holds every call until the test responds to it, and a gateway before it. */
 async function startHeld(keys: Keys = {}, more: Keys = {}) {
   const held: ServerResponse[] = [];
   const upstream = await startUpstream((_request, response) => {
@@ -40,7 +40,7 @@ async function startHeld(keys: Keys = {}, more: Keys = {}) {
   return { held, upstream, target, gateway, arrived };
 }
 
-/** An upstream that answers as the test says, and a gateway before it. */
+/** An upstream that responds as the test says, and a gateway before it. */
 async function startResponding(respond: (response: ServerResponse, key: unknown) => void, keys: Keys = {}) {
   const upstream = await startUpstream((request, response) => respond(response, request.headers['api-key']));
   const target = targetAt(upstream.origin, { maxRetries: 0, ...keys });
@@ -195,7 +195,7 @@ describe('a request that has begun', () => {
     expect(text).toMatch(/^HTTP\/1\.1 200 /);
   });
 
-  test('and was left can be taken over, also when its model has changed, and is paid once', async () => {
+  test('and whose client disconnected can be rejoined, also when its model has changed, and is paid once', async () => {
     const { held, target, gateway, arrived } = await startHeld();
     for (const [index, next] of [target, { ...elsewhere, timeoutMs: 5_000 }].entries()) {
       const prompt = `a cat ${index}`;
@@ -215,7 +215,7 @@ describe('a request that has begun', () => {
     }
   });
 
-  test('and whose outcome is unknown is told so to those who ask again', async () => {
+  test('and whose outcome is unknown is reported to those who retry', async () => {
     const { held, target, gateway, arrived } = await startHeld();
     const call = callGateway(gateway.url, { prompt: 'a cat' });
     await arrived(1);
@@ -271,7 +271,7 @@ describe('what is known about a target', () => {
     expect([await send(), bad.received]).toEqual([200, 2]);
   });
 
-  test('its wait: an unchanged target is not asked before, a changed one is', async () => {
+  test('its wait: an unchanged target is not called before, a changed one is', async () => {
     const { upstream, target, gateway } = await startResponding((response, key) =>
       key === 'key' ? response.writeHead(429, { 'retry-after': '300' }).end('{}') : response.end(made),
     );
@@ -340,7 +340,7 @@ describe('the limits of the process', () => {
     await Promise.all(calls);
   });
 
-  test('lingerMs holds at once, for callers that leave from then on', async () => {
+  test('lingerMs holds at once, for clients that disconnect from then on', async () => {
     const upstream = await startUpstream(() => {});
     const target = targetAt(upstream.origin);
     const gateway = await startGateway(fileOf({ image: target }, { limits: { lingerMs: 300_000 } }));

@@ -58,7 +58,7 @@ describe('a call that made nothing is made again', () => {
     });
   });
 
-  test('not earlier than the upstream has told', async () => {
+  test('not earlier than the upstream has reported', async () => {
     const { call, at } = await startAfter([rateLimited(300), rateLimited(200)]);
     expect((await call()).status).toBe(200);
     const [first, second, third] = at as [number, number, number];
@@ -90,7 +90,7 @@ describe('a call that made nothing is made again', () => {
   });
 });
 
-describe('what a caller may ask of the gateway', () => {
+describe('what a caller may request of the gateway', () => {
   test.each([
     ['0', '0', 1],
     ['1', '1', 2],
@@ -144,7 +144,7 @@ describe('what a caller may ask of the gateway', () => {
   });
 });
 
-describe('what a client is told', () => {
+describe('what is reported to a client', () => {
   const filtered = respondsWith(400, errorText('content_policy_violation'));
   const rows: [string, Fault, number, number, string, string | null, number][] = [
     // situation, fault, maxRetries, status, code, x-should-retry, calls
@@ -200,7 +200,7 @@ describe('what a client is told', () => {
     expect([response.headers.get('x-should-retry'), upstream.received]).toEqual([shouldRetry, received]);
   });
 
-  test('how long to wait is what is left of what the upstream has told', async () => {
+  test('how long to wait is what is left of what the upstream has reported', async () => {
     const { upstream, call } = await startAfter([rateLimited(100_000)]);
     const first = await call();
     expect(Number(first.headers.get('retry-after-ms'))).toBeGreaterThan(99_000);

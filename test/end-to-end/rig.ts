@@ -50,7 +50,7 @@ function paidPosts({ ledger }: Simulator, prompt: string | undefined): RecordedR
 
 /** A models file: `image` (also called `gpt-image-1`), `studio/poster`, `dall-e-3` and `dall-e-2` at one origin. */
 export function modelsFile(origin: string, timeoutMs = 60_000, modelKeys: Record<string, unknown> = {}): object {
-  // What follows a failure, and a caller that leaves, has tests of its own.
+  // What follows a failure, and a client that disconnects, has tests of its own.
   const common = { baseURL: origin, apiKey: 'simulator-key', timeoutMs, maxRetries: 0, ...modelKeys };
   return {
     limits: { lingerMs: 0 },
@@ -85,7 +85,7 @@ export type Upstream = {
   readonly connections: number;
 };
 
-/** An upstream whose every answer is up to the test; it is closed when the test ends. */
+/** An upstream whose every response is up to the test; it is closed when the test ends. */
 export async function startUpstream(
   respond: (request: IncomingMessage, response: ServerResponse) => void | Promise<void>,
 ): Promise<Upstream> {
@@ -137,7 +137,7 @@ export function rawCall(body: unknown, headers: readonly string[] = [`authorizat
   return `${head.join('\r\n')}\r\n\r\n${text}`;
 }
 
-/** A plain connection to a server, for tests that decide themselves what to read and when to leave. */
+/** A plain connection to a server, for tests that decide themselves what to read and when to disconnect. */
 export function openSocket(url: string): Socket {
   const socket = connect({ port: Number(new URL(url).port), host: '127.0.0.1', allowHalfOpen: true });
   socket.on('error', () => {});

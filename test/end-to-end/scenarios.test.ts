@@ -116,7 +116,7 @@ const cutStream = 'partial 0, error upstream_outcome_unknown';
 /** Wherever the break is: no stream ends without saying that something is missing. */
 const brokenStream = /^(502 upstream_outcome_unknown, false|(partial \d, )*error upstream_outcome_unknown)$/;
 
-/** What a caller gets who wants a stream with two previews. */
+/** What a caller gets who wants a stream with two partial images. */
 const streamed: Record<string, string | RegExp> = {
   ...Object.fromEntries(Object.entries(everywhere).map(([name, end]) => [name, end === good ? allEvents : end])),
   'html-200': lost,
@@ -181,7 +181,7 @@ describe('the synchronous flow', () => {
     },
   );
 
-  test('a date to wait for is told in milliseconds', async () => {
+  test('a date to wait for is reported in milliseconds', async () => {
     const { url } = await startRig();
     expect(await outcome(url, { prompt: 'simulate:429-date-7' })).toMatch(/^429 rate_limit_exceeded, [67]000$/);
   });
@@ -192,7 +192,7 @@ describe('the synchronous flow', () => {
     expect(rig.app.gateway.inFlight).toBe(0);
   });
 
-  test('the same answers come from the v1 address', async () => {
+  test('the same responses come from the v1 address', async () => {
     const rig = await startRig();
     for (const name of ['none', '500', '500-html', 'filter-inner', 'html-200', 'redirect', '429-text']) {
       expect([name, await outcome(rig.url, { model: 'studio/poster', prompt: `simulate:${name}` })]).toEqual([
@@ -203,7 +203,7 @@ describe('the synchronous flow', () => {
   });
 });
 
-/** Whether the target has asked for a wait that is too long for the next request, too. */
+/** Whether the target has requested a wait that is too long for the next request, too. */
 function isCoolingDown(reported: string | RegExp): boolean {
   const [, ms = 0] = /, (\d+)$/.exec(String(reported)) ?? [];
   return Number(ms) > 30_000;
@@ -223,7 +223,7 @@ describe('the synchronous flow as a stream', () => {
     },
   );
 
-  test.each(silentStreams)('%s: the deadline ends it with an error event after the first preview', async (name) => {
+  test.each(silentStreams)('%s: the deadline ends it with an error event after one partial image', async (name) => {
     const rig = await startRig({ timeoutMs: 1_500 });
     expect(await streamedOutcome(rig.url, { prompt: `simulate:${name}` })).toBe(cutStream);
     expect(rig.app.gateway.inFlight).toBe(0);
@@ -231,7 +231,7 @@ describe('the synchronous flow as a stream', () => {
   });
 
   test.each([...silentStreams, 'hang'])(
-    '%s without previews: 504 at the deadline, not to be repeated',
+    '%s without partial images: 504 at the deadline, not to be repeated',
     async (name) => {
       const rig = await startRig({ timeoutMs: 1_000 });
       expect(await streamedOutcome(rig.url, { prompt: `simulate:${name}`, partial_images: 0 })).toBe(timedOut);
@@ -243,7 +243,7 @@ describe('the synchronous flow as a stream', () => {
     ['stream-error-late', '400 moderation_blocked'],
     ['stream-cut', lost],
     ['stream-reset', unknown],
-  ])('%s without previews: an ordinary error, %s', async (name, expected) => {
+  ])('%s without partial images: an ordinary error, %s', async (name, expected) => {
     const rig = await startRig();
     expect(await streamedOutcome(rig.url, { prompt: `simulate:${name}`, partial_images: 0 })).toBe(expected);
     await billedOnce(rig, name);
@@ -313,7 +313,7 @@ describe('a big image whose upstream fails after the caller has its first bytes'
   });
 });
 
-test('an HTTP/1.0 caller, whose answer only the connection delimits, sees a truncated image as a reset, not as an end', async () => {
+test('an HTTP/1.0 caller, whose response only the connection delimits, sees a truncated image as a reset, not as an end', async () => {
   const seen = Promise.withResolvers<void>();
   const upstream = await startUpstream(async (_request, response) => {
     response.write(`{"created":1,"data":[{"b64_json":"${tinyPng.slice(0, 88)}${'AAAA'.repeat(64 * 1024)}`);

@@ -5,7 +5,7 @@ import { type ScenarioDescription, type ScenarioReach, scenarios } from '../../s
 import { gatewayKey } from '../helpers/start-gateway.ts';
 import { requestLines, startRig } from './rig.ts';
 
-/** A way to ask for images with the SDK, and the scenarios that mean something there. */
+/** A way to request images with the SDK, and the scenarios that mean something there. */
 export type Flow = {
   readonly name: string;
   readonly request: Record<string, unknown>;
@@ -32,7 +32,7 @@ export const flows: readonly Flow[] = [
 ];
 
 /**
- * Asks for scenarios with the SDK, whose own retries are on; fails where one is bought twice, or the SDK asks twice. Each
+ * Requests scenarios with the SDK, whose own retries are on; fails where one is bought twice, or the SDK calls twice. Each
  * has a gateway of its own, because a target that one of them has cooled down is not there for the next.
  */
 export async function buyAll(flow: Flow, isPlayed: (scenario: ScenarioDescription) => boolean): Promise<void> {
@@ -46,7 +46,7 @@ export async function buyAll(flow: Flow, isPlayed: (scenario: ScenarioDescriptio
   expect(bought).toEqual(rows.map(({ name, billed }) => [name, billed ? 1 : 0, 1]));
 }
 
-/** Asks for one scenario; gives what was billed, and how often the SDK asked the gateway. */
+/** Requests one scenario; gives what was billed, and how often the SDK called the gateway. */
 async function buy({ name }: ScenarioDescription, { request, modelKeys }: Flow) {
   const rig = await startRig({ timeoutMs: 1_500, modelKeys: { maxRetries: 2, ...modelKeys } });
   const client = new OpenAI({ apiKey: gatewayKey, baseURL: `${rig.url}/v1` });

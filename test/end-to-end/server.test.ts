@@ -97,7 +97,7 @@ describe('models', () => {
     expect((await get(`${url}${path}`)).status).toBe(401);
   });
 
-  test('a gateway without keys asks for none', async () => {
+  test('a gateway without keys requires none', async () => {
     const { url } = await startGateway(modelsFile('http://127.0.0.1:9'), { keys: [] });
     expect((await get(`${url}/v1/models`)).status).toBe(200);
   });
@@ -162,7 +162,7 @@ describe('request ids', () => {
     expect((await get(`${url}/v1/models`, headers)).headers['x-request-id']).toMatch(uuid);
   });
 
-  test.each([200, 400, 401, 404, 405, 502])('an answer with status %i has one, which is in the log', async (status) => {
+  test.each([200, 400, 401, 404, 405, 502])('status %i: the response has one, which is in the log', async (status) => {
     const rig = await startRig();
     const headers = { 'x-request-id': `id-${status}` };
     const calls: Record<number, () => Promise<{ headers: Headers }>> = {
@@ -186,13 +186,13 @@ describe('request ids', () => {
   });
 });
 
-describe('answer headers', () => {
+describe('response headers', () => {
   test.each([
     ['image', 'image'],
     ['gpt-image-1', 'image'],
     [undefined, 'image'],
     ['studio/poster', 'studio/poster'],
-  ])('asked for %s, the model is %s', async (model, name) => {
+  ])('for a request of %s, the model is %s', async (model, name) => {
     const { url } = await startRig();
     const { headers } = await callGateway(url, { model, prompt: 'a cat' });
     const names = ['x-gateway-model', 'x-gateway-target', 'x-gateway-attempts', 'x-gateway-adapted', 'content-type'];
@@ -200,7 +200,7 @@ describe('answer headers', () => {
     expect(headers.get('server-timing')).toMatch(/^queue;dur=\d+\.\d, upstream;dur=\d+\.\d$/);
   });
 
-  test('an adaptation is told', async () => {
+  test('an adaptation is reported', async () => {
     const { url } = await startRig();
     const { headers } = await callGateway(url, { model: 'dall-e-2', prompt: 'a cat', response_format: 'b64_json' });
     expect(headers.get('x-gateway-adapted')).toBe('delivery=b64_json');

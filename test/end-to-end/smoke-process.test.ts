@@ -55,7 +55,7 @@ describe('npm run smoke', () => {
     expect((post?.body as { quality?: string } | undefined)?.quality).toBe(quality);
   });
 
-  test('tells what Azure has counted, and what that costs', async () => {
+  test('reports what Azure has counted, and what that costs', async () => {
     const { origin } = await simulate();
     const models = modelsFile(origin, 60_000, { price: { images: [{ quality: 'low', price: 0.0412 }] } });
     const { stdout } = await ended(await smoke({ ...models, currency: 'EUR' }, 'image', '--yes'));
@@ -63,7 +63,7 @@ describe('npm run smoke', () => {
     expect(stdout).toMatch(/^Cost: 0\.0412 EUR\.$/m);
   });
 
-  test('asks first: where it cannot, it sends nothing', async () => {
+  test('asks for confirmation: where it cannot, it sends nothing', async () => {
     const { origin, ledger } = await simulate();
     const program = await smoke(modelsFile(origin), 'image');
     const { code, stderr } = await ended(program);

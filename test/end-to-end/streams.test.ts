@@ -33,7 +33,7 @@ const clientOf = (url: string) => new OpenAI({ apiKey: gatewayKey, baseURL: `${u
 const facts = { size: '1024x1024', quality: 'high', background: 'opaque', output_format: 'png' };
 const usage = { total_tokens: 5, input_tokens: 2, output_tokens: 3 };
 
-/** A gateway in front of an upstream that answers every call with these pieces of text, or as the function does. */
+/** A gateway in front of an upstream that responds to every call with these pieces of text, or as the function does. */
 async function startWith(respond: string | ((response: ServerResponse) => void | Promise<void>)) {
   const upstream = await startUpstream(async (_request, response) => {
     response.on('error', () => {});
@@ -74,7 +74,7 @@ async function readText(url: string, requested: object, onText: (soFar: string) 
 const typesOf = (events: readonly ImageGenStreamEvent[]) => events.map(({ type }) => type.split('.')[1]);
 
 describe('a stream, read with the openai package', () => {
-  test('a preview is there before the upstream has sent the finished image', async () => {
+  test('a partial image is there before the upstream has sent the finished image', async () => {
     const seen = Promise.withResolvers<void>();
     const { gateway } = await startWith(async (response) => {
       response.write(partial({ b64_json: tinyPng, created_at: 7, ...facts, partial_image_index: 0 }));
@@ -113,7 +113,7 @@ describe('a stream, read with the openai package', () => {
     expect(readEvents(text).map(inWords)).toEqual(['completed']);
   });
 
-  test.each([0, 1, 2, 3])('partial_images %i: as many previews, and one finished image of that size', async (count) => {
+  test.each([0, 1, 2, 3])('partial_images %i: as many events, and one finished image of that size', async (count) => {
     const rig = await startRig();
     const requested = { size: '1536x1024', partial_images: count };
     const { events, error } = await readAll(rig.url, requested);
@@ -151,7 +151,7 @@ describe('a stream, read with the openai package', () => {
     expect(error).toMatchObject({ status: 400, code: 'moderation_blocked', type: 'image_generation_user_error' });
   });
 
-  test('an error after a preview is an APIError with its code', async () => {
+  test('an error after a partial image is an APIError with its code', async () => {
     const request = { prompt: 'simulate:stream-error-late', partial_images: 2 };
     const { events, error } = await readAll((await startRig()).url, request);
     expect(typesOf(events)).toEqual(['partial_image']);
@@ -160,7 +160,12 @@ describe('a stream, read with the openai package', () => {
   });
 
   test.each([
-    ['a preview', 'partial_image', 'upstream_outcome_unknown', (response: ServerResponse) => response.socket?.end()],
+    [
+      'a partial image',
+      'partial_image',
+      'upstream_outcome_unknown',
+      (response: ServerResponse) => response.socket?.end(),
+    ],
     ['the finished image', 'completed', 'upstream_outcome_unknown', (response: ServerResponse) => response.end()],
     [
       'the finished image',
@@ -197,7 +202,7 @@ describe('a stream, read with the openai package', () => {
   );
 });
 
-/** The generation's outcome is known, so its answer has begun. */
+/** The generation's outcome is known, so its response has begun. */
 async function gatewayHasBegun({ app }: { app: { gateway: { inFlight: number } } }): Promise<void> {
   await expect.poll(() => app.gateway.inFlight, patience).toBe(1);
   await wait(50);
@@ -231,7 +236,7 @@ describe('the text of a stream', () => {
     expect([response.headers.get('content-encoding'), response.headers.get('content-length')]).toEqual([null, null]);
   });
 
-  test('what the upstream did not say is what was asked for, or what is seen', async () => {
+  test('what the upstream did not say is what was requested, or what is seen', async () => {
     const jpeg = await sharp({ create: { width: 8, height: 8, channels: 3, background: 'red' } })
       .jpeg()
       .toBuffer();
@@ -248,7 +253,7 @@ describe('the text of a stream', () => {
     expect(events[0]?.data).not.toHaveProperty('usage');
   });
 
-  test('an error after a preview is an event with the same nested body as an error answer', async () => {
+  test('an error after a partial image is an event with the same nested body as an error response', async () => {
     const { gateway } = await startWith(
       partial({ b64_json: tinyPng, created_at: 7, ...facts, partial_image_index: 0 }) +
         eventText('error', { error: { code: 'contentFilter', message: 'secret details' } }),
@@ -277,7 +282,7 @@ describe('models that cannot stream', () => {
     ],
     ['dall-e-2', { size: '256x256' }, { quality: 'auto' }],
   ])(
-    '%s: one completed event when the image is there, previews are told to be left out',
+    '%s: one completed event when the image is there, partial images are reported as left out',
     async (model, requested, reported) => {
       const rig = await startRig();
       const call = { model, prompt: 'a cat', ...requested, partial_images: 3 };
@@ -353,7 +358,7 @@ describe('several images in one stream', () => {
     expect(tokens).toEqual([0, 1, 2, 3].map((total_tokens) => ({ ...usage, total_tokens })));
   });
 
-  test('of a deployment that cannot stream: each event tells the usage and facts of its own call', async () => {
+  test('of a deployment that cannot stream: each event reports the usage and facts of its own call', async () => {
     let calls = 0;
     const upstream = await startUpstream((_request, response) => {
       calls += 1;
@@ -427,7 +432,7 @@ describe('upstreamStream: always', () => {
   const always = { modelKeys: { upstreamStream: 'always' } };
 
   test.each(['image', 'studio/poster'])(
-    '%s: one image comes over the upstream’s stream, and is answered as JSON',
+    '%s: one image comes over the upstream’s stream, and is sent as JSON',
     async (model) => {
       const rig = await startRig(always);
       const response = await callGateway(rig.url, { model, prompt: 'a cat' });
@@ -449,14 +454,14 @@ describe('upstreamStream: always', () => {
     ['two images', { n: 2 }],
     ['a model that cannot stream', { model: 'dall-e-3' }],
     ['the legacy model', { model: 'dall-e-2', size: '256x256' }],
-  ])('%s: no stream is asked for', async (_, body) => {
+  ])('%s: no stream is requested', async (_, body) => {
     const rig = await startRig(always);
     expect((await callGateway(rig.url, { prompt: 'a cat', ...body })).status).toBe(200);
     expect(rig.paidPosts()).toHaveLength(1);
     expect(rig.paidPosts()[0]?.body).not.toHaveProperty('stream');
   });
 
-  test('a caller who wants a stream gets as many previews as it asked for', async () => {
+  test('a caller who wants a stream gets as many partial images as it requested', async () => {
     const rig = await startRig(always);
     const { events } = await streamGateway(rig.url, { prompt: 'a cat' });
     expect(events.map(inWords)).toEqual(['completed']);
@@ -469,14 +474,14 @@ describe('upstreamStream: always', () => {
     ['stream-reset', 502, 'upstream_outcome_unknown'],
     ['empty-data', 502, 'upstream_invalid_response'],
     ['filter-item', 400, 'content_policy_violation'],
-  ])('%s: a failure after the preview, of which nothing was sent, is an ordinary %i %s', async (name, status, code) => {
+  ])('%s: a failure after a partial image, with nothing sent, is an ordinary %i %s', async (name, status, code) => {
     const rig = await startRig(always);
     const response = await callGateway(rig.url, { prompt: `simulate:${name}` });
     expect([response.status, response.json().error.code]).toEqual([status, code]);
     expect(response.headers.get('x-should-retry')).toBe(status === 502 ? 'false' : null);
   });
 
-  test('a stream that falls silent after the preview is an ordinary 504 at the deadline', async () => {
+  test('a stream that falls silent after the partial image is an ordinary 504 at the deadline', async () => {
     const rig = await startRig({ ...always, timeoutMs: 1_500 });
     const response = await callGateway(rig.url, { prompt: 'simulate:stream-stall' });
     expect([response.status, response.json().error.code]).toEqual([504, 'upstream_outcome_unknown']);
@@ -501,7 +506,7 @@ describe('a reader of a stream', () => {
       (response: ServerResponse) => void response.write(partial({ b64_json: tinyPng, partial_image_index: 0 })),
     ],
     ['amid an image', (response: ServerResponse) => void writeForEver(response, () => {})],
-  ])('that leaves %s: the upstream connection is closed, and it counts as left', async (_, play) => {
+  ])('that disconnects %s: the upstream connection is closed, and it counts as disconnected', async (_, play) => {
     const { upstream, gateway } = await startWith(play);
     const socket = openSocket(gateway.url);
     socket.write(rawCall({ prompt: 'a cat', stream: true, partial_images: 1 }));
@@ -516,7 +521,7 @@ describe('a reader of a stream', () => {
       .toMatchObject([{ end: 'disconnected', status: 499, sent: true, level: 30 }]);
   });
 
-  test('that leaves a stream of several calls: all of their upstream connections are closed', async () => {
+  test('that disconnects from a stream of several calls: all of their upstream connections are closed', async () => {
     const { upstream, gateway } = await startWith((response) => {
       response.write(partial({ b64_json: tinyPng, partial_image_index: 0 }));
     });
@@ -562,7 +567,7 @@ describe('signs of life', () => {
     readonly reject: (error: unknown) => void;
   };
 
-  /** An app with one streamed answer, whose outcome is known when the test says so. */
+  /** An app with one streamed response, whose outcome is known when the test says so. */
   async function startStub(times: { headersMs: number; heartbeatMs: number }): Promise<Stub> {
     const { promise, resolve, reject } = Promise.withResolvers<AsyncIterable<ImageEvent>>();
     promise.catch(() => {});
@@ -638,7 +643,7 @@ describe('signs of life', () => {
     expect([status, readEvents(text).map(inWords)]).toEqual([200, ['error upstream_outcome_unknown']]);
   });
 
-  test('a failure before the headers are due is left to the ordinary error answer', async () => {
+  test('a failure before the headers are due is left to the ordinary error response', async () => {
     const stub = await startStub({ headersMs: 60_000, heartbeatMs: 10 });
     stub.reject(new Error('early'));
     const { status, text } = await read(stub.url, () => {});

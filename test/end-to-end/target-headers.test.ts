@@ -61,7 +61,7 @@ describe('further headers of a target', () => {
     ]);
   });
 
-  test('go with what the doctor asks', async () => {
+  test('go with the calls of the doctor', async () => {
     const shown: unknown[] = [];
     const port = await serveHttp((request, response) => {
       shown.push(request.headers['ocp-apim-subscription-key']);
