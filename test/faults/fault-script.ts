@@ -24,7 +24,7 @@ export const healthy = (mode: Mode): Script => ({
   respond: (request) => goodResponse(mode, request),
 });
 
-/** Where the gateway is told to find the target. Nothing ever listens on port 1, and no other test can be given it. */
+/** Where the configuration says that the target is. Nothing ever listens on port 1, and no other test can be given it. */
 export function addressOf({ address }: Fault): string | undefined {
   if (address === undefined) return undefined;
   return address === 'refused' ? 'https://127.0.0.1:1' : 'https://nowhere.invalid';

@@ -4,13 +4,13 @@ type Headers = Readonly<Record<string, string>>;
 
 const reasons: Readonly<Record<number, string>> = { 200: 'OK', 202: 'Accepted' };
 
-/** Status line and headers; every answer is the last one of its connection. */
+/** Status line and headers; every response is the last one of its connection. */
 export function head(status: number, headers: Headers = {}): string {
   const lines = Object.entries({ connection: 'close', ...headers }).map(([name, value]) => `${name}: ${value}\r\n`);
   return `HTTP/1.1 ${status} ${reasons[status] ?? 'Whatever'}\r\n${lines.join('')}\r\n`;
 }
 
-/** A whole answer of a known length. */
+/** A whole response of a known length. */
 export function message(status: number, headers: Headers, body: Buffer | string): Buffer {
   const length = { 'content-length': String(Buffer.byteLength(body)) };
   return Buffer.concat([Buffer.from(head(status, { ...headers, ...length })), Buffer.from(body)]);
@@ -21,7 +21,7 @@ export function chunk(bytes: Buffer | string): Buffer {
   return Buffer.concat([Buffer.from(`${size}\r\n`), Buffer.from(bytes), Buffer.from('\r\n')]);
 }
 
-/** A whole answer, after which the server closes. */
+/** A whole response, after which the server closes. */
 export const reply = (status: number, headers: Headers, body: Buffer | string): Step[] => [
   write(message(status, headers, body)),
   fin,

@@ -4,7 +4,7 @@ import { isStreamed, legsOf, type Mode } from './modes.ts';
 import type { Reported } from './reported.ts';
 import type { Expected } from './table/expected.ts';
 
-/** The answer is what its caller should get: status, OpenAI's error shape, wait headers, and images. */
+/** The response is what its caller should get: status, OpenAI's error shape, wait headers, and images. */
 export function expectReported(response: Reported, reported: Expected, mode: Mode): void {
   expect(seenBy(response)).toEqual(wanted(reported, mode));
 }

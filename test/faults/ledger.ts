@@ -20,7 +20,7 @@ export function countsOf({ upstreams, metrics }: Observed): Counts {
   return { received, accepted, ends: metrics.ends };
 }
 
-/** A job that is given up is ended, and no other one; what has ended is not asked for. */
+/** A job that is given up is ended, and no other one; what has ended is not requested. */
 export async function expectJobs({ upstreams }: Observed, { polls, cancels = 0 }: Expected): Promise<void> {
   const count = (kind: 'polls' | 'cancels') => upstreams.reduce((sum, one) => sum + one[kind], 0);
   expect(

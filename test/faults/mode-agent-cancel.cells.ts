@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { drain } from '../../src/http/lifecycle.ts';
 import { pending } from './agent-wire.ts';
-import { startCaller } from './disconnecting.ts';
+import { startClient } from './disconnecting.ts';
 import type { FaultServer, Script } from './fault-server.ts';
 import { errorReply, jsonReply } from './http-text.ts';
 import { expectReported } from './judge.ts';
@@ -28,7 +28,7 @@ const isPolling = (upstream: FaultServer) => becomes(() => upstream.polls > 1, t
 
 const limits = { leadMs: 0, limitMs: 100 };
 
-test.concurrent('a shutdown answers its callers, and ends their jobs', async ({ onTestFinished }) => {
+test.concurrent('a shutdown responds to its callers, and ends their jobs', async ({ onTestFinished }) => {
   const { gateway, upstream } = await startJob(onTestFinished);
   const response = rawCall(gateway.url, callOf(mode, 'image', prompt));
   await isPolling(upstream);
@@ -50,7 +50,7 @@ test.concurrent('a shutdown ends the jobs that have lost their callers', async (
   expect(await restOf(gateway, [upstream])).toEqual(atRest);
 });
 
-/** A job that runs for ever, at an upstream that answers like this when it is to be ended. */
+/** A job that runs for ever, at an upstream that responds like this when it is to be ended. */
 const unending = (cancelled: () => readonly Step[]): Script => ({
   welcome: 'serve',
   respond(request) {
@@ -73,7 +73,7 @@ test.concurrent.for(responses)('a job that is ended is forgotten: %s', async ([_
   expectReported(response, expected.late, mode);
   await becomes(() => upstreams[0]?.cancels, 1);
   expect({ received: upstreams[0]?.received, ends: metrics.ends }).toEqual({ received: 1, ends: { unknown: 1 } });
-  // An upstream that does not answer is waited for no longer than two seconds.
+  // An upstream that does not respond is waited for no longer than two seconds.
   expect(await restOf(gateway, upstreams)).toEqual(atRest);
 });
 
@@ -96,7 +96,7 @@ test.concurrent('a job is ended with the token of that moment', async ({ onTestF
 test.concurrent('a caller that has left for good ends its job, and only its own', async ({ onTestFinished }) => {
   const stage = await startJob(onTestFinished, 100);
   const { gateway, upstream } = stage;
-  const staying = startCaller(gateway.url, callBytes(callOf(mode, 'image', `${prompt}, staying`)), {
+  const staying = startClient(gateway.url, callBytes(callOf(mode, 'image', `${prompt}, staying`)), {
     onFinished: onTestFinished,
   });
   const { socket } = call(stage, prompt);

@@ -17,7 +17,7 @@ export const everyMode: readonly Mode[] = [...modes, ...variants];
 
 export const isAgent = (mode: Mode): boolean => variants.some((variant) => variant === mode);
 
-/** Whether the paid POST is answered with events. */
+/** Whether the paid POST gets a response with events. */
 export const isStreamed = (mode: Mode): boolean => mode === 'D' || mode === 'agent-stream';
 
 /** Whether the paid POST only starts a job, which is polled. */
@@ -41,7 +41,7 @@ export function targetOf(mode: Mode, baseURL: string): Record<string, unknown> {
 
 const agentKeys = { provider: 'foundry-agent', model: 'gpt-image-2', agent: 'artist', imageDeployment: 'images' };
 
-/** What the client asks for beside model and prompt. */
+/** What the client requests beside model and prompt. */
 export const parametersOf: Readonly<Record<Mode, Record<string, unknown>>> = {
   A: {},
   B: {},
@@ -68,7 +68,7 @@ export type Carrier = {
 const json = { 'content-type': 'application/json' };
 const eventStream = { 'content-type': 'text/event-stream' };
 
-/** The answer that brings this image: to the paid POST, to a poll, or to the download of the asynchronous flow. */
+/** The response that brings this image: to the paid POST, to a poll, or to the download of the asynchronous flow. */
 export function carrierOf(mode: Mode, image: string = tinyPng): Carrier {
   if (mode === 'C') {
     return { headers: { 'content-type': 'image/png' }, body: Buffer.from(image, 'base64'), early: 4, late: 40 };
@@ -104,7 +104,7 @@ export const completedEvent = (image: string): string =>
 const eventText = (image: string): string => `${partialEvent(image)}${completedEvent(image)}`;
 
 /**
- * The three answers of the asynchronous flow; faults stand in for one of them. Elsewhere the result is the answer to the
+ * The three responses of the asynchronous flow; faults stand in for one of them. Elsewhere the result is the response to the
  * POST, and that to the polls of a job of an agent.
  */
 export type Places = {
@@ -136,7 +136,7 @@ export const later = { 'retry-after-ms': '2500' };
 export const queued = (members: Readonly<Record<string, unknown>> = {}): readonly Step[] =>
   jsonReply(200, pending('queued', members), soon);
 
-/** A mode's answer to a request, where faults stand in for some places. */
+/** A mode's response to a request, where faults stand in for some places. */
 export function responseIn(mode: Mode, request: Request, faulty: Partial<Places> = {}): readonly Step[] {
   const { headers, body } = carrierOf(mode);
   const host = request.headers.host ?? '';
@@ -162,7 +162,7 @@ export const goodResponse = (mode: Mode, request: Request): ScriptedResponse => 
   isBilled: isPaidCall(request),
 });
 
-/** What a second answer on the same connection would bring: somebody else's image. */
+/** What a second response on the same connection would bring: somebody else's image. */
 export const foreignResponse = (mode: Mode): readonly Step[] => {
   const { headers, body } = carrierOf(mode, otherPng);
   return [write(message(200, headers, body)), fin];

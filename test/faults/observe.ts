@@ -33,7 +33,7 @@ export type Observed = {
   readonly leaks: readonly string[];
 };
 
-/** Asks once, and gives everything that can be seen of it from outside. */
+/** Calls once, and gives everything that can be seen of it from outside. */
 export async function observe(
   { mode, client, targets, timeoutMs }: Setting,
   options: GatewayOptions,

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { tinyPng } from '../fixtures/images.ts';
-import { farewells, startCaller } from './disconnecting.ts';
+import { farewells, startClient } from './disconnecting.ts';
 import type { Place } from './held-response.ts';
 import { isPolled, legsOf, type Mode } from './modes.ts';
 import { callBytes, rawCall } from './raw-client.ts';
@@ -19,7 +19,7 @@ type Disconnect = (socket: Socket) => void;
 async function disconnectsDuringUpload(mode: Mode, disconnect: Disconnect, onFinished: OnFinished): Promise<void> {
   const stage = await setStage(mode, { place: 'before headers', word: 'never' }, onFinished);
   const bytes = callBytes(callOf(mode, 'image', prompt));
-  const { socket } = startCaller(stage.gateway.url, bytes.subarray(0, -20), { onFinished });
+  const { socket } = startClient(stage.gateway.url, bytes.subarray(0, -20), { onFinished });
   const { admission } = stage.gateway.app.gateway;
   expect(
     await until(
@@ -99,13 +99,13 @@ async function expectLingering(stage: Stage, place: Place): Promise<void> {
   expect(sentFor(stage, 'leaving')).toBe(legsOf(mode));
   if (!isPolled(mode)) expect(upstream.dials).toBe(dials);
   expect(await endsOf(stage)).toEqual({ abandoned: legsOf(mode) });
-  // A job is ended as soon as nobody can want its image any more; before its POST is answered it has no name.
+  // A job is ended as soon as nobody can want its image any more; before its POST gets a response it has no name.
   await becomes(() => upstream.cancels, mode === 'agent-background' && place === 'before the image' ? 1 : 0);
   await expectStageWorks(stage);
 }
 
 /** Its own retry, within the time that the call lingers. */
-async function expectTakenOver(stage: Stage): Promise<void> {
+async function expectRejoined(stage: Stage): Promise<void> {
   const { mode, upstream } = stage;
   const { gateway } = stage.gateway.app;
   const retry = rawCall(stage.gateway.url, callOf(mode, 'image', prompt, { 'x-stainless-retry-count': '1' }));
@@ -157,8 +157,8 @@ export function playPhases(modes: readonly Mode[]): void {
             await disconnectsDuringPaidCall(mode, disconnect, onTestFinished, { place, lingerMs }),
             place,
           ));
-        test(`${phase}, ${place}: it ${farewell}, and takes over what it has left`, async ({ onTestFinished }) =>
-          expectTakenOver(await disconnectsDuringPaidCall(mode, disconnect, onTestFinished, { place })));
+        test(`${phase}, ${place}: it ${farewell}, and rejoins its call`, async ({ onTestFinished }) =>
+          expectRejoined(await disconnectsDuringPaidCall(mode, disconnect, onTestFinished, { place })));
       }
       test(`7, in its image: it ${farewell}, and the upstream is left at once`, ({ onTestFinished }) =>
         disconnectsDuringResponse(mode, disconnect, onTestFinished));

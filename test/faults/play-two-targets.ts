@@ -50,7 +50,7 @@ function expectFirstOnly(observed: Observed, reported: Expected, mode: Mode): vo
 const isPassedOn = ({ end, attempts }: Expected): boolean =>
   end === 'not-processed' || (end === 'failed' && attempts > 1);
 
-/** Where time has run out there is none left to ask again in. */
+/** Where time has run out there is none left to retry in. */
 const isRepeated = (fault: Fault, mode: Mode): boolean =>
   reportedIn(fault, mode).end === 'unknown' && timeoutIn(fault, mode) === undefined;
 

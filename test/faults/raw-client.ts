@@ -56,7 +56,7 @@ export async function rawCall(url: string, call: Call): Promise<Reported> {
   return readResponse(await promise);
 }
 
-/** What the bytes of an answer say, without those before it that are no answer yet. */
+/** What the bytes of a response say, without those before it that are no response yet. */
 export function readResponse(bytes: Buffer): Reported {
   const end = bytes.indexOf('\r\n\r\n');
   if (end === -1) return { status: 0, header: () => null, error: undefined, images: [], isTruncated: true, text: '' };

@@ -47,7 +47,7 @@ function allCalls(reported: Expected, client: Client): Expected {
   };
 }
 
-/** One call in time, nothing left behind, and nothing told to those whom it does not concern. */
+/** One call in time, nothing left behind, and nothing reported to those whom it does not concern. */
 export function expectOrder({ rest, metrics, leaks, elapsedMs }: Observed, timeoutMs: number, calls = 1): void {
   expect(rest).toEqual(atRest);
   expect(metrics.calls).toBe(calls);
@@ -56,12 +56,12 @@ export function expectOrder({ rest, metrics, leaks, elapsedMs }: Observed, timeo
   expect(elapsedMs).toBeLessThan(calls * (timeoutMs + 2_000) + (calls - 1) * 2_000);
 }
 
-/** What the upstream asked for was waited for, each time. */
+/** What the upstream requested was waited for, each time. */
 function expectPatience({ elapsedMs }: Observed, { attempts, retryAfterMs = 0 }: Expected): void {
   expect(elapsedMs).toBeGreaterThan((attempts - 1) * retryAfterMs - 1);
 }
 
-/** Once the upstream is in order again, the gateway is, too; and it gives the image that was asked for. */
+/** Once the upstream is in order again, the gateway is, too; and it gives the image that was requested. */
 export async function expectNextWorks(observed: Observed, mode: Mode, model = 'image'): Promise<void> {
   const { gateway, upstreams } = observed;
   heal(upstreams, mode);
@@ -79,6 +79,6 @@ export async function expectNextWorks(observed: Observed, mode: Mode, model = 'i
   expect(await restOf(gateway, upstreams)).toEqual(atRest);
 }
 
-/** Where the address itself is wrong, and where the target asked for an hour. */
+/** Where the address itself is wrong, and where the target requested an hour. */
 const needsSpare = ({ address }: Fault, { retryAfterMs = 0 }: Expected): boolean =>
   address !== undefined || retryAfterMs > 60_000;

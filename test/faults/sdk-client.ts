@@ -56,7 +56,7 @@ function success(headers: Headers, images: readonly string[]): Reported {
   return { status: 200, header: (name) => headers.get(name), error: undefined, images, isTruncated: false, text: '' };
 }
 
-/** Without an answer there is no status; anything else without an error in it is a body that broke off, head and all. */
+/** Without a response there is no status; anything else without an error in it is a body that broke off, head and all. */
 function failure(error: unknown): Reported {
   const status = error instanceof APIError ? 0 : 200;
   const truncated = {

@@ -1,7 +1,7 @@
 import { expect } from 'vitest';
 import { tinyPng } from '../fixtures/images.ts';
 import type { StartedGateway } from '../helpers/start-gateway.ts';
-import { type Caller, startCaller } from './disconnecting.ts';
+import { type DisconnectingClient, startClient } from './disconnecting.ts';
 import { type FaultServer, startFaultServer } from './fault-server.ts';
 import { holding, type Place } from './held-response.ts';
 import { legsOf, type Mode } from './modes.ts';
@@ -37,8 +37,8 @@ export async function setStage(
   return { mode, gateway, upstream, goOn, onFinished };
 }
 
-export const call = ({ gateway, mode, onFinished }: Stage, text: string): Caller =>
-  startCaller(gateway.url, callBytes(callOf(mode, 'image', text)), { onFinished });
+export const call = ({ gateway, mode, onFinished }: Stage, text: string): DisconnectingClient =>
+  startClient(gateway.url, callBytes(callOf(mode, 'image', text)), { onFinished });
 
 export const sentFor = ({ upstream }: Stage, text: string): number =>
   upstream.requests.filter(({ method, body }) => method === 'POST' && body.includes(text)).length;
@@ -48,7 +48,7 @@ export async function becomes<T>(read: () => T, wanted: T, ms = 3_000): Promise<
   expect(await until(read, (value) => value === wanted, ms)).toBe(wanted);
 }
 
-/** Nothing of the prompt anywhere, and nobody is alarmed by a caller that leaves. */
+/** Nothing of the prompt anywhere, and nobody is alarmed by a client that disconnects. */
 async function expectQuiet({ gateway }: Stage): Promise<void> {
   const { text } = await readMetrics(gateway.url);
   expect(leaksIn(gateway, text)).toEqual([]);

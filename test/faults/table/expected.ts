@@ -8,7 +8,7 @@ export type Expected = {
   readonly param?: string;
   readonly shouldRetry?: 'false';
   readonly retryAfterMs?: number;
-  /** The image that the caller has at the end, and how many of it, unless it gets as many as the mode asks for. */
+  /** The image that the caller has at the end, and how many of it, unless it gets as many as the mode requests. */
   readonly image?: 'whole' | 'cut';
   readonly images?: number;
   /** How often a client that repeats by itself has called in the end; once, if left out. */

@@ -13,7 +13,7 @@ const only = { modes: ['agent-background'] } as const;
 const soon = { 'retry-after-ms': '1' };
 const { done, failed, invalid, lateJob, unknown, unknownJob } = expected;
 
-/** The POST is answered like this. */
+/** The POST gets this. */
 const taken = (name: string, steps: () => readonly Step[], reported: Expected, rest: Partial<Fault> = {}): Fault => ({
   ...only,
   name: `job taken: ${name}`,
@@ -39,7 +39,7 @@ const starts: readonly Fault[] = [
   taken('an unknown status', () => jsonReply(200, pending('upstream-text-canary')), invalid),
 ];
 
-/** Without an id that is one, nothing is asked for: it could lead elsewhere. */
+/** Without an id that is one, nothing is polled: it could lead elsewhere. */
 const named = (name: string, id: unknown): Fault => taken(`its id is ${name}`, () => queued({ id }), invalid);
 
 const ids: readonly Fault[] = [
@@ -59,7 +59,7 @@ const ids: readonly Fault[] = [
   named('100 kB long', 'a'.repeat(100_000)),
 ];
 
-/** Polls are answered like this. */
+/** Polls get this. */
 const polled = (
   name: string,
   steps: (host: string) => readonly Step[],
@@ -75,7 +75,7 @@ const passing = (name: string, steps: () => readonly Step[]): readonly Fault[] =
   always(name, steps),
 ];
 
-/** Polls that are answered by something else than the service: for ever, they leave open what became of the job. */
+/** Polls that something other than the service responds to: for ever, they leave open what became of the job. */
 const foreign = (name: string, steps: (headers: Record<string, string>) => readonly Step[]): readonly Fault[] => [
   then(name, () => steps(soon)),
   polled(`${name}, always`, () => steps(later), { timeoutMs: lasting, reported: unknownJob }),

@@ -49,20 +49,24 @@ const nestedError = (code: string): string =>
 const failed = (code: string): string =>
   lastEvent(responseOf([], { status: 'failed', error: { code, message: 'upstream-text-canary' } }));
 
-/** An error in each of its spellings, before anything and behind a preview. */
+/** An error in each of its spellings, before anything and behind a partial image. */
 const spelled = (name: string, error: (code: string) => string): readonly Fault[] => [
   streamed(`${name}`, () => events(error('server_error')), expected.failed),
   streamed(`${name} behind the opening`, () => events(opening, error('server_error')), expected.failed),
   streamed(`${name} of a rate limit`, () => events(opening, error('rate_limit_exceeded')), expected.limited),
   streamed(`${name} of content`, () => events(opening, error('moderation_blocked')), expected.moderationBlocked),
-  streamed(`${name} behind a preview`, () => events(opening, partialImage, error('server_error')), {
+  streamed(`${name} behind a partial image`, () => events(opening, partialImage, error('server_error')), {
     ...truncated,
     code: 'upstream_generation_failed',
   }),
-  streamed(`${name} of content behind a preview`, () => events(partialImage, error('image_content_policy_violation')), {
-    ...truncated,
-    code: 'content_policy_violation',
-  }),
+  streamed(
+    `${name} of content behind a partial image`,
+    () => events(partialImage, error('image_content_policy_violation')),
+    {
+      ...truncated,
+      code: 'content_policy_violation',
+    },
+  ),
   streamed(`${name} behind the image`, () => events(opening, partialImage, item, error('server_error')), done),
 ];
 
@@ -70,7 +74,7 @@ const errors: readonly Fault[] = [
   ...spelled('error event', flatError),
   ...spelled('nested error event', nestedError),
   ...spelled('response.failed', failed),
-  streamed('an error beside a preview', () => events(opening, besidePartialImage), expected.failed),
+  streamed('an error beside a partial image', () => events(opening, besidePartialImage), expected.failed),
 ];
 
 const besidePartialImage = partialImageEvent(tinyPng, {
@@ -80,11 +84,11 @@ const besidePartialImage = partialImageEvent(tinyPng, {
 const ends: readonly Fault[] = [
   streamed('EOF behind the opening', () => events(opening), unknown),
   streamed('close behind the opening', () => unframed(opening), unknown),
-  streamed('EOF behind a preview', () => events(opening, partialImage), truncated),
-  streamed('close behind a preview', () => unframed(opening, partialImage), truncated),
+  streamed('EOF behind a partial image', () => events(opening, partialImage), truncated),
+  streamed('close behind a partial image', () => unframed(opening, partialImage), truncated),
   streamed('EOF behind comments only', () => events(': one\n\n: two\n\n'), unknown),
   streamed('EOF behind [DONE] only', () => events('data: [DONE]\n\n'), unknown),
-  streamed('words behind a preview', () => events(opening, partialImage, lastEvent(responseOf([words]))), {
+  streamed('words behind a partial image', () => events(opening, partialImage, lastEvent(responseOf([words]))), {
     ...truncated,
     code: 'upstream_invalid_response',
   }),
@@ -114,13 +118,13 @@ const cuts: readonly Fault[] = [
 ];
 
 const orders: readonly Fault[] = [
-  streamed('no previews', () => events(opening, item, last), done),
+  streamed('no partial images', () => events(opening, item, last), done),
   streamed('the item only', () => events(item), done),
   streamed('the last event only', () => events(last), done),
   streamed('the last event before all', () => events(last, good), done),
   streamed('the item twice', () => events(opening, item, item, last), done),
-  streamed('the item before its preview', () => events(item, partialImage, opening, last), done),
-  streamed('previews out of order', () => events(numbered(2), numbered(0), item, last), done),
+  streamed('the item before its partial image', () => events(item, partialImage, opening, last), done),
+  streamed('partial images out of order', () => events(numbered(2), numbered(0), item, last), done),
   streamed(
     'events of words between',
     () => events(opening, textEvents, partialImage, textEvents, item, textEvents, last),
@@ -139,7 +143,7 @@ const orders: readonly Fault[] = [
     done,
   ),
   streamed(
-    'two previews and another one behind the item',
+    'two partial images and another one behind the item',
     () => events(partialImage, numbered(1), item, numbered(2), last),
     done,
   ),

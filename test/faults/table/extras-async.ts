@@ -47,7 +47,7 @@ const locations: readonly Fault[] = [
   located('no id anywhere', (host) => `https://${host}/openai/`, expected.invalid, { status: 'running' }),
 ];
 
-/** A poll, or the download, is answered like this. */
+/** A poll, or the download, gets this. */
 const respondedAt =
   (place: 'poll' | 'result') =>
   (name: string, steps: (host: string) => Step[], rest: Pick<Fault, 'reported' | 'times' | 'timeoutMs'>): Fault => ({

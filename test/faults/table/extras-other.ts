@@ -23,7 +23,7 @@ const idle: Fault = {
 
 const filtered = { error: { code: 'contentFilter', message: 'upstream-text-canary' } };
 
-/** The head of the answer has gone out with the first image. */
+/** The head of the response has gone out with the first image. */
 const filteredLate: Fault = {
   name: 'a filtered item behind an image',
   modes: ['A', 'B', 'E', 'F'],
@@ -94,7 +94,7 @@ const deafBeyondDeadline: Fault = {
     attempts: 1,
     received: 0,
     accepted: 0,
-    // Nothing was sent: its caller may well ask again.
+    // Nothing was sent: its caller may well retry.
     sdkCalls: 3,
   },
 };

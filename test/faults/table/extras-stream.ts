@@ -45,19 +45,19 @@ const errorEvents: readonly Fault[] = [
     { ...expected.valueRefused, param: 'prompt' },
   ),
   streamed('error event, flat', () => events(event('error', { code: 'server_error', message: 'x' })), expected.failed),
-  streamed('error event after a preview', () => events(partialEvent(tinyPng), failure('server_error')), {
+  streamed('error event after a partial image', () => events(partialEvent(tinyPng), failure('server_error')), {
     ...expected.truncated,
     code: 'upstream_generation_failed',
   }),
-  streamed('refused after a preview', () => events(partialEvent(tinyPng), failure('content_policy_violation')), {
+  streamed('refused after a partial image', () => events(partialEvent(tinyPng), failure('content_policy_violation')), {
     ...expected.truncated,
     code: 'content_policy_violation',
   }),
 ];
 
 const ends: readonly Fault[] = [
-  streamed('EOF after a preview', () => events(partialEvent(tinyPng)), expected.truncated),
-  streamed('close after a preview', () => unframed(partialEvent(tinyPng)), expected.truncated),
+  streamed('EOF after a partial image', () => events(partialEvent(tinyPng)), expected.truncated),
+  streamed('close after a partial image', () => unframed(partialEvent(tinyPng)), expected.truncated),
   streamed('EOF after comments only', () => events(': one\n\n: two\n\n'), expected.unknown),
   streamed('EOF after [DONE] only', () => events('data: [DONE]\n\n'), expected.unknown),
   streamed('comments for ever', () => commentsFor(4_000), expected.late, { timeoutMs: hurried }),
@@ -86,8 +86,8 @@ const spellings: readonly Fault[] = [
   streamed('events without names', () => events(good.replaceAll(/^event: .*\n/gm, '')), done),
   streamed('unknown events and fields', () => events('id: 1\nretry: 5\n\n', event('ping', {}), good), done),
   streamed('completed twice', () => events(good, completedEvent(otherPng)), done),
-  streamed('a preview after the image', () => events(completedEvent(tinyPng), partialEvent(otherPng)), done),
-  streamed('previews out of order', () => events(numbered(2), numbered(0), good), done),
+  streamed('a partial image after the image', () => events(completedEvent(tinyPng), partialEvent(otherPng)), done),
+  streamed('partial images out of order', () => events(numbered(2), numbered(0), good), done),
   streamed('[DONE] at the end', () => events(good, 'data: [DONE]\n\n'), done),
   streamed('[DONE] at the beginning', () => events('data: [DONE]\n\n', good), done),
   streamed('JSON instead of events', () => jsonReply(200, JSON.parse(imagesText(tinyPng))), done),

@@ -14,7 +14,7 @@ export type Fault = {
   readonly isSecure?: false;
   /** Instead of a key, targets are shown tokens of this desk. */
   readonly tokens?: () => TokenDesk;
-  /** What stands in for a good answer, the `index`th of its kind. */
+  /** What stands in for a good response, the `index`th of its kind. */
   readonly play?: (mode: Mode, host: string, index: number, request: Request) => Partial<Places>;
   /** So many requests of each kind meet it; all, if left out. */
   readonly times?: number;

@@ -3,7 +3,7 @@ import { type Step, wait } from '../script.ts';
 import { expected } from './expected.ts';
 import type { Exception } from './fault.ts';
 
-/** The same answer to the paid POST in all modes. */
+/** The same response to the paid POST in all modes. */
 export const atPost = (steps: () => Step[]) => (): Partial<Places> => ({ post: steps() });
 
 /** Something happens to the body that carries the image. */
@@ -11,13 +11,13 @@ export const onCarrier =
   (steps: (carrier: Carrier) => Step[]) =>
   (mode: Mode): Partial<Places> => ({ result: steps(carrierOf(mode)) });
 
-/** The same body instead of the one that tells about images. */
+/** The same body instead of the one that reports images. */
 export const instead =
   (steps: () => Step[]) =>
   (mode: Mode): Partial<Places> =>
     atEnd(mode, steps());
 
-/** The answer that tells about images. */
+/** The response that reports images. */
 export const atEnd = (mode: Mode, steps: readonly Step[]): Partial<Places> =>
   isPolled(mode) ? { poll: steps } : { post: steps };
 

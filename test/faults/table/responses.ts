@@ -84,7 +84,7 @@ export const oddSuccesses: readonly Fault[] = [
   },
   {
     number: 35,
-    name: '102 and 103 before the answer',
+    name: '102 and 103 before the response',
     play: noise('102 Processing', '103 Early Hints'),
     reported: expected.done,
   },
@@ -92,7 +92,7 @@ export const oddSuccesses: readonly Fault[] = [
   { number: 35, name: '100 unasked', play: noise('100 Continue'), reported: expected.unknown },
   {
     number: 36,
-    name: 'an unsolicited second answer',
+    name: 'an unsolicited second response',
     play: (mode, host) => ({ post: [...goodPost(mode, host), ...foreignResponse(mode)] }),
     reported: expected.done,
   },
@@ -104,7 +104,7 @@ const cutBody = (mode: Mode): Buffer => {
   return Buffer.from(mode === 'D' ? completedEvent(cutPng) : imagesText(cutPng));
 };
 
-/** Head and body of the mode's good answer to the paid POST. */
+/** Head and body of the mode's good response to the paid POST. */
 function postOf(mode: Mode, host: string): { status: number; headers: Record<string, string>; body: Buffer } {
   if (mode === 'C') return { status: 202, headers: submitHeaders(host), body: Buffer.from('{"id":"one"}') };
   if (mode === 'agent-background')

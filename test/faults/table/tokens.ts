@@ -52,7 +52,7 @@ const expired = { token: { expose: () => 'token-canary-old' }, expiresAt: 1 };
 
 const withoutTokens: readonly Fault[] = [
   noToken('the identity is refused', () => Promise.reject(new Error('upstream-text-canary'))),
-  noToken('nobody answers', () => new Promise(() => {})),
+  noToken('nobody responds', () => new Promise(() => {})),
   { ...noToken('it has expired', () => odd(expired)), modes: some },
   { ...noToken('it ends at no time', () => odd({ ...expired, expiresAt: Number.NaN })), modes: some },
   { ...noToken('it is nothing', () => odd(undefined)), modes: some },
