@@ -50,7 +50,7 @@ describe('an upstream by https', () => {
     expect(seen).toEqual([]);
   });
 
-  test('whose certificate NODE_EXTRA_CA_CERTS vouches for is asked', async () => {
+  test('whose certificate NODE_EXTRA_CA_CERTS vouches for is called', async () => {
     const { port, seen } = await startTls('certificate');
     const env = { NODE_EXTRA_CA_CERTS: authorities };
     const program = await startProgram({ models: modelsFile(`https://localhost:${port}`), env });

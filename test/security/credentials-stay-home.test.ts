@@ -17,7 +17,7 @@ import {
 // A credential goes to the configured origin, and to no other, whatever the upstream there says. undici's
 // own redirects would take `api-key` along to the other host.
 
-/** Where a hostile answer points to: another host, in every way in which one can be written. */
+/** Where a hostile response points to: another host, in every way in which one can be written. */
 function elsewhere({ port }: Stranger, azure: HostileAzure, path: string): string[] {
   return [
     `http://127.0.0.1:${port}${path}`,
@@ -58,12 +58,12 @@ function redirectsTo(places: readonly string[]): [number, string][] {
 
 let prompts = 0;
 
-/** Equal requests would be told the outcome of the one before. */
+/** Equal requests would get the outcome of the one before. */
 const another = () => `canary ${++prompts}`;
 
 const redirects = [300, 301, 302, 303, 304, 305, 307, 308];
 
-/** Redirects are answers like any other, and no success. */
+/** Redirects are responses like any other, and no success. */
 const refusedOrUnknown = /^(?:upstream_misconfigured|upstream_outcome_unknown|upstream_invalid_response)$/;
 
 describe('a redirect', () => {
@@ -150,7 +150,7 @@ function succeed(response: Sent, link: string): void {
 }
 
 describe('operation-location', () => {
-  test('names another host in any way: the configured one is asked, or nobody', async () => {
+  test('names another host in any way: the configured one is called, or nobody', async () => {
     const { azure, stranger, url } = await startRig();
     const path = '/openai/operations/images/1';
     for (const location of elsewhere(stranger, azure, path)) {
@@ -176,7 +176,7 @@ describe('operation-location', () => {
     '/openai/operations/images/',
     '?x=1',
     '',
-  ])('leads to %j of the configured origin: nothing is asked there, but for the job by its id', async (path) => {
+  ])('leads to %j of the configured origin: nothing is requested there, but the job by its id', async (path) => {
     const { azure, url } = await startRig();
     azure.respond = (_request, response) => begin(response, azure.origin, `${azure.origin}${path}`);
     const reply = await callGateway(url, { model: 'async', prompt: another() }, brief);

@@ -9,7 +9,7 @@ import { azureKey, sendJson, startHostileAzure, startStranger } from './hostile-
 
 test.each([
   ['the usual names', {}],
-  ['and Node asked to follow them', { NODE_USE_ENV_PROXY: '1' }],
+  ['and Node set to follow them', { NODE_USE_ENV_PROXY: '1' }],
 ])('proxies in the environment, by %s, are not connected to', async (_, more) => {
   const [azure, proxy] = await Promise.all([startHostileAzure(), startStranger()]);
   azure.respond = (_request, response) => sendJson(response, { created: 1, data: [{ b64_json: tinyPng }] });

@@ -114,7 +114,7 @@ describe.each(['http:', 'https:'])('the guarded connector, for %s,', (protocol) 
 describe('the guarded connector', () => {
   const allowed = () => false;
 
-  test('dials the very answers that it has checked: the name is not looked up again', async () => {
+  test('dials the very addresses that it has checked: the name is not looked up again', async () => {
     let connections = 0;
     const port = await serveRaw(() => (connections += 1));
     let lookUps = 0;
@@ -127,7 +127,7 @@ describe('the guarded connector', () => {
     expect([lookUps, connections]).toEqual([1, 1]);
   });
 
-  test('asks for all addresses even where one would be enough', async () => {
+  test('looks up all addresses even where one would be enough', async () => {
     const connector = guardedConnector(
       (address) => address === '10.0.0.1',
       (_name, options, done) => {

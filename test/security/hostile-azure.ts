@@ -8,11 +8,11 @@ export type HostileAzure = {
   readonly origin: string;
   /** Every request that it got. */
   readonly requests: readonly ReceivedRequest[];
-  /** What it answers from now on. */
+  /** How it responds from now on. */
   respond: (request: IncomingMessage, response: ServerResponse) => void;
 };
 
-/** A configured upstream that answers whatever the test says; it is closed when the test ends. */
+/** A configured upstream that responds as the test says; it is closed when the test ends. */
 export async function startHostileAzure(): Promise<HostileAzure> {
   const requests: ReceivedRequest[] = [];
   const port = await serveHttp((request, response) => {

@@ -53,7 +53,7 @@ describe('a log line', () => {
     expect(rig.logText()).not.toContain('canary');
   });
 
-  test('is one line of JSON, whatever an upstream answers', async () => {
+  test('is one line of JSON, whatever an upstream responds with', async () => {
     const azure = await startHostileAzure();
     const gateway = await startGateway(modelsFile(azure.origin));
     const error = { code: hostile, message: hostile, param: hostile, type: hostile, innererror: { code: hostile } };

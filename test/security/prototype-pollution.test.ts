@@ -7,7 +7,7 @@ import { gatewayKey } from '../helpers/start-gateway.ts';
 import { formHeaders, writeForm } from '../simulator/write-form.ts';
 import { sendJson, startHostileAzure } from './hostile-azure.ts';
 
-// No name in a request, an answer or a file changes what all objects have. What each of them is answered
+// No name in a request, a response or a file changes what all objects have. What each of them gets
 // with is shown beside the other bad input; here it is what they leave behind.
 
 const prototypes = [Object.prototype, Array.prototype, Function.prototype, String.prototype];
@@ -84,7 +84,7 @@ test('paths, queries and headers leave nothing behind', async () => {
   }
 });
 
-test('an answer of an upstream leaves nothing behind', async () => {
+test('a response of an upstream leaves nothing behind', async () => {
   const azure = await startHostileAzure();
   const { url } = await startEdits({ upstream: azure.origin });
   for (const body of polluting) {

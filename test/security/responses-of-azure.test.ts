@@ -19,7 +19,7 @@ const allowed = [
 
 const image = JSON.stringify({ created: 1, data: [{ b64_json: tinyPng }] });
 
-/** Answers every request with these bytes. */
+/** Responds to every request with these bytes. */
 function respondsWith(status: string, lines: readonly string[], body: string): (socket: Socket) => void {
   const head = [`HTTP/1.1 ${status}`, `content-length: ${body.length}`, ...lines].join('\r\n');
   return (socket) => void socket.once('data', () => socket.end(Buffer.from(`${head}\r\n\r\n${body}`, 'latin1')));
@@ -110,7 +110,7 @@ describe('what an upstream says in an error', () => {
   };
 
   test.each(['400 Bad Request', '404 Not Found', '422 Unprocessable', '500 Error', '503 Busy', '418 Teapot'])(
-    '%s is told in our own words',
+    '%s is reported in our own words',
     async (status) => {
       const { response, gateway } = await callThrough(
         respondsWith(status, ['content-type: application/json'], JSON.stringify(echo)),

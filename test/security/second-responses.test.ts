@@ -6,7 +6,7 @@ import { serveRaw } from '../helpers/loopback-server.ts';
 import { startGateway } from '../helpers/start-gateway.ts';
 import { everyProvider, soon } from './hostile-azure.ts';
 
-// An answer that nobody has asked for is not given to whoever asks next.
+// A response that nobody has requested is not given to whoever calls next.
 
 function http(status: string, body: string, headers: Record<string, string> = {}): string {
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
@@ -15,7 +15,7 @@ function http(status: string, body: string, headers: Record<string, string> = {}
 
 const image = (base64: string) => JSON.stringify({ created: 1, data: [{ b64_json: base64 }] });
 
-describe('a second answer on a connection', () => {
+describe('a second response on a connection', () => {
   test.each(['at once', 'a moment later'])('of a paid call (%s) reaches nobody', async (when) => {
     let calls = 0;
     const port = await serveRaw((socket) => {

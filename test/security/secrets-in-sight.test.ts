@@ -10,7 +10,7 @@ import { gatewayKey, startGateway } from '../helpers/start-gateway.ts';
 import { everyProvider, providers, startHostileAzure } from './hostile-azure.ts';
 
 // Every test that starts a gateway searches its log, metrics and errors when it ends (test/helpers/search-secrets.ts).
-// Here is shown that the search finds something, and that an upstream that repeats all it was told is of no use to anybody.
+// Shows that the search finds something, and that an upstream that repeats all that was sent to it reveals nothing.
 
 describe('the search for secrets', () => {
   test.each([
@@ -82,7 +82,7 @@ const wasSeen = new RegExp(Object.values(canaries).join('|'));
 const { said: _said, ...ofOthers } = canaries;
 const wasLogged = new RegExp(Object.values(ofOthers).join('|'));
 
-describe('an upstream that says everything that it was told', () => {
+describe('an upstream that says everything that was sent to it', () => {
   // A cookie and the like never reach Azure.
   const { prompt, user, extra, said } = canaries;
   const echo = {
@@ -104,7 +104,7 @@ describe('an upstream that says everything that it was told', () => {
     ['a page', 502, `<h1>${canaries.said}</h1>`],
   ];
 
-  test.each(responses)('%s: nothing of that is in the log, and of errors nothing is told', async (_, status, said) => {
+  test.each(responses)('%s: nothing of that is in the log or in errors', async (_, status, said) => {
     const azure = await startHostileAzure();
     const { store } = await startStore();
     azure.respond = (_request, response) => {

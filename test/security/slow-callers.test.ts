@@ -71,7 +71,7 @@ describe('a request that arrives too slowly', () => {
     expect(rig.simulator.ledger.received).toBe(0);
   });
 
-  test('a connection that stays after its answer is closed without a word', async () => {
+  test('a connection that stays after its response is closed without a word', async () => {
     const rig = await startHurried();
     const socket = openSocket(rig.url);
     const { text, closed } = listen(socket);
@@ -161,7 +161,7 @@ describe('slow bodies', () => {
     ['nothing after "continue"', json('content-length: 100\r\nexpect: 100-continue\r\n'), undefined],
     ['chunks that drip', `${json('transfer-encoding: chunked\r\n')}1\r\n{\r\n`, '1\r\n \r\n'],
     ['a body that drips', `${json('content-length: 100000\r\n')}{`, ' '],
-  ])('are answered with 408 after their time, and their connection ends: %s', async (_, bytes, drop) => {
+  ])('get 408 after their time, and their connection ends: %s', async (_, bytes, drop) => {
     const rig = await startRig({ callers, times: { jsonGraceMs: 300 } });
     const socket = openSocket(rig.url);
     const { text, closed } = listen(socket);
@@ -173,7 +173,7 @@ describe('slow bodies', () => {
     await expect.poll(() => rig.app.gateway.admission.heldBytes, patience).toBe(0);
   });
 
-  test('behind another request on the same connection are answered after that one', async () => {
+  test('behind another request on the same connection get a response after that one', async () => {
     const rig = await startRig({ callers, times: { jsonGraceMs: 300 } });
     const socket = openSocket(rig.url);
     const { text, closed } = listen(socket);
@@ -240,7 +240,7 @@ describe('many connections', () => {
 });
 
 describe('requests in a row on one connection', () => {
-  test('1,000 at once are answered in their order, and others are served in between', async () => {
+  test('1,000 at once get a response in their order, and others are served in between', async () => {
     const rig = await startRig();
     const socket = openSocket(rig.url);
     const { text, closed } = listen(socket);
@@ -257,7 +257,7 @@ describe('requests in a row on one connection', () => {
     expect(ids).toEqual(requests.map((_, at) => `id-${at}`));
   });
 
-  test('100 paid ones are let in as far as there is room, and are no more than those of others', async () => {
+  test('100 paid ones are admitted as far as there is room, and are no more than those of others', async () => {
     const rig = await startRig({ modelKeys: {} });
     const socket = openSocket(rig.url);
     const { text, closed } = listen(socket);

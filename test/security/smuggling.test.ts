@@ -58,7 +58,7 @@ const vectors: readonly (readonly [string, string])[] = [
   ['a method with a blank before it', ` ${request(['content-length: 0'])}`],
 ];
 
-/** How often a line begins with the status of an answer. */
+/** How often a line begins with the status of a response. */
 function responsesIn(text: string): number {
   return text.match(/HTTP\/1\.1 [1-5]\d\d /g)?.length ?? 0;
 }
@@ -76,7 +76,7 @@ describe('a request whose end is in doubt', () => {
     expect(requestLines(rig).filter(({ route }) => route === '/v1/models')).toEqual([]);
   });
 
-  test('by contrast, with one length, or in chunks: both requests are answered', async () => {
+  test('by contrast, with one length, or in chunks: both requests get a response', async () => {
     const rig = await startRig();
     const last = smuggled.replace('\r\n\r\n', '\r\nconnection: close\r\n\r\n');
     for (const good of [
@@ -109,7 +109,7 @@ describe('a request whose end is in doubt', () => {
     const headers = [...lines, `api-key: ${gatewayKey}`];
     const targets = ['GET /v1/models', 'GET /nothing', 'GET /%zz', 'HEAD /healthz', `POST ${generationsPath}`];
     for (const target of targets) {
-      // No `connection: close` is asked for: it is the gateway that ends the connection.
+      // No `connection: close` is requested: it is the gateway that ends the connection.
       const text = await exchange(
         rig.url,
         `${[`${target} HTTP/1.1`, ...headers].join('\r\n')}\r\n\r\n${paid}${smuggled}`,
@@ -130,7 +130,7 @@ describe('a request whose end is in doubt', () => {
     let text = '';
     socket.on('data', (chunk) => {
       text += chunk;
-      // Now that the answer is there: another request on the same connection.
+      // Now that the response is there: another request on the same connection.
       socket.write(smuggled);
     });
     socket.on('end', () => socket.end());
@@ -141,7 +141,7 @@ describe('a request whose end is in doubt', () => {
     expect(requestLines(rig).map(({ status }) => status)).toEqual([400]);
   });
 
-  test('a request that is worked on is answered before two hosts behind it end the connection', async () => {
+  test('a request that is worked on gets a response before two hosts behind it end the connection', async () => {
     const rig = await startRig();
     const good = request([`content-length: ${body.length}`], body).replace(smuggled, '');
     const text = await exchange(rig.url, `${good}GET /v1/models HTTP/1.1\r\nhost: x\r\nhost: y\r\n\r\n${good}`);

@@ -118,7 +118,7 @@ describe('without keys', () => {
 describe('without keys, with an origin in CORS_ORIGINS', () => {
   const fromPage = { origin: app, 'sec-fetch-site': 'cross-site' };
 
-  test('its pages are served, and their preflights answered', async () => {
+  test('its pages are served, and their preflights get a response', async () => {
     const { url } = await startKeyless([app]);
     const call = exactClient(url);
     const requested = { 'access-control-request-method': 'POST', 'access-control-request-headers': 'content-type' };
