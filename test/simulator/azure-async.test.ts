@@ -184,7 +184,7 @@ describe('operation scenarios', () => {
     expect(await at('operation-relative')).toMatch(/^\/openai\/operations\/images\//);
   });
 
-  test('operation-retry-after asks to wait, operation-big returns megabytes', async () => {
+  test('operation-retry-after demands a wait, operation-big returns megabytes', async () => {
     const accepted = await caller.submit({ prompt: 'simulate:operation-retry-after-7' });
     expect(accepted.headers['retry-after']).toBe('7');
     const poll = await caller.call('GET', String(accepted.headers['operation-location']));

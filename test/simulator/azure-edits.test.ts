@@ -70,7 +70,7 @@ async function cornerOf(made: Buffer): Promise<number[]> {
 }
 
 describe('an edit', () => {
-  test('shows the image that came in, in the asked size, and bills an edit', async () => {
+  test('shows the image that came in, in the requested size, and bills an edit', async () => {
     const response = await edit({ size: '1536x1024', n: '2' });
     expect(response.status).toBe(200);
     expect(Object.keys(json(response)).sort()).toEqual(['created', 'data', 'usage']);
@@ -367,7 +367,7 @@ describe('broken forms', () => {
     expect(caller.simulator.ledger.received).toBe(0);
   });
 
-  test('whose sender leaves halfway are neither received nor billed, and harm nobody', async () => {
+  test('whose sender disconnects halfway are neither received nor billed, and harm nobody', async () => {
     const socket = connect(Number(new URL(caller.simulator.origin).port), '127.0.0.1');
     const body = writeForm([...prompt, file('image', Buffer.concat(noisy))]);
     const head = [`POST ${v1} HTTP/1.1`, 'host: 127.0.0.1', 'api-key: test-key', `content-length: ${body.length}`];

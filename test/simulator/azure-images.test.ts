@@ -130,7 +130,7 @@ describe('a dall-e-3 deployment', () => {
     expect(await sizeOf(image.bytes.toString('base64'))).toBe('png 1792x1024');
   });
 
-  test('returns base64 when asked', async () => {
+  test('returns base64 when requested', async () => {
     const body = json(
       await caller.generate('dall-e-3', { prompt: 'a cat', response_format: 'b64_json' }, '2024-10-21'),
     );
@@ -172,7 +172,7 @@ describe('a FLUX deployment', () => {
     expect(await sizeOf(size.data[0].b64_json)).toBe('jpeg 300x200');
   });
 
-  test('returns a url when asked', async () => {
+  test('returns a url when requested', async () => {
     const body = json(await caller.generate('FLUX-1.1-pro', { prompt: 'a cat', response_format: 'url' }));
     const image = await caller.call('GET', body.data[0].url, undefined, {});
     expect(await sizeOf(image.bytes.toString('base64'))).toBe('png 1024x1024');

@@ -39,7 +39,7 @@ export const message = (text: string, ...images: readonly string[]) => ({
 
 export const dataUrl = (bytes: Buffer, type = 'image/png') => `data:${type};base64,${bytes.toString('base64')}`;
 
-/** Asks a chat model for an image of an image deployment, at the resource and with its key. */
+/** Requests an image of a chat model, which an image deployment draws, at the resource and with its key. */
 export function respond(caller: Caller, deployment: string, members: Members = {}): Promise<ReceivedResponse> {
   const body = { model: 'gpt-4.1', input: 'a cat', ...withTool({}), tool_choice: tool, ...members };
   return caller.call('POST', resourcePath, body, headersFor(deployment));
@@ -58,7 +58,7 @@ export async function tokenFor(caller: Caller, resource: string): Promise<string
   return json(response).access_token;
 }
 
-/** Asks the agent of a project for an image, with a token. */
+/** Calls the agent of a project for an image, with a token. */
 export async function callAgent(caller: Caller, members: Members = {}, path = projectPath): Promise<ReceivedResponse> {
   const body = { agent_reference: { type: 'agent_reference', name: 'artist' }, input: 'a cat' };
   const authorization = `Bearer ${await tokenFor(caller, 'https://ai.azure.com')}`;

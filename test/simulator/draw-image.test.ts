@@ -20,7 +20,7 @@ const drawnBytes = async (changes: Partial<ImageOrder> = {}) =>
   Buffer.concat((await drawImage({ ...order, ...changes })).pieces);
 
 describe('a drawn image', () => {
-  test('has the asked size and format, and the length it says', async () => {
+  test('has the requested size and format, and the length it says', async () => {
     const image = await drawImage(order);
     const bytes = Buffer.concat(image.pieces);
     const { width, height, format } = await sharp(bytes).metadata();

@@ -67,7 +67,7 @@ test('download-redirect leads to another host', async () => {
   ]);
 });
 
-test('download-gzip is packed although nobody asked', async () => {
+test('download-gzip is packed although nobody requested it', async () => {
   const response = await download(await linkWith('download-gzip'));
   expect(response.headers['content-encoding']).toBe('gzip');
   expect(response.bytes.subarray(0, 2).toString('hex')).toBe('1f8b');

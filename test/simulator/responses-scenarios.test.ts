@@ -159,8 +159,8 @@ describe('scenarios of all responses', () => {
   test.each(['slow-5', 'slow-body-5', 'text-plain', 'octet-stream', 'escaped', 'extra-fields'])(
     '%s has the usual image',
     async (scenario) => {
-      const isUsual = imagesOf(await play(scenario))[0] === imagesOf(await play('none'))[0];
-      expect(isUsual).toBe(true);
+      const isSame = imagesOf(await play(scenario))[0] === imagesOf(await play('none'))[0];
+      expect(isSame).toBe(true);
     },
   );
 

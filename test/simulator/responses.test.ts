@@ -340,7 +340,7 @@ describe('an edit', () => {
     expect(caller.simulator.ledger.counts().billedByOperation).toEqual({ edit: 1, generate: 1 });
   });
 
-  test('may have a mask, be asked for, or be declined', async () => {
+  test('may have a mask, be required, or be declined', async () => {
     const calls = [masked(seeThrough), withTool({ action: 'edit' }), withTool({ action: 'generate' })];
     const actions = await Promise.all(
       calls.map(async (tools) => {

@@ -100,7 +100,7 @@ describe('a stream', () => {
     [{ partial_images: 0 }, 0],
     [{ partial_images: 1 }, 1],
     [{ partial_images: 1, n: 1 }, 1],
-  ])('with %j has as many partial images as asked', async (members, count) => {
+  ])('with %j has as many partial images as requested', async (members, count) => {
     const response = await stream('none', members);
     expect(namesIn(response)).toEqual([...Array(count).fill(partial), completed]);
     expect(valuesIn(response).at(-1).usage.output_tokens).toBe(4096 + 100 * count);
@@ -219,7 +219,7 @@ describe('scenarios of streams', () => {
     expect(caller.simulator.ledger.counts().billed).toBe(1);
   });
 
-  test.each(['stream-stall', 'stream-stall-comments'])('%s lasts until the client leaves', async (scenario) => {
+  test.each(['stream-stall', 'stream-stall-comments'])('%s lasts until the client disconnects', async (scenario) => {
     const socket = streamOverSocket(scenario);
     let text = '';
     socket.on('data', (chunk) => {
@@ -234,7 +234,7 @@ describe('scenarios of streams', () => {
     expect(caller.simulator.ledger.counts().billed).toBe(1);
   });
 
-  test('stream-stall sends its headers even when no partial image was asked for', async () => {
+  test('stream-stall sends its headers even when no partial image was requested', async () => {
     const socket = streamOverSocket('stream-stall', { partial_images: 0 });
     const [first] = await once(socket, 'data');
     expect(first.toString()).toMatch(/^HTTP\/1\.1 200 OK\r\n.*text\/event-stream.*\r\n\r\n$/s);
