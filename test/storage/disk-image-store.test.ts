@@ -79,7 +79,7 @@ test('images that arrive at the same time do not mix', async () => {
   expect(await filesIn(store.directory)).toHaveLength(50);
 });
 
-test('the source is asked for the next chunk only when the last one is written', async () => {
+test('the next chunk is read from the source only when the last one is written', async () => {
   const store = await openStore();
   let requested = 0;
   async function* source() {

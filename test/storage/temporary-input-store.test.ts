@@ -136,7 +136,7 @@ describe('files of one request', () => {
 });
 
 describe('a released store', () => {
-  test.each([1000, 2 * megabyte])('lets go of %i bytes, and neither gives nor takes any more', async (length) => {
+  test.each([1000, 2 * megabyte])('releases %i bytes, and neither gives nor takes any more', async (length) => {
     const { store, directory } = await startStore();
     const file = await put(store, Buffer.alloc(length));
     const reading = store.open(file)[Symbol.asyncIterator]();
