@@ -12,7 +12,7 @@ vi.mock('../../simulator/draw-image.ts', () => import('./quick-images.ts'));
 const atOnce = 64;
 const batch = 1_000;
 
-test(`${count} bodies, seed ${seed}: each is answered properly, and none is paid for and refused`, async () => {
+test(`${count} bodies, seed ${seed}: each gets a proper response, and none is paid for and refused`, async () => {
   const gateway = await startFuzzed();
   const agent = new Agent({ connections: atOnce });
   onTestFinished(() => agent.destroy());
@@ -29,7 +29,7 @@ test(`${count} bodies, seed ${seed}: each is answered properly, and none is paid
   for (const name of ['200', '400']) expect(tally.of(name)).toBeGreaterThan(count / 10);
 });
 
-/** `first` tells batches apart: each has a seed of its own. */
+/** `first` distinguishes batches: each has a seed of its own. */
 async function tryBatch(
   gateway: FuzzedGateway,
   agent: Agent,
@@ -94,7 +94,7 @@ async function tryBody(
 }
 
 function noResponse(error: Error): Tried {
-  return { status: 0, hasStarted: false, problem: `no answer: ${error.message}` };
+  return { status: 0, hasStarted: false, problem: `no response: ${error.message}` };
 }
 
 function shown(index: number, { path, text, type }: FuzzedBody): string {

@@ -6,13 +6,13 @@ export type HttpResponse = {
 
 export type Responses = {
   readonly responses: readonly HttpResponse[];
-  /** What came behind the last whole answer: the beginning of another one, or what is none. */
+  /** What came behind the last whole response: the beginning of another one, or what is none. */
   readonly rest: string;
 };
 
 const head = /^HTTP\/1\.1 (\d{3})(?: [^\r\n]*)?\r\n((?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\r\n\0]*\r\n)*)\r\n/;
 
-/** The answers that stand one behind the other in the bytes of a connection, as latin1. Interim answers are left out. */
+/** The responses that stand one behind the other in the bytes of a connection, as latin1. Interim responses are left out. */
 export function readResponses(text: string, mayBeHead: boolean): Responses {
   const responses: HttpResponse[] = [];
   let rest = text;

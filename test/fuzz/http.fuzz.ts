@@ -14,7 +14,7 @@ vi.mock('../../simulator/draw-image.ts', () => import('./quick-images.ts'));
 const atOnce = 64;
 const batch = 500;
 
-test(`${count} raw inputs, seed ${seed}: each is answered properly or its connection closed, and none is paid for and refused`, async () => {
+test(`${count} raw inputs, seed ${seed}: each gets a proper response or its connection is closed, and none is paid for and refused`, async () => {
   const gateway = await startFuzzed();
   const tally = new Tally();
   // Caches, pools and compiled code are there after these.
@@ -57,7 +57,7 @@ async function tryBatch(gateway: FuzzedGateway, first: number, size: number, tal
   expect(gateway.received().filter((prompt) => refusedMarks.has(prompt))).toEqual([]);
 }
 
-/** `isRefused`: there was at least one answer, all that were owed are there, and each of them is a refusal. */
+/** `isRefused`: there was at least one response, all that were owed are there, and each of them is a refusal. */
 function judgeExchange(
   input: RawInput,
   { text, end }: Exchange,
@@ -68,14 +68,14 @@ function judgeExchange(
   if (responses.length === 0) tally.note(`none, ${end}`);
   const isRefused = end === 'closed' && responses.length > 0 && responses.every(({ status }) => status >= 400);
   if (end === 'hangs') return { problem: 'the connection hangs', isRefused };
-  // We may have left while an answer was on its way.
-  if (rest !== '' && !(end === 'left' && rest.startsWith('HTTP/1.1 '))) {
-    return { problem: `what is no answer: ${rest.slice(0, 300)}`, isRefused };
+  // We may have left while a response was on its way.
+  if (rest !== '' && !(end === 'disconnected' && rest.startsWith('HTTP/1.1 '))) {
+    return { problem: `what is no response: ${rest.slice(0, 300)}`, isRefused };
   }
-  // An answer may end its connection, as those to damaged JSON do.
+  // A response may end its connection, as those to damaged JSON do.
   const isLast = responses.at(-1)?.headers.get('connection') === 'close';
   if (input.owed !== undefined && responses.length !== input.owed && !isLast) {
-    return { problem: `${responses.length} answers instead of ${input.owed}`, isRefused };
+    return { problem: `${responses.length} responses instead of ${input.owed}`, isRefused };
   }
   const problems = responses.map(({ status, headers, body }) =>
     judge({ status, body, type: headers.get('content-type') ?? '' }, body === ''),

@@ -8,7 +8,7 @@ const refused = Object.values(callerViews)
 
 type PlainResponse = { readonly status: number; readonly body: string; readonly type: string };
 
-/** What is wrong with an answer, where Azure does nothing wrong; empty: nothing. */
+/** What is wrong with a response, where Azure does nothing wrong; empty: nothing. */
 export function judge({ status, body, type }: PlainResponse, isHead = false): string {
   if (good.includes(status)) return isHead ? '' : judgeSuccess(body, type);
   if (!refused.includes(status)) return `the status ${status}: ${body.slice(0, 300)}`;

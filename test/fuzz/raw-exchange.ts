@@ -6,12 +6,12 @@ export type Exchange = {
   /** All that came back, as latin1. */
   readonly text: string;
   /** How the connection ended: by the gateway, after we had ended our side, or not in time. */
-  readonly end: 'closed' | 'left' | 'hangs';
+  readonly end: 'closed' | 'disconnected' | 'hangs';
 };
 
 /** How long the gateway may be silent before we take it that it waits for more. */
 const quietMs = 60;
-/** How long an owed answer, and the end of a connection that we have ended, may take. */
+/** How long an owed response, and the end of a connection that we have ended, may take. */
 const patienceMs = 30_000;
 
 /** Sends an input over a connection of its own, and reads until nothing more is to be expected. */
@@ -39,7 +39,7 @@ export function exchange(port: number, { bytes, owed }: RawInput): Promise<Excha
     });
     socket.on('error', () => {});
     socket.on('end', () => socket.end());
-    socket.once('close', () => settle(hasDisconnected ? 'left' : 'closed'));
+    socket.once('close', () => settle(hasDisconnected ? 'disconnected' : 'closed'));
     socket.write(bytes);
   });
 }

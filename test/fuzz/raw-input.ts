@@ -4,7 +4,7 @@ import { fuzzKey } from './fuzzed-gateway.ts';
 export type RawInput = {
   readonly kind: string;
   readonly bytes: Buffer;
-  /** So many answers are owed, because all of it is valid HTTP; `undefined`: that is not known. */
+  /** So many responses are owed, because all of it is valid HTTP; `undefined`: that is not known. */
   readonly owed?: number;
 };
 
@@ -27,7 +27,7 @@ function target(dice: Dice): string {
   return dice.chance(0.3) ? dice.one(own) : `${prefix}${dice.one(roots)}/${dice.one(operations)}`;
 }
 
-/** A request as a client would write it; what it asks for can be refused all the same. */
+/** A request as a client would write it; what it requests can be refused all the same. */
 function plainRequest(dice: Dice, mark: string): Request {
   const isPost = dice.chance(0.6);
   const body = isPost ? bodyText(dice, mark) : '';
@@ -333,7 +333,7 @@ function smuggling(dice: Dice, mark: string): Request {
   return request;
 }
 
-/** Valid requests one behind the other: as many answers are owed. */
+/** Valid requests one behind the other: as many responses are owed. */
 function pipeline(dice: Dice): RawInput {
   const requests = Array.from({ length: dice.chance(0.05) ? 40 : 2 + dice.below(5) }, () => {
     const body = dice.one(['{', '{}', 'null', '{"prompt":"a","n":11}']);
