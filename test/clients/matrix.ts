@@ -60,7 +60,7 @@ const aiSdk: Partial<Cells> = {
   stream: 'n/a: the AI SDK has no image streams',
   editStream: 'n/a: the AI SDK has no image streams',
   editFile: 'n/a: the AI SDK takes bytes, not streams',
-  models: 'n/a: the AI SDK does not ask for models',
+  models: 'n/a: the AI SDK does not request models',
 };
 
 const readsBase64Only: Partial<Cells> = { url: 'n/a: reads `b64_json` only' };
@@ -75,11 +75,11 @@ const generatesOnly: Partial<Cells> = {
 
 /** Applications whose calls are replayed: what they do when a call fails or takes long is up to them. */
 const replayed: Partial<Cells> = {
-  stream: 'n/a: asks for no streams',
-  editStream: 'n/a: asks for no streams',
+  stream: 'n/a: requests no streams',
+  editStream: 'n/a: requests no streams',
   abort: 'n/a: its calls are replayed, not its code',
   billedOnce: 'n/a: its calls are replayed, not its code',
-  models: 'n/a: asks for no models',
+  models: 'n/a: requests no models',
 };
 
 const rows = {
@@ -102,9 +102,9 @@ const rows = {
   aiCompatible: row(`${versioned('ai')}, ${versioned('@ai-sdk/openai-compatible')}`, aiSdk),
   langchain: row(`${versioned('@langchain/openai')}, \`DallEAPIWrapper\``, {
     ...generatesOnly,
-    stream: 'n/a: asks for no streams',
+    stream: 'n/a: requests no streams',
     abort: 'n/a: passes no signal on',
-    models: 'n/a: asks for no models',
+    models: 'n/a: requests no models',
   }),
   openWebui: row('Open WebUI (its calls)', {
     ...replayed,
@@ -119,9 +119,9 @@ const rows = {
   }),
   bedrockConnector: row('Bedrock sample connector (its calls)', {
     ...generatesOnly,
-    stream: 'n/a: asks for no streams',
+    stream: 'n/a: requests no streams',
     abort: 'n/a: passes no signal on',
-    models: 'n/a: asks for no models',
+    models: 'n/a: requests no models',
   }),
   proActions: row('ProActions (its calls)', { ...replayed, ...generatesOnly }),
 } satisfies Record<string, { name: string; cells: Cells }>;

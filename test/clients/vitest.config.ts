@@ -8,7 +8,7 @@ export default defineConfig({
     include: ['**/*.test.ts'],
     globalSetup: ['python/install-openai.ts'],
     setupFiles: ['../helpers/no-network.ts', 'bare-environment.ts'],
-    // These tests wait for clients that wait before they ask again.
+    // These tests wait for clients that wait before they retry.
     maxWorkers: '100%',
     testTimeout: 30_000,
     expect: { poll: { timeout: 10_000 } },

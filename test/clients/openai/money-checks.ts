@@ -11,12 +11,12 @@ import type { Suite } from '../suite.ts';
 import { collect } from './collect.ts';
 import type { OpenAIClient, Sdk } from './sdk.ts';
 
-/** Failures after which these SDKs, left alone, would ask twice more. */
+/** Failures after which these SDKs, left alone, would retry twice. */
 const known = ['429-ms-50', '429-seconds-1', '429-none', '503-busy-1', '503', '500'];
 const tempting = [...known, '500-html', '502-html', '504', '408'];
 const broken = ['409', 'reset-before-headers', 'reset', 'truncated-length', 'html-200', 'not-an-image'];
 
-/** Checks that leaving early cancels, and that the SDK's own retries buy nothing twice. */
+/** Checks that disconnecting early cancels, and that the SDK's own retries buy nothing twice. */
 export function moneyChecks({ package: sdk, connect, streams }: Sdk) {
   const imageFile = async () => sdk.toFile(await inputImage(), 'teal.png', { type: 'image/png' });
 
@@ -40,7 +40,7 @@ export function moneyChecks({ package: sdk, connect, streams }: Sdk) {
         const rig = await startRig();
         await failure(call(connect(rig.url), `simulate:${name}`));
         const { received, billed } = rig.simulator.ledger.counts();
-        // What is known not to have been made is asked for again by the gateway, and only by it.
+        // What is known not to have been made is requested again by the gateway, and only by it.
         expect({ name, received, billed }).toEqual({
           name,
           received: known.includes(name) ? 3 : 1,
@@ -60,7 +60,7 @@ export function moneyChecks({ package: sdk, connect, streams }: Sdk) {
           client.images.edit({ model: 'image', prompt: 'simulate:hang', image: await imageFile() }, { signal }),
         ),
       ...(streams && {
-        async 'a stream after its first preview'() {
+        async 'a stream after its first partial image'() {
           const rig = await startRig();
           const request = {
             model: 'image',
@@ -108,7 +108,7 @@ function isBilled(spelled: string): number {
   return scenarios.some(({ name, billed }) => billed && name === spelled) ? 1 : 0;
 }
 
-/** That the gateway itself was asked once for each image: the SDK's retries did not even try. */
+/** That the gateway itself was called once for each image: the SDK's retries did not even try. */
 function expectNoRepetition({ calls }: Rig, count: number): void {
   const retries = calls.map(({ headers }) => headers['x-stainless-retry-count']);
   expect(retries).toEqual(Array(count).fill('0'));

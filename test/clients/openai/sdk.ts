@@ -21,6 +21,6 @@ export type Sdk = {
   connect(url: string, apiKey?: string): OpenAIClient;
   /** Whether this major has image streams. */
   readonly streams: boolean;
-  /** What it is told of a model that does not exist. */
+  /** What it gets for a model that does not exist. */
   readonly unknownModel: 'model_not_found' | 'DeploymentNotFound';
 };

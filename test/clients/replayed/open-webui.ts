@@ -10,7 +10,7 @@ const authorization = { Authorization: `Bearer ${gatewayKey}` };
 /** Whom the image is for; it can be told to send this along. */
 const userHeaders = { 'X-OpenWebUI-User-Name': 'Some%20Body', 'X-OpenWebUI-User-Id': 'u-1' };
 
-/** It asks for base64, unless the model's name looks like one that has nothing else. */
+/** It requests base64, unless the model's name looks like one that has nothing else. */
 const formatFor = (model: string) => (/^gpt-image/.test(model) ? {} : { response_format: 'b64_json' });
 
 /** What it sends to make images; `extra` are parameters that its operator has set. */

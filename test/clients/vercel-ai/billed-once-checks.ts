@@ -7,7 +7,7 @@ import { startRig } from '../rig.ts';
 const uncertain = ['500-html', '504', 'reset-before-headers'];
 
 /**
- * Checks that nothing is bought twice where Azure may have made the image already. The SDK asks again by itself, whatever
+ * Checks that nothing is bought twice where Azure may have made the image already. The SDK retries by itself, whatever
  * `x-should-retry` says; it gets the outcome of its first call.
  */
 export function billedOnceChecks(model: (url: string, name: string) => ImageModel) {

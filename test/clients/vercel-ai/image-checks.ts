@@ -10,9 +10,9 @@ import { billedOnceChecks } from './billed-once-checks.ts';
 /** One provider of the AI SDK. */
 export type Provider = {
   model(url: string, name: string, apiKey?: string): ImageModel;
-  /** Low quality, JPEG and the user `somebody`, as this provider is told. */
+  /** Low quality, JPEG and the user `somebody`, in this provider's options. */
   readonly options: Record<string, Record<string, string>>;
-  /** How many images it asks for in one call, by the model's name. */
+  /** How many images it requests in one call, by the model's name. */
   readonly imagesPerCall: Readonly<Record<string, number>>;
 };
 
