@@ -5,7 +5,7 @@ import { certificate } from '../helpers/loopback-server.ts';
 import { startNginx } from '../helpers/nginx.ts';
 import { gatewayKey, startGateway } from '../helpers/start-gateway.ts';
 
-/** Azure as the test wants it: `answer` is called when a call has arrived. */
+/** Azure as the test wants it: `azure` is called when a call has arrived. */
 type Azure = Parameters<typeof startUpstream>[0];
 
 /** A gateway behind nginx. Gives what calls it, as a client does, by TLS. */
@@ -16,7 +16,7 @@ async function behindNginx(recipe: string, azure: Azure, interimMs = 60_000) {
   const front = await startNginx(recipe, gateway.url);
   const dispatcher = new Agent({ connect: { ca: certificate.cert }, headersTimeout: 0, bodyTimeout: 0 });
   onTestFinished(() => dispatcher.destroy());
-  // The interim answers that come through.
+  // The interim responses that come through.
   const interim: number[] = [];
   const call = (body: object, headers: Record<string, string> = {}) =>
     request(`${front}/v1/images/generations`, {
