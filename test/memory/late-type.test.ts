@@ -24,7 +24,7 @@ test('8 streams whose 24 MB of base64 stand before the type are held outside of 
   expect((await program.peakMegabytes()) - atRest).toBeLessThan(2 * streams + 16);
 });
 
-/** Reads an answer without keeping it. */
+/** Reads a response without keeping it. */
 async function lengthOfStream(url: string): Promise<number> {
   const response = await fetch(`${url}${generationsPath}`, {
     method: 'POST',

@@ -4,7 +4,7 @@ import { type Program, startProgram } from '../end-to-end/program.ts';
 const megabyte = 1024 * 1024;
 
 type MeasuredProgram = Program & {
-  /** The most memory that was in use since this was last asked. */
+  /** The most memory that was in use since this was last requested. */
   peakMegabytes(): Promise<number>;
   /** The most memory of the machine that the process has had. */
   residentMegabytes(): Promise<number>;

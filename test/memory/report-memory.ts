@@ -7,7 +7,7 @@ function inUse(): number {
   return heapUsed + arrayBuffers;
 }
 
-/** Unknown until somebody asks: to know it takes many collections, without which a process would have more resident. */
+/** Unknown until requested: to know it takes many collections, without which a process would have more resident. */
 let peak: number | undefined;
 let resident = process.memoryUsage.rss();
 setInterval(() => {

@@ -63,7 +63,7 @@ test.each(upstreams)(title, async ({ name, models, response, expansion }) => {
   expect(resident).toBeLessThan(300);
 });
 
-/** Reads what it is sent, and answers each call with a small image. */
+/** Reads what it is sent, and responds to each call with a small image. */
 async function startCountingUpstream(reply: object) {
   let receivedBytes = 0;
   const server = http.createServer((request, response) => {
@@ -86,7 +86,7 @@ async function startCountingUpstream(reply: object) {
   };
 }
 
-/** Sends one edit from bytes that all edits share; gives the answer's status. */
+/** Sends one edit from bytes that all edits share; gives the response's status. */
 async function edit(url: string, image: Buffer): Promise<number> {
   const boundary = 'form-of-a-test';
   const part = (name: string, file = '') =>
