@@ -7,7 +7,7 @@ export type Called = {
   json(): ResponseBody;
 };
 
-/** The members that tests look at, of answers and of errors. */
+/** The members that tests look at, of responses and of errors. */
 export type ResponseBody = {
   created: number;
   data: { b64_json?: string; url?: string; revised_prompt?: string }[];
@@ -19,7 +19,7 @@ export type ResponseBody = {
   error: { message: string; type: string; param: string | null; code: string; moderation_details?: unknown };
 };
 
-/** One call of the gateway's Images API with a good key. Rejects when the answer is truncated. */
+/** One call of the gateway's Images API with a good key. Rejects when the response is truncated. */
 export async function callGateway(
   url: string,
   body: unknown,

@@ -6,7 +6,7 @@ import { certificate } from './loopback-server.ts';
 
 export type ConnectProxy = {
   readonly origin: string;
-  /** Host and port of every tunnel that was asked for, with the headers that came along. */
+  /** Host and port of every tunnel that was requested, with the headers that came along. */
   readonly requests: readonly { readonly authority: string; readonly headers: http.IncomingHttpHeaders }[];
   /** Requests that are no tunnels. */
   readonly forwarded: readonly string[];
@@ -23,7 +23,7 @@ type Options = {
 };
 
 /**
- * A proxy on loopback that opens tunnels and notes who asked for which; every name leads to loopback. It is closed when the
+ * A proxy on loopback that opens tunnels and records each request; every name leads to loopback. It is closed when the
  * test ends.
  */
 export async function startConnectProxy({

@@ -15,7 +15,7 @@ export type Reply = {
   readonly text: string;
 };
 
-/** Asks one server with exactly these paths and headers, over connections that end with the test. */
+/** Calls one server with exactly these paths and headers, over connections that end with the test. */
 export function exactClient(url: string): (question: Question) => Promise<Reply> {
   const agent = new Agent({ connections: 20 });
   onTestFinished(() => agent.destroy());

@@ -16,7 +16,7 @@ export function serveHttp(listener: http.RequestListener, { secure = false } = {
   return listen(secure ? https.createServer(certificate, listener) : http.createServer(listener));
 }
 
-/** A server of raw connections, with TLS if asked for. */
+/** A server of raw connections, with TLS if requested. */
 export function serveRaw(onConnection: (socket: Socket) => void, { secure = false } = {}): Promise<number> {
   return listen(secure ? tls.createServer(certificate, onConnection) : net.createServer(onConnection));
 }

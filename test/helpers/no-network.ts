@@ -14,7 +14,7 @@ if (!(isSet in globalThis)) {
     const [host] = args;
     const done = args.at(-1) as (error: Error) => void;
     if (host === 'localhost' || net.isIP(host) !== 0) return Reflect.apply(lookup, dns, args);
-    done(Object.assign(new Error(`a test asked for the address of ${host}`), { code: 'ENOTFOUND' }));
+    done(Object.assign(new Error(`a test requested the address of ${host}`), { code: 'ENOTFOUND' }));
   }, lookup) as typeof lookup;
 
   const connect = net.Socket.prototype.connect;

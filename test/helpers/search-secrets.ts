@@ -93,7 +93,7 @@ function presentedIn(headers: Readonly<Record<string, string | string[] | undefi
   return values.filter((value) => typeof value === 'string').map((value) => value.replace(/^(?:Bearer|Basic) +/i, ''));
 }
 
-/** Remembers what is written of an answer that is an error, or of an error event in a stream. */
+/** Remembers what is written of a response that is an error, or of an error event in a stream. */
 function keepErrorBodies(response: ServerResponse, bodies: string[]): void {
   const keep = (chunk: unknown) => {
     if (typeof chunk !== 'string' && !Buffer.isBuffer(chunk)) return;
