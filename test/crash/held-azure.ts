@@ -7,7 +7,7 @@ export const modes = ['A deployment', 'B v1', 'C submit and poll', 'D events', '
 export type Mode = (typeof modes)[number];
 
 /** Where a request is held: by its caller, by the gateway, or by the upstream. */
-export const phases = ['upload', 'turn', 'target queue', 'dispatched', 'headers', 'answering'] as const;
+export const phases = ['upload', 'permit', 'target queue', 'dispatched', 'headers', 'responding'] as const;
 
 export type Phase = (typeof phases)[number];
 
@@ -23,7 +23,7 @@ export async function startHeldAzure(mode: Mode, holds: Phase): Promise<HeldAzur
   const released = Promise.withResolvers<void>();
   let held = 0;
   const hold = (at: Phase) => {
-    const stop = holds === 'headers' || holds === 'answering' ? holds : 'dispatched';
+    const stop = holds === 'headers' || holds === 'responding' ? holds : 'dispatched';
     if (at !== stop) return undefined;
     held += 1;
     return released.promise;
@@ -45,7 +45,7 @@ async function respond(mode: Mode, hold: Hold, request: IncomingMessage, respons
   if (url.includes('/operations/')) return tellStatus(hold, response, String(request.headers.host));
   const [beginning, end] = halves(Buffer.from(tinyPng, 'base64'));
   response.write(beginning);
-  await hold('answering');
+  await hold('responding');
   response.end(end);
 }
 
@@ -55,7 +55,7 @@ async function sendImage(hold: Hold, response: ServerResponse): Promise<void> {
   await hold('headers');
   const [beginning, end] = halves(Buffer.from(tinyPng));
   response.write(`"data":[{"b64_json":"${beginning}`);
-  await hold('answering');
+  await hold('responding');
   response.end(`${end}"}]}`);
 }
 
@@ -66,7 +66,7 @@ async function streamEvents(hold: Hold, response: ServerResponse): Promise<void>
   const event = (type: string, more: object) =>
     `event: ${type}\ndata: ${JSON.stringify({ type, b64_json: tinyPng, created_at: 1, ...more })}\n\n`;
   response.write(event('image_generation.partial_image', { partial_image_index: 0 }));
-  await hold('answering');
+  await hold('responding');
   response.end(event('image_generation.completed', {}));
 }
 

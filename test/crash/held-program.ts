@@ -13,7 +13,7 @@ export const patience = { timeout: 20_000, interval: 20 };
 export type HeldProgram = {
   readonly program: Program;
   readonly azure: HeldAzure;
-  /** The request, and before it the one that has its place, where it waits for one. */
+  /** The request, and before it the one that has the permit, where it waits for one. */
   readonly requests: readonly HeldRequest[];
   readonly dataDir: string;
   readonly models: object;
@@ -25,23 +25,23 @@ export async function holdProgram(mode: Mode, phase: Phase, limits: object = {})
   const azure = await startHeldAzure(mode, phase);
   const calls = mode === 'F two calls' ? 2 : 1;
   const keys = phase === 'target queue' ? { maxConcurrent: calls } : {};
-  const room = phase === 'turn' ? { inFlight: 1 } : {};
-  const models = { ...modelsFile(azure.origin, 60_000, keys), limits: { lingerMs: 0, ...room, ...limits } };
+  const admission = phase === 'permit' ? { inFlight: 1 } : {};
+  const models = { ...modelsFile(azure.origin, 60_000, keys), limits: { lingerMs: 0, ...admission, ...limits } };
   const program = await startProgram({ models, env: { DATA_DIR: dataDir } });
   const url = await program.listening();
   const requests: HeldRequest[] = [];
-  if (phase === 'turn' || phase === 'target queue') {
+  if (phase === 'permit' || phase === 'target queue') {
     requests.push(sendRequest(url, mode, { isWhole: true }));
     await expect.poll(() => azure.held, patience).toBe(calls);
   }
   requests.push(sendRequest(url, mode, { isWhole: phase !== 'upload' }));
   if (requests.length > 1 || phase === 'upload') await atTheGateway(url, requests.length);
   else await expect.poll(() => azure.held, patience).toBe(calls);
-  if (phase === 'answering') await expect.poll(() => requests[0]?.text(), patience).toContain('b64_json');
+  if (phase === 'responding') await expect.poll(() => requests[0]?.text(), patience).toContain('b64_json');
   return { program, azure, requests, dataDir, models };
 }
 
-/** The gateway counts its requests, the one that asks among them. */
+/** The gateway counts its requests, this one among them. */
 async function atTheGateway(url: string, requests: number): Promise<void> {
   const inFlight = async () => {
     const response = await fetch(`${url}/metrics`, { headers: { 'api-key': 'program-key' } });

@@ -22,7 +22,7 @@ test.each([0, 50, 100, 200, 400])('SIGTERM %i ms after the start: the process en
   await ended;
 });
 
-test('SIGTERM under 50 idle clients: they are let go, and the exit is clean', async () => {
+test('SIGTERM under 50 idle clients: their connections are closed, and the exit is clean', async () => {
   const azure = await startAzure();
   const program = await startProgram({ models: modelsFile(azure.origin) });
   const url = await program.listening();

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { modes, type Phase, phases } from './held-azure.ts';
 import { holdProgram, leftovers, patience } from './held-program.ts';
 
-/** Statuses of the answers, whether the last one is whole, the exit code, and what is left on the disk. */
+/** Statuses of the responses, whether the last one is whole, the exit code, and what is left on the disk. */
 type End = { statuses: string[]; isWhole: boolean; exit: number; left: string[] };
 
 async function endOf({ program, requests, dataDir }: Awaited<ReturnType<typeof holdProgram>>): Promise<End> {
@@ -23,12 +23,12 @@ test.each(modes)('%s: at SIGTERM what is under way finishes, whatever its phase'
     return [phase, await endOf(held)];
   };
   const ends = await Promise.all(phases.map(terminateAt));
-  const served = (phase: Phase) => (phase === 'turn' || phase === 'target queue' ? ['200', '200'] : ['200']);
+  const served = (phase: Phase) => (phase === 'permit' || phase === 'target queue' ? ['200', '200'] : ['200']);
   const expected = phases.map((phase) => [phase, { statuses: served(phase), isWhole: true, exit: 0, left: [] }]);
   expect(Object.fromEntries(ends)).toEqual(Object.fromEntries(expected));
 });
 
-test.each(modes)('%s: past the drain limit callers are told what is known, and the process ends', async (mode) => {
+test.each(modes)('%s: past the drain limit callers get what is known, and the process ends', async (mode) => {
   const cutAt = async (phase: Phase) => {
     const held = await holdProgram(mode, phase, { drainMs: 100 });
     // Ctrl-C leaves the five seconds out that load balancers need.
@@ -44,8 +44,8 @@ test.each(modes)('%s: past the drain limit callers are told what is known, and t
   const ends = await Promise.all(sent.map(cutAt));
   const unknown = { statuses: ['502'], exit: 0, left: [], reported: true, code: 'upstream_outcome_unknown' };
   expect(Object.fromEntries(ends)).toEqual(Object.fromEntries(sent.map((phase) => [phase, unknown])));
-  const [, queued] = await cutAt('turn');
+  const [, queued] = await cutAt('permit');
   expect(queued).toEqual({ statuses: ['502', '503'], exit: 0, left: [], reported: false, code: 'overloaded' });
-  const [, begun] = await cutAt('answering');
+  const [, begun] = await cutAt('responding');
   expect(begun).toMatchObject({ statuses: ['200'], exit: 0, left: [] });
 });
