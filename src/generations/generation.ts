@@ -145,8 +145,9 @@ export class Generation {
     if (this.isSettled || !this.#readers.has(reader)) return;
     const isLast = [...this.#readers].every((other) => other === reader || other.hasLeft);
     if (this.#state.name === 'delivering') {
-      // It settles when its response has broken off.
       if (isLast) this.cancel('client gone');
+      // Whoever reads settles when its response has broken off; whoever has not begun has no response.
+      if (!reader.hasBegun) this.settleFor(reader, 'abandoned', undefined);
       return;
     }
     this.#readers.delete(reader);
