@@ -206,7 +206,9 @@ export class Generation {
     const { context, request, permits } = this.#parts;
     const mayBeBilled = calls.some(({ isOpen }) => isOpen);
     const wasEnded = this.signal.aborted;
-    this.#state = endOf(how, failure ?? truncatedBy, mayBeBilled && failure !== undefined);
+    // What ended a response that another reader has whole, or whose client left, is that request's, not the generation's.
+    const error = failure ?? (how === 'truncated' ? truncatedBy : undefined);
+    this.#state = endOf(how, error, mayBeBilled && failure !== undefined);
     clearTimeout(this.#deadline);
     const records = calls.map((call) => ({ call, record: call.record(how) }));
     for (const { call, record } of records) {
@@ -218,7 +220,7 @@ export class Generation {
       traceId: context.trace?.traceId,
       report: this.report,
       outcome: outcomeOf(how, failure),
-      error: failure ?? truncatedBy,
+      error,
       request,
       images: calls.reduce((sum, { made }) => sum + (made?.images ?? 0), 0),
       durationMs: performance.now() - this.#begin,

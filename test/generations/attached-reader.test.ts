@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { GatewayError } from '../../src/domain/gateway-error.ts';
 import type { GenerationReader } from '../../src/domain/generation-reader.ts';
 import type { ImageEvent } from '../../src/domain/image-event.ts';
 import type { Generation } from '../../src/generations/generation.ts';
@@ -74,6 +75,25 @@ describe('two readers of a generation', () => {
     other.leave();
     expectEnd(fake, 'abandoned');
   });
+
+  test('of which one has all of it before the other one is truncated: it is delivered, without an error', async () => {
+    const { fake, reader, other, events, others } = await twoReaders();
+    await Promise.all([typesOf(events), typesOf(others)]);
+    reader.settle('delivered');
+    other.settle('truncated', new GatewayError('upstream_timeout', 'late', { outcome: 'unknown' }));
+    expectEnd(fake, 'delivered');
+    expect(fake.records[0]?.error).toBeUndefined();
+    expect(fake.gateway.mayRejoin('somebody')).toBe(false);
+  });
+});
+
+test('a client that stalls is no error of the generation', async () => {
+  const { fake, reader, complete } = await heldCall();
+  complete();
+  await typesOf(await reader.events);
+  reader.settle('abandoned', new Error('stalled'));
+  expectEnd(fake, 'abandoned');
+  expect(fake.records[0]?.error).toBeUndefined();
 });
 
 describe('a generation that its client has left', () => {
