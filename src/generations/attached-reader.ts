@@ -1,3 +1,4 @@
+import type { GatewayError } from '../domain/gateway-error.ts';
 import type { GenerationReader, GenerationReport, Settlement } from '../domain/generation-reader.ts';
 import type { ImageEvent } from '../domain/image-event.ts';
 import type { Generation } from './generation.ts';
@@ -16,6 +17,8 @@ export class AttachedReader implements GenerationReader {
     this.#generation = generation;
     const own = outcome.then((events) => ({
       [Symbol.asyncIterator]: () => {
+        // Whoever joins in its place reads them.
+        if (this.hasLeft) throw clientGone();
         this.hasBegun = true;
         return generation.read(events);
       },
@@ -42,8 +45,7 @@ export class AttachedReader implements GenerationReader {
     if (this.hasLeft) return;
     this.hasLeft = true;
     this.#generation.leave(this);
-    if (!this.#generation.isSettled)
-      this.#left.reject(interruptionError('client gone', { isOpen: true, isTried: true }));
+    this.#left.reject(clientGone());
   }
 
   cancel(why: 'shutdown'): void {
@@ -53,4 +55,8 @@ export class AttachedReader implements GenerationReader {
   settle(how: Settlement, truncatedBy?: unknown): void {
     this.#generation.settleFor(this, how, truncatedBy);
   }
+}
+
+function clientGone(): GatewayError {
+  return interruptionError('client gone', { isOpen: true, isTried: true });
 }

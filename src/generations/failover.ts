@@ -146,7 +146,8 @@ export class Failover {
   async #waitFor({ until, askedUntil, error }: CoolDownChoice, { last }: Leg): Promise<void> {
     const { context, times, random } = this.#parts;
     const now = performance.now();
-    const waitMs = until - now;
+    // It may have passed since the choice.
+    const waitMs = Math.max(0, until - now);
     const hasTime = waitMs <= times.maxWaitMs && this.#leftMs() - waitMs >= times.minLeftMs;
     // Whoever was refused itself is told what the target asked for; others, when it will be tried again.
     if (!hasTime) throw (last ?? error).with({ retryAfterMs: Math.ceil(last ? askedUntil - now : waitMs) });

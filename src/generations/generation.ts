@@ -144,8 +144,9 @@ export class Generation {
     if (this.isSettled || !this.#readers.has(reader)) return;
     const isLast = [...this.#readers].every((other) => other === reader || other.hasLeft);
     if (this.#state.name === 'delivering') {
-      // It settles when its response has broken off.
       if (isLast) this.cancel('client gone');
+      // Whoever reads settles when its response has broken off; whoever has not begun has no response.
+      if (!reader.hasBegun) this.settleFor(reader, 'abandoned', undefined);
       return;
     }
     this.#readers.delete(reader);
@@ -204,7 +205,9 @@ export class Generation {
     const { context, request, permits } = this.#parts;
     const mayBeBilled = calls.some(({ isOpen }) => isOpen);
     const wasEnded = this.signal.aborted;
-    this.#state = endOf(how, failure ?? truncatedBy, mayBeBilled && failure !== undefined);
+    // What ended a response that another reader has whole, or whose client left, is that request's, not the generation's.
+    const error = failure ?? (how === 'truncated' ? truncatedBy : undefined);
+    this.#state = endOf(how, error, mayBeBilled && failure !== undefined);
     clearTimeout(this.#deadline);
     const records = calls.map((call) => ({ call, record: call.record(how) }));
     for (const { call, record } of records) {
@@ -216,7 +219,7 @@ export class Generation {
       traceId: context.trace?.traceId,
       report: this.report,
       outcome: outcomeOf(how, failure),
-      error: failure ?? truncatedBy,
+      error,
       request,
       images: calls.reduce((sum, { made }) => sum + (made?.images ?? 0), 0),
       durationMs: performance.now() - this.#begin,
