@@ -49,7 +49,7 @@ export class MemoryJobStore implements JobStore {
   async note(_job: JobId, _handle: UpstreamHandle): Promise<void> {}
 
   async finish(job: JobId, end: JobEnd): Promise<void> {
-    if (this.#orphans.size > 0) this.#removeOrphan(this.#nameOf(job), job);
+    for (const [name, jobs] of this.#orphans) if (jobs.has(job)) this.#removeOrphan(name, job);
     if (end.name === 'unknown') this.#remember(job, end.error as GatewayError);
     this.#claims.delete(job);
   }
