@@ -3,6 +3,7 @@ import type { Usage } from '../domain/consumer-limits.ts';
 import { costAsText } from '../domain/cost.ts';
 import { GatewayError } from '../domain/gateway-error.ts';
 import type { GenerationReport } from '../domain/generation-reader.ts';
+import type { Trace } from '../domain/trace.ts';
 import type { Caller } from '../generations/gateway.ts';
 
 export const timeoutHeader = 'x-gateway-timeout-ms';
@@ -35,6 +36,19 @@ function numberIn(name: keyof typeof callerLimits, value: string | string[]): nu
   const number = typeof value === 'string' && /^\d{1,9}$/.test(value.trim()) ? Number(value) : Number.NaN;
   if (number >= min && number <= max) return number;
   throw new GatewayError('invalid_value', `The header '${name}' must be ${min} to ${max}.`, { param: name });
+}
+
+/** `sampled` and `random`. */
+const knownFlags = 0b11;
+
+/** Two hexadecimal digits of version, the trace, the caller's own part of it, and flags. Later versions may add more. */
+const grammar = /^(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})(-.*)?$/;
+
+/** The caller's trace; `undefined` for a header that is not valid: the trace is to be ignored then. */
+export function readTraceparent(header: string | string[] | undefined): Trace | undefined {
+  const [, version, traceId, flags, more] = (typeof header === 'string' && grammar.exec(header.trim())) || [];
+  if (traceId === undefined || flags === undefined || (version === '00' && more !== undefined)) return undefined;
+  return { traceId, flags: (Number.parseInt(flags, 16) & knownFlags).toString(16).padStart(2, '0') };
 }
 
 /** What the gateway reports about how it served a request. */

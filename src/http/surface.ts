@@ -51,21 +51,16 @@ export function handleGeneration({ parse, write }: Surface, current: Current): R
       throw error;
     }
     record.generation = reader;
-    leaveWithClient(reply, reader);
+    // A client has disconnected when its connection closes before the response was written completely. (Fastify's
+    // `request.signal` is aborted as soon as the request's body has been read, so it cannot tell.)
+    const { raw } = reply;
+    raw.once('close', () => {
+      if (!raw.writableFinished) reader.leave();
+    });
+    // It may have disconnected while an upload was checked.
+    if (raw.destroyed) reader.leave();
     await write(reader, reply, asked);
   };
-}
-
-/**
- * A client has disconnected when its connection closes before the response was written completely. (Fastify's
- * `request.signal` is aborted as soon as the request's body has been read, so it cannot tell.)
- */
-function leaveWithClient({ raw }: FastifyReply, reader: GenerationReader): void {
-  // It may have disconnected while an upload was checked.
-  if (raw.destroyed) reader.leave();
-  raw.once('close', () => {
-    if (!raw.writableFinished) reader.leave();
-  });
 }
 
 /**
