@@ -50,7 +50,7 @@ export function plan<T extends PlanTarget>(
   model: PlanModel<T>,
   { canHost }: { readonly canHost: boolean },
 ): Plan<T> {
-  const defaults = canHost ? model.defaults : defaultsWithoutHosting(model);
+  const defaults = canHost || model.defaults.delivery !== 'url' ? model.defaults : defaultsWithoutHosting(model);
   const candidates: Candidate<T>[] = [];
   const refusals: unknown[] = [];
   const targets = targetsFor(operationOf(request), model);
@@ -84,7 +84,7 @@ export function targetsFor<T extends PlanTarget>(
 /** A default of `url` yields where a target gives no links: nobody has asked for them. */
 function defaultsWithoutHosting({ defaults, targets }: PlanModel<PlanTarget>): RequestDefaults {
   const { delivery, ...others } = defaults;
-  const needsHosting = delivery === 'url' && targets.some(({ family }) => !family.responseFormats.includes('url'));
+  const needsHosting = targets.some(({ family }) => !family.responseFormats.includes('url'));
   return needsHosting ? others : defaults;
 }
 
