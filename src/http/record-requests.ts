@@ -25,7 +25,7 @@ export function recordRequests(app: FastifyInstance, recorder: RequestRecorder):
     const { socket } = request.raw;
     if (endingConnections.has(socket)) return void reply.hijack();
     reply.header('x-request-id', request.id);
-    const retries = request.headers['x-stainless-retry-count'];
+    const { traceparent, 'x-stainless-retry-count': retries } = request.headers;
     const record: RequestRecord = {
       requestId: request.id,
       method: request.method,
@@ -33,7 +33,7 @@ export function recordRequests(app: FastifyInstance, recorder: RequestRecorder):
       startedAt: performance.now(),
       client: clientAddress(request),
       clientRetry: typeof retries === 'string' && /^\d{1,3}$/.test(retries) ? Number(retries) : 0,
-      trace: readTraceparent(request.headers.traceparent),
+      trace: traceparent === undefined ? undefined : readTraceparent(traceparent),
       images: 0,
       bytesOut: 0,
       bytesIn: 0,
