@@ -1,15 +1,31 @@
+import { globSync, readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
-const fixedSeed = 'test/helpers/fixed-seed.ts';
+/** Suites with a configuration of their own. */
+const ownCommands = ['clients', 'crash', 'memory'].map((folder) => `test/${folder}/**`);
 
-// To be measured makes everything slower.
-const testTimeout = process.argv.includes('--coverage') ? 60_000 : 20_000;
+const setupFiles = ['test/helpers/fixed-seed.ts', 'test/helpers/leave-nothing.ts'];
+
+/** Replaced modules, another trusted certificate, and connections that are none stay for as long as their process. */
+const marksProcess = /vi\.mock\(|\/trust\.ts'|\/play-cells\.ts'|\.inject\(/;
+const alone = globSync('test/**/*.test.ts', { exclude: ['**/node_modules/**'] }).filter((file) =>
+  marksProcess.test(readFileSync(file, 'utf8')),
+);
+
+const shared = {
+  // Files of one process share the modules that they load, which would take most of the time.
+  isolate: false,
+  // Nothing takes so long; a machine that has other work must not make a test fail.
+  testTimeout: 180_000,
+  expect: { poll: { timeout: 60_000 } },
+};
 
 const decisive = [
   'src/targets/outcome.ts',
   'src/generations/backoff.ts',
   'src/targets/retry-budget.ts',
-  'src/generations/ask-targets.ts',
+  'src/generations/failover.ts',
   'src/http/access.ts',
   'src/upstream/guarded-connector.ts',
 ];
@@ -17,7 +33,7 @@ const decisive = [
 export default defineConfig({
   test: {
     // Most tests wait for sockets more than they compute.
-    maxWorkers: '100%',
+    maxWorkers: Math.max(4, availableParallelism()),
     globalSetup: 'test/helpers/build.ts',
     // Of what runs in the tests' own processes; programs that they start are not counted.
     coverage: {
@@ -34,19 +50,28 @@ export default defineConfig({
     projects: [
       {
         test: {
+          ...shared,
           name: 'contract',
           include: ['test/contract/**/*.test.ts'],
-          setupFiles: ['test/helpers/mocked-network.ts', fixedSeed],
-          testTimeout,
+          setupFiles: ['test/helpers/mocked-network.ts', ...setupFiles],
         },
       },
       {
         test: {
+          ...shared,
+          name: 'alone',
+          include: alone,
+          setupFiles: ['test/helpers/no-network.ts', ...setupFiles],
+          isolate: true,
+        },
+      },
+      {
+        test: {
+          ...shared,
           name: 'real',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/contract/**', 'test/clients/**', 'test/crash/**'],
-          setupFiles: ['test/helpers/no-network.ts', fixedSeed],
-          testTimeout,
+          exclude: [...ownCommands, 'test/contract/**', ...alone],
+          setupFiles: ['test/helpers/no-network.ts', ...setupFiles],
         },
       },
     ],

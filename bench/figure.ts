@@ -1,7 +1,7 @@
 import type { Spread } from './statistics.ts';
 
 /** Who is measured, in the order of the table's columns. */
-export const columns = ['direct', 'nginx', 'floor', 'peer', 'gateway'] as const;
+export const columns = ['direct', 'nginx', 'floor', 'peer', 'before', 'gateway'] as const;
 
 export type Column = (typeof columns)[number];
 

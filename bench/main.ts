@@ -9,7 +9,7 @@ import { tableOf } from './table.ts';
 import { startUpstream } from './upstream/start-upstream.ts';
 import { writeResult } from './write-result.ts';
 
-const { chosen, isQuick, isSaved } = readArguments();
+const { chosen, isQuick, isSaved, before } = readArguments();
 const print = (text: string) => process.stdout.write(`${text}\n`);
 
 const begin = performance.now();
@@ -18,7 +18,7 @@ pinThisProcess();
 for (const [name, value] of Object.entries(machine)) print(`${name}: ${value}`);
 
 const rounds = isQuick ? 2 : 5;
-const bench = { upstream: await startUpstream(), driver: startDriver(), rounds, isQuick };
+const bench = { upstream: await startUpstream(), driver: startDriver(), rounds, isQuick, before };
 const figures: Figure[] = [];
 const failures: string[] = [];
 for (const part of chosen) {

@@ -7,6 +7,8 @@ export type Bench = {
   readonly upstream: Upstream;
   readonly driver: Driver;
   readonly rounds: number;
+  /** The directory of another build of the gateway, to be compared with this one. */
+  readonly before: string | undefined;
   /** Shorter loads, for work on the benchmark itself. */
   readonly isQuick: boolean;
 };

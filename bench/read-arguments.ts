@@ -7,12 +7,17 @@ export type Arguments = {
   readonly isQuick: boolean;
   /** Whether the result is kept under its day, for a commit. */
   readonly isSaved: boolean;
+  readonly before: string | undefined;
 };
 
 /** Reads the command line. Throws an error whose message says what can be written. */
 export function readArguments(): Arguments {
   const { values, positionals } = parseArgs({
-    options: { quick: { type: 'boolean', default: false }, save: { type: 'boolean', default: false } },
+    options: {
+      quick: { type: 'boolean', default: false },
+      save: { type: 'boolean', default: false },
+      before: { type: 'string' },
+    },
     allowPositionals: true,
   });
   const unknown = positionals.filter((name) => !parts.some((part) => part.name === name));
@@ -21,5 +26,5 @@ export function readArguments(): Arguments {
     throw new Error(`There is no part ${unknown.join(', ')}. The parts are ${names}.`);
   }
   const chosen = positionals.length === 0 ? parts : parts.filter(({ name }) => positionals.includes(name));
-  return { chosen, isQuick: values.quick, isSaved: values.save };
+  return { chosen, isQuick: values.quick, isSaved: values.save, before: values.before };
 }

@@ -102,7 +102,7 @@ type ServerTimes = Pick<ServerParts, 'interimMs' | 'jsonGraceMs' | 'stallMs'>;
 
 const defaultServerTimes: ServerTimes = { interimMs: 60_000, jsonGraceMs: 10_000, stallMs: 30_000 };
 
-/** Puts the rooms together; nothing listens yet, and nothing is asked of any upstream. */
+/** Puts the modules together; nothing listens yet, and no upstream is called. */
 export function buildApp(parts: AppParts): App {
   const { consumers, logger, store, publicBaseUrl, openInputs } = parts;
   const telemetry = createTelemetry(logger);

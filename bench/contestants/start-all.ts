@@ -1,6 +1,6 @@
 import { stopChild } from '../children.ts';
+import type { Bench } from '../part.ts';
 import type { Scenario } from '../scenario.ts';
-import type { Upstream } from '../upstream/start-upstream.ts';
 import type { Contestant } from './contestant.ts';
 import { startFloor } from './start-floor.ts';
 import { startGateway } from './start-gateway.ts';
@@ -9,7 +9,7 @@ import { startPeer } from './start-peer.ts';
 
 /** Starts all contestants that are installed, the gateway among them, runs `work` with them, and stops them. */
 export async function withContestants<T>(
-  upstream: Upstream,
+  { upstream, before }: Pick<Bench, 'upstream' | 'before'>,
   scenarios: readonly Scenario[],
   work: (contestants: readonly Contestant[]) => Promise<T>,
 ): Promise<T> {
@@ -17,6 +17,7 @@ export async function withContestants<T>(
     await startNginx(upstream),
     await startFloor(upstream),
     await startPeer(upstream),
+    before === undefined ? undefined : await startGateway(upstream, { scenarios, before }),
     await startGateway(upstream, { scenarios }),
   ];
   const present = all.filter((contestant) => contestant !== undefined);

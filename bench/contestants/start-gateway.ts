@@ -1,7 +1,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { startChild } from '../children.ts';
 import { type Scenario, scenarioName } from '../scenario.ts';
@@ -12,12 +12,14 @@ import { freePort } from './free-port.ts';
 import { startOptions } from './start-options.ts';
 import { waitForResponse } from './wait-for-response.ts';
 
-const main = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
+const root = fileURLToPath(new URL('../../', import.meta.url));
 
 type Options = {
   /** Every one of them becomes a model of the same name. */
   readonly scenarios: readonly Scenario[];
   readonly limits?: Readonly<Record<string, number>>;
+  /** Another checkout, built, whose gateway is started instead of this one. */
+  readonly before?: string;
   /** Further options for Node, before the program. */
   readonly nodeOptions?: readonly string[];
 };
@@ -37,6 +39,7 @@ export async function startGateway(upstream: Upstream, options: Options): Promis
   await writeFile(join(directory, 'models.json'), JSON.stringify(modelsFile(upstream, options)));
   const port = await freePort();
   const origin = `http://127.0.0.1:${port}`;
+  const main = join(resolve(options.before ?? root), 'dist/main.js');
   const begin = performance.now();
   const log = openSync(join(directory, 'gateway.log'), 'w');
   const child = startChild('contestant', [process.execPath, ...startOptions, ...(options.nodeOptions ?? []), main], {
@@ -53,7 +56,14 @@ export async function startGateway(upstream: Upstream, options: Options): Promis
     body: JSON.stringify({ ...JSON.parse(bodyFor(scenarioName(scenario), scenario)), ...members }),
     minBytes: minBytes(scenario),
   });
-  return { column: 'gateway', child, origin, readyMs, callWith, call: (scenario) => callWith(scenario, {}) };
+  return {
+    column: options.before === undefined ? 'gateway' : 'before',
+    child,
+    origin,
+    readyMs,
+    callWith,
+    call: (scenario) => callWith(scenario, {}),
+  };
 }
 
 /** Azure's deployments that respond with links are of an older family. */

@@ -19,9 +19,9 @@ const atOnce = 8;
 /** CPU time of each contestant for a response, base64 in and base64 out. */
 export const cpu: Part = {
   name: 'cpu',
-  run: ({ upstream, ...bench }) => {
+  run: ({ upstream, before, ...bench }) => {
     const scenarios = sizes.map(({ bytes }) => responseOf(bytes));
-    return withContestants(upstream, scenarios, async (contestants) => {
+    return withContestants({ upstream, before }, scenarios, async (contestants) => {
       const figures: Figure[] = [];
       for (const size of sizes) figures.push(await measure(size, contestants, bench));
       return figures;
@@ -32,7 +32,7 @@ export const cpu: Part = {
 async function measure(
   size: Size,
   contestants: readonly Contestant[],
-  { driver, rounds, isQuick }: Omit<Bench, 'upstream'>,
+  { driver, rounds, isQuick }: Omit<Bench, 'upstream' | 'before'>,
 ): Promise<Figure> {
   const scenario = responseOf(size.bytes);
   const found = new Rounds();

@@ -16,9 +16,9 @@ type Load = (typeof loads)[number];
 /** What a contestant adds to the time of a response at a constant rate of calls, against the upstream called directly. */
 export const latency: Part = {
   name: 'latency',
-  run: ({ upstream, ...bench }) => {
+  run: ({ upstream, before, ...bench }) => {
     const scenarios = loads.map(({ bytes }) => responseOf(bytes));
-    return withContestants(upstream, scenarios, async (contestants) => {
+    return withContestants({ upstream, before }, scenarios, async (contestants) => {
       const figures: Figure[] = [];
       for (const load of loads) figures.push(...(await measure(load, [direct(upstream), ...contestants], bench)));
       return figures;
@@ -29,7 +29,7 @@ export const latency: Part = {
 async function measure(
   load: Load,
   contestants: readonly Contestant[],
-  { driver, rounds, isQuick }: Omit<Bench, 'upstream'>,
+  { driver, rounds, isQuick }: Omit<Bench, 'upstream' | 'before'>,
 ): Promise<Figure[]> {
   const count = load.perSecond * (isQuick ? 2 : load.seconds);
   const [p50, p99, late] = [new Rounds(), new Rounds(), new Rounds()];

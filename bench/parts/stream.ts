@@ -13,8 +13,8 @@ const perSecond = 5;
 /** What a contestant adds to the time until the first partial image is there to its last byte. */
 export const stream: Part = {
   name: 'stream',
-  run: ({ upstream, driver, rounds, isQuick }) =>
-    withContestants(upstream, [events], async (present) => {
+  run: ({ upstream, before, driver, rounds, isQuick }) =>
+    withContestants({ upstream, before }, [events], async (present) => {
       // The peer does not stream images.
       const contestants = [direct(upstream), ...present.filter(({ column }) => column !== 'peer')];
       const [p50, p99] = [new Rounds(), new Rounds()];

@@ -2,7 +2,7 @@
  * What is known about a paid call that failed.
  * - `not-processed`: no image was made, and nothing was billed.
  * - `failed`: the upstream itself says that it ended without an image.
- * - `refused`: the upstream refused this content or these parameters; asking again cannot help.
+ * - `refused`: the upstream refused this content or these parameters; a retry cannot help.
  * - `unknown`: it may have run and may be billed.
  */
 export type Outcome = 'not-processed' | 'failed' | 'refused' | 'unknown';

@@ -2,9 +2,9 @@
 export type GatewayState = {
   /** Requests for images that are worked on, those without a caller among them. */
   readonly generations: number;
-  /** Those whose caller has left, and may ask again. */
+  /** Those whose client has disconnected, and that a retry may rejoin. */
   readonly orphans: number;
-  /** Requests that wait for their turn. */
+  /** Requests that wait for a permit of the process. */
   readonly waiting: number;
   /** Bytes of memory that are set aside for requests. */
   readonly heldBytes: number;
@@ -19,7 +19,7 @@ export type TargetState = {
   /** The logical model. */
   readonly model: string;
   readonly target: string;
-  /** Calls that hold a slot, and calls that wait for one. */
+  /** Calls that hold a permit, and calls that wait for one. */
   readonly calls: number;
   readonly waiting: number;
   readonly breaker: BreakerState;

@@ -16,7 +16,7 @@ export type GenerationReport = {
   readonly id: JobId;
   /** The logical model. */
   readonly model: string;
-  /** The target that was asked last; `undefined` before the first one. */
+  /** The target that was called last; `undefined` before the first one. */
   readonly target: string | undefined;
   /** What the upstream was asked for, where that is definite. */
   readonly asked: ImageFacts;
@@ -28,7 +28,7 @@ export type GenerationReport = {
   /** How many failed calls it may repeat, and how long it may take: the model's limits, or the caller's lower ones. */
   readonly maxRetries: number;
   readonly timeoutMs: number;
-  /** How long it waited for its turn. */
+  /** How long it waited for permits, of the process and of its targets. */
   readonly queueMs: number;
   /** What the gateway did itself to satisfy the request, in the words of `x-gateway-adapted`. */
   readonly adaptations: readonly string[];
@@ -39,14 +39,14 @@ export type GenerationReport = {
   readonly knownAt: number | undefined;
   /** What its calls have cost so far. */
   readonly bill: Bill;
-  /** The cost that is certain before the answer is sent: of images that have a price each, or that have all come. */
+  /** The cost that is certain before the response is sent: of images that have a price each, or that have all come. */
   readonly costAhead: { readonly cost: Cost; readonly currency: string } | undefined;
   readonly upstreamRequestId: string | undefined;
   /** What its start has left of the consumer's quota of images, where there is one. */
   readonly imageQuota?: Usage | undefined;
 };
 
-/** How the answer reached its caller: completely, broken off by a failure, or not because the caller left. */
+/** How the response reached its caller: completely, broken off by a failure, or not because the caller left. */
 export type Settlement = 'delivered' | 'truncated' | 'abandoned';
 
 /**
@@ -68,7 +68,8 @@ export interface GenerationReader {
   /** Ends the generation early: the upstream connection is closed, polls and downloads stop. */
   cancel(why: 'shutdown'): void;
   /**
-   * Tells how the response ended, and lets go of everything that the generation holds. Later calls change nothing.
+   * Reports how the response ended; the last reader's report releases everything that the generation holds. Later calls change
+   * nothing.
    * @param truncatedBy what broke a truncated response
    */
   settle(how: Settlement, truncatedBy?: unknown): void;

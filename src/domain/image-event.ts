@@ -1,4 +1,4 @@
-/** What the upstream says about the images of one answer; each value is passed on as it came. */
+/** What the upstream says about the images of one response; each value is passed on as it came. */
 export type ImageFacts = {
   readonly size?: string;
   readonly quality?: string;
@@ -6,15 +6,21 @@ export type ImageFacts = {
   readonly outputFormat?: string;
 };
 
+/** The facts that two images share. */
+export function equalFacts(one: ImageFacts, other: ImageFacts): ImageFacts {
+  const equal = Object.entries(one).filter(([name, value]) => other[name as keyof ImageFacts] === value);
+  return Object.fromEntries(equal);
+}
+
 /** Token counts as the upstream reports them, by their wire names: whole numbers, and objects of whole numbers. */
 export type ImageUsage = Readonly<Record<string, unknown>>;
 
 /**
- * One token of an answer on its way through the gateway. An image is `image`, any number of `bytes`, `image-end`;
+ * One token of a response on its way through the gateway. An image is `image`, any number of `bytes`, `image-end`;
  * images are never interleaved; `done` is the last token.
  */
 export type ImageEvent =
-  /** An image begins; `isPartial`: a preview of the image with this index. */
+  /** An image begins; `isPartial`: a partial image of the one with this index. */
   | { readonly type: 'image'; readonly index: number; readonly isPartial: boolean }
   /** A piece of the image's file as base64 text without line breaks, cut anywhere. */
   | { readonly type: 'bytes'; readonly chunk: Buffer }
@@ -23,11 +29,11 @@ export type ImageEvent =
   /** `created` in Unix seconds. */
   | { readonly type: 'done'; readonly created?: number; readonly usage?: ImageUsage; readonly facts?: ImageFacts };
 
-/** What is known of one image when it has passed; streams tell facts and usage of each, other answers at the end. */
+/** What is known of one image when it has passed; streams tell facts and usage of each, other responses at the end. */
 export type ImageEnd = {
   readonly type: 'image-end';
   readonly index: number;
-  /** Of previews: which one it is, from 0. */
+  /** Of partial images: which one it is, from 0. */
   readonly partialIndex?: number;
   readonly revisedPrompt?: string;
   /** Unix seconds. */

@@ -1,6 +1,6 @@
 import type { EditInputs } from './image-input.ts';
 
-/** How the caller wants its images: as a link, or as base64 inside the answer. */
+/** How the caller wants its images: as a link, or as base64 inside the response. */
 export type Delivery = 'url' | 'b64_json';
 
 /** What an upstream can be asked to do. */
@@ -36,7 +36,7 @@ export type ImageRequest = {
   readonly delivery: Delivery | undefined;
   /** Whether the caller wants the images as a stream of events. */
   readonly stream: boolean;
-  /** How many previews of an image the stream may have, 0 to 3. */
+  /** How many partial images of an image the stream may have, 0 to 3. */
   readonly partialImages: number;
   /** Parameters that the gateway does not interpret, by wire name: forwarded or refused by name, never dropped. */
   readonly extra: Readonly<Record<string, unknown>>;

@@ -56,7 +56,7 @@ export class Admission {
     return this.#bytes.held;
   }
 
-  /** How many requests wait for their turn. */
+  /** How many requests wait for a permit. */
   get waiting(): number {
     return this.#permits.waiting;
   }
@@ -100,8 +100,8 @@ export class Admission {
     throw overloaded();
   }
 
-  /** Resolves when it is a request's turn. Rejects with `overloaded` and with the signal's reason. */
-  turn(signal: AbortSignal): Promise<Release> {
+  /** Resolves with the permit of a request to be worked on. Rejects with `overloaded` and with the signal's reason. */
+  acquire(signal: AbortSignal): Promise<Release> {
     return this.#permits.acquire(signal);
   }
 }

@@ -1,6 +1,5 @@
 import { startBounded } from '../concurrency/semaphore.ts';
-import { equalFacts } from '../domain/equal-facts.ts';
-import type { ImageEnd, ImageEvent, ImageFacts, ImageUsage } from '../domain/image-event.ts';
+import { equalFacts, type ImageEnd, type ImageEvent, type ImageFacts, type ImageUsage } from '../domain/image-event.ts';
 import { sumUsage } from './sum-usage.ts';
 
 /** One of the calls that together make the images of a request; settles when its outcome is known. */

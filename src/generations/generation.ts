@@ -174,7 +174,7 @@ export class Generation {
     const { permits, admission, request } = this.#parts;
     try {
       await permits.granted;
-      this.#releasePermit = await admission.turn(signal);
+      this.#releasePermit = await admission.acquire(signal);
       this.#permitMs = performance.now() - this.#begin;
       signal.throwIfAborted();
       this.#state = { name: 'running' };

@@ -1,10 +1,10 @@
 import type { ErrorKind, GatewayError } from '../domain/gateway-error.ts';
 
 /**
- * Where a failed call may be made again (RELIABILITY §3.1).
+ * Where a failed call may be repeated.
  * - `anywhere`: nothing was made; the same target may do it after a wait, another one at once.
  * - `elsewhere`: this target is of no use for this request at the moment.
- * - `once more`: a known oddity, which usually does not happen twice, or a token that had to be replaced.
+ * - `once more`: a transient failure, which rarely happens twice, or a token that had to be replaced.
  * - `if allowed`: it may have run and be billed; only the operator can want it again.
  * - `nowhere`: the request itself was refused, or nobody waits for it any more.
  */

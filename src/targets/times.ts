@@ -18,7 +18,7 @@ export type GatewayTimes = {
   readonly maxCoolDownMs: number;
 };
 
-/** RELIABILITY §4. */
+/** The defaults. */
 export const defaultTimes: GatewayTimes = {
   lingerMs: 15_000,
   queueMs: 15_000,

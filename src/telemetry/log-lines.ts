@@ -5,8 +5,8 @@ import { EgressProxyError, egressProxyHint } from '../domain/egress-proxy.ts';
 import { type ErrorKind, GatewayError } from '../domain/gateway-error.ts';
 import { callerTexts, type ImageRequest } from '../domain/image-request.ts';
 import type { AttemptRecord, GenerationRecord } from '../domain/recorder.ts';
-import { redactUpstream } from '../domain/redact-upstream.ts';
 import type { RequestEnd, RequestRecord } from '../domain/request-record.ts';
+import { redactUpstream } from './redact-upstream.ts';
 
 /** The fields of a log line: facts only, never a prompt, an image, a key or a URL. */
 export type LogLine = Record<string, unknown>;

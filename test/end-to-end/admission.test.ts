@@ -5,7 +5,7 @@ import { callGateway } from '../helpers/call-gateway.ts';
 import { type StartedGateway, startGateway } from '../helpers/start-gateway.ts';
 import { modelsFile, openSocket, rawCall, startUpstream, tinyPng } from './rig.ts';
 
-const patience = { timeout: 10_000 };
+const patience = { timeout: 60_000 };
 const image = JSON.stringify({ created: 1, data: [{ b64_json: tinyPng }] });
 
 /** A gateway with these limits in front of an upstream that holds every call until the test answers it. */

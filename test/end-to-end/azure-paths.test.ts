@@ -364,7 +364,7 @@ describe('a path that is not served', () => {
 });
 
 describe('the routes', () => {
-  // Whatever is added here is reachable for everybody who reaches the port, so it has to be meant (RELIABILITY T25).
+  // Whatever is added here is reachable for everybody who reaches the port, so it has to be meant.
   const open = ['/', '/healthz', '/readyz', '/openapi.json'];
   const known = [
     ...open,

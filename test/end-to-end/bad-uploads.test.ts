@@ -34,7 +34,7 @@ import {
 import { startProgram } from './program.ts';
 import { openSocket, requestLines, startUpstream, tinyPng } from './rig.ts';
 
-const patience = { timeout: 10_000 };
+const patience = { timeout: 60_000 };
 const megabyte = 1024 * 1024;
 const boundary = 'form-of-a-test';
 

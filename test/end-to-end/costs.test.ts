@@ -8,7 +8,7 @@ import { modelsFile, openSocket, rawCall, requestLines, startUpstream, tinyPng }
 import { samplesLike } from './samples-of.ts';
 import { startStore } from './store.ts';
 
-const patience = { timeout: 10_000 };
+const patience = { timeout: 60_000 };
 
 const perToken = { textIn: 5, imageIn: 8, imageOut: 30 };
 const prices = {

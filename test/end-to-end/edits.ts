@@ -154,7 +154,7 @@ export async function openFiles(directory: string): Promise<string[]> {
   return (await Promise.all(links)).filter((link) => link.startsWith(`${directory}/`));
 }
 
-const patience = { timeout: 10_000 };
+const patience = { timeout: 60_000 };
 
 /** That no request runs and that no upload is left, neither by its name nor in an open file. */
 export async function expectNothingLeft({ app, uploads }: Pick<EditsRig, 'app' | 'uploads'>): Promise<void> {

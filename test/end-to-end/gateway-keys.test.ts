@@ -11,7 +11,7 @@ import { fields, formHeaders, writeForm } from '../simulator/write-form.ts';
 import { editsPath, pngImage as pngOf } from './edits.ts';
 import { exchange, modelsFile, openSocket, rawCall, requestLines, startUpstream, tinyPng } from './rig.ts';
 
-const patience = { timeout: 10_000 };
+const patience = { timeout: 60_000 };
 const bearer = (key: string) => ({ authorization: `Bearer ${key}` });
 
 const oneImage = JSON.stringify({ created: 1, data: [{ b64_json: tinyPng }] });

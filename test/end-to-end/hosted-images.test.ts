@@ -5,12 +5,10 @@ import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import sharp from 'sharp';
 import { request } from 'undici';
-import { describe, expect, onTestFinished, test } from 'vitest';
-import { startSimulator } from '../../simulator/start-simulator.ts';
+import { describe, expect, test } from 'vitest';
 import { callGateway } from '../helpers/call-gateway.ts';
 import { gatewayKey, type StartedGateway, startGateway } from '../helpers/start-gateway.ts';
 import { openFiles } from './edits.ts';
-import { startProgram } from './program.ts';
 import {
   exchange,
   generationsPath,
@@ -24,7 +22,7 @@ import {
 } from './rig.ts';
 import { startStore } from './store.ts';
 
-const patience = { timeout: 10_000 };
+const patience = { timeout: 60_000 };
 const filesPath = '/v1/images/files';
 const wanted = { prompt: 'a cat', response_format: 'url' };
 
@@ -605,38 +603,5 @@ describe('the legacy flow', () => {
     expect(answer.json().data[0]?.url).toContain(`${rig.simulator.origin}/private/images/`);
     expect(answer.headers.get('x-gateway-adapted')).toBeNull();
     expect((await filesIn(directory)).images).toEqual([]);
-  });
-});
-
-describe('100 conversions of 8 MB images at once', () => {
-  const megabyte = 1024 * 1024;
-
-  test.each([
-    ['base64 to links', { model: 'image', response_format: 'url' }, 100],
-    ['links to base64', { model: 'dall-e-2', response_format: 'b64_json' }, 100 * 8 * megabyte],
-  ])('%s: the gateway process stays below 250 MB', { timeout: 240_000 }, async (_, asked, minBytes) => {
-    const simulator = await startSimulator({ operationMs: 5 });
-    onTestFinished(() => simulator.close());
-    const reporter = new URL('report-memory.ts', import.meta.url).href;
-    const program = await startProgram({ models: modelsFile(simulator.origin), nodeOptions: ['--import', reporter] });
-    const url = await program.listening();
-    const convert = async () => {
-      const answer = await request(`${url}${generationsPath}`, {
-        method: 'POST',
-        headers: { 'api-key': 'program-key', 'content-type': 'application/json' },
-        body: JSON.stringify({ prompt: 'simulate:big-8', ...asked }),
-      });
-      let bytes = 0;
-      for await (const chunk of answer.body) bytes += chunk.length;
-      return { status: answer.statusCode, bytes };
-    };
-    const answers = await Promise.all(Array.from({ length: 100 }, convert));
-    expect(answers.filter(({ status }) => status !== 200)).toEqual([]);
-    expect(answers.reduce((sum, { bytes }) => sum + bytes, 0)).toBeGreaterThan(minBytes);
-    const told = once(program.child, 'message');
-    program.child.send('resident');
-    const [resident] = await told;
-    process.stdout.write(`100 conversions of 8 MB, ${asked.response_format}: ${Math.round(resident / megabyte)} MB\n`);
-    expect(resident / megabyte).toBeLessThan(250);
   });
 });

@@ -137,7 +137,7 @@ describe('a gateway without keys', () => {
   test('replaces its tokens when half of their life is over', async () => {
     const { gateway, simulator } = await startKeyless({ tokenSeconds: 4 });
     await expect
-      .poll(() => outcome(gateway, 'deployment').then(() => simulator.tokens.issued), { timeout: 10_000 })
+      .poll(() => outcome(gateway, 'deployment').then(() => simulator.tokens.issued), { timeout: 60_000 })
       .toBe(2);
     expect(simulator.ledger.requests.filter(({ path }) => path.startsWith('/msi')).length).toBe(2);
   });

@@ -7,7 +7,7 @@ import { openPipe } from '../helpers/open-pipe.ts';
 import { type Program, startProgram } from './program.ts';
 import { generationsPath, modelsFile } from './rig.ts';
 
-const patience = { timeout: 10_000 };
+const patience = { timeout: 60_000 };
 
 type Start = Omit<Parameters<typeof startProgram>[0], 'models'> & { readonly aliases?: object };
 

@@ -6,7 +6,7 @@ import { callGateway } from '../helpers/call-gateway.ts';
 import { gatewayKey, startGateway } from '../helpers/start-gateway.ts';
 import { modelsFile, openSocket, rawCall, requestLines, startRig, startUpstream, tinyPng } from './rig.ts';
 
-const patience = { timeout: 10_000 };
+const patience = { timeout: 60_000 };
 
 const oneImage = (created: number, more: Record<string, unknown> = {}) =>
   JSON.stringify({ created, data: [{ b64_json: tinyPng, revised_prompt: `call ${created}` }], ...more });

@@ -17,7 +17,7 @@ import {
 import { samplesLike, samplesOf } from './samples-of.ts';
 import { startStore } from './store.ts';
 
-const patience = { timeout: 10_000 };
+const patience = { timeout: 60_000 };
 const image = JSON.stringify({ data: [{ b64_json: tinyPng }] });
 
 /** A gateway in front of an upstream that holds every call until the test answers it. */

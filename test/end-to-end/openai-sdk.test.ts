@@ -9,9 +9,9 @@ import OpenAI, {
 import type { ImageGenerateParamsNonStreaming } from 'openai/resources/images';
 import sharp from 'sharp';
 import { describe, expect, test } from 'vitest';
-import { type ScenarioDescription, scenarios } from '../../simulator/scenarios.ts';
 import { gatewayKey, startGateway } from '../helpers/start-gateway.ts';
 import { modelsFile, requestLines, startRig, startUpstream, tinyPng } from './rig.ts';
+import { buyAll, flows } from './sdk-flows.ts';
 
 const clientOf = (url: string, apiKey = gatewayKey) => new OpenAI({ apiKey, baseURL: `${url}/v1` });
 
@@ -201,53 +201,17 @@ describe('models', () => {
   });
 });
 
+/** One for each way in which a paid call can end, and one where something else is special about a flow. */
+const kinds = [
+  ...['none', 'hang', '429-none', '500', '502-html', '403-blocked', 'redirect', 'filter-policy', 'moderation-blocked'],
+  ...['html-200', 'truncated-length', 'reset', 'reset-before-headers', 'not-an-image', 'filter-item'],
+  ...['stream-error-flat', 'stream-reset', 'operation-failed', 'operation-lost', 'download-404'],
+];
+
 describe('with its own retries on, the SDK never buys twice', () => {
-  const table: readonly ScenarioDescription[] = scenarios;
-
-  type Buying = { readonly request: Record<string, unknown>; readonly modelKeys?: Record<string, unknown> };
-
-  /** Asks for one scenario; gives what was billed, and how often the SDK asked the gateway. */
-  async function buy({ name }: ScenarioDescription, { request, modelKeys }: Buying) {
-    const rig = await startRig({ timeoutMs: 1_500, modelKeys: { maxRetries: 2, ...modelKeys } });
-    const stream = await clientOf(rig.url)
-      .images.generate({ model: 'image', ...request, prompt: `simulate:${name}` } as Generate)
-      .then((answer) => answer as object as AsyncIterable<unknown> | { readonly data: unknown })
-      .catch(() => undefined);
-    const reading = async () => {
-      if (stream && Symbol.asyncIterator in stream) for await (const _event of stream);
-    };
-    await reading().catch(() => undefined);
-    await expect.poll(() => [requestLines(rig).length > 0, rig.app.gateway.inFlight]).toEqual([true, 0]);
-    return [name, rig.simulator.ledger.counts().billed, requestLines(rig).length];
-  }
-
-  /** One gateway for each, a few at a time: a target that one of them has cooled down is not there for the next. */
-  async function buyAll(rows: readonly ScenarioDescription[], buying: Buying) {
-    const bought: unknown[] = [];
-    for (let at = 0; at < rows.length; at += 10) {
-      bought.push(...(await Promise.all(rows.slice(at, at + 10).map((row) => buy(row, buying)))));
-    }
-    expect(bought).toEqual(rows.map(({ name, billed }) => [name, billed ? 1 : 0, 1]));
-  }
-
-  test('in the synchronous flow, whatever the upstream does', { timeout: 60_000 }, async () => {
-    const rows = table.filter(({ reach }) => !['legacy', 'download', 'stream', 'edit', 'agent'].includes(reach));
-    await buyAll(rows, { request: { n: 2 } });
-  });
-
-  test('as a stream, whatever the upstream does', { timeout: 60_000 }, async () => {
-    const rows = table.filter(({ reach }) => !['legacy', 'download', 'edit', 'agent'].includes(reach));
-    await buyAll(rows, { request: { stream: true, partial_images: 1 } });
-  });
-
-  test('where the upstream’s stream is collapsed, whatever it does', { timeout: 60_000 }, async () => {
-    const rows = table.filter(({ reach }) => !['legacy', 'download', 'edit', 'agent'].includes(reach));
-    await buyAll(rows, { request: {}, modelKeys: { upstreamStream: 'always' } });
-  });
-
-  test('in the legacy flow, whatever the upstream does', { timeout: 60_000 }, async () => {
-    const rows = table.filter(({ reach }) => reach === 'all' || reach === 'legacy' || reach === 'download');
-    await buyAll(rows, { request: { model: 'dall-e-2', response_format: 'b64_json' } });
+  // `npm run test:clients` plays all scenarios.
+  test.each(flows)('$name, one failure of each kind', async (flow) => {
+    await buyAll(flow, ({ name }) => kinds.includes(name));
   });
 
   test('when the upstream refuses the second image in the same packet as the first', async () => {

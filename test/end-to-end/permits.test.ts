@@ -8,7 +8,7 @@ import { modelsFile, openSocket, rawCall, startUpstream, tinyPng } from './rig.t
 
 // What a request holds belongs to its generation until that is settled, whoever is connected.
 
-const patience = { timeout: 10_000 };
+const patience = { timeout: 60_000 };
 const bearer = 'authorization: Bearer shop';
 const oneImage = JSON.stringify({ created: 1, data: [{ b64_json: tinyPng }] });
 

@@ -30,6 +30,8 @@ type Start = {
   readonly env?: Record<string, string>;
   readonly arguments?: readonly string[];
   readonly nodeOptions?: readonly string[];
+  /** Whether it looks at its files all the time, and not every five seconds. */
+  readonly polls?: boolean;
   /** A descriptor for its standard output, in place of a pipe that is read into `output`. */
   readonly stdout?: number;
 };
@@ -51,7 +53,8 @@ export async function startProgram(start: Start): Promise<Program> {
   const words = [...(start.command ? [start.command] : []), ...(start.arguments ?? [])];
   const usual = { PORT: '0', MODELS_FILE: modelsFile, DATA_DIR: join(directory, 'data') };
   const env = { ...usual, GATEWAY_API_KEYS: 'program-key', ...start.env };
-  const nodeOptions = [...startOptions, ...(start.nodeOptions ?? [])];
+  const polling = start.polls ? ['--import', new URL('quick-poll.ts', import.meta.url).href] : [];
+  const nodeOptions = [...startOptions, ...polling, ...(start.nodeOptions ?? [])];
   const child = spawn(process.execPath, [...nodeOptions, entry, ...words], {
     cwd: start.command === 'demo' ? fileURLToPath(new URL('../..', import.meta.url)) : directory,
     env,

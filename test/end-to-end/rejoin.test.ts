@@ -12,7 +12,7 @@ import { gatewayKey, type StartedGateway, startGateway } from '../helpers/start-
 import { metricsOf } from './metrics-of.ts';
 import { exchange, modelsFile, openSocket, rawCall, requestLines, startUpstream, tinyPng } from './rig.ts';
 
-const patience = { timeout: 10_000 };
+const patience = { timeout: 60_000 };
 const otherKey = 'another-gateway-key';
 const retryHeader = { 'x-stainless-retry-count': '1' };
 

@@ -10,7 +10,7 @@ import { callersIn, gatewayKey, type StartedGateway, startGateway } from '../hel
 import { exchange, openSocket, rawCall, startUpstream, tinyPng } from './rig.ts';
 import { samplesLike } from './samples-of.ts';
 
-const patience = { timeout: 10_000 };
+const patience = { timeout: 60_000 };
 const made = JSON.stringify({ created: 1, data: [{ b64_json: tinyPng }] });
 const quick = { lingerMs: 10_000, backoffMs: 5, maxBackoffMs: 10, minLeftMs: 0, breakerOpenMs: 60_000 };
 

@@ -8,7 +8,7 @@ import { gatewayKey, startGateway } from '../helpers/start-gateway.ts';
 import { metricsOf } from './metrics-of.ts';
 import { modelsFile, startRig, startUpstream, tinyPng } from './rig.ts';
 
-const patience = { timeout: 10_000 };
+const patience = { timeout: 60_000 };
 const times = { lingerMs: 500, backoffMs: 10, maxBackoffMs: 20, minLeftMs: 0, maxWaitMs: 1_000 };
 const image = JSON.stringify({ created: 1, data: [{ b64_json: tinyPng }] });
 const errorText = (code: string) => JSON.stringify({ error: { code, message: 'no', type: 'x' } });

@@ -6,7 +6,7 @@ import { refusedPort } from '../helpers/loopback-server.ts';
 import { type Program, startProgram } from './program.ts';
 import { modelsFile, startUpstream } from './rig.ts';
 
-const patience = { timeout: 10_000 };
+const patience = { timeout: 60_000 };
 
 async function simulate() {
   const simulator = await startSimulator({ operationMs: 5 });

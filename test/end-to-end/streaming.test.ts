@@ -1,9 +1,6 @@
-import { once } from 'node:events';
 import { request } from 'undici';
-import { describe, expect, onTestFinished, test } from 'vitest';
-import { startSimulator } from '../../simulator/start-simulator.ts';
+import { describe, expect, test } from 'vitest';
 import { gatewayKey, startGateway } from '../helpers/start-gateway.ts';
-import { type Program, startProgram } from './program.ts';
 import { generationsPath, modelsFile, startUpstream, tinyPng } from './rig.ts';
 
 const call = (url: string, key: string, body: unknown) =>
@@ -66,48 +63,5 @@ describe('an image that the upstream sends in two halves', () => {
       if (text.length > first.length * (4 / 3)) seen.resolve();
     }
     expect(JSON.parse(text).data).toEqual([{ b64_json: Buffer.concat([first, second]).toString('base64') }]);
-  });
-});
-
-describe('the memory of the gateway process', () => {
-  const megabyte = 1024 * 1024;
-
-  async function peakMemory({ child }: Program): Promise<number> {
-    const answer = once(child, 'message');
-    child.send('peak');
-    const [bytes] = await answer;
-    return Number(bytes);
-  }
-
-  test.each([
-    ['64 MB of base64 passed on', { prompt: 'simulate:big-64' }, 85],
-    ['48 MB downloaded and encoded', { model: 'dall-e-2', prompt: 'simulate:big-48', response_format: 'b64_json' }, 64],
-    ['32 MB of base64 passed on as a stream', { prompt: 'simulate:stream-big-24', stream: true }, 32],
-    ['an event that is longer than any image', { prompt: 'simulate:stream-big-100', stream: true }, 60],
-    ['24 MB hosted', { prompt: 'simulate:big-24', response_format: 'url' }, 0],
-  ])('%s hardly move it', async (_, body, minMegabytes) => {
-    const simulator = await startSimulator({ operationMs: 5 });
-    onTestFinished(() => simulator.close());
-    const reporter = new URL('report-memory.ts', import.meta.url).href;
-    const program = await startProgram({
-      models: modelsFile(simulator.origin),
-      nodeOptions: ['--expose-gc', '--import', reporter],
-    });
-    const url = await program.listening();
-
-    async function transfer(prompt: string): Promise<number> {
-      const answer = await call(url, 'program-key', { ...body, prompt });
-      expect(answer.statusCode).toBe(200);
-      let bytes = 0;
-      for await (const chunk of answer.body) bytes += chunk.length;
-      return bytes;
-    }
-
-    // The first call loads and compiles what every later one uses.
-    await transfer('simulate:big-4');
-    await peakMemory(program);
-    const before = await peakMemory(program);
-    expect(await transfer(body.prompt)).toBeGreaterThan(minMegabytes * 1_000_000);
-    expect(((await peakMemory(program)) - before) / megabyte).toBeLessThan(16);
   });
 });

@@ -26,7 +26,7 @@ import {
   tinyPng,
 } from './rig.ts';
 
-const patience = { timeout: 10_000 };
+const patience = { timeout: 60_000 };
 
 const clientOf = (url: string) => new OpenAI({ apiKey: gatewayKey, baseURL: `${url}/v1` });
 

@@ -1,6 +1,6 @@
 import { tinyPng } from '../fixtures/images.ts';
 
-/** Texts of the Responses API with its image tool (CONTRACTS §3.4). */
+/** Texts of the Responses API with its image tool. */
 
 export const responseId = 'resp_one';
 

@@ -5,7 +5,7 @@ import { jsonReply, message, reply } from './http-text.ts';
 import { isPaidCall, type Request } from './read-requests.ts';
 import { fin, type Step, write } from './script.ts';
 
-/** RELIABILITY §6: deployment path, v1 path, asynchronous flow, event stream, edits, fan-out. */
+/** Deployment path, v1 path, asynchronous flow, event stream, edits, fan-out. */
 export const modes = ['A', 'B', 'C', 'D', 'E', 'F'] as const;
 
 /** The image tool of an agent joins as variants: its response as JSON, as events, and as a job that is polled. */

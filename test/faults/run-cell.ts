@@ -11,7 +11,7 @@ import { type Fault, timeoutIn, toldIn } from './table/fault.ts';
 
 export const defaultTimeoutMs = 12_000;
 
-/** Plays one cell, and asserts what holds for every one of them (RELIABILITY §6). */
+/** Plays one cell, and asserts what holds for every one of them. */
 export async function runCell({ fault, mode, client }: Cell, onFinished: OnFinished): Promise<void> {
   const told = allCalls(toldIn(fault, mode), client);
   const { isSecure = true, modelKeys, upstreamTimes } = fault;

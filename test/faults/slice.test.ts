@@ -29,6 +29,7 @@ const slice = [
   'C 31 malformed JSON (raw)',
   'A 34 base64 that is no image (sdk)',
   'D 35 gzip unasked (sdk)',
+  'A 35 102 and 103 before the answer (raw)',
   'A 36 an unsolicited second answer (sdk)',
   'C operation failed (sdk)',
   'D error event after a preview (sdk)',

@@ -35,8 +35,8 @@ describe('at the door', () => {
   test('other limits hold at once, and what was let in before counts', async () => {
     const admission = new Admission({ inFlight: 1, heldBytes: 5 * megabyte, queueMs: 1_000 });
     const [first, second] = [admission.enter('shop', megabyte), admission.enter('shop', megabyte)];
-    const endTurn = await admission.turn(never);
-    const next = admission.turn(never);
+    const endTurn = await admission.acquire(never);
+    const next = admission.acquire(never);
     expect(() => admission.enter('shop', megabyte)).toThrow(expect.objectContaining({ kind: 'overloaded' }));
     admission.resize({ inFlight: 2, heldBytes: 6 * megabyte, queueMs: 1_000 });
     const third = admission.enter('shop', megabyte);
@@ -81,7 +81,7 @@ describe('where several consumers may call', () => {
   test('one of them holds half of the places, and still all that are worked on', async () => {
     const admission = new Admission({ inFlight: 4, heldBytes: 1e9, queueMs: 1_000 }, isShared);
     const releases = Array.from({ length: 6 }, () => admission.enter('one', 0));
-    const turns = await Promise.all(Array.from({ length: 4 }, () => admission.turn(never)));
+    const turns = await Promise.all(Array.from({ length: 4 }, () => admission.acquire(never)));
     expect(admission.isFullFor('one', 0)).toBe(true);
     expect(() => admission.enter('one', 0)).toThrow(expect.objectContaining({ kind: 'overloaded' }));
     expect(admission.isFullFor('other', 0)).toBe(false);
@@ -157,14 +157,14 @@ describe('a body that arrives', () => {
 test('requests inside take turns, in the order in which they came', async () => {
   const admission = new Admission({ inFlight: 1, heldBytes: 1e9, queueMs: 10_000 });
   const order: number[] = [];
-  const first = await admission.turn(never);
+  const first = await admission.acquire(never);
   const others = [1, 2].map(async (number) => {
-    const release = await admission.turn(never);
+    const release = await admission.acquire(never);
     order.push(number);
     release();
   });
   expect(admission.waiting).toBe(2);
-  await expect(admission.turn(never)).rejects.toMatchObject({ kind: 'overloaded', retryAfterMs: 10_000 });
+  await expect(admission.acquire(never)).rejects.toMatchObject({ kind: 'overloaded', retryAfterMs: 10_000 });
   first();
   await Promise.all(others);
   expect(order).toEqual([1, 2]);

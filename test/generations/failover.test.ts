@@ -1,8 +1,10 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { GatewayError } from '../../src/domain/gateway-error.ts';
+import type { ImageEvent } from '../../src/domain/image-event.ts';
 import type { ImageRequest } from '../../src/domain/image-request.ts';
 import { editInputs, imageInput, inputs } from '../helpers/image-input.ts';
+import { asStream } from '../helpers/json-text.ts';
 import {
   type Answer,
   type FakeGateway,
@@ -494,6 +496,22 @@ describe('the end of a generation', () => {
     expectAllFree(fake);
   });
 
+  test('of a stream that nobody has read releases everything', async () => {
+    const streamed: Answer = async () =>
+      asStream<ImageEvent>([
+        { type: 'image', index: 0, isPartial: false },
+        { type: 'bytes', chunk: Buffer.from('iVBORw0KGgo=') },
+        { type: 'image-end', index: 0 },
+        { type: 'done' },
+      ]);
+    const fake = fakeGateway([{ answers: [streamed] }]);
+    const generation = await fake.start({ stream: true });
+    await generation.events;
+    expect(fake.targets.map(({ health }) => health.permits.taken)).toEqual([1]);
+    generation.settle('abandoned');
+    expectAllFree(fake);
+  });
+
   test.each([
     ['a refusal', [refused]],
     ['an unknown outcome', [unknown]],
@@ -523,7 +541,7 @@ describe('the end of a generation', () => {
 
 /** Resolves when somebody new gets their turn. */
 async function fakeTurn({ gateway }: FakeGateway): Promise<void> {
-  const release = await gateway.admission.turn(AbortSignal.timeout(1_000));
+  const release = await gateway.admission.acquire(AbortSignal.timeout(1_000));
   release();
 }
 

@@ -3,5 +3,5 @@ import { promisify } from 'node:util';
 
 /** Programs under test are what users start: the built file, made of the sources as they are. */
 export async function setup(): Promise<void> {
-  await promisify(execFile)('npm', ['run', '--silent', 'build']);
+  await promisify(execFile)(process.execPath, ['build.ts']);
 }

@@ -11,11 +11,12 @@ export const notRun: Readonly<Record<string, string>> = {
   'npm start': endless,
   'NODE_EXTRA_CA_CERTS=/etc/ssl/corporate-ca.pem npm start':
     'there is no such authority; test/end-to-end/private-authority.test.ts has its own',
-  'docker compose run --rm gateway node dist/main.js --check': noDocker,
+  'docker compose run --rm gateway node dist/main.js check': noDocker,
   'docker compose up --build gateway': noDocker,
   'docker compose --profile demo up --build demo': noDocker,
   'npm run bench': minutes,
   'npm run bench -- cpu latency': minutes,
+  'npm run bench -- cpu latency stream --before DIR': minutes,
   'npm run bench -- --quick': minutes,
   'npm run bench -- --save': minutes,
 };

@@ -7,7 +7,7 @@ import { startGateway } from '../helpers/start-gateway.ts';
 import { everyProvider } from './hostile-azure.ts';
 
 // What an upstream says beside its image reaches nobody: callers get headers from a list, and a hostile one costs no
-// image (RELIABILITY T5, T24, trap 10).
+// image.
 
 /** Everything that callers may get to see; the last ones are of the connection. */
 const allowed = [

@@ -5,8 +5,7 @@ import { callGateway } from '../helpers/call-gateway.ts';
 import { gatewayKey, startGateway } from '../helpers/start-gateway.ts';
 import { everyProvider, sendJson, startHostileAzure, startStranger } from './hostile-azure.ts';
 
-// Upstream addresses come from the configuration alone; nothing in a request leads a call, or a key, elsewhere
-// (RELIABILITY T3).
+// Upstream addresses come from the configuration alone; nothing in a request leads a call, or a key, elsewhere.
 
 async function startRig() {
   const [azure, stranger] = await Promise.all([startHostileAzure(), startStranger()]);

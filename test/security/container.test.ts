@@ -9,7 +9,7 @@ import { modelsFile } from '../end-to-end/rig.ts';
 import { callGateway } from '../helpers/call-gateway.ts';
 
 // What the image promises, without an engine for containers: Node itself forbids the process to write anywhere but to its
-// volume, and to start any other process, shells among them; no PATH and no HOME are set (RELIABILITY T27).
+// volume, and to start any other process, shells among them; no PATH and no HOME are set.
 
 const key = { authorization: 'Bearer program-key' };
 
@@ -67,7 +67,7 @@ describe('a gateway that may write to its volume only', () => {
   test('logs for people, too', async () => {
     const volume = await makeVolume();
     const program = await startConfined(volume, { DATA_DIR: volume, LOG_PRETTY: 'true' });
-    await expect.poll(() => program.output.stdout, { timeout: 10_000 }).toContain('listening');
+    await expect.poll(() => program.output.stdout, { timeout: 60_000 }).toContain('listening');
     expect(program.output.stderr).toBe('');
   });
 

@@ -5,7 +5,7 @@ import { tinyPng } from '../fixtures/images.ts';
 import { callGateway } from '../helpers/call-gateway.ts';
 import { azureKey, sendJson, startHostileAzure, startStranger } from './hostile-azure.ts';
 
-// Whoever sets a variable of the process does not get to see its calls (RELIABILITY T23, trap 29).
+// Whoever sets a variable of the process does not get to see its calls.
 
 test.each([
   ['the usual names', {}],

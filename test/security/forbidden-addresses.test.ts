@@ -5,7 +5,7 @@ import { guardedConnector, isForbiddenAddress, type ResolveAll } from '../../src
 import { createImageDownloads } from '../../src/upstream/guarded-download.ts';
 import { refusedPort, serveHttp, serveRaw } from '../helpers/loopback-server.ts';
 
-// Links lead to public addresses only (RELIABILITY T4). Every form of every address that is not one is tried by http and
+// Links lead to public addresses only. Every form of every address that is not one is tried by http and
 // by https, because the two take different ways through undici.
 
 const forbidden4 = [

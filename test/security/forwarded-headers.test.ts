@@ -7,7 +7,7 @@ import { startGateway } from '../helpers/start-gateway.ts';
 import { everyProvider, sendJson, startHostileAzure } from './hostile-azure.ts';
 
 // What a request says about where it came from is believed of nobody but the proxies in TRUST_PROXY, and then it is for the
-// log only (RELIABILITY T20). That links are built from PUBLIC_BASE_URL alone is shown in hosted-images.test.ts.
+// log only. That links are built from PUBLIC_BASE_URL alone is shown in hosted-images.test.ts.
 
 const spoofed = {
   'x-forwarded-for': '203.0.113.7',

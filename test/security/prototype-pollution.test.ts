@@ -7,7 +7,7 @@ import { gatewayKey } from '../helpers/start-gateway.ts';
 import { formHeaders, writeForm } from '../simulator/write-form.ts';
 import { sendJson, startHostileAzure } from './hostile-azure.ts';
 
-// No name in a request, an answer or a file changes what all objects have (RELIABILITY T17). What each of them is answered
+// No name in a request, an answer or a file changes what all objects have. What each of them is answered
 // with is shown beside the other bad input; here it is what they leave behind.
 
 const prototypes = [Object.prototype, Array.prototype, Function.prototype, String.prototype];

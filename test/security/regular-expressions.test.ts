@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 
 // Callers and upstreams choose what patterns are tried on, but for those of the configuration. One that goes back and forth takes minutes for a header's worth
-// of text (RELIABILITY T18); the time limit of the test is what notices that.
+// of text; the time limit of the test is what notices that.
 
 const files = readdirSync('src', { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'));
 

@@ -6,7 +6,7 @@ import { serveRaw } from '../helpers/loopback-server.ts';
 import { startGateway } from '../helpers/start-gateway.ts';
 import { everyProvider, soon } from './hostile-azure.ts';
 
-// An answer that nobody has asked for is not given to whoever asks next (RELIABILITY T22).
+// An answer that nobody has asked for is not given to whoever asks next.
 
 function http(status: string, body: string, headers: Record<string, string> = {}): string {
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);

@@ -10,8 +10,7 @@ import { gatewayKey, startGateway } from '../helpers/start-gateway.ts';
 import { everyProvider, providers, startHostileAzure } from './hostile-azure.ts';
 
 // Every test that starts a gateway searches its log, metrics and errors when it ends (test/helpers/search-secrets.ts).
-// Here is shown that the search finds something, and that an upstream that repeats all it was told is of no use to anybody
-// (RELIABILITY T6).
+// Here is shown that the search finds something, and that an upstream that repeats all it was told is of no use to anybody.
 
 describe('the search for secrets', () => {
   test.each([

@@ -5,9 +5,9 @@ import { generationsPath, openSocket, type Rig, rawCall, startRig } from '../end
 import { callGateway } from '../helpers/call-gateway.ts';
 import { gatewayKey } from '../helpers/start-gateway.ts';
 
-// Callers that take their time, or many connections, take nothing from others (RELIABILITY T8, trap 6).
+// Callers that take their time, or many connections, take nothing from others.
 
-const patience = { timeout: 15_000 };
+const patience = { timeout: 60_000 };
 
 /** What a connection has received, and whether it has ended. */
 function listen(socket: Socket): { readonly text: () => string; readonly closed: Promise<unknown> } {

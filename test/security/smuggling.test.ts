@@ -4,7 +4,7 @@ import { exchange, generationsPath, openSocket, requestLines, startRig } from '.
 import { gatewayKey } from '../helpers/start-gateway.ts';
 
 // Two readers of one connection must agree where a request ends: whatever a proxy may read otherwise is refused, and the
-// connection ends with it, so that what follows is never taken for a request (RELIABILITY T5).
+// connection ends with it, so that what follows is never taken for a request.
 
 const smuggled = `GET /v1/models HTTP/1.1\r\nhost: smuggled\r\napi-key: ${gatewayKey}\r\n\r\n`;
 const body = '{"prompt":"a smuggled cat"}';

@@ -4,7 +4,7 @@ import { GatewayError } from '../../src/domain/gateway-error.ts';
 import type { Attempt } from '../../src/domain/image-provider.ts';
 import { Secret } from '../../src/domain/secret.ts';
 import { createUpstreamClient, jsonBody, type UpstreamClient } from '../../src/upstream/client.ts';
-import { type Credential, keyCredential, tokenCredential } from '../../src/upstream/credential.ts';
+import { type Credential, keyCredential, tokenCredential, withHeaders } from '../../src/upstream/credential.ts';
 import { type AcquireToken, TokenSource } from '../../src/upstream/token-source.ts';
 import { refusedPort, serveHttp } from '../helpers/loopback-server.ts';
 import { providerCall } from '../helpers/provider-call.ts';
@@ -204,4 +204,10 @@ describe('a cancellation', () => {
     expect(performance.now() - begin).toBeGreaterThan(1_500);
     expect(performance.now() - begin).toBeLessThan(3_500);
   });
+});
+
+test('further headers of a target never replace its credential', async () => {
+  const further = { 'api-key': new Secret('another'), 'x-team': new Secret('shop') };
+  const shown = await withHeaders(keyCredential(new Secret('azure-key')), further).show(new AbortController().signal);
+  expect(shown.header).toEqual({ 'api-key': 'azure-key', 'x-team': 'shop' });
 });

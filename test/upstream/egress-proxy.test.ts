@@ -6,6 +6,7 @@ import type { Attempt } from '../../src/domain/image-provider.ts';
 import { Secret } from '../../src/domain/secret.ts';
 import { createUpstreamClient, jsonBody, type UpstreamTimes } from '../../src/upstream/client.ts';
 import { keyCredential } from '../../src/upstream/credential.ts';
+import { openTunnel } from '../../src/upstream/egress-connector.ts';
 import { createImageDownloads } from '../../src/upstream/guarded-download.ts';
 import '../faults/trust.ts';
 import { type ConnectProxy, startConnectProxy } from '../helpers/connect-proxy.ts';
@@ -216,4 +217,11 @@ test('every way in which a proxy can fail has a hint of its own kind', () => {
   const codes = ['407', '403', '502', '405', 'ENOTFOUND', 'ETIMEDOUT', 'ECONNREFUSED'];
   expect(new Set(codes.map(egressProxyHint)).size).toBe(codes.length);
   expect(new EgressProxyError('407').message).not.toContain('http');
+});
+
+test('a proxy that speaks before TLS has begun is not the upstream', async () => {
+  const early = 'HTTP/1.1 200 OK\r\n\r\nearly';
+  const port = await serveRaw((socket) => void socket.once('data', () => socket.write(early)));
+  const proxy = { origin: `http://127.0.0.1:${port}` };
+  await expect(openTunnel(proxy, 'azure.example:443', AbortSignal.timeout(60_000))).rejects.toThrow(EgressProxyError);
 });

@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import https from 'node:https';
 import type { Socket } from 'node:net';
-import { Pool } from 'undici';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { type Dispatcher, Pool } from 'undici';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { exchange } from '../../src/upstream/exchange.ts';
 import { certificate, serveRaw } from '../helpers/loopback-server.ts';
 
@@ -40,4 +40,17 @@ describe('a POST whose caller leaves while it connects', () => {
     await goOn();
     expect([received, attempt.sent]).toEqual([[], false]);
   });
+});
+
+test('a call that was given up before it began is not dispatched', async () => {
+  const dispatch = vi.fn<Dispatcher['dispatch']>();
+  const reason = new Error('the caller has left');
+  const url = new URL('https://localhost/paid');
+  const given = exchange({ dispatch } as unknown as Dispatcher, {
+    method: 'POST',
+    url,
+    signal: AbortSignal.abort(reason),
+  });
+  await expect(given).rejects.toBe(reason);
+  expect(dispatch).not.toHaveBeenCalled();
 });

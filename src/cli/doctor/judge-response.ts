@@ -1,5 +1,5 @@
 import type { UpstreamMessage } from '../../domain/gateway-error.ts';
-import { describeUpstream, redactUpstream } from '../../domain/redact-upstream.ts';
+import { describeUpstream, redactUpstream } from '../../telemetry/redact-upstream.ts';
 import { type Finding, failed, notChecked, ok, unknown } from './findings.ts';
 
 /** What is known about the response to a free call. */

@@ -1,7 +1,6 @@
 import type { JsonShape, ScanToken } from '../../codec/json-scanner.ts';
 import { scanJson } from '../../codec/json-scanner.ts';
-import { equalFacts } from '../../domain/equal-facts.ts';
-import type { ImageEvent, ImageFacts } from '../../domain/image-event.ts';
+import { equalFacts, type ImageEvent, type ImageFacts } from '../../domain/image-event.ts';
 import { maxImages } from '../../domain/image-request.ts';
 import type { Recorder } from '../../domain/recorder.ts';
 import { invalidResponse } from '../../upstream/paid-call-error.ts';

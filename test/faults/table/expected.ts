@@ -36,7 +36,7 @@ const unavailable = { status: 503, code: 'upstream_unavailable', end: 'not-proce
 const useless = { end: 'not-processed', ...final, ...notBilled } as const;
 const lost = { status: 502, end: 'unknown', ...final, ...billed } as const;
 
-/** The rows of RELIABILITY §6 and §3.4, and CONTRACTS §5. */
+/** What each row of the fault matrix comes to. */
 export const expected = {
   unreachable: { ...unavailable, attempts: 3, received: 0, accepted: 0 },
   busy: { ...unavailable, ...neverBilled },

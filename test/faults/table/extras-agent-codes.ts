@@ -8,7 +8,7 @@ import { atEnd, lostJob } from './playing.ts';
 
 const errorOf = (code: string) => ({ code, message: 'upstream-text-canary' });
 
-/** The codes of a response that has failed (CONTRACTS §3.4), and what they come to (§5, rows 9, 13, 22, 28, 29). */
+/** The codes of a response that has failed, and what they come to. */
 const codes: readonly (readonly [told: Expected, code: string, ...others: readonly string[]])[] = [
   [expected.failed, 'server_error', 'vector_store_timeout', 'data_residency_mismatch', 'upstream-text-canary'],
   [expected.limited, 'rate_limit_exceeded'],
@@ -58,7 +58,7 @@ const errors: readonly Fault[] = [
   { ...bare('anything else', 'upstream-text-canary', expected.invalid), exceptions: lostJob },
 ];
 
-/** CONTRACTS §5, rows 8 and 15: the operator's mistakes at the POST. */
+/** The operator's mistakes at the POST. */
 const mistaken = (name: string, status: number, error: object): Fault => ({
   modes: variants,
   name: `set up wrongly: ${name}`,

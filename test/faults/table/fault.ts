@@ -5,7 +5,7 @@ import type { TokenDesk } from '../token-desk.ts';
 import type { Expected } from './expected.ts';
 
 export type Fault = {
-  /** Of RELIABILITY §6; extras of single modes have none. */
+  /** The row of the fault matrix; extras of single modes have none. */
   readonly number?: number;
   readonly name: string;
   /** Nothing is reached at all. */

@@ -18,7 +18,7 @@ const bothAgain: Expected = {
   ends: { 'not-processed': 2, delivered: 2 },
 };
 
-/** RELIABILITY §6, row 25, where there is a token. */
+/** A token that is not accepted, where there is one. */
 export const tokenFaults: readonly Fault[] = [
   {
     number: 25,

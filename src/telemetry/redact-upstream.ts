@@ -1,4 +1,4 @@
-import type { UpstreamMessage } from './gateway-error.ts';
+import type { UpstreamMessage } from '../domain/gateway-error.ts';
 
 const maxLength = 500;
 

@@ -1,5 +1,5 @@
-// Loaded into a gateway process with --import: answers the message `peak` with the most memory that was in use, in
-// bytes, since the last time it was asked; the message `resident`, with the most that the process has had of the machine.
+// Loaded into a gateway process with --import. Responds to the message `peak` with the most memory that was in use, in
+// bytes, since the last time; to the message `resident` with the most that the process has had of the machine.
 
 function inUse(): number {
   globalThis.gc?.();
@@ -7,17 +7,18 @@ function inUse(): number {
   return heapUsed + arrayBuffers;
 }
 
-let peak = inUse();
+/** Unknown until somebody asks: to know it takes many collections, without which a process would have more resident. */
+let peak: number | undefined;
 let resident = process.memoryUsage.rss();
 setInterval(() => {
-  if (globalThis.gc) peak = Math.max(peak, inUse());
+  if (peak !== undefined) peak = Math.max(peak, inUse());
   resident = Math.max(resident, process.memoryUsage.rss());
 }, 40).unref();
 
 process.on('message', (message) => {
   if (message === 'resident') process.send?.(Math.max(resident, process.memoryUsage.rss()));
   if (message !== 'peak') return;
-  process.send?.(Math.max(peak, inUse()));
+  process.send?.(Math.max(peak ?? 0, inUse()));
   peak = inUse();
 });
 // A listener for messages would keep the process alive.

@@ -3,9 +3,9 @@ import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { editModels, editsPath, padded, pngImage, temporaryDirectory } from './edits.ts';
-import { startProgram } from './program.ts';
-import { openSocket, tinyPng } from './rig.ts';
+import { editModels, editsPath, padded, pngImage, temporaryDirectory } from '../end-to-end/edits.ts';
+import { openSocket, tinyPng } from '../end-to-end/rig.ts';
+import { startMeasured } from './measured-program.ts';
 
 const megabyte = 1024 * 1024;
 // 500 MB together: far more than the process may take. The benchmark sends four times as much.
@@ -44,13 +44,11 @@ const upstreams: Upstream[] = [
 
 const title = '20 edits with 5 x 5 MB each, at once, $name: the gateway process stays below 300 MB';
 
-test.each(upstreams)(title, { timeout: 90_000 }, async ({ name, models, answer, expansion }) => {
+test.each(upstreams)(title, async ({ name, models, answer, expansion }) => {
   const upstream = await startCountingUpstream(answer);
-  const reporter = new URL('report-memory.ts', import.meta.url).href;
-  const program = await startProgram({
+  const program = await startMeasured({
     models: models(upstream.origin),
     env: { DATA_DIR: join(await temporaryDirectory(), 'data') },
-    nodeOptions: ['--import', reporter],
   });
   const url = await program.listening();
   const image = padded(await pngImage(), imageBytes);
@@ -58,13 +56,11 @@ test.each(upstreams)(title, { timeout: 90_000 }, async ({ name, models, answer, 
   expect(statuses).toEqual(Array.from({ length: edits }, () => 200));
   // What is not the images' own bytes is the form around them.
   expect(upstream.receivedBytes / (edits * images * imageBytes)).toBeCloseTo(expansion, 2);
-  const told = once(program.child, 'message');
-  program.child.send('resident');
-  const [resident] = await told;
+  const resident = await program.residentMegabytes();
   process.stdout.write(
-    `${edits} edits of ${images} x ${imageBytes / megabyte} MB, ${name}: ${Math.round(resident / megabyte)} MB\n`,
+    `${edits} edits of ${images} x ${imageBytes / megabyte} MB, ${name}: ${Math.round(resident)} MB\n`,
   );
-  expect(resident / megabyte).toBeLessThan(300);
+  expect(resident).toBeLessThan(300);
 });
 
 /** Reads what it is sent, and answers each call with a small image. */

@@ -1,0 +1,42 @@
+import { request } from 'undici';
+import { expect, onTestFinished, test } from 'vitest';
+import { startSimulator } from '../../simulator/start-simulator.ts';
+import { generationsPath, modelsFile } from '../end-to-end/rig.ts';
+import { startMeasured } from './measured-program.ts';
+
+test.each([
+  ['64 MB of base64 passed on', { prompt: 'simulate:big-64' }, 85],
+  ['48 MB downloaded and encoded', { model: 'dall-e-2', prompt: 'simulate:big-48', response_format: 'b64_json' }, 64],
+  ['32 MB of base64 passed on as a stream', { prompt: 'simulate:stream-big-24', stream: true }, 32],
+  ['an event that is longer than any image', { prompt: 'simulate:stream-big-100', stream: true }, 60],
+  ['24 MB hosted', { prompt: 'simulate:big-24', response_format: 'url' }, 0],
+])('%s: the memory of the gateway process hardly moves', async (_, body, minMegabytes) => {
+  const simulator = await startSimulator({ operationMs: 5 });
+  onTestFinished(() => simulator.close());
+  const program = await startMeasured({ models: modelsFile(simulator.origin) });
+  const url = await program.listening();
+
+  async function transfer(prompt: string): Promise<number> {
+    const response = await request(`${url}${generationsPath}`, {
+      method: 'POST',
+      headers: { 'api-key': 'program-key', 'content-type': 'application/json' },
+      body: JSON.stringify({ ...body, prompt }),
+    });
+    expect(response.statusCode).toBe(200);
+    let bytes = 0;
+    for await (const chunk of response.body) {
+      bytes += chunk.length;
+      end = chunk.toString('latin1').slice(-1_000);
+    }
+    return bytes;
+  }
+  let end = '';
+
+  // The first call loads and compiles what every later one uses.
+  await transfer('simulate:big-4');
+  await program.peakMegabytes();
+  const before = await program.peakMegabytes();
+  expect(await transfer(body.prompt)).toBeGreaterThan(minMegabytes * 1_000_000);
+  expect(end.includes('"code":"upstream_invalid_response"')).toBe(body.prompt === 'simulate:stream-big-100');
+  expect((await program.peakMegabytes()) - before).toBeLessThan(16);
+});
