@@ -1,9 +1,8 @@
-import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import { isIP, type Socket } from 'node:net';
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { Socket } from 'node:net';
+import type { FastifyInstance } from 'fastify';
 import type { RequestRecord, RequestRecorder } from '../domain/request-record.ts';
-import { readTraceparent } from './gateway-headers.ts';
+import { clientAddress, readTraceparent } from './gateway-headers.ts';
 import { endingConnections, refuseHost } from './hosts-and-origins.ts';
 
 declare module 'fastify' {
@@ -56,20 +55,4 @@ export function recordRequests(app: FastifyInstance, recorder: RequestRecorder):
     const error = refuseHost(request, reply);
     if (error) throw error;
   });
-}
-
-/** The client's `x-request-id` where it is harmless in headers and logs, else a new one. */
-export function requestId(request: Pick<IncomingMessage, 'headers'>): string {
-  const given = request.headers['x-request-id'];
-  return typeof given === 'string' && /^[A-Za-z0-9._-]{1,64}$/.test(given) ? given : randomUUID();
-}
-
-/**
- * The client's address, for the log only: that of the connection, or what trusted proxies report. These may add a port, and
- * pass on whatever their client wrote: what is no address is left out.
- */
-export function clientAddress({ ip }: Pick<FastifyRequest, 'ip'>): string | undefined {
-  const bare = (ip ?? '').replace(/^\[(.*)\](?::\d{1,5})?$/, '$1').replace(/^(\d[\d.]*):\d{1,5}$/, '$1');
-  const address = bare.replace(/^::ffff:(?=\d+\.)/i, '');
-  return isIP(address) === 0 ? undefined : address;
 }
