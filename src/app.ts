@@ -32,8 +32,7 @@ import { createModelCatalog, type LogicalModel, type Target } from './targets/mo
 import type { TargetHealth } from './targets/target-health.ts';
 import { TargetHealths } from './targets/target-healths.ts';
 import { defaultTimes, type GatewayTimes } from './targets/times.ts';
-import type { ReloadRecorder } from './telemetry/metrics.ts';
-import { createTelemetry } from './telemetry/telemetry.ts';
+import { createTelemetry, type ReloadRecorder } from './telemetry/telemetry.ts';
 import { createUpstreamClient, type UpstreamClient, type UpstreamTimes } from './upstream/client.ts';
 import { type Credential, createCredentials } from './upstream/credential.ts';
 import type { EntraTokens } from './upstream/entra.ts';

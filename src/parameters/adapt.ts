@@ -10,9 +10,15 @@ import type { ModelCapabilities } from '../domain/model-capabilities.ts';
 import type { ParameterPolicy } from '../domain/parameter-policy.ts';
 import { type AdaptationName, adaptations } from './adaptations.ts';
 import { adaptToAgent } from './agent-wishes.ts';
-import { conflictError, conflictsIn } from './conflicts.ts';
 import { checkFamilyTakes, checkInputs } from './edit-inputs.ts';
-import { isAbsent, takes, unsupportedParameter, unsupportedValue } from './values.ts';
+import {
+  conflictError,
+  conflictsIn,
+  isAbsent,
+  takes,
+  unsupportedParameter,
+  unsupportedValue,
+} from './parameter-rules.ts';
 
 /** What each upstream call is asked for; never empty. */
 type Legs = readonly [ImageRequest, ...ImageRequest[]];

@@ -1,11 +1,5 @@
 import { GatewayError } from '../domain/gateway-error.ts';
-import {
-  type Delivery,
-  type ImageRequest,
-  type Operation,
-  operationOf,
-  type RequestDefaults,
-} from '../domain/image-request.ts';
+import type { Delivery, ImageRequest, Operation, RequestDefaults } from '../domain/image-request.ts';
 import type { ModelCapabilities } from '../domain/model-capabilities.ts';
 import type { ParameterPolicy } from '../domain/parameter-policy.ts';
 import { adaptRequest, type FittedRequest } from './adapt.ts';
@@ -50,7 +44,7 @@ export function plan<T extends PlanTarget>(
   model: PlanModel<T>,
   { canHost }: { readonly canHost: boolean },
 ): Plan<T> {
-  const defaults = canHost ? model.defaults : defaultsWithoutHosting(model);
+  const defaults = canHost || model.defaults.delivery !== 'url' ? model.defaults : defaultsWithoutHosting(model);
   const candidates: Candidate<T>[] = [];
   const refusals: unknown[] = [];
   const targets = targetsFor(operationOf(request), model);
@@ -66,6 +60,11 @@ export function plan<T extends PlanTarget>(
   if (candidates.length === 0) throw refusals[0];
   const delivery = candidates.find(({ fitted }) => fitted.delivery !== undefined)?.fitted.delivery;
   return { candidates, delivery, defaults };
+}
+
+/** What a request asks a target to do. */
+export function operationOf({ edit }: ImageRequest): Operation {
+  return edit === undefined ? 'generate' : 'edit';
 }
 
 /** The targets that can do the operation. Throws `unsupported_operation` where there are none. */
@@ -84,7 +83,7 @@ export function targetsFor<T extends PlanTarget>(
 /** A default of `url` yields where a target gives no links: nobody has asked for them. */
 function defaultsWithoutHosting({ defaults, targets }: PlanModel<PlanTarget>): RequestDefaults {
   const { delivery, ...others } = defaults;
-  const needsHosting = delivery === 'url' && targets.some(({ family }) => !family.responseFormats.includes('url'));
+  const needsHosting = targets.some(({ family }) => !family.responseFormats.includes('url'));
   return needsHosting ? others : defaults;
 }
 
