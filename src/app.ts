@@ -114,7 +114,7 @@ export function buildApp(parts: AppParts): App {
   const downloads = createImageDownloads(undefined, egressProxy);
   const credentialsWith = createCredentials(parts.upstreamTimes);
   const targets = new TargetHealths();
-  const admission = new Admission(parts.models.limits, () => keyStore.size > 1);
+  const admission = new Admission(parts.models.limits, keyStore);
   const inFlight = new InFlight(parts.models.limits.lingerMs);
   const hosting = { place: hostingAt(publicBaseUrl, store) };
 

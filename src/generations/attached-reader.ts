@@ -7,6 +7,7 @@ import { interruptionError } from './interruption.ts';
 /** One reader: what it learns ends when it leaves, whatever becomes of the generation. */
 export class AttachedReader implements GenerationReader {
   readonly #generation: Generation;
+  readonly signal: AbortSignal;
   readonly #events: Promise<AsyncIterable<ImageEvent>>;
   readonly #left = Promise.withResolvers<never>();
   hasLeft = false;
@@ -15,6 +16,7 @@ export class AttachedReader implements GenerationReader {
 
   constructor(generation: Generation, outcome: Promise<AsyncIterable<ImageEvent>>) {
     this.#generation = generation;
+    this.signal = generation.signal;
     const own = outcome.then((events) => ({
       [Symbol.asyncIterator]: () => {
         // Whoever joins in its place reads them.
@@ -35,10 +37,6 @@ export class AttachedReader implements GenerationReader {
     const { state } = this.#generation;
     // It was ended before anybody has read its images.
     return 'error' in state ? Promise.reject(state.error) : this.#events;
-  }
-
-  get signal(): AbortSignal {
-    return this.#generation.signal;
   }
 
   leave(): void {

@@ -25,8 +25,10 @@ export class MemoryJobStore implements JobStore {
   }
 
   async claim(claim: JobClaim): Promise<Claimed> {
-    const known = this.#find(claim);
-    if (known !== undefined) return known;
+    if (this.#orphans.size > 0 || this.#unknown.size > 0) {
+      const known = this.#find(nameOf(claim));
+      if (known !== undefined) return known;
+    }
     const job = randomBytes(18).toString('base64url');
     this.#claims.set(job, claim);
     return { kind: 'new', job };
@@ -54,9 +56,7 @@ export class MemoryJobStore implements JobStore {
     this.#claims.delete(job);
   }
 
-  #find(claim: JobClaim): Claimed | undefined {
-    if (this.#orphans.size === 0 && this.#unknown.size === 0) return undefined;
-    const name = nameOf(claim);
+  #find(name: string): Claimed | undefined {
     const [job] = this.#orphans.get(name) ?? [];
     if (job !== undefined) {
       this.#removeOrphan(name, job);

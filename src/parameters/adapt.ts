@@ -23,7 +23,7 @@ import {
 /** What each upstream call is asked for; never empty. */
 type Legs = readonly [ImageRequest, ...ImageRequest[]];
 
-export type FittedRequest = {
+export type AdaptedRequest = {
   /**
    * What each upstream call is asked for, in the order of the images. A leg's `delivery` is what the upstream is
    * told, its `stream` whether the upstream is to stream; what the caller wants stands in the request.
@@ -59,7 +59,7 @@ const valueParameters = [
  * in what the caller left open; a default that conflicts with what the caller said, or that the family does not take,
  * yields, so that no error is about it.
  */
-export function adaptRequest(request: ImageRequest, { family, policy, defaults = {} }: AdaptTo): FittedRequest {
+export function adaptRequest(request: ImageRequest, { family, policy, defaults = {} }: AdaptTo): AdaptedRequest {
   // An agent takes no parameters, so nothing can be forwarded to it.
   const applied = family.agentDecides && policy === 'pass' ? 'adapt' : policy;
   if (request.edit) checkInputs(request.edit, family);
@@ -75,7 +75,7 @@ export function adaptRequest(request: ImageRequest, { family, policy, defaults =
 }
 
 /** `atFault`: the wire names of what is refused here, or would be upstream; the first default among them yields. */
-type Result = { readonly result: FittedRequest | GatewayError; readonly atFault: readonly string[] };
+type Result = { readonly result: AdaptedRequest | GatewayError; readonly atFault: readonly string[] };
 
 function tryToAdapt(request: ImageRequest, family: ModelCapabilities, policy: ParameterPolicy): Result {
   const isPassed = policy === 'pass';
@@ -128,7 +128,7 @@ function adaptMembers(
   asked: ImageRequest,
   family: ModelCapabilities,
   policy: 'adapt' | 'strict',
-): Pick<FittedRequest, 'legs' | 'adaptations'> {
+): Pick<AdaptedRequest, 'legs' | 'adaptations'> {
   const draft: Draft = { sent: { ...asked }, adaptations: [] };
   const { prompt, edit, outputCompression, extra, stream, delivery } = asked;
   if (prompt.length > family.promptCharacters) throw promptTooLong(prompt.length, family.promptCharacters);

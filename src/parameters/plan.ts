@@ -2,7 +2,7 @@ import { GatewayError } from '../domain/gateway-error.ts';
 import type { Delivery, ImageRequest, Operation, RequestDefaults } from '../domain/image-request.ts';
 import type { ModelCapabilities } from '../domain/model-capabilities.ts';
 import type { ParameterPolicy } from '../domain/parameter-policy.ts';
-import { adaptRequest, type FittedRequest } from './adapt.ts';
+import { type AdaptedRequest, adaptRequest } from './adapt.ts';
 
 /** What a plan needs to know of an upstream deployment. */
 export type PlanTarget = {
@@ -23,7 +23,7 @@ export type PlanModel<T extends PlanTarget> = {
 };
 
 /** A target that can serve the request, and what the request becomes there. */
-export type Candidate<T extends PlanTarget> = { readonly target: T; readonly fitted: FittedRequest };
+export type Candidate<T extends PlanTarget> = { readonly target: T; readonly adapted: AdaptedRequest };
 
 export type Plan<T extends PlanTarget> = {
   /** In the order of their priority; never empty. */
@@ -50,15 +50,15 @@ export function plan<T extends PlanTarget>(
   const targets = targetsFor(operationOf(request), model);
   for (const target of targets.toSorted((one, other) => one.priority - other.priority)) {
     try {
-      const fitted = adaptRequest(request, { family: target.family, policy: model.parameters, defaults });
-      if (!canHost && fitted.adaptations.includes('delivery=url')) throw hostingUnavailable();
-      candidates.push({ target, fitted });
+      const adapted = adaptRequest(request, { family: target.family, policy: model.parameters, defaults });
+      if (!canHost && adapted.adaptations.includes('delivery=url')) throw hostingUnavailable();
+      candidates.push({ target, adapted });
     } catch (error) {
       refusals.push(error);
     }
   }
   if (candidates.length === 0) throw refusals[0];
-  const delivery = candidates.find(({ fitted }) => fitted.delivery !== undefined)?.fitted.delivery;
+  const delivery = candidates.find(({ adapted }) => adapted.delivery !== undefined)?.adapted.delivery;
   return { candidates, delivery, defaults };
 }
 
