@@ -1,10 +1,9 @@
 import { writeFileSync } from 'node:fs';
 import { parameterPolicies } from '../src/domain/parameter-policy.ts';
 import { adaptations } from '../src/parameters/adaptations.ts';
-import { conflicts } from '../src/parameters/conflicts.ts';
 import { agentFamily, type ModelFamily, modelFamilies, unknownFamily } from '../src/parameters/model-families.ts';
+import { conflicts, pixelRule } from '../src/parameters/parameter-rules.ts';
 import { type ParameterSample, samplesFor } from '../src/parameters/parameter-samples.ts';
-import { pixelRule } from '../src/parameters/values.ts';
 import { type Fate, fateOf } from './sample-fate.ts';
 
 /** `docs/parameters.md`: what each family does with each parameter under each policy, found by running samples. */

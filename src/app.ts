@@ -32,8 +32,7 @@ import { createModelCatalog, type LogicalModel, type Target } from './targets/mo
 import type { TargetHealth } from './targets/target-health.ts';
 import { TargetHealths } from './targets/target-healths.ts';
 import { defaultTimes, type GatewayTimes } from './targets/times.ts';
-import type { ReloadRecorder } from './telemetry/metrics.ts';
-import { createTelemetry } from './telemetry/telemetry.ts';
+import { createTelemetry, type ReloadRecorder } from './telemetry/telemetry.ts';
 import { createUpstreamClient, type UpstreamClient, type UpstreamTimes } from './upstream/client.ts';
 import { type Credential, createCredentials } from './upstream/credential.ts';
 import type { EntraTokens } from './upstream/entra.ts';
@@ -115,7 +114,7 @@ export function buildApp(parts: AppParts): App {
   const downloads = createImageDownloads(undefined, egressProxy);
   const credentialsWith = createCredentials(parts.upstreamTimes);
   const targets = new TargetHealths();
-  const admission = new Admission(parts.models.limits, () => keyStore.size > 1);
+  const admission = new Admission(parts.models.limits, keyStore);
   const inFlight = new InFlight(parts.models.limits.lingerMs);
   const hosting = { place: hostingAt(publicBaseUrl, store) };
 

@@ -8,7 +8,7 @@ import { changedVariables, type Variables } from '../config/interpolate.ts';
 import { loadKeys } from '../config/load-keys.ts';
 import { ConfigError } from '../config/problems.ts';
 import { isSameProxy } from '../domain/egress-proxy.ts';
-import type { ReloadRecorder } from '../telemetry/metrics.ts';
+import type { ReloadRecorder } from '../telemetry/telemetry.ts';
 import { type Configuration, configFiles, contentOf, entraFor, readModels, warningsOf } from './configuration.ts';
 
 /**

@@ -96,6 +96,9 @@ type Frame = {
   next: JsonShape | undefined;
 };
 
+/** A value that is read whole: the name of a member, or a value that is kept or skipped. */
+type Whole = { readonly role: 'key' | 'kept' | 'skipped'; readonly path: JsonPath; readonly text: WholeValue };
+
 /**
  * Reads JSON from chunks that may be cut anywhere, and holds no more of it than one chunk and the values to keep.
  * It checks the structure around the values that the shape names; what it skips it only delimits.
@@ -111,15 +114,13 @@ export class JsonScanner {
   #expects: 'value' | 'key' | 'colon' | 'comma' = 'value';
   /** Whether the innermost frame may end here. */
   #mayClose = false;
-  #mode: 'structure' | 'whole' | 'text' = 'structure';
+  /** Inside a streamed text. */
+  #isInText = false;
+  #whole: Whole | undefined;
   #tokens: ScanToken[] = [];
   /** How many bytes of a byte order mark have been seen at the very beginning; its length once anything else came. */
   #markBytes = 0;
 
-  /** The value that is read whole: a key, or one that is kept or skipped. */
-  #whole = new WholeValue(0);
-  #wholeRole: 'key' | 'kept' | 'skipped' = 'skipped';
-  #wholePath: JsonPath = [];
   /** The beginning of an escape of a streamed text that the last chunk cut. */
   #cutEscape: Buffer = Buffer.alloc(0);
   /** The characters that an escape of it may stand for. */
@@ -136,11 +137,11 @@ export class JsonScanner {
     this.#tokens = [];
     let at = 0;
     while (at < chunk.length) {
-      if (this.#mode === 'text') at = this.#readText(chunk, at);
-      else if (this.#mode === 'structure') at = this.#readStructure(chunk, at);
+      if (this.#isInText) at = this.#readText(chunk, at);
+      else if (this.#whole === undefined) at = this.#readStructure(chunk, at);
       else {
-        at = this.#whole.read(chunk, at);
-        if (this.#whole.isComplete) this.#endWhole();
+        at = this.#whole.text.read(chunk, at);
+        if (this.#whole.text.isComplete) this.#endWhole(this.#whole);
       }
     }
     return this.#tokens;
@@ -149,9 +150,9 @@ export class JsonScanner {
   /** Call once after the last chunk. Throws MalformedJsonError when the outermost value is not complete. */
   end(): readonly ScanToken[] {
     this.#tokens = [];
-    if (this.#mode === 'whole' && this.#whole.mayEndHere) this.#endWhole();
+    if (this.#whole?.text.mayEndHere) this.#endWhole(this.#whole);
     if (!this.isComplete) {
-      const isCut = this.#frames.length > 0 || this.#mode !== 'structure';
+      const isCut = this.#frames.length > 0 || this.#isInText || this.#whole !== undefined;
       throw new MalformedJsonError('the JSON text ends too early', { isCut });
     }
     return this.#tokens;
@@ -177,7 +178,8 @@ export class JsonScanner {
     this.#mayClose = false;
     if (this.#expects === 'key') {
       if (byte !== quote) throw unexpected(byte);
-      return this.#beginWhole('key', maxKey, [], at);
+      this.#whole = { role: 'key', path: [], text: new WholeValue(maxKey) };
+      return at;
     }
     if (byte !== (this.#expects === 'colon' ? colon : comma)) throw unexpected(byte);
     if (typeof frame?.key === 'number') frame.key += 1;
@@ -198,7 +200,7 @@ export class JsonScanner {
     if ((shape === 'stream' || shape === 'stream-ascii') && byte === quote) {
       this.#tokens.push({ type: 'text', path });
       this.#characters = shape === 'stream' ? base64Characters : asciiCharacters;
-      this.#mode = 'text';
+      this.#isInText = true;
       return at + 1;
     }
     if (typeof shape === 'object' && byte === ('items' in shape ? openArray : openObject)) {
@@ -213,39 +215,31 @@ export class JsonScanner {
     }
     if (byte === comma || byte === colon || byte === closeArray || byte === closeObject) throw unexpected(byte);
     // A value of another form than its shape (null where a text is expected) is kept, for the reader to judge.
-    return shape === undefined
-      ? this.#beginWhole('skipped', 0, path, at)
-      : this.#beginWhole('kept', this.#keptBytes, path, at);
-  }
-
-  #beginWhole(role: 'key' | 'kept' | 'skipped', limit: number, path: JsonPath, at: number): number {
-    this.#whole = new WholeValue(limit);
-    this.#wholeRole = role;
-    this.#wholePath = path;
-    this.#mode = 'whole';
+    this.#whole =
+      shape === undefined
+        ? { role: 'skipped', path, text: new WholeValue(0) }
+        : { role: 'kept', path, text: new WholeValue(this.#keptBytes) };
     return at;
   }
 
-  #endWhole(): void {
-    const path = this.#wholePath;
-    const { isTooLarge } = this.#whole;
-    if (this.#wholeRole === 'key') {
+  #endWhole({ role, path, text }: Whole): void {
+    this.#whole = undefined;
+    if (role === 'key') {
       const frame = this.#frames.at(-1) as Frame;
       const { members, others } = frame.shape as ObjectShape;
-      frame.key = isTooLarge ? '' : String(this.#whole.parse());
+      frame.key = text.isTooLarge ? '' : String(text.parse());
       frame.next = Object.hasOwn(members, frame.key) ? members[frame.key] : others;
-      this.#mode = 'structure';
       this.#expects = 'colon';
       return;
     }
-    if (this.#wholeRole === 'kept') {
-      this.#tokens.push(isTooLarge ? { type: 'dropped', path } : { type: 'value', path, value: this.#whole.parse() });
+    if (role === 'kept') {
+      this.#tokens.push(text.isTooLarge ? { type: 'dropped', path } : { type: 'value', path, value: text.parse() });
     }
     this.#endValue();
   }
 
   #endValue(): void {
-    this.#mode = 'structure';
+    this.#isInText = false;
     this.#expects = 'comma';
     this.#mayClose = true;
     this.isComplete = this.#frames.length === 0;

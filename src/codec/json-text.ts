@@ -78,7 +78,24 @@ export class WholeValue {
   read(chunk: Buffer, from: number): number {
     let at = from;
     while (at < chunk.length && !this.isComplete) {
-      at = this.#inString ? this.#skipString(chunk, at) : this.#skipByte(chunk[at] as number, at);
+      if (this.#inString) {
+        at = this.#skipString(chunk, at);
+        continue;
+      }
+      const byte = chunk[at] as number;
+      const isClose = byte === closeObject || byte === closeArray;
+      // Whatever ends a number or a word does not belong to it.
+      this.isComplete = this.#depth === 0 && (isClose || byte === comma || isBlank(byte));
+      if (this.isComplete) break;
+      at += 1;
+      if (byte === quote) this.#inString = true;
+      else if (byte === openObject || byte === openArray) {
+        this.#depth += 1;
+        this.isTooLarge ||= this.#depth > maxDepth;
+      } else if (isClose) {
+        this.#depth -= 1;
+        this.isComplete = this.#depth === 0;
+      }
     }
     this.#length += at - from;
     this.isTooLarge ||= this.#length > this.#limit;
@@ -86,24 +103,6 @@ export class WholeValue {
     else this.#text.push(chunk.subarray(from, at));
     if (this.#text.length === maxPieces) this.#text = [Buffer.concat(this.#text)];
     return at;
-  }
-
-  #skipByte(byte: number, at: number): number {
-    const isClose = byte === closeObject || byte === closeArray;
-    if (this.#depth === 0 && (isClose || byte === comma || isBlank(byte))) {
-      // Whatever ends a number or a word does not belong to it.
-      this.isComplete = true;
-      return at;
-    }
-    if (byte === quote) this.#inString = true;
-    else if (byte === openObject || byte === openArray) {
-      this.#depth += 1;
-      this.isTooLarge ||= this.#depth > maxDepth;
-    } else if (isClose) {
-      this.#depth -= 1;
-      this.isComplete = this.#depth === 0;
-    }
-    return at + 1;
   }
 
   /** Moves behind the closing quote, or to the end of the chunk. */

@@ -7,22 +7,23 @@ export type Reservation = {
   release(): void;
 };
 
-/** One consumer alone cannot shut out the others. */
-export function halfOf(total: number): number {
-  return Math.ceil(total / 2);
-}
+type Shares = {
+  /** Those that may hold something now: where there are several, none holds more than half. By default there are. */
+  readonly consumers?: { readonly size: number };
+  /** How much one consumer may hold, instead. */
+  readonly maxShare?: number;
+};
 
 /** An amount, of bytes or of requests, that consumers share. */
 export class SharedBudget {
   #total: number;
-  readonly #maxShare: (total: number) => number;
+  readonly #shares: Shares;
   readonly #heldBy = new Map<string, number>();
   #held = 0;
 
-  /** @param maxShare how much of the total one consumer may hold */
-  constructor(total: number, maxShare = halfOf) {
+  constructor(total: number, shares: Shares = {}) {
     this.#total = total;
-    this.#maxShare = maxShare;
+    this.#shares = shares;
   }
 
   get held(): number {
@@ -35,8 +36,11 @@ export class SharedBudget {
   }
 
   hasRoomFor(consumer: string, amount: number): boolean {
+    const { maxShare, consumers } = this.#shares;
+    const isAlone = consumers !== undefined && consumers.size <= 1;
+    const share = maxShare ?? (isAlone ? this.#total : Math.ceil(this.#total / 2));
     const held = this.#heldBy.get(consumer) ?? 0;
-    return this.#held + amount <= this.#total && held + amount <= this.#maxShare(this.#total);
+    return this.#held + amount <= this.#total && held + amount <= share;
   }
 
   /** A reservation that holds nothing yet. */

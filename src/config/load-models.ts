@@ -6,6 +6,7 @@ import { isFromVariable, type Variables } from './interpolate.ts';
 import type { ModelConfig, ModelsConfig, TargetConfig } from './models-config.ts';
 import { fileSchema } from './models-schema.ts';
 import { readEgressProxy } from './network.ts';
+import { priceList } from './price-schema.ts';
 import { printName, printWarnings, type Report, suggest } from './problems.ts';
 import { isObject, type JsonObject } from './read-json.ts';
 import { longForm, readModel } from './read-model.ts';
@@ -107,7 +108,7 @@ function build(file: z.output<typeof fileKeys>, models: readonly ModelConfig[]):
     aliases,
     models,
     currency: file.currency,
-    prices: frozenMap(Object.entries(file.prices ?? {}).map(([name, price]) => [name.toLowerCase(), price])),
+    prices: frozenMap(Object.entries(file.prices ?? {}).map(([name, price]) => [name.toLowerCase(), priceList(price)])),
     drainMs,
     limits: {
       inFlight: limits.inFlight ?? 200,

@@ -3,6 +3,7 @@ import type { Checked, Dialect, DialectAddress, JsonObject, KeyProblem } from '.
 import { Secret } from '../domain/secret.ts';
 import { checkAzurePath, likelyBaseURL, normaliseBaseURL } from './base-url.ts';
 import type { TargetConfig } from './models-config.ts';
+import { priceList } from './price-schema.ts';
 import { type JsonPath, type Report, suggest } from './problems.ts';
 import { checkHeaders, secretHeaders } from './target-headers.ts';
 import type { TargetEntry } from './target-schema.ts';
@@ -60,7 +61,16 @@ function meantAddress(dialect: Dialect, text: string, target: JsonObject): strin
 
 /** Puts the parts of a valid target together. @param position counted from 0, for a target without a name */
 export function buildTarget(entry: TargetEntry, address: DialectAddress, position: number): TargetConfig {
-  const { name = positionName(position), apiKey, auth, headers, downloadOrigins, capabilities = {}, ...others } = entry;
+  const {
+    name = positionName(position),
+    apiKey,
+    auth,
+    headers,
+    downloadOrigins,
+    capabilities = {},
+    price,
+    ...others
+  } = entry;
   return {
     ...others,
     ...address,
@@ -72,6 +82,7 @@ export function buildTarget(entry: TargetEntry, address: DialectAddress, positio
     } satisfies CredentialSource,
     downloadOrigins: downloadOrigins.map((origin) => new URL(origin).origin),
     capabilities,
+    ...(price && { price: priceList(price) }),
   };
 }
 

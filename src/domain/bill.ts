@@ -19,8 +19,3 @@ export type Bill = {
   /** A call may have been billed beyond that: its end, or what it has made, was not seen. */
   readonly mayBeMore: boolean;
 };
-
-/** The cost, where something is known of it; 0 only where nothing can have been billed. */
-export function knownCost({ cost, mayBeMore }: Bill): Cost | undefined {
-  return cost !== undefined && (cost > 0n || !mayBeMore) ? cost : undefined;
-}

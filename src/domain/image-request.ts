@@ -62,10 +62,6 @@ export type OptionalMember = keyof typeof wireNames;
 /** Members with which the operator fills in what a caller leaves out. */
 export type RequestDefaults = Partial<Pick<ImageRequest, Exclude<OptionalMember, 'count' | 'user' | 'inputFidelity'>>>;
 
-export function operationOf({ edit }: ImageRequest): Operation {
-  return edit === undefined ? 'generate' : 'edit';
-}
-
 /** The wire names of the parameters that a request has. */
 export function parameterNames(request: ImageRequest): ReadonlySet<string> {
   const { edit, extra, stream, partialImages } = request;

@@ -2,7 +2,7 @@ import type { Delivery, ImageRequest, Operation, RequestDefaults } from './image
 
 /**
  * The values that a parameter takes. `any`: the upstream decides. An empty list: there is no such parameter.
- * Among sizes the word `WxH` stands for every size within the pixel rule (`parameters/values.ts`).
+ * Among sizes the word `WxH` stands for every size within the pixel rule (`parameters/parameter-rules.ts`).
  */
 export type Values = readonly string[] | 'any';
 

@@ -1,5 +1,5 @@
 import { overloaded, queueLimits, type Release, Semaphore } from '../concurrency/semaphore.ts';
-import { halfOf, SharedBudget } from '../concurrency/shared-budget.ts';
+import { SharedBudget } from '../concurrency/shared-budget.ts';
 import type { ConsumerLimits, Usage } from '../domain/consumer-limits.ts';
 
 type Limits = {
@@ -35,14 +35,13 @@ export class Admission {
   readonly #permits: Semaphore;
   readonly #places: SharedBudget;
   readonly #bytes: SharedBudget;
-  readonly #arriving = new SharedBudget(Number.POSITIVE_INFINITY, () => maxArriving);
+  readonly #arriving = new SharedBudget(Number.POSITIVE_INFINITY, { maxShare: maxArriving });
 
-  /** @param isShared whether several consumers may call */
-  constructor(limits: Limits, isShared: () => boolean = () => false) {
+  /** @param consumers who may call */
+  constructor(limits: Limits, consumers: { readonly size: number } = { size: 1 }) {
     this.#permits = new Semaphore(queueLimits(limits.inFlight, limits.queueMs));
-    const maxShare = (total: number) => (isShared() ? halfOf(total) : total);
-    this.#places = new SharedBudget(placesOf(limits), maxShare);
-    this.#bytes = new SharedBudget(limits.heldBytes, maxShare);
+    this.#places = new SharedBudget(placesOf(limits), { consumers });
+    this.#bytes = new SharedBudget(limits.heldBytes, { consumers });
   }
 
   /** Sets other limits, for whoever comes from now on; what was let in stays in, and counts. */

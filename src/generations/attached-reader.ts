@@ -1,3 +1,4 @@
+import type { GatewayError } from '../domain/gateway-error.ts';
 import type { GenerationReader, GenerationReport, Settlement } from '../domain/generation-reader.ts';
 import type { ImageEvent } from '../domain/image-event.ts';
 import type { Generation } from './generation.ts';
@@ -6,6 +7,7 @@ import { interruptionError } from './interruption.ts';
 /** One reader: what it learns ends when it leaves, whatever becomes of the generation. */
 export class AttachedReader implements GenerationReader {
   readonly #generation: Generation;
+  readonly signal: AbortSignal;
   readonly #events: Promise<AsyncIterable<ImageEvent>>;
   readonly #left = Promise.withResolvers<never>();
   hasLeft = false;
@@ -14,8 +16,11 @@ export class AttachedReader implements GenerationReader {
 
   constructor(generation: Generation, outcome: Promise<AsyncIterable<ImageEvent>>) {
     this.#generation = generation;
+    this.signal = generation.signal;
     const own = outcome.then((events) => ({
       [Symbol.asyncIterator]: () => {
+        // Whoever joins in its place reads them.
+        if (this.hasLeft) throw clientGone();
         this.hasBegun = true;
         return generation.read(events);
       },
@@ -34,16 +39,11 @@ export class AttachedReader implements GenerationReader {
     return 'error' in state ? Promise.reject(state.error) : this.#events;
   }
 
-  get signal(): AbortSignal {
-    return this.#generation.signal;
-  }
-
   leave(): void {
     if (this.hasLeft) return;
     this.hasLeft = true;
     this.#generation.leave(this);
-    if (!this.#generation.isSettled)
-      this.#left.reject(interruptionError('client gone', { isOpen: true, isTried: true }));
+    this.#left.reject(clientGone());
   }
 
   cancel(why: 'shutdown'): void {
@@ -53,4 +53,8 @@ export class AttachedReader implements GenerationReader {
   settle(how: Settlement, truncatedBy?: unknown): void {
     this.#generation.settleFor(this, how, truncatedBy);
   }
+}
+
+function clientGone(): GatewayError {
+  return interruptionError('client gone', { isOpen: true, isTried: true });
 }

@@ -2,6 +2,7 @@ import type { Bill, Tokens } from '../domain/bill.ts';
 import { type Cost, costOfImages, costOfTokens } from '../domain/cost.ts';
 import type { GatewayError } from '../domain/gateway-error.ts';
 import type { ImageFacts, ImageUsage } from '../domain/image-event.ts';
+import type { Attempt } from '../domain/image-provider.ts';
 import type { ImageRequest } from '../domain/image-request.ts';
 import type { PriceList } from '../domain/price.ts';
 import type { AttemptEnd } from '../domain/recorder.ts';
@@ -14,9 +15,7 @@ export type PaidCall = {
   readonly target: Pick<Target, 'price' | 'family'>;
   /** What the upstream was asked for. */
   readonly request: ImageRequest;
-  readonly sent: boolean;
-  /** The HTTP status of its response. */
-  readonly status: number | undefined;
+  readonly attempt: Attempt;
   /** How it failed, if it did. */
   readonly failure: AttemptEnd | undefined;
   readonly error: GatewayError | undefined;
@@ -25,16 +24,24 @@ export type PaidCall = {
 
 /** What a call has cost, as far as its response has been read. */
 export function billOf(call: PaidCall): Bill {
-  const { target, request, sent, made } = call;
-  const currency = target.price?.currency;
-  if (made === undefined) return { cost: 0n, currency, mayBeMore: sent && !madeNothing(call) };
+  const { target, request, attempt, made } = call;
+  const { price } = target;
+  const currency = price?.currency;
+  if (made === undefined) return { cost: 0n, currency, mayBeMore: attempt.sent && !madeNothing(call) };
+  if (price === undefined) return { cost: undefined, currency, mayBeMore: false };
   const facts = { ...factOf('size', call), ...factOf('quality', call) };
   const billed = { images: made.images, facts, tokens: readTokens(made.usage, { isEdit: request.edit !== undefined }) };
-  return { cost: target.price && costOf(target.price, billed), currency, mayBeMore: false };
+  return { cost: costOf(price, billed), currency, mayBeMore: false };
 }
 
-/** What it costs, where the rest of its response cannot change that. */
-export function certainCostOf(call: PaidCall): Cost | undefined {
+/** What calls cost together, where the rest of their responses cannot change that. */
+export function certainCostOf(calls: readonly PaidCall[]): { cost: Cost; currency: string } | undefined {
+  const certain = calls.map((call) => ({ ...billOf(call), cost: certainCost(call) }));
+  const { cost, currency } = sumOfBills(certain);
+  return cost === undefined || currency === undefined ? undefined : { cost, currency };
+}
+
+function certainCost(call: PaidCall): Cost | undefined {
   const { cost, mayBeMore } = billOf(call);
   if (!mayBeMore) return cost;
   const { price } = call.target;
@@ -56,7 +63,7 @@ export function sumOfBills(bills: readonly Bill[]): Bill {
 }
 
 /** A refusal with a status of success may be one of an image that was made, and is billed. */
-function madeNothing({ failure, error, status = 0 }: PaidCall): boolean {
+function madeNothing({ failure, error, attempt: { status = 0 } }: PaidCall): boolean {
   if (error && (isChatBilled(error.kind) || isContentRefusal(error.kind))) return false;
   if (failure === 'refused') return status >= 400;
   return failure === 'not-processed' || failure === 'failed';

@@ -2,7 +2,7 @@ import { pause } from '../concurrency/pause.ts';
 import { GatewayError } from '../domain/gateway-error.ts';
 import type { ImageEvent } from '../domain/image-event.ts';
 import type { ImageRequest } from '../domain/image-request.ts';
-import { adaptRequest, type FittedRequest } from '../parameters/adapt.ts';
+import { type AdaptedRequest, adaptRequest } from '../parameters/adapt.ts';
 import type { AdaptationName } from '../parameters/adaptations.ts';
 import type { Plan } from '../parameters/plan.ts';
 import { type Choice, chooseHealthy } from '../targets/choose-target.ts';
@@ -52,13 +52,13 @@ export class Failover {
     this.#targets = parts.planned.candidates.map(({ target }) => target);
     this.#retriesLeft = parts.maxRetries;
     this.#unknownLeft = parts.model.onUnknownOutcome === 'retry' ? 1 : 0;
-    this.asked = parts.planned.candidates[0]?.fitted.legs[0] ?? parts.request;
+    this.asked = parts.planned.candidates[0]?.adapted.legs[0] ?? parts.request;
   }
 
   /** What the gateway did for any of the legs; before the first call, what it would do at the first target. */
   get adaptations(): readonly AdaptationName[] {
     const planned =
-      this.#legs.length === 0 ? this.#parts.planned.candidates.slice(0, 1).map(({ fitted }) => fitted) : this.#legs;
+      this.#legs.length === 0 ? this.#parts.planned.candidates.slice(0, 1).map(({ adapted }) => adapted) : this.#legs;
     return [...new Set([...planned, ...this.calls].flatMap(({ adaptations }) => adaptations))];
   }
 
@@ -68,7 +68,10 @@ export class Failover {
     this.#legs.push(leg);
     try {
       for (;;) {
-        const choice = this.#choose(leg);
+        // Never empty: where the last one proves to be of no use, the request ends.
+        const candidates = this.#targets.filter((target) => !leg.useless.has(target));
+        const facts = { tried: leg.tried, now: performance.now(), random: this.#parts.random() };
+        const choice = chooseHealthy(candidates, facts);
         if (!('target' in choice)) {
           await this.#waitFor(choice.coolDown, leg);
           continue;
@@ -90,22 +93,11 @@ export class Failover {
     }
   }
 
-  /** Releases everything that the calls hold, once the generation is settled. */
-  release(): void {
-    for (const { permit } of this.calls) permit[Symbol.dispose]();
-  }
-
-  #choose({ useless, tried }: Leg): Choice {
-    // Never empty: where the last one proves to be of no use, the request ends.
-    const candidates = this.#targets.filter((target) => !useless.has(target));
-    return chooseHealthy(candidates, { tried, now: performance.now(), random: this.#parts.random() });
-  }
-
   /** What a target is asked for. Throws what it has against a leg that does not fit. */
-  #fit(piece: ImageRequest, target: Target): FittedRequest {
+  #fit(piece: ImageRequest, target: Target): AdaptedRequest {
     const { request, planned, model } = this.#parts;
     const known = planned.candidates.find((candidate) => candidate.target === target);
-    if (piece === request && known !== undefined) return known.fitted;
+    if (piece === request && known !== undefined) return known.adapted;
     return adaptRequest(piece, { family: target.family, policy: model.parameters, defaults: planned.defaults });
   }
 
@@ -133,7 +125,7 @@ export class Failover {
     }
   }
 
-  #fanOut(piece: ImageRequest, legs: FittedRequest['legs'], leg: Leg): Promise<AsyncIterable<ImageEvent>> {
+  #fanOut(piece: ImageRequest, legs: AdaptedRequest['legs'], leg: Leg): Promise<AsyncIterable<ImageEvent>> {
     const starts = legs.map(
       ({ count }) =>
         () =>
@@ -146,7 +138,8 @@ export class Failover {
   async #waitFor({ until, askedUntil, error }: CoolDownChoice, { last }: Leg): Promise<void> {
     const { context, times, random } = this.#parts;
     const now = performance.now();
-    const waitMs = until - now;
+    // It may have passed since the choice.
+    const waitMs = Math.max(0, until - now);
     const hasTime = waitMs <= times.maxWaitMs && this.#leftMs() - waitMs >= times.minLeftMs;
     // Whoever was refused itself is told what the target asked for; others, when it will be tried again.
     if (!hasTime) throw (last ?? error).with({ retryAfterMs: Math.ceil(last ? askedUntil - now : waitMs) });
@@ -202,7 +195,7 @@ type Leg = {
   /** The failure that was retried although it may have been billed. */
   unknown: GatewayError | undefined;
   /** What the gateway does for it at the target that it was adapted to last. */
-  adaptations: FittedRequest['adaptations'];
+  adaptations: AdaptedRequest['adaptations'];
 };
 
 /** A leg goes on where the request that it is a piece of has stopped. */

@@ -9,7 +9,7 @@ import type { Target } from '../targets/model-catalog.ts';
 import { isTargetFault } from '../targets/outcome.ts';
 import type { Admission, Permits } from './admission.ts';
 import { AttachedReader } from './attached-reader.ts';
-import { sumOfBills } from './billing.ts';
+import { billOf, certainCostOf, sumOfBills } from './billing.ts';
 import { Failover, type FailoverParts } from './failover.ts';
 import type { InFlight } from './in-flight.ts';
 import { type Interruption, interruptionError } from './interruption.ts';
@@ -37,11 +37,13 @@ export class Generation {
   readonly #parts: GenerationParts;
   readonly #failover: Failover;
   readonly #interrupt = new AbortController();
+  readonly signal = this.#interrupt.signal;
   readonly #readers = new Set<AttachedReader>();
   readonly #begin = performance.now();
   readonly #deadline: NodeJS.Timeout;
   readonly #outcome: Promise<AsyncIterable<ImageEvent>>;
-  #state: GenerationState = { name: 'queued' };
+  /** Set by this class alone. */
+  state: GenerationState = { name: 'queued' };
   #shared: SharedEvents<ImageEvent> | undefined;
   #permitMs = 0;
   #knownAt: number | undefined;
@@ -51,7 +53,7 @@ export class Generation {
 
   constructor(parts: GenerationParts) {
     const { id, timeoutMs, inFlight } = parts;
-    const { signal } = this.#interrupt;
+    const { signal } = this;
     const { store, budget } = inFlight;
     const deadline = this.#begin + timeoutMs;
     this.id = id;
@@ -68,16 +70,8 @@ export class Generation {
     this.#outcome.catch((error) => this.#settle('abandoned', error));
   }
 
-  get state(): GenerationState {
-    return this.#state;
-  }
-
   get isSettled(): boolean {
-    return !['queued', 'running', 'ready', 'delivering'].includes(this.#state.name);
-  }
-
-  get signal(): AbortSignal {
-    return this.#interrupt.signal;
+    return !['queued', 'running', 'ready', 'delivering'].includes(this.state.name);
   }
 
   /** What has happened so far. */
@@ -85,7 +79,8 @@ export class Generation {
     const { model, request, maxRetries, timeoutMs, permits } = this.#parts;
     const { calls, adaptations, asked } = this.#failover;
     const target = calls.at(-1)?.target;
-    const hasImages = this.#state.name === 'ready' || this.#state.name === 'delivering';
+    const bill = sumOfBills(calls.map(billOf));
+    const hasImages = this.state.name === 'ready' || this.state.name === 'delivering';
     const queueMs = calls.reduce((sum, { permit }) => sum + permit.queueMs, this.#permitMs);
     return {
       id: this.id,
@@ -103,9 +98,9 @@ export class Generation {
       upstreamMs: this.#knownAt && Math.max(0, this.#knownAt - this.#begin - queueMs),
       startedAt: this.#begin,
       knownAt: this.#knownAt,
-      bill: sumOfBills(calls.map(({ bill }) => bill)),
+      bill,
       // The calls of a stream may not even have been made.
-      costAhead: hasImages && !request.stream ? this.#certainCost() : undefined,
+      costAhead: hasImages && !request.stream && bill.currency !== undefined ? certainCostOf(calls) : undefined,
       imageQuota: permits.imageQuota?.(),
       upstreamRequestId: calls.map(({ attempt }) => attempt.upstreamRequestId).findLast((id) => id !== undefined),
     };
@@ -127,13 +122,13 @@ export class Generation {
     const known = { isOpen: calls.some(({ isOpen }) => isOpen), isTried: calls.length > 0 };
     this.#interrupt.abort(interruptionError(why, known));
     // No reader will observe the abort, so settle here.
-    if (this.#state.name === 'ready') this.#settle('abandoned', this.signal.reason);
+    if (this.state.name === 'ready') this.#settle('abandoned', this.signal.reason);
   }
 
   /** The events for one of the readers; called when it begins to read. */
   read(events: AsyncIterable<ImageEvent>): AsyncIterator<ImageEvent> {
-    if (this.#state.name === 'ready') {
-      this.#state = { name: 'delivering' };
+    if (this.state.name === 'ready') {
+      this.state = { name: 'delivering' };
       if (this.#readers.size > 1) this.#shared = new SharedEvents(events, this.#readers.size);
     }
     return this.#shared?.read() ?? events[Symbol.asyncIterator]();
@@ -143,9 +138,10 @@ export class Generation {
   leave(reader: AttachedReader): void {
     if (this.isSettled || !this.#readers.has(reader)) return;
     const isLast = [...this.#readers].every((other) => other === reader || other.hasLeft);
-    if (this.#state.name === 'delivering') {
-      // It settles when its response has broken off.
+    if (this.state.name === 'delivering') {
       if (isLast) this.cancel('client gone');
+      // Whoever reads settles when its response has broken off; whoever has not begun has no response.
+      if (!reader.hasBegun) this.settleFor(reader, 'abandoned', undefined);
       return;
     }
     this.#readers.delete(reader);
@@ -164,24 +160,24 @@ export class Generation {
   settleFor(reader: AttachedReader, how: Settlement, truncatedBy: unknown): void {
     if (!this.#readers.delete(reader)) return;
     if (!reader.hasBegun) void this.#shared?.drop();
-    const best = this.#state.name === 'delivering' && this.#state.isDelivered ? 'delivered' : how;
+    const best = this.state.name === 'delivering' && this.state.isDelivered ? 'delivered' : how;
     if (this.#readers.size === 0) this.#settle(best, undefined, truncatedBy);
-    else if (best === 'delivered') this.#state = { name: 'delivering', isDelivered: true };
+    else if (best === 'delivered') this.state = { name: 'delivering', isDelivered: true };
   }
 
   async #run(): Promise<AsyncIterable<ImageEvent>> {
-    const { signal } = this.#interrupt;
+    const { signal } = this;
     const { permits, admission, request } = this.#parts;
     try {
       await permits.granted;
       this.#releasePermit = await admission.acquire(signal);
       this.#permitMs = performance.now() - this.#begin;
       signal.throwIfAborted();
-      this.#state = { name: 'running' };
+      this.state = { name: 'running' };
       const events = await this.#failover.run(request);
       // An interruption has also ended the calls whose images would be the delivered part.
       signal.throwIfAborted();
-      this.#state = { name: 'ready' };
+      this.state = { name: 'ready' };
       return events;
     } finally {
       this.#knownAt = performance.now();
@@ -204,7 +200,9 @@ export class Generation {
     const { context, request, permits } = this.#parts;
     const mayBeBilled = calls.some(({ isOpen }) => isOpen);
     const wasEnded = this.signal.aborted;
-    this.#state = endOf(how, failure ?? truncatedBy, mayBeBilled && failure !== undefined);
+    // What ended a response that another reader has whole, or whose client left, is that request's, not the generation's.
+    const error = failure ?? (how === 'truncated' ? truncatedBy : undefined);
+    this.state = endOf(how, error, mayBeBilled && failure !== undefined);
     clearTimeout(this.#deadline);
     const records = calls.map((call) => ({ call, record: call.record(how) }));
     for (const { call, record } of records) {
@@ -216,7 +214,7 @@ export class Generation {
       traceId: context.trace?.traceId,
       report: this.report,
       outcome: outcomeOf(how, failure),
-      error: failure ?? truncatedBy,
+      error,
       request,
       images: calls.reduce((sum, { made }) => sum + (made?.images ?? 0), 0),
       durationMs: performance.now() - this.#begin,
@@ -229,7 +227,7 @@ export class Generation {
     }
     // Whatever is still open (a body, a poll, a download) ends with the signal.
     this.#interrupt.abort(hasEnded);
-    this.#failover.release();
+    for (const { permit } of calls) permit[Symbol.dispose]();
     this.#releasePermit?.();
     permits.release(calls.some(({ attempt }) => attempt.sent));
     void request.edit?.inputs.release();
@@ -240,14 +238,7 @@ export class Generation {
   #forget(): void {
     const { inFlight } = this.#parts;
     inFlight.remove(this.id);
-    void inFlight.store.finish(this.id, this.#state as JobEnd);
-  }
-
-  #certainCost(): GenerationReport['costAhead'] {
-    const { cost, currency } = sumOfBills(
-      this.#failover.calls.map((call) => ({ ...call.bill, cost: call.certainCost })),
-    );
-    return cost === undefined || currency === undefined ? undefined : { cost, currency };
+    void inFlight.store.finish(this.id, this.state as JobEnd);
   }
 }
 

@@ -9,15 +9,11 @@ export class InFlight {
   readonly budget = new RetryBudget();
   /** Those that run, and those that ended without a reader and may still be joined. */
   readonly #generations = new Map<JobId, Generation>();
-  #isClosed = false;
+  /** Whether nothing may begin any more. */
+  isClosed = false;
 
   constructor(lingerMs: number) {
     this.store = new MemoryJobStore(lingerMs);
-  }
-
-  /** Whether nothing may begin any more. */
-  get isClosed(): boolean {
-    return this.#isClosed;
   }
 
   /** How many generations run. */
@@ -40,7 +36,7 @@ export class InFlight {
   /** Ends everything that is running, so that each client still gets a response. */
   cancelAll(): void {
     // An upload may be complete only now.
-    this.#isClosed = true;
+    this.isClosed = true;
     for (const generation of this.#generations.values()) generation.cancel('shutdown');
   }
 }

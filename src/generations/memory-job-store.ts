@@ -25,8 +25,10 @@ export class MemoryJobStore implements JobStore {
   }
 
   async claim(claim: JobClaim): Promise<Claimed> {
-    const known = this.#find(claim);
-    if (known !== undefined) return known;
+    if (this.#orphans.size > 0 || this.#unknown.size > 0) {
+      const known = this.#find(nameOf(claim));
+      if (known !== undefined) return known;
+    }
     const job = randomBytes(18).toString('base64url');
     this.#claims.set(job, claim);
     return { kind: 'new', job };
@@ -49,14 +51,12 @@ export class MemoryJobStore implements JobStore {
   async note(_job: JobId, _handle: UpstreamHandle): Promise<void> {}
 
   async finish(job: JobId, end: JobEnd): Promise<void> {
-    if (this.#orphans.size > 0) this.#removeOrphan(this.#nameOf(job), job);
+    for (const [name, jobs] of this.#orphans) if (jobs.has(job)) this.#removeOrphan(name, job);
     if (end.name === 'unknown') this.#remember(job, end.error as GatewayError);
     this.#claims.delete(job);
   }
 
-  #find(claim: JobClaim): Claimed | undefined {
-    if (this.#orphans.size === 0 && this.#unknown.size === 0) return undefined;
-    const name = nameOf(claim);
+  #find(name: string): Claimed | undefined {
     const [job] = this.#orphans.get(name) ?? [];
     if (job !== undefined) {
       this.#removeOrphan(name, job);

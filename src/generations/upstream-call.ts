@@ -1,5 +1,3 @@
-import type { Bill } from '../domain/bill.ts';
-import type { Cost } from '../domain/cost.ts';
 import { GatewayError } from '../domain/gateway-error.ts';
 import type { DownloadedImage } from '../domain/image-download.ts';
 import type { ImageEvent } from '../domain/image-event.ts';
@@ -10,7 +8,7 @@ import { newTraceparent, type Trace } from '../domain/trace.ts';
 import type { AdaptationName } from '../parameters/adaptations.ts';
 import type { Target } from '../targets/model-catalog.ts';
 import type { TargetCall } from '../targets/target-health.ts';
-import { billOf, certainCostOf, type PaidCall, readTokens } from './billing.ts';
+import { billOf, type PaidCall, readTokens } from './billing.ts';
 import { CallEvents, type Made } from './call-events.ts';
 import { deliverUrl, dropPartialImages, type Hosting, lookAhead } from './delivery.ts';
 
@@ -37,7 +35,7 @@ export type CallContext = {
 };
 
 /** One paid call to one target, from its permit until it has failed, or until the generation is settled. */
-export class UpstreamCall {
+export class UpstreamCall implements PaidCall {
   readonly target: Target;
   /** What the upstream is asked for. */
   readonly request: ImageRequest;
@@ -47,8 +45,9 @@ export class UpstreamCall {
   readonly #begin = performance.now();
   #knownAt: number | undefined;
   #events: CallEvents | undefined;
-  #failure: AttemptEnd | undefined;
-  #error: GatewayError | undefined;
+  /** How it failed, if it did. */
+  failure: AttemptEnd | undefined;
+  error: GatewayError | undefined;
   #converted: AdaptationName | undefined;
 
   constructor(target: Target, request: ImageRequest, permit: TargetCall, context: CallContext) {
@@ -72,8 +71,8 @@ export class UpstreamCall {
       this.permit.succeeded();
       return events;
     } catch (error) {
-      this.#failure = endOfFailure(error, this.attempt);
-      this.#error = error instanceof GatewayError ? error : undefined;
+      this.failure = endOfFailure(error, this.attempt);
+      this.error = error instanceof GatewayError ? error : undefined;
       const told = signal.aborted ? signal.reason : withoutForeignParameter(error, asked);
       if (this.#isTargetToBlame()) this.permit.failed(told);
       throw told;
@@ -84,7 +83,7 @@ export class UpstreamCall {
 
   /** True while nobody knows whether it is billed: it runs, or its outcome is unknown. */
   get isOpen(): boolean {
-    return this.attempt.sent && (this.#failure === undefined || this.#failure === 'unknown');
+    return this.attempt.sent && (this.failure === undefined || this.failure === 'unknown');
   }
 
   /** The upstream has made fewer images than it was asked for, as far as its response has been read. */
@@ -102,15 +101,6 @@ export class UpstreamCall {
     return this.#events?.made;
   }
 
-  get bill(): Bill {
-    return billOf(this.#paid());
-  }
-
-  /** What it costs, where the rest of its response cannot change that. */
-  get certainCost(): Cost | undefined {
-    return certainCostOf(this.#paid());
-  }
-
   /** @param settlement how the generation ended, for a call that had not failed */
   record(settlement: AttemptEnd): AttemptRecord {
     const { requestId, trace, model } = this.#context;
@@ -125,29 +115,15 @@ export class UpstreamCall {
       request: this.request,
       count: this.request.count,
       images: made?.images,
-      end: this.#failure ?? (sent ? settlement : 'not-processed'),
+      end: this.failure ?? (sent ? settlement : 'not-processed'),
       sent,
       status,
-      error: this.#error,
+      error: this.error,
       queueMs: this.permit.queueMs,
       upstreamMs: (this.#knownAt ?? performance.now()) - this.#begin,
       upstreamRequestId,
       tokens: readTokens(made?.usage, { isEdit: this.request.edit !== undefined }),
-      bill: this.bill,
-    };
-  }
-
-  #paid(): PaidCall {
-    const { sent, status } = this.attempt;
-    const { made } = this;
-    return {
-      target: this.target,
-      request: this.request,
-      sent,
-      status,
-      failure: this.#failure,
-      error: this.#error,
-      made,
+      bill: billOf(this),
     };
   }
 

@@ -3,7 +3,8 @@ import type { Socket } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import { type ErrorKind, GatewayError } from '../domain/gateway-error.ts';
 import { callerViews, errorBody } from './error-response.ts';
-import { currentRequests, requestId } from './record-requests.ts';
+import { requestId } from './gateway-headers.ts';
+import { currentRequests } from './record-requests.ts';
 
 const kinds: Readonly<Record<string, [ErrorKind, string]>> = {
   HPE_HEADER_OVERFLOW: ['header_too_large', "The request's headers are too long."],

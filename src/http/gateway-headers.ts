@@ -1,8 +1,12 @@
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import { isIP } from 'node:net';
 import type { FastifyRequest } from 'fastify';
 import type { Usage } from '../domain/consumer-limits.ts';
 import { costAsText } from '../domain/cost.ts';
 import { GatewayError } from '../domain/gateway-error.ts';
 import type { GenerationReport } from '../domain/generation-reader.ts';
+import type { Trace } from '../domain/trace.ts';
 import type { Caller } from '../generations/gateway.ts';
 
 export const timeoutHeader = 'x-gateway-timeout-ms';
@@ -35,6 +39,35 @@ function numberIn(name: keyof typeof callerLimits, value: string | string[]): nu
   const number = typeof value === 'string' && /^\d{1,9}$/.test(value.trim()) ? Number(value) : Number.NaN;
   if (number >= min && number <= max) return number;
   throw new GatewayError('invalid_value', `The header '${name}' must be ${min} to ${max}.`, { param: name });
+}
+
+/** The client's `x-request-id` where it is harmless in headers and logs, else a new one. */
+export function requestId(request: Pick<IncomingMessage, 'headers'>): string {
+  const given = request.headers['x-request-id'];
+  return typeof given === 'string' && /^[A-Za-z0-9._-]{1,64}$/.test(given) ? given : randomUUID();
+}
+
+/**
+ * The client's address, for the log only: that of the connection, or what trusted proxies report. These may add a port, and
+ * pass on whatever their client wrote: what is no address is left out.
+ */
+export function clientAddress({ ip }: Pick<FastifyRequest, 'ip'>): string | undefined {
+  const bare = (ip ?? '').replace(/^\[(.*)\](?::\d{1,5})?$/, '$1').replace(/^(\d[\d.]*):\d{1,5}$/, '$1');
+  const address = bare.replace(/^::ffff:(?=\d+\.)/i, '');
+  return isIP(address) === 0 ? undefined : address;
+}
+
+/** `sampled` and `random`. */
+const knownFlags = 0b11;
+
+/** Two hexadecimal digits of version, the trace, the caller's own part of it, and flags. Later versions may add more. */
+const grammar = /^(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})(-.*)?$/;
+
+/** The caller's trace; `undefined` for a header that is not valid: the trace is to be ignored then. */
+export function readTraceparent(header: string | string[] | undefined): Trace | undefined {
+  const [, version, traceId, flags, more] = (typeof header === 'string' && grammar.exec(header.trim())) || [];
+  if (traceId === undefined || flags === undefined || (version === '00' && more !== undefined)) return undefined;
+  return { traceId, flags: (Number.parseInt(flags, 16) & knownFlags).toString(16).padStart(2, '0') };
 }
 
 /** What the gateway reports about how it served a request. */

@@ -1,4 +1,3 @@
-import type { IncomingHttpHeaders } from 'node:http';
 import type { Socket } from 'node:net';
 import cors from '@fastify/cors';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
@@ -30,10 +29,8 @@ export function refuseHost({ raw }: FastifyRequest, reply: FastifyReply): Gatewa
   return new GatewayError('invalid_request', problem);
 }
 
-/** True for a `host` header that names this machine; browsers cannot be made to send one of these for another name. */
-export function isLoopbackHost(host: string | undefined): boolean {
-  return /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d{1,5})?$/i.test(host ?? '');
-}
+/** `host` headers that name this machine; browsers cannot be made to send one of these for another name. */
+export const loopbackHost = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d{1,5})?$/i;
 
 /** They reveal nothing, or need an id that nobody can guess. */
 const openUrls: readonly string[] = [...healthUrls, filesRouteUrl];
@@ -46,8 +43,12 @@ const openUrls: readonly string[] = [...healthUrls, filesRouteUrl];
 export function refuseWebPages(app: FastifyInstance, isKeyless: () => boolean, origins: readonly string[]): void {
   app.addHook('onRequest', async ({ headers, routeOptions }) => {
     if (!isKeyless() || openUrls.includes(routeOptions.url ?? '')) return;
-    if (!isLoopbackHost(headers.host)) throw new GatewayError('forbidden_origin', foreignHost);
-    if (!isOriginAllowed(headers, origins)) throw new GatewayError('forbidden_origin', foreignPage);
+    if (!loopbackHost.test(headers.host ?? '')) throw new GatewayError('forbidden_origin', foreignHost);
+    const { origin } = headers;
+    // Browsers leave the origin out where a page cannot read the response, such as that of an image.
+    const isForeign =
+      origin === undefined ? headers['sec-fetch-site'] === 'cross-site' : !isAllowed(origin, headers.host, origins);
+    if (isForeign) throw new GatewayError('forbidden_origin', foreignPage);
   });
 }
 
@@ -56,11 +57,9 @@ const foreignHost =
 const foreignPage =
   'This gateway has no keys, so pages of other origins may not call it: list the origin in CORS_ORIGINS, or set GATEWAY_API_KEYS.';
 
-function isOriginAllowed({ origin, ...headers }: IncomingHttpHeaders, origins: readonly string[]): boolean {
-  // Browsers leave the origin out where a page cannot read the response, such as that of an image.
-  if (origin === undefined) return headers['sec-fetch-site'] !== 'cross-site';
-  const host = headers.host?.toLowerCase();
-  const isSame = [`http://${host}`, `https://${host}`].includes(origin);
+function isAllowed(origin: string, host: string | undefined, origins: readonly string[]): boolean {
+  const own = host?.toLowerCase();
+  const isSame = [`http://${own}`, `https://${own}`].includes(origin);
   return isSame || origins.includes('*') || origins.includes(origin);
 }
 

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { FastifyInstance } from 'fastify';
 import { GatewayError } from '../domain/gateway-error.ts';
-import { isLoopbackHost } from './hosts-and-origins.ts';
+import { loopbackHost } from './hosts-and-origins.ts';
 import { type DescribedPath, describePath } from './openapi/describe.ts';
 import { keyedResponses } from './openapi/responses.ts';
 import { refuseOtherMethods } from './unserved-routes.ts';
@@ -53,11 +53,11 @@ export async function startMetricsServer(
   metrics: () => Promise<string>,
   at: { readonly host: string; readonly port: number },
 ): Promise<Server> {
-  const isLocal = isLoopbackHost(at.host.includes(':') ? `[${at.host}]` : at.host);
+  const isLocal = loopbackHost.test(at.host.includes(':') ? `[${at.host}]` : at.host);
   const server = createServer(limits, async (request, response) => {
     const { method = '', url = '', headers } = request;
     request.resume();
-    if (isLocal && !isLoopbackHost(headers.host)) return response.writeHead(403).end();
+    if (isLocal && !loopbackHost.test(headers.host ?? '')) return response.writeHead(403).end();
     const isFound = /^\/metrics\/?(\?|$)/.test(url);
     const isRead = method === 'GET' || method === 'HEAD';
     if (!isFound || !isRead)

@@ -1,9 +1,8 @@
-import { randomUUID } from 'node:crypto';
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import { isIP, type Socket } from 'node:net';
-import type { FastifyInstance, FastifyRequest } from 'fastify';
-import type { RequestEnd, RequestRecord, RequestRecorder } from '../domain/request-record.ts';
-import { readTraceparent } from '../domain/trace.ts';
+import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
+import type { FastifyInstance } from 'fastify';
+import type { RequestRecord, RequestRecorder } from '../domain/request-record.ts';
+import { clientAddress, readTraceparent } from './gateway-headers.ts';
 import { endingConnections, refuseHost } from './hosts-and-origins.ts';
 
 declare module 'fastify' {
@@ -25,7 +24,19 @@ export function recordRequests(app: FastifyInstance, recorder: RequestRecorder):
     const { socket } = request.raw;
     if (endingConnections.has(socket)) return void reply.hijack();
     reply.header('x-request-id', request.id);
-    const record = newRecord(request);
+    const { traceparent, 'x-stainless-retry-count': retries } = request.headers;
+    const record: RequestRecord = {
+      requestId: request.id,
+      method: request.method,
+      route: request.routeOptions.url ?? 'unknown',
+      startedAt: performance.now(),
+      client: clientAddress(request),
+      clientRetry: typeof retries === 'string' && /^\d{1,3}$/.test(retries) ? Number(retries) : 0,
+      trace: traceparent === undefined ? undefined : readTraceparent(traceparent),
+      images: 0,
+      bytesOut: 0,
+      bytesIn: 0,
+    };
     request.record = record;
     currentRequests.set(socket, request.raw);
     recorder.requestStarted();
@@ -34,50 +45,14 @@ export function recordRequests(app: FastifyInstance, recorder: RequestRecorder):
       if (currentRequests.get(socket) === request.raw) currentRequests.delete(socket);
       record.bytesIn = socket.bytesRead - (reportedBytes.get(socket) ?? 0);
       reportedBytes.set(socket, socket.bytesRead);
-      recorder.requestEnded(record, requestEnd(reply.raw, record));
+      const { writableFinished, statusCode: status } = reply.raw;
+      // `record.error` is set before we truncate a response; without it, the client has disconnected, which nginx logs as 499.
+      if (writableFinished) recorder.requestEnded(record, { how: 'completed', status });
+      else if (record.error !== undefined) recorder.requestEnded(record, { how: 'truncated', status });
+      else recorder.requestEnded(record, { how: 'disconnected', status: 499 });
     });
     // Here and now: pipelined requests come in before the next hook runs.
     const error = refuseHost(request, reply);
     if (error) throw error;
   });
-}
-
-/** `record.error` is set before we truncate a response; without it, the client has disconnected, which nginx logs as 499. */
-function requestEnd(response: ServerResponse, record: RequestRecord): RequestEnd {
-  if (response.writableFinished) return { how: 'completed', status: response.statusCode };
-  return record.error === undefined
-    ? { how: 'disconnected', status: 499 }
-    : { how: 'truncated', status: response.statusCode };
-}
-
-function newRecord(request: FastifyRequest): RequestRecord {
-  const retries = request.headers['x-stainless-retry-count'];
-  return {
-    requestId: request.id,
-    method: request.method,
-    route: request.routeOptions.url ?? 'unknown',
-    startedAt: performance.now(),
-    client: clientAddress(request),
-    clientRetry: typeof retries === 'string' && /^\d{1,3}$/.test(retries) ? Number(retries) : 0,
-    trace: readTraceparent(request.headers.traceparent),
-    images: 0,
-    bytesOut: 0,
-    bytesIn: 0,
-  };
-}
-
-/** The client's `x-request-id` where it is harmless in headers and logs, else a new one. */
-export function requestId(request: Pick<IncomingMessage, 'headers'>): string {
-  const given = request.headers['x-request-id'];
-  return typeof given === 'string' && /^[A-Za-z0-9._-]{1,64}$/.test(given) ? given : randomUUID();
-}
-
-/**
- * The client's address, for the log only: that of the connection, or what trusted proxies report. These may add a port, and
- * pass on whatever their client wrote: what is no address is left out.
- */
-export function clientAddress({ ip }: Pick<FastifyRequest, 'ip'>): string | undefined {
-  const bare = (ip ?? '').replace(/^\[(.*)\](?::\d{1,5})?$/, '$1').replace(/^(\d[\d.]*):\d{1,5}$/, '$1');
-  const address = bare.replace(/^::ffff:(?=\d+\.)/i, '');
-  return isIP(address) === 0 ? undefined : address;
 }

@@ -79,11 +79,11 @@ export function jsonBodyParser(app: FastifyInstance) {
   return (request: FastifyRequest, body: Buffer, done: (error: Error | null, value?: unknown) => void): void => {
     const contentType = request.headers['content-type'];
     const charsetError = contentType === 'application/json' ? undefined : charsetProblem(contentType);
-    const text = charsetError ? undefined : decodeUtf8(body);
-    if (text === undefined) {
+    if (charsetError || !isUtf8(body)) {
       done(charsetError ?? notUtf8());
       return;
     }
+    const text = body.toString();
     parse(request, text, (error, value) => {
       const repeated = error ? undefined : repeatedMember(text);
       done(repeated ? givenTwice(repeated.join('.')) : error, value);
@@ -96,13 +96,6 @@ function givenTwice(name: string): GatewayError {
   return /^[A-Za-z0-9_.[\]-]{1,64}$/.test(name)
     ? new GatewayError('invalid_value', `'${name}' is given twice.`, { param: name })
     : new GatewayError('invalid_value', "A member of the request's body is given twice.");
-}
-
-const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-
-/** The text that these bytes are in UTF-8; `undefined`: they are not, and to replace some would alter what was asked. */
-export function decodeUtf8(bytes: Buffer): string | undefined {
-  return isUtf8(bytes) ? utf8.decode(bytes) : undefined;
 }
 
 /** Passes a body on while it arrives. Throws a GatewayError at the first byte that is not UTF-8. */

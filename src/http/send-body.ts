@@ -72,62 +72,42 @@ export async function writeBody(
     stallMs = patienceMs,
   }: { written: { bytesOut: number }; signal?: AbortSignal | undefined; stallMs?: number },
 ): Promise<void> {
-  const client = new Client(response, signal, stallMs);
+  /** Set while a chunk, or the end, waits for the client. */
+  let waiting: PromiseWithResolvers<void> | undefined;
+  const onAbort = () => waiting?.reject(signal?.reason);
+  const timer = setInterval(() => {
+    // A pipelined response waits for the ones before it, which is not the client's fault: it has no connection until then.
+    if (response.socket) waiting?.reject(new StalledClientError());
+  }, stallMs);
+  for (const event of ['drain', 'finish']) {
+    response.on(event, () => {
+      waiting?.resolve();
+      waiting = undefined;
+    });
+  }
+  // An error is made only where something waits.
+  response.on('close', () => waiting?.reject(new ClosedConnectionError()));
+  signal?.addEventListener('abort', onAbort);
+
+  /** Resolves when there is room again, or, after the end, when everything was handed to the network. */
+  function taken(): Promise<void> {
+    waiting = Promise.withResolvers();
+    timer.refresh();
+    if (signal?.aborted) onAbort();
+    return waiting.promise;
+  }
+
   try {
     for await (const chunk of chunks) {
       if (response.destroyed) throw new ClosedConnectionError();
       written.bytesOut += Buffer.byteLength(chunk);
-      if (!response.write(chunk)) await client.takes();
+      if (!response.write(chunk)) await taken();
     }
     if (response.destroyed) throw new ClosedConnectionError();
     response.end();
-    if (!response.writableFinished) await client.takes();
+    if (!response.writableFinished) await taken();
   } finally {
-    client.leave();
+    clearInterval(timer);
+    signal?.removeEventListener('abort', onAbort);
   }
-}
-
-/** Whether the client takes what was written. It listens once for all chunks of a response. */
-class Client {
-  readonly #response: ServerResponse;
-  readonly #signal: AbortSignal | undefined;
-  readonly #timer: NodeJS.Timeout;
-  #waiting: PromiseWithResolvers<void> | undefined;
-
-  constructor(response: ServerResponse, signal: AbortSignal | undefined, stallMs: number) {
-    this.#response = response;
-    this.#signal = signal;
-    this.#timer = setInterval(this.#onStall, stallMs);
-    response.on('drain', this.#onTaken).on('finish', this.#onTaken).on('close', this.#onClose);
-    signal?.addEventListener('abort', this.#onAbort);
-  }
-
-  /** Resolves when there is room again, or, after the end, when everything was handed to the network. */
-  takes(): Promise<void> {
-    this.#waiting = Promise.withResolvers();
-    this.#timer.refresh();
-    if (this.#signal?.aborted) this.#onAbort();
-    return this.#waiting.promise;
-  }
-
-  leave(): void {
-    clearInterval(this.#timer);
-    this.#response.off('drain', this.#onTaken).off('finish', this.#onTaken).off('close', this.#onClose);
-    this.#signal?.removeEventListener('abort', this.#onAbort);
-  }
-
-  readonly #onTaken = (): void => {
-    this.#waiting?.resolve();
-    this.#waiting = undefined;
-  };
-
-  // An error is made only where somebody waits.
-  readonly #onClose = (): void => this.#waiting?.reject(new ClosedConnectionError());
-
-  readonly #onAbort = (): void => this.#waiting?.reject(this.#signal?.reason);
-
-  readonly #onStall = (): void => {
-    // A pipelined response waits for the ones before it, which is not the client's fault: it has no connection until then.
-    if (this.#response.socket) this.#waiting?.reject(new StalledClientError());
-  };
 }

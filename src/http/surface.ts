@@ -4,6 +4,7 @@ import type { ImageDownload } from '../domain/image-download.ts';
 import type { ImageRequest } from '../domain/image-request.ts';
 import type { Gateway } from '../generations/gateway.ts';
 import { callerOf } from './gateway-headers.ts';
+import { modelOf } from './request-path.ts';
 import type { UploadLimits } from './uploads/watch-upload.ts';
 
 /** What the models file decides about requests. A reload replaces it as a whole; requests that have begun keep theirs. */
@@ -51,35 +52,14 @@ export function handleGeneration({ parse, write }: Surface, current: Current): R
       throw error;
     }
     record.generation = reader;
-    leaveWithClient(reply, reader);
+    // A client has disconnected when its connection closes before the response was written completely. (Fastify's
+    // `request.signal` is aborted as soon as the request's body has been read, so it cannot tell.)
+    const { raw } = reply;
+    raw.once('close', () => {
+      if (!raw.writableFinished) reader.leave();
+    });
+    // It may have disconnected while an upload was checked.
+    if (raw.destroyed) reader.leave();
     await write(reader, reply, asked);
   };
-}
-
-/**
- * A client has disconnected when its connection closes before the response was written completely. (Fastify's
- * `request.signal` is aborted as soon as the request's body has been read, so it cannot tell.)
- */
-function leaveWithClient({ raw }: FastifyReply, reader: GenerationReader): void {
-  // It may have disconnected while an upload was checked.
-  if (raw.destroyed) reader.leave();
-  raw.once('close', () => {
-    if (!raw.writableFinished) reader.leave();
-  });
-}
-
-/**
- * The logical model that a request names: in its path as the deployment, else as the prefix `/m/{model}`, else in its
- * parameters, else in the header `x-target`. `undefined`: nowhere.
- */
-export function modelOf(request: FastifyRequest, parameter: string | undefined): string | undefined {
-  const target = request.headers['x-target'];
-  const inHeader = typeof target === 'string' && target !== '' ? target : undefined;
-  return modelInPath(request) ?? parameter ?? inHeader;
-}
-
-/** What the path alone says. */
-export function modelInPath({ params }: FastifyRequest): string | undefined {
-  const { deployment, model } = params as { deployment?: string; model?: string };
-  return deployment ?? model;
 }

@@ -10,14 +10,20 @@ import type { ModelCapabilities } from '../domain/model-capabilities.ts';
 import type { ParameterPolicy } from '../domain/parameter-policy.ts';
 import { type AdaptationName, adaptations } from './adaptations.ts';
 import { adaptToAgent } from './agent-wishes.ts';
-import { conflictError, conflictsIn } from './conflicts.ts';
 import { checkFamilyTakes, checkInputs } from './edit-inputs.ts';
-import { isAbsent, takes, unsupportedParameter, unsupportedValue } from './values.ts';
+import {
+  conflictError,
+  conflictsIn,
+  isAbsent,
+  takes,
+  unsupportedParameter,
+  unsupportedValue,
+} from './parameter-rules.ts';
 
 /** What each upstream call is asked for; never empty. */
 type Legs = readonly [ImageRequest, ...ImageRequest[]];
 
-export type FittedRequest = {
+export type AdaptedRequest = {
   /**
    * What each upstream call is asked for, in the order of the images. A leg's `delivery` is what the upstream is
    * told, its `stream` whether the upstream is to stream; what the caller wants stands in the request.
@@ -53,7 +59,7 @@ const valueParameters = [
  * in what the caller left open; a default that conflicts with what the caller said, or that the family does not take,
  * yields, so that no error is about it.
  */
-export function adaptRequest(request: ImageRequest, { family, policy, defaults = {} }: AdaptTo): FittedRequest {
+export function adaptRequest(request: ImageRequest, { family, policy, defaults = {} }: AdaptTo): AdaptedRequest {
   // An agent takes no parameters, so nothing can be forwarded to it.
   const applied = family.agentDecides && policy === 'pass' ? 'adapt' : policy;
   if (request.edit) checkInputs(request.edit, family);
@@ -69,7 +75,7 @@ export function adaptRequest(request: ImageRequest, { family, policy, defaults =
 }
 
 /** `atFault`: the wire names of what is refused here, or would be upstream; the first default among them yields. */
-type Result = { readonly result: FittedRequest | GatewayError; readonly atFault: readonly string[] };
+type Result = { readonly result: AdaptedRequest | GatewayError; readonly atFault: readonly string[] };
 
 function tryToAdapt(request: ImageRequest, family: ModelCapabilities, policy: ParameterPolicy): Result {
   const isPassed = policy === 'pass';
@@ -122,7 +128,7 @@ function adaptMembers(
   asked: ImageRequest,
   family: ModelCapabilities,
   policy: 'adapt' | 'strict',
-): Pick<FittedRequest, 'legs' | 'adaptations'> {
+): Pick<AdaptedRequest, 'legs' | 'adaptations'> {
   const draft: Draft = { sent: { ...asked }, adaptations: [] };
   const { prompt, edit, outputCompression, extra, stream, delivery } = asked;
   if (prompt.length > family.promptCharacters) throw promptTooLong(prompt.length, family.promptCharacters);

@@ -2,7 +2,7 @@ import { dataUrlLength } from '../codec/base64.ts';
 import { GatewayError } from '../domain/gateway-error.ts';
 import type { EditInputs, InputReference } from '../domain/image-input.ts';
 import type { ModelCapabilities } from '../domain/model-capabilities.ts';
-import { unsupportedParameter } from './values.ts';
+import { unsupportedParameter } from './parameter-rules.ts';
 
 /**
  * What holds for the images of any edit, under every policy, before anything is paid for: a mask or a markup is a PNG with

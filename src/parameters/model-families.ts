@@ -1,7 +1,7 @@
 import { operations } from '../domain/image-request.ts';
 import { agentCapabilities } from '../domain/image-tool.ts';
 import type { ModelCapabilities } from '../domain/model-capabilities.ts';
-import { anySizeWithinRule } from './values.ts';
+import { anySizeWithinRule } from './parameter-rules.ts';
 
 /** A row of the table; its name is the prefix of its models' names. */
 export type ModelFamily = ModelCapabilities & { readonly name: string };

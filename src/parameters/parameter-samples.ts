@@ -1,6 +1,7 @@
 import type { EditInputs, InputReference } from '../domain/image-input.ts';
-import { type ImageRequest, operationOf } from '../domain/image-request.ts';
+import type { ImageRequest } from '../domain/image-request.ts';
 import type { ModelCapabilities } from '../domain/model-capabilities.ts';
+import { operationOf } from './plan.ts';
 
 /** A request that asks for one parameter, to see what becomes of it. */
 export type ParameterSample = {

@@ -1,14 +1,8 @@
 import { GatewayError } from '../domain/gateway-error.ts';
-import {
-  type Delivery,
-  type ImageRequest,
-  type Operation,
-  operationOf,
-  type RequestDefaults,
-} from '../domain/image-request.ts';
+import type { Delivery, ImageRequest, Operation, RequestDefaults } from '../domain/image-request.ts';
 import type { ModelCapabilities } from '../domain/model-capabilities.ts';
 import type { ParameterPolicy } from '../domain/parameter-policy.ts';
-import { adaptRequest, type FittedRequest } from './adapt.ts';
+import { type AdaptedRequest, adaptRequest } from './adapt.ts';
 
 /** What a plan needs to know of an upstream deployment. */
 export type PlanTarget = {
@@ -29,7 +23,7 @@ export type PlanModel<T extends PlanTarget> = {
 };
 
 /** A target that can serve the request, and what the request becomes there. */
-export type Candidate<T extends PlanTarget> = { readonly target: T; readonly fitted: FittedRequest };
+export type Candidate<T extends PlanTarget> = { readonly target: T; readonly adapted: AdaptedRequest };
 
 export type Plan<T extends PlanTarget> = {
   /** In the order of their priority; never empty. */
@@ -50,22 +44,27 @@ export function plan<T extends PlanTarget>(
   model: PlanModel<T>,
   { canHost }: { readonly canHost: boolean },
 ): Plan<T> {
-  const defaults = canHost ? model.defaults : defaultsWithoutHosting(model);
+  const defaults = canHost || model.defaults.delivery !== 'url' ? model.defaults : defaultsWithoutHosting(model);
   const candidates: Candidate<T>[] = [];
   const refusals: unknown[] = [];
   const targets = targetsFor(operationOf(request), model);
   for (const target of targets.toSorted((one, other) => one.priority - other.priority)) {
     try {
-      const fitted = adaptRequest(request, { family: target.family, policy: model.parameters, defaults });
-      if (!canHost && fitted.adaptations.includes('delivery=url')) throw hostingUnavailable();
-      candidates.push({ target, fitted });
+      const adapted = adaptRequest(request, { family: target.family, policy: model.parameters, defaults });
+      if (!canHost && adapted.adaptations.includes('delivery=url')) throw hostingUnavailable();
+      candidates.push({ target, adapted });
     } catch (error) {
       refusals.push(error);
     }
   }
   if (candidates.length === 0) throw refusals[0];
-  const delivery = candidates.find(({ fitted }) => fitted.delivery !== undefined)?.fitted.delivery;
+  const delivery = candidates.find(({ adapted }) => adapted.delivery !== undefined)?.adapted.delivery;
   return { candidates, delivery, defaults };
+}
+
+/** What a request asks a target to do. */
+export function operationOf({ edit }: ImageRequest): Operation {
+  return edit === undefined ? 'generate' : 'edit';
 }
 
 /** The targets that can do the operation. Throws `unsupported_operation` where there are none. */
@@ -84,7 +83,7 @@ export function targetsFor<T extends PlanTarget>(
 /** A default of `url` yields where a target gives no links: nobody has asked for them. */
 function defaultsWithoutHosting({ defaults, targets }: PlanModel<PlanTarget>): RequestDefaults {
   const { delivery, ...others } = defaults;
-  const needsHosting = delivery === 'url' && targets.some(({ family }) => !family.responseFormats.includes('url'));
+  const needsHosting = targets.some(({ family }) => !family.responseFormats.includes('url'));
   return needsHosting ? others : defaults;
 }
 

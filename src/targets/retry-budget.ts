@@ -8,23 +8,15 @@ export class RetryBudget {
   #calls = 0;
   #retries = 0;
 
-  /** A call begins that is no retry. */
-  startCall(): Release {
-    return this.#count('call');
-  }
-
-  /** A retry begins; `undefined`: there are too many already. */
-  startRetry(): Release | undefined {
-    if (this.#retries >= Math.max(1, Math.floor(this.#calls / 10))) return undefined;
-    return this.#count('retry');
-  }
-
-  #count(kind: 'call' | 'retry'): Release {
+  /** A call begins; `undefined`: it is a retry, and there are too many already. */
+  start({ isRetry }: { readonly isRetry: boolean }): Release | undefined {
+    if (isRetry && this.#retries >= Math.max(1, Math.floor(this.#calls / 10))) return undefined;
+    const retries = isRetry ? 1 : 0;
     this.#calls += 1;
-    if (kind === 'retry') this.#retries += 1;
+    this.#retries += retries;
     return releaseOnce(() => {
       this.#calls -= 1;
-      if (kind === 'retry') this.#retries -= 1;
+      this.#retries -= retries;
     });
   }
 }
@@ -46,8 +38,8 @@ export class GenerationRetries {
 
   /** Counts a call while it runs. Throws a RetryBudgetSpentError for a retry that there is no room for. */
   start(isRetry: boolean): Release {
-    if (!isRetry) return this.#budget.startCall();
-    this.#end ??= this.#budget.startRetry();
+    if (!isRetry) return this.#budget.start({ isRetry }) as Release;
+    this.#end ??= this.#budget.start({ isRetry });
     if (this.#end === undefined) throw new RetryBudgetSpentError();
     this.#running += 1;
     return releaseOnce(() => {

@@ -1,6 +1,6 @@
 import { hash, randomBytes } from 'node:crypto';
-import { type Bill, knownCost } from '../domain/bill.ts';
-import { costAsNumber } from '../domain/cost.ts';
+import type { Bill } from '../domain/bill.ts';
+import { type Cost, costAsNumber } from '../domain/cost.ts';
 import { EgressProxyError, egressProxyHint } from '../domain/egress-proxy.ts';
 import { type ErrorKind, GatewayError } from '../domain/gateway-error.ts';
 import { callerTexts, type ImageRequest } from '../domain/image-request.ts';
@@ -115,6 +115,11 @@ export function billFacts(bill: Bill): LogLine {
     ...(cost !== undefined && currency !== undefined && { currency }),
     ...(mayBeMore && { costMayBeMore: true }),
   };
+}
+
+/** The cost, where something is known of it; 0 only where nothing can have been billed. */
+export function knownCost({ cost, mayBeMore }: Bill): Cost | undefined {
+  return cost !== undefined && (cost > 0n || !mayBeMore) ? cost : undefined;
 }
 
 /** @param request its texts are removed from what the upstream says */

@@ -1,36 +1,21 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import type { Tokens } from '../domain/bill.ts';
 import { type Cost, costAsNumber } from '../domain/cost.ts';
 import { breakerStates, type GatewayState, type TargetState } from '../domain/gateway-state.ts';
-import type { AttemptRecord, Recorder } from '../domain/recorder.ts';
-import type { RequestRecorder } from '../domain/request-record.ts';
-
-/** `refused`: the new configuration has mistakes, and the one from before goes on. */
-export type ReloadResult = 'applied' | 'refused';
-
-export type ReloadRecorder = { reloadEnded(result: ReloadResult): void };
-
-type Metrics = Recorder &
-  RequestRecorder &
-  ReloadRecorder & {
-    /** Says where the state of the gateway can be read; that happens when somebody asks for the metrics. */
-    watch(read: () => GatewayState): void;
-    /** In Prometheus' text format. */
-    text(): Promise<string>;
-  };
 
 /**
  * Everything that is counted. Labels come from closed sets: routes, logical models, targets, providers and our own words;
  * nothing that a client can choose is among them.
  */
-export function createMetrics(): Metrics {
+export function createMetrics() {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   return {
     ...requestMetrics(registry),
     ...attemptMetrics(registry),
     ...reloadMetrics(registry),
+    /** Says where the state of the gateway can be read; that happens when somebody asks for the metrics. */
     watch: stateGauges(registry),
+    /** In Prometheus' text format. */
     text: () => registry.metrics(),
   };
 }
@@ -39,7 +24,7 @@ export function createMetrics(): Metrics {
 const durationBuckets = [0.1, 0.5, 1, 2.5, 5, 10, 20, 40, 80, 160, 320, 655];
 const queueBuckets = [0.01, 0.1, 0.5, 1, 2.5, 5, 10, 15, 30, 60];
 
-function requestMetrics(registry: Registry): RequestRecorder & Pick<Recorder, 'retryArrived' | 'generationEnded'> {
+function requestMetrics(registry: Registry) {
   const { counter, histogram, gauge } = definitions(registry);
   const requests = counter(
     'gateway_requests_total',
@@ -75,34 +60,10 @@ function requestMetrics(registry: Registry): RequestRecorder & Pick<Recorder, 'r
     'Requests that repeat an earlier one, by what they got; possible_duplicate may have bought an image twice',
     ['end'],
   );
-  return {
-    requestStarted: () => inFlight.inc(),
-    requestEnded({ route, startedAt, generation, ...record }, { how, status }) {
-      inFlight.dec();
-      requests.inc({ route, status, end: how });
-      duration.observe({ route }, (performance.now() - startedAt) / 1000);
-      bytes.inc({ direction: 'in' }, record.bytesIn);
-      bytes.inc({ direction: 'out' }, record.bytesOut);
-      if (generation && record.images > 0) images.inc({ model: generation.report.model }, record.images);
-    },
-    generationEnded({ report: { model, queueMs, adaptations: adapted } }) {
-      queue.observe({ model }, queueMs / 1000);
-      for (const adaptation of adapted) adaptations.inc({ model, adaptation });
-    },
-    retryArrived: (end) => retries.inc({ end }),
-  };
+  return { requests, duration, inFlight, bytes, queue, images, adaptations, retries };
 }
 
-/** The labels of tokens' kinds; `cached_in` are among the first two. */
-const tokenKinds = {
-  textIn: 'text_in',
-  imageIn: 'image_in',
-  cachedIn: 'cached_in',
-  textOut: 'text_out',
-  imageOut: 'image_out',
-} as const satisfies Record<keyof Tokens, string>;
-
-function attemptMetrics(registry: Registry): Omit<Recorder, 'retryArrived' | 'generationEnded'> {
+function attemptMetrics(registry: Registry) {
   const { counter, histogram } = definitions(registry);
   const attempts = counter(
     'gateway_upstream_attempts_total',
@@ -137,20 +98,7 @@ function attemptMetrics(registry: Registry): Omit<Recorder, 'retryArrived' | 'ge
     'Calls that were repeated although they may have been billed (onUnknownOutcome)',
     ['provider'],
   );
-  return {
-    attemptEnded({ provider, end, model, target, upstreamMs, bill, tokens: used }: AttemptRecord) {
-      attempts.inc({ provider, outcome: end, model, target });
-      upstream.observe({ model, target }, upstreamMs / 1000);
-      for (const [kind, count] of Object.entries(used ?? {}))
-        if (count > 0) tokens.inc({ model, target, kind: tokenKinds[kind as keyof Tokens] }, count);
-      const { cost, currency, mayBeMore } = bill;
-      if (cost === undefined) costUnknown.inc({ model, target });
-      else if (cost > 0n && currency !== undefined) addCost({ model, target, currency }, cost);
-      if (mayBeMore) costUncertain.inc({ model, target });
-    },
-    unknownRepeated: (provider) => repeated.inc({ provider }),
-    anomaly: (kind) => anomalies.inc({ kind }),
-  };
+  return { attempts, upstream, tokens, addCost, costUnknown, costUncertain, anomalies, repeated };
 }
 
 type CostLabels = { readonly model: string; readonly target: string; readonly currency: string };
@@ -176,29 +124,24 @@ function costCounter(registry: Registry): (labels: CostLabels, cost: Cost) => vo
   };
 }
 
-function reloadMetrics(registry: Registry): ReloadRecorder {
+function reloadMetrics(registry: Registry) {
   const { counter, gauge } = definitions(registry);
   const reloads = counter(
     'gateway_reloads_total',
     'Configurations that were read while the process ran, by result: applied, or refused',
     ['result'],
   );
-  const appliedAt = gauge(
+  const reloadedAt = gauge(
     'gateway_reload_last_success_timestamp_seconds',
     'When the configuration that is in force was read, in seconds since 1970',
   );
   for (const result of ['applied', 'refused']) reloads.inc({ result }, 0);
-  appliedAt.setToCurrentTime();
-  return {
-    reloadEnded(result) {
-      reloads.inc({ result });
-      if (result === 'applied') appliedAt.setToCurrentTime();
-    },
-  };
+  reloadedAt.setToCurrentTime();
+  return { reloads, reloadedAt };
 }
 
 /** Gauges that are read when somebody asks for the metrics, from where the returned function says. */
-function stateGauges(registry: Registry): Metrics['watch'] {
+function stateGauges(registry: Registry): (read: () => GatewayState) => void {
   const { gauge } = definitions(registry);
   let read: (() => GatewayState) | undefined;
 

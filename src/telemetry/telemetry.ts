@@ -1,9 +1,15 @@
 import type { Logger } from 'pino';
+import type { Tokens } from '../domain/bill.ts';
 import type { GatewayState } from '../domain/gateway-state.ts';
-import type { AttemptRecord, GenerationRecord, Recorder } from '../domain/recorder.ts';
+import type { Recorder } from '../domain/recorder.ts';
 import type { RequestRecorder } from '../domain/request-record.ts';
 import { attemptLine, generationLine, levelOf, levelOfGeneration, operatorHint, requestLine } from './log-lines.ts';
-import { createMetrics, type ReloadRecorder } from './metrics.ts';
+import { createMetrics } from './metrics.ts';
+
+/** `refused`: the new configuration has mistakes, and the one from before goes on. */
+export type ReloadResult = 'applied' | 'refused';
+
+export type ReloadRecorder = { reloadEnded(result: ReloadResult): void };
 
 export type Telemetry = Recorder &
   RequestRecorder &
@@ -13,25 +19,58 @@ export type Telemetry = Recorder &
     metrics(): Promise<string>;
   };
 
-/** Counters and log lines. */
+/** The labels of tokens' kinds; `cached_in` are among the first two. */
+const tokenKinds = {
+  textIn: 'text_in',
+  imageIn: 'image_in',
+  cachedIn: 'cached_in',
+  textOut: 'text_out',
+  imageOut: 'image_out',
+} as const satisfies Record<keyof Tokens, string>;
+
+/** Counts what happens, and writes a log line for each request, generation and paid call. */
 export function createTelemetry(logger: Logger): Telemetry {
-  const { text, ...metrics } = createMetrics();
+  const metrics = createMetrics();
   return {
-    ...metrics,
+    requestStarted: () => metrics.inFlight.inc(),
     requestEnded(record, end) {
-      metrics.requestEnded(record, end);
+      const { route, generation } = record;
+      metrics.inFlight.dec();
+      metrics.requests.inc({ route, status: end.status, end: end.how });
+      metrics.duration.observe({ route }, (performance.now() - record.startedAt) / 1000);
+      metrics.bytes.inc({ direction: 'in' }, record.bytesIn);
+      metrics.bytes.inc({ direction: 'out' }, record.bytesOut);
+      if (generation && record.images > 0) metrics.images.inc({ model: generation.report.model }, record.images);
       logger[levelOf(record, end)](requestLine(record, end), 'request');
     },
-    generationEnded(generation: GenerationRecord) {
-      metrics.generationEnded(generation);
+    retryArrived: (end) => metrics.retries.inc({ end }),
+    generationEnded(generation) {
+      const { model, queueMs, adaptations } = generation.report;
+      metrics.queue.observe({ model }, queueMs / 1000);
+      for (const adaptation of adaptations) metrics.adaptations.inc({ model, adaptation });
       logger[levelOfGeneration(generation)](generationLine(generation), 'generation');
     },
-    attemptEnded(attempt: AttemptRecord) {
-      metrics.attemptEnded(attempt);
+    attemptEnded(attempt) {
+      const { provider, end, model, target, tokens, error } = attempt;
+      const { cost, currency, mayBeMore } = attempt.bill;
+      metrics.attempts.inc({ provider, outcome: end, model, target });
+      metrics.upstream.observe({ model, target }, attempt.upstreamMs / 1000);
+      for (const [kind, count] of Object.entries(tokens ?? {}))
+        if (count > 0) metrics.tokens.inc({ model, target, kind: tokenKinds[kind as keyof Tokens] }, count);
+      if (cost === undefined) metrics.costUnknown.inc({ model, target });
+      else if (cost > 0n && currency !== undefined) metrics.addCost({ model, target, currency }, cost);
+      if (mayBeMore) metrics.costUncertain.inc({ model, target });
       // One step of a request is for debugging, but what the operator can mend is shown even where another target helped.
-      const level = attempt.error && operatorHint(attempt.error) !== undefined ? 'warn' : 'debug';
+      const level = error && operatorHint(error) !== undefined ? 'warn' : 'debug';
       if (logger.isLevelEnabled(level)) logger[level](attemptLine(attempt), 'attempt');
     },
-    metrics: text,
+    unknownRepeated: (provider) => metrics.repeated.inc({ provider }),
+    anomaly: (kind) => metrics.anomalies.inc({ kind }),
+    reloadEnded(result) {
+      metrics.reloads.inc({ result });
+      if (result === 'applied') metrics.reloadedAt.setToCurrentTime();
+    },
+    watch: metrics.watch,
+    metrics: metrics.text,
   };
 }

@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream';
 import { setImmediate } from 'node:timers/promises';
 import { Agent, type Dispatcher, Pool } from 'undici';
 import type { EgressProxy } from '../domain/egress-proxy.ts';
@@ -6,13 +7,27 @@ import type { Credential, Renewal } from './credential.ts';
 import { egressConnector } from './egress-connector.ts';
 import { exchange, type HttpRequest, type HttpResponse } from './exchange.ts';
 import { inflateBody } from './inflate-body.ts';
-import type { PaidBody } from './paid-body.ts';
 import { paidCallError } from './paid-call-error.ts';
 
 export type UpstreamResponse = HttpResponse & {
   /** The credential was not accepted: when a call would show another one. */
   readonly renewal?: Renewal;
 };
+
+/** The body of a paid POST. It can be sent any number of times. */
+export type PaidBody = {
+  readonly contentType: string;
+  /** In bytes. */
+  readonly length: number;
+  /** A stream opens nothing that must be closed before its first byte is read: a call may end before that. */
+  readonly content: Buffer | (() => Readable);
+};
+
+/** A JSON body without images. */
+export function jsonBody(value: unknown): PaidBody {
+  const content = Buffer.from(JSON.stringify(value));
+  return { contentType: 'application/json', length: content.length, content };
+}
 
 export type PaidRequest = {
   readonly credential: Credential;

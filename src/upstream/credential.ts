@@ -21,7 +21,8 @@ export interface Credential {
 
 /** The key of an Azure resource. */
 export function keyCredential(apiKey: Secret): Credential {
-  return { show: async () => ({ header: { 'api-key': apiKey.expose() }, refused: () => 'never' }) };
+  const shown: ShownCredential = { header: { 'api-key': apiKey.expose() }, refused: () => 'never' };
+  return { show: async () => shown };
 }
 
 /** A bearer token of Microsoft Entra ID. */

@@ -50,8 +50,6 @@ type Parts = {
 /** So much may wait for the reader before the connection is held back, in bytes. */
 const maxWaiting = 64 * 1024;
 
-type Reader = PromiseWithResolvers<IteratorResult<Buffer, undefined>>;
-
 const ended = { value: undefined, done: true } as const;
 
 /**
@@ -63,7 +61,7 @@ export class Exchange implements Dispatcher.DispatchHandler, ResponseBody, Async
   #controller: Dispatcher.DispatchController | undefined;
   readonly #waiting: Buffer[] = [];
   #waitingBytes = 0;
-  #reader: Reader | undefined;
+  #reader: PromiseWithResolvers<IteratorResult<Buffer, undefined>> | undefined;
   #end: { readonly error?: unknown } | undefined;
 
   constructor(parts: Parts) {
@@ -90,9 +88,9 @@ export class Exchange implements Dispatcher.DispatchHandler, ResponseBody, Async
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     if (this.#end) return;
     noteBuffer(chunk.length);
-    const reader = this.#takeReader();
-    if (reader) {
-      reader.resolve({ value: chunk, done: false });
+    if (this.#reader) {
+      this.#reader.resolve({ value: chunk, done: false });
+      this.#reader = undefined;
       return;
     }
     this.#waiting.push(chunk);
@@ -100,42 +98,41 @@ export class Exchange implements Dispatcher.DispatchHandler, ResponseBody, Async
     if (this.#waitingBytes >= maxWaiting) controller.pause();
   }
 
+  /**
+   * In the same callback undici ends a connection that is not kept with an error that nobody sees, and its stack costs a tenth
+   * or more of a small call. So no stacks are written down until the next tick, which comes before any other callback and
+   * before any promise.
+   */
   onResponseEnd(): void {
-    this.#ignoreSignal();
+    this.#parts.signal.removeEventListener('abort', this.#onAbort);
     this.#end ??= {};
-    this.#takeReader()?.resolve(ended);
-    omitStacksInThisTick();
+    this.#reader?.resolve(ended);
+    const { stackTraceLimit } = Error;
+    if (stackTraceLimit === 0) return;
+    Error.stackTraceLimit = 0;
+    process.nextTick(() => {
+      Error.stackTraceLimit = stackTraceLimit;
+    });
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
-    this.#ignoreSignal();
     this.#fail(error);
   }
 
   readonly #onAbort = (): void => {
     const { reason } = this.#parts.signal;
-    this.#ignoreSignal();
     this.#fail(reason);
     this.#controller?.abort(reason);
   };
 
   /** The request broke, or was given up: what waits is of no use. */
   #fail(error: unknown): void {
+    this.#parts.signal.removeEventListener('abort', this.#onAbort);
     this.#parts.reject(error);
     if (this.#end) return;
     this.#end = { error };
     this.#waiting.length = 0;
-    this.#takeReader()?.reject(error);
-  }
-
-  #ignoreSignal(): void {
-    this.#parts.signal.removeEventListener('abort', this.#onAbort);
-  }
-
-  #takeReader(): Reader | undefined {
-    const reader = this.#reader;
-    this.#reader = undefined;
-    return reader;
+    this.#reader?.reject(error);
   }
 
   [Symbol.asyncIterator](): AsyncIterator<Buffer, undefined> {
@@ -172,21 +169,6 @@ export class Exchange implements Dispatcher.DispatchHandler, ResponseBody, Async
     if (this.#end) return;
     const error = new Error('the body was given up');
     this.#fail(error);
-    this.#ignoreSignal();
     this.#controller?.abort(error);
   }
-}
-
-/**
- * Keeps V8 from writing down the stacks of errors until the next tick. To be called when a response has ended: in the same
- * callback undici ends a connection that is not kept with an error that nobody sees, and its stack costs a tenth or more of
- * a small call. Nothing else runs in between: the next tick comes before any other callback and before any promise.
- */
-function omitStacksInThisTick(): void {
-  const { stackTraceLimit } = Error;
-  if (stackTraceLimit === 0) return;
-  Error.stackTraceLimit = 0;
-  process.nextTick(() => {
-    Error.stackTraceLimit = stackTraceLimit;
-  });
 }

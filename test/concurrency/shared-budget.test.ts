@@ -43,10 +43,10 @@ test('never is more held than there is, nor by one consumer than its half, and e
 });
 
 test('one consumer may hold as much of it as its share says', () => {
-  const budget = new SharedBudget(10, (total) => total);
+  const budget = new SharedBudget(10, { consumers: { size: 1 } });
   expect(budget.open('one').grow(10)).toBe(true);
   expect(budget.open('other').grow(1)).toBe(false);
-  const perConsumer = new SharedBudget(Number.POSITIVE_INFINITY, () => 2);
+  const perConsumer = new SharedBudget(Number.POSITIVE_INFINITY, { maxShare: 2 });
   const grown = ['one', 'one', 'one', 'other'].map((consumer) => perConsumer.open(consumer).grow(1));
   expect(grown).toEqual([true, true, false, true]);
 });

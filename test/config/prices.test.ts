@@ -69,3 +69,23 @@ describe('a price that makes no sense is named:', () => {
     expect(problems({ currency: 'dollars' })).toEqual(['currency: must be an ISO 4217 currency code such as USD']);
   });
 });
+
+describe('the old name of prices per image', () => {
+  const list = [{ price: 0.04 }];
+
+  test('is understood, for models and for targets', () => {
+    const models = parse({
+      prices: { 'gpt-image-2': { pictures: list } },
+      models: { poster: { ...v1Target, price: { pictures: list } } },
+    });
+    expect([models.prices.get('gpt-image-2'), models.models[0]?.targets[0]?.price]).toEqual([
+      { images: list },
+      { images: list },
+    ]);
+  });
+
+  test('is refused beside the new one', () => {
+    const both = { images: list, pictures: list };
+    expect(() => parse({ prices: { 'gpt-image-2': both } })).toThrow('pictures (line 1): is the old name of `images`');
+  });
+});

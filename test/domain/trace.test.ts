@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { newTraceparent, readTraceparent } from '../../src/domain/trace.ts';
+import { newTraceparent } from '../../src/domain/trace.ts';
+import { readTraceparent } from '../../src/http/gateway-headers.ts';
 
 const traceId = '4bf92f3577b34da6a3ce929d0e0e4736';
 const parentId = '00f067aa0ba902b7';

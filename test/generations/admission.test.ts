@@ -76,10 +76,10 @@ describe('at the door', () => {
 });
 
 describe('where several consumers may call', () => {
-  const isShared = () => true;
+  const shared = { size: 2 };
 
   test('one of them holds half of the places, and still all that are worked on', async () => {
-    const admission = new Admission({ inFlight: 4, heldBytes: 1e9, queueMs: 1_000 }, isShared);
+    const admission = new Admission({ inFlight: 4, heldBytes: 1e9, queueMs: 1_000 }, shared);
     const releases = Array.from({ length: 6 }, () => admission.enter('one', 0));
     const turns = await Promise.all(Array.from({ length: 4 }, () => admission.acquire(never)));
     expect(admission.isFullFor('one', 0)).toBe(true);
@@ -92,7 +92,7 @@ describe('where several consumers may call', () => {
   });
 
   test('one of them holds half of the memory', () => {
-    const admission = new Admission({ inFlight: 9, heldBytes: 4 * megabyte, queueMs: 1_000 }, isShared);
+    const admission = new Admission({ inFlight: 9, heldBytes: 4 * megabyte, queueMs: 1_000 }, shared);
     const release = admission.enter('one', megabyte);
     expect(() => admission.enter('one', 0)).toThrow(expect.objectContaining({ kind: 'overloaded' }));
     admission.enter('other', megabyte)();
@@ -102,10 +102,10 @@ describe('where several consumers may call', () => {
   });
 
   test('it depends on who may call at the moment', () => {
-    let consumers = 1;
-    const admission = new Admission({ inFlight: 2, heldBytes: 1e9, queueMs: 1_000 }, () => consumers > 1);
+    const consumers = { size: 1 };
+    const admission = new Admission({ inFlight: 2, heldBytes: 1e9, queueMs: 1_000 }, consumers);
     const releases = Array.from({ length: 6 }, () => admission.enter('one', 0));
-    consumers = 2;
+    consumers.size = 2;
     releases.pop()?.();
     expect(admission.isFullFor('one', 0)).toBe(true);
     expect(admission.isFullFor('other', 0)).toBe(false);

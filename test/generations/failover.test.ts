@@ -1,8 +1,9 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { describe, expect, onTestFinished, test } from 'vitest';
-import type { GatewayError } from '../../src/domain/gateway-error.ts';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { GatewayError } from '../../src/domain/gateway-error.ts';
 import type { ImageEvent } from '../../src/domain/image-event.ts';
 import type { ImageRequest } from '../../src/domain/image-request.ts';
+import type { TargetHealth } from '../../src/targets/target-health.ts';
 import { editInputs, imageInput, inputs } from '../helpers/image-input.ts';
 import { asStream } from '../helpers/json-text.ts';
 import {
@@ -600,4 +601,17 @@ describe('a generation that has lost its caller', () => {
     await expect(fake.start(again)).rejects.toMatchObject({ outcome: 'unknown' });
     expect(fake.ends).toEqual(['abandoned']);
   });
+});
+
+test('a cool-down that ends between the choice and the wait is not waited for', async () => {
+  const warned = vi.spyOn(process, 'emitWarning');
+  onTestFinished(() => warned.mockRestore());
+  const fake = fakeGateway([{ answers: [good] }]);
+  const error = new GatewayError('upstream_rate_limited', 'limited', { outcome: 'not-processed' });
+  const over = { until: performance.now(), askedUntil: performance.now(), error };
+  vi.spyOn(fake.targets[0]?.health as TargetHealth, 'coolDownAt')
+    .mockReturnValueOnce(over)
+    .mockReturnValueOnce(over);
+  expect(await ask(fake)).toBe(1);
+  expect(warned).not.toHaveBeenCalled();
 });

@@ -2,8 +2,10 @@ import { type ErrorKind, GatewayError, type Outcome } from '../../src/domain/gat
 import type { ImageEvent } from '../../src/domain/image-event.ts';
 import type { ProviderCall } from '../../src/domain/image-provider.ts';
 import { type ImageRequest, operations } from '../../src/domain/image-request.ts';
+import type { GenerationRecord } from '../../src/domain/recorder.ts';
 import { Admission } from '../../src/generations/admission.ts';
 import { type Caller, createGateway, type Gateway } from '../../src/generations/gateway.ts';
+import { InFlight } from '../../src/generations/in-flight.ts';
 import { modelFamily } from '../../src/parameters/model-families.ts';
 import { createModelCatalog, type LogicalModel, type Target } from '../../src/targets/model-catalog.ts';
 import { TargetHealth } from '../../src/targets/target-health.ts';
@@ -72,12 +74,15 @@ type Facts = {
 
 export type FakeGateway = {
   readonly gateway: Gateway;
+  readonly inFlight: InFlight;
   readonly targets: readonly Target[];
   /** Every call that was made, in order. */
   readonly calls: readonly FakeCall[];
   /** How the calls ended, and what callers' own retries got. */
   readonly ends: readonly string[];
   readonly retries: readonly string[];
+  /** The generations that have ended, in order. */
+  readonly records: readonly GenerationRecord[];
   start(request?: Partial<ImageRequest>, caller?: Partial<Caller>): ReturnType<Gateway['start']>;
 };
 
@@ -87,6 +92,8 @@ export function fakeGateway(fakes: readonly FakeTarget[], facts: Facts = {}): Fa
   const calls: FakeCall[] = [];
   const ends: string[] = [];
   const retries: string[] = [];
+  const records: GenerationRecord[] = [];
+  const inFlight = new InFlight(times.lingerMs);
   const targets = fakes.map((fake, index) => fakeTarget(fake, { name: 'abc'.charAt(index), index, times, calls }));
   const model: LogicalModel = {
     name: 'image',
@@ -105,20 +112,23 @@ export function fakeGateway(fakes: readonly FakeTarget[], facts: Facts = {}): Fa
     recorder: {
       anomaly: () => {},
       unknownRepeated: () => {},
-      generationEnded: () => {},
+      generationEnded: (record) => records.push(record),
       retryArrived: (end) => retries.push(end),
       attemptEnded: ({ end }) => ends.push(end),
     },
     hosting: { place: undefined },
     times,
+    inFlight,
     random: facts.random ?? (() => 0.5),
   });
   return {
     gateway,
+    inFlight,
     targets,
     calls,
     ends,
     retries,
+    records,
     start: (request, caller) =>
       gateway.start(undefined, { ...plain, ...request }, { id: 'somebody', isRetry: false, bodyBytes: 0, ...caller }),
   };

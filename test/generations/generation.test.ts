@@ -1,10 +1,12 @@
 import { describe, expect, test } from 'vitest';
+import type { GenerationReader } from '../../src/domain/generation-reader.ts';
 import type { ImageEvent } from '../../src/domain/image-event.ts';
 import type { ImageProvider, ProviderCall } from '../../src/domain/image-provider.ts';
 import type { ImageRequest } from '../../src/domain/image-request.ts';
 import type { Recorder } from '../../src/domain/recorder.ts';
 import { Admission } from '../../src/generations/admission.ts';
 import { createGateway } from '../../src/generations/gateway.ts';
+import { InFlight } from '../../src/generations/in-flight.ts';
 import { modelFamily } from '../../src/parameters/model-families.ts';
 import { createModelCatalog } from '../../src/targets/model-catalog.ts';
 import { TargetHealth } from '../../src/targets/target-health.ts';
@@ -19,7 +21,10 @@ const silent = ({ signal }: ProviderCall) =>
   new Promise<never>((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
 
 /** A generation of three calls, of which each is answered by one of `answers`. */
-async function start(answers: ((call: ProviderCall) => Promise<AsyncIterable<ImageEvent>>)[], timeoutMs = 60_000) {
+async function start(
+  answers: ((call: ProviderCall) => Promise<AsyncIterable<ImageEvent>>)[],
+  { timeoutMs = 60_000, count = 3, inFlight = new InFlight(0) } = {},
+) {
   const ends: string[] = [];
   const recorder: Recorder = {
     anomaly: () => {},
@@ -63,8 +68,13 @@ async function start(answers: ((call: ProviderCall) => Promise<AsyncIterable<Ima
     recorder,
     hosting: { place: undefined },
     times: { ...defaultTimes, lingerMs: 0 },
+    inFlight,
   });
-  const generation = await gateway.start(undefined, request, { id: 'somebody', isRetry: false, bodyBytes: 0 });
+  const generation = await gateway.start(
+    undefined,
+    { ...request, count },
+    { id: 'somebody', isRetry: false, bodyBytes: 0 },
+  );
   return { generation, ends };
 }
 
@@ -72,7 +82,7 @@ const answered = async () => asStream(image);
 
 describe('a generation of several calls that may deliver a part', () => {
   test('whose deadline comes while one call is silent ends with it, not with images that can no longer come', async () => {
-    const { generation, ends } = await start([answered, silent, answered], 50);
+    const { generation, ends } = await start([answered, silent, answered], { timeoutMs: 50 });
     await expect(generation.events).rejects.toMatchObject({ kind: 'upstream_timeout', outcome: 'unknown' });
     expect(ends).toEqual(['abandoned', 'unknown', 'abandoned']);
   });
@@ -95,5 +105,70 @@ describe('a generation of several calls that may deliver a part', () => {
     generation.settle('truncated');
     expect(ends).toEqual(['delivered', 'unknown', 'delivered']);
     expect(generation.report).toMatchObject({ attempts: 3, sent: true, adaptations: ['n=fan-out'] });
+  });
+});
+
+describe('a generation with several readers', () => {
+  const chunk = (text: string): ImageEvent => ({ type: 'bytes', chunk: Buffer.from(text) });
+  const drawn: ImageEvent[] = [
+    { type: 'image', index: 0, isPartial: false },
+    ...['aaaa', 'bbbb', 'cccc'].map(chunk),
+    { type: 'image-end', index: 0 },
+    { type: 'done' },
+  ];
+
+  /** Two readers of one generation whose single call makes one image. */
+  async function startTwo() {
+    const inFlight = new InFlight(60_000);
+    const started = await start([async () => asStream(drawn)], { count: 1, inFlight });
+    const other = inFlight.find(started.generation.report.id)?.attach() as GenerationReader;
+    return { ...started, other, inFlight };
+  }
+  const text = async (reader: GenerationReader) => {
+    let all = '';
+    for await (const event of await reader.events) if (event.type === 'bytes') all += event.chunk;
+    return all;
+  };
+
+  test('gives each of them the whole image, and is settled by the last one', async () => {
+    const { generation, other, ends, inFlight } = await startTwo();
+    expect(await Promise.all([text(generation), text(other)])).toEqual(['aaaabbbbcccc', 'aaaabbbbcccc']);
+    generation.settle('delivered');
+    expect(ends).toEqual([]);
+    other.settle('truncated');
+    expect([ends, inFlight.running]).toEqual([['delivered'], 0]);
+  });
+
+  test('goes on for the one that stays when the other one disconnects amid the image', async () => {
+    const { generation, other, ends } = await startTwo();
+    const reading = text(other);
+    for await (const event of await generation.events) if (event.type === 'bytes') break;
+    generation.leave();
+    generation.settle('abandoned');
+    expect(await reading).toBe('aaaabbbbcccc');
+    other.settle('delivered');
+    expect(ends).toEqual(['delivered']);
+  });
+
+  test('goes on when one of them disconnects before there is an image, and ends with the last one', async () => {
+    const { generation, other, ends, inFlight } = await startTwo();
+    generation.leave();
+    await expect(generation.events).rejects.toMatchObject({ kind: 'client_gone' });
+    expect(await text(other)).toBe('aaaabbbbcccc');
+    other.settle('delivered');
+    expect([ends, inFlight.running, inFlight.store.orphans]).toEqual([['delivered'], 0, 0]);
+  });
+
+  test('is ended when all of them have disconnected amid the image', async () => {
+    const { generation, other, ends } = await startTwo();
+    const readers = [generation, other];
+    const iterators = await Promise.all(readers.map(async (reader) => (await reader.events)[Symbol.asyncIterator]()));
+    await Promise.all(iterators.map((iterator) => iterator.next()));
+    generation.leave();
+    expect(generation.signal.aborted).toBe(false);
+    other.leave();
+    expect(generation.signal.reason).toMatchObject({ kind: 'client_gone' });
+    for (const reader of readers) reader.settle('abandoned');
+    expect(ends).toEqual(['abandoned']);
   });
 });

@@ -45,7 +45,7 @@ describe('candidates', () => {
   test('have adaptations of their own', () => {
     const model = modelOf([target('old', 'dall-e-3'), target('new', 'gpt-image-2')]);
     const { candidates } = planFor(model, { quality: 'high', style: 'natural', count: 2 });
-    expect(candidates.map(({ fitted }) => [fitted.legs.length, fitted.adaptations])).toEqual([
+    expect(candidates.map(({ adapted }) => [adapted.legs.length, adapted.adaptations])).toEqual([
       [2, ['quality=high>hd', 'n=fan-out']],
       [1, ['style=removed']],
     ]);

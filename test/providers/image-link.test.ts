@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { imageLink } from '../../src/providers/azure/image-values.ts';
+import { imageLink } from '../../src/providers/azure/image-events.ts';
 
 describe('the link that an upstream gives', () => {
   test.each([

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { clientAddress } from '../../src/http/record-requests.ts';
+import { clientAddress } from '../../src/http/gateway-headers.ts';
 import { requestLines } from '../end-to-end/rig.ts';
 import { tinyPng } from '../fixtures/images.ts';
 import { callGateway } from '../helpers/call-gateway.ts';

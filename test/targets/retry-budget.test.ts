@@ -5,17 +5,17 @@ import { RetryBudget } from '../../src/targets/retry-budget.ts';
 
 test('a retry runs alone where few calls do, and one more may run for each ten calls', () => {
   const budget = new RetryBudget();
-  const first = budget.startRetry();
+  const first = budget.start({ isRetry: true });
   expect(first).toBeDefined();
-  expect(budget.startRetry()).toBeUndefined();
+  expect(budget.start({ isRetry: true })).toBeUndefined();
   first?.();
   first?.();
-  expect(budget.startRetry()).toBeDefined();
-  for (let call = 0; call < 18; call += 1) budget.startCall();
-  expect(budget.startRetry()).toBeUndefined();
-  budget.startCall();
-  expect(budget.startRetry()).toBeDefined();
-  expect(budget.startRetry()).toBeUndefined();
+  expect(budget.start({ isRetry: true })).toBeDefined();
+  for (let call = 0; call < 18; call += 1) budget.start({ isRetry: false });
+  expect(budget.start({ isRetry: true })).toBeUndefined();
+  budget.start({ isRetry: false });
+  expect(budget.start({ isRetry: true })).toBeDefined();
+  expect(budget.start({ isRetry: true })).toBeUndefined();
 });
 
 test('never are there more than a tenth of all running calls, but one at least; all of it comes back', () => {
@@ -30,16 +30,16 @@ test('never are there more than a tenth of all running calls, but one at least; 
       const running: { readonly isRetry: boolean; readonly end: Release }[] = [];
       const retries = () => running.filter(({ isRetry }) => isRetry).length;
       for (const next of steps) {
-        if (next === 'call') running.push({ isRetry: false, end: budget.startCall() });
+        if (next === 'call') running.push({ isRetry: false, end: budget.start({ isRetry: false }) as Release });
         else if (next === 'retry') {
-          const end = budget.startRetry();
+          const end = budget.start({ isRetry: true });
           expect(end !== undefined).toBe(retries() < Math.max(1, Math.floor(running.length / 10)));
           if (end) running.push({ isRetry: true, end });
         } else running.splice(next % Math.max(1, running.length), 1)[0]?.end();
       }
       for (const { end } of running) end();
-      expect(budget.startRetry()).toBeDefined();
-      expect(budget.startRetry()).toBeUndefined();
+      expect(budget.start({ isRetry: true })).toBeDefined();
+      expect(budget.start({ isRetry: true })).toBeUndefined();
     }),
     { numRuns: 1000 },
   );

@@ -4,11 +4,10 @@ import { type EgressProxy, EgressProxyError, egressProxyHint } from '../../src/d
 import { GatewayError } from '../../src/domain/gateway-error.ts';
 import type { Attempt } from '../../src/domain/image-provider.ts';
 import { Secret } from '../../src/domain/secret.ts';
-import { createUpstreamClient, type UpstreamTimes } from '../../src/upstream/client.ts';
+import { createUpstreamClient, jsonBody, type UpstreamTimes } from '../../src/upstream/client.ts';
 import { keyCredential } from '../../src/upstream/credential.ts';
 import { openTunnel } from '../../src/upstream/egress-connector.ts';
 import { createImageDownloads } from '../../src/upstream/guarded-download.ts';
-import { jsonBody } from '../../src/upstream/paid-body.ts';
 import '../faults/trust.ts';
 import { type ConnectProxy, startConnectProxy } from '../helpers/connect-proxy.ts';
 import { refusedPort, serveHttp, serveRaw } from '../helpers/loopback-server.ts';

@@ -4,7 +4,8 @@ import multipart from '@fastify/multipart';
 import fc from 'fast-check';
 import Fastify from 'fastify';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { type FormFile, formBody, type PaidBody } from '../../src/upstream/paid-body.ts';
+import type { PaidBody } from '../../src/upstream/client.ts';
+import { type FormFile, formBody } from '../../src/upstream/image-bodies.ts';
 
 const read = async (body: PaidBody) => buffer((body.content as () => Readable)());
 const boundaryOf = ({ contentType }: PaidBody) => contentType.replace('multipart/form-data; boundary=', '');

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { InputReader } from '../../src/domain/image-input.ts';
-import { jsonWithImages, type PaidBody, type Place } from '../../src/upstream/paid-body.ts';
+import type { PaidBody } from '../../src/upstream/client.ts';
+import { jsonWithImages, type Place } from '../../src/upstream/image-bodies.ts';
 import { imageInput, inputs } from '../helpers/image-input.ts';
 
 async function bytesOf(body: PaidBody): Promise<Buffer> {

@@ -2,9 +2,8 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import type { GatewayError } from '../../src/domain/gateway-error.ts';
 import type { Attempt } from '../../src/domain/image-provider.ts';
 import { Secret } from '../../src/domain/secret.ts';
-import { createUpstreamClient } from '../../src/upstream/client.ts';
+import { createUpstreamClient, jsonBody } from '../../src/upstream/client.ts';
 import { keyCredential } from '../../src/upstream/credential.ts';
-import { jsonBody } from '../../src/upstream/paid-body.ts';
 import { refusedPort, serveHttp, serveRaw } from '../helpers/loopback-server.ts';
 import { providerCall } from '../helpers/provider-call.ts';
 

@@ -16,20 +16,13 @@ export class KeyStore {
   readonly #nobody = randomBytes(32);
   #known: ReadonlyMap<string, Known> = new Map();
   #consumers: ReadonlyMap<string, ConsumerUsage> = new Map();
-  #isOpen = true;
+  /** True while no key was ever known: every request is accepted, and the gateway listens on loopback only. */
+  isOpen = true;
+  /** How many consumers there are. */
+  size = 0;
 
   constructor(consumers: readonly Consumer[]) {
     this.replace(consumers);
-  }
-
-  /** True while no key was ever known: every request is accepted, and the gateway listens on loopback only. */
-  get isOpen(): boolean {
-    return this.#isOpen;
-  }
-
-  /** How many consumers there are. */
-  get size(): number {
-    return this.#consumers.size;
   }
 
   /**
@@ -48,7 +41,8 @@ export class KeyStore {
     }
     this.#consumers = usages;
     this.#known = known;
-    this.#isOpen &&= consumers.length === 0;
+    this.size = usages.size;
+    this.isOpen &&= consumers.length === 0;
   }
 
   /** `undefined`: the key is not known. */

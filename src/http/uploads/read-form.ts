@@ -1,9 +1,10 @@
+import { isUtf8 } from 'node:buffer';
 import type { MultipartFile } from '@fastify/multipart';
 import type { FastifyRequest } from 'fastify';
 import { replay } from '../../concurrency/replay.ts';
 import { GatewayError } from '../../domain/gateway-error.ts';
 import { type InputReference, type InputStore, maxInputs } from '../../domain/image-input.ts';
-import { charsetProblem, checkCharset, decodeUtf8 } from '../request-body.ts';
+import { charsetProblem, checkCharset } from '../request-body.ts';
 import { watchPartHeads } from './part-heads.ts';
 import { largestInput, receiveInput, type Upload } from './receive-input.ts';
 
@@ -75,7 +76,7 @@ function headProblem(head: Buffer): GatewayError | undefined {
   const text = head.toString('latin1');
   const [, quoted, plain] = /;\s*name=(?:"([^"]*)"|([^;\s]*))/i.exec(text) ?? [];
   const name = quoted ?? plain;
-  if (decodeUtf8(head) === undefined) return notUtf8In(name);
+  if (!isUtf8(head)) return notUtf8In(name);
   const [, type] = /^content-type:(.*(?:\r\n[ \t].*)*)/im.exec(text) ?? [];
   const [filename] = /;\s*filename\*?=/i.exec(text) ?? [];
   return isFormFile(name, filename) ? undefined : charsetProblem(type);
@@ -147,10 +148,10 @@ async function readText({ fieldname: name, file }: MultipartFile): Promise<strin
     if (length <= maxField) chunks.push(chunk);
   }
   if (length > maxField) throw new GatewayError('invalid_value', `'${name}' is too long.`, { param: name });
-  const text = decodeUtf8(Buffer.concat(chunks));
+  const text = Buffer.concat(chunks);
   // Text of UTF-16 may look like UTF-8 with a null before or after each character.
-  if (text === undefined || text.includes('\0')) throw notUtf8In(name);
-  return text;
+  if (!isUtf8(text) || text.includes(0)) throw notUtf8In(name);
+  return text.toString();
 }
 
 /** A field may have a type of its own, which says that it is JSON. */

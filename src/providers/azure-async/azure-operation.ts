@@ -7,7 +7,7 @@ import { invalidResponse } from '../../upstream/paid-call-error.ts';
 import { readBounded } from '../../upstream/read-bounded.ts';
 import { azureErrorMember, errorInItem, errorInSuccess } from '../azure/azure-error.ts';
 import { memberOf } from '../azure/azure-error-facts.ts';
-import { imageLink } from '../azure/image-values.ts';
+import { imageLink } from '../azure/image-events.ts';
 import { hasContent, parseJson } from '../azure/json-values.ts';
 
 /** A poll's body holds links, never images. */

@@ -7,7 +7,7 @@ import type { Recorder } from '../../domain/recorder.ts';
 import { invalidResponse, paidCallError, unfinishedStream } from '../../upstream/paid-call-error.ts';
 import { errorInItem, errorInSuccess } from './azure-error.ts';
 import { errorMembers } from './azure-error-facts.ts';
-import { ImageCheck, imageLink, responseSummary } from './image-values.ts';
+import { ImageCheck, imageLink, responseSummary } from './image-events.ts';
 import { beginsObject, hasContent } from './json-values.ts';
 import { inBatches } from './read-response.ts';
 import { decideImages, type StreamToken } from './undecided-images.ts';

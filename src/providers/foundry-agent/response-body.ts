@@ -2,7 +2,8 @@ import { GatewayError } from '../../domain/gateway-error.ts';
 import type { EditInputs } from '../../domain/image-input.ts';
 import type { ImageRequest } from '../../domain/image-request.ts';
 import { furtherToolOptions } from '../../domain/image-tool.ts';
-import { jsonWithImages, type PaidBody, type Place } from '../../upstream/paid-body.ts';
+import type { PaidBody } from '../../upstream/client.ts';
+import { jsonWithImages, type Place } from '../../upstream/image-bodies.ts';
 import { imageParameters } from '../azure/images-body.ts';
 import type { FoundryAgentConfig } from './foundry-target.ts';
 

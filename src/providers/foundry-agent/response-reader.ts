@@ -5,7 +5,7 @@ import { maxImages } from '../../domain/image-request.ts';
 import type { Recorder } from '../../domain/recorder.ts';
 import { invalidResponse } from '../../upstream/paid-call-error.ts';
 import type { ParameterNames } from '../azure/azure-error-facts.ts';
-import { ImageCheck, responseSummary } from '../azure/image-values.ts';
+import { ImageCheck, responseSummary } from '../azure/image-events.ts';
 import { hasContent } from '../azure/json-values.ts';
 import { inBatches } from '../azure/read-response.ts';
 import { type EmptyResponse, responseFailure } from './response-failure.ts';

@@ -4,7 +4,7 @@ import type { ImageEvent } from '../../domain/image-event.ts';
 import { invalidResponse, unfinishedStream } from '../../upstream/paid-call-error.ts';
 import { errorInSuccess } from '../azure/azure-error.ts';
 import { errorMembers } from '../azure/azure-error-facts.ts';
-import { ImageCheck, responseSummary } from '../azure/image-values.ts';
+import { ImageCheck, responseSummary } from '../azure/image-events.ts';
 import { beginsObject, hasContent } from '../azure/json-values.ts';
 import { inBatches } from '../azure/read-response.ts';
 import { definite, itemShape, type ResponseContext, ResponseReader, responseShape } from './response-reader.ts';

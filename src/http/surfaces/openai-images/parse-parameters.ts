@@ -51,7 +51,10 @@ export function parseParameters(sent: Readonly<Record<string, unknown>>, edit: E
   const parsed = imageParameters.safeParse(given);
   if (!parsed.success) throw invalidParameter(parsed.error, given);
   const known = parsed.data;
-  const extra = extraParameters(given);
+  const extra = Object.fromEntries(
+    Object.entries(given).filter(([name]) => !Object.hasOwn(imageParameters.shape, name)),
+  );
+  for (const [name, value] of Object.entries(extra)) checkExtra(name, value);
   const [param] = Object.entries(given).find(([, value]) => hasLoneSurrogate(value)) ?? [];
   if (param !== undefined) {
     throw new GatewayError('invalid_value', `'${param}' holds half of a surrogate pair.`, { param });
@@ -77,17 +80,6 @@ export function parseParameters(sent: Readonly<Record<string, unknown>>, edit: E
   return { model: known.model, request };
 }
 
-function extraParameters(given: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  const extra = Object.entries(given).filter(([name]) => !Object.hasOwn(imageParameters.shape, name));
-  for (const [name, value] of extra) {
-    checkName(name);
-    if (isDeeperThan(value, deepestExtra)) {
-      throw new GatewayError('invalid_value', `'${name}' is nested too deeply.`, { param: name });
-    }
-  }
-  return Object.fromEntries(extra);
-}
-
 /** Half of a surrogate pair, which JSON can escape, has no form in UTF-8: another character would be sent in its place. */
 function hasLoneSurrogate(value: unknown): boolean {
   if (typeof value === 'string') return !value.isWellFormed();
@@ -101,8 +93,12 @@ const bracketedName = /^(?=.{1,64}$)[A-Za-z0-9_.-]+(?:\[[A-Za-z0-9_.-]*\])+$/;
 /** Names go into JSON and forms as they are. */
 export const parameterName = /^(?!__proto__$)[A-Za-z0-9_.-]{1,64}$/;
 
-function checkName(name: string): void {
-  if (parameterName.test(name)) return;
+/** Throws for a parameter that the gateway does not know, and cannot pass on. */
+function checkExtra(name: string, value: unknown): void {
+  if (parameterName.test(name)) {
+    if (!isDeeperThan(value, deepestExtra)) return;
+    throw new GatewayError('invalid_value', `'${name}' is nested too deeply.`, { param: name });
+  }
   if (bracketedName.test(name)) {
     const message = `'${name}' is not supported: members of a parameter cannot be sent on in this form.`;
     throw new GatewayError('unsupported_parameter', message, { param: name });

@@ -7,7 +7,8 @@ import { sendBody } from '../../send-body.ts';
 /** Writes a generation's images as OpenAI's ImagesResponse. Rejects with the generation's error. */
 export async function writeJson(reader: GenerationReader, reply: FastifyReply): Promise<void> {
   const { record } = reply.request;
-  keepAliveWhileSilent(reply);
+  const isNodeSdk = reply.request.headers['x-stainless-lang'] === 'js' && reply.request.raw.httpVersion === '1.1';
+  if (isNodeSdk) keepAliveWhileSilent(reply);
   const events = await reader.events;
   reply.headers({ ...generationHeaders(reader.report, reply.request), 'content-type': 'application/json' });
   const how = await sendBody(reply, imagesJson(events, record), { record, signal: reader.signal });
@@ -20,7 +21,6 @@ export async function writeJson(reader: GenerationReader, reply: FastifyReply): 
  * says that it runs on JavaScript.
  */
 function keepAliveWhileSilent({ raw, request }: FastifyReply): void {
-  if (request.headers['x-stainless-lang'] !== 'js' || request.raw.httpVersion !== '1.1') return;
   const timer = setInterval(() => {
     if (raw.headersSent) clearInterval(timer);
     else raw.writeProcessing();

@@ -3,7 +3,8 @@ import { imageHeaderCharacters, imageMediaType } from '../../../codec/image-head
 import type { GatewayError } from '../../../domain/gateway-error.ts';
 import type { GenerationReader } from '../../../domain/generation-reader.ts';
 import type { ImageEnd, ImageEvent, ImageFacts } from '../../../domain/image-event.ts';
-import { type ImageRequest, type Operation, operationOf } from '../../../domain/image-request.ts';
+import type { ImageRequest, Operation } from '../../../domain/image-request.ts';
+import { operationOf } from '../../../parameters/plan.ts';
 import { asGatewayError, errorBody } from '../../error-response.ts';
 import { generationHeaders } from '../../gateway-headers.ts';
 import { sendBody } from '../../send-body.ts';

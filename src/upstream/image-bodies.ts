@@ -2,20 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { dataUrl, dataUrlLength } from '../codec/base64.ts';
 import type { InputReader, InputReference } from '../domain/image-input.ts';
-
-/** The body of a paid POST. It can be sent any number of times. */
-export type PaidBody = {
-  readonly contentType: string;
-  /** In bytes. */
-  readonly length: number;
-  /** A stream opens nothing that must be closed before its first byte is read: a call may end before that. */
-  readonly content: Buffer | (() => Readable);
-};
-
-export function jsonBody(value: unknown): PaidBody {
-  const content = Buffer.from(JSON.stringify(value));
-  return { contentType: 'application/json', length: content.length, content };
-}
+import type { PaidBody } from './client.ts';
 
 /** A file of a form; `name` and `filename` hold no quotes, backslashes or line breaks. */
 export type FormFile = {
