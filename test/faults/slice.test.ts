@@ -28,7 +28,7 @@ const slice = [
   'F 30 content refused as 400 (sdk)',
   'C 31 malformed JSON (raw)',
   'A 34 base64 that is no image (sdk)',
-  'D 35 gzip unasked (sdk)',
+  'D 35 gzip unrequested (sdk)',
   'A 35 102 and 103 before the response (raw)',
   'A 36 an unsolicited second response (sdk)',
   'C operation failed (sdk)',

@@ -88,8 +88,8 @@ export const oddSuccesses: readonly Fault[] = [
     play: noise('102 Processing', '103 Early Hints'),
     reported: expected.done,
   },
-  { number: 35, name: 'gzip unasked', play: gzipped, reported: expected.done },
-  { number: 35, name: '100 unasked', play: noise('100 Continue'), reported: expected.unknown },
+  { number: 35, name: 'gzip unrequested', play: gzipped, reported: expected.done },
+  { number: 35, name: '100 unrequested', play: noise('100 Continue'), reported: expected.unknown },
   {
     number: 36,
     name: 'an unsolicited second response',
