@@ -51,8 +51,8 @@ async function disconnectsInQueue(
   const { socket } = call(stage, prompt);
   await becomes(waiting, queue === 'process' ? 1 : legsOf(mode));
   disconnect(socket);
-  await becomes(waiting, 0, 1_000);
-  await becomes(() => gateway.inFlight, 1, 1_000);
+  await becomes(waiting, 0);
+  await becomes(() => gateway.inFlight, 1);
   stage.goOn();
   expect((await blocker).images).toHaveLength(legsOf(mode));
   expect(sentFor(stage, 'leaving')).toBe(0);
@@ -79,7 +79,7 @@ async function disconnectsDuringPaidCall(
     );
   }
   disconnect(socket);
-  await becomes(() => gateway.orphans, 1, 1_000);
+  await becomes(() => gateway.orphans, 1);
   return stage;
 }
 
@@ -94,7 +94,6 @@ async function expectLingering(stage: Stage, place: Place): Promise<void> {
   );
   const lingered = performance.now() - begin;
   expect(lingered).toBeGreaterThan(lingerMs / 4);
-  expect(lingered).toBeLessThan(lingerMs + 1_000);
   expect(await restOf(stage.gateway, [upstream])).toEqual(atRest);
   expect(sentFor(stage, 'leaving')).toBe(legsOf(mode));
   if (!isPolled(mode)) expect(upstream.dials).toBe(dials);
@@ -109,7 +108,7 @@ async function expectRejoined(stage: Stage): Promise<void> {
   const { mode, upstream } = stage;
   const { gateway } = stage.gateway.app;
   const retry = rawCall(stage.gateway.url, callOf(mode, 'image', prompt, { 'x-stainless-retry-count': '1' }));
-  await becomes(() => gateway.orphans, 0, 1_000);
+  await becomes(() => gateway.orphans, 0);
   stage.goOn();
   const { status, images } = await retry;
   expect({ status, images }).toEqual({ status: 200, images: Array(legsOf(mode)).fill(tinyPng) });
@@ -128,7 +127,7 @@ async function disconnectsDuringResponse(mode: Mode, disconnect: Disconnect, onF
   const { socket, heard } = call(stage, prompt);
   expect(await until(heard, (text) => text.includes(tinyPng.slice(0, 12)))).toContain(tinyPng.slice(0, 12));
   disconnect(socket);
-  await becomes(() => stage.gateway.app.gateway.inFlight, 0, 1_000);
+  await becomes(() => stage.gateway.app.gateway.inFlight, 0);
   expect(await restOf(stage.gateway, [stage.upstream])).toEqual(atRest);
   expect(stage.gateway.app.gateway.orphans).toBe(0);
   expect(await endsOf(stage)).toEqual({ abandoned: legsOf(mode) });

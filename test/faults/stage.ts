@@ -44,7 +44,7 @@ export const sentFor = ({ upstream }: Stage, text: string): number =>
   upstream.requests.filter(({ method, body }) => method === 'POST' && body.includes(text)).length;
 
 /** A value becomes what it should be, in time. */
-export async function becomes<T>(read: () => T, wanted: T, ms = 3_000): Promise<void> {
+export async function becomes<T>(read: () => T, wanted: T, ms = 60_000): Promise<void> {
   expect(await until(read, (value) => value === wanted, ms)).toBe(wanted);
 }
 
