@@ -103,7 +103,7 @@ function pricePerImage({ images = [] }: PriceList, { size, quality }: ImageFacts
 }
 
 /** The price of an image, where it is the same for all of them. */
-export function flatPrice({ images: [first] = [] }: PriceList): number | undefined {
+function flatPrice({ images: [first] = [] }: PriceList): number | undefined {
   return first?.size === undefined && first?.quality === undefined ? first?.price : undefined;
 }
 

@@ -178,7 +178,7 @@ const defaultHeaders = {
  * last connection, which here is the end of each response, and builds the next one anew. What is kept beside the connections
  * is as much as calls have run at once.
  */
-export class OriginPools {
+class OriginPools {
   readonly #options: Pool.Options;
   readonly #pools = new Map<string, Pool>();
   #isDestroyed = false;

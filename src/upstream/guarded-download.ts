@@ -73,13 +73,13 @@ const blobHostSuffixes = [
   '.blob.core.chinacloudapi.cn',
 ];
 
-export type DownloadAddress = { readonly url: URL; readonly route: 'public' | 'configured' };
+type DownloadAddress = { readonly url: URL; readonly route: 'public' | 'configured' };
 
 /**
  * Decides whether a link that an upstream gave may be fetched: from an origin that the operator configured (as it
  * stands there, private addresses included), or by https from Azure's public blob hosts. `undefined`: it may not.
  */
-export function downloadAddress(link: string, configuredOrigins: readonly string[]): DownloadAddress | undefined {
+function downloadAddress(link: string, configuredOrigins: readonly string[]): DownloadAddress | undefined {
   const url = URL.parse(link);
   if (url === null || url.username !== '' || url.password !== '') return undefined;
   if (configuredOrigins.includes(url.origin)) return { url, route: 'configured' };
@@ -88,7 +88,7 @@ export function downloadAddress(link: string, configuredOrigins: readonly string
 }
 
 /** A link by https, wherever it leads; the connection is what refuses private addresses. */
-export function publicAddress(link: string): DownloadAddress | undefined {
+function publicAddress(link: string): DownloadAddress | undefined {
   const url = URL.parse(link);
   if (url === null || url.username !== '' || url.password !== '') return undefined;
   return url.protocol === 'https:' && url.port === '' ? { url, route: 'public' } : undefined;

@@ -139,7 +139,7 @@ function isAlive({ expiresAt }: AccessToken): boolean {
  * The promise's result, or a rejection with the signal's reason as soon as it is aborted: undici obeys an abort during
  * connect only when the attempt to connect has ended. A result that comes too late goes to `discard`.
  */
-export function settleOnAbort<T>(promise: Promise<T>, signal: AbortSignal, discard: (late: T) => void): Promise<T> {
+function settleOnAbort<T>(promise: Promise<T>, signal: AbortSignal, discard: (late: T) => void): Promise<T> {
   return new Promise((resolve, reject) => {
     const abort = () => reject(signal.reason);
     if (signal.aborted) abort();
