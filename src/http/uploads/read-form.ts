@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import type { MultipartFile } from '@fastify/multipart';
 import type { FastifyRequest } from 'fastify';
+import { parseJson } from '../../codec/json-text.ts';
 import { replay } from '../../concurrency/replay.ts';
 import { GatewayError } from '../../domain/gateway-error.ts';
 import { type InputReference, type InputStore, maxInputs } from '../../domain/image-input.ts';
@@ -162,14 +163,6 @@ function jsonValue(name: string, text: string): unknown {
     throw new GatewayError('invalid_value', `'${name}' must not be an object or a list.`, { param: name });
   }
   return typeof value === 'string' ? typed(name, value) : value;
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 function notUtf8In(name: string | undefined): GatewayError {
