@@ -77,8 +77,8 @@ export function createModelCatalog({ models, aliases, defaultModel }: Models): M
     names,
     namesOf,
     find(asked, allowed) {
-      const usual = defaultModel !== undefined && isAllowed(defaultModel, allowed) ? defaultModel : undefined;
-      const name = asked ?? usual;
+      const fallback = defaultModel !== undefined && isAllowed(defaultModel, allowed) ? defaultModel : undefined;
+      const name = asked ?? fallback;
       if (name === undefined) {
         throw new GatewayError('missing_required_parameter', "'model' is missing, and there is no default model.", {
           param: 'model',

@@ -129,9 +129,9 @@ export function createUpstreamClient(times: Partial<UpstreamTimes> = {}, proxy?:
           call,
           bodyTimeout: isStream ? 0 : bodyIdleMs,
         });
-        const { status, headers: told } = response;
+        const { status, headers: received } = response;
         attempt.status = status;
-        const id = told['apim-request-id'] ?? told['x-ms-request-id'] ?? told['x-request-id'];
+        const id = received['apim-request-id'] ?? received['x-ms-request-id'] ?? received['x-request-id'];
         if (typeof id === 'string' && /^[\x21-\x7e]{1,128}$/.test(id)) attempt.upstreamRequestId = id;
         return response;
       } catch (error) {
