@@ -142,7 +142,7 @@ function cachedTextAmong({ textIn, imageIn, cachedIn }: Tokens): number | undefi
 
 /**
  * The tokens that an upstream has counted; `undefined` where it does not say of which kind they were.
- * Without details, all tokens of a request without images are text, and those of an answer are images.
+ * Without details, all tokens of a request without images are text, and those of a response are images.
  */
 export function readTokens(usage: ImageUsage | undefined, { isEdit }: { isEdit: boolean }): Tokens | undefined {
   const asked = objectOf(usage?.input_tokens_details);

@@ -19,7 +19,7 @@ export type Target = {
   /** `always`: one image is asked for as a stream of the upstream even where the caller wants none. */
   readonly upstreamStream: 'never' | 'always';
   readonly provider: ImageProvider;
-  /** Where its paid calls go, for `--check`. */
+  /** Where its paid calls go, for the command `check`. */
   readonly calls: readonly PlannedCall[];
   /** What its calls cost, where that is known. */
   readonly price?: Price | undefined;

@@ -54,7 +54,7 @@ export interface UpstreamClient {
   close(): Promise<void>;
 }
 
-/** How long an upstream may be silent, in milliseconds. Tests scale it down. */
+/** How long an upstream may be silent, in milliseconds. Shortened in tests. */
 export type UpstreamTimes = {
   /** Connecting includes TLS, and the way through a proxy. */
   readonly connectMs: number;
@@ -164,7 +164,7 @@ type Sending = Omit<HttpRequest, 'headers' | 'body' | 'attempt'> & {
   readonly call?: ProviderCall;
 };
 
-/** The job is of no use any more: an upstream that does not answer must not hold anything up. */
+/** The job is of no use any more: an upstream that does not respond must not hold anything up. */
 const cancelMs = 2_000;
 
 const defaultHeaders = {

@@ -7,7 +7,7 @@ export type AccessToken = { readonly token: Secret; readonly expiresAt: number }
 /** Gets a new token, never one that was given before. */
 export type AcquireToken = (signal: AbortSignal) => Promise<AccessToken>;
 
-/** In milliseconds. Tests scale it down. */
+/** In milliseconds. Shortened in tests. */
 export type TokenTimes = {
   /** The longest that callers wait for a token. */
   readonly acquireMs: number;

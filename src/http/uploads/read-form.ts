@@ -97,7 +97,8 @@ async function addFile(files: Received[], part: MultipartFile, inputs: InputStor
 }
 
 /**
- * The bytes of a file. `undefined` where it has no bytes and no filename: browsers send an empty file input so (https://html.spec.whatwg.org/#multipart-form-data).
+ * The bytes of a file. `undefined` where it has no bytes and no filename: browsers send an empty file input so
+ * (https://html.spec.whatwg.org/#multipart-form-data).
  */
 async function sentBytes({ filename = '', file }: MultipartFile): Promise<AsyncIterable<Buffer> | undefined> {
   if (filename !== '') return file;

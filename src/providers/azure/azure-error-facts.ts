@@ -46,7 +46,7 @@ export function readAzureErrorFacts(response: ErrorResponse): AzureErrorFacts {
   const inner = innerErrors(error);
   const [code, type] = [memberOf(error, 'code'), memberOf(error, 'type')];
   const ownMessage = [memberOf(error, 'message'), error, memberOf(value, 'message')].find(isText);
-  // API Management answers with a flat object; only its 429 is known well enough to be believed.
+  // API Management responds with a flat object; only its 429 is known well enough to be believed.
   const message = isText(memberOf(error, 'message')) || status === 429 ? (ownMessage ?? '') : '';
   const codes = [code, type, ...inner.map((one) => memberOf(one, 'code'))].filter(isText).map(plainCode);
   const param = parameterName(memberOf(error, 'param') ?? paramOfDetails(error));
