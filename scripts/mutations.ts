@@ -141,7 +141,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     breaks: 'a generation that has settled keeps the permits of its targets',
-    find: 'this.#failover.release();\n',
+    find: 'for (const { permit } of calls) permit[Symbol.dispose]();\n',
     replace: '\n',
     tests: permits,
   },
@@ -152,7 +152,7 @@ export const mutations: readonly Mutation[] = [
     tests: permits,
   },
   {
-    breaks: 'images that may have been made are given back to the quota',
+    breaks: 'images that may have been made are refunded to the quota',
     find: 'permits.release(calls.some(({ attempt }) => attempt.sent));',
     replace: 'permits.release(false);',
     tests: permits,
@@ -165,7 +165,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     breaks: 'retries are not bounded',
-    find: 'if (this.#retries >= Math.max(1, Math.floor(this.#calls / 10))) return undefined;',
+    find: 'if (isRetry && this.#retries >= Math.max(1, Math.floor(this.#calls / 10))) return undefined;',
     replace: '',
     tests: ['test/targets/retry-budget'],
   },

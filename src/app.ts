@@ -89,7 +89,7 @@ export type AppParts = {
   readonly corsOrigins?: readonly string[];
   /** Proxies whose `x-forwarded-for` is believed. */
   readonly trustedProxies?: readonly string[];
-  /** Tests have no time. */
+  /** Shortened in tests. */
   readonly times?: Partial<GatewayTimes & ServerTimes>;
   readonly upstreamTimes?: Partial<UpstreamTimes & TokenTimes>;
   /** The way to tokens, where a target needs one. */
@@ -174,7 +174,7 @@ export function buildApp(parts: AppParts): App {
     hosting.place ??= hostingAt(loopbackUrl(server), store);
   });
   server.addHook('onClose', async () => {
-    // Everybody who is there has been answered: what still runs has lost its caller, and its job is to be ended.
+    // Every connected client has its response: what still runs has lost its client, and its job is ended.
     inFlight.cancelAll();
     await Promise.all([client.close(), downloads.close(), store?.close()]);
   });

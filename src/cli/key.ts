@@ -23,7 +23,7 @@ function showKey(name: string): void {
   }
 }
 
-export type NewKey = { readonly key: string; readonly sha256: string };
+type NewKey = { readonly key: string; readonly sha256: string };
 
 /** A new key: 256 random bits with a prefix that people and secret scanners recognise. */
 export function makeKey(): NewKey {

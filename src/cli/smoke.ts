@@ -98,16 +98,16 @@ function refuse(why: string): number {
   return 1;
 }
 
-export type Received = { readonly image: Buffer; readonly usage: ImageUsage | undefined };
+type Received = { readonly image: Buffer; readonly usage: ImageUsage | undefined };
 
 /** The cheapest quality first. */
 const qualities = ['low', 'standard'] as const;
 
 /** Harmless, and recognisable in Azure's logs. */
-export const smokePrompt = 'A small red circle in the middle of a white square, as a test image';
+const smokePrompt = 'A small red circle in the middle of a white square, as a test image';
 
 /** A request for one image in the cheapest quality of the model. */
-export function smokeRequest({ targets }: LogicalModel): ImageRequest {
+function smokeRequest({ targets }: LogicalModel): ImageRequest {
   const quality = qualities.find((name) =>
     targets.some(({ family }) => family.qualities === 'any' || family.qualities.includes(name)),
   );
@@ -115,12 +115,12 @@ export function smokeRequest({ targets }: LogicalModel): ImageRequest {
 }
 
 /** Starts the only call: nothing is retried. Rejects with a GatewayError when the request is refused at once. */
-export function startSmoke({ catalog, start }: Gateway, model: string): Promise<GenerationReader> {
+function startSmoke({ catalog, start }: Gateway, model: string): Promise<GenerationReader> {
   return start(model, smokeRequest(catalog.find(model)), { id: 'smoke', isRetry: false, maxRetries: 0, bodyBytes: 0 });
 }
 
 /** Waits for the complete image. Rejects with a GatewayError. */
-export async function receiveImage(generation: GenerationReader): Promise<Received> {
+async function receiveImage(generation: GenerationReader): Promise<Received> {
   let usage: ImageUsage | undefined;
 
   async function* texts(events: AsyncIterable<ImageEvent>): AsyncGenerator<Buffer> {

@@ -169,6 +169,15 @@ function escapedCharacter(name: string, allowed: RegExp): number | undefined {
   return code;
 }
 
+/** The value of a JSON text, or `undefined` when it is none. */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
 /** Strings, and whether each is the name of a member; the braces outside of them. */
 const stringsAndBraces = /"[^"\\]*(?:\\.[^"\\]*)*"(\s*:)?|[{}]/gs;
 

@@ -23,7 +23,7 @@ export function normaliseBaseURL(text: string): Checked<string> {
   return { ok: `${url.origin}${url.pathname}`.replace(/\/+$/, '') };
 }
 
-/** Refuses the address of a target at a resource of Azure where nothing can answer. */
+/** Refuses the address of a target at a resource of Azure where nothing can respond. */
 export function checkAzurePath({ id, azurePath }: Dialect, url: string): Checked<string> {
   const { hostname, pathname } = new URL(url);
   if (!azureHost.test(hostname) || azurePath.test(pathname)) return { ok: url };

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Dialect } from '../domain/dialect.ts';
+import type { Dialect, JsonObject } from '../domain/dialect.ts';
 import { check } from './check-schema.ts';
 import { deepFreeze, frozenMap, parseConfigText, readConfigText } from './config-file.ts';
 import { isFromVariable, type Variables } from './interpolate.ts';
@@ -8,7 +8,7 @@ import { fileSchema } from './models-schema.ts';
 import { readEgressProxy } from './network.ts';
 import { priceList } from './price-schema.ts';
 import { printName, printWarnings, type Report, suggest } from './problems.ts';
-import { isObject, type JsonObject } from './read-json.ts';
+import { isObject } from './read-json.ts';
 import { longForm, readModel } from './read-model.ts';
 
 const fileKeys = fileSchema(z.unknown());

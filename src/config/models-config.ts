@@ -42,7 +42,7 @@ export type ProcessLimits = {
 /** One logical model: a name that clients use, served by one or more targets. */
 export type ModelConfig = {
   readonly name: string;
-  /** Time one request may take, from its start to the last byte of its answer, in milliseconds. */
+  /** Time one request may take, from its start to the last byte of its response, in milliseconds. */
   readonly timeoutMs: number;
   readonly defaults: ModelDefaults;
   /** What happens to parameters that a target's family does not do. */

@@ -24,7 +24,7 @@ export class ConfigError extends Error {
 }
 
 /** One line, without its end. */
-export function printProblem(problem: Problem): string {
+function printProblem(problem: Problem): string {
   if (problem.path === '') return `  ${problem.message}`;
   const line = problem.line === undefined ? '' : ` (line ${problem.line})`;
   return `  ${problem.path}${line}: ${problem.message}`;

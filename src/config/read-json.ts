@@ -1,4 +1,5 @@
 import { createScanner, type Node, type ParseError, parseTree, printParseErrorCode } from 'jsonc-parser';
+import type { JsonObject } from '../domain/dialect.ts';
 import { ConfigError, formatPath, type JsonPath, type PathProblem, type Problem } from './problems.ts';
 
 /** A JSON text as plain values, with what is needed to point back into the text. */
@@ -122,9 +123,6 @@ function positionOf(source: string, offset: number): { line: number; column: num
   const lines = source.slice(0, offset).split(/\r\n|\r|\n/);
   return { line: lines.length, column: (lines.at(-1) ?? '').length + 1 };
 }
-
-/** A JSON object whose members are not checked yet. */
-export type JsonObject = Readonly<Record<string, unknown>>;
 
 /** Whether a JSON value is an object: neither a list nor null. */
 export function isObject(value: unknown): value is JsonObject {

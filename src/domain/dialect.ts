@@ -24,7 +24,7 @@ export type DialectTarget = {
   readonly baseURL: string;
 };
 
-/** A paid call that a target makes, for `--check`; never shown to callers. */
+/** A paid call that a target makes, for the command `check`; never shown to callers. */
 export type PlannedCall = {
   readonly url: string;
   /** What the URL does not say. */

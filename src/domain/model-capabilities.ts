@@ -16,7 +16,7 @@ export type ModelCapabilities = {
   readonly promptCharacters: number;
   /** The most images that one call makes. */
   readonly maxCount: number;
-  /** Whether the upstream can answer with a stream of events. */
+  /** Whether the upstream can respond with a stream of events. */
   readonly streams: boolean;
   /** The most images that one streamed call makes. */
   readonly maxStreamedCount: number;

@@ -13,7 +13,7 @@ export class Secret {
     this.#text = text;
   }
 
-  /** The text itself. Called in two places only: the headers of upstream calls and the hash of a gateway key. */
+  /** The text itself. Called only for headers of upstream calls and of the proxy, and to check and hash gateway keys. */
   expose(): string {
     return this.#text;
   }

@@ -103,7 +103,7 @@ function pricePerImage({ images = [] }: PriceList, { size, quality }: ImageFacts
 }
 
 /** The price of an image, where it is the same for all of them. */
-export function flatPrice({ images: [first] = [] }: PriceList): number | undefined {
+function flatPrice({ images: [first] = [] }: PriceList): number | undefined {
   return first?.size === undefined && first?.quality === undefined ? first?.price : undefined;
 }
 
@@ -142,7 +142,7 @@ function cachedTextAmong({ textIn, imageIn, cachedIn }: Tokens): number | undefi
 
 /**
  * The tokens that an upstream has counted; `undefined` where it does not say of which kind they were.
- * Without details, all tokens of a request without images are text, and those of an answer are images.
+ * Without details, all tokens of a request without images are text, and those of a response are images.
  */
 export function readTokens(usage: ImageUsage | undefined, { isEdit }: { isEdit: boolean }): Tokens | undefined {
   const asked = objectOf(usage?.input_tokens_details);

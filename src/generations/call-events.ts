@@ -15,7 +15,7 @@ type Link = Extract<ImageEvent, { type: 'url' }>;
 
 /**
  * The events of one call: counts what was made while they pass, and turns links into images where the client wants base64.
- * No generator: every piece of every image passes here, and a generator would cost it several turns more.
+ * No generator: every piece of every image passes here, and a generator would cost it several microtasks more.
  */
 export class CallEvents implements AsyncIterableIterator<ImageEvent> {
   readonly #source: AsyncIterator<ImageEvent>;

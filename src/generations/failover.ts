@@ -76,7 +76,7 @@ export class Failover {
           await this.#waitFor(choice.coolDown, leg);
           continue;
         }
-        const { legs, adaptations } = this.#fit(piece, choice.target);
+        const { legs, adaptations } = this.#adapt(piece, choice.target);
         leg.adaptations = legs.length > 1 ? ['n=fan-out'] : adaptations;
         this.asked = legs[0];
         if (legs.length > 1) return await this.#fanOut(piece, legs, leg);
@@ -93,8 +93,8 @@ export class Failover {
     }
   }
 
-  /** What a target is asked for. Throws what it has against a leg that does not fit. */
-  #fit(piece: ImageRequest, target: Target): AdaptedRequest {
+  /** What a target is asked for. Throws a GatewayError where it cannot serve a leg. */
+  #adapt(piece: ImageRequest, target: Target): AdaptedRequest {
     const { request, planned, model } = this.#parts;
     const known = planned.candidates.find((candidate) => candidate.target === target);
     if (piece === request && known !== undefined) return known.adapted;

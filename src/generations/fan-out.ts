@@ -6,7 +6,7 @@ import { sumUsage } from './sum-usage.ts';
 type StartLeg = () => Promise<AsyncIterable<ImageEvent>>;
 
 type Rules = {
-  /** A stream begins with its first leg; other answers wait for all legs, so that they are all or nothing. */
+  /** A stream begins with its first leg; other responses wait for all legs, so that they are all or nothing. */
   readonly isStream: boolean;
   /** Whether legs that fail are left out, as long as one succeeds. */
   readonly deliversPart: boolean;
@@ -15,30 +15,30 @@ type Rules = {
 const legsAtOnce = 4;
 
 /**
- * The images of several calls as one answer: leg after leg, in order, never interleaved. Rejects with the first
+ * The images of several calls as one response: leg after leg, in order, never interleaved. Rejects with the first
  * failure that counts; no further leg is started then.
  */
 export async function fanOut(legs: readonly StartLeg[], rules: Rules): Promise<AsyncIterable<ImageEvent>> {
-  const answers = startBounded(legs, { limit: legsAtOnce, goOn: rules.deliversPart });
-  if (rules.deliversPart) await Promise.any(answers).catch(() => answers[0]);
-  if (!rules.isStream) await (rules.deliversPart ? Promise.allSettled(answers) : Promise.all(answers));
-  else if (!rules.deliversPart) await answers[0];
-  return merge(answers, rules.deliversPart);
+  const responses = startBounded(legs, { limit: legsAtOnce, goOn: rules.deliversPart });
+  if (rules.deliversPart) await Promise.any(responses).catch(() => responses[0]);
+  if (!rules.isStream) await (rules.deliversPart ? Promise.allSettled(responses) : Promise.all(responses));
+  else if (!rules.deliversPart) await responses[0];
+  return merge(responses, rules.deliversPart);
 }
 
 async function* merge(
-  answers: readonly Promise<AsyncIterable<ImageEvent>>[],
+  responses: readonly Promise<AsyncIterable<ImageEvent>>[],
   deliversPart: boolean,
 ): AsyncGenerator<ImageEvent> {
-  const merged = new MergedAnswer();
-  for (const answer of answers) {
-    const events = deliversPart ? await answer.catch(() => undefined) : await answer;
+  const merged = new MergedResponse();
+  for (const response of responses) {
+    const events = deliversPart ? await response.catch(() => undefined) : await response;
     if (events !== undefined) yield* merged.take(events);
   }
   yield merged.done();
 }
 
-class MergedAnswer {
+class MergedResponse {
   #images = 0;
   #created: number | undefined;
   #hasLeg = false;

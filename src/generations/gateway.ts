@@ -19,7 +19,7 @@ import { shuttingDown } from './interruption.ts';
 export type Caller = {
   /** Tells callers apart; never a key itself. */
   readonly id: string;
-  /** The caller's own client says that it asks again. */
+  /** The caller's own client says that this is a retry. */
   readonly isRetry: boolean;
   /** For the log. */
   readonly requestId?: string;
@@ -48,13 +48,13 @@ export interface Gateway {
   /** What is going on in this moment, for metrics. */
   readonly state: GatewayState;
   /**
-   * Starts a request, or takes over what the same caller has left a moment ago; rejects with a GatewayError when it
-   * can be refused before anything is sent. From then on the generation owns the request's inputs.
+   * Starts a request, or rejoins the generation that the same caller's client has left a moment ago. Rejects with a
+   * GatewayError when it can be refused before anything is sent. From then on the generation owns the request's inputs.
    */
   start(model: string | undefined, request: ImageRequest, caller: Caller): Promise<GenerationReader>;
-  /** Whether a request of this caller might take over what it has left a moment ago, and so need no permits. */
+  /** Whether a request of this caller might rejoin what its client has left a moment ago, and so need no permits. */
   mayRejoin(callerId: string): boolean;
-  /** Ends everything that is running, so that each caller still gets an answer. */
+  /** Ends everything that is running, so that each caller still gets a response. */
   cancelAll(): void;
 }
 

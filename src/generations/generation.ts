@@ -16,7 +16,7 @@ import { type Interruption, interruptionError } from './interruption.ts';
 import { SharedEvents } from './shared-events.ts';
 import type { CallContext } from './upstream-call.ts';
 
-export type GenerationParts = Omit<FailoverParts, 'context' | 'deadline' | 'budget'> & {
+type GenerationParts = Omit<FailoverParts, 'context' | 'deadline' | 'budget'> & {
   readonly id: JobId;
   readonly context: Omit<CallContext, 'signal' | 'retryUntil' | 'journal'>;
   readonly timeoutMs: number;

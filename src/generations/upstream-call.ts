@@ -73,9 +73,9 @@ export class UpstreamCall implements PaidCall {
     } catch (error) {
       this.failure = endOfFailure(error, this.attempt);
       this.error = error instanceof GatewayError ? error : undefined;
-      const told = signal.aborted ? signal.reason : withoutForeignParameter(error, asked);
-      if (this.#isTargetToBlame()) this.permit.failed(told);
-      throw told;
+      const reported = signal.aborted ? signal.reason : withoutForeignParameter(error, asked);
+      if (this.#isTargetToBlame()) this.permit.failed(reported);
+      throw reported;
     } finally {
       this.#knownAt = performance.now();
     }

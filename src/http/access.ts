@@ -1,7 +1,6 @@
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
 import type { FastifyInstance } from 'fastify';
-import type { Release } from '../concurrency/semaphore.ts';
-import { overloaded } from '../concurrency/semaphore.ts';
+import { overloaded, type Release } from '../concurrency/semaphore.ts';
 import { GatewayError } from '../domain/gateway-error.ts';
 import type { Admission } from '../generations/admission.ts';
 import { rateLimitHeaders } from './gateway-headers.ts';

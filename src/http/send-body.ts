@@ -49,12 +49,12 @@ function truncate(raw: ServerResponse): void {
 const patienceMs = 30_000;
 
 /** The client is connected, but reads nothing. */
-export class StalledClientError extends Error {
+class StalledClientError extends Error {
   override readonly name = 'StalledClientError';
 }
 
 /** The client has closed the connection. */
-export class ClosedConnectionError extends Error {
+class ClosedConnectionError extends Error {
   override readonly name = 'ClosedConnectionError';
 }
 

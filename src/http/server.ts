@@ -83,7 +83,7 @@ export function createServer(parts: ServerParts): FastifyInstance {
     // These bound how long a request may take to arrive, not how long it is worked on.
     requestTimeout: requestTimeout(parts.current.config),
     http: { headersTimeout: 10_000, connectionsCheckingInterval: 1_000, requireHostHeader: false },
-    // Longer than the idle time of the usual load balancers, so that they close first.
+    // Longer than the idle time of common load balancers, so that they close first.
     keepAliveTimeout: 65_000,
     return503OnClosing: false,
     clientErrorHandler: refuseConnection,

@@ -19,7 +19,7 @@ export type Target = {
   /** `always`: one image is asked for as a stream of the upstream even where the caller wants none. */
   readonly upstreamStream: 'never' | 'always';
   readonly provider: ImageProvider;
-  /** Where its paid calls go, for `--check`. */
+  /** Where its paid calls go, for the command `check`. */
   readonly calls: readonly PlannedCall[];
   /** What its calls cost, where that is known. */
   readonly price?: Price | undefined;
@@ -77,8 +77,8 @@ export function createModelCatalog({ models, aliases, defaultModel }: Models): M
     names,
     namesOf,
     find(asked, allowed) {
-      const usual = defaultModel !== undefined && isAllowed(defaultModel, allowed) ? defaultModel : undefined;
-      const name = asked ?? usual;
+      const fallback = defaultModel !== undefined && isAllowed(defaultModel, allowed) ? defaultModel : undefined;
+      const name = asked ?? fallback;
       if (name === undefined) {
         throw new GatewayError('missing_required_parameter', "'model' is missing, and there is no default model.", {
           param: 'model',

@@ -10,7 +10,7 @@ import type { ErrorKind, GatewayError } from '../domain/gateway-error.ts';
  */
 export type Repeat = 'anywhere' | 'elsewhere' | 'once more' | 'if allowed' | 'nowhere';
 
-/** Asking the same target again would be of no use: credential, address, quota, a blocked resource, an unusual refusal. */
+/** A retry at the same target would be of no use: credential, address, quota, a blocked resource, an undescribed refusal. */
 const uselessTargets: readonly ErrorKind[] = [
   'upstream_auth_failed',
   'upstream_misconfigured',

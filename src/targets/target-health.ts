@@ -1,5 +1,4 @@
-import type { Release } from '../concurrency/semaphore.ts';
-import { queueLimits, Semaphore } from '../concurrency/semaphore.ts';
+import { queueLimits, type Release, Semaphore } from '../concurrency/semaphore.ts';
 import { GatewayError } from '../domain/gateway-error.ts';
 import type { BreakerState } from '../domain/gateway-state.ts';
 import { Breaker } from './breaker.ts';
@@ -14,8 +13,8 @@ import type { GatewayTimes } from './times.ts';
 export type CoolDown = { readonly until: number; readonly askedUntil: number; readonly error: GatewayError };
 
 /**
- * One call to a target: its permit, its place in the retry budget, and its say about the target's health. Whoever acquires it
- * tells how the call ended and disposes of it; a call that is disposed of untold says nothing about the target.
+ * One call to a target: its permit, its place in the retry budget, and what it shows of the target's health. Whoever acquires
+ * it reports how the call ended and disposes of it; a call whose end was not reported says nothing about the target.
  */
 export interface TargetCall extends Disposable {
   /** How long it waited for a permit, in milliseconds. */
@@ -105,22 +104,22 @@ export class TargetHealth {
   }
 
   #call(trial: CoolDown | undefined, queueMs: number, release: Release): TargetCall {
-    let isTold = false;
-    const tellOnce = (tell: () => void) => {
-      if (!isTold) tell();
-      isTold = true;
+    let isReported = false;
+    const reportOnce = (report: () => void) => {
+      if (!isReported) report();
+      isReported = true;
     };
     return {
       queueMs,
       succeeded: () =>
-        tellOnce(() => {
+        reportOnce(() => {
           this.#endTrial(trial);
           this.#breaker.succeeded();
         }),
-      failed: (error) => tellOnce(() => this.#judge(error, trial)),
+      failed: (error) => reportOnce(() => this.#judge(error, trial)),
       truncated: () => this.#breaker.failed(this.#clock()),
       [Symbol.dispose]: () => {
-        tellOnce(() => this.#endUndecided(trial));
+        reportOnce(() => this.#endUndecided(trial));
         release();
       },
     };

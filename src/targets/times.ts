@@ -1,6 +1,6 @@
-/** How long the gateway waits for what, in milliseconds. Tests scale it down. */
+/** How long the gateway waits for what, in milliseconds. Shortened in tests. */
 export type GatewayTimes = {
-  /** A generation whose caller has left runs on for so long, so that the caller's own retry can take it over. */
+  /** A generation whose client has disconnected runs on for so long, so that the client's own retry can rejoin it. */
   readonly lingerMs: number;
   /** The longest that a request waits in a queue. */
   readonly queueMs: number;

@@ -54,7 +54,7 @@ export interface UpstreamClient {
   close(): Promise<void>;
 }
 
-/** How long an upstream may be silent, in milliseconds. Tests scale it down. */
+/** How long an upstream may be silent, in milliseconds. Shortened in tests. */
 export type UpstreamTimes = {
   /** Connecting includes TLS, and the way through a proxy. */
   readonly connectMs: number;
@@ -129,9 +129,9 @@ export function createUpstreamClient(times: Partial<UpstreamTimes> = {}, proxy?:
           call,
           bodyTimeout: isStream ? 0 : bodyIdleMs,
         });
-        const { status, headers: told } = response;
+        const { status, headers: received } = response;
         attempt.status = status;
-        const id = told['apim-request-id'] ?? told['x-ms-request-id'] ?? told['x-request-id'];
+        const id = received['apim-request-id'] ?? received['x-ms-request-id'] ?? received['x-request-id'];
         if (typeof id === 'string' && /^[\x21-\x7e]{1,128}$/.test(id)) attempt.upstreamRequestId = id;
         return response;
       } catch (error) {
@@ -164,7 +164,7 @@ type Sending = Omit<HttpRequest, 'headers' | 'body' | 'attempt'> & {
   readonly call?: ProviderCall;
 };
 
-/** The job is of no use any more: an upstream that does not answer must not hold anything up. */
+/** The job is of no use any more: an upstream that does not respond must not hold anything up. */
 const cancelMs = 2_000;
 
 const defaultHeaders = {
@@ -178,7 +178,7 @@ const defaultHeaders = {
  * last connection, which here is the end of each response, and builds the next one anew. What is kept beside the connections
  * is as much as calls have run at once.
  */
-export class OriginPools {
+class OriginPools {
   readonly #options: Pool.Options;
   readonly #pools = new Map<string, Pool>();
   #isDestroyed = false;

@@ -32,7 +32,7 @@ function loadPackages() {
   });
 }
 
-/** Why there is no token, in nothing but codes: the library's messages may quote what it was answered. */
+/** Why there is no token, in nothing but codes: the library's messages may quote the responses that it got. */
 class SignInError extends Error {
   override readonly name = 'SignInError';
   /** Microsoft's own codes (`AADSTS700016`), or the names of the errors. */

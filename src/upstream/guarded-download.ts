@@ -34,8 +34,8 @@ export function createImageDownloads(
   silenceMs = 15_000,
 ): ImageDownloads {
   const agents = {
-    public: new Agent({ ...agentDefaults, connect: connector }),
-    configured: new Agent({ ...agentDefaults, connect: egressConnector(proxy, 5_000) }),
+    guarded: new Agent({ ...agentDefaults, connect: connector }),
+    unguarded: new Agent({ ...agentDefaults, connect: egressConnector(proxy, 5_000) }),
   };
 
   async function download(
@@ -43,13 +43,13 @@ export function createImageDownloads(
     retrying: Retrying & { readonly maxTries: number },
   ): Promise<DownloadedImage> {
     if (address === undefined) throw unavailable('the link names a host that is not allowed');
-    const { url, route } = address;
-    return new ImageFetch({ agent: agents[route], url, silenceMs, ...retrying }).open();
+    const { url, connection } = address;
+    return new ImageFetch({ agent: agents[connection], url, silenceMs, ...retrying }).open();
   }
 
   function allowed(link: string, configuredOrigins: readonly string[]): DownloadAddress | undefined {
     const address = downloadAddress(link, configuredOrigins);
-    return address && proxy ? { ...address, route: 'configured' } : address;
+    return address && proxy ? { ...address, connection: 'unguarded' } : address;
   }
 
   return {
@@ -60,7 +60,7 @@ export function createImageDownloads(
     fromAnywhere: (link, signal, until = Number.POSITIVE_INFINITY) =>
       download(publicAddress(link), { signal, until, maxTries: maxTries.given }),
     async close() {
-      await Promise.all([agents.public.destroy(), agents.configured.destroy()]);
+      await Promise.all([agents.guarded.destroy(), agents.unguarded.destroy()]);
     },
   };
 }
@@ -73,23 +73,24 @@ const blobHostSuffixes = [
   '.blob.core.chinacloudapi.cn',
 ];
 
-export type DownloadAddress = { readonly url: URL; readonly route: 'public' | 'configured' };
+/** What may be fetched; `guarded`: by a connection that refuses private addresses. */
+type DownloadAddress = { readonly url: URL; readonly connection: 'guarded' | 'unguarded' };
 
 /**
  * Decides whether a link that an upstream gave may be fetched: from an origin that the operator configured (as it
  * stands there, private addresses included), or by https from Azure's public blob hosts. `undefined`: it may not.
  */
-export function downloadAddress(link: string, configuredOrigins: readonly string[]): DownloadAddress | undefined {
+function downloadAddress(link: string, configuredOrigins: readonly string[]): DownloadAddress | undefined {
   const url = URL.parse(link);
   if (url === null || url.username !== '' || url.password !== '') return undefined;
-  if (configuredOrigins.includes(url.origin)) return { url, route: 'configured' };
+  if (configuredOrigins.includes(url.origin)) return { url, connection: 'unguarded' };
   const isBlobHost = blobHostSuffixes.some((suffix) => url.hostname.endsWith(suffix));
   return isBlobHost ? publicAddress(link) : undefined;
 }
 
-/** A link by https, wherever it leads; the connection is what refuses private addresses. */
-export function publicAddress(link: string): DownloadAddress | undefined {
+/** A link by https, wherever it leads. */
+function publicAddress(link: string): DownloadAddress | undefined {
   const url = URL.parse(link);
   if (url === null || url.username !== '' || url.password !== '') return undefined;
-  return url.protocol === 'https:' && url.port === '' ? { url, route: 'public' } : undefined;
+  return url.protocol === 'https:' && url.port === '' ? { url, connection: 'guarded' } : undefined;
 }

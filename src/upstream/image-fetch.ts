@@ -138,7 +138,7 @@ export class ImageFetch {
     if (passed < length) throw new Error('it ended too early');
   }
 
-  /** One request. What it answers is closed when `read` throws, or takes too long. */
+  /** One request. Its response is closed when `read` throws, or takes too long. */
   async #get<T>(headers: Record<string, string | undefined>, read: (response: HttpResponse) => Promise<T>): Promise<T> {
     const { agent, url, signal, until } = this.#options;
     const limit = new AbortController();
@@ -216,7 +216,7 @@ async function checkFirstBytes(body: AsyncIterable<Buffer>): Promise<DownloadedI
     header = header.length === 0 ? value : Buffer.concat([header, value]);
   }
   const mediaType = imageMediaType(header);
-  // Azure stores no SVG, but answers errors as XML.
+  // Azure stores no SVG, but its errors are XML.
   if (mediaType === undefined || mediaType === 'image/svg+xml') throw new Error('it is not an image');
   return { mediaType, bytes: replay([header], rest) };
 }

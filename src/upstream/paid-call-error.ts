@@ -36,7 +36,7 @@ export function unfinishedStream(): GatewayError {
   );
 }
 
-/** The upstream answered with success, but not with images: paid for, probably, and lost. */
+/** The upstream responded with success, but not with images: paid for, probably, and lost. */
 export function invalidResponse(cause: unknown): GatewayError {
   return new GatewayError(
     'upstream_invalid_response',

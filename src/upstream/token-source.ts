@@ -7,7 +7,7 @@ export type AccessToken = { readonly token: Secret; readonly expiresAt: number }
 /** Gets a new token, never one that was given before. */
 export type AcquireToken = (signal: AbortSignal) => Promise<AccessToken>;
 
-/** In milliseconds. Tests scale it down. */
+/** In milliseconds. Shortened in tests. */
 export type TokenTimes = {
   /** The longest that callers wait for a token. */
   readonly acquireMs: number;
@@ -53,14 +53,12 @@ export class TokenSource {
   /** Rejects with `upstream_auth_failed` when no token is to be had, and with the signal's reason. */
   async token(signal: AbortSignal): Promise<Secret> {
     const held = this.#held;
-    if (held === undefined || this.#now() >= held.validUntil) return settleOnAbort(this.#renew(), signal, () => {});
+    if (held === undefined || this.#now() >= held.validUntil) return settleOnAbort(this.#renew(), signal);
     // One upstream did not accept it, but others may: it is better than none.
-    if (held.isRefused)
-      return settleOnAbort(
-        this.#renew().catch(() => held.token),
-        signal,
-        () => {},
-      );
+    if (held.isRefused) {
+      const renewed = this.#renew().catch(() => held.token);
+      return settleOnAbort(renewed, signal);
+    }
     // Whoever comes now is served with what there is.
     if (this.#now() >= held.refreshAt) this.#renew().catch(() => {});
     return held.token;
@@ -136,16 +134,20 @@ function isAlive({ expiresAt }: AccessToken): boolean {
 }
 
 /**
- * The promise's result, or a rejection with the signal's reason as soon as it is aborted: undici obeys an abort during
- * connect only when the attempt to connect has ended. A result that comes too late goes to `discard`.
+ * The promise's result, or a rejection with the signal's reason as soon as it is aborted: one call fetches for all who wait,
+ * and whoever issues tokens may obey an abort late. A result that comes after that goes to `takeLate`.
  */
-export function settleOnAbort<T>(promise: Promise<T>, signal: AbortSignal, discard: (late: T) => void): Promise<T> {
+function settleOnAbort<T>(
+  promise: Promise<T>,
+  signal: AbortSignal,
+  takeLate: (late: T) => void = () => {},
+): Promise<T> {
   return new Promise((resolve, reject) => {
     const abort = () => reject(signal.reason);
     if (signal.aborted) abort();
     signal.addEventListener('abort', abort, { once: true });
     promise
-      .then((value) => (signal.aborted ? discard(value) : resolve(value)), reject)
+      .then((value) => (signal.aborted ? takeLate(value) : resolve(value)), reject)
       .finally(() => signal.removeEventListener('abort', abort));
   });
 }

@@ -1,11 +1,11 @@
+import { providerOf } from '../../app.ts';
 import type { TargetConfig } from '../../config/models-config.ts';
 import { GatewayError, type UpstreamMessage } from '../../domain/gateway-error.ts';
 import type { UpstreamClient } from '../../upstream/client.ts';
 import type { Credential } from '../../upstream/credential.ts';
 import { readBounded } from '../../upstream/read-bounded.ts';
 import { type Finding, failed, notChecked, type Step, unknown } from './findings.ts';
-import { freeQuestions, isProject } from './free-questions.ts';
-import { type FreeCall, judgePart, judgeResponse, noTokenHint, type ResponseFacts } from './judge-response.ts';
+import { judgePart, judgeResponse, noTokenHint, type ResponseFacts } from './judge-response.ts';
 
 export type ResponseFindings = Readonly<Record<Extract<Step, 'response' | 'credential' | 'deployment'>, Finding>>;
 
@@ -14,20 +14,17 @@ export type Ask = (url: URL) => Promise<ResponseFacts>;
 
 /** Checks what free calls can tell. Never rejects. @param model for the hint how to check the rest */
 export async function askTarget(target: TargetConfig, model: string, ask: Ask): Promise<ResponseFindings> {
-  const { credential: urls, parts } = freeQuestions(target);
+  const { credential: urls, parts, isProject } = providerOf(target).probe(target);
+  const shows = 'scope' in target.credential ? 'token' : 'key';
   try {
     const { facts, url, isFirst } = await askInTurn(urls, ask);
-    const judged = judgeResponse(facts, freeCall(target, url));
+    const judged = judgeResponse(facts, { shows, url, isProject });
     if (judged.credential.state !== 'ok') return { ...judged, deployment: notChecked };
     const found = await Promise.all(parts.map(async ({ what, url: part }) => judgePart(await ask(part), what)));
     return { ...judged, deployment: worst(found) ?? unknown(isFirst ? smokeHint(model) : versionHint(model)) };
   } catch (error) {
     return failure(error);
   }
-}
-
-function freeCall(target: TargetConfig, url: URL): FreeCall {
-  return { shows: 'scope' in target.credential ? 'token' : 'key', url, isProject: isProject(target) };
 }
 
 type Asked = { readonly facts: ResponseFacts; readonly url: URL; readonly isFirst: boolean };
@@ -39,7 +36,7 @@ async function askInTurn([url, ...others]: FreeUrls, ask: Ask): Promise<Asked> {
   return { ...(await askInTurn([next, ...rest], ask)), isFirst: false };
 }
 
-type FreeUrls = ReturnType<typeof freeQuestions>['credential'];
+type FreeUrls = readonly [URL, ...URL[]];
 
 function worst(findings: readonly Finding[]): Finding | undefined {
   const withState = (state: Finding['state']) => findings.find((finding) => finding.state === state);

@@ -18,7 +18,7 @@ export type ResponseFacts = {
 /** The credential that was sent, and where. */
 export type FreeCall = { readonly shows: 'key' | 'token'; readonly url: URL; readonly isProject: boolean };
 
-export type Judged = { readonly response: Finding; readonly credential: Finding };
+type Judged = { readonly response: Finding; readonly credential: Finding };
 
 /** Entra ID tokens look expired or not yet valid when clocks differ by more than this. */
 const clockToleranceMs = 5 * 60_000;

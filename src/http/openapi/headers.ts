@@ -1,5 +1,4 @@
-import type { RateLimitHeader } from '../gateway-headers.ts';
-import { callerLimits, maxRetriesHeader, timeoutHeader } from '../gateway-headers.ts';
+import { callerLimits, maxRetriesHeader, type RateLimitHeader, timeoutHeader } from '../gateway-headers.ts';
 import type { JsonSchema } from './describe.ts';
 
 type Header = { readonly description: string; readonly schema: JsonSchema };

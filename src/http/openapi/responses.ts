@@ -84,10 +84,10 @@ const streamError = z.object({
 const model = z.object({ id: z.string(), object: z.literal('model'), created: seconds, owned_by: z.string() });
 
 /** The name of the schema of the errors with one status. */
-export const errorName = (status: number): string => `Error${status}`;
+const errorName = (status: number): string => `Error${status}`;
 
 /** The statuses that clients can see; 499 is for log and metrics alone. */
-export const errorStatuses: readonly number[] = [...new Set(views.map(({ status }) => status))]
+const errorStatuses: readonly number[] = [...new Set(views.map(({ status }) => status))]
   .filter((status) => status !== callerViews.client_gone.status)
   .sort();
 
@@ -108,7 +108,7 @@ export const responseSchemas: Readonly<Record<string, JsonSchema>> = {
 };
 
 /** The names of the schemas of a stream's events. */
-export const eventNames: Readonly<Record<Operation, readonly string[]>> = {
+const eventNames: Readonly<Record<Operation, readonly string[]>> = {
   generate: ['ImageGenerationPartialImage', 'ImageGenerationCompleted', 'StreamError'],
   edit: ['ImageEditPartialImage', 'ImageEditCompleted', 'StreamError'],
 };

@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import type { MultipartFile } from '@fastify/multipart';
 import type { FastifyRequest } from 'fastify';
+import { parseJson } from '../../codec/json-text.ts';
 import { replay } from '../../concurrency/replay.ts';
 import { GatewayError } from '../../domain/gateway-error.ts';
 import { type InputReference, type InputStore, maxInputs } from '../../domain/image-input.ts';
@@ -96,7 +97,8 @@ async function addFile(files: Received[], part: MultipartFile, inputs: InputStor
 }
 
 /**
- * The bytes of a file. `undefined` where it has no bytes and no filename: browsers send an empty file input so (https://html.spec.whatwg.org/#multipart-form-data).
+ * The bytes of a file. `undefined` where it has no bytes and no filename: browsers send an empty file input so
+ * (https://html.spec.whatwg.org/#multipart-form-data).
  */
 async function sentBytes({ filename = '', file }: MultipartFile): Promise<AsyncIterable<Buffer> | undefined> {
   if (filename !== '') return file;
@@ -162,14 +164,6 @@ function jsonValue(name: string, text: string): unknown {
     throw new GatewayError('invalid_value', `'${name}' must not be an object or a list.`, { param: name });
   }
   return typeof value === 'string' ? typed(name, value) : value;
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 function notUtf8In(name: string | undefined): GatewayError {

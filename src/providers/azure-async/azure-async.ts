@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream';
 import { z } from 'zod';
+import { parseJson } from '../../codec/json-text.ts';
 import type { Checked, DialectTarget } from '../../domain/dialect.ts';
 import type { ImageEvent } from '../../domain/image-event.ts';
 import type { ImageProvider, ProviderCall, UpstreamHandle } from '../../domain/image-provider.ts';
@@ -8,7 +9,6 @@ import { invalidResponse } from '../../upstream/paid-call-error.ts';
 import { readBounded } from '../../upstream/read-bounded.ts';
 import { retryHint } from '../../upstream/retry-hint.ts';
 import { azureResponseError, errorBodyLimits, errorInSuccess } from '../azure/azure-error.ts';
-import { memberOf } from '../azure/azure-error-facts.ts';
 import {
   apiVersion,
   deploymentIn,
@@ -18,7 +18,7 @@ import {
   versioned,
 } from '../azure/azure-target.ts';
 import { imagesBody } from '../azure/images-body.ts';
-import { parseJson } from '../azure/json-values.ts';
+import { memberOf } from '../azure/json-values.ts';
 import { lostJob, pollUntilEnded } from '../azure/poll-until-ended.ts';
 import type { ProviderDeps, ProviderDescriptor } from '../provider-descriptor.ts';
 import { operationEvents, operationUrl, operationUrlOf, readOperation } from './azure-operation.ts';

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { parseJson } from '../../codec/json-text.ts';
 import { GatewayError } from '../../domain/gateway-error.ts';
 import type { ImageEvent } from '../../domain/image-event.ts';
 import { maxImages } from '../../domain/image-request.ts';
@@ -6,9 +7,8 @@ import type { UpstreamResponse } from '../../upstream/client.ts';
 import { invalidResponse } from '../../upstream/paid-call-error.ts';
 import { readBounded } from '../../upstream/read-bounded.ts';
 import { azureErrorMember, errorInItem, errorInSuccess } from '../azure/azure-error.ts';
-import { memberOf } from '../azure/azure-error-facts.ts';
 import { imageLink } from '../azure/image-events.ts';
-import { hasContent, parseJson } from '../azure/json-values.ts';
+import { hasContent, memberOf } from '../azure/json-values.ts';
 
 /** A poll's body holds links, never images. */
 const pollLimits = { bytes: 1024 * 1024, ms: 15_000 };
@@ -81,6 +81,7 @@ function endedOperation({ status, error }: Operation): GatewayError {
   }
   return invalidResponse(status === 'deleted' ? 'the operation was deleted' : 'the operation has an unknown status');
 }
+
 /** What an `operation-location` header leads to: where to poll, or why it cannot be followed. */
 export type OperationUrl = { readonly url: URL; readonly isForeignHost: boolean } | { readonly refused: string };
 

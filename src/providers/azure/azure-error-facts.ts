@@ -1,8 +1,9 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import { parseJson } from '../../codec/json-text.ts';
 import type { ModerationDetails, UpstreamMessage } from '../../domain/gateway-error.ts';
 import type { Renewal } from '../../upstream/credential.ts';
 import { retryHint } from '../../upstream/retry-hint.ts';
-import { parseJson } from './json-values.ts';
+import { memberOf } from './json-values.ts';
 
 /** What an Azure response says about a failure. Codes are lower case letters only: Azure spells each in several ways. */
 export type AzureErrorFacts = {
@@ -45,7 +46,7 @@ export function readAzureErrorFacts(response: ErrorResponse): AzureErrorFacts {
   const inner = innerErrors(error);
   const [code, type] = [memberOf(error, 'code'), memberOf(error, 'type')];
   const ownMessage = [memberOf(error, 'message'), error, memberOf(value, 'message')].find(isText);
-  // API Management answers with a flat object; only its 429 is known well enough to be believed.
+  // API Management responds with a flat object; only its 429 is known well enough to be believed.
   const message = isText(memberOf(error, 'message')) || status === 429 ? (ownMessage ?? '') : '';
   const codes = [code, type, ...inner.map((one) => memberOf(one, 'code'))].filter(isText).map(plainCode);
   const param = parameterName(memberOf(error, 'param') ?? paramOfDetails(error));
@@ -180,13 +181,6 @@ function filteredCategories(place: unknown): string[] {
 
 function listOf(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? value : [];
-}
-
-/** A member of an object, and `undefined` of anything else. */
-export function memberOf(value: unknown, name: string): unknown {
-  return typeof value === 'object' && value !== null && Object.hasOwn(value, name)
-    ? (value as Record<string, unknown>)[name]
-    : undefined;
 }
 
 /** What an error event in a stream holds: the error as a member, or flat. */

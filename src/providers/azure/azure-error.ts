@@ -1,10 +1,10 @@
+import { parseJson } from '../../codec/json-text.ts';
 import { type ErrorKind, GatewayError } from '../../domain/gateway-error.ts';
 import type { UpstreamResponse } from '../../upstream/client.ts';
 import { invalidResponse } from '../../upstream/paid-call-error.ts';
 import { isFramed, readBounded } from '../../upstream/read-bounded.ts';
 import { type AzureErrorFacts, type ParameterNames, readAzureErrorFacts } from './azure-error-facts.ts';
 import { anythingElse, messages, rules } from './azure-error-rules.ts';
-import { parseJson } from './json-values.ts';
 
 /** An error object is at most this long, and arrives within this time. */
 export const errorBodyLimits = { bytes: 64 * 1024, ms: 5_000 };

@@ -114,7 +114,7 @@ const shape: JsonShape = {
 type Kind = 'partial' | 'completed' | 'error' | 'other';
 
 /** One event of an image stream while its data arrives: a partial image, a completed image, an error, or of no interest. */
-export class StreamEvent {
+class StreamEvent {
   readonly #index: number;
   readonly #recorder: Recorder;
   readonly #scanner = new JsonScanner(shape);

@@ -109,7 +109,7 @@ async function readResponse(body: AsyncIterable<Buffer>, context: ResponseContex
  * what was handed on already. A finished response does not change, so equal positions hold equal events. Throws what is no
  * cut, and the cut itself when there is no time left (`until`, as of `performance.now()`).
  */
-export async function* continueEvents(
+async function* continueEvents(
   first: AsyncIterable<ImageEvent>,
   readAgain: () => Promise<AsyncIterable<ImageEvent>>,
   until: number,

@@ -161,7 +161,7 @@ function projectParts({ agent, agentVersion, chatDeployment, imageDeployment }: 
   return [{ what: '`agent`, or its `agentVersion`,', path: version }, image];
 }
 
-/** Where one Responses API answers, and its jobs in the background. */
+/** Where one Responses API is called, and its jobs in the background are. */
 export type ResponsesAddress = {
   readonly responses: URL;
   response(id: string): URL;

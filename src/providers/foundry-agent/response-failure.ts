@@ -3,8 +3,8 @@ import type { ImageEvent } from '../../domain/image-event.ts';
 import type { Attempt } from '../../domain/image-provider.ts';
 import { invalidResponse, paidCallError } from '../../upstream/paid-call-error.ts';
 import { azureErrorMember, errorInSuccess } from '../azure/azure-error.ts';
-import { memberOf, type ParameterNames } from '../azure/azure-error-facts.ts';
-import { hasContent } from '../azure/json-values.ts';
+import type { ParameterNames } from '../azure/azure-error-facts.ts';
+import { hasContent, memberOf } from '../azure/json-values.ts';
 
 /** A response in the background that has not ended. */
 export class PendingResponseError extends Error {

@@ -1,5 +1,4 @@
-import type { JsonShape, ScanToken } from '../../codec/json-scanner.ts';
-import { scanJson } from '../../codec/json-scanner.ts';
+import { type JsonShape, type ScanToken, scanJson } from '../../codec/json-scanner.ts';
 import { equalFacts, type ImageEvent, type ImageFacts } from '../../domain/image-event.ts';
 import { maxImages } from '../../domain/image-request.ts';
 import type { Recorder } from '../../domain/recorder.ts';

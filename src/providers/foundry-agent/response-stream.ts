@@ -108,7 +108,7 @@ type OpenEvent = {
 };
 
 /** Reads the events of a streamed response. What an event says about itself may come after its image. */
-export class ResponseStreamReader {
+class ResponseStreamReader {
   readonly #context: ResponseContext;
   readonly #response: ResponseReader;
   #event: OpenEvent = { name: '', members: {}, imagesBefore: 0 };

@@ -8,8 +8,8 @@ import type { ImageCall } from '../../surface.ts';
 const word = z.string('must be a string').min(1, 'must not be empty').max(64, 'is too long');
 
 /**
- * OpenAI's CreateImageRequest and CreateImageEditRequest as far as the gateway looks into it; ranges that differ by model are checked against the
- * model's family later. Everything else passes into `extra`.
+ * OpenAI's CreateImageRequest and CreateImageEditRequest, as far as the gateway looks into them; ranges that differ by model
+ * are checked against the model's family later. Everything else passes into `extra`.
  */
 export const imageParameters = z.looseObject({
   model: z.string('must be a string').min(1, 'must not be empty').max(256, 'is too long').optional(),

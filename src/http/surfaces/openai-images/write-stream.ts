@@ -11,7 +11,7 @@ import { sendBody } from '../../send-body.ts';
 import { clientUsage, type Written } from './write-json.ts';
 
 /** Proxies in between close connections that are idle for about a minute, so a stream has to send something before. */
-export type StreamTimes = {
+type StreamTimes = {
   /** So long the headers wait for the outcome, so that an early failure is an ordinary error response. */
   readonly headersMs: number;
   readonly heartbeatMs: number;
