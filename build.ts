@@ -29,7 +29,7 @@ if (found[0] > ${major} || (found[0] === ${major} && found[1] >= ${minor})) {
   process.on('SIGHUP', function () {});
   import('./gateway.js');
 } else {
-  process.stderr.write('azure-image-gateway needs Node ${major}.${minor} or newer, and this is Node ' + process.versions.node + '.\\n');
+  process.stderr.write('azure-image-gateway needs Node ${major}.${minor} or newer, and this is Node ' + process.versions.node + '. Run it with the one of its packages: npx node dist/main.js\\n');
   process.exitCode = 1;
 }
 `;

@@ -18,7 +18,8 @@ function showKey(name: string): void {
   if (consumerName.test(name)) {
     process.stdout.write(introduction(name, makeKey()));
   } else {
-    process.stderr.write(`\`--name\` is required: npm run key -- --name NAME\nThe name ${consumerNameRule}.\n`);
+    const problem = name === '' ? '`--name` is required' : 'The name is not valid';
+    process.stderr.write(`${problem}: npm run key -- --name NAME\nThe name ${consumerNameRule}.\n`);
     process.exitCode = 1;
   }
 }

@@ -42,7 +42,8 @@ const interruptedCode = 130;
 async function makeOne({ gateway }: App, name: string | undefined, isAgreed: boolean): Promise<number> {
   const { catalog } = gateway;
   const usage = `${usageOf(smoke)}, where MODEL is one of: ${catalog.names.join(', ')}\n`;
-  if (name === undefined || !catalog.names.includes(name)) return refuse(usage);
+  if (name === undefined) return refuse(usage);
+  if (!catalog.names.includes(name)) return refuse(`Unknown model: ${name}.\n${usage}`);
   if (!isAgreed && !process.stdin.isTTY) {
     return refuse(
       'There is no terminal for the confirmation. With --yes the image is made, and billed, without asking.\n',

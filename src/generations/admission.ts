@@ -86,8 +86,8 @@ export class Admission {
     };
   }
 
-  /** Takes a place for a request whose body, of so many bytes, has arrived. Throws `overloaded`. */
-  enter(consumer: string, bytes: number): Release {
+  /** Reserves a place and memory for a request whose body, of so many bytes, has arrived. Throws `overloaded`. */
+  reserve(consumer: string, bytes: number): Release {
     const place = this.#places.open(consumer);
     const memory = this.#bytes.open(consumer);
     const release = () => {
@@ -140,7 +140,7 @@ type Needed = {
 export function acquirePermits({ admission, consumerUsage, consumer, bodyBytes, images }: Needed): Permits {
   using acquired = new DisposableStack();
   if (consumerUsage) acquired.defer(consumerUsage.acquire());
-  acquired.defer(admission.enter(consumer, bodyBytes));
+  acquired.defer(admission.reserve(consumer, bodyBytes));
   const reservation = consumerUsage?.reserveImages(images);
   const held = acquired.move();
   return {

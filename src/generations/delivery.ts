@@ -55,7 +55,7 @@ export async function deliverUrl(
 function damaged(): GatewayError {
   return new GatewayError(
     'upstream_invalid_response',
-    'The image service sent a damaged image. It may have been billed; it was not asked for again.',
+    'The image service sent a damaged image. It may have been billed; it was not retried.',
     { outcome: 'unknown', cause: 'an image holds a character that base64 does not have' },
   );
 }

@@ -23,7 +23,7 @@ export function shuttingDown(): GatewayError {
 }
 
 const nothing = 'Nothing was sent to the image service and nothing was billed.';
-const maybe = 'The image may still be made and billed; it was not asked for again.';
+const maybe = 'The image may still be made and billed; it was not retried.';
 
 const beforeSending = {
   deadline: ['deadline_exceeded', `The image service could not be asked within the deadline. ${nothing}`],

@@ -183,7 +183,7 @@ function afterCommitment(error: unknown): unknown {
     return error;
   return new GatewayError(
     'upstream_outcome_unknown',
-    'The image service failed after it had begun to respond. The image may be billed; it was not requested again.',
+    'The image service failed after it had begun to respond. The image may be billed; it was not retried.',
     { outcome: 'unknown', cause: error, upstream: error.upstream, hint: error.hint },
   );
 }

@@ -31,7 +31,7 @@ export async function retryOnDisk<T>(step: () => Promise<T>, retrying: Retrying)
 export function storageFailure(cause: unknown): GatewayError {
   return new GatewayError(
     'storage_failed',
-    'A finished image could not be stored by the gateway. It was not asked for again.',
+    'A finished image could not be stored by the gateway. It was not retried.',
     { outcome: 'unknown', cause },
   );
 }

@@ -224,7 +224,7 @@ async function checkFirstBytes(body: AsyncIterable<Buffer>): Promise<DownloadedI
 export function unavailable(cause: unknown): GatewayError {
   return new GatewayError(
     'upstream_result_unavailable',
-    'A finished image could not be fetched from where the image service stored it. It was not made again.',
+    'A finished image could not be fetched from where the image service stored it. It was not retried.',
     { outcome: 'unknown', cause },
   );
 }

@@ -22,7 +22,7 @@ export function paidCallError(error: unknown, attempt: Attempt): GatewayError {
   if (error instanceof MalformedJsonError && !error.isCut) return invalidResponse(error);
   return new GatewayError(
     'upstream_outcome_unknown',
-    'The connection to the image service broke before its response was complete. The image may have been made and billed; it was not asked for again.',
+    'The connection to the image service broke before its response was complete. The image may have been made and billed; it was not retried.',
     { outcome: 'unknown', cause: error },
   );
 }
@@ -31,7 +31,7 @@ export function paidCallError(error: unknown, attempt: Attempt): GatewayError {
 export function unfinishedStream(): GatewayError {
   return new GatewayError(
     'upstream_outcome_unknown',
-    'The image service ended its stream before the image was complete. It may have been billed; it was not asked for again.',
+    'The image service ended its stream before the image was complete. It may have been billed; it was not retried.',
     { outcome: 'unknown' },
   );
 }
@@ -40,7 +40,7 @@ export function unfinishedStream(): GatewayError {
 export function invalidResponse(cause: unknown): GatewayError {
   return new GatewayError(
     'upstream_invalid_response',
-    'The image service answered, but not with an image. It may have been billed; it was not asked for again.',
+    'The image service responded, but not with an image. It may have been billed; it was not retried.',
     { outcome: 'unknown', cause, ...(cause instanceof GatewayError && { upstream: cause.upstream, hint: cause.hint }) },
   );
 }

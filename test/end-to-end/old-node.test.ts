@@ -18,7 +18,7 @@ describe('dist/main.js', () => {
       expect(runOn(version)).toMatchObject({
         status: 1,
         stdout: '',
-        stderr: `azure-image-gateway needs Node 24.15 or newer, and this is Node ${version}.\n`,
+        stderr: `azure-image-gateway needs Node 24.15 or newer, and this is Node ${version}. Run it with the one of its packages: npx node dist/main.js\n`,
       });
     },
   );

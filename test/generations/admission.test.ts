@@ -9,24 +9,24 @@ const never = new AbortController().signal;
 describe('at the door', () => {
   test('requests are refused at once when there are three times as many as may be worked on', () => {
     const admission = new Admission({ inFlight: 2, heldBytes: 1e9, queueMs: 1_000 });
-    const releases = Array.from({ length: 6 }, () => admission.enter('shop', 0));
-    expect(() => admission.enter('shop', 0)).toThrow(
+    const releases = Array.from({ length: 6 }, () => admission.reserve('shop', 0));
+    expect(() => admission.reserve('shop', 0)).toThrow(
       expect.objectContaining({ kind: 'overloaded', retryAfterMs: 1_000 }),
     );
     releases[0]?.();
     releases[0]?.();
-    releases.push(admission.enter('shop', 0));
-    expect(() => admission.enter('shop', 0)).toThrow(expect.objectContaining({ kind: 'overloaded' }));
+    releases.push(admission.reserve('shop', 0));
+    expect(() => admission.reserve('shop', 0)).toThrow(expect.objectContaining({ kind: 'overloaded' }));
     for (const release of releases) release();
     expect(admission.heldBytes).toBe(0);
   });
 
   test('requests are refused at once when their bytes have no room', () => {
     const admission = new Admission({ inFlight: 100, heldBytes: 5 * megabyte, queueMs: 1_000 });
-    const first = admission.enter('shop', megabyte);
-    const second = admission.enter('shop', megabyte);
-    expect(() => admission.enter('shop', megabyte)).toThrow(expect.objectContaining({ kind: 'overloaded' }));
-    const third = admission.enter('shop', 0);
+    const first = admission.reserve('shop', megabyte);
+    const second = admission.reserve('shop', megabyte);
+    expect(() => admission.reserve('shop', megabyte)).toThrow(expect.objectContaining({ kind: 'overloaded' }));
+    const third = admission.reserve('shop', 0);
     expect(admission.heldBytes).toBe(5 * megabyte);
     for (const release of [first, second, third]) release();
     expect(admission.heldBytes).toBe(0);
@@ -34,19 +34,19 @@ describe('at the door', () => {
 
   test('other limits hold at once, and what was let in before counts', async () => {
     const admission = new Admission({ inFlight: 1, heldBytes: 5 * megabyte, queueMs: 1_000 });
-    const [first, second] = [admission.enter('shop', megabyte), admission.enter('shop', megabyte)];
+    const [first, second] = [admission.reserve('shop', megabyte), admission.reserve('shop', megabyte)];
     const endTurn = await admission.acquire(never);
     const next = admission.acquire(never);
-    expect(() => admission.enter('shop', megabyte)).toThrow(expect.objectContaining({ kind: 'overloaded' }));
+    expect(() => admission.reserve('shop', megabyte)).toThrow(expect.objectContaining({ kind: 'overloaded' }));
     admission.resize({ inFlight: 2, heldBytes: 6 * megabyte, queueMs: 1_000 });
-    const third = admission.enter('shop', megabyte);
+    const third = admission.reserve('shop', megabyte);
     (await next)();
     admission.resize({ inFlight: 2, heldBytes: megabyte, queueMs: 1_000 });
     expect(admission.heldBytes).toBe(6 * megabyte);
-    expect(() => admission.enter('shop', 0)).toThrow(expect.objectContaining({ kind: 'overloaded' }));
+    expect(() => admission.reserve('shop', 0)).toThrow(expect.objectContaining({ kind: 'overloaded' }));
     for (const release of [first, second, third, endTurn]) release();
     expect(admission.heldBytes).toBe(0);
-    admission.enter('shop', 0)();
+    admission.reserve('shop', 0)();
   });
 
   test('nothing exceeds the limits, and bytes and counts come back, whatever comes and goes', () => {
@@ -62,8 +62,8 @@ describe('at the door', () => {
           else {
             const bytes = next.enter + megabyte;
             const hasRoom = inside.length < 9 && held() + bytes <= limits.heldBytes;
-            if (hasRoom) inside.push({ bytes, leave: admission.enter('shop', next.enter) });
-            else expect(() => admission.enter('shop', next.enter)).toThrow();
+            if (hasRoom) inside.push({ bytes, leave: admission.reserve('shop', next.enter) });
+            else expect(() => admission.reserve('shop', next.enter)).toThrow();
           }
           expect(admission.heldBytes).toBe(held());
         }
@@ -80,12 +80,12 @@ describe('where several consumers may call', () => {
 
   test('one of them holds half of the places, and still all that are worked on', async () => {
     const admission = new Admission({ inFlight: 4, heldBytes: 1e9, queueMs: 1_000 }, shared);
-    const releases = Array.from({ length: 6 }, () => admission.enter('one', 0));
+    const releases = Array.from({ length: 6 }, () => admission.reserve('one', 0));
     const turns = await Promise.all(Array.from({ length: 4 }, () => admission.acquire(never)));
     expect(admission.isFullFor('one', 0)).toBe(true);
-    expect(() => admission.enter('one', 0)).toThrow(expect.objectContaining({ kind: 'overloaded' }));
+    expect(() => admission.reserve('one', 0)).toThrow(expect.objectContaining({ kind: 'overloaded' }));
     expect(admission.isFullFor('other', 0)).toBe(false);
-    releases.push(...Array.from({ length: 6 }, () => admission.enter('other', 0)));
+    releases.push(...Array.from({ length: 6 }, () => admission.reserve('other', 0)));
     expect(admission.isFullFor('third', 0)).toBe(true);
     for (const release of [...releases, ...turns]) release();
     expect([admission.heldBytes, admission.isFullFor('one', 0)]).toEqual([0, false]);
@@ -93,18 +93,18 @@ describe('where several consumers may call', () => {
 
   test('one of them holds half of the memory', () => {
     const admission = new Admission({ inFlight: 9, heldBytes: 4 * megabyte, queueMs: 1_000 }, shared);
-    const release = admission.enter('one', megabyte);
-    expect(() => admission.enter('one', 0)).toThrow(expect.objectContaining({ kind: 'overloaded' }));
-    admission.enter('other', megabyte)();
+    const release = admission.reserve('one', megabyte);
+    expect(() => admission.reserve('one', 0)).toThrow(expect.objectContaining({ kind: 'overloaded' }));
+    admission.reserve('other', megabyte)();
     release();
-    admission.enter('one', megabyte)();
+    admission.reserve('one', megabyte)();
     expect(admission.heldBytes).toBe(0);
   });
 
   test('it depends on who may call at the moment', () => {
     const consumers = { size: 1 };
     const admission = new Admission({ inFlight: 2, heldBytes: 1e9, queueMs: 1_000 }, consumers);
-    const releases = Array.from({ length: 6 }, () => admission.enter('one', 0));
+    const releases = Array.from({ length: 6 }, () => admission.reserve('one', 0));
     consumers.size = 2;
     releases.pop()?.();
     expect(admission.isFullFor('one', 0)).toBe(true);

@@ -75,7 +75,7 @@ function endedOperation({ status, error }: Operation): GatewayError {
   if (status === 'canceled') {
     return new GatewayError(
       'upstream_outcome_unknown',
-      'The image service gave up before the image was made. It may have been billed; it was not made again.',
+      'The image service gave up before the image was made. It may have been billed; it was not retried.',
       { outcome: 'unknown', cause: 'the operation was canceled' },
     );
   }

@@ -35,7 +35,7 @@ const imageCodes = [
 const busyCodes = ['engineoverloaded', 'slowdown'];
 
 const unknownOutcome =
-  'The image service did not say whether it made the image. It may have been billed; it was not asked for again.';
+  'The image service did not say whether it made the image. It may have been billed; it was not retried.';
 const seeLog = 'its operator can see why in the log';
 
 /** What callers are told, for each kind that a rule can give; `%` stands for the parameter's name. */

@@ -88,6 +88,6 @@ function isOfStorage(error: unknown): boolean {
 
 /** A spool's own error says that nothing was sent, which holds for uploads only: the image is paid for. */
 function lost(cause: unknown): GatewayError {
-  const message = 'An image could not be stored by the gateway until it was complete. It was not asked for again.';
+  const message = 'An image could not be stored by the gateway until it was complete. It was not retried.';
   return new GatewayError('storage_failed', message, { outcome: 'unknown', cause });
 }

@@ -55,7 +55,9 @@ export function responseFailure(response: EmptyResponse): Error {
         callFailure ?? (call === 'failed' ? failure({}, parameter) : invalidResponse('an image call holds no image'))
       );
     default: {
-      const stated = hasContent(error) ? errorInSuccess(error) : invalidResponse('the response has an unknown status');
+      const stated = hasContent(error)
+        ? errorInSuccess(error, parameter)
+        : invalidResponse('the response has an unknown status');
       const isUnknown = hasContent(status) && stated.outcome !== 'refused';
       const meaning = isUnknown ? invalidResponse(stated) : (callFailure ?? stated);
       const isOfPoll = isPolled && !hasContent(status) && meaning.outcome !== 'refused';
@@ -76,7 +78,7 @@ function contentRefused(): GatewayError {
 function textOnly(): GatewayError {
   return new GatewayError(
     'upstream_no_image',
-    'The image service answered with words instead of an image, as it does for a prompt that it does not want to draw, or does not understand.',
+    'The image service responded with words instead of an image, as it does for a prompt that it does not want to draw, or does not understand.',
     { outcome: 'failed' },
   );
 }
@@ -85,7 +87,7 @@ function textOnly(): GatewayError {
 function incomplete(): GatewayError {
   return new GatewayError(
     'upstream_incomplete',
-    'The image service reached one of its limits before the image was complete. Its work may be billed; it was not asked for again.',
+    'The image service reached one of its limits before the image was complete. Its work may be billed; it was not retried.',
     { outcome: 'failed' },
   );
 }
@@ -94,7 +96,7 @@ function incomplete(): GatewayError {
 function cancelled(): GatewayError {
   return new GatewayError(
     'upstream_outcome_unknown',
-    'The image service cancelled the request by itself. The image may have been made and billed; it was not asked for again.',
+    'The image service cancelled the request by itself. The image may have been made and billed; it was not retried.',
     { outcome: 'unknown' },
   );
 }
