@@ -5,7 +5,6 @@ import type { ImageEvent, ImageFacts } from '../domain/image-event.ts';
 import type { ImageRequest } from '../domain/image-request.ts';
 import type { JobEnd, JobId } from '../domain/job-store.ts';
 import type { AttemptEnd } from '../domain/recorder.ts';
-import type { Target } from '../targets/model-catalog.ts';
 import { isTargetFault } from '../targets/outcome.ts';
 import type { Admission, Permits } from './admission.ts';
 import { AttachedReader } from './attached-reader.ts';
@@ -189,50 +188,64 @@ export class Generation {
   #giveUp(): void {
     clearTimeout(this.#linger);
     this.#linger = undefined;
+    if (this.isSettled) {
+      this.#forget();
+      return;
+    }
     this.cancel('client gone');
-    if (this.isSettled) this.#forget();
-    else this.#settle('abandoned');
+    this.#settle('abandoned');
   }
 
   #settle(how: Settlement, failure?: unknown, truncatedBy?: unknown): void {
     if (this.isSettled) return;
-    const { calls } = this.#failover;
-    const { context, request, permits } = this.#parts;
-    const mayBeBilled = calls.some(({ isOpen }) => isOpen);
-    const wasEnded = this.signal.aborted;
+    const mayBeBilled = this.#failover.calls.some(({ isOpen }) => isOpen);
     // What ended a response that another reader has whole, or whose client left, is that request's, not the generation's.
     const error = failure ?? (how === 'truncated' ? truncatedBy : undefined);
     this.state = endOf(how, error, mayBeBilled && failure !== undefined);
     clearTimeout(this.#deadline);
-    const records = calls.map((call) => ({ call, record: call.record(how) }));
-    for (const { call, record } of records) {
-      context.recorder.attemptEnded(record);
+    this.#record(how, outcomeOf(how, failure), error);
+    const isTruncated = how === 'truncated' && !this.signal.aborted;
+    if (isTruncated && error instanceof GatewayError && isTargetFault(error)) this.#blameTargets();
+    this.#release();
+    // A retry of the client that has left learns how it ended.
+    if (this.#linger === undefined) this.#forget();
+  }
+
+  #record(how: Settlement, outcome: AttemptEnd | undefined, error: unknown): void {
+    const { context, request } = this.#parts;
+    const { calls } = this.#failover;
+    for (const call of calls) {
+      context.recorder.attemptEnded(call.record(how));
       if (call.isShort) context.recorder.anomaly('fewer_images');
     }
     context.recorder.generationEnded({
       requestId: context.requestId,
       traceId: context.trace?.traceId,
       report: this.report,
-      outcome: outcomeOf(how, failure),
+      outcome,
       error,
       request,
       images: calls.reduce((sum, { made }) => sum + (made?.images ?? 0), 0),
       durationMs: performance.now() - this.#begin,
     });
-    // A truncated response is one failure of its target, however many calls were needed for it; a refusal is none.
-    if (!wasEnded && truncatedBy instanceof GatewayError && isTargetFault(truncatedBy)) {
-      const truncated = records.filter(({ record }) => record.end === 'truncated').map(({ call }) => call);
-      for (const { permit } of new Map(truncated.map((call): [Target, typeof call] => [call.target, call])).values())
-        permit.truncated();
-    }
+  }
+
+  /** A truncated response is one failure of its target, however many calls were needed for it; a refusal is none. */
+  #blameTargets(): void {
+    const truncated = this.#failover.calls.filter((call) => call.record('truncated').end === 'truncated');
+    const byTarget = new Map(truncated.map(({ target, permit }) => [target, permit]));
+    for (const permit of byTarget.values()) permit.truncated();
+  }
+
+  #release(): void {
+    const { permits, request } = this.#parts;
+    const { calls } = this.#failover;
     // Whatever is still open (a body, a poll, a download) ends with the signal.
     this.#interrupt.abort(hasEnded);
     for (const { permit } of calls) permit[Symbol.dispose]();
     this.#releasePermit?.();
     permits.release(calls.some(({ attempt }) => attempt.sent));
     void request.edit?.inputs.release();
-    // A retry of the client that has left learns how it ended.
-    if (this.#linger === undefined) this.#forget();
   }
 
   #forget(): void {

@@ -320,11 +320,6 @@ describe('scenarios of streams', () => {
     expect(await sizeOf(last)).toBe(`${format} 1024x1024`);
   });
 
-  test('stream-big goes to a hundred megabytes, and no further', async () => {
-    expect((await stream('stream-big-100', { partial_images: 0 })).bytes.length).toBeGreaterThan(133 * 1024 * 1024);
-    expect(json(await stream('stream-big-101')).error.code).toBe('unknown_scenario');
-  });
-
   test('stream-unknown-events has other types in between, one with a decoy', async () => {
     const response = await stream('stream-unknown-events', { partial_images: 1 });
     const others = ['ping', 'image_generation.in_progress'];

@@ -65,17 +65,6 @@ describe('a body that was compressed without being asked for', () => {
     await closed;
     expect(source.destroyed).toBe(true);
   });
-
-  test('breaks when it unpacks to far more than any answer', async () => {
-    const bomb = gzipSync(Buffer.alloc(257 * 1024 * 1024));
-    const body = inflateBody(Readable.from([bomb]), 'gzip');
-    let length = 0;
-    const reading = (async () => {
-      for await (const chunk of body) length += (chunk as Buffer).length;
-    })();
-    await expect(reading).rejects.toThrow('too much');
-    expect(length).toBeLessThanOrEqual(256 * 1024 * 1024);
-  });
 });
 
 test.each([undefined, '', 'identity', 'zstd', 'gzip, br'])('a body called %j is left as it is', async (encoding) => {
