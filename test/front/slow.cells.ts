@@ -8,7 +8,7 @@ if (!hasNginx) test.todo('nginx is not installed here, so its recipe was NOT tri
 else {
   test('the recipe for nginx, as it is, lets a stream pass', () => expectUnbufferedStream(nginxRecipe));
 
-  test.each([{}, { 'x-stainless-lang': 'js' }])(
+  test.concurrent.each([{}, { 'x-stainless-lang': 'js' }])(
     'the recipe for nginx, as it is, lets a call pass that is silent for 130 s, with the headers %o',
     async (headers) => {
       expect(await silentCall(nginxRecipe, silentMs, headers)).toMatchObject({ status: 200 });
