@@ -19,9 +19,10 @@ export const demo: Command = {
 const key = 'demo-key';
 
 async function runDemo(): Promise<void> {
+  const environment = loadDotEnv();
   const variables: Variables = {
-    LOG_PRETTY: 'true',
-    ...loadDotEnv(),
+    ...environment,
+    LOG_PRETTY: environment.LOG_PRETTY || 'true',
     GATEWAY_API_KEYS: '',
     KEYS_FILE: 'config/keys.demo.json',
   };

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
+import { parse } from 'dotenv';
 import { Agent, request } from 'undici';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { startSimulator } from '../../simulator/start-simulator.ts';
@@ -474,6 +475,16 @@ describe('the demo', () => {
       expect(await program.exited).toBe(0);
     },
   );
+
+  test('with .env.example as it is and PORT=0 takes free ports and writes readable lines', async () => {
+    const example = parse(await readFile('.env.example', 'utf8'));
+    const program = await startProgram({ command: 'demo', env: { ...example, HOST: '127.0.0.1', PORT: '0' } });
+    await expect.poll(() => program.output.stdout, patience).toContain('Ctrl-C');
+    const { stdout } = program.output;
+    expect(stdout).toMatch(/^\[[\d:.]+\] INFO: /m);
+    expect(stdout).not.toContain('localhost:8866');
+    expect(stdout).not.toContain(':8867');
+  });
 
   test('on a free port takes one for its simulator, too, and shows what images cost', async () => {
     const program = await startProgram({ command: 'demo', env: { ...env, SIMULATOR_URL: '' } });
