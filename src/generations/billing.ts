@@ -36,13 +36,15 @@ export function billOf(call: PaidCall): Bill {
 
 /** What calls cost together, where the rest of their responses cannot change that. */
 export function certainCostOf(calls: readonly PaidCall[]): { cost: Cost; currency: string } | undefined {
-  const certain = calls.map((call) => ({ ...billOf(call), cost: certainCost(call) }));
+  const certain = calls.map((call) => {
+    const bill = billOf(call);
+    return { ...bill, cost: certainCost(call, bill) };
+  });
   const { cost, currency } = sumOfBills(certain);
   return cost === undefined || currency === undefined ? undefined : { cost, currency };
 }
 
-function certainCost(call: PaidCall): Cost | undefined {
-  const { cost, mayBeMore } = billOf(call);
+function certainCost(call: PaidCall, { cost, mayBeMore }: Bill): Cost | undefined {
   if (!mayBeMore) return cost;
   const { price } = call.target;
   if (call.failure !== undefined || price === undefined || call.request.count > 1) return undefined;

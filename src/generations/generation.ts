@@ -232,7 +232,7 @@ export class Generation {
 
   /** A truncated response is one failure of its target, however many calls were needed for it; a refusal is none. */
   #blameTargets(): void {
-    const truncated = this.#failover.calls.filter((call) => call.record('truncated').end === 'truncated');
+    const truncated = this.#failover.calls.filter((call) => call.endWith('truncated') === 'truncated');
     const byTarget = new Map(truncated.map(({ target, permit }) => [target, permit]));
     for (const permit of byTarget.values()) permit.truncated();
   }

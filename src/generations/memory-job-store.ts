@@ -74,10 +74,10 @@ export class MemoryJobStore implements JobStore {
     this.#unknown.set(name, { error, timer });
   }
 
-  #removeOrphan(name: string | undefined, job: JobId): void {
-    const jobs = name === undefined ? undefined : this.#orphans.get(name);
+  #removeOrphan(name: string, job: JobId): void {
+    const jobs = this.#orphans.get(name);
     jobs?.delete(job);
-    if (jobs?.size === 0) this.#orphans.delete(name as string);
+    if (jobs?.size === 0) this.#orphans.delete(name);
   }
 
   #nameOf(job: JobId): string | undefined {

@@ -102,6 +102,11 @@ export class UpstreamCall implements PaidCall {
   }
 
   /** @param settlement how the generation ended, for a call that had not failed */
+  endWith(settlement: AttemptEnd): AttemptEnd {
+    return this.failure ?? (this.attempt.sent ? settlement : 'not-processed');
+  }
+
+  /** For the log and metrics, once the generation has ended so. */
   record(settlement: AttemptEnd): AttemptRecord {
     const { requestId, trace, model } = this.#context;
     const { sent, status, upstreamRequestId } = this.attempt;
@@ -115,7 +120,7 @@ export class UpstreamCall implements PaidCall {
       request: this.request,
       count: this.request.count,
       images: made?.images,
-      end: this.failure ?? (sent ? settlement : 'not-processed'),
+      end: this.endWith(settlement),
       sent,
       status,
       error: this.error,
