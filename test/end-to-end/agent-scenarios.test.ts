@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { type ScenarioDescription, scenarios } from '../../simulator/scenarios.ts';
 import { callGateway } from '../helpers/call-gateway.ts';
+import { eventText } from '../helpers/event-text.ts';
 import { type AgentRig, startAgents } from './agent-rig.ts';
-import { eventText } from './events.ts';
 import { billedFor, isCalled, outcome, streamedOutcome } from './outcomes.ts';
 import { startUpstream, tinyPng } from './rig.ts';
 

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { callGateway } from '../helpers/call-gateway.ts';
+import { eventText } from '../helpers/event-text.ts';
 import { startGateway } from '../helpers/start-gateway.ts';
-import { eventText, inWords, streamGateway } from './events.ts';
+import { inWords, streamGateway } from './events.ts';
 import { modelsFile, startUpstream, tinyPng, type Upstream } from './rig.ts';
 import { startStore } from './store.ts';
 

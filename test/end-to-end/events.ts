@@ -1,4 +1,5 @@
 import { type Called, callGateway } from '../helpers/call-gateway.ts';
+import { eventText } from '../helpers/event-text.ts';
 
 export type StreamEvent = {
   readonly name: string;
@@ -33,11 +34,6 @@ export async function streamGateway(url: string, body: Record<string, unknown>):
 export function inWords({ name, data }: StreamEvent): string {
   if (name === 'image_generation.partial_image') return `partial ${data.partial_image_index}`;
   return name === 'error' ? `error ${data.error?.code}` : name.replace('image_generation.', '');
-}
-
-/** Writes an event as Azure does. */
-export function eventText(type: string, members: Record<string, unknown>): string {
-  return `event: ${type}\ndata: ${JSON.stringify({ type, ...members })}\n\n`;
 }
 
 export const partial = (members: Record<string, unknown>) => eventText('image_generation.partial_image', members);

@@ -13,8 +13,9 @@ import type { ImageEvent } from '../../src/domain/image-event.ts';
 import { parseGeneration } from '../../src/http/surfaces/openai-images/parse-parameters.ts';
 import { writeStream } from '../../src/http/surfaces/openai-images/write-stream.ts';
 import { callGateway } from '../helpers/call-gateway.ts';
+import { eventText } from '../helpers/event-text.ts';
 import { gatewayKey, startGateway } from '../helpers/start-gateway.ts';
-import { completed, eventText, inWords, partial, readEvents, streamGateway } from './events.ts';
+import { completed, inWords, partial, readEvents, streamGateway } from './events.ts';
 import {
   generationsPath,
   modelsFile,

@@ -1,4 +1,5 @@
 import { tinyPng } from '../fixtures/images.ts';
+import { eventText } from '../helpers/event-text.ts';
 
 /** Texts of the Responses API with its image tool. */
 
@@ -54,30 +55,26 @@ export const drawn = (image: string): Members => responseOf([imageCall(image), w
 export const responseText = (image: string): string => JSON.stringify(drawn(image));
 
 /** One event of a streamed response. */
-export function agentEvent(type: string, members: Members): string {
-  return `event: ${type}\ndata: ${JSON.stringify({ type, ...members })}\n\n`;
-}
-
 const place = { item_id: 'ig_one', output_index: 0 };
 
 export const createdEvents: readonly string[] = [
-  agentEvent('response.created', { response: pending('in_progress'), sequence_number: 0 }),
-  agentEvent('response.in_progress', { response: pending('in_progress'), sequence_number: 1 }),
+  eventText('response.created', { response: pending('in_progress'), sequence_number: 0 }),
+  eventText('response.in_progress', { response: pending('in_progress'), sequence_number: 1 }),
 ];
 
 /** Until the tool begins to draw. */
 export const openingEvents: readonly string[] = [
   ...createdEvents,
-  agentEvent('response.output_item.added', {
+  eventText('response.output_item.added', {
     output_index: 0,
     item: imageCall(null, { status: 'in_progress' }),
     sequence_number: 2,
   }),
-  agentEvent('response.image_generation_call.generating', { ...place, sequence_number: 3 }),
+  eventText('response.image_generation_call.generating', { ...place, sequence_number: 3 }),
 ];
 
 export const partialImageEvent = (image: string, members: Members = {}): string =>
-  agentEvent('response.image_generation_call.partial_image', {
+  eventText('response.image_generation_call.partial_image', {
     ...place,
     sequence_number: 4,
     partial_image_index: 0,
@@ -87,11 +84,11 @@ export const partialImageEvent = (image: string, members: Members = {}): string 
 
 /** The finished item, which has the image. */
 export const itemEvent = (image: string | null = tinyPng, members: Members = {}): string =>
-  agentEvent('response.output_item.done', { output_index: 0, item: imageCall(image, members), sequence_number: 6 });
+  eventText('response.output_item.done', { output_index: 0, item: imageCall(image, members), sequence_number: 6 });
 
 /** The last event, of a response that has ended in any way; it repeats the image. */
 export const lastEvent = (response: Members = drawn(tinyPng)): string =>
-  agentEvent(`response.${response.status}`, { response, sequence_number: 7 });
+  eventText(`response.${response.status}`, { response, sequence_number: 7 });
 
 export const agentEvents = (image: string): string =>
   [...openingEvents, partialImageEvent(image), itemEvent(image), lastEvent(drawn(image))].join('');

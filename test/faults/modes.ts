@@ -1,5 +1,7 @@
 import { otherPng, tinyPng } from '../fixtures/images.ts';
+import { eventText } from '../helpers/event-text.ts';
 import { agentEvents, pending, responseOf, responseText } from './agent-wire.ts';
+import { eventStream } from './event-stream.ts';
 import type { ScriptedResponse } from './fault-server.ts';
 import { jsonReply, message, reply } from './http-text.ts';
 import { isPaidCall, type Request } from './read-requests.ts';
@@ -66,7 +68,6 @@ export type Carrier = {
 };
 
 const json = { 'content-type': 'application/json' };
-const eventStream = { 'content-type': 'text/event-stream' };
 
 /** The response that brings this image: to the paid POST, to a poll, or to the download of the asynchronous flow. */
 export function carrierOf(mode: Mode, image: string = tinyPng): Carrier {
@@ -80,7 +81,7 @@ export function carrierOf(mode: Mode, image: string = tinyPng): Carrier {
 }
 
 function textOf(mode: Mode, image: string): string {
-  if (mode === 'D') return eventText(image);
+  if (mode === 'D') return streamText(image);
   if (mode === 'agent-stream') return agentEvents(image);
   return isAgent(mode) ? responseText(image) : imagesText(image);
 }
@@ -90,18 +91,14 @@ const usage = { total_tokens: 3, input_tokens: 1, output_tokens: 2 };
 export const imagesText = (image: string): string =>
   JSON.stringify({ created: 1_700_000_000, data: [{ b64_json: image }], usage });
 
-export function event(type: string, members: Record<string, unknown>): string {
-  return `event: ${type}\ndata: ${JSON.stringify({ type, ...members })}\n\n`;
-}
-
 const facts = { size: '1024x1024', quality: 'high', background: 'opaque', output_format: 'png', created_at: 1 };
 
 export const partialEvent = (image: string): string =>
-  event('image_generation.partial_image', { b64_json: image, partial_image_index: 0, ...facts });
+  eventText('image_generation.partial_image', { b64_json: image, partial_image_index: 0, ...facts });
 export const completedEvent = (image: string): string =>
-  event('image_generation.completed', { b64_json: image, ...facts, usage });
+  eventText('image_generation.completed', { b64_json: image, ...facts, usage });
 
-const eventText = (image: string): string => `${partialEvent(image)}${completedEvent(image)}`;
+const streamText = (image: string): string => `${partialEvent(image)}${completedEvent(image)}`;
 
 /**
  * The three responses of the asynchronous flow; faults stand in for one of them. Elsewhere the result is the response to the

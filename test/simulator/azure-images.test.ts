@@ -1,6 +1,7 @@
 import sharp from 'sharp';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type Caller, json, openCaller } from './call-simulator.ts';
+import { sizeOf } from './size-of.ts';
 
 let caller: Caller;
 beforeAll(async () => {
@@ -10,11 +11,6 @@ beforeEach(() => caller.simulator.ledger.reset());
 afterAll(() => caller.close());
 
 const v1 = '/openai/v1/images/generations';
-
-async function sizeOf(base64: string) {
-  const { width, height, format } = await sharp(Buffer.from(base64, 'base64')).metadata();
-  return `${format} ${width}x${height}`;
-}
 
 describe('a gpt-image deployment', () => {
   test('returns base64 images with usage and no echo under a dated api-version', async () => {

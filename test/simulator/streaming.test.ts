@@ -7,6 +7,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type ScenarioDescription, scenarios } from '../../simulator/scenarios.ts';
 import { type Caller, json, openCaller, postOverSocket, type ReceivedResponse, readToEnd } from './call-simulator.ts';
 import { type ReadEvent, readEvents } from './read-events.ts';
+import { sizeOf } from './size-of.ts';
 
 let caller: Caller;
 beforeAll(async () => {
@@ -42,11 +43,6 @@ async function readChunked(socket: Socket): Promise<string> {
 /** The same images as without a scenario, in the same order. */
 async function expectDefaultImages(response: ReceivedResponse) {
   expect(imagesIn(response)).toEqual(imagesIn(await stream('none')));
-}
-
-async function sizeOf(base64: string) {
-  const { width, height, format } = await sharp(Buffer.from(base64, 'base64')).metadata();
-  return `${format} ${width}x${height}`;
 }
 
 describe('a stream', () => {

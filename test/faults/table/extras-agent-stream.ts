@@ -1,6 +1,6 @@
 import { otherPng, tinyPng } from '../../fixtures/images.ts';
+import { eventText } from '../../helpers/event-text.ts';
 import {
-  agentEvent,
   agentEvents,
   drawn,
   imageCall,
@@ -12,6 +12,7 @@ import {
   responseText,
   words,
 } from '../agent-wire.ts';
+import { commentsFor, eventStream, events, unframed } from '../event-stream.ts';
 import { chunk, head, reply } from '../http-text.ts';
 import { fin, reset, type Step, wait, write } from '../script.ts';
 import { type Expected, expected } from './expected.ts';
@@ -27,11 +28,6 @@ const streamed = (name: string, steps: () => Step[], reported: Expected, rest: P
   ...rest,
 });
 
-const eventStream = { 'content-type': 'text/event-stream' };
-const events = (...texts: readonly string[]): Step[] => reply(200, eventStream, texts.join(''));
-
-/** Until the connection closes, as streams usually are. */
-const unframed = (...texts: readonly string[]): Step[] => [write(head(200, eventStream) + texts.join('')), fin];
 const begun = (...texts: readonly string[]): Step =>
   write(head(200, { ...eventStream, 'transfer-encoding': 'chunked' }) + chunk(texts.join('')).toString());
 
@@ -43,7 +39,7 @@ const good = agentEvents(tinyPng);
 const { done, truncated, unknown } = expected;
 
 const flatError = (code: string): string =>
-  agentEvent('error', { code, message: 'upstream-text-canary', param: null, sequence_number: 5 });
+  eventText('error', { code, message: 'upstream-text-canary', param: null, sequence_number: 5 });
 const nestedError = (code: string): string =>
   `event: error\ndata: ${JSON.stringify({ error: { code, message: 'upstream-text-canary' } })}\n\n`;
 const failed = (code: string): string =>
@@ -157,11 +153,11 @@ const orders: readonly Fault[] = [
   ),
 ];
 
-const wordsItem = agentEvent('response.output_item.done', { output_index: 1, item: words });
+const wordsItem = eventText('response.output_item.done', { output_index: 1, item: words });
 const textEvents = [
-  agentEvent('response.output_item.added', { output_index: 1, item: words }),
-  agentEvent('response.output_text.delta', { item_id: 'msg_one', delta: 'upstream-text-canary' }),
-  agentEvent('response.output_text.done', { item_id: 'msg_one', text: 'upstream-text-canary' }),
+  eventText('response.output_item.added', { output_index: 1, item: words }),
+  eventText('response.output_text.delta', { item_id: 'msg_one', delta: 'upstream-text-canary' }),
+  eventText('response.output_text.done', { item_id: 'msg_one', text: 'upstream-text-canary' }),
 ].join('');
 const noId = { id: undefined };
 const numbered = (index: number): string => partialImageEvent(otherPng, { partial_image_index: index });
@@ -174,12 +170,12 @@ const spellings: readonly Fault[] = [
   streamed('no names', () => events(good.replaceAll(/^event: .*\n/gm, '')), done),
   streamed('names, and no types', () => events(good.replaceAll(/\{"type":"response\.[^"]*",/g, '{')), done),
   streamed('neither names nor types', () => events(anonymous(item)), done),
-  streamed('unknown events and fields', () => events('id: 1\nretry: 5\n\n', agentEvent('ping', {}), good), done),
+  streamed('unknown events and fields', () => events('id: 1\nretry: 5\n\n', eventText('ping', {}), good), done),
   streamed('[DONE] at the end', () => events(good, 'data: [DONE]\n\n'), done),
   streamed('[DONE] at the beginning', () => events('data: [DONE]\n\n', good), done),
   streamed(
     'an event of 10 MB',
-    () => events(agentEvent('response.created', { padding: 'a'.repeat(10_000_000) }), good),
+    () => events(eventText('response.created', { padding: 'a'.repeat(10_000_000) }), good),
     done,
   ),
   streamed(
@@ -193,10 +189,5 @@ const spellings: readonly Fault[] = [
 const bytes = (text: string): Step[] => [...Buffer.from(text)].map((byte) => write(Buffer.of(byte)));
 const anonymous = (text: string): string =>
   text.replace(/^event: .*\n/, '').replace(/\{"type":"response\.[^"]*",/, '{');
-
-function commentsFor(ms: number): Step[] {
-  const steps = Array.from({ length: ms / 100 }, () => [write(': still there\n\n'), wait(100)]).flat();
-  return [write(head(200, eventStream)), ...steps];
-}
 
 export const agentStreamExtras: readonly Fault[] = [...errors, ...ends, ...cuts, ...orders, ...spellings];

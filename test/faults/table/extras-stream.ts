@@ -1,6 +1,8 @@
 import { otherPng, tinyPng } from '../../fixtures/images.ts';
+import { eventText } from '../../helpers/event-text.ts';
+import { commentsFor, eventStream, events, unframed } from '../event-stream.ts';
 import { head, jsonReply, reply } from '../http-text.ts';
-import { carrierOf, completedEvent, event, imagesText, partialEvent } from '../modes.ts';
+import { carrierOf, completedEvent, imagesText, partialEvent } from '../modes.ts';
 import { fin, type Step, wait, write } from '../script.ts';
 import { type Expected, expected } from './expected.ts';
 import type { Fault } from './fault.ts';
@@ -15,15 +17,9 @@ const streamed = (name: string, steps: () => Step[], reported: Expected, rest: P
   ...rest,
 });
 
-const eventStream = { 'content-type': 'text/event-stream' };
-const events = (...texts: readonly string[]): Step[] => reply(200, eventStream, texts.join(''));
-
-/** Until the connection closes, as streams usually are. */
-const unframed = (...texts: readonly string[]): Step[] => [write(head(200, eventStream) + texts.join('')), fin];
-
 const good = carrierOf('D').body.toString();
 const done = expected.done;
-const failure = (code: string): string => event('error', { error: { code, message: 'upstream-text-canary' } });
+const failure = (code: string): string => eventText('error', { error: { code, message: 'upstream-text-canary' } });
 const withMember = (text: string, member: string): string => text.replace('{', `{${member},`);
 const idle = { upstreamTimes: { bodyIdleMs: 200 } };
 
@@ -38,13 +34,17 @@ const errorEvents: readonly Fault[] = [
     'error event of a caller’s mistake',
     () =>
       events(
-        event('error', {
+        eventText('error', {
           error: { type: 'image_generation_user_error', message: 'upstream-text-canary', param: 'prompt' },
         }),
       ),
     { ...expected.valueRefused, param: 'prompt' },
   ),
-  streamed('error event, flat', () => events(event('error', { code: 'server_error', message: 'x' })), expected.failed),
+  streamed(
+    'error event, flat',
+    () => events(eventText('error', { code: 'server_error', message: 'x' })),
+    expected.failed,
+  ),
   streamed('error event after a partial image', () => events(partialEvent(tinyPng), failure('server_error')), {
     ...expected.truncated,
     code: 'upstream_generation_failed',
@@ -72,11 +72,6 @@ const ends: readonly Fault[] = [
   ),
 ];
 
-function commentsFor(ms: number): Step[] {
-  const steps = Array.from({ length: ms / 100 }, () => [write(': still there\n\n'), wait(100)]).flat();
-  return [write(head(200, eventStream)), ...steps];
-}
-
 const spellings: readonly Fault[] = [
   streamed('an event split at every byte', () => [write(head(200, eventStream)), ...bytes(good), fin], done),
   streamed('an event of 10 MB', () => events(withMember(good, `"padding":"${'a'.repeat(10_000_000)}"`)), done),
@@ -84,7 +79,7 @@ const spellings: readonly Fault[] = [
   streamed('CR', () => events(good.replaceAll('\n', '\r')), done),
   streamed('a byte order mark', () => events('\uFEFF', good), done),
   streamed('events without names', () => events(good.replaceAll(/^event: .*\n/gm, '')), done),
-  streamed('unknown events and fields', () => events('id: 1\nretry: 5\n\n', event('ping', {}), good), done),
+  streamed('unknown events and fields', () => events('id: 1\nretry: 5\n\n', eventText('ping', {}), good), done),
   streamed('completed twice', () => events(good, completedEvent(otherPng)), done),
   streamed('a partial image after the image', () => events(completedEvent(tinyPng), partialEvent(otherPng)), done),
   streamed('partial images out of order', () => events(numbered(2), numbered(0), good), done),

@@ -1,6 +1,8 @@
+import { eventText } from '../../helpers/event-text.ts';
 import { imageCall, responseOf, words } from '../agent-wire.ts';
+import { eventStream } from '../event-stream.ts';
 import { errorReply, jsonReply, reply } from '../http-text.ts';
-import { event, isAgent, type Mode, type Places, succeeded, variants } from '../modes.ts';
+import { isAgent, type Mode, type Places, succeeded, variants } from '../modes.ts';
 import { expected } from './expected.ts';
 import type { Fault } from './fault.ts';
 import { atEnd, atPost } from './playing.ts';
@@ -90,7 +92,7 @@ type Refusal = { readonly error: unknown } | { readonly created: number; readonl
 function refusedIn(mode: Mode, body: Refusal, poll: unknown): Partial<Places> {
   if (isAgent(mode)) return atEnd(mode, jsonReply(200, refusedResponse('error' in body)));
   if (mode === 'C') return { poll: jsonReply(200, poll) };
-  if (mode === 'D' && 'error' in body) return { post: reply(200, eventStream, event('error', body)) };
+  if (mode === 'D' && 'error' in body) return { post: reply(200, eventStream, eventText('error', body)) };
   return { post: jsonReply(200, body) };
 }
 
@@ -98,5 +100,3 @@ const refusedResponse = (isWhole: boolean): unknown =>
   isWhole
     ? responseOf([], { status: 'failed', error: filtered })
     : responseOf([imageCall(null, { status: 'failed', error: filtered }), words]);
-
-const eventStream = { 'content-type': 'text/event-stream' };

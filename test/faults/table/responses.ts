@@ -1,6 +1,7 @@
 import { gzipSync } from 'node:zlib';
 import { tinyPng } from '../../fixtures/images.ts';
 import { imageCall, pending, responseOf } from '../agent-wire.ts';
+import { eventStream } from '../event-stream.ts';
 import { jsonReply, message, reply } from '../http-text.ts';
 import {
   carrierOf,
@@ -20,7 +21,6 @@ import { expected } from './expected.ts';
 import type { Fault } from './fault.ts';
 import { atEnd, instead, json, lasting, lostJobs } from './playing.ts';
 
-const eventStream = { 'content-type': 'text/event-stream' };
 const noImage = Buffer.from('upstream-text-canary and no image').toString('base64');
 const emptyData = { created: 1, data: [], status: 'succeeded' };
 const emptyCall = responseOf([imageCall(null)]);
