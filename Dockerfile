@@ -31,7 +31,7 @@ FROM node:24-slim AS runtime
 WORKDIR /app
 ENV NODE_ENV=production HOST=0.0.0.0 PORT=8866
 EXPOSE 8866
-# Hosted images, apart from the root file system, which may be read-only. A new volume takes over owner and mode.
+# Jobs and images, apart from the root file system, which may be read-only. A new volume takes over owner and mode.
 ENV DATA_DIR=/data
 RUN mkdir -m 700 /data && chown node:node /data
 VOLUME /data

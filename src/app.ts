@@ -13,11 +13,13 @@ import type { CredentialSource } from './domain/credential-source.ts';
 import type { OpenInputStore } from './domain/image-input.ts';
 import { type OptionalMember, type RequestDefaults, wireNames } from './domain/image-request.ts';
 import type { ImageStore } from './domain/image-store.ts';
+import type { JobStore } from './domain/job-store.ts';
 import type { Price } from './domain/price.ts';
 import { Admission } from './generations/admission.ts';
 import type { Hosting } from './generations/delivery.ts';
 import { createGateway, type Gateway } from './generations/gateway.ts';
 import { InFlight } from './generations/in-flight.ts';
+import { Recovery } from './generations/recovery.ts';
 import { KeyStore } from './http/keys/key-store.ts';
 import type { Lifecycle } from './http/lifecycle.ts';
 import { allowUploads, createServer, type ServerParts } from './http/server.ts';
@@ -65,11 +67,23 @@ export type App = {
   readonly metrics: () => Promise<string>;
   /** Who may call; it can be replaced as a whole while the gateway runs. */
   readonly keyStore: KeyStore;
+  /** Takes over the jobs of processes that have died, now and every second. To be called before it listens. */
+  recover(): Promise<void>;
   /**
    * Makes everything ready for another models file, and changes nothing yet. What it gives puts that in force at once;
    * requests that have begun go on as they began. To be called before anything else is made ready.
    */
   prepare(models: ModelsConfig, entra: EntraTokens | undefined): () => void;
+};
+
+/** Where jobs and images are kept. */
+export type Stores = {
+  readonly jobs: JobStore & { now(): number };
+  readonly images: ImageStore;
+  /** Whether they outlive the process: only then images have links. */
+  readonly areDurable: boolean;
+  /** Applies the limits of another models file. */
+  resize(models: ModelsConfig): void;
 };
 
 export type AppParts = {
@@ -79,8 +93,7 @@ export type AppParts = {
   /** Who may call; without any, everybody. */
   readonly consumers: readonly Consumer[];
   readonly logger: Logger;
-  /** Where images are hosted, if they are. */
-  readonly store?: ImageStore | undefined;
+  readonly stores: Stores;
   /** The address under which callers reach the gateway; on loopback it is known without. */
   readonly publicBaseUrl?: string | undefined;
   readonly openInputs: OpenInputStore;
@@ -104,7 +117,8 @@ const defaultServerTimes: ServerTimes = { interimMs: 60_000, jsonGraceMs: 10_000
 
 /** Puts the modules together; nothing listens yet, and no upstream is called. */
 export function buildApp(parts: AppParts): App {
-  const { consumers, logger, store, publicBaseUrl, openInputs } = parts;
+  const { consumers, logger, stores, publicBaseUrl, openInputs } = parts;
+  const { jobs, images, areDurable } = stores;
   const telemetry = createTelemetry(logger);
   const lifecycle: Lifecycle = { phase: 'starting' };
   const keyStore = new KeyStore(consumers);
@@ -115,8 +129,8 @@ export function buildApp(parts: AppParts): App {
   const credentialsWith = createCredentials(parts.upstreamTimes);
   const targets = new TargetHealths();
   const admission = new Admission(parts.models.limits, keyStore);
-  const inFlight = new InFlight(parts.models.limits.lingerMs);
-  const hosting = { place: hostingAt(publicBaseUrl, store) };
+  const inFlight = new InFlight(jobs, { lingerMs: parts.models.limits.lingerMs, now: () => jobs.now() });
+  const hosting = { place: areDurable ? hostingAt(publicBaseUrl) : undefined };
 
   /** What depends on the models file; all else lives as long as the process. */
   function configure(models: ModelsConfig, entra: EntraTokens | undefined) {
@@ -140,7 +154,7 @@ export function buildApp(parts: AppParts): App {
       defaultModel: models.defaultModel,
     });
     const config: RuntimeConfig = {
-      gateway: createGateway({ catalog, admission, recorder: telemetry, hosting, times, inFlight }),
+      gateway: createGateway({ catalog, admission, recorder: telemetry, hosting, images, times, inFlight }),
       uploadLimits: { uploadBytes: models.uploadBytes, graceMs: parts.uploadGraceMs ?? defaultGraceMs },
       inputDownload: models.imageUrls === 'download' ? downloads.fromAnywhere : undefined,
       currency: models.currency,
@@ -148,7 +162,8 @@ export function buildApp(parts: AppParts): App {
     const adopt = () => {
       adoptHealths();
       admission.resize(models.limits);
-      inFlight.store.lingerMs = times.lingerMs;
+      inFlight.lingerMs = times.lingerMs;
+      stores.resize({ ...models, limits: { ...models.limits, lingerMs: times.lingerMs } });
     };
     return { next: { models, config }, adopt };
   }
@@ -157,12 +172,15 @@ export function buildApp(parts: AppParts): App {
   const current = start.next;
   start.adopt();
   telemetry.watch(() => current.config.gateway.state);
+  telemetry.watchJobs(() => jobs.figures());
+  const catalog = () => current.config.gateway.catalog;
+  const recovery = new Recovery({ inFlight, images, recorder: telemetry, catalog });
   const server = createServer({
     current,
     admission,
     keyStore,
     lifecycle,
-    store,
+    store: areDurable ? images : undefined,
     recorder: telemetry,
     openInputs,
     corsOrigins: parts.corsOrigins ?? [],
@@ -171,12 +189,15 @@ export function buildApp(parts: AppParts): App {
     metrics: telemetry.metrics,
   });
   server.addHook('onListen', async () => {
-    hosting.place ??= hostingAt(loopbackUrl(server), store);
+    if (areDurable) hosting.place ??= hostingAt(loopbackUrl(server));
   });
   server.addHook('onClose', async () => {
-    // Every connected client has its response: what still runs has lost its client, and its job is ended.
+    // Every connected client has its response. What still runs has lost its client, and a shutdown gives it the time to end.
+    if (lifecycle.phase === 'closing') await inFlight.settled();
+    recovery.stop();
     inFlight.cancelAll();
-    await Promise.all([client.close(), downloads.close(), store?.close()]);
+    await inFlight.recorded();
+    await Promise.all([client.close(), downloads.close(), images.close(), jobs.close()]);
   });
   return {
     server,
@@ -190,6 +211,7 @@ export function buildApp(parts: AppParts): App {
     recorder: telemetry,
     metrics: telemetry.metrics,
     keyStore,
+    recover: () => recovery.start(),
     prepare(models, entra) {
       const { next, adopt } = configure(models, entra);
       return () => {
@@ -201,10 +223,9 @@ export function buildApp(parts: AppParts): App {
   };
 }
 
-/** Images can be hosted when there is a place for them, and an address that callers can use. */
-function hostingAt(baseUrl: string | undefined, store: ImageStore | undefined): Hosting | undefined {
-  if (baseUrl === undefined || store === undefined) return undefined;
-  return { put: (bytes, retrying) => store.put(bytes, retrying), urlOf: (image) => `${baseUrl}${filePath(image)}` };
+/** Images have links where there is an address that callers can use. */
+function hostingAt(baseUrl: string | undefined): Hosting | undefined {
+  return baseUrl === undefined ? undefined : { urlOf: (image) => `${baseUrl}${filePath(image)}` };
 }
 
 /** Where a server that listens on loopback only can be reached; the headers of a request are not asked for that. */

@@ -19,6 +19,7 @@ export const check: Command = {
     const warnings = warningsOf(configuration).map((warning) => `Warning: ${warning}\n`);
     const parts = [describeModels(app.gateway.catalog), describeKeys(configuration.keys.consumers)];
     if (warnings.length > 0) parts.push(warnings.join(''));
+    await app.server.close();
     process.stdout.write(`The configuration is valid.${proxy}\n\n${parts.join('\n')}`);
   },
 };

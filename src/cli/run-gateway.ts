@@ -3,17 +3,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import closeWithGrace from 'close-with-grace';
 import type { DestinationStream, Logger } from 'pino';
-import { type App, buildApp } from '../app.ts';
+import { type App, buildApp, type Stores } from '../app.ts';
 import type { Environment } from '../config/environment.ts';
 import type { Variables } from '../config/interpolate.ts';
-import type { ImageStore } from '../domain/image-store.ts';
 import { drain } from '../http/lifecycle.ts';
 import { startMetricsServer } from '../http/metrics-endpoints.ts';
-import { claimDirectory, prepareDirectory } from '../storage/data-directory.ts';
-import { createDiskImageStore } from '../storage/disk-image-store.ts';
 import { createTemporaryInputStores, prepareInputDirectory } from '../storage/temporary-input-store.ts';
 import { createLogger, createLogOutput, type LogOutput } from '../telemetry/logger.ts';
 import { type Configuration, entraFor, warningsOf } from './configuration.ts';
+import { openStores } from './open-stores.ts';
 import { createReload, preparation } from './reload.ts';
 import { dependingOn } from './start-failure.ts';
 
@@ -25,47 +23,59 @@ const leadMs = 5_000;
 
 type Built = { readonly app: App; readonly logger: Logger };
 
-type Outside = { readonly store?: ImageStore | undefined; readonly log?: DestinationStream };
+type Outside = { readonly stores?: Stores; readonly log?: DestinationStream };
 
 const nowhere: DestinationStream = { write() {} };
 
 /**
  * Builds the gateway without listening. Rejects when a target needs Entra ID tokens and the environment offers no source of them.
  *
- * @param outside where images are hosted and where the log goes; nowhere by default
+ * @param outside where jobs and images are kept, by default as long as the process lives, and where the log goes, by default nowhere
  */
 export async function buildGateway(
   { environment, models, keys }: Configuration,
-  { store, log = nowhere }: Outside = {},
+  { stores, log = nowhere }: Outside = {},
 ): Promise<Built> {
   const { logLevel, logPretty, publicBaseUrl, corsOrigins, trustedProxies } = environment;
   const openInputs = createTemporaryInputStores(uploadsDirectory(environment));
   const logger = await createLogger({ level: logLevel, isPretty: logPretty, destination: log });
   const entra = await entraFor(models);
-  const parts = { models, consumers: keys.consumers, logger, store, publicBaseUrl, openInputs, corsOrigins, entra };
-  return { app: buildApp({ ...parts, trustedProxies }), logger };
+  const parts = { models, consumers: keys.consumers, logger, publicBaseUrl, openInputs, corsOrigins, entra };
+  const opened = stores ?? (await openStores({ dataDir: undefined }, models));
+  return { app: buildApp({ ...parts, stores: opened, trustedProxies }), logger };
 }
 
 /**
  * Listens until a signal ends the process. Resolves with the gateway's URL once it is ready.
  *
  * @param readVariables reads the current variables; with it, the configuration is reloaded on SIGHUP and when a file changes
+ * @param open opens the stores; replaced in tests
  */
-export async function runGateway(configuration: Configuration, readVariables?: () => Variables): Promise<string> {
+export async function runGateway(
+  configuration: Configuration,
+  readVariables?: () => Variables,
+  open = openStores,
+): Promise<string> {
   const { host, port, metricsPort, dataDir } = configuration.environment;
-  const opened = dataDir === undefined ? undefined : await dependingOn('DATA_DIR', () => openStore(dataDir));
+  const { models } = configuration;
+  const directory = dataDir === undefined ? 'TMPDIR' : 'DATA_DIR';
+  const stores = await dependingOn(directory, () => open({ dataDir }, models));
   const uploads = uploadsDirectory(configuration.environment);
-  await dependingOn(dataDir === undefined ? 'TMPDIR' : 'DATA_DIR', () => prepareInputDirectory(uploads));
+  await dependingOn(directory, () => prepareInputDirectory(uploads));
   const log = createLogOutput();
-  const { app, logger } = await buildGateway(configuration, { store: opened?.store, log });
+  const { app, logger } = await buildGateway(configuration, { stores, log });
+  await app.recover();
   const url = await dependingOn('PORT', () => app.server.listen({ host, port }));
   const metricsUrl = metricsPort === undefined ? undefined : await serveMetrics(app, { host, port: metricsPort });
   endWithSignals({ app, logger, log }, { skip: readVariables ? ['SIGHUP'] : [] });
   app.lifecycle.phase = 'ready';
   logger.info({ host, url, metricsUrl, models: app.gateway.catalog.names }, 'listening');
   for (const warning of warningsOf(configuration)) logger.warn(warning);
-  if (opened?.unclaimed) {
-    logger.warn(`DATA_DIR cannot be locked (${opened.unclaimed}): a second gateway could use it at the same time`);
+  if (!stores.areDurable) {
+    const { lingerMs } = models.limits;
+    logger.warn(
+      `DATA_DIR is empty: a restart loses what is running, and an Idempotency-Key holds for ${lingerMs / 1_000} s only`,
+    );
   }
   if (app.keyStore.isOpen) {
     const reason = 'GATEWAY_API_KEYS is not set, and there is no keys file';
@@ -83,16 +93,6 @@ export async function runGateway(configuration: Configuration, readVariables?: (
     void watch();
   }
   return url;
-}
-
-/** `unclaimed` is the system's error code when the directory could not be claimed. */
-type OpenedStore = { readonly store: ImageStore; readonly unclaimed: string | undefined };
-
-/** Two gateways in one directory would each know only their own images, and together exceed its size limit. */
-async function openStore(directory: string): Promise<OpenedStore> {
-  await prepareDirectory(directory);
-  const unclaimed = await claimDirectory(directory);
-  return { store: await createDiskImageStore({ directory }), unclaimed };
 }
 
 /** Collects the garbage of the start, which keeps an idle process 15 MB smaller. Takes 50 ms and needs `--expose-gc`. */

@@ -49,7 +49,6 @@ const directoryProblems: Readonly<Record<string, string>> = {
   ENOENT: 'it cannot be created',
   ENOSPC: 'the disk is full',
   EDQUOT: 'the disk quota is exceeded',
-  EBUSY: 'another running gateway uses it; each gateway needs its own directory',
 };
 
 function describeProblems(errors: readonly ConfigError[]): string {

@@ -22,6 +22,31 @@ export function decodeBase64(pieces: AsyncIterable<Buffer>, damaged: () => Error
   });
 }
 
+/** Decodes valid base64 text that comes in pieces, cut anywhere, into buffers of the caller's. */
+export class Base64Decoder {
+  #carry = '';
+
+  /** The most bytes that a piece of so many characters can give. */
+  static maxBytes(characters: number): number {
+    return Math.ceil((characters + 3) / 4) * 3;
+  }
+
+  /** Writes what the piece completes to `target` from `at` on, where there must be room for it, and gives the end of that. */
+  decode(piece: Buffer, target: Buffer, at: number): number {
+    const missing = this.#carry === '' ? 0 : Math.min(4 - this.#carry.length, piece.length);
+    this.#carry += piece.toString('latin1', 0, missing);
+    let end = at;
+    if (this.#carry.length === 4) {
+      end += target.write(this.#carry, end, 'base64');
+      this.#carry = '';
+    }
+    const whole = piece.length - ((piece.length - missing) % 4);
+    if (whole > missing) end += target.write(piece.toString('latin1', missing, whole), end, 'base64');
+    if (whole < piece.length && whole >= missing) this.#carry += piece.toString('latin1', whole);
+    return end;
+  }
+}
+
 /** How many characters an image's data URL (RFC 2397) has. */
 export function dataUrlLength({ type, size }: Pick<InputReference, 'type' | 'size'>): number {
   return dataUrlHead(type).length + Math.ceil(size / 3) * 4;

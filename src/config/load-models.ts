@@ -102,7 +102,7 @@ function build(file: z.output<typeof fileKeys>, models: readonly ModelConfig[]):
   const aliases = frozenMap(Object.entries(file.aliases ?? {}));
   const longest = Math.max(...models.map((model) => model.timeoutMs));
   const { defaultModel, imageUrls, limits = {} } = file;
-  const { drainMs = longest + drainMarginMs, uploadBytes = 200_000_000 } = limits;
+  const { drainMs = longest + drainMarginMs, uploadBytes = 200_000_000, keepHours = 24, storeBytes } = limits;
   return {
     ...(defaultModel !== undefined && { defaultModel: aliases.get(defaultModel) ?? defaultModel }),
     aliases,
@@ -116,6 +116,7 @@ function build(file: z.output<typeof fileKeys>, models: readonly ModelConfig[]):
       queueMs: limits.queueMs ?? 15_000,
       lingerMs: limits.lingerMs ?? 15_000,
     },
+    storeLimits: { keepHours, ...(storeBytes !== undefined && { storeBytes }) },
     uploadBytes,
     imageUrls,
   };

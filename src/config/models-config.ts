@@ -18,6 +18,7 @@ export type ModelsConfig = {
   readonly prices: ReadonlyMap<string, PriceList>;
   /** What the process takes on; times in milliseconds. */
   readonly limits: ProcessLimits;
+  readonly storeLimits: StoreLimits;
   /** The longest body of an edit. */
   readonly uploadBytes: number;
   /** What happens to edits whose images are links. */
@@ -37,6 +38,14 @@ export type ProcessLimits = {
   readonly heldBytes: number;
   readonly queueMs: number;
   readonly lingerMs: number;
+};
+
+/** What the image store holds. */
+export type StoreLimits = {
+  /** How long new images can be retrieved. */
+  readonly keepHours: number;
+  /** Without it, the store takes most of what its file system has left. */
+  readonly storeBytes?: number;
 };
 
 /** One logical model: a name that clients use, served by one or more targets. */

@@ -87,9 +87,7 @@ export function fileSchema<Model extends z.ZodType>(model: Model) {
           .min(0)
           .max(300_000)
           .exactOptional()
-          .describe(
-            'How long a call continues after its client disconnected, so that the client can rejoin, in milliseconds',
-          ),
+          .describe('How long an equal request can rejoin a call whose client has disconnected, in milliseconds'),
         uploadBytes: z
           .int()
           .min(1_000_000)
@@ -102,6 +100,17 @@ export function fileSchema<Model extends z.ZodType>(model: Model) {
           .max(3_600_000)
           .exactOptional()
           .describe('How long a shutdown waits for requests in flight, in milliseconds'),
+        keepHours: z
+          .int()
+          .min(1)
+          .max(720)
+          .exactOptional()
+          .describe('How long stored images can be retrieved, in hours'),
+        storeBytes: z
+          .int()
+          .min(100_000_000)
+          .exactOptional()
+          .describe('Max size of all stored images, in bytes; above it images are evicted'),
       })
       .exactOptional(),
   });

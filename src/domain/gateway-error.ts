@@ -38,6 +38,11 @@ export type ErrorKind =
   | 'overloaded'
   | 'deadline_exceeded'
   | 'storage_failed'
+  | 'storage_full'
+  | 'store_unavailable'
+  | 'idempotency_in_flight'
+  | 'idempotency_key_reused'
+  | 'idempotency_result_gone'
   | 'internal_error'
   // the caller's request, refused by the upstream
   | 'upstream_unknown_parameter'

@@ -1,3 +1,5 @@
+import type { ImageStoreUsage } from './image-store.ts';
+
 /** What the gateway is doing at the moment, for metrics. */
 export type GatewayState = {
   /** Requests for images that are worked on, those without a caller among them. */
@@ -8,6 +10,8 @@ export type GatewayState = {
   readonly waiting: number;
   /** Bytes of memory that are set aside for requests. */
   readonly heldBytes: number;
+  /** What is stored. */
+  readonly images: ImageStoreUsage;
   readonly targets: readonly TargetState[];
 };
 

@@ -2,14 +2,18 @@ import type { Bill } from './bill.ts';
 import type { Usage } from './consumer-limits.ts';
 import type { Cost } from './cost.ts';
 import type { ImageEvent, ImageFacts } from './image-event.ts';
-import type { JobEnd, JobId } from './job-store.ts';
+import type { JobId } from './job-store.ts';
 
-/** Where a generation is: it waits for a permit, its calls run, its images wait for a reader, or are read, or it has ended. */
-export type GenerationState =
-  | { readonly name: 'queued' | 'running' | 'ready' }
-  /** `isDelivered`: one of several readers has all of it. */
-  | { readonly name: 'delivering'; readonly isDelivered?: true }
-  | JobEnd;
+/** How a generation ended. `parked`: its accepted work goes on, and another process, or a later poll, follows it. */
+export type GenerationEnd =
+  | { readonly name: 'done' | 'cancelled' }
+  | { readonly name: 'refused' | 'failed' | 'not_processed' | 'unknown' | 'parked'; readonly error: unknown };
+
+/** Where a generation is: it waits for a permit, its calls run, its images wait for a reader, or are read or stored. */
+export type GenerationState = { readonly name: 'queued' | 'running' | 'ready' | 'delivering' } | GenerationEnd;
+
+/** What its reader has of an `Idempotency-Key`: it runs for it, it has joined an equal request, or its response is a stored one. */
+export type KeyedAs = 'first' | 'joined' | 'replayed';
 
 /** What happened on the way to a response: for response headers and the log. */
 export type GenerationReport = {
@@ -42,6 +46,8 @@ export type GenerationReport = {
   /** The cost that is certain before the response is sent: of images that have a price each, or that have all come. */
   readonly costAhead: { readonly cost: Cost; readonly currency: string } | undefined;
   readonly upstreamRequestId: string | undefined;
+  /** `undefined`: its request has no `Idempotency-Key`. */
+  readonly keyedAs?: KeyedAs | undefined;
   /** What its start has left of the consumer's quota of images, where there is one. */
   readonly imageQuota?: Usage | undefined;
 };
@@ -61,8 +67,9 @@ export interface GenerationReader {
   /** Aborted when the generation ends early, with a GatewayError as the reason, and once it is settled. */
   readonly signal: AbortSignal;
   /**
-   * The client has disconnected. Before anything may be billed, and once its images are being read, the generation ends;
-   * in between it lingers for a while, so that the client's own retry can rejoin it.
+   * The client has disconnected. Before anything may be billed the generation ends with its last reader; afterwards it goes on
+   * into the store, so that the client's own retry can have the response. A response without an `Idempotency-Key` that is being
+   * read already ends with its client: the beginning is gone.
    */
   leave(): void;
   /** Ends the generation early: the upstream connection is closed, polls and downloads stop. */

@@ -1,3 +1,5 @@
+import type { StoredImage } from './image-store.ts';
+
 /** What the upstream says about the images of one response; each value is passed on as it came. */
 export type ImageFacts = {
   readonly size?: string;
@@ -12,6 +14,15 @@ export function equalFacts(one: ImageFacts, other: ImageFacts): ImageFacts {
   return Object.fromEntries(equal);
 }
 
+/** The bytes of an image that is being stored, or is stored, for any number of readers at their own pace. */
+export interface ImageSource {
+  /**
+   * Its file as base64 text, from the beginning, in pieces; waits for what has not come yet. Throws what broke it.
+   * @param reader who reads it, so that one that is not stored can wait for those that have to get it
+   */
+  read(reader?: object): AsyncIterable<Buffer>;
+}
+
 /** Token counts as the upstream reports them, by their wire names: whole numbers, and objects of whole numbers. */
 export type ImageUsage = Readonly<Record<string, unknown>>;
 
@@ -20,8 +31,11 @@ export type ImageUsage = Readonly<Record<string, unknown>>;
  * images are never interleaved; `done` is the last token.
  */
 export type ImageEvent =
-  /** An image begins; `isPartial`: a partial image of the one with this index. */
-  | { readonly type: 'image'; readonly index: number; readonly isPartial: boolean }
+  /**
+   * An image begins; `isPartial`: a partial image of the one with this index. Where there is a `source`, no `bytes` follow: they
+   * are read from there.
+   */
+  | { readonly type: 'image'; readonly index: number; readonly isPartial: boolean; readonly source?: ImageSource }
   /** A piece of the image's file as base64 text without line breaks, cut anywhere. */
   | { readonly type: 'bytes'; readonly chunk: Buffer }
   | ImageEnd
@@ -36,6 +50,8 @@ export type ImageEnd = {
   /** Of partial images: which one it is, from 0. */
   readonly partialIndex?: number;
   readonly revisedPrompt?: string;
+  /** Where it is stored, if it is. */
+  readonly stored?: StoredImage;
   /** Unix seconds. */
   readonly created?: number;
   readonly facts?: ImageFacts;

@@ -35,6 +35,8 @@ export interface ProviderCall {
   dispatch(): Promise<void>;
   /** Awaited before the first poll of work that the upstream has accepted, so that a restart can follow it. */
   note(handle: UpstreamHandle): Promise<void>;
+  /** Whether accepted work is to go on when the call ends early, because somebody will follow it by its handle. */
+  readonly isFollowed?: boolean;
 }
 
 /** How one upstream protocol is spoken to one target. */

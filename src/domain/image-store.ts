@@ -1,15 +1,15 @@
 import type { Readable } from 'node:stream';
 import type { Retrying } from './retrying.ts';
 
-/** An image that the gateway hosts. */
+/** Names a stored image: unguessable, and all that is needed to read it. */
+export type ImageId = string;
+
+/** An image that the gateway has stored. Plain data: it survives JSON. */
 export type StoredImage = {
-  /** Unguessable, and all that is needed to read it. */
-  readonly id: string;
+  readonly id: ImageId;
   readonly mediaType: string;
   /** Length of the file in bytes. */
   readonly length: number;
-  /** For `etag`: equal bytes have equal tags. */
-  readonly tag: string;
   /** Unix time in milliseconds. */
   readonly expiresAt: number;
 };
@@ -22,16 +22,50 @@ export type OpenImage = StoredImage & {
   read(range?: ByteRange): Readable;
 };
 
-/** Where hosted images live until they expire. */
+/**
+ * A file that is being written, and can be read meanwhile. One of `commit` and `discard` ends it; `close` follows when nobody
+ * reads it any more.
+ */
+export interface ArrivingImage {
+  /**
+   * Appends bytes; one call at a time. What fails in passing is retried; by default nothing is. Rejects with a GatewayError
+   * when its bytes are no image that can be stored (`upstream_invalid_response`), or when the disk fails (`storage_failed`).
+   */
+  write(bytes: Buffer, retrying?: Retrying): Promise<void>;
+  /** How many bytes can be read. */
+  readonly written: number;
+  /** Up to `length` bytes from a position on, of those that were written; also after `commit` and `discard`. */
+  read(position: number, length: number): Promise<Buffer>;
+  /** Makes it an image of the store. Resolves once it is durable; rejects as `write` does, and leaves no file then. */
+  commit(retrying?: Retrying): Promise<StoredImage>;
+  /** Removes the file. Never rejects. */
+  discard(): Promise<void>;
+  /** Frees the descriptor. Never rejects. */
+  close(): Promise<void>;
+}
+
+export type ImageStoreUsage = {
+  /** All images; those that may be evicted to make room are among them. */
+  readonly bytes: number;
+  readonly evictableBytes: number;
+  readonly maxBytes: number;
+};
+
+/** Where images live until they expire or are evicted. */
 export interface ImageStore {
   /**
-   * Stores an image while it arrives. Resolves once it is durable; rejects with a GatewayError when its bytes are no
-   * image (`upstream_invalid_response`) or when it cannot be stored (`storage_failed`), with what `bytes` throws, and
-   * with the signal's reason while it waits. What fails in passing is retried; by default nothing is. A rejection leaves
-   * nothing behind.
+   * Begins an image; nothing is on the disk before its first byte.
+   * @param isKept it belongs to a job: it is evicted only after its response was delivered; others are merely hosted
    */
-  put(bytes: AsyncIterable<Buffer>, retrying?: Retrying): Promise<StoredImage>;
+  receive(id: ImageId, options: { readonly isKept: boolean }): ArrivingImage;
+  /** How many bytes should be collected for one write: fewer where many images arrive at once. */
+  readonly writeBytes: number;
   /** `undefined` for ids that are unknown, expired, or no ids at all. */
   open(id: string): Promise<OpenImage | undefined>;
+  /** Makes room for images that must not be lost. Rejects with `storage_full` when nothing more may be evicted. */
+  makeRoom(): Promise<void>;
+  /** From that time on (Unix, in milliseconds) the images may be evicted to make room. */
+  mayEvict(images: readonly ImageId[], from: number): void;
+  readonly usage: ImageStoreUsage;
   close(): Promise<void>;
 }

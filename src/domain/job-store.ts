@@ -1,41 +1,161 @@
-import type { GatewayError } from './gateway-error.ts';
+import type { ErrorKind, ModerationDetails, Outcome } from './gateway-error.ts';
+import type { ImageEnd, ImageEvent, ImageFacts } from './image-event.ts';
 import type { UpstreamHandle } from './image-provider.ts';
+import type { Delivery, Operation } from './image-request.ts';
+import type { ImageId, StoredImage } from './image-store.ts';
 
 /** Names a job, and the generation that runs it: unguessable. */
 export type JobId = string;
 
-/** Who asks for what: only an equal request of the same consumer may join a job. */
+/** The right to write a job. The epoch rises with each owner: who writes with an earlier one is refused. */
+export type JobLease = { readonly job: JobId; readonly epoch: number };
+
+/** Who asks for what. */
 export type JobClaim = {
   readonly consumer: string;
-  /** Of the whole request. It may be computed when it is read: most requests need none. */
+  readonly operation: Operation;
+  /** The logical model. */
+  readonly model: string;
+  /** How many images are asked for. */
+  readonly count: number;
+  /** Of the whole request: equal requests have equal fingerprints. */
   readonly fingerprint: string;
+  /** The `Idempotency-Key`, which names the job among those of its consumer and operation. */
+  readonly key: string | undefined;
+  /** Without a key: the longest time since the client of an equal job has left for this claim to get that job, in milliseconds. */
+  readonly rejoinMs: number;
+  /** Whether the operator wants a job whose outcome is unknown to be run once more. */
+  readonly mayRepeat: boolean;
 };
 
-/** What a claim gets: a job of its own, one that its client has left, or the unknown outcome of a moment ago. */
+/**
+ * What a claim gets: a job of its own, one that runs (here or in another process), one that has ended, or nothing, because
+ * its key belongs to a different request. `isRepeat`: the new job repeats one that may have been billed.
+ */
 export type Claimed =
-  | { readonly kind: 'new' | 'joined'; readonly job: JobId }
-  | { readonly kind: 'unknown'; readonly error: GatewayError };
+  | { readonly kind: 'new'; readonly lease: JobLease; readonly isRepeat: boolean }
+  | { readonly kind: 'running'; readonly job: JobId }
+  | { readonly kind: 'ended'; readonly job: JobId; readonly end: JobEnd }
+  | { readonly kind: 'mismatch' };
+
+/** One paid call of a job: plain data, which holds no prompt and no credential. */
+export type JobAttempt = {
+  /** Which piece of the request it is for, from 0; a retry has the piece of the call that it repeats. */
+  readonly leg: number;
+  readonly target: string;
+  /** `dispatched` until it is known how it ended; one that has succeeded stays that until the job ends. */
+  readonly state: 'dispatched' | Outcome;
+  readonly handle?: UpstreamHandle;
+  readonly upstreamRequestId?: string;
+  /** The ids that its images get when they are stored, drawn before the call: as many as were asked for. */
+  readonly images: readonly ImageId[];
+  /** What the upstream was asked for. */
+  readonly asked: ImageFacts;
+};
+
+/** What was reported about a response. */
+export type StoredReport = {
+  readonly model: string;
+  readonly target: string | undefined;
+  readonly provider: string | undefined;
+  readonly asked: ImageFacts;
+  readonly adaptations: readonly string[];
+  readonly attempts: number;
+  readonly sent: boolean;
+  readonly maxRetries: number;
+  readonly timeoutMs: number;
+};
+
+/**
+ * An event of a stored response: an image stands for its bytes, which are in the image store; without `image` they could not
+ * be stored.
+ */
+export type StoredEvent =
+  | (Omit<ImageEnd, 'type' | 'partialIndex' | 'stored'> & { readonly type: 'image'; readonly image?: StoredImage })
+  | Extract<ImageEvent, { type: 'url' | 'done' }>;
+
+/** A response without its images' bytes: from the same record the same response is written again, byte for byte. */
+export type StoredResponse = {
+  readonly report: StoredReport;
+  /** How clients get the images that do not say how. */
+  readonly delivery: Delivery;
+  readonly events: readonly StoredEvent[];
+};
+
+/** A failure as it is told again. */
+export type StoredFailure = {
+  readonly report: StoredReport;
+  readonly kind: ErrorKind;
+  readonly message: string;
+  readonly outcome?: Outcome;
+  readonly param?: string;
+  readonly moderation?: ModerationDetails;
+};
 
 /** How a job ended. */
 export type JobEnd =
-  | { readonly name: 'done' | 'cancelled' }
-  | { readonly name: 'refused' | 'failed' | 'not_processed' | 'unknown'; readonly error: unknown };
+  | { readonly name: 'done'; readonly response: StoredResponse }
+  | {
+      readonly name: 'refused' | 'failed' | 'not_processed' | 'unknown' | 'cancelled';
+      readonly failure: StoredFailure;
+    };
+
+/** A job whose owner has died or given it up, and which is this process's now. */
+export type TakenJob = Pick<JobClaim, 'consumer' | 'operation' | 'model' | 'count'> & {
+  readonly lease: JobLease;
+  /** It has an `Idempotency-Key`. */
+  readonly isKeyed: boolean;
+  readonly attempts: readonly JobAttempt[];
+  /** When it was claimed, in milliseconds since 1970. */
+  readonly createdAt: number;
+};
+
+/** For metrics. */
+export type JobStoreFigures = {
+  /** Jobs that are recorded, by state. */
+  readonly rows: Readonly<Record<string, number>>;
+  /** Transactions since the start, and the changes that they were made of. */
+  readonly commits: number;
+  readonly changes: number;
+};
 
 /**
- * Where jobs are kept, so that an image is paid for once: a retry of the same request finds its job, and a paid call is
- * recorded before it is sent.
+ * Where jobs are recorded, so that an image is paid for once: a claim finds the job of an equal request, and no paid call is
+ * sent before its row says so. Every method may reject with a GatewayError `store_unavailable` or `storage_full` (outcome
+ * `not-processed`). Writers show their lease: a job that another process has taken over rejects with `store_unavailable`.
  */
 export interface JobStore {
-  /** For how long a job without readers runs on and may be joined, and an unknown outcome is remembered, in milliseconds. */
-  readonly lingerMs: number;
+  /** For how long a job without readers runs on, in milliseconds; Infinity: until its own deadline. */
+  readonly orphanMs: number;
   claim(claim: JobClaim): Promise<Claimed>;
-  /** Whether a claim of this consumer might join a job, and so need no permits of its own. */
-  mayJoin(consumer: string): boolean;
-  /** The job has lost its last reader: until it ends, the next equal claim joins it. */
-  orphan(job: JobId): void;
-  /** Awaited before each paid call of the job. Rejects when that cannot be recorded: the call must not be sent then. */
-  dispatch(job: JobId): Promise<void>;
+  /** How a job ended; `undefined` while it runs, `'gone'` when it is not recorded any more. */
+  read(job: JobId): Promise<JobEnd | undefined | 'gone'>;
+  /**
+   * Awaited before each paid call of the job. The attempts replace those that were recorded before.
+   * @param isRepeated whether one of them repeats another that may have been billed
+   */
+  dispatch(lease: JobLease, attempts: readonly JobAttempt[], isRepeated: boolean): Promise<void>;
   /** Awaited before the first poll: by the handle, accepted work can be followed by another process. */
-  note(job: JobId, handle: UpstreamHandle): Promise<void>;
-  finish(job: JobId, end: JobEnd): Promise<void>;
+  note(lease: JobLease, attempts: readonly JobAttempt[]): Promise<void>;
+  /** The job, which has no key, has lost its client: it is kept for that client's retry. */
+  orphan(lease: JobLease): Promise<void>;
+  /**
+   * Ends the job. A job that was taken over, and called `unknown` by its new owner, still becomes `done`: late evidence heals
+   * it.
+   */
+  finish(lease: JobLease, end: JobEnd): Promise<void>;
+  /** The job, which has no key, has ended, and nobody can ask for it again. Never rejects. */
+  forget(lease: JobLease): void;
+  /** The response has reached a client, so that its images may be evicted earlier. It is recorded a moment later. */
+  delivered(job: JobId): void;
+  /** A client that has rejoined the job, which has no key, has left without the response: its next retry may have it. Never rejects. */
+  putBack(job: JobId): void;
+  /** Gives a running job up, so that another process takes it over at once. */
+  release(lease: JobLease): Promise<void>;
+  /** Takes over the running jobs of owners that have died or given them up. */
+  takeOver(): Promise<readonly TakenJob[]>;
+  /** The images of all jobs whose responses have reached a client, with the time when the job ended. */
+  deliveredImages(): Promise<readonly { readonly images: readonly ImageId[]; readonly endedAt: number }[]>;
+  figures(): Promise<JobStoreFigures>;
+  close(): Promise<void>;
 }

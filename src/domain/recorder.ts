@@ -65,10 +65,24 @@ export type GenerationRecord = {
   readonly durationMs: number;
 };
 
+/**
+ * What a request got that repeats an earlier one: without a key it rejoined what its client had left, shared an earlier unknown
+ * outcome, or may have started a second purchase; with its key it joined a request that runs, or its response was replayed.
+ */
+export type RetryEnd = 'rejoined' | 'shared_unknown' | 'possible_duplicate' | 'joined' | 'replayed';
+
+/**
+ * What became of a job that was taken over: nothing had been sent, its images were stored, its accepted work is followed, or
+ * nobody knows.
+ */
+export type Recovered = 'not_processed' | 'stored' | 'resumed' | 'unknown';
+
 /** Where counters go; it never throws. */
 export interface Recorder {
-  /** A client's retry: it rejoined its generation, shared an earlier unknown outcome, or may have started a second purchase. */
-  retryArrived(end: 'rejoined' | 'shared_unknown' | 'possible_duplicate'): void;
+  /** A client's retry, or a request with a known `Idempotency-Key`. */
+  retryArrived(end: RetryEnd): void;
+  /** A job of a process that has died or stopped was taken over. */
+  jobRecovered(how: Recovered): void;
   anomaly(kind: Anomaly): void;
   attemptEnded(attempt: AttemptRecord): void;
   generationEnded(generation: GenerationRecord): void;

@@ -1,63 +1,99 @@
-import { decodeBase64 } from '../codec/base64.ts';
 import { replay } from '../concurrency/replay.ts';
 import { GatewayError } from '../domain/gateway-error.ts';
-import type { ImageEvent } from '../domain/image-event.ts';
+import type { ImageEnd, ImageEvent } from '../domain/image-event.ts';
+import type { Delivery, ImageRequest } from '../domain/image-request.ts';
 import type { StoredImage } from '../domain/image-store.ts';
-import type { Retrying } from '../domain/retrying.ts';
 
 // Stages between a provider's events and those that a client gets. None of them holds an image in memory.
 
-/** Where images are hosted, and under which address. */
+/** The address under which stored images are served. */
 export type Hosting = {
-  put(bytes: AsyncIterable<Buffer>, retrying: Retrying): Promise<StoredImage>;
   /** The absolute URL of a stored image. */
   urlOf(image: StoredImage): string;
 };
 
-/**
- * Turns images into links by hosting them while they arrive. Settles when every image is stored, so that no link is
- * given for an image that might be lost; partial images are skipped. Rejects with what the events or the store throw.
- * @param host stores an image, and gives its link
- */
-export async function deliverUrl(
-  events: AsyncIterable<ImageEvent>,
-  host: (bytes: AsyncIterable<Buffer>) => Promise<string>,
-): Promise<ImageEvent[]> {
-  const links: ImageEvent[] = [];
-  const rest = events[Symbol.asyncIterator]();
-  let revisedPrompt: string | undefined;
+/** How one client wants a response that is kept. */
+type Wanted = {
+  /** Where its links come from; `undefined`: it gets the bytes. */
+  readonly links: Hosting | undefined;
+  /** Partial images are for clients that asked for some. */
+  readonly withPartialImages: boolean;
+};
 
-  /** The base64 of the image that has just begun. */
-  async function* imageBytes(): AsyncGenerator<Buffer> {
-    for (let next = await rest.next(); !next.done; next = await rest.next()) {
-      if (next.value.type === 'bytes') yield next.value.chunk;
-      if (next.value.type !== 'image-end') continue;
-      revisedPrompt = next.value.revisedPrompt;
-      return;
-    }
-  }
-
-  try {
-    for (let next = await rest.next(); !next.done; next = await rest.next()) {
-      const event = next.value;
-      if (event.type === 'url' || event.type === 'done') links.push(event);
-      if (event.type !== 'image') continue;
-      revisedPrompt = undefined;
-      const url = await host(decodeBase64(imageBytes(), damaged));
-      links.push({ type: 'url', index: event.index, url, ...(revisedPrompt !== undefined && { revisedPrompt }) });
-    }
-  } finally {
-    await rest.return?.();
-  }
-  return links;
+/** @param fallback how images come to a client that does not say */
+export function wantedBy(
+  { stream, partialImages }: ImageRequest,
+  { delivery, fallback, hosting }: { delivery: Delivery | undefined; fallback: Delivery; hosting: Hosting | undefined },
+): Wanted {
+  return {
+    // A stream carries base64, whatever its client has asked for.
+    links: !stream && (delivery ?? fallback) === 'url' ? hosting : undefined,
+    withPartialImages: stream && partialImages > 0,
+  };
 }
 
-function damaged(): GatewayError {
-  return new GatewayError(
-    'upstream_invalid_response',
-    'The image service sent a damaged image. It may have been billed; it was not retried.',
-    { outcome: 'unknown', cause: 'an image holds a character that base64 does not have' },
-  );
+/**
+ * A kept response as one client wants it. Links settle when every image is stored, so that no link is given for an image that
+ * might be lost. Rejects with what the events throw.
+ * @param reader who reads them
+ */
+export async function deliver(
+  events: AsyncIterable<ImageEvent>,
+  { links, withPartialImages }: Wanted,
+  reader: object,
+): Promise<AsyncIterable<ImageEvent>> {
+  const whole = withPartialImages ? events : withoutPartialImages(events);
+  if (links === undefined) return withBytes(whole, reader);
+  const linked: ImageEvent[] = [];
+  for await (const event of whole) {
+    if (event.type === 'url' || event.type === 'done') linked.push(event);
+    else if (event.type === 'image-end') linked.push(linkTo(event, links));
+  }
+  return inTurn(linked);
+}
+
+function linkTo({ index, stored, revisedPrompt }: ImageEnd, hosting: Hosting): ImageEvent {
+  if (stored === undefined) throw notStored();
+  const url = hosting.urlOf(stored);
+  return { type: 'url', index, url, ...(revisedPrompt !== undefined && { revisedPrompt }) };
+}
+
+/** It reached those clients that read it while it came. */
+export function notStored(): GatewayError {
+  const message = 'A finished image could not be stored by the gateway. It was not retried.';
+  return new GatewayError('storage_failed', message, { outcome: 'unknown' });
+}
+
+async function* inTurn(events: readonly ImageEvent[]): AsyncGenerator<ImageEvent> {
+  yield* events;
+}
+
+/**
+ * Images with the bytes that their sources have. No generator: every piece of every image passes here, and a generator would
+ * cost it several microtasks more.
+ */
+function withBytes(events: AsyncIterable<ImageEvent>, reader: object): AsyncIterableIterator<ImageEvent> {
+  const source = events[Symbol.asyncIterator]();
+  let bytes: AsyncIterator<Buffer> | undefined;
+  const next = async (): Promise<IteratorResult<ImageEvent>> => {
+    const piece = await bytes?.next();
+    if (piece !== undefined && !piece.done) return { value: { type: 'bytes', chunk: piece.value }, done: false };
+    const event = await source.next();
+    const image = event.done || event.value.type !== 'image' ? undefined : event.value.source;
+    bytes = image?.read(reader)[Symbol.asyncIterator]();
+    return event;
+  };
+  return {
+    next,
+    async return(value) {
+      await bytes?.return?.();
+      await source.return?.();
+      return { value, done: true };
+    },
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+  };
 }
 
 /**

@@ -14,12 +14,14 @@ import { backoffMs, withJitter } from './backoff.ts';
 import { fanOut } from './fan-out.ts';
 import { type CallContext, UpstreamCall } from './upstream-call.ts';
 
-export type FailoverParts = {
+type FailoverParts = {
   /** The whole request; a leg is a piece of it. */
   readonly request: ImageRequest;
   readonly model: LogicalModel;
   readonly planned: Plan<Target>;
   readonly context: CallContext;
+  /** Whether a call whose outcome is unknown may be repeated once. */
+  readonly mayRepeatUnknown: boolean;
   /** How many further paid calls may follow failed ones, over all legs and targets. */
   readonly maxRetries: number;
   /** When the generation's time is over, as of `performance.now()`. */
@@ -29,11 +31,26 @@ export type FailoverParts = {
   readonly random: () => number;
 };
 
+/** The calls that make the images of a generation. */
+export interface GenerationCalls {
+  /** Settles when the outcome is known. */
+  run(): Promise<AsyncIterable<ImageEvent>>;
+  readonly calls: readonly UpstreamCall[];
+  /** What the upstream was asked for. */
+  readonly asked: ImageRequest;
+  /** What the gateway did itself to satisfy the request. */
+  readonly adaptations: readonly AdaptationName[];
+  /** Whether something was sent of which nobody knows yet whether it is billed. */
+  readonly isOpen: boolean;
+  /** Whether somebody else could go on with all of it, by the handles. */
+  readonly isFollowable: boolean;
+}
+
 /**
  * The paid calls of one generation. Retries and fails over only when no image was made, within the retries and the
  * deadline; a call whose outcome is unknown is not repeated, unless the operator allows one repetition.
  */
-export class Failover {
+export class Failover implements GenerationCalls {
   readonly #parts: FailoverParts;
   readonly #retries: GenerationRetries;
   readonly #targets: readonly Target[];
@@ -51,7 +68,7 @@ export class Failover {
     this.#retries = new GenerationRetries(parts.budget);
     this.#targets = parts.planned.candidates.map(({ target }) => target);
     this.#retriesLeft = parts.maxRetries;
-    this.#unknownLeft = parts.model.onUnknownOutcome === 'retry' ? 1 : 0;
+    this.#unknownLeft = parts.mayRepeatUnknown ? 1 : 0;
     this.asked = parts.planned.candidates[0]?.adapted.legs[0] ?? parts.request;
   }
 
@@ -62,9 +79,26 @@ export class Failover {
     return [...new Set([...planned, ...this.calls].flatMap(({ adaptations }) => adaptations))];
   }
 
-  /** The images of a request, or of a leg of it. Rejects with the last failure when nothing is left to try. */
-  async run(piece: ImageRequest, before?: Leg): Promise<AsyncIterable<ImageEvent>> {
-    const leg = legAfter(before);
+  get isOpen(): boolean {
+    return this.calls.some(({ isOpen }) => isOpen);
+  }
+
+  /** What was not sent yet cannot be followed. */
+  get isFollowable(): boolean {
+    const { request, model } = this.#parts;
+    const open = this.calls.filter(({ isOpen }) => isOpen);
+    const images = open.reduce((sum, call) => sum + call.request.count, 0);
+    const isWhole = images === request.count || (model.partialSuccess === 'deliver' && images > 0);
+    return isWhole && open.every(({ isFollowable }) => isFollowable);
+  }
+
+  /** The images of the request. Rejects with the last failure when nothing is left to try. */
+  run(): Promise<AsyncIterable<ImageEvent>> {
+    return this.#runLeg(this.#parts.request);
+  }
+
+  async #runLeg(piece: ImageRequest, before?: Leg): Promise<AsyncIterable<ImageEvent>> {
+    const leg = legAfter(before, this.#legs.length);
     this.#legs.push(leg);
     try {
       for (;;) {
@@ -110,7 +144,7 @@ export class Failover {
     this.#started += 1;
     const permit = await target.health.acquire(context.signal, { isRetry, retries: this.#retries, isPatient });
     if (isRetry && last.outcome === 'unknown') context.recorder.unknownRepeated(target.provider.id);
-    const call = new UpstreamCall(target, asSent(piece, target), permit, context);
+    const call = new UpstreamCall(target, { leg: leg.number, request: asSent(piece, target) }, permit, context);
     this.calls.push(call);
     // A stream holds its permit until it has ended; images that wait for those of other calls must not keep these from theirs.
     const isHeld = piece.stream && this.#legs.length === 1;
@@ -129,7 +163,7 @@ export class Failover {
     const starts = legs.map(
       ({ count }) =>
         () =>
-          this.run({ ...piece, count }, leg),
+          this.#runLeg({ ...piece, count }, leg),
     );
     return fanOut(starts, { isStream: piece.stream, deliversPart: this.#parts.model.partialSuccess === 'deliver' });
   }
@@ -185,6 +219,8 @@ type CoolDownChoice = Extract<Choice, { coolDown: unknown }>['coolDown'];
 
 /** What one leg has met so far. */
 type Leg = {
+  /** From 0, in the order in which they begin. */
+  readonly number: number;
   /** Targets that cannot serve anybody at the moment. */
   readonly useless: Set<Target>;
   readonly tried: Set<Target>;
@@ -199,9 +235,10 @@ type Leg = {
 };
 
 /** A leg goes on where the request that it is a piece of has stopped. */
-function legAfter(before: Leg | undefined): Leg {
+function legAfter(before: Leg | undefined, number: number): Leg {
   const { useless, tried, transient, failures = 0, last, unknown } = before ?? {};
   return {
+    number,
     useless: new Set(useless),
     tried: new Set(tried),
     transient: new Set(transient),

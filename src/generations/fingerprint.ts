@@ -2,8 +2,15 @@ import { hash } from 'node:crypto';
 import type { InputReference } from '../domain/image-input.ts';
 import type { ImageRequest } from '../domain/image-request.ts';
 
-/** Equal for requests that ask for the same, files included: SHA-256 of the canonical request, as base64url. */
-export function fingerprint(model: string, { edit, ...parameters }: ImageRequest): string {
+/** Rises with what goes into a fingerprint: those of different versions cannot be compared. */
+export const fingerprintVersion = 1;
+
+/**
+ * Equal for requests that ask for the same images, files included: SHA-256 of the canonical request, as base64url. How the
+ * images come back (link or base64, JSON or stream) plays no part.
+ */
+export function fingerprint(model: string, request: ImageRequest): string {
+  const { edit, delivery: _delivery, stream: _stream, partialImages: _partialImages, ...parameters } = request;
   const files = edit && {
     images: edit.images.map(digest),
     mask: edit.mask && digest(edit.mask),

@@ -1,40 +1,33 @@
 import type { Release } from '../concurrency/semaphore.ts';
 import { GatewayError } from '../domain/gateway-error.ts';
 import type { GenerationReader, GenerationReport, GenerationState, Settlement } from '../domain/generation-reader.ts';
-import type { ImageEvent, ImageFacts } from '../domain/image-event.ts';
-import type { ImageRequest } from '../domain/image-request.ts';
-import type { JobEnd, JobId } from '../domain/job-store.ts';
-import type { AttemptEnd } from '../domain/recorder.ts';
+import type { ImageEvent } from '../domain/image-event.ts';
+import type { JobEnd, JobId, StoredEvent } from '../domain/job-store.ts';
 import { isTargetFault } from '../targets/outcome.ts';
-import type { Admission, Permits } from './admission.ts';
-import { AttachedReader } from './attached-reader.ts';
-import { billOf, certainCostOf, sumOfBills } from './billing.ts';
-import { Failover, type FailoverParts } from './failover.ts';
-import type { InFlight } from './in-flight.ts';
-import { type Interruption, interruptionError } from './interruption.ts';
-import { SharedEvents } from './shared-events.ts';
-import type { CallContext } from './upstream-call.ts';
-
-type GenerationParts = Omit<FailoverParts, 'context' | 'deadline' | 'budget'> & {
-  readonly id: JobId;
-  readonly context: Omit<CallContext, 'signal' | 'retryUntil' | 'journal'>;
-  readonly timeoutMs: number;
-  readonly permits: Permits;
-  readonly admission: Admission;
-  readonly inFlight: InFlight;
-};
+import { AttachedReader, type Reading } from './attached-reader.ts';
+import { endOf, imageIds, jobEndOf, outcomeOf, type Settled } from './ends.ts';
+import type { GenerationCalls } from './failover.ts';
+import type { GenerationParts } from './generation-parts.ts';
+import { defaultDelivery, type Progress, recordEnd, reportOf, storedResponse } from './generation-report.ts';
+import { type Interruption, interruptionError, parkedError } from './interruption.ts';
+import { Journal } from './journal.ts';
+import { evictableAfterMs, Keeping } from './keeping.ts';
+import { blameTargets } from './upstream-call.ts';
 
 /** Made once: every generation ends with it, nobody sees it, and an error's stack costs more than the rest of the end. */
 const hasEnded = new GatewayError('internal_error', 'The generation has ended.');
 
 /**
  * One request, from its start until it is settled. It owns what the request holds (permits, inputs, calls), has one deadline
- * over everything (queue, calls, waits, transfer), and belongs to no connection: readers attach and leave beside it.
+ * over everything (queue, calls, waits, transfer), and belongs to no connection: readers attach and leave beside it. A response
+ * that is kept is read from the store; any other one passes to its only reader.
  */
 export class Generation {
   readonly id: JobId;
   readonly #parts: GenerationParts;
-  readonly #failover: Failover;
+  readonly #calls: GenerationCalls;
+  readonly journal: Journal;
+  readonly #keeping: Keeping;
   readonly #interrupt = new AbortController();
   readonly signal = this.#interrupt.signal;
   readonly #readers = new Set<AttachedReader>();
@@ -43,140 +36,154 @@ export class Generation {
   readonly #outcome: Promise<AsyncIterable<ImageEvent>>;
   /** Set by this class alone. */
   state: GenerationState = { name: 'queued' };
-  #shared: SharedEvents<ImageEvent> | undefined;
   #permitMs = 0;
   #knownAt: number | undefined;
   #releasePermit: Release | undefined;
   /** While it runs without a reader. */
   #linger: NodeJS.Timeout | undefined;
+  #stored: readonly StoredEvent[] = [];
 
   constructor(parts: GenerationParts) {
-    const { id, timeoutMs, inFlight } = parts;
-    const { signal } = this;
-    const { store, budget } = inFlight;
-    const deadline = this.#begin + timeoutMs;
-    this.id = id;
+    const { lease, timeoutMs, inFlight, images, context } = parts;
+    const [signal, deadline] = [this.signal, this.#begin + timeoutMs];
+    this.id = lease.job;
     this.#parts = parts;
     // Free steps end a moment earlier, so that their own failure is reported, and not only that the time is over.
     const retryUntil = deadline - Math.min(1_000, timeoutMs / 10);
-    const journal = { dispatch: () => store.dispatch(id), note: (handle: string) => store.note(id, handle) };
-    const context = { ...parts.context, signal, retryUntil, journal };
-    this.#failover = new Failover({ ...parts, context, deadline, budget });
-    this.#deadline = setTimeout(() => this.cancel('deadline'), timeoutMs);
+    const isHosted = context.delivery === 'url' && context.hosting !== undefined;
+    const mustBeStored = isHosted ? { signal, until: retryUntil } : undefined;
+    const readers = (isPartial: boolean) => [...this.#readers].filter((reader) => reader.wantsBytes(isPartial));
+    this.#keeping = new Keeping({ images, mustBeStored, readers }, parts.keepReason);
+    const keeping = this.#keeping;
+    const recording = { ...parts, store: inFlight.store, makeRoom: () => keeping.makeRoom() };
+    const journal = new Journal(recording, parts.earlier);
+    const isParked = () => this.state.name === 'parked';
+    this.#calls = parts.createCalls({ ...context, signal, retryUntil, journal, keeping, isParked }, deadline);
+    this.journal = journal;
+    this.#deadline = setTimeout(() => {
+      // What was taken over has had the time that its upstream keeps it.
+      if (parts.isKeyed && parts.earlier === undefined && this.isParkable) this.park();
+      else this.cancel('deadline');
+    }, timeoutMs);
     inFlight.add(this);
     this.#outcome = this.#run();
-    // Calls that still ran when another one failed were given up: they may have been billed.
-    this.#outcome.catch((error) => this.#settle('abandoned', error));
+    this.#outcome.catch((error) => {
+      this.#readers.clear();
+      // Calls that still ran when another one failed were given up: they may have been billed.
+      this.#settle('abandoned', error);
+      this.#closeUnread();
+    });
   }
 
   get isSettled(): boolean {
     return !['queued', 'running', 'ready', 'delivering'].includes(this.state.name);
   }
 
-  /** What has happened so far. */
-  get report(): GenerationReport {
-    const { model, request, maxRetries, timeoutMs, permits } = this.#parts;
-    const { calls, adaptations, asked } = this.#failover;
-    const target = calls.at(-1)?.target;
-    const bill = sumOfBills(calls.map(billOf));
-    const hasImages = this.state.name === 'ready' || this.state.name === 'delivering';
-    const queueMs = calls.reduce((sum, { permit }) => sum + permit.queueMs, this.#permitMs);
-    return {
-      id: this.id,
-      model: model.name,
-      target: target?.name,
-      provider: target?.provider.id,
-      asked: factsOf(asked),
-      adaptations,
-      attempts: calls.length,
-      sent: calls.some(({ attempt }) => attempt.sent),
-      maxRetries,
-      timeoutMs,
-      queueMs,
-      // Calls that wait at the same time count each.
-      upstreamMs: this.#knownAt && Math.max(0, this.#knownAt - this.#begin - queueMs),
-      startedAt: this.#begin,
-      knownAt: this.#knownAt,
-      bill,
-      // The calls of a stream may not even have been made.
-      costAhead: hasImages && !request.stream && bill.currency !== undefined ? certainCostOf(calls) : undefined,
-      imageQuota: permits.imageQuota?.(),
-      upstreamRequestId: calls.map(({ attempt }) => attempt.upstreamRequestId).findLast((id) => id !== undefined),
-    };
+  get hasReaders(): boolean {
+    return this.#readers.size > 0;
   }
 
-  /** A further reader. Once the images are being read, nobody can join any more. */
-  attach(): GenerationReader {
+  /** Whether it can be followed by its handles, by whoever takes the job over. */
+  get isParkable(): boolean {
+    const isDurable = this.#parts.inFlight.store.orphanMs === Number.POSITIVE_INFINITY;
+    // What is known whole is recorded in a moment.
+    const isUnderWay = ['running', 'delivering'].includes(this.state.name) && this.#stored.length === 0;
+    return isDurable && isUnderWay && this.#calls.isFollowable;
+  }
+
+  /** What has happened so far. */
+  get report(): GenerationReport {
+    return reportOf(this.#progress);
+  }
+
+  /** A further reader. Only a response that is kept can have several. */
+  attach(reading: Omit<Reading, 'response' | 'fallback'>): GenerationReader {
     clearTimeout(this.#linger);
-    this.#linger = undefined;
-    if (this.isSettled) this.#forget();
-    const reader = new AttachedReader(this, this.#outcome);
+    const own = { response: this.#keeping.readable, fallback: () => defaultDelivery(this.#calls) };
+    const reader = new AttachedReader(this, this.#outcome, { ...reading, ...own });
     this.#readers.add(reader);
     return reader;
   }
 
   /** Ends it early: the upstream connection is closed, polls and downloads stop. */
   cancel(why: Interruption): void {
-    const { calls } = this.#failover;
-    const known = { isOpen: calls.some(({ isOpen }) => isOpen), isTried: calls.length > 0 };
-    this.#interrupt.abort(interruptionError(why, known));
+    const { calls, isOpen } = this.#calls;
+    this.#interrupt.abort(interruptionError(why, { isOpen, isTried: calls.length > 0 }));
     // No reader will observe the abort, so settle here.
     if (this.state.name === 'ready') this.#settle('abandoned', this.signal.reason);
   }
 
-  /** The events for one of the readers; called when it begins to read. */
-  read(events: AsyncIterable<ImageEvent>): AsyncIterator<ImageEvent> {
-    if (this.state.name === 'ready') {
-      this.state = { name: 'delivering' };
-      if (this.#readers.size > 1) this.#shared = new SharedEvents(events, this.#readers.size);
-    }
-    return this.#shared?.read() ?? events[Symbol.asyncIterator]();
+  /** Ends it here only: its accepted work goes on, and whoever takes the job over follows it. */
+  park(): void {
+    const { inFlight, isKeyed, context } = this.#parts;
+    const error = parkedError(isKeyed);
+    this.state = { name: 'parked', error };
+    clearTimeout(this.#deadline);
+    this.#interrupt.abort(error);
+    recordEnd(this.#progress, context, { how: 'abandoned', outcome: undefined, error, isParked: true });
+    this.#release();
+    void this.journal.release().then(() => inFlight.remove(this));
+    inFlight.noteSettled();
+    this.#closeUnread();
   }
 
-  /** A reader's client has disconnected. Ends what nobody reads any more, unless it may be billed and can be joined. */
+  /** The events for a reader to which they pass; called when it begins to read. */
+  pass(events: AsyncIterable<ImageEvent>): AsyncIterator<ImageEvent> {
+    if (this.state.name === 'ready') this.state = { name: 'delivering' };
+    return events[Symbol.asyncIterator]();
+  }
+
+  /** A reader's client has disconnected. The last one leaves a response that goes on into the store, if it may be billed. */
   leave(reader: AttachedReader): void {
-    if (this.isSettled || !this.#readers.has(reader)) return;
-    const isLast = [...this.#readers].every((other) => other === reader || other.hasLeft);
-    if (this.state.name === 'delivering') {
-      if (isLast) this.cancel('client gone');
-      // Whoever reads settles when its response has broken off; whoever has not begun has no response.
-      if (!reader.hasBegun) this.settleFor(reader, 'abandoned', undefined);
+    if (this.state.name === 'delivering' && this.#keeping.reason === undefined) {
+      // It settles when its response has broken off.
+      if (this.#readers.has(reader)) this.cancel('client gone');
       return;
     }
-    this.#readers.delete(reader);
-    if (this.#readers.size > 0) return;
-    const { store } = this.#parts.inFlight;
-    const { calls } = this.#failover;
-    if (store.lingerMs > 0 && calls.some(({ isOpen }) => isOpen)) {
-      store.orphan(this.id);
-      this.#linger = setTimeout(() => this.#giveUp(), store.lingerMs);
-    } else {
-      this.#giveUp();
+    if (!this.#detach(reader) || this.#readers.size > 0) return;
+    if (this.isSettled) this.journal.leave();
+    else if (this.#parts.inFlight.store.orphanMs === 0 || !this.#calls.isOpen) this.#giveUp();
+    else this.#orphan();
+  }
+
+  /** A reader's response has ended. */
+  settleFor(reader: AttachedReader, how: Settlement, truncatedBy: unknown): void {
+    if (this.#keeping.reason === undefined) {
+      if (this.#detach(reader)) this.#settle(how, undefined, truncatedBy);
+    } else if (how !== 'delivered') {
+      this.leave(reader);
+    } else if (this.#detach(reader) && this.#parts.isKeyed) {
+      this.#parts.inFlight.store.delivered(this.id);
+      this.#allowEviction();
     }
   }
 
-  /** A reader's response has ended. The last one settles the generation; it is delivered when any of them has all of it. */
-  settleFor(reader: AttachedReader, how: Settlement, truncatedBy: unknown): void {
-    if (!this.#readers.delete(reader)) return;
-    if (!reader.hasBegun) void this.#shared?.drop();
-    const best = this.state.name === 'delivering' && this.state.isDelivered ? 'delivered' : how;
-    if (this.#readers.size === 0) this.#settle(best, undefined, truncatedBy);
-    else if (best === 'delivered') this.state = { name: 'delivering', isDelivered: true };
+  /** Returns whether it was attached. */
+  #detach(reader: AttachedReader): boolean {
+    const wasAttached = this.#readers.delete(reader);
+    this.#keeping.readersChanged();
+    this.#closeUnread();
+    return wasAttached;
+  }
+
+  #allowEviction(): void {
+    const { inFlight, images } = this.#parts;
+    images.mayEvict(imageIds(this.#stored), inFlight.now() + evictableAfterMs);
   }
 
   async #run(): Promise<AsyncIterable<ImageEvent>> {
-    const { signal } = this;
-    const { permits, admission, request } = this.#parts;
+    const { permits, admission } = this.#parts;
     try {
       await permits.granted;
-      this.#releasePermit = await admission.acquire(signal);
+      this.#releasePermit = await admission.acquire(this.signal);
       this.#permitMs = performance.now() - this.#begin;
-      signal.throwIfAborted();
+      this.signal.throwIfAborted();
       this.state = { name: 'running' };
-      const events = await this.#failover.run(request);
+      const events = await this.#calls.run();
       // An interruption has also ended the calls whose images would be the delivered part.
-      signal.throwIfAborted();
-      this.state = { name: 'ready' };
+      this.signal.throwIfAborted();
+      if (this.#keeping.reason === undefined) this.state = { name: 'ready' };
+      else this.#collect(events);
       return events;
     } finally {
       this.#knownAt = performance.now();
@@ -185,61 +192,98 @@ export class Generation {
     }
   }
 
-  #giveUp(): void {
-    clearTimeout(this.#linger);
-    this.#linger = undefined;
-    if (this.isSettled) {
-      this.#forget();
+  /** Reads the response into the store, whoever reads it there. */
+  #collect(events: AsyncIterable<ImageEvent>): void {
+    const { request, isKeyed } = this.#parts;
+    this.state = { name: 'delivering' };
+    const record = async (stored: readonly StoredEvent[]) => {
+      this.#stored = stored;
+      if (this.journal.isWanted) await this.journal.end(() => this.#jobEnd({ name: 'done' }));
+    };
+    this.#keeping.response.collect(events, { count: request.count, record }).then(
+      () => {
+        this.#settle('delivered');
+        // Without a key it can be had only once more, and only for a while.
+        if (!isKeyed && this.#keeping.reason === 'kept') this.#allowEviction();
+      },
+      (error) => this.#settle('truncated', undefined, error),
+    );
+  }
+
+  /** Its last client has left: what it has paid for goes into the store. */
+  #orphan(): void {
+    const { inFlight } = this.#parts;
+    if (this.#keeping.reason !== 'kept') {
+      this.#keeping.reason = 'kept';
+      for (const call of this.#calls.calls) call.keep();
+      if (this.state.name === 'ready') {
+        this.state = { name: 'delivering' };
+        void this.#outcome.then((events) => this.#collect(events));
+      }
+    }
+    this.#leaveToRetry();
+    if (inFlight.parksOrphans && this.isParkable) {
+      this.park();
       return;
     }
+    const { orphanMs } = inFlight.store;
+    if (orphanMs !== Number.POSITIVE_INFINITY) this.#linger = setTimeout(() => this.#giveUp(), orphanMs);
+  }
+
+  /** What was paid for, or may have been, can be had again. */
+  #leaveToRetry(): void {
+    const { inFlight, consumer, isKeyed } = this.#parts;
+    if (!isKeyed) inFlight.noteLeft(consumer);
+    this.journal.leave();
+  }
+
+  #giveUp(): void {
     this.cancel('client gone');
     this.#settle('abandoned');
   }
 
   #settle(how: Settlement, failure?: unknown, truncatedBy?: unknown): void {
     if (this.isSettled) return;
-    const mayBeBilled = this.#failover.calls.some(({ isOpen }) => isOpen);
-    // What ended a response that another reader has whole, or whose client left, is that request's, not the generation's.
+    const { inFlight, images, context, isKeyed } = this.#parts;
     const error = failure ?? (how === 'truncated' ? truncatedBy : undefined);
-    this.state = endOf(how, error, mayBeBilled && failure !== undefined);
+    const isKept = this.#keeping.reason !== undefined;
+    const end = endOf({ how, error, mayBeBilled: this.#calls.isOpen, isKept, isKeyed });
+    this.state = end;
     clearTimeout(this.#deadline);
-    this.#record(how, outcomeOf(how, failure), error);
+    clearTimeout(this.#linger);
+    recordEnd(this.#progress, context, { how, outcome: outcomeOf(how, failure), error, isParked: false });
     const isTruncated = how === 'truncated' && !this.signal.aborted;
-    if (isTruncated && error instanceof GatewayError && isTargetFault(error)) this.#blameTargets();
+    if (isTruncated && error instanceof GatewayError && isTargetFault(error)) blameTargets(this.#calls.calls);
     this.#release();
-    // A retry of the client that has left learns how it ended.
-    if (this.#linger === undefined) this.#forget();
+    // A client's own retry must learn of it, and not buy again.
+    if (end.name === 'unknown') this.#leaveToRetry();
+    void this.journal.end(() => this.#jobEnd(end));
+    void this.journal.finished.then(() => inFlight.remove(this));
+    // What is stored of a response that nobody will get needs no room.
+    if (isKept && end.name !== 'done') for (const { imageIds } of this.#calls.calls) images.mayEvict(imageIds, 0);
+    inFlight.noteSettled();
+    this.#closeUnread();
   }
 
-  #record(how: Settlement, outcome: AttemptEnd | undefined, error: unknown): void {
-    const { context, request } = this.#parts;
-    const { calls } = this.#failover;
-    for (const call of calls) {
-      context.recorder.attemptEnded(call.record(how));
-      if (call.isShort) context.recorder.anomaly('fewer_images');
-    }
-    context.recorder.generationEnded({
-      requestId: context.requestId,
-      traceId: context.trace?.traceId,
-      report: this.report,
-      outcome,
-      error,
-      request,
-      images: calls.reduce((sum, { made }) => sum + (made?.images ?? 0), 0),
-      durationMs: performance.now() - this.#begin,
-    });
+  #jobEnd(end: Settled): JobEnd {
+    return jobEndOf(end, storedResponse(this.#progress, this.#stored));
   }
 
-  /** A truncated response is one failure of its target, however many calls were needed for it; a refusal is none. */
-  #blameTargets(): void {
-    const truncated = this.#failover.calls.filter((call) => call.endWith('truncated') === 'truncated');
-    const byTarget = new Map(truncated.map(({ target, permit }) => [target, permit]));
-    for (const permit of byTarget.values()) permit.truncated();
+  get #progress(): Progress {
+    return {
+      ...this.#parts,
+      id: this.id,
+      calls: this.#calls,
+      hasImages: ['ready', 'delivering', 'done'].includes(this.state.name),
+      startedAt: this.#begin,
+      knownAt: this.#knownAt,
+      permitMs: this.#permitMs,
+    };
   }
 
   #release(): void {
     const { permits, request } = this.#parts;
-    const { calls } = this.#failover;
+    const { calls } = this.#calls;
     // Whatever is still open (a body, a poll, a download) ends with the signal.
     this.#interrupt.abort(hasEnded);
     for (const { permit } of calls) permit[Symbol.dispose]();
@@ -248,33 +292,7 @@ export class Generation {
     void request.edit?.inputs.release();
   }
 
-  #forget(): void {
-    const { inFlight } = this.#parts;
-    inFlight.remove(this.id);
-    void inFlight.store.finish(this.id, this.state as JobEnd);
+  #closeUnread(): void {
+    if (this.isSettled && this.#readers.size === 0) this.#keeping.close();
   }
-}
-
-/** In the words of attempts; `undefined` for a failure that says nothing about a paid call. */
-function outcomeOf(how: Settlement, failure: unknown): AttemptEnd | undefined {
-  if (failure === undefined) return how;
-  if (!(failure instanceof GatewayError)) return undefined;
-  return failure.kind === 'client_gone' ? 'abandoned' : failure.outcome;
-}
-
-/** How a job ended, by how its response did, or by what the generation failed with. */
-function endOf(how: Settlement, error: unknown, mayBeBilled: boolean): JobEnd {
-  if (error === undefined) return { name: how === 'delivered' ? 'done' : 'cancelled' };
-  if (!(error instanceof GatewayError)) return { name: 'failed', error };
-  const { kind, outcome } = error;
-  if (kind === 'client_gone') return { name: 'cancelled' };
-  if (outcome === 'refused') return { name: 'refused', error };
-  // Clients retry these by themselves, although an image of the request may have been made.
-  if (how !== 'truncated' && (outcome === 'unknown' || mayBeBilled)) return { name: 'unknown', error };
-  return { name: outcome === 'failed' || how === 'truncated' ? 'failed' : 'not_processed', error };
-}
-
-function factsOf({ size, quality, background, outputFormat }: ImageRequest): ImageFacts {
-  const facts = { size, quality, background, outputFormat };
-  return Object.fromEntries(Object.entries(facts).filter(([, value]) => value !== undefined));
 }

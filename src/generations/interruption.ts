@@ -22,6 +22,17 @@ export function shuttingDown(): GatewayError {
   return new GatewayError('overloaded', message, { retryAfterMs: 1_000 });
 }
 
+/** For a reader that cannot wait any longer for a job that goes on. */
+export function stillRunning(): GatewayError {
+  const message = 'A request with this Idempotency-Key is still running. Send it again to get its response.';
+  return new GatewayError('idempotency_in_flight', message, { retryAfterMs: 2_000 });
+}
+
+/** The gateway stops, and whoever takes the job over goes on with it. */
+export function parkedError(isKeyed: boolean): GatewayError {
+  return isKeyed ? stillRunning() : interruptionError('shutdown', { isOpen: true, isTried: true });
+}
+
 const nothing = 'Nothing was sent to the image service and nothing was billed.';
 const maybe = 'The image may still be made and billed; it was not retried.';
 

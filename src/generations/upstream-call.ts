@@ -1,8 +1,9 @@
 import { GatewayError } from '../domain/gateway-error.ts';
 import type { DownloadedImage } from '../domain/image-download.ts';
 import type { ImageEvent } from '../domain/image-event.ts';
-import type { Attempt, UpstreamHandle } from '../domain/image-provider.ts';
+import type { Attempt, ProviderCall, UpstreamHandle } from '../domain/image-provider.ts';
 import { type Delivery, type ImageRequest, parameterNames } from '../domain/image-request.ts';
+import type { ImageId } from '../domain/image-store.ts';
 import type { AttemptEnd, AttemptRecord, Recorder } from '../domain/recorder.ts';
 import { newTraceparent, type Trace } from '../domain/trace.ts';
 import type { AdaptationName } from '../parameters/adaptations.ts';
@@ -10,7 +11,11 @@ import type { Target } from '../targets/model-catalog.ts';
 import type { TargetCall } from '../targets/target-health.ts';
 import { billOf, type PaidCall, readTokens } from './billing.ts';
 import { CallEvents, type Made } from './call-events.ts';
-import { deliverUrl, dropPartialImages, type Hosting, lookAhead } from './delivery.ts';
+import { dropPartialImages, type Hosting, lookAhead } from './delivery.ts';
+import { afterCommitment } from './ends.ts';
+import type { Journal } from './journal.ts';
+import { KeepableEvents, type KeepImage } from './keepable-events.ts';
+import { drawImageId, type Keeping } from './keeping.ts';
 
 /** What all calls of one generation have in common. */
 export type CallContext = {
@@ -30,29 +35,51 @@ export type CallContext = {
   /** For the log: the request, and the logical model. */
   readonly requestId: string | undefined;
   readonly model: string;
-  /** Records a paid call before it is sent, and accepted work before it is polled. */
-  readonly journal: { dispatch(): Promise<void>; note(handle: UpstreamHandle): Promise<void> };
+  readonly journal: Pick<Journal, 'dispatch' | 'note'>;
+  readonly keeping: Pick<Keeping, 'reason' | 'keepImage'>;
+  /** Whether accepted work goes on when the generation ends here, because it will be followed by its handle. */
+  readonly isParked: () => boolean;
+};
+
+/** What one call is for. */
+type Piece = {
+  /** Which piece of the request, from 0. */
+  readonly leg: number;
+  readonly request: ImageRequest;
+  /** Of work that was accepted before, and of its images: it is followed, and nothing is paid for. */
+  readonly accepted?: { readonly handle: UpstreamHandle; readonly imageIds: readonly ImageId[] };
 };
 
 /** One paid call to one target, from its permit until it has failed, or until the generation is settled. */
 export class UpstreamCall implements PaidCall {
   readonly target: Target;
+  readonly leg: number;
   /** What the upstream is asked for. */
   readonly request: ImageRequest;
+  /** What its images are called when they are stored: drawn before the call, so that they are found after a crash. */
+  readonly imageIds: readonly ImageId[];
+  /** Of the work that its upstream has accepted. */
+  handle: UpstreamHandle | undefined;
   readonly attempt: Attempt;
   readonly permit: TargetCall;
   readonly #context: CallContext;
   readonly #begin = performance.now();
+  /** Its handle could not be recorded. */
+  #isUnrecorded = false;
   #knownAt: number | undefined;
   #events: CallEvents | undefined;
+  #output: KeepableEvents | undefined;
   /** How it failed, if it did. */
   failure: AttemptEnd | undefined;
   error: GatewayError | undefined;
   #converted: AdaptationName | undefined;
 
-  constructor(target: Target, request: ImageRequest, permit: TargetCall, context: CallContext) {
+  constructor(target: Target, { leg, request, accepted }: Piece, permit: TargetCall, context: CallContext) {
     this.target = target;
+    this.leg = leg;
     this.request = request;
+    this.handle = accepted?.handle;
+    this.imageIds = accepted?.imageIds ?? Array.from({ length: request.count }, drawImageId);
     this.permit = permit;
     this.#context = context;
     this.attempt = { sent: false, traceparent: context.trace && newTraceparent(context.trace) };
@@ -60,11 +87,9 @@ export class UpstreamCall implements PaidCall {
 
   /** Settles when the outcome is known, and the images come in the delivery that was asked for. */
   async run(): Promise<AsyncIterable<ImageEvent>> {
-    const { signal, retryUntil, recorder, journal, asked } = this.#context;
-    const { dispatch, note } = journal;
+    const { signal, asked } = this.#context;
     try {
-      const call = { signal, retryUntil, attempt: this.attempt, recorder, dispatch, note };
-      const response = await this.target.provider.generate(this.request, call);
+      const response = await this.#ask(this.target.provider);
       const events = await this.#deliver(response).catch((error) => {
         throw afterCommitment(error);
       });
@@ -81,9 +106,24 @@ export class UpstreamCall implements PaidCall {
     }
   }
 
+  /** From now on its images go into the store, unless they are being read already. */
+  keep(): void {
+    const { keeping, delivery } = this.#context;
+    const keepImage: KeepImage = (id, isPartial) => {
+      if (delivery === 'url') this.#converted = 'delivery=url';
+      return keeping.keepImage(id, isPartial);
+    };
+    this.#output?.keep(keepImage);
+  }
+
   /** True while nobody knows whether it is billed: it runs, or its outcome is unknown. */
   get isOpen(): boolean {
     return this.attempt.sent && (this.failure === undefined || this.failure === 'unknown');
+  }
+
+  /** Whether whoever has its handle can follow it, for free. */
+  get isFollowable(): boolean {
+    return this.handle !== undefined && !this.#isUnrecorded && this.target.provider.resume !== undefined;
   }
 
   /** The upstream has made fewer images than it was asked for, as far as its response has been read. */
@@ -139,39 +179,65 @@ export class UpstreamCall implements PaidCall {
     return !aborted || (isModelsDeadline && reason instanceof GatewayError && reason.kind === 'upstream_timeout');
   }
 
+  #ask(provider: Target['provider']): Promise<AsyncIterable<ImageEvent>> {
+    const { signal, retryUntil, recorder, journal, isParked } = this.#context;
+    const call: ProviderCall = {
+      signal,
+      retryUntil,
+      attempt: this.attempt,
+      recorder,
+      dispatch: () => journal.dispatch(this),
+      note: async (handle) => {
+        this.handle = handle;
+        // The work is paid for, so it goes on: only nobody else could follow it.
+        await journal.note().catch(() => {
+          this.#isUnrecorded = true;
+        });
+      },
+      get isFollowed() {
+        return isParked();
+      },
+    };
+    const { handle } = this;
+    return handle !== undefined && provider.resume
+      ? provider.resume(handle, call)
+      : provider.generate(this.request, call);
+  }
+
   async #deliver(response: AsyncIterable<ImageEvent>): Promise<AsyncIterable<ImageEvent>> {
-    const { asked, delivery, hosting } = this.#context;
+    const { asked, delivery, hosting, keeping } = this.#context;
     const { stream, count } = this.request;
     const wantsBase64 = (delivery ?? this.target.family.defaults.delivery) === 'b64_json';
-    const events = new CallEvents(response, wantsBase64 ? (url) => this.#download(url) : undefined);
+    // A link of the upstream's ends sooner than what is kept, but where nothing is hosted there is no other link.
+    const downloads = wantsBase64 || (keeping.reason === 'kept' && hosting !== undefined);
+    const events = new CallEvents(response, downloads ? (url) => this.#download(url, wantsBase64) : undefined);
     this.#events = events;
     await events.readLinks();
     const isPlain = !stream || (asked.stream && asked.partialImages > 0);
     const images = isPlain ? events : await dropPartialImages(events);
-    if (delivery === 'url' && hosting !== undefined) return this.#host(images, hosting);
+    const isHosted = delivery === 'url' && hosting !== undefined;
     // While the head of the response can still say that images are missing.
-    return !asked.stream && count > 1 ? lookAhead(images) : images;
+    const isReadAhead = !asked.stream && count > 1 && !isHosted;
+    const output = new KeepableEvents(isReadAhead ? await lookAhead(images) : images, this.imageIds);
+    this.#output = output;
+    if (keeping.reason !== undefined) this.keep();
+    if (isHosted) await output.stored;
+    return output;
   }
 
-  #download(url: string): Promise<DownloadedImage> {
+  #download(url: string, wantsBase64: boolean): Promise<DownloadedImage> {
     const { asked, signal, retryUntil } = this.#context;
     // That a stream carries base64 goes without saying.
-    if (!asked.stream) this.#converted = 'delivery=b64_json';
+    if (wantsBase64 && !asked.stream) this.#converted = 'delivery=b64_json';
     return this.target.download(url, signal, retryUntil);
-  }
-
-  async #host(images: AsyncIterable<ImageEvent>, hosting: Hosting): Promise<AsyncIterable<ImageEvent>> {
-    const { signal, retryUntil } = this.#context;
-    const links = await deliverUrl(images, async (bytes) => {
-      this.#converted = 'delivery=url';
-      return hosting.urlOf(await hosting.put(bytes, { signal, until: retryUntil }));
-    });
-    return asStream(links);
   }
 }
 
-async function* asStream(events: readonly ImageEvent[]): AsyncGenerator<ImageEvent> {
-  yield* events;
+/** A truncated response is one failure of its target, however many calls were needed for it; a refusal is none. */
+export function blameTargets(calls: readonly UpstreamCall[]): void {
+  const truncated = calls.filter((call) => call.endWith('truncated') === 'truncated');
+  const byTarget = new Map(truncated.map(({ target, permit }) => [target, permit]));
+  for (const permit of byTarget.values()) permit.truncated();
 }
 
 /** A parameter that the client has not sent, but its operator or the gateway, must not be named to it. */
@@ -180,17 +246,6 @@ function withoutForeignParameter(error: unknown, asked: ImageRequest): unknown {
   const [name = ''] = /^\w+/.exec(error.param) ?? [];
   if (parameterNames(asked).has(name)) return error;
   return error.with({ param: undefined }, error.message.replace(`'${error.param}'`, 'one of the parameters'));
-}
-
-/** The upstream had begun to respond: whatever it says later, an image may have been made. */
-function afterCommitment(error: unknown): unknown {
-  if (!(error instanceof GatewayError) || (error.outcome !== 'failed' && error.outcome !== 'not-processed'))
-    return error;
-  return new GatewayError(
-    'upstream_outcome_unknown',
-    'The image service failed after it had begun to respond. The image may be billed; it was not retried.',
-    { outcome: 'unknown', cause: error, upstream: error.upstream, hint: error.hint },
-  );
 }
 
 function endOfFailure(error: unknown, { sent }: Attempt): AttemptEnd {

@@ -4,6 +4,7 @@ import { overloaded, type Release } from '../concurrency/semaphore.ts';
 import { GatewayError } from '../domain/gateway-error.ts';
 import type { Admission } from '../generations/admission.ts';
 import { rateLimitHeaders } from './gateway-headers.ts';
+import { hasIdempotencyKey } from './idempotency-key.ts';
 import type { ConsumerUsage } from './keys/consumer-usage.ts';
 import type { KeyStore } from './keys/key-store.ts';
 
@@ -53,20 +54,20 @@ export function admitRequests(
   app.addHook('onRequest', async (request, reply) => {
     const { consumer, consumerId, method } = request;
     if (method !== 'POST') return;
+    // A repeated request needs no permits of its own, and only its body shows that it is one.
+    const mayRepeat = hasIdempotencyKey(request.raw) || mayRejoin(consumerId);
     if (consumer !== undefined) {
       for (const what of ['requests', 'images'] as const) {
         const usage = await consumer.usage(what);
         if (usage !== undefined) reply.headers(rateLimitHeaders(what, usage));
       }
-      // A retry of a request that still runs needs no permit of its own, and only its body shows that it is one.
-      if (consumer.isBusy && !mayRejoin(consumerId)) throw consumer.tooManyAtOnce();
-      const counted = await consumer.countRequest();
-      if (counted) reply.headers(rateLimitHeaders('requests', counted.usage));
-      if (counted?.refusal) throw counted.refusal;
+      if (consumer.isBusy && !mayRepeat) throw consumer.tooManyAtOnce();
+      request.quota = await consumer.countRequest();
+      if (request.quota) reply.headers(rateLimitHeaders('requests', request.quota.usage));
+      if (request.quota?.refusal && !hasIdempotencyKey(request.raw)) throw request.quota.refusal;
     }
     request.bodyBytes = Number(request.headers['content-length'] ?? megabyte);
-    // The same holds for its room in the process.
-    if (admission.isFullFor(consumerId, request.bodyBytes) && !mayRejoin(consumerId)) throw overloaded();
+    if (admission.isFullFor(consumerId, request.bodyBytes) && !mayRepeat) throw overloaded();
     request.arrival = admission.arrive(consumerId);
     releaseAtClose(reply.raw, request.arrival.release);
   });

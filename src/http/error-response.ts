@@ -38,6 +38,11 @@ export const callerViews: Readonly<Record<ErrorKind, CallerView>> = {
   client_gone: { status: 499, type: invalidRequest, code: 'client_gone' },
   internal_error: { status: 500, type: serverError, code: 'internal_error' },
   storage_failed: { status: 507, type: serverError, code: 'storage_failed' },
+  storage_full: { status: 503, type: serverError, code: 'storage_full' },
+  store_unavailable: { status: 503, type: serverError, code: 'store_unavailable' },
+  idempotency_in_flight: { status: 409, type: invalidRequest, code: 'idempotency_in_flight' },
+  idempotency_key_reused: { status: 422, type: invalidRequest, code: 'idempotency_key_reused' },
+  idempotency_result_gone: { status: 410, type: invalidRequest, code: 'idempotency_result_gone' },
   rate_limited: { status: 429, type: 'requests', code: 'rate_limit_exceeded' },
   overloaded: { status: 503, type: serverError, code: 'overloaded' },
   deadline_exceeded: { status: 504, type: serverError, code: 'deadline_exceeded' },
@@ -116,6 +121,9 @@ const maxWaitMs = 60_000;
 export function mayRetry(error: GatewayError, spent: Spent | undefined): boolean {
   const { kind, outcome, retryAfterMs = 0 } = error;
   if (retryAfterMs > maxWaitMs) return false;
+  if (kind === 'store_unavailable' || kind === 'storage_full') return false;
+  // The same key never buys again.
+  if (kind === 'idempotency_in_flight') return true;
   if (outcome === undefined || kind === 'deadline_exceeded' || kind === 'overloaded') return spent?.sent !== true;
   if (outcome !== 'not-processed' || repeatAfter(error) === 'elsewhere') return false;
   // Another call of the same request may have made its images.

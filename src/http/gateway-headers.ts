@@ -8,6 +8,7 @@ import { GatewayError } from '../domain/gateway-error.ts';
 import type { GenerationReport } from '../domain/generation-reader.ts';
 import type { Trace } from '../domain/trace.ts';
 import type { Caller } from '../generations/gateway.ts';
+import { readIdempotencyKey } from './idempotency-key.ts';
 
 export const timeoutHeader = 'x-gateway-timeout-ms';
 export const maxRetriesHeader = 'x-gateway-max-retries';
@@ -18,12 +19,14 @@ export const callerLimits = {
   [maxRetriesHeader]: { min: 0, max: 20 },
 } as const;
 
-/** Who calls, and within which limits. Throws a GatewayError for a limit that is none. */
-export function callerOf({ headers, consumer, consumerId, bodyBytes, record }: FastifyRequest): Caller {
+/** Who calls, and within which limits. Throws a GatewayError for a limit or an `Idempotency-Key` that is none. */
+export function callerOf({ headers, consumer, consumerId, bodyBytes, record, quota, raw }: FastifyRequest): Caller {
   const { [timeoutHeader]: timeout, [maxRetriesHeader]: retries } = headers;
   return {
     id: consumerId,
     isRetry: record.clientRetry > 0,
+    idempotencyKey: readIdempotencyKey(raw),
+    refusal: quota?.refusal,
     requestId: record.requestId,
     trace: record.trace,
     timeoutMs: timeout === undefined ? undefined : numberIn(timeoutHeader, timeout),
@@ -75,9 +78,11 @@ export function generationHeaders(
   report: GenerationReport,
   { headers: asked, record }: FastifyRequest,
 ): Record<string, string> {
-  const { costAhead, queueMs, upstreamMs, imageQuota } = report;
+  const { costAhead, queueMs, upstreamMs, imageQuota, keyedAs } = report;
   return {
     'x-gateway-model': printable(report.model),
+    ...(keyedAs !== undefined && { 'x-gateway-job': report.id }),
+    ...(keyedAs === 'replayed' && { 'idempotent-replayed': 'true' }),
     ...(report.target !== undefined && { 'x-gateway-target': printable(report.target) }),
     'x-gateway-attempts': String(report.attempts),
     ...(report.adaptations.length > 0 && { 'x-gateway-adapted': report.adaptations.join(', ') }),

@@ -88,6 +88,7 @@ export async function drain(
   lifecycle.phase = 'draining';
   await wait(leadMs, undefined, { signal: hurry }).catch(() => {});
   lifecycle.phase = 'closing';
+  gateway.parkOrphans();
   // Node closes connections that are idle now, but not those that fall idle later: they would hold the server open.
   const sweep = setInterval(() => server.server.closeIdleConnections(), sweepMs);
   const endAll = () => {

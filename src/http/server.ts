@@ -10,7 +10,7 @@ import { handleExpectations, refuseConnection } from './connections.ts';
 import { asGatewayError, frameworkError, writeError } from './error-response.ts';
 import { costHeaderName, generationHeaders, requestId } from './gateway-headers.ts';
 import { allowOrigins, refuseHost, refuseWebPages } from './hosts-and-origins.ts';
-import type { ConsumerUsage } from './keys/consumer-usage.ts';
+import type { ConsumerUsage, CountedRequest } from './keys/consumer-usage.ts';
 import type { KeyStore } from './keys/key-store.ts';
 import { closeConnectionsWhileClosing, healthRoutes, type Lifecycle, refuseNewWorkWhileClosing } from './lifecycle.ts';
 import { metricsRoute } from './metrics-endpoints.ts';
@@ -37,6 +37,8 @@ declare module 'fastify' {
     consumerId: string;
     /** What the consumer may do, and what it has used; `undefined`: no key is needed. */
     consumer: ConsumerUsage | undefined;
+    /** How it was counted; `undefined`: its consumer may send as many requests as it likes. */
+    quota: CountedRequest | undefined;
     /** The length of the body; where the request does not say, a guess. */
     bodyBytes: number;
     /** Its body, until that has arrived. */
@@ -99,6 +101,7 @@ export function createServer(parts: ServerParts): FastifyInstance {
   app.decorate('interimMs', parts.interimMs);
   app.decorateRequest('consumerId', '');
   app.decorateRequest('consumer', undefined);
+  app.decorateRequest('quota', undefined);
   app.decorateRequest('bodyBytes', 0);
   app.decorateRequest('arrival', undefined);
   recordRequests(app, parts.recorder);

@@ -3,7 +3,7 @@ import type { GenerationReader } from '../domain/generation-reader.ts';
 import type { ImageDownload } from '../domain/image-download.ts';
 import type { ImageRequest } from '../domain/image-request.ts';
 import type { Gateway } from '../generations/gateway.ts';
-import { callerOf } from './gateway-headers.ts';
+import { callerOf, rateLimitHeaders } from './gateway-headers.ts';
 import { modelOf } from './request-path.ts';
 import type { UploadLimits } from './uploads/watch-upload.ts';
 
@@ -52,6 +52,7 @@ export function handleGeneration({ parse, write }: Surface, current: Current): R
       throw error;
     }
     record.generation = reader;
+    await refundRepeated(request, reply, reader);
     // A client has disconnected when its connection closes before the response was written completely. (Fastify's
     // `request.signal` is aborted as soon as the request's body has been read, so it cannot tell.)
     const { raw } = reply;
@@ -62,4 +63,14 @@ export function handleGeneration({ parse, write }: Surface, current: Current): R
     if (raw.destroyed) reader.leave();
     await write(reader, reply, asked);
   };
+}
+
+/** A request that joins another, or has its response again, takes nothing of its consumer's quota. */
+async function refundRepeated(
+  { quota }: FastifyRequest,
+  reply: FastifyReply,
+  { report: { keyedAs } }: GenerationReader,
+): Promise<void> {
+  if (quota === undefined || keyedAs === undefined || keyedAs === 'first') return;
+  reply.headers(rateLimitHeaders('requests', await quota.refund()));
 }

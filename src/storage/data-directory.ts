@@ -1,13 +1,5 @@
-import { randomBytes } from 'node:crypto';
-import { rmSync } from 'node:fs';
-import { access, constants, mkdir, open, symlink, unlink } from 'node:fs/promises';
-import { connect, createServer } from 'node:net';
-import { tmpdir } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
-
-const socketName = 'azure-image-gateway.sock';
-const maxSocketPath = 103;
-const inUse = 'EADDRINUSE';
+import { access, constants, mkdir, open } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 
 /**
  * Creates what is missing of a directory, for this user only, and checks that it can be written to. Rejects with the
@@ -29,69 +21,4 @@ export async function syncDirectory(path: string): Promise<void> {
   } finally {
     await directory.close();
   }
-}
-
-/**
- * Claims a directory for the life of this process. Rejects with the code `EBUSY` when another running process has claimed it.
- * Resolves with the system's code where no claim is possible, as on some network file systems.
- *
- * The claim is a socket that listens in the directory: it ends with its process however that ends, and unlike a process id
- * it means the same in every container of the machine.
- */
-export async function claimDirectory(directory: string): Promise<string | undefined> {
-  const absolute = resolve(directory);
-  const path = join(absolute, socketName);
-  const isLong = Buffer.byteLength(path) > maxSocketPath;
-  const failure = isLong ? await claimThroughLink(absolute) : await claim(path);
-  if (failure === undefined) process.once('exit', () => rmSync(path, { force: true }));
-  return failure;
-}
-
-/** The path of a socket is limited to 103 bytes on macOS and 107 on Linux; a link makes a longer one short enough. */
-async function claimThroughLink(directory: string): Promise<string | undefined> {
-  const link = join(tmpdir(), `aig-${randomBytes(8).toString('hex')}`);
-  try {
-    await symlink(directory, link);
-    return await claim(join(link, socketName));
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === undefined || code === 'EBUSY') throw error;
-    return code;
-  } finally {
-    await unlink(link).catch(() => {});
-  }
-}
-
-/** Resolves with the system's code where no socket can be created. */
-async function claim(path: string): Promise<string | undefined> {
-  let code = await listen(path);
-  // A process that was killed leaves its socket file behind, and nothing listens on it.
-  if (code === inUse && (await isAbandoned(path))) {
-    await unlink(path).catch(() => {});
-    code = await listen(path);
-  }
-  if (code === inUse) throw Object.assign(new Error('another process has claimed the directory'), { code: 'EBUSY' });
-  return code;
-}
-
-/** Resolves with the system's code when it fails. */
-function listen(path: string): Promise<string | undefined> {
-  return new Promise((done) => {
-    const server = createServer((socket) => socket.destroy());
-    server.once('error', ({ code = 'unknown' }: NodeJS.ErrnoException) => done(code));
-    server.listen(path, () => {
-      server.unref();
-      done(undefined);
-    });
-  });
-}
-
-function isAbandoned(path: string): Promise<boolean> {
-  return new Promise((done) => {
-    const socket = connect(path, () => {
-      socket.destroy();
-      done(false);
-    });
-    socket.once('error', ({ code }: NodeJS.ErrnoException) => done(code === 'ECONNREFUSED' || code === 'ENOENT'));
-  });
 }

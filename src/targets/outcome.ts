@@ -19,11 +19,14 @@ const uselessTargets: readonly ErrorKind[] = [
   'upstream_declined',
 ];
 
+/** The gateway itself had no time, no room or no record for the call: no other target helps. */
+const refusedHere: readonly ErrorKind[] = ['deadline_exceeded', 'overloaded', 'store_unavailable', 'storage_full'];
+
 /** What a failure allows. Total: whatever is not known to be harmless is treated as if it had been billed. */
 export function repeatAfter({ kind, outcome }: GatewayError): Repeat {
   if (kind === 'client_gone' || outcome === undefined || outcome === 'refused') return 'nowhere';
   if (outcome === 'unknown') return 'if allowed';
-  if (kind === 'deadline_exceeded' || kind === 'overloaded') return 'nowhere';
+  if (refusedHere.includes(kind)) return 'nowhere';
   if (isChatBilled(kind)) return 'nowhere';
   if (kind === 'upstream_transient' || kind === 'upstream_token_refused') return 'once more';
   return uselessTargets.includes(kind) ? 'elsewhere' : 'anywhere';

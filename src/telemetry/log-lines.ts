@@ -23,6 +23,7 @@ export function requestLine(record: RequestRecord, { how, status }: RequestEnd):
   return {
     requestId: record.requestId,
     ...(generation && { generation: generation.id }),
+    ...(generation?.keyedAs !== undefined && { keyedAs: generation.keyedAs }),
     client: record.client,
     method: record.method,
     route: record.route,
@@ -151,6 +152,8 @@ const operatorHints: Readonly<Partial<Record<ErrorKind, string>>> = {
   upstream_quota_exhausted: 'the Azure account has no quota or credit left for this deployment',
   upstream_blocked: 'Azure has blocked the whole resource for its content; ask its support, and use another resource',
   storage_failed: 'check free space and permissions of DATA_DIR',
+  storage_full: 'free space in DATA_DIR, raise limits.storeBytes, or lower limits.keepHours',
+  store_unavailable: 'check free space and permissions of DATA_DIR: nothing is sent to Azure that cannot be recorded',
 };
 
 /** Of other libraries' errors only name and code: their messages may quote what they were given. */

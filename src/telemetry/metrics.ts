@@ -1,6 +1,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import { type Cost, costAsNumber } from '../domain/cost.ts';
 import { breakerStates, type GatewayState, type TargetState } from '../domain/gateway-state.ts';
+import type { JobStoreFigures } from '../domain/job-store.ts';
 
 /**
  * Everything that is counted. Labels come from closed sets: routes, logical models, targets, providers and our own words;
@@ -15,6 +16,8 @@ export function createMetrics() {
     ...reloadMetrics(registry),
     /** Says where the state of the gateway can be read; that happens when somebody asks for the metrics. */
     watch: stateGauges(registry),
+    /** The same for what the job store counts. */
+    watchJobs: jobMetrics(registry),
     /** In Prometheus' text format. */
     text: () => registry.metrics(),
   };
@@ -93,12 +96,18 @@ function attemptMetrics(registry: Registry) {
     ['model', 'target'],
   );
   const anomalies = counter('gateway_upstream_anomalies_total', 'Anomalies of upstreams that cost no image', ['kind']);
+  const recovered = counter(
+    'gateway_jobs_recovered_total',
+    'Jobs of a process that has died or stopped, by what became of them',
+    ['how'],
+  );
+  for (const how of ['not_processed', 'stored', 'resumed', 'unknown']) recovered.inc({ how }, 0);
   const repeated = counter(
     'gateway_unknown_outcomes_repeated_total',
     'Calls that were repeated although they may have been billed (onUnknownOutcome)',
     ['provider'],
   );
-  return { attempts, upstream, tokens, addCost, costUnknown, costUncertain, anomalies, repeated };
+  return { attempts, upstream, tokens, addCost, costUnknown, costUncertain, anomalies, recovered, repeated };
 }
 
 type CostLabels = { readonly model: string; readonly target: string; readonly currency: string };
@@ -163,6 +172,22 @@ function stateGauges(registry: Registry): (read: () => GatewayState) => void {
   );
   ofGateway('gateway_requests_waiting', 'Requests for images that wait for admission', (state) => state.waiting);
   ofGateway('gateway_held_bytes', 'Memory that is reserved for requests', (state) => state.heldBytes);
+  ofGateway('gateway_store_bytes', 'Bytes of stored images', ({ images }) => images.bytes);
+  ofGateway(
+    'gateway_store_evictable_bytes',
+    'Bytes of stored images that are evicted when there is no room for others',
+    ({ images }) => images.evictableBytes,
+  );
+  ofGateway(
+    'gateway_store_limit_bytes',
+    'Max bytes of stored images (limits.storeBytes)',
+    ({ images }) => images.maxBytes,
+  );
+  ofGateway(
+    'gateway_store_fill_ratio',
+    'Stored images that must not be evicted, as a share of the limit: at 1, requests with an Idempotency-Key are refused',
+    ({ images }) => (images.bytes - images.evictableBytes) / images.maxBytes,
+  );
   ofTargets('gateway_target_calls_in_flight', 'Calls that hold a permit of a target', (state) => state.calls);
   ofTargets('gateway_target_calls_waiting', 'Calls that wait for a permit of a target', (state) => state.waiting);
   ofTargets('gateway_target_cooling_down', '1 while a target has asked for a wait', (state) =>
@@ -173,6 +198,52 @@ function stateGauges(registry: Registry): (read: () => GatewayState) => void {
     for (const { model, target, breaker } of read?.().targets ?? [])
       for (const state of breakerStates) set({ model, target, state }, Number(state === breaker));
   });
+  return (where) => {
+    read = where;
+  };
+}
+
+/** What the job store counts, read when somebody asks for the metrics, from where the returned function says. */
+function jobMetrics(registry: Registry): (read: () => Promise<JobStoreFigures>) => void {
+  let read: (() => Promise<JobStoreFigures>) | undefined;
+  const registers = [registry];
+  let reading: Promise<JobStoreFigures | undefined> | undefined;
+  // One read for all of them; and a store that is not available must not keep the other metrics back.
+  const figures = () => {
+    reading ??= read?.()
+      .catch(() => undefined)
+      .finally(() => {
+        reading = undefined;
+      });
+    return reading;
+  };
+
+  function counted(name: string, help: string, value: (found: JobStoreFigures) => number): void {
+    new Counter({
+      name,
+      help,
+      registers,
+      async collect() {
+        const found = await figures();
+        this.reset();
+        if (found) this.inc(value(found));
+      },
+    });
+  }
+
+  new Gauge({
+    name: 'gateway_jobs',
+    help: 'Jobs that are recorded, by state',
+    labelNames: ['state'],
+    registers,
+    async collect() {
+      const found = await figures();
+      this.reset();
+      for (const [state, count] of Object.entries(found?.rows ?? {})) this.set({ state }, count);
+    },
+  });
+  counted('gateway_job_commits_total', 'Transactions of the job store', ({ commits }) => commits);
+  counted('gateway_job_changes_total', 'Changes that these transactions were made of', ({ changes }) => changes);
   return (where) => {
     read = where;
   };

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import type { Tokens } from '../domain/bill.ts';
 import type { GatewayState } from '../domain/gateway-state.ts';
+import type { JobStoreFigures } from '../domain/job-store.ts';
 import type { Recorder } from '../domain/recorder.ts';
 import type { RequestRecorder } from '../domain/request-record.ts';
 import { attemptLine, generationLine, levelOf, levelOfGeneration, operatorHint, requestLine } from './log-lines.ts';
@@ -16,6 +17,7 @@ export type Telemetry = Recorder &
   ReloadRecorder & {
     /** Where the state of the gateway can be read from now on. */
     watch(read: () => GatewayState): void;
+    watchJobs(read: () => Promise<JobStoreFigures>): void;
     metrics(): Promise<string>;
   };
 
@@ -43,6 +45,7 @@ export function createTelemetry(logger: Logger): Telemetry {
       if (generation && record.images > 0) metrics.images.inc({ model: generation.report.model }, record.images);
       logger[levelOf(record, end)](requestLine(record, end), 'request');
     },
+    jobRecovered: (how) => metrics.recovered.inc({ how }),
     retryArrived: (end) => metrics.retries.inc({ end }),
     generationEnded(generation) {
       const { model, queueMs, adaptations } = generation.report;
@@ -71,6 +74,7 @@ export function createTelemetry(logger: Logger): Telemetry {
       if (result === 'applied') metrics.reloadedAt.setToCurrentTime();
     },
     watch: metrics.watch,
+    watchJobs: metrics.watchJobs,
     metrics: metrics.text,
   };
 }

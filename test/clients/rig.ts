@@ -23,12 +23,21 @@ export type Rig = {
   paidCalls(): readonly RecordedRequest[];
 };
 
-/** A gateway that hosts images, in front of a simulator. Both end with the test. @param limits of the models file */
-export async function startRig(limits: { readonly lingerMs?: number } = {}): Promise<Rig> {
+type Options = {
+  /** Of the models file. */
+  readonly lingerMs?: number;
+  /** Whether jobs are kept in a directory, too. */
+  readonly keepsJobs?: boolean;
+};
+
+/** A gateway that hosts images, in front of a simulator. Both end with the test. */
+export async function startRig({ keepsJobs = false, ...limits }: Options = {}): Promise<Rig> {
   const simulator = await startSimulator({ operationMs: 5, partialMs: 1 });
   onTestFinished(() => simulator.close());
-  const store = await createDiskImageStore({ directory: await temporaryDirectory() });
-  const { url, app } = await startGateway(modelsFile(simulator.origin, limits), { store, times: { backoffMs: 20 } });
+  const directory = await temporaryDirectory();
+  const hosting = keepsJobs ? { dataDir: directory } : { store: await createDiskImageStore({ directory }) };
+  const models = modelsFile(simulator.origin, limits);
+  const { url, app } = await startGateway(models, { ...hosting, times: { backoffMs: 20 } });
   const calls: Call[] = [];
   app.server.server.on('request', ({ method = '', url: path = '', headers }) => calls.push({ method, path, headers }));
   return {

@@ -97,3 +97,25 @@ describe('a data URL', () => {
     );
   });
 });
+
+test.each(['QUJD!!!!', 'QUJD\u00e9QUJ', 'QQ==QUJD', 'QUJD*', 'QUJDQ'])(
+  'decodeBase64 refuses the damaged text %j',
+  async (text) => {
+    const decoded = Array.fromAsync(decodeBase64(asStream([Buffer.from(text, 'latin1')]), () => new Error('damaged')));
+    await expect(decoded).rejects.toThrow('damaged');
+  },
+);
+
+test('decodeBase64 gives the bytes, however the text is cut', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.uint8Array({ maxLength: 300 }), handwriting, async (bytes, hand) => {
+      const pieces = cut(Buffer.from(Buffer.from(bytes).toString('base64')), hand);
+      const parts: Buffer[] = [];
+      for await (const part of decodeBase64(asStream(pieces), () => new Error('damaged')))
+        parts.push(Buffer.from(part));
+      const decoded = Buffer.concat(parts);
+      expect(decoded).toEqual(Buffer.from(bytes));
+    }),
+    { numRuns: 1000 },
+  );
+});

@@ -54,6 +54,7 @@ describe('a valid file', () => {
       drainMs: 600_000,
       uploadBytes: 200_000_000,
       limits: { inFlight: 200, heldBytes: 536_870_912, queueMs: 15_000, lingerMs: 15_000 },
+      storeLimits: { keepHours: 24 },
       imageUrls: 'refuse',
       warnings: [expect.stringContaining('models.poster.apiKey')],
     });

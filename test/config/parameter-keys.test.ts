@@ -147,3 +147,31 @@ describe('what edits may upload', () => {
     expect(schema.safeParse(upload(keys)).success).toBe(false);
   });
 });
+
+describe('what the image store holds', () => {
+  const limited = (limits: Record<string, unknown>) => ({ ...shortForm({}), limits });
+
+  test.each([
+    [{}, { keepHours: 24 }],
+    [{ keepHours: 1 }, { keepHours: 1 }],
+    [
+      { keepHours: 720, storeBytes: 100_000_000 },
+      { keepHours: 720, storeBytes: 100_000_000 },
+    ],
+    [{ storeBytes: 9_000_000_000_000 }, { keepHours: 24, storeBytes: 9_000_000_000_000 }],
+  ])('is what the limits %j say, and editors know it', (limits, expected) => {
+    expect(parse(limited(limits)).storeLimits).toEqual(expected);
+    expect(schema.safeParse(limited(limits)).success).toBe(true);
+  });
+
+  test.each<[Record<string, unknown>, string]>([
+    [{ keepHours: 0 }, 'limits.keepHours: must be at least 1'],
+    [{ keepHours: 721 }, 'limits.keepHours: must be at most 720'],
+    [{ keepHours: 1.5 }, 'limits.keepHours: must be a whole number'],
+    [{ storeBytes: 99_999_999 }, 'limits.storeBytes: must be at least 100000000'],
+    [{ storeBytes: '5GB' }, 'limits.storeBytes: must be a number'],
+  ])('the limits %j are refused', (limits, message) => {
+    expect(messagesOf(limited(limits))).toEqual([message]);
+    expect(schema.safeParse(limited(limits)).success).toBe(false);
+  });
+});

@@ -105,6 +105,25 @@ describe('with an origin in CORS_ORIGINS', () => {
     expect(reply.headers).not.toHaveProperty('access-control-allow-credentials');
   });
 
+  test('an Idempotency-Key may be sent, and what is said about it be read', async () => {
+    const { send } = await start([app]);
+    const call = generation();
+    const headers = { ...call.headers, origin: app, 'idempotency-key': 'k' };
+    const asked = preflight(app);
+    const requested = { 'access-control-request-headers': 'authorization,content-type,idempotency-key' };
+    const allowed = await send({ ...asked, headers: { ...asked.headers, ...requested } });
+    expect(allowed.headers['access-control-allow-headers']).toBe(requested['access-control-request-headers']);
+    const jobs = new Set<unknown>();
+    for (const replayed of [undefined, 'true']) {
+      const reply = await send({ ...call, headers });
+      const readable = String(reply.headers['access-control-expose-headers']).split(', ');
+      expect(readable).toEqual(expect.arrayContaining(['x-gateway-job', 'idempotent-replayed', 'retry-after']));
+      expect([reply.status, reply.headers['idempotent-replayed']]).toEqual([200, replayed]);
+      jobs.add(reply.headers['x-gateway-job']);
+    }
+    expect(jobs.size).toBe(1);
+  });
+
   test('a stream arrives as events, and JSON complete', async () => {
     const { send } = await start([app]);
     const stream = generation({ stream: true });

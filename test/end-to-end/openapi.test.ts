@@ -357,7 +357,7 @@ describe('real responses are as documented', () => {
   test('there is a response here of every status that a caller can provoke', () => {
     const statuses = new Set(Object.values(callerViews).map(({ status }) => status));
     // Our own failures, slow uploads, a full disk, and Azure's rarest refusals are tried elsewhere: their shape is one.
-    const elsewhere = [408, 422, 499, 500, 507];
+    const elsewhere = [408, 409, 410, 422, 499, 500, 507];
     const here = [400, 401, 403, 404, 405, 413, 415, 416, 417, 429, 431, 502, 503, 504];
     expect([...here, ...elsewhere].sort()).toEqual([...statuses].sort());
   });

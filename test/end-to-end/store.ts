@@ -11,5 +11,7 @@ export type TestStore = { readonly store: ImageStore; readonly directory: string
 export async function startStore(options: Omit<DiskImageStoreOptions, 'directory'> = {}): Promise<TestStore> {
   const directory = await mkdtemp(join(tmpdir(), 'images-'));
   onTestFinished(() => rm(directory, { recursive: true, force: true }));
-  return { store: await createDiskImageStore({ directory, ...options }), directory };
+  const store = await createDiskImageStore({ directory, ...options });
+  onTestFinished(() => store.close());
+  return { store, directory };
 }

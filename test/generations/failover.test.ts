@@ -8,6 +8,7 @@ import { editInputs, imageInput, inputs } from '../helpers/image-input.ts';
 import { asStream } from '../helpers/json-text.ts';
 import {
   type Answer,
+  drawn,
   type FakeGateway,
   failed,
   failing,
@@ -53,7 +54,7 @@ describe('one target', () => {
     ['limited without a hint', limited()],
   ])('%s is asked as often as the model allows', async (_, answer) => {
     for (const maxRetries of [0, 1, 2, 5]) {
-      const fake = fakeGateway([{ answers: [answer] }], { model: { maxRetries } });
+      const fake = await fakeGateway([{ answers: [answer] }], { model: { maxRetries } });
       expect(await ask(fake)).toMatchObject({ name: 'GatewayError' });
       expect(names(fake)).toBe('a'.repeat(maxRetries + 1));
       expectAllFree(fake);
@@ -61,7 +62,7 @@ describe('one target', () => {
   });
 
   test('that does it the third time has done it, and each call is told as it ended', async () => {
-    const fake = fakeGateway([{ answers: [failed, unreachable, good] }]);
+    const fake = await fakeGateway([{ answers: [failed, unreachable, good] }]);
     const generation = await fake.start();
     await Array.fromAsync(await generation.events);
     generation.settle('delivered');
@@ -74,38 +75,38 @@ describe('one target', () => {
     ['leaves open what it did', unknown],
     ['is of no use', unauthorized],
   ])('that %s is asked once', async (_, answer) => {
-    const fake = fakeGateway([{ answers: [answer, good] }]);
+    const fake = await fakeGateway([{ answers: [answer, good] }]);
     expect(await ask(fake)).toMatchObject({ name: 'GatewayError' });
     expect(names(fake)).toBe('a');
     expectAllFree(fake);
   });
 
   test('that is odd is asked once more, and not again', async () => {
-    expect(await ask(fakeGateway([{ answers: [odd, good] }]))).toBe(1);
-    const fake = fakeGateway([{ answers: [odd] }]);
+    expect(await ask(await fakeGateway([{ answers: [odd, good] }]))).toBe(1);
+    const fake = await fakeGateway([{ answers: [odd] }]);
     expect(await ask(fake)).toMatchObject({ kind: 'upstream_transient' });
     expect(names(fake)).toBe('aa');
   });
 
   test('that refuses the token is asked once more at once, with the next one, as one of the retries', async () => {
-    const fake = fakeGateway([{ answers: [tokenRefused, good] }], {
+    const fake = await fakeGateway([{ answers: [tokenRefused, good] }], {
       times: { backoffMs: 2_000, maxBackoffMs: 2_000 },
     });
     expect(await ask(fake)).toBe(1);
     const [first = 0, second = 0] = fake.calls.map(({ at }) => at);
     expect(second - first).toBeLessThan(1_000);
     expect([names(fake), fake.ends]).toEqual(['aa', ['not-processed', 'delivered']]);
-    const never = fakeGateway([{ answers: [tokenRefused, good] }], { model: { maxRetries: 0 } });
+    const never = await fakeGateway([{ answers: [tokenRefused, good] }], { model: { maxRetries: 0 } });
     expect(await ask(never)).toMatchObject({ kind: 'upstream_token_refused' });
     expect(names(never)).toBe('a');
-    const spent = fakeGateway([{ answers: [failed, tokenRefused, good] }], { model: { maxRetries: 1 } });
+    const spent = await fakeGateway([{ answers: [failed, tokenRefused, good] }], { model: { maxRetries: 1 } });
     expect(await ask(spent)).toMatchObject({ kind: 'upstream_token_refused' });
     expect(names(spent)).toBe('aa');
     for (const one of [fake, never, spent]) expectAllFree(one);
   });
 
   test('that refuses the token again and again is given up, and its breaker stays closed', async () => {
-    const fake = fakeGateway([{ answers: [tokenRefused] }], { model: { maxRetries: 5 } });
+    const fake = await fakeGateway([{ answers: [tokenRefused] }], { model: { maxRetries: 5 } });
     for (let request = 0; request < 10; request += 1) {
       expect(await ask(fake, { prompt: String(request) })).toMatchObject({ kind: 'upstream_token_refused' });
     }
@@ -114,13 +115,13 @@ describe('one target', () => {
   });
 
   test('that refuses the new token, too, is of no use', async () => {
-    const fake = fakeGateway([{ answers: [tokenRefused, unauthorized] }], { model: { maxRetries: 5 } });
+    const fake = await fakeGateway([{ answers: [tokenRefused, unauthorized] }], { model: { maxRetries: 5 } });
     expect(await ask(fake)).toMatchObject({ kind: 'upstream_auth_failed' });
     expect([names(fake), fake.targets[0]?.health.breakerState]).toEqual(['aa', 'open']);
   });
 
   test('that answers with words is asked once for each request, and its breaker stays closed', async () => {
-    const fake = fakeGateway([{ answers: [wordsOnly] }], { model: { maxRetries: 5, onUnknownOutcome: 'retry' } });
+    const fake = await fakeGateway([{ answers: [wordsOnly] }], { model: { maxRetries: 5, onUnknownOutcome: 'retry' } });
     for (let request = 0; request < 10; request += 1) {
       expect(await ask(fake, { prompt: String(request) })).toMatchObject({
         kind: 'upstream_no_image',
@@ -133,7 +134,7 @@ describe('one target', () => {
   });
 
   test('is not asked earlier than it told, by nobody', async () => {
-    const fake = fakeGateway([{ answers: [limited(80), good] }]);
+    const fake = await fakeGateway([{ answers: [limited(80), good] }]);
     const first = ask(fake);
     const second = ask(fake);
     expect(await Promise.all([first, second])).toEqual([1, 1]);
@@ -148,7 +149,7 @@ describe('one target', () => {
     ['longer than is waited for', { maxWaitMs: 1_000 }],
     ['too long for the deadline', { minLeftMs: 9_000 }],
   ])('that tells a wait %s: the caller is told it, and so are others, without a call', async (_, times) => {
-    const fake = fakeGateway([{ answers: [limited(5_000), good] }], { times });
+    const fake = await fakeGateway([{ answers: [limited(5_000), good] }], { times });
     expect(await ask(fake)).toMatchObject({ kind: 'upstream_rate_limited', retryAfterMs: expect.closeTo(5_000, -3) });
     expect(await ask(fake)).toMatchObject({ kind: 'upstream_rate_limited', retryAfterMs: expect.closeTo(5_000, -3) });
     expect(names(fake)).toBe('a');
@@ -156,11 +157,11 @@ describe('one target', () => {
 
   test('that leaves open what it did is asked once more where the operator wants that', async () => {
     const model = { onUnknownOutcome: 'retry', maxRetries: 5 } as const;
-    expect(await ask(fakeGateway([{ answers: [unknown, good] }], { model }))).toBe(1);
-    const fake = fakeGateway([{ answers: [unknown] }, { answers: [unknown] }], { model });
+    expect(await ask(await fakeGateway([{ answers: [unknown, good] }], { model }))).toBe(1);
+    const fake = await fakeGateway([{ answers: [unknown] }, { answers: [unknown] }], { model });
     expect(await ask(fake)).toMatchObject({ outcome: 'unknown' });
     expect(fake.calls).toHaveLength(2);
-    const never = fakeGateway([{ answers: [unknown] }], { model: { ...model, maxRetries: 0 } });
+    const never = await fakeGateway([{ answers: [unknown] }], { model: { ...model, maxRetries: 0 } });
     await ask(never);
     expect(never.calls).toHaveLength(1);
   });
@@ -176,14 +177,14 @@ describe('several targets', () => {
     ['unknown', unknown, 'a'],
     ['answering with words', wordsOnly, 'a'],
   ])('with the first one %s are asked: %3$s', async (_, answer, order) => {
-    const fake = fakeGateway([{ answers: [answer] }, { answers: [good] }]);
+    const fake = await fakeGateway([{ answers: [answer] }, { answers: [good] }]);
     await ask(fake);
     expect(names(fake)).toBe(order);
     expectAllFree(fake);
   });
 
   test('are asked in turn, and the first one again when none is left', async () => {
-    const fake = fakeGateway([{ answers: [failed, good] }, { answers: [unreachable] }, { answers: [failed] }], {
+    const fake = await fakeGateway([{ answers: [failed, good] }, { answers: [unreachable] }, { answers: [failed] }], {
       model: { maxRetries: 5 },
     });
     expect(await ask(fake)).toBe(1);
@@ -191,7 +192,7 @@ describe('several targets', () => {
   });
 
   test('of no use are not asked again, by this request or the next ones, until they may be tried', async () => {
-    const fake = fakeGateway([{ answers: [unauthorized, good] }, { answers: [failed, good] }], {
+    const fake = await fakeGateway([{ answers: [unauthorized, good] }, { answers: [failed, good] }], {
       model: { maxRetries: 5 },
     });
     expect(await ask(fake)).toBe(1);
@@ -203,7 +204,7 @@ describe('several targets', () => {
   });
 
   test('of no use are tried later by one request at a time', async () => {
-    const fake = fakeGateway([{ answers: [unauthorized, silent] }, { answers: [good] }]);
+    const fake = await fakeGateway([{ answers: [unauthorized, silent] }, { answers: [good] }]);
     await ask(fake);
     await wait(150);
     const trying = await fake.start({ prompt: 'first' });
@@ -217,7 +218,7 @@ describe('several targets', () => {
     ['leaves in the queue', { maxConcurrent: 1 }, 1],
     ['is split', { maxCount: 1 }, 2],
   ])('of no use are tried by the next request when the one that should %s', async (_, facts, count) => {
-    const fake = fakeGateway([{ answers: [unauthorized, good], ...facts }, { answers: [good] }], {
+    const fake = await fakeGateway([{ answers: [unauthorized, good], ...facts }, { answers: [good] }], {
       times: { queueMs: 10 },
     });
     const [first] = fake.targets;
@@ -235,30 +236,30 @@ describe('several targets', () => {
   });
 
   test('an odd one is asked once more itself, and then nobody', async () => {
-    const fake = fakeGateway([{ answers: [odd] }, { answers: [good] }], { model: { maxRetries: 5 } });
+    const fake = await fakeGateway([{ answers: [odd] }, { answers: [good] }], { model: { maxRetries: 5 } });
     expect(await ask(fake)).toMatchObject({ kind: 'upstream_transient' });
     expect(names(fake)).toBe('aa');
   });
 
   test('one that refuses the old token is asked with the new one, before others are', async () => {
-    const fake = fakeGateway([{ answers: [tokenRefused, good] }, { answers: [good] }]);
+    const fake = await fakeGateway([{ answers: [tokenRefused, good] }, { answers: [good] }]);
     expect(await ask(fake)).toBe(1);
     expect(names(fake)).toBe('aa');
   });
 
   test('one that refuses the new token, too, leaves the request to the next one, within the retries', async () => {
     const fakes = [{ answers: [tokenRefused, unauthorized] }, { answers: [good] }];
-    const fake = fakeGateway(fakes);
+    const fake = await fakeGateway(fakes);
     expect(await ask(fake)).toBe(1);
     expect(names(fake)).toBe('aab');
-    const spent = fakeGateway(fakes, { model: { maxRetries: 1 } });
+    const spent = await fakeGateway(fakes, { model: { maxRetries: 1 } });
     expect(await ask(spent)).toMatchObject({ kind: 'upstream_auth_failed' });
     expect(names(spent)).toBe('aa');
     for (const one of [fake, spent]) expectAllFree(one);
   });
 
   test('the report is that of the target that has served', async () => {
-    const fake = fakeGateway([
+    const fake = await fakeGateway([
       { answers: [failed], family: 'gpt-image-1' },
       { answers: [good], family: 'dall-e-3', maxCount: 1 },
     ]);
@@ -270,7 +271,9 @@ describe('several targets', () => {
 
   test('a call of four images goes on as four calls at a target that makes one at a time', async () => {
     for (const answer of [failed, unreachable, limited(5_000), unauthorized]) {
-      const fake = fakeGateway([{ answers: [answer] }, { answers: [good], maxCount: 1 }], { model: { maxRetries: 1 } });
+      const fake = await fakeGateway([{ answers: [answer] }, { answers: [good], maxCount: 1 }], {
+        model: { maxRetries: 1 },
+      });
       const generation = await fake.start({ count: 4 });
       const events = await Array.fromAsync(await generation.events);
       generation.settle('delivered');
@@ -283,7 +286,7 @@ describe('several targets', () => {
 
   test('each call tells what the gateway did for it, also where another one needed nothing', async () => {
     let rolls = 0;
-    const fake = fakeGateway(
+    const fake = await fakeGateway(
       [
         { answers: [good], priority: 0, maxCount: 1, family: 'gpt-image-2' },
         { answers: [good], priority: 0, maxCount: 1, family: 'dall-e-3' },
@@ -298,7 +301,7 @@ describe('several targets', () => {
   });
 
   test('several calls that go on at a target which could do it in one stay several calls', async () => {
-    const fake = fakeGateway([{ answers: [good, failed, good], maxCount: 1 }, { answers: [good] }]);
+    const fake = await fakeGateway([{ answers: [good, failed, good], maxCount: 1 }, { answers: [good] }]);
     const generation = await fake.start({ count: 3 });
     await generation.events;
     generation.settle('delivered');
@@ -307,7 +310,7 @@ describe('several targets', () => {
   });
 
   test('a request that could have been split, and was not, does not say so', async () => {
-    const fake = fakeGateway(
+    const fake = await fakeGateway(
       [
         { answers: [good], priority: 0 },
         { answers: [good], priority: 0, maxCount: 1 },
@@ -325,7 +328,7 @@ describe('a request of several calls', () => {
   const single = { maxCount: 1 };
 
   test('repeats those that failed only', async () => {
-    const fake = fakeGateway([{ answers: [good, failed, good], ...single }]);
+    const fake = await fakeGateway([{ answers: [good, failed, good], ...single }]);
     expect(await ask(fake, { count: 3 })).toBe(3);
     expect(fake.calls).toHaveLength(4);
     expect(fake.ends).toEqual(['delivered', 'failed', 'delivered', 'delivered']);
@@ -333,10 +336,10 @@ describe('a request of several calls', () => {
   });
 
   test('of which one is answered with words is answered so, and that one is not repeated', async () => {
-    const fake = fakeGateway([{ answers: [good, wordsOnly, good], ...single }, { answers: [good] }]);
+    const fake = await fakeGateway([{ answers: [good, wordsOnly, good], ...single }, { answers: [good] }]);
     expect(await ask(fake, { count: 3 })).toMatchObject({ kind: 'upstream_no_image' });
     expect(names(fake)).toBe('aaa');
-    const part = fakeGateway([{ answers: [good, wordsOnly, good], ...single }], {
+    const part = await fakeGateway([{ answers: [good, wordsOnly, good], ...single }], {
       model: { partialSuccess: 'deliver' },
     });
     expect(await ask(part, { count: 3 })).toBe(2);
@@ -345,24 +348,26 @@ describe('a request of several calls', () => {
   });
 
   test('of which all show an old token shows the new one, within the retries', async () => {
-    const fake = fakeGateway([{ answers: [tokenRefused, tokenRefused, good], ...single }]);
+    const fake = await fakeGateway([{ answers: [tokenRefused, tokenRefused, good], ...single }]);
     expect(await ask(fake, { count: 2 })).toBe(2);
     expect(fake.calls).toHaveLength(4);
     expectAllFree(fake);
   });
 
   test('shares its retries among them', async () => {
-    const fake = fakeGateway([{ answers: [failed, failed, failed, good], ...single }]);
+    const fake = await fakeGateway([{ answers: [failed, failed, failed, good], ...single }]);
     expect(await ask(fake, { count: 3 })).toMatchObject({ kind: 'upstream_generation_failed' });
     expect(fake.calls.length).toBeLessThanOrEqual(5);
-    const enough = fakeGateway([{ answers: [failed, failed, failed, good], ...single }], { model: { maxRetries: 3 } });
+    const enough = await fakeGateway([{ answers: [failed, failed, failed, good], ...single }], {
+      model: { maxRetries: 3 },
+    });
     expect(await ask(enough, { count: 3 })).toBe(3);
     expect(enough.calls).toHaveLength(6);
     expectAllFree(enough);
   });
 
   test('goes through one slot one by one', async () => {
-    const fake = fakeGateway([{ answers: [good], ...single, maxConcurrent: 1 }]);
+    const fake = await fakeGateway([{ answers: [good], ...single, maxConcurrent: 1 }]);
     expect(await ask(fake, { count: 3 })).toBe(3);
     expect(fake.calls).toHaveLength(3);
     expectAllFree(fake);
@@ -373,7 +378,7 @@ describe('a request of several calls', () => {
       await wait(20);
       return good(call, request);
     };
-    const fake = fakeGateway([{ answers: [slow], ...single, maxConcurrent: 1 }]);
+    const fake = await fakeGateway([{ answers: [slow], ...single, maxConcurrent: 1 }]);
     const generation = await fake.start({ count: 4 });
     await generation.events;
     generation.settle('delivered');
@@ -388,7 +393,7 @@ describe('the budget of the process', () => {
       await gate.promise;
       return good(call, request);
     };
-    const fake = fakeGateway([{ answers: [failed, slow, failed, failed, good] }]);
+    const fake = await fakeGateway([{ answers: [failed, slow, failed, failed, good] }]);
     const first = ask(fake);
     await expect.poll(() => fake.calls.length, patience).toBe(2);
     expect(await ask(fake)).toMatchObject({ kind: 'upstream_generation_failed' });
@@ -402,7 +407,7 @@ describe('the budget of the process', () => {
 
 describe('a full target', () => {
   test('does not make others wait for it: our own queue says nothing about it', async () => {
-    const fake = fakeGateway([{ answers: [silent, good], maxConcurrent: 1 }], { times: { queueMs: 30 } });
+    const fake = await fakeGateway([{ answers: [silent, good], maxConcurrent: 1 }], { times: { queueMs: 30 } });
     const first = await fake.start();
     await expect.poll(() => fake.calls.length, patience).toBe(1);
     const waiting = await Promise.all([1, 2, 3].map(() => ask(fake)));
@@ -415,7 +420,7 @@ describe('a full target', () => {
   });
 
   test('is passed over for another one', async () => {
-    const fake = fakeGateway([{ answers: [silent], maxConcurrent: 1 }, { answers: [good] }]);
+    const fake = await fakeGateway([{ answers: [silent], maxConcurrent: 1 }, { answers: [good] }]);
     const first = await fake.start();
     await expect.poll(() => fake.calls.length, patience).toBe(1);
     expect(await ask(fake)).toBe(1);
@@ -442,7 +447,7 @@ describe('the end of a generation', () => {
     ['in the wait for a target', [limited(60)], { model: { maxRetries: 20 } }, 'upstream_rate_limited', 1],
     ['in a call', [silent], {}, 'upstream_timeout', 1],
   ] as const)('by its deadline %s', async (_, answers, facts, kind, calls) => {
-    const fake = fakeGateway([{ answers }], facts);
+    const fake = await fakeGateway([{ answers }], facts);
     const blocker = 'inFlight' in facts ? await fake.start({ prompt: 'first' }) : undefined;
     await new Promise(setImmediate);
     const before = fake.calls.length;
@@ -471,7 +476,7 @@ describe('the end of a generation', () => {
       1,
     ],
   ] as const)('by a caller that leaves %s comes at once', async (_, answers, facts, calls) => {
-    const fake = fakeGateway([{ answers }], facts);
+    const fake = await fakeGateway([{ answers }], facts);
     const blocker = 'inFlight' in facts ? await fake.start({ prompt: 'first' }) : undefined;
     await new Promise(setImmediate);
     const before = fake.calls.length;
@@ -488,7 +493,7 @@ describe('the end of a generation', () => {
   });
 
   test('by success releases the inputs once, however often it is settled', async () => {
-    const fake = fakeGateway([{ answers: [failed, good] }]);
+    const fake = await fakeGateway([{ answers: [failed, good] }]);
     const generation = await fake.start(edit());
     await Array.fromAsync(await generation.events);
     generation.settle('delivered');
@@ -505,7 +510,7 @@ describe('the end of a generation', () => {
         { type: 'image-end', index: 0 },
         { type: 'done' },
       ]);
-    const fake = fakeGateway([{ answers: [streamed] }]);
+    const fake = await fakeGateway([{ answers: [streamed] }]);
     const generation = await fake.start({ stream: true });
     await generation.events;
     expect(fake.targets.map(({ health }) => health.permits.taken)).toEqual([1]);
@@ -520,13 +525,13 @@ describe('the end of a generation', () => {
     ['a mistake of ours', [() => Promise.reject(new TypeError('ours'))]],
     ['a storage that failed', [failing('storage_failed', 'failed')]],
   ])('by %s releases everything', async (_, answers) => {
-    const fake = fakeGateway([{ answers }]);
+    const fake = await fakeGateway([{ answers }]);
     await expect((await fake.start(edit())).events).rejects.toThrow();
     expectAllFree(fake);
   });
 
   test('of several that leave in one moment gives no turn to those that have gone', async () => {
-    const fake = fakeGateway([{ answers: [unreachable] }], {
+    const fake = await fakeGateway([{ answers: [unreachable] }], {
       inFlight: 1,
       times: { backoffMs: 5_000, maxBackoffMs: 5_000 },
     });
@@ -548,9 +553,9 @@ async function fakeTurn({ gateway }: FakeGateway): Promise<void> {
 
 describe('a generation that has lost its caller', () => {
   test('lingers, and is given up once when nobody takes it', async () => {
-    const fake = fakeGateway([{ answers: [silent] }]);
+    const fake = await fakeGateway([{ answers: [silent] }]);
     const generation = await fake.start(edit());
-    await wait(5);
+    await expect.poll(() => fake.calls.length, patience).toBe(1);
     generation.leave();
     expect(fake.gateway.orphans).toBe(1);
     await expect(generation.events).rejects.toMatchObject({ kind: 'client_gone' });
@@ -565,48 +570,48 @@ describe('a generation that has lost its caller', () => {
       const gate = Promise.withResolvers<void>();
       const slow: Answer = async (call, request) => {
         await gate.promise;
-        return good(call, request);
+        return drawn(call, request);
       };
-      const fake = fakeGateway([{ answers: [slow] }], { times: { lingerMs: 1_000 } });
+      const fake = await fakeGateway([{ answers: [slow] }], { times: { lingerMs: 10_000 } });
       const first = await fake.start(edit());
-      await wait(5);
+      await expect.poll(() => fake.calls.length, patience).toBe(1);
       first.leave();
-      if (when.startsWith('after')) gate.resolve();
-      await wait(5);
+      if (when.startsWith('after')) {
+        gate.resolve();
+        await expect.poll(() => fake.gateway.inFlight, patience).toBe(0);
+      }
       const second = await fake.start(edit(), { isRetry: true });
       gate.resolve();
       first.settle('abandoned');
       first.leave();
       await expect(first.events).rejects.toMatchObject({ kind: 'client_gone' });
-      expect(await Array.fromAsync(await second.events)).toHaveLength(2);
+      const events = await Array.fromAsync(await second.events);
+      expect(events.filter(({ type }) => type === 'image-end')).toHaveLength(1);
       second.settle('delivered');
       expect([fake.ends, fake.retries, second.report.attempts]).toEqual([['delivered'], ['rejoined'], 1]);
       expectAllFree(fake);
     },
   );
 
-  test('whose deadline comes after its images is told as unknown to who asks again', async () => {
-    const slow: Answer = async (call, request) => {
-      await wait(50);
-      return good(call, request);
-    };
-    const fake = fakeGateway([{ answers: [slow] }], { times: { lingerMs: 1_000 } });
+  test('whose deadline comes before its images is told as unknown to everybody who asks again', async () => {
+    const fake = await fakeGateway([{ answers: [silent, good] }], { times: { lingerMs: 10_000 } });
     const first = await fake.start(edit(), { timeoutMs: 150 });
-    await wait(5);
+    await expect.poll(() => fake.calls.length, patience).toBe(1);
     first.leave();
     await expect.poll(() => fake.gateway.inFlight, patience).toBe(0);
-    const second = await fake.start(edit());
-    await expect(second.events).rejects.toMatchObject({ outcome: 'unknown' });
-    const again = { edit: editInputs([imageInput(Buffer.from('an image'))]) };
-    await expect(fake.start(again)).rejects.toMatchObject({ outcome: 'unknown' });
-    expect(fake.ends).toEqual(['abandoned']);
+    for (let time = 0; time < 2; time += 1) {
+      const again = await fake.start(edit());
+      await expect(again.events).rejects.toMatchObject({ kind: 'upstream_timeout', outcome: 'unknown' });
+    }
+    expect([fake.ends, fake.retries]).toEqual([['unknown'], ['shared_unknown', 'shared_unknown']]);
+    expect(fake.calls).toHaveLength(1);
   });
 });
 
 test('a cool-down that ends between the choice and the wait is not waited for', async () => {
   const warned = vi.spyOn(process, 'emitWarning');
   onTestFinished(() => warned.mockRestore());
-  const fake = fakeGateway([{ answers: [good] }]);
+  const fake = await fakeGateway([{ answers: [good] }]);
   const error = new GatewayError('upstream_rate_limited', 'limited', { outcome: 'not-processed' });
   const over = { until: performance.now(), askedUntil: performance.now(), error };
   vi.spyOn(fake.targets[0]?.health as TargetHealth, 'coolDownAt')

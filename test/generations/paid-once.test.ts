@@ -15,16 +15,17 @@ const failsAfterOne: Answer = async () =>
 
 describe('what may have been billed is not bought again', () => {
   test('by a failure that comes while the answer is converted', async () => {
-    const fake = fakeGateway([{ answers: [failsAfterOne, good] }]);
+    const fake = await fakeGateway([{ answers: [failsAfterOne, good] }]);
     const generation = await fake.start({ delivery: 'b64_json' });
     await expect(generation.events).rejects.toMatchObject({ outcome: 'unknown' });
     expect(fake.calls).toHaveLength(1);
   });
 
   test('by an equal request after one of several calls has failed, and the others were made', async () => {
-    const fake = fakeGateway([{ answers: [good, failed], maxCount: 1 }], { model: { maxRetries: 0 } });
+    const fake = await fakeGateway([{ answers: [good, failed], maxCount: 1 }], { model: { maxRetries: 0 } });
     await expect((await fake.start({ count: 2 })).events).rejects.toMatchObject({ outcome: 'failed' });
-    await expect(fake.start({ count: 2 }, { isRetry: true })).rejects.toThrow(GatewayError);
+    const retry = await fake.start({ count: 2 }, { isRetry: true });
+    await expect(retry.events).rejects.toThrow(GatewayError);
     expect([fake.calls.length, fake.retries]).toEqual([2, ['shared_unknown']]);
   });
 });
@@ -39,7 +40,9 @@ const streamed: Answer = async () =>
 
 describe('a stream of several calls', () => {
   test('repeats its first one although the others wait for it, one slot or not', async () => {
-    const fake = fakeGateway([{ answers: [failed, streamed], maxCount: 1, maxConcurrent: 1, family: 'gpt-image-2' }]);
+    const fake = await fakeGateway([
+      { answers: [failed, streamed], maxCount: 1, maxConcurrent: 1, family: 'gpt-image-2' },
+    ]);
     const generation = await fake.start({ count: 2, stream: true });
     const events = await Array.fromAsync(await generation.events);
     generation.settle('delivered');
@@ -50,7 +53,7 @@ describe('a stream of several calls', () => {
 
 describe('the breaker', () => {
   const afterFive = async (timeoutMs: number | undefined) => {
-    const fake = fakeGateway([{ answers: [silent] }], { model: { maxRetries: 0, timeoutMs: 40 } });
+    const fake = await fakeGateway([{ answers: [silent] }], { model: { maxRetries: 0, timeoutMs: 40 } });
     for (let call = 0; call < 5; call += 1) {
       const generation = await fake.start({ prompt: `cat ${call}` }, { timeoutMs });
       await expect(generation.events).rejects.toMatchObject({ kind: 'upstream_timeout' });
@@ -70,7 +73,7 @@ describe('the breaker', () => {
 describe('the budget of retries', () => {
   test('does not stop requests from going to another target with what was not even begun', async () => {
     for (const answer of [limited(30_000), unreachable]) {
-      const fake = fakeGateway([{ answers: [answer] }, { answers: [good], priority: 1 }]);
+      const fake = await fakeGateway([{ answers: [answer] }, { answers: [good], priority: 1 }]);
       const starts = Array.from({ length: 5 }, (_, index) => fake.start({ prompt: `cat ${index}` }));
       const generations = await Promise.all(starts);
       await Promise.all(generations.map(({ events }) => events));
@@ -87,7 +90,7 @@ describe('the budget of retries', () => {
       await hold.promise;
       return good(call, request);
     };
-    const fake = fakeGateway([{ answers: [answer] }]);
+    const fake = await fakeGateway([{ answers: [answer] }]);
     const first = await fake.start({ prompt: 'one' });
     const second = await fake.start({ prompt: 'two' });
     await expect.poll(() => calls, patience).toBeGreaterThanOrEqual(3);

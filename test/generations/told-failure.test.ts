@@ -18,7 +18,7 @@ const overloaded: Answer = () => Promise.reject(new GatewayError('overloaded', '
 
 /** What a caller is told when nothing has helped. */
 async function told(answers: readonly Answer[]): Promise<unknown> {
-  const fake = fakeGateway([{ answers }], { model: { ...retrying, maxRetries: answers.length - 1 } });
+  const fake = await fakeGateway([{ answers }], { model: { ...retrying, maxRetries: answers.length - 1 } });
   return (await fake.start()).events.catch((error: unknown) => error);
 }
 
@@ -42,14 +42,14 @@ test('a mistake of ours is told as one, whatever was before it', async () => {
 
 test('targets that are of no use one after the other end the request with the last failure', async () => {
   const last = failing('upstream_misconfigured', 'not-processed');
-  const fake = fakeGateway([{ answers: [unauthorized] }, { answers: [last] }], { model: retrying });
+  const fake = await fakeGateway([{ answers: [unauthorized] }, { answers: [last] }], { model: retrying });
   await expect((await fake.start()).events).rejects.toMatchObject({ kind: 'upstream_misconfigured' });
   expect(fake.calls.map(({ target }) => target)).toEqual(['a', 'b']);
 });
 
 test('a wait of a day is told as it is to whoever was refused, and of five minutes at most to the next ones', async () => {
   const day = 86_400_000;
-  const fake = fakeGateway([{ answers: [limited(day)] }], { model: { maxRetries: 1 } });
+  const fake = await fakeGateway([{ answers: [limited(day)] }], { model: { maxRetries: 1 } });
   const [first, next] = [await failureOf(fake, 'first'), await failureOf(fake, 'next')];
   expect(Math.abs((first.retryAfterMs ?? 0) - day)).toBeLessThan(60_000);
   expect(next.retryAfterMs).toBeLessThanOrEqual(300_000);

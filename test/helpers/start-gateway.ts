@@ -1,6 +1,7 @@
 import { tmpdir } from 'node:os';
 import { onTestFinished } from 'vitest';
-import { type App, type AppParts, buildApp } from '../../src/app.ts';
+import { type App, type AppParts, buildApp, type Stores } from '../../src/app.ts';
+import { openStores } from '../../src/cli/open-stores.ts';
 import { consumersOf, parseKeys } from '../../src/config/load-keys.ts';
 import type { ModelsConfig } from '../../src/config/models-config.ts';
 import type { Consumer } from '../../src/domain/consumer.ts';
@@ -26,7 +27,12 @@ type Options = {
   readonly keys?: readonly string[];
   /** `callers` of a keys file. */
   readonly callers?: object;
+  /** Where images are hosted; jobs are in memory then. */
   readonly store?: ImageStore;
+  /** Where jobs and images are kept; by default as long as the gateway lives. */
+  readonly dataDir?: string;
+  /** Puts something between the gateway and its stores, such as a failure. */
+  readonly changeStores?: (stores: Stores) => Stores;
   readonly publicBaseUrl?: string;
   /** Where uploads go; by default where the system has temporary files. */
   readonly uploads?: string;
@@ -61,12 +67,15 @@ export async function startGateway(models: object, options: Options = {}): Promi
     destination: { write: (line) => void lines.push(line) },
   });
   const secrets = new SecretWatch(keys, models);
+  const limits = { ...config, limits: { ...config.limits, ...pick(options.times) } };
+  const stores = await openStores({ dataDir: options.dataDir }, limits);
+  const hosted = store ? { ...stores, images: store, areDurable: true } : stores;
   const app = buildApp({
     models: config,
     ...(options.providers && { providers: options.providers }),
     consumers: [...consumersOf(keys.map((key) => new Secret(key))), ...callersIn(options.callers, config)],
     logger,
-    store,
+    stores: options.changeStores?.(hosted) ?? hosted,
     publicBaseUrl,
     openInputs: createTemporaryInputStores(uploads, options.uploadsBytes),
     ...(options.uploadGraceMs !== undefined && { uploadGraceMs: options.uploadGraceMs }),
@@ -77,6 +86,7 @@ export async function startGateway(models: object, options: Options = {}): Promi
     trustedProxies: options.trustedProxies ?? [],
   });
   secrets.listenTo(app.server);
+  await app.recover();
   const address = new URL(await app.server.listen({ host, port: 0 }));
   const url = `http://127.0.0.1:${address.port}`;
   app.lifecycle.phase = 'ready';
@@ -95,6 +105,11 @@ export async function startGateway(models: object, options: Options = {}): Promi
     },
     logText: () => lines.join(''),
   };
+}
+
+/** Times that tests shorten count for what is kept in memory, too. */
+function pick(times: AppParts['times'] = {}): { lingerMs?: number } {
+  return times.lingerMs === undefined ? {} : { lingerMs: times.lingerMs };
 }
 
 /** Callers as a keys file has them. */

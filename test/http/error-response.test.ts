@@ -23,7 +23,8 @@ describe('an error response', () => {
 
   test.each(kinds)('of kind %s is not retried by SDKs once a paid call was sent', async (kind) => {
     const { statusCode, headers } = await respond(new GatewayError(kind, 'message'), true);
-    const isRepeated = [408, 409, 429].includes(statusCode) || statusCode >= 500;
+    // Behind a 409 is a request with the same key, which is never sent twice.
+    const isRepeated = [408, 429].includes(statusCode) || statusCode >= 500;
     expect(headers['x-should-retry']).toBe(isRepeated ? 'false' : undefined);
   });
 
@@ -34,6 +35,11 @@ describe('an error response', () => {
     ['it failed', 'upstream_generation_failed', 'failed', 0, true, 'false'],
     ['it may be billed', 'upstream_timeout', 'unknown', 0, true, 'false'],
     ['it was never started', 'overloaded', undefined, 2, false, undefined],
+    ['it runs on under its key', 'idempotency_in_flight', undefined, 2, true, undefined],
+    ['it could not be recorded', 'store_unavailable', 'not-processed', 0, false, 'false'],
+    ['there is no room for its images', 'storage_full', 'not-processed', 0, false, 'false'],
+    ['its key belongs to another request', 'idempotency_key_reused', undefined, 2, false, undefined],
+    ['its images are gone', 'idempotency_result_gone', undefined, 2, false, undefined],
   ] as const)('when %s says truly whether to retry', async (_case, kind, outcome, maxRetries, sent, expected) => {
     const { headers } = await respond(new GatewayError(kind, 'm', outcome && { outcome }), sent, maxRetries);
     expect(headers['x-should-retry']).toBe(expected);

@@ -1,14 +1,27 @@
 import type { FastifyRequest } from 'fastify';
 import { describe, expect, test } from 'vitest';
-import type { GenerationReport } from '../../src/domain/generation-reader.ts';
+import { GatewayError } from '../../src/domain/gateway-error.ts';
+import type { GenerationReport, KeyedAs } from '../../src/domain/generation-reader.ts';
 import { callerOf, generationHeaders, rateLimitHeaders } from '../../src/http/gateway-headers.ts';
 
-const caller = (headers: Record<string, string | string[]>, clientRetry = 0) =>
-  callerOf({ headers, consumerId: 'somebody', record: { clientRetry } } as unknown as FastifyRequest);
+const caller = (headers: Record<string, string | string[]>, clientRetry = 0, further: object = {}) =>
+  callerOf({
+    headers,
+    raw: { headersDistinct: {} },
+    consumerId: 'somebody',
+    record: { clientRetry },
+    ...further,
+  } as unknown as FastifyRequest);
 
 test('a caller has its id, and asks for nothing by itself', () => {
   expect(caller({})).toEqual({ id: 'somebody', isRetry: false });
   expect(caller({}, 1).isRetry).toBe(true);
+});
+
+test('a caller has its Idempotency-Key, and the refusal of its used-up quota', () => {
+  const refusal = new GatewayError('rate_limited', 'Too many.');
+  const raw = { headersDistinct: { 'idempotency-key': ['"k"'] } };
+  expect(caller({}, 0, { raw, quota: { refusal } })).toMatchObject({ idempotencyKey: 'k', refusal });
 });
 
 describe('limits that a caller sets', () => {
@@ -67,4 +80,17 @@ test.each([
   const request = { headers: {}, record: { startedAt: 5 } } as unknown as FastifyRequest;
   const headers = generationHeaders(report as unknown as GenerationReport, request);
   expect(headers['x-ratelimit-remaining-images']).toBe(remaining);
+});
+
+test.each<[string, KeyedAs | undefined, object]>([
+  ['no key', undefined, {}],
+  ['a new key', 'first', { 'x-gateway-job': 'job-1' }],
+  ['the key of a running request', 'joined', { 'x-gateway-job': 'job-1' }],
+  ['the key of an ended request', 'replayed', { 'x-gateway-job': 'job-1', 'idempotent-replayed': 'true' }],
+])('%s: the headers about it are those and no other', (_, keyedAs, expected) => {
+  const report = { id: 'job-1', model: 'image', attempts: 1, adaptations: [], queueMs: 0, startedAt: 5, keyedAs };
+  const request = { headers: {}, record: { startedAt: 5 } } as unknown as FastifyRequest;
+  const headers = generationHeaders(report as unknown as GenerationReport, request);
+  const about = Object.entries(headers).filter(([name]) => name === 'x-gateway-job' || name.startsWith('idempotent'));
+  expect(Object.fromEntries(about)).toEqual(expected);
 });

@@ -26,6 +26,11 @@ describe('a client may retry', () => {
       error('upstream_rate_limited', 'not-processed', 60_000),
       spent({}),
     ],
+    [
+      'what runs on under its Idempotency-Key, which never buys again',
+      error('idempotency_in_flight', undefined, 2_000),
+      spent({ maxRetries: 2, attempts: 3 }),
+    ],
   ])('%s', (_, failure, cost) => {
     expect(mayRetry(failure, cost)).toBe(true);
   });
@@ -53,7 +58,16 @@ describe('a client must not retry', () => {
     expect(mayRetry(failure, cost)).toBe(false);
   });
 
-  test.each(kinds)('%s when it may be billed, or was refused', (kind) => {
+  test.each(['store_unavailable', 'storage_full'] as const)('%s, whatever was sent', (kind) => {
+    for (const outcome of [undefined, 'not-processed'] as const) {
+      expect(mayRetry(error(kind, outcome), undefined)).toBe(false);
+      expect(mayRetry(error(kind, outcome), spent({ sent: false, attempts: 0 }))).toBe(false);
+      expect(mayRetry(error(kind, outcome), spent({}))).toBe(false);
+    }
+  });
+
+  const billable = kinds.filter((kind) => kind !== 'idempotency_in_flight');
+  test.each(billable)('%s when it may be billed, or was refused', (kind) => {
     for (const facts of [{}, { maxRetries: 2 }, { attempts: 3 }]) {
       expect(mayRetry(error(kind, 'refused'), spent(facts))).toBe(false);
       expect(mayRetry(error(kind, 'unknown'), spent(facts))).toBe(false);

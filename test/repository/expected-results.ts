@@ -22,6 +22,7 @@ const results: readonly (readonly [RegExp, Expect])[] = [
   [/^npm run doctor$/, (_, { stdout, simulator }) => expectReport(stdout, simulator)],
   [/^npm run smoke/, (_, { directory }) => expectSmoke(directory)],
   [/^npm run key -- --name web-shop$/, (_, { stdout }) => expectKey(stdout, 'web-shop')],
+  [/Idempotency-Key/, (_, { stdout, simulator }) => expectPaidOnce(stdout, simulator)],
   [/\.png/, (command, { directory }) => expectImages(directory, command)],
   [/"stream":true/, (_, { stdout }) => expectEvents(stdout)],
   [/"simulate:500"/, (_, { stdout }) => expectFailure(stdout)],
@@ -60,6 +61,13 @@ async function expectSmoke(directory: string): Promise<void> {
 function expectKey(stdout: string, name: string): void {
   expect(stdout).toMatch(/^ {2}aig_[\w-]{43}$/m);
   expect(stdout).toMatch(new RegExp(`^ {2}"${name}": {"keys":\\[{"sha256":"[0-9a-f]{64}"}\\]}$`, 'm'));
+}
+
+/** However often the command was run. */
+function expectPaidOnce(stdout: string, { ledger }: Simulator): void {
+  expect(stdout).toMatch(/^HTTP\/1\.1 200 /);
+  expect(stdout).toMatch(/^x-gateway-job: [\w-]{24}\r$/m);
+  expect(ledger.counts()).toMatchObject({ billed: 1 });
 }
 
 function expectEvents(stdout: string): void {

@@ -45,7 +45,7 @@ async function startRig() {
 }
 
 /** What is paid for is polled and fetched until the deadline. */
-const brief = { headers: { 'x-gateway-timeout-ms': '1000' } };
+const brief = { headers: { 'x-gateway-timeout-ms': '3000' } };
 
 /** Every status with a place, and every place with a status. */
 function redirectsTo(places: readonly string[]): [number, string][] {

@@ -2,12 +2,11 @@ import { once } from 'node:events';
 import { mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
-import { setTimeout as wait } from 'node:timers/promises';
 import fc from 'fast-check';
 import { expect, test, vi } from 'vitest';
 import { createDiskImageStore } from '../../src/storage/disk-image-store.ts';
 import { cut, handwriting } from '../helpers/json-text.ts';
-import { chunks, filesIn, openStore, png, readBack, storeDirectory } from './store-directory.ts';
+import { filesIn, newId, openStore, png, put, readBack, receive, storeDirectory } from './store-directory.ts';
 
 const headers = {
   'image/png': '\x89PNG\r\n\x1a\n',
@@ -19,15 +18,10 @@ const headers = {
 test.for(Object.entries(headers))('an image of type %s comes back as it was stored', async ([mediaType, header]) => {
   const store = await openStore({ now: () => 1_000, lifetimeMs: 500 });
   const image = Buffer.concat([Buffer.from(header, 'latin1'), Buffer.alloc(50_000, 'x')]);
-  const stored = await store.put(chunks(image));
-  expect(stored).toEqual({
-    id: expect.stringMatching(/^[\w-]{24}$/),
-    mediaType,
-    length: image.length,
-    tag: expect.stringMatching(/^[\w-]{43}$/),
-    expiresAt: 1_500,
-  });
-  expect(await store.open(stored.id)).toMatchObject(stored);
+  const id = newId();
+  const stored = await put(store, image, { id });
+  expect(stored).toEqual({ id, mediaType, length: image.length, expiresAt: 1_500 });
+  expect(await store.open(id)).toEqual({ ...stored, read: expect.any(Function) });
   expect(await readBack(store, stored.id)).toEqual(image);
 });
 
@@ -39,7 +33,7 @@ test('any bytes with the header of an image come back identical, however they ar
   await fc.assert(
     fc.asyncProperty(image, handwriting, async (bytes, hand) => {
       const pieces = cut(bytes, hand).flatMap((piece) => (hand.dice() < 0.1 ? [Buffer.alloc(0), piece] : [piece]));
-      const { id, length } = await store.put(chunks(...pieces));
+      const { id, length } = await put(store, pieces);
       expect(length).toBe(bytes.length);
       expect(await readBack(store, id)).toEqual(bytes);
     }),
@@ -55,61 +49,39 @@ test.for([
   const store = await openStore();
   const image = png(100);
   for (let at = 8; at < 100; at += 1) image[at] = at;
-  const { id } = await store.put(chunks(image));
+  const { id } = await put(store, image);
   expect(await readBack(store, id, range)).toEqual(image.subarray(range.first, range.last + 1));
-});
-
-test('equal bytes have equal tags and different ids', async () => {
-  const store = await openStore();
-  const one = await store.put(chunks(png()));
-  const same = await store.put(chunks(png().subarray(0, 3), png().subarray(3)));
-  const other = await store.put(chunks(png(100, 8)));
-  expect(one.tag).toBe(same.tag);
-  expect(one.tag).not.toBe(other.tag);
-  expect(new Set([one.id, same.id, other.id]).size).toBe(3);
 });
 
 test('images that arrive at the same time do not mix', async () => {
   const store = await openStore();
   const images = Array.from({ length: 50 }, (_, fill) => png(20_000, fill));
   const stored = await Promise.all(
-    images.map((image) => store.put(chunks(image.subarray(0, 7_000), image.subarray(7_000)))),
+    images.map((image) => put(store, [image.subarray(0, 7_000), image.subarray(7_000)])),
   );
   for (const [at, { id }] of stored.entries()) expect(await readBack(store, id)).toEqual(images[at]);
   expect(await filesIn(store.directory)).toHaveLength(50);
 });
 
-test('the next chunk is read from the source only when the last one is written', async () => {
-  const store = await openStore();
-  let requested = 0;
-  async function* source() {
-    for (const part of [png(), Buffer.alloc(1_000), Buffer.alloc(1_000)]) {
-      const [arriving] = await readdir(join(store.directory, 'arriving'));
-      const written = arriving ? (await stat(join(store.directory, 'arriving', arriving))).size : 0;
-      expect(written).toBe(requested);
-      requested += part.length;
-      yield part;
-    }
-  }
-  await store.put(source());
-});
-
 test('the directories are 0700 and the files 0600', async () => {
   const directory = join(await storeDirectory(), 'new', 'data');
   const store = await openStore({ directory });
-  await store.put(chunks(png()));
+  await put(store);
+  await receive(store).write(png());
   const mode = async (path: string) => ((await stat(path)).mode & 0o777).toString(8);
   const [name = ''] = await readdir(join(directory, 'images'));
+  const [arriving = ''] = await readdir(join(directory, 'arriving'));
   expect(await mode(directory)).toBe('700');
   expect(await mode(join(directory, 'images'))).toBe('700');
   expect(await mode(join(directory, 'arriving'))).toBe('700');
   expect(await mode(join(directory, 'images', name))).toBe('600');
+  expect(await mode(join(directory, 'arriving', arriving))).toBe('600');
 });
 
 test('an expired image is refused at once', async () => {
   let now = 1_000;
   const store = await openStore({ now: () => now, lifetimeMs: 500 });
-  const { id } = await store.put(chunks(png()));
+  const { id } = await put(store);
   now = 1_499;
   expect(await store.open(id)).toBeDefined();
   now = 1_500;
@@ -121,9 +93,9 @@ test('the regular sweep removes expired images, and close ends it', async () => 
   try {
     let now = Date.now();
     const store = await openStore({ now: () => now });
-    await store.put(chunks(png()));
+    await put(store);
     now += 20 * 60 * 60_000;
-    const { id } = await store.put(chunks(png()));
+    const { id } = await put(store);
     now += 5 * 60 * 60_000;
     vi.advanceTimersByTime(5 * 60_000);
     await vi.waitFor(async () => expect(await filesIn(store.directory)).toHaveLength(1));
@@ -135,43 +107,14 @@ test('the regular sweep removes expired images, and close ends it', async () => 
   }
 });
 
-test('a store that is too full loses the expired images first, then the oldest', async () => {
-  let now = 0;
-  let lifetimeMs = 1_000;
-  const directory = await storeDirectory();
-  const put = async () => {
-    const store = await createDiskImageStore({ directory, maxBytes: 350, now: () => now, lifetimeMs });
-    const { id } = await store.put(chunks(png(100)));
-    await store.close();
-    await wait(10); // for modification times that differ
-    return id;
-  };
-  const first = await put();
-  lifetimeMs = 10;
-  const shortLived = await put();
-  lifetimeMs = 1_000;
-  const third = await put();
-
-  const store = await openStore({ directory, maxBytes: 350, now: () => now, lifetimeMs });
-  const present = async (...ids: string[]) => Promise.all(ids.map(async (id) => (await store.open(id)) !== undefined));
-  now = 20;
-  const fourth = (await store.put(chunks(png(100)))).id;
-  expect(await present(first, shortLived, third, fourth)).toEqual([true, false, true, true]);
-  const fifth = (await store.put(chunks(png(100)))).id;
-  expect(await present(first, third, fourth, fifth)).toEqual([false, true, true, true]);
-  const large = (await store.put(chunks(png(250)))).id;
-  expect(await present(third, fourth, fifth, large)).toEqual([false, false, true, true]);
-  expect(await filesIn(directory)).toHaveLength(2);
-});
-
 test('an image that is being read when it is evicted is read to its end', async () => {
   const store = await openStore({ maxBytes: 1_000_000 });
   const image = png(900_000);
-  const { id } = await store.put(chunks(image));
+  const { id } = await put(store, image);
   const reading = (await store.open(id))?.read();
   if (reading === undefined) throw new Error('it is stored');
   await once(reading, 'open');
-  await store.put(chunks(png(900_000, 9)));
+  await put(store, png(900_000, 9));
   expect(await store.open(id)).toBeUndefined();
   expect(await filesIn(store.directory)).toHaveLength(1);
   expect((await buffer(reading)).equals(image)).toBe(true);
@@ -179,7 +122,7 @@ test('an image that is being read when it is evicted is read to its end', async 
 
 test('an image that was removed from outside is unknown', async () => {
   const store = await openStore();
-  const { id } = await store.put(chunks(png()));
+  const { id } = await put(store);
   await rm(join(store.directory, 'images'), { recursive: true });
   expect(await store.open(id)).toBeUndefined();
 });
@@ -190,4 +133,44 @@ test.for(['', 'images'])('a store does not start where a file stands in place of
   if (part !== '') await mkdir(join(directory, 'store'));
   await writeFile(path, '');
   await expect(createDiskImageStore({ directory: join(directory, 'store') })).rejects.toThrow(/EEXIST|ENOTDIR/);
+});
+
+test('an image is named by its record, which says whether it is kept', async () => {
+  const store = await openStore({ now: () => 1_000.4, lifetimeMs: 500 });
+  const [hosted, kept] = [newId(), newId()];
+  await put(store, png(100), { id: hosted });
+  await put(store, png(200), { id: kept, isKept: true });
+  expect((await filesIn(store.directory)).sort()).toEqual(
+    [`${hosted}.1500.100.png`, `${kept}.1500.200.kept.png`].sort(),
+  );
+});
+
+test.for(['', '../../../etc/passwd12345', `${'A'.repeat(23)}/`, 'A'.repeat(25)])(
+  'no image gets the id %j',
+  async (id) => {
+    const store = await openStore();
+    expect(() => store.receive(id, { isKept: false })).toThrow(TypeError);
+  },
+);
+
+test('an image that is stored again under its id replaces the earlier one', async () => {
+  let now = 1_000;
+  const store = await openStore({ now: () => now });
+  const id = newId();
+  await put(store, png(100), { id, isKept: true });
+  now += 1;
+  await put(store, png(100), { id, isKept: true });
+  expect(await filesIn(store.directory)).toHaveLength(1);
+  expect(await readBack(store, id)).toEqual(png(100));
+  expect(store.usage.bytes).toBe(100);
+});
+
+test('a shorter lifetime counts for new images only', async () => {
+  const store = await openStore({ now: () => 1_000, lifetimeMs: 500 });
+  const before = await put(store);
+  store.resize({ lifetimeMs: 100 });
+  expect((await put(store)).expiresAt).toBe(1_100);
+  expect(await store.open(before.id)).toMatchObject({ expiresAt: 1_500 });
+  store.resize({});
+  expect((await put(store)).expiresAt).toBe(1_000 + 24 * 60 * 60_000);
 });

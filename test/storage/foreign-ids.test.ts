@@ -1,8 +1,9 @@
 import { readdir, rename, symlink, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { expect, test } from 'vitest';
-import { chunks, openStore, png } from './store-directory.ts';
+import { openStore, png, put, receive } from './store-directory.ts';
 
 // Each one stands for what a router may hand over, decoded or not; `ID` is a stored image's id, `NAME` its file's name.
 const vectors = [
@@ -69,7 +70,7 @@ test.for(vectors.map((vector) => [vector.slice(0, 40), vector] as const))(
   'the id %j is unknown',
   async ([, vector]) => {
     const store = await openStore();
-    const { id } = await store.put(chunks(png()));
+    const { id } = await put(store);
     const [name = ''] = await readdir(join(store.directory, 'images'));
     expect(await store.open(vector.replace('ID', id).replace('NAME', name))).toBeUndefined();
   },
@@ -77,28 +78,26 @@ test.for(vectors.map((vector) => [vector.slice(0, 40), vector] as const))(
 
 test('an id that differs in the case of one letter is unknown', async () => {
   const store = await openStore();
-  const { id } = await store.put(chunks(png()));
+  const { id } = await put(store);
   const other = id.replace(/[a-z]/i, (letter) =>
     letter === letter.toLowerCase() ? letter.toUpperCase() : letter.toLowerCase(),
   );
   expect(await store.open(other)).toBeUndefined();
 });
 
-test('the id of an image that is still arriving is unknown', async () => {
+test('the id of an image that is still arriving is unknown, and so is the name of its file', async () => {
   const store = await openStore();
-  await store.put(
-    (async function* () {
-      yield png();
-      const [arriving = ''] = await readdir(join(store.directory, 'arriving'));
-      expect(arriving).toMatch(/^[\w-]{24}$/);
-      expect(await store.open(arriving)).toBeUndefined();
-    })(),
-  );
+  const id = 'A'.repeat(24);
+  await receive(store, id).write(png());
+  const [name = ''] = await readdir(join(store.directory, 'arriving'));
+  expect(name).toMatch(/^A{24}\.[\da-f]{8}$/);
+  expect(await store.open(id)).toBeUndefined();
+  expect(await store.open(name)).toBeUndefined();
 });
 
 test('a link planted beside the images is unknown', async () => {
   const store = await openStore();
-  const { id } = await store.put(chunks(png()));
+  const { id } = await put(store);
   const [name = ''] = await readdir(join(store.directory, 'images'));
   const planted = 'P'.repeat(24);
   await symlink('/etc/passwd', join(store.directory, 'images', planted));
@@ -110,7 +109,7 @@ test.for(['before it is opened', 'between open and read'])(
   'a link put in the place of an image %s is not followed',
   async (when) => {
     const store = await openStore();
-    const { id } = await store.put(chunks(png()));
+    const { id } = await put(store);
     const [name = ''] = await readdir(join(store.directory, 'images'));
     const path = join(store.directory, 'images', name);
     const secret = join(store.directory, 'secret');
@@ -126,13 +125,13 @@ test.for(['before it is opened', 'between open and read'])(
     }
     const image = await store.open(id);
     await plant();
-    await expect(buffer(image?.read() ?? chunks())).rejects.toMatchObject({ code: 'ELOOP' });
+    await expect(buffer(image?.read() as Readable)).rejects.toMatchObject({ code: 'ELOOP' });
   },
 );
 
 test('an image that was moved away and back is the same image', async () => {
   const store = await openStore();
-  const { id } = await store.put(chunks(png()));
+  const { id } = await put(store);
   const [name = ''] = await readdir(join(store.directory, 'images'));
   const path = join(store.directory, 'images', name);
   await rename(path, `${path}.away`);

@@ -1,10 +1,15 @@
+import { randomBytes } from 'node:crypto';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { onTestFinished } from 'vitest';
-import type { ByteRange, ImageStore } from '../../src/domain/image-store.ts';
-import { createDiskImageStore, type DiskImageStoreOptions } from '../../src/storage/disk-image-store.ts';
+import type { ArrivingImage, ByteRange, ImageStore, StoredImage } from '../../src/domain/image-store.ts';
+import {
+  createDiskImageStore,
+  type DiskImageStore,
+  type DiskImageStoreOptions,
+} from '../../src/storage/disk-image-store.ts';
 
 /** A directory that goes with the test. */
 export async function storeDirectory(): Promise<string> {
@@ -16,11 +21,39 @@ export async function storeDirectory(): Promise<string> {
 /** A store that is closed with the test, in a directory of its own unless one is given. */
 export async function openStore(
   options: Partial<DiskImageStoreOptions> = {},
-): Promise<ImageStore & { readonly directory: string }> {
+): Promise<DiskImageStore & { readonly directory: string }> {
   const directory = options.directory ?? (await storeDirectory());
   const store = await createDiskImageStore({ ...options, directory });
   onTestFinished(() => store.close());
-  return { ...store, directory };
+  return Object.assign(store, { directory });
+}
+
+export function newId(): string {
+  return randomBytes(18).toString('base64url');
+}
+
+/** Begins an image that is closed with the test. */
+export function receive(store: ImageStore, id = newId(), isKept = true): ArrivingImage {
+  const arriving = store.receive(id, { isKept });
+  onTestFinished(() => arriving.close());
+  return arriving;
+}
+
+export type Putting = { readonly id?: string; readonly isKept?: boolean };
+
+/** Stores an image, which is hosted unless it is said to be kept. */
+export async function put(
+  store: ImageStore,
+  parts: Buffer | readonly Buffer[] = png(),
+  { id = newId(), isKept = false }: Putting = {},
+): Promise<StoredImage> {
+  const arriving = store.receive(id, { isKept });
+  try {
+    for (const part of Buffer.isBuffer(parts) ? [parts] : parts) await arriving.write(part);
+    return await arriving.commit();
+  } finally {
+    await arriving.close();
+  }
 }
 
 /** `length` bytes that begin as a PNG does. */
@@ -28,10 +61,6 @@ export function png(length = 100, fill = 7): Buffer {
   const made = Buffer.alloc(length, fill);
   Buffer.from('\x89PNG\r\n\x1a\n', 'latin1').copy(made);
   return made;
-}
-
-export async function* chunks(...parts: readonly Buffer[]): AsyncGenerator<Buffer> {
-  yield* parts;
 }
 
 /** The bytes behind an id, or `undefined`. */

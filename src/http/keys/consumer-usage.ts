@@ -4,6 +4,15 @@ import type { ConsumerLimits, QuotaReservation, Usage } from '../../domain/consu
 import { GatewayError } from '../../domain/gateway-error.ts';
 import { RateWindow } from './rate-window.ts';
 
+/** A request that was counted. */
+export type CountedRequest = {
+  readonly usage: Usage;
+  /** `rate_limited`, where none was left. */
+  readonly refusal: GatewayError | undefined;
+  /** Takes it back: it has cost nothing. Resolves with what is used then. */
+  refund(): Promise<Usage>;
+};
+
 /** What one consumer may do, and what it has used; all of its keys share it. */
 export class ConsumerUsage implements ConsumerLimits {
   readonly name: string;
@@ -56,12 +65,12 @@ export class ConsumerUsage implements ConsumerLimits {
     return new GatewayError('rate_limited', message, { retryAfterMs: 1_000 });
   }
 
-  /** Counts a request. `refusal` is `rate_limited`; `undefined`: requests are not limited. */
-  async countRequest(): Promise<{ readonly usage: Usage; readonly refusal: GatewayError | undefined } | undefined> {
+  /** Counts a request; `undefined`: requests are not limited. */
+  async countRequest(): Promise<CountedRequest | undefined> {
     const window = this.#requests;
     if (window === undefined) return undefined;
-    const { isGranted, usage } = await window.take(1);
-    return { usage, refusal: isGranted ? undefined : rateLimited('request', window, usage) };
+    const { isGranted, usage, refund } = await window.take(1);
+    return { usage, refusal: isGranted ? undefined : rateLimited('request', window, usage), refund };
   }
 
   /** What is used; `undefined`: it is not limited. */

@@ -31,6 +31,11 @@ export const responseHeaders = {
   'x-request-id': { description: 'The request’s id, as in the log.', schema: text },
   'x-gateway-model': { description: 'The model, whichever alias was used.', schema: text },
   'x-gateway-target': { description: 'The target that served the request.', schema: text },
+  'x-gateway-job': { description: 'The job, where the request has an `Idempotency-Key`.', schema: text },
+  'idempotent-replayed': {
+    description: 'The response is the stored one of an earlier request with the same key.',
+    schema: { type: 'string', const: 'true' },
+  },
   'x-gateway-attempts': { description: 'Paid calls that were made.', schema: count },
   'x-gateway-adapted': { description: 'What the gateway adapted; absent if nothing.', schema: text },
   [costHeaderInDollars]: {
@@ -67,6 +72,8 @@ export type ResponseHeader = keyof typeof responseHeaders;
 export const startedHeaders: readonly ResponseHeader[] = [
   'x-gateway-model',
   'x-gateway-target',
+  'x-gateway-job',
+  'idempotent-replayed',
   'x-gateway-attempts',
   'x-gateway-adapted',
   timeoutHeader,
@@ -94,6 +101,12 @@ export const requestParameters = {
     in: 'header',
     description: 'An id for this request; any other form is replaced.',
     schema: { type: 'string', pattern: '^[A-Za-z0-9._-]{1,64}$' },
+  },
+  IdempotencyKey: {
+    name: 'Idempotency-Key',
+    in: 'header',
+    description: 'Equal requests with an equal key are one: the images are made once, and can be had again.',
+    schema: { type: 'string', minLength: 1, maxLength: 257 },
   },
   Target: { name: 'x-target', in: 'header', description: 'The model, where nothing else names one.', schema: text },
   TimeoutMs: {

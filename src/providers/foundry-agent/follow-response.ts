@@ -57,11 +57,12 @@ export async function resumeResponse(
 /** Polls until the response has ended. It is cancelled when nobody will know how it ends. @param note awaited before */
 async function pollResponse(
   id: string,
-  { signal, attempt, recorder, retryUntil = Number.POSITIVE_INFINITY }: ProviderCall,
+  call: ProviderCall,
   { address, credential, client, parameter }: Upstream,
   note = async () => {},
   firstHintMs?: number,
 ): Promise<AsyncIterable<ImageEvent>> {
+  const { signal, attempt, recorder, retryUntil = Number.POSITIVE_INFINITY } = call;
   const context = { recorder, parameter, isPolled: true };
   let hasEnded = false;
   const readJob = () =>
@@ -84,7 +85,7 @@ async function pollResponse(
     return asPaid(continueEvents(await readJob(), readJob, retryUntil), attempt);
   } catch (error) {
     // It would run on and be billed, for nobody.
-    if (!hasEnded) client.cancel(address.cancel(id), credential);
+    if (!hasEnded && !call.isFollowed) client.cancel(address.cancel(id), credential);
     throw error;
   }
 }

@@ -6,7 +6,7 @@ import { scenarios } from '../../../simulator/scenarios.ts';
 import { temporaryDirectory } from '../../helpers/temporary-directory.ts';
 import { failure } from '../failure.ts';
 import { inputImage } from '../images.ts';
-import { type Rig, startRig } from '../rig.ts';
+import { expectOnePaid, gatewayKey, type Rig, startRig } from '../rig.ts';
 import type { Suite } from '../suite.ts';
 import { collect } from './collect.ts';
 import type { OpenAIClient, Sdk } from './sdk.ts';
@@ -51,6 +51,26 @@ export function moneyChecks({ package: sdk, connect, streams }: Sdk) {
     );
   }
 
+  /** Gives up long before the image is there. The SDK's own retries get it, or else the same call that is made again. */
+  async function checkKey(
+    call: (client: OpenAIClient, options: { readonly headers: Record<string, string> }) => Promise<void>,
+  ) {
+    const rig = await startRig({ keepsJobs: true, lingerMs: 0 });
+    const client = connect(rig.url, gatewayKey, { timeout: 800 });
+    const key = 'order-4711-cover';
+    const untilDone = (): Promise<void> =>
+      call(client, { headers: { 'Idempotency-Key': key } }).catch((error) => {
+        if (error instanceof sdk.APIConnectionTimeoutError) return untilDone();
+        throw error;
+      });
+    await untilDone();
+    expect(rig.calls.length).toBeGreaterThan(1);
+    expect(new Set(rig.calls.map(({ headers }) => headers['idempotency-key']))).toEqual(new Set([key]));
+    expectOnePaid(rig);
+  }
+
+  const slow = { model: 'image', prompt: 'simulate:slow-2500' } as const;
+
   return {
     abort: {
       generation: () =>
@@ -93,7 +113,22 @@ export function moneyChecks({ package: sdk, connect, streams }: Sdk) {
           client.images.edit({ model: 'image', prompt, image: createReadStream(path) }),
         );
       },
+      'generation with an Idempotency-Key': () =>
+        checkKey(async (client, options) => {
+          const { data } = await client.images.generate(slow, options);
+          expect(data).toHaveLength(1);
+        }),
+      'edit with an Idempotency-Key': () =>
+        checkKey(async (client, options) => {
+          const { data } = await client.images.edit({ ...slow, image: await imageFile() }, options);
+          expect(data).toHaveLength(1);
+        }),
       ...(streams && {
+        'stream with an Idempotency-Key': () =>
+          checkKey(async (client, options) => {
+            const events = await collect(await client.images.generate({ ...slow, stream: true }, options));
+            expect(events.map(({ type }) => type)).toEqual(['image_generation.completed']);
+          }),
         stream: () =>
           checkScenarios([...tempting, 'stream-cut', 'stream-error-late'], async (client, prompt) =>
             collect(await client.images.generate({ model: 'image', prompt, stream: true, partial_images: 1 })),

@@ -18,7 +18,7 @@ export const packages = {
 export type Sdk = {
   readonly package: OpenAIPackage;
   /** A client of the gateway at this address, with the SDK's own retries. */
-  connect(url: string, apiKey?: string): OpenAIClient;
+  connect(url: string, apiKey?: string, options?: { readonly timeout?: number }): OpenAIClient;
   /** Whether this major has image streams. */
   readonly streams: boolean;
   /** What it gets for a model that does not exist. */

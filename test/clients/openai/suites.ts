@@ -15,7 +15,8 @@ type Major = keyof typeof packages;
 /** The class OpenAI of a major. */
 export function openaiSuite(major: Major): Suite {
   const { OpenAI } = packages[major];
-  const connect = (url: string, apiKey = gatewayKey) => new OpenAI({ baseURL: `${url}/v1`, apiKey });
+  const connect: Sdk['connect'] = (url, apiKey = gatewayKey, options = {}) =>
+    new OpenAI({ baseURL: `${url}/v1`, apiKey, ...options });
   const unknownModel = 'model_not_found';
   const sdk: Sdk = { package: packages[major], connect, streams: major > 4, unknownModel };
   return { ...imageChecks(sdk), addresses: { ...nameChecks(sdk), ...modelElsewhereChecks(packages[major]) } };
@@ -24,8 +25,8 @@ export function openaiSuite(major: Major): Suite {
 /** The class AzureOpenAI of a major. */
 export function azureOpenaiSuite(major: Major): Suite {
   const { AzureOpenAI } = packages[major];
-  const connect = (url: string, apiKey = gatewayKey) =>
-    new AzureOpenAI({ endpoint: url, apiKey, apiVersion: '2025-04-01-preview' });
+  const connect: Sdk['connect'] = (url, apiKey = gatewayKey, options = {}) =>
+    new AzureOpenAI({ endpoint: url, apiKey, apiVersion: '2025-04-01-preview', ...options });
   const unknownModel = 'DeploymentNotFound';
   const sdk: Sdk = { package: packages[major], connect, streams: major > 4, unknownModel };
   return { ...imageChecks(sdk), addresses: { ...nameChecks(sdk), ...azureAddressChecks(packages[major]) } };

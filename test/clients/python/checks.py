@@ -152,6 +152,29 @@ def check_billed_once():
         raise AssertionError(f"{name} succeeded")
 
 
+def check_idempotency_key():
+    """Gives up long before the image is there. The package's own retries get it, or else the same call that is made again."""
+    client = connect(timeout=0.8)
+    request = {"model": "image", "prompt": "simulate:slow-2500"}
+    generated = until_done(client.images.generate, "generation", **request)
+    expect_base64(generated.data[0])
+    expect_base64(until_done(client.images.edit, "edit", image=image(), **request).data[0])
+    stream = until_done(lambda **options: list(client.images.generate(stream=True, **options)), "stream", **request)
+    assert [event.type for event in stream] == ["image_generation.completed"], stream
+    replayed = client.images.with_raw_response.generate(extra_headers={"Idempotency-Key": "generation"}, **request)
+    assert replayed.headers["idempotent-replayed"] == "true", replayed.headers
+    assert replayed.parse().data[0].b64_json == generated.data[0].b64_json
+
+
+def until_done(call, key, **request):
+    for _ in range(20):
+        try:
+            return call(extra_headers={"Idempotency-Key": key}, **request)
+        except openai.APITimeoutError:
+            continue
+    raise AssertionError("it never came")
+
+
 def check_models():
     ids = [model.id for model in connect().models.list()]
     assert ids[:3] == ["image", *awkward_names], ids

@@ -25,11 +25,15 @@ const inputs = {
 /** Checks of a class of Python's package: each is a function of checks.py, and what Azure must have got from it. */
 export function pythonSuite(className: ClassName): Suite {
   const check =
-    (name: string, expectAtAzure: (rig: Rig) => void | Promise<void>): Check =>
+    (
+      name: string,
+      expectAtAzure: (rig: Rig) => void | Promise<void>,
+      options: Parameters<typeof startRig>[0] = {},
+    ): Check =>
     async (context) => {
       const missing = inject('pythonMissing');
       context.skip(missing !== '', `python: not run (${missing})`);
-      const rig = await startRig();
+      const rig = await startRig(options);
       await runCheck(className, name, rig);
       await expectAtAzure(rig);
     };
@@ -48,7 +52,10 @@ export function pythonSuite(className: ClassName): Suite {
     editStream: check('edit_stream', uploaded(['teal'])),
     editFile: check('edit_file', uploaded(['teal'])),
     errors: check('errors', paid(7, 0, 0)),
-    billedOnce: check('billed_once', paid(9, 3, 3)),
+    billedOnce: {
+      'after failures': check('billed_once', paid(9, 3, 3)),
+      'with an Idempotency-Key': check('idempotency_key', paid(3, 3, 3), { keepsJobs: true, lingerMs: 0 }),
+    },
     models: check('models', paid(0, 0, 0)),
     addresses: {
       'names with a slash and with a blank': check('names', paid(4, 4, 4)),

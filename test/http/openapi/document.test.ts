@@ -92,3 +92,29 @@ function takes(sent: Record<string, unknown>): boolean {
     return false;
   }
 }
+
+describe('an Idempotency-Key in the document', () => {
+  type Path = Record<string, { parameters?: { $ref: string }[]; responses?: Record<string, { $ref: string }> }>;
+  const document = openApiDocument as unknown as {
+    paths: Record<string, Path>;
+    components: { responses: Record<string, { headers: object }>; parameters: Record<string, { name: string }> };
+  };
+  const operations = ['/v1/images/generations', '/v1/images/edits'].map((path) => document.paths[path]?.post);
+
+  test('is a parameter of generations and edits', () => {
+    for (const operation of operations) {
+      const named = (operation?.parameters ?? []).map(
+        ({ $ref }) => document.components.parameters[$ref.split('/').at(-1) ?? ''],
+      );
+      expect(named.map((parameter) => parameter?.name)).toContain('Idempotency-Key');
+    }
+  });
+
+  test.each([200, 400, 409, 410, 422, 502, 503])('has its headers, or its error, described for status %i', (status) => {
+    for (const operation of operations) {
+      const link = operation?.responses?.[status];
+      const { headers } = document.components.responses[link?.$ref.split('/').at(-1) ?? ''] ?? { headers: {} };
+      expect(Object.keys(headers)).toEqual(expect.arrayContaining(['x-gateway-job', 'idempotent-replayed']));
+    }
+  });
+});

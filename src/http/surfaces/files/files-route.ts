@@ -18,7 +18,8 @@ export const filesPaths: readonly DescribedPath[] = [
       ...withoutKey,
       operationId: 'retrieveHostedImage',
       tags: ['images'],
-      summary: 'Retrieves a hosted image, for 24 hours. The id is the permission; the extension may be left out',
+      summary:
+        'Retrieves a hosted image, for 24 hours by default (limits.keepHours). The id is the permission; the extension may be left out',
       responses: fileResponses(),
     },
   }),
@@ -67,8 +68,9 @@ async function sendImage(
   reply: FastifyReply,
   { image, stallMs }: Image,
 ): Promise<FastifyReply | undefined> {
-  const { length, tag, mediaType, expiresAt } = image;
-  const etag = `"${tag}"`;
+  const { id, length, mediaType, expiresAt } = image;
+  // The bytes behind an id never change.
+  const etag = `"${id}"`;
   const range = requestedRange(request, etag, length);
   if (range === 'unsatisfiable') {
     reply.header('content-range', `bytes */${length}`);

@@ -1,0 +1,74 @@
+import { tmpdir } from 'node:os';
+import type { Stores } from '../app.ts';
+import type { Environment } from '../config/environment.ts';
+import type { ModelsConfig } from '../config/models-config.ts';
+import { fingerprintVersion } from '../generations/fingerprint.ts';
+import { createDiskImageStore, type DiskImageStore, type DiskImageStoreOptions } from '../storage/disk-image-store.ts';
+import {
+  createSqliteJobStore,
+  type SqliteJobStore,
+  type SqliteJobStoreOptions,
+} from '../storage/sqlite/sqlite-job-store.ts';
+import { createTemporaryImageStore } from '../storage/temporary-image-store.ts';
+
+type Limits = Pick<ModelsConfig, 'limits' | 'storeLimits'>;
+
+/** A response may begin to be read that long after its image was stored. */
+const minLifetimeMs = 60_000;
+
+/** A client's own retry may take what that client has left for so long. */
+const rejoinMs = 10 * 60_000;
+
+/** Replaced in tests. */
+type Seams = {
+  readonly temporary?: string;
+  readonly jobs?: Pick<SqliteJobStoreOptions, 'now' | 'lease' | 'maxPages'>;
+  readonly images?: Pick<DiskImageStoreOptions, 'freeBytes' | 'openFiles'>;
+};
+
+/** The stores in DATA_DIR; without it, jobs in memory, and images in a directory that goes with the process. */
+export async function openStores(
+  { dataDir }: Pick<Environment, 'dataDir'>,
+  limits: Limits,
+  { temporary = tmpdir(), jobs: jobSeams, images: imageSeams }: Seams = {},
+): Promise<Stores> {
+  const areDurable = dataDir !== undefined;
+  const jobs = await createSqliteJobStore({
+    directory: dataDir,
+    fingerprintVersion,
+    ...jobLimits(limits, areDurable),
+    ...jobSeams,
+  });
+  // Whoever comes later writes later, too.
+  const checkedAt = Date.now();
+  const shared = { ...imageLimits(limits, areDurable), now: () => jobs.now(), ...imageSeams };
+  try {
+    const soleAt = (await jobs.isSole()) ? checkedAt : undefined;
+    const images = areDurable
+      ? await createDiskImageStore({ ...shared, directory: dataDir, soleAt })
+      : await createTemporaryImageStore(temporary, shared);
+    return { jobs, images, areDurable, resize: (models) => resize({ jobs, images, areDurable }, models) };
+  } catch (error) {
+    await jobs.close();
+    throw error;
+  }
+}
+
+type Opened = { readonly jobs: SqliteJobStore; readonly images: DiskImageStore; readonly areDurable: boolean };
+
+function resize({ jobs, images, areDurable }: Opened, limits: Limits): void {
+  Object.assign(jobs, jobLimits(limits, areDurable));
+  images.resize(imageLimits(limits, areDurable));
+}
+
+/** Jobs in memory cannot be found by a later process: they last as long as a client may have to retry. */
+function jobLimits({ limits: { lingerMs }, storeLimits: { keepHours } }: Limits, areDurable: boolean) {
+  if (!areDurable) return { keepMs: lingerMs, rejoinMs: lingerMs, orphanMs: lingerMs };
+  return { keepMs: keepHours * 3_600_000, rejoinMs, orphanMs: Number.POSITIVE_INFINITY };
+}
+
+/** Images last as long as the jobs that they belong to. */
+function imageLimits(limits: Limits, areDurable: boolean) {
+  const { keepMs } = jobLimits(limits, areDurable);
+  return { lifetimeMs: Math.max(keepMs, minLifetimeMs), maxBytes: limits.storeLimits.storeBytes };
+}

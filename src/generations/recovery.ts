@@ -1,0 +1,236 @@
+import { GatewayError } from '../domain/gateway-error.ts';
+import type { ImageFacts } from '../domain/image-event.ts';
+import type { ImageRequest } from '../domain/image-request.ts';
+import type { ImageStore, OpenImage } from '../domain/image-store.ts';
+import type { JobAttempt, JobEnd, StoredReport, TakenJob } from '../domain/job-store.ts';
+import type { Recorder } from '../domain/recorder.ts';
+import type { LogicalModel, ModelCatalog } from '../targets/model-catalog.ts';
+import { storedFailure } from './ends.ts';
+import { Generation } from './generation.ts';
+import type { InFlight } from './in-flight.ts';
+import { evictableAfterMs } from './keeping.ts';
+import { persist } from './persist.ts';
+import { type PaidPiece, Resumption } from './resumption.ts';
+
+type RecoveryParts = {
+  readonly inFlight: InFlight;
+  readonly images: ImageStore;
+  readonly recorder: Recorder;
+  /** The one of the configuration that is in force. */
+  readonly catalog: () => ModelCatalog;
+};
+
+/** Accepted work is followed for so long: Azure keeps operations for a day. */
+const resumeMs = 24 * 60 * 60_000;
+
+const everyMs = 1_000;
+
+/**
+ * Takes over the jobs of processes that have died or were stopped: what was paid for is finished from its files, or followed by
+ * its handle; what is neither is called unknown. A paid call is never repeated.
+ */
+export class Recovery {
+  readonly #parts: RecoveryParts;
+  #timer: NodeJS.Timeout | undefined;
+  #isStopped = false;
+  /** Jobs that were taken over, and could not be looked at: nobody else takes them over as long as this process lives. */
+  #postponed: TakenJob[] = [];
+
+  constructor(parts: RecoveryParts) {
+    this.#parts = parts;
+  }
+
+  /** Recovers what there is now, and then goes on every second. Rejects when the store cannot be read now. */
+  async start(): Promise<void> {
+    const { inFlight, images } = this.#parts;
+    for (const { images: ids, endedAt } of await inFlight.store.deliveredImages()) {
+      images.mayEvict(ids, endedAt + evictableAfterMs);
+    }
+    await this.#recoverAll();
+    const next = () => {
+      if (this.#isStopped) return;
+      // A store that is away for a moment is asked again.
+      this.#timer = setTimeout(
+        () =>
+          void this.#recoverAll()
+            .catch(() => {})
+            .then(next),
+        everyMs,
+      ).unref();
+    };
+    next();
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    clearTimeout(this.#timer);
+  }
+
+  async #recoverAll(): Promise<void> {
+    const { inFlight } = this.#parts;
+    if (isEnding(inFlight)) return;
+    const taken = await inFlight.store.takeOver();
+    const jobs = [...this.#postponed, ...taken];
+    this.#postponed = [];
+    await Promise.all(jobs.map((job) => this.#recover(job).catch(() => this.#postponed.push(job))));
+  }
+
+  async #recover(job: TakenJob): Promise<void> {
+    const { recorder, inFlight } = this.#parts;
+    const own = inFlight.find(job.lease.job);
+    if (own !== undefined && own.state.name !== 'parked') {
+      own.journal.adopt(job.lease);
+      return;
+    }
+    if (!job.isKeyed) inFlight.noteLeft(job.consumer);
+    const model = this.#modelOf(job);
+    const pieces = await Promise.all(
+      lastOfEachLeg(job.attempts)
+        .filter(({ state }) => state === 'dispatched' || state === 'unknown')
+        .map((attempt) => this.#pieceOf(attempt, model)),
+    );
+    if (isEnding(inFlight)) {
+      await inFlight.store.release(job.lease);
+      return;
+    }
+    const paid = pieces.filter((piece) => piece !== undefined);
+    const images = paid.reduce((sum, piece) => sum + imagesOf(piece), 0);
+    const isWhole = paid.length === pieces.length && images === job.count;
+    const deliversPart = model?.partialSuccess === 'deliver';
+    if (pieces.length === 0) {
+      recorder.jobRecovered('not_processed');
+      await this.#end(job, 'not_processed', interruptedBefore());
+    } else if (!isWhole && !(deliversPart && paid.length > 0)) {
+      recorder.jobRecovered('unknown');
+      await this.#end(job, 'unknown', interrupted());
+    } else {
+      recorder.jobRecovered(paid.every(({ kind }) => kind === 'stored') ? 'stored' : 'resumed');
+      this.#resume(job, paid, deliversPart);
+    }
+  }
+
+  /** `undefined`: the model has left the configuration. */
+  #modelOf({ model }: TakenJob): LogicalModel | undefined {
+    return this.#parts.catalog().models.find(({ name }) => name === model);
+  }
+
+  /** `undefined`: nobody knows what has become of it. */
+  async #pieceOf(attempt: JobAttempt, model: LogicalModel | undefined): Promise<PaidPiece | undefined> {
+    const opened = await Promise.all(attempt.images.map((id) => this.#parts.images.open(id)));
+    const images = opened.filter((image): image is OpenImage => image !== undefined);
+    if (images.length === attempt.images.length) return { kind: 'stored', images };
+    const target = model?.targets.find(({ name }) => name === attempt.target);
+    const { handle } = attempt;
+    if (handle === undefined || target?.provider.resume === undefined) return undefined;
+    return { kind: 'accepted', attempt, handle, target };
+  }
+
+  async #end(job: TakenJob, name: 'not_processed' | 'unknown', error: GatewayError): Promise<void> {
+    const end: JobEnd = { name, failure: storedFailure(error, reportOf(job)) };
+    await persist(() => this.#parts.inFlight.store.finish(job.lease, end));
+  }
+
+  #resume(job: TakenJob, pieces: readonly PaidPiece[], deliversPart: boolean): void {
+    const { inFlight, images, recorder } = this.#parts;
+    const request = requestOf(job);
+    new Generation({
+      lease: job.lease,
+      consumer: job.consumer,
+      isKeyed: job.isKeyed,
+      isRepeat: false,
+      earlier: job.attempts,
+      keepReason: 'kept',
+      request,
+      model: { name: job.model },
+      context: {
+        asked: request,
+        // Links of the upstream are downloaded while they lead somewhere.
+        delivery: 'b64_json',
+        hosting: undefined,
+        isModelsDeadline: false,
+        recorder,
+        trace: undefined,
+        requestId: undefined,
+        model: job.model,
+      },
+      createCalls: (context) => new Resumption({ request, pieces, deliversPart, context }),
+      maxRetries: 0,
+      timeoutMs: resumeMs,
+      permits: { granted: undefined, imageQuota: undefined, release() {} },
+      // It was admitted when it was paid for.
+      admission: { acquire: async () => () => {} },
+      inFlight,
+      images,
+    });
+  }
+}
+
+/** Whoever starts next takes over what is left. */
+function isEnding({ isClosed, parksOrphans }: InFlight): boolean {
+  return isClosed || parksOrphans;
+}
+
+/** A retry takes the place of the call that it repeats. */
+function lastOfEachLeg(attempts: readonly JobAttempt[]): readonly JobAttempt[] {
+  return [...new Map(attempts.map((attempt) => [attempt.leg, attempt])).values()];
+}
+
+function imagesOf(piece: PaidPiece): number {
+  return piece.kind === 'stored' ? piece.images.length : piece.attempt.images.length;
+}
+
+function reportOf({ model, attempts }: TakenJob): StoredReport {
+  const last = attempts.at(-1);
+  return {
+    model,
+    target: last?.target,
+    provider: undefined,
+    asked: last?.asked ?? {},
+    adaptations: [],
+    attempts: attempts.length,
+    sent: attempts.length > 0,
+    maxRetries: 0,
+    timeoutMs: 0,
+  };
+}
+
+/** What is left of a request: its prompt and its inputs were never recorded. */
+function requestOf({ operation, count, attempts }: TakenJob): ImageRequest {
+  const asked: ImageFacts = attempts.at(-1)?.asked ?? {};
+  return {
+    edit: operation === 'edit' ? { images: [], mask: undefined, markup: undefined, inputs: noInputs } : undefined,
+    prompt: '',
+    count,
+    size: asked.size,
+    quality: asked.quality,
+    background: asked.background,
+    outputFormat: asked.outputFormat,
+    outputCompression: undefined,
+    moderation: undefined,
+    style: undefined,
+    inputFidelity: undefined,
+    user: undefined,
+    delivery: undefined,
+    stream: false,
+    partialImages: 0,
+    extra: {},
+  };
+}
+
+const noInputs = {
+  open(): never {
+    throw new Error('the inputs of a resumed job are gone');
+  },
+  release: async () => {},
+};
+
+function interrupted(): GatewayError {
+  const message =
+    'The gateway was interrupted before it knew the outcome. The image may have been made and billed; it was not retried.';
+  return new GatewayError('upstream_outcome_unknown', message, { outcome: 'unknown' });
+}
+
+function interruptedBefore(): GatewayError {
+  const message = 'The gateway was interrupted before anything was sent to the image service. Nothing was billed.';
+  return new GatewayError('overloaded', message, { outcome: 'not-processed', retryAfterMs: 1_000 });
+}

@@ -1,0 +1,148 @@
+import type { DatabaseSync } from 'node:sqlite';
+import { OperationFailure } from './operation-failure.ts';
+
+/**
+ * What a claim finds, with the epoch of the lease, or with the end of the job as JSON. `hasEqual`: another process runs an equal
+ * job without a key, whose client has not left as far as is known.
+ */
+export type ClaimResult =
+  | readonly [kind: 'new', job: string, epoch: number, isRepeat: boolean, hasEqual?: boolean]
+  | readonly [kind: 'running', job: string]
+  | readonly [kind: 'ended', job: string, end: string]
+  | readonly [kind: 'mismatch'];
+
+/** What is written about a new job: the process, id, consumer, claim, operation, model, images, fingerprint with version, time. */
+export type JobValues = readonly [
+  owner: string,
+  id: string,
+  consumer: string,
+  claim: string,
+  operation: string,
+  model: string,
+  images: number,
+  fingerprint: string,
+  fingerprintVersion: number,
+  createdAt: number,
+];
+
+type Row = {
+  readonly id: string;
+  readonly fingerprint: string;
+  readonly fingerprint_version: number;
+  readonly state: string;
+  readonly epoch: number;
+  readonly repeated: number;
+  readonly expires_at: number | null;
+  readonly response: string;
+};
+
+const columns = 'id, fingerprint, fingerprint_version, state, epoch, repeated, expires_at, response';
+
+/** After these the key is free for another request: nothing was bought with it. */
+const freeing = ['not_processed', 'cancelled'];
+
+/** Whoever asks again gets a new try. */
+const repeatable = ['failed', ...freeing];
+
+/** How claims become jobs, or find them. */
+export function claimOperations(database: DatabaseSync) {
+  const insert = database.prepare(`
+    insert into jobs (owner, id, consumer, claim, operation, model, images, fingerprint, fingerprint_version, created_at,
+      keyed, state, epoch, attempts, repeated)
+    select ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, 'running', 1, '[]', 0
+    where exists (select 1 from owners where id = ?)
+    on conflict (consumer, claim) do nothing`);
+  const findByKey = database.prepare(`select ${columns} from jobs where consumer = ? and claim = ?`);
+  const runAgain = database.prepare(`
+    update jobs set owner = ?, model = ?, images = ?, fingerprint = ?, fingerprint_version = ?, created_at = ?,
+      state = 'running', epoch = epoch + 1, attempts = '[]', response = null, repeated = ?, delivered = 0,
+      ended_at = null, expires_at = null
+    where id = ? and epoch = ? and exists (select 1 from owners where id = ?)`);
+  const findLeft = database.prepare(`
+    select ${columns} from jobs
+    where consumer = ? and fingerprint = ? and fingerprint_version = ? and keyed = 0 and orphaned_at >= ?
+      and (expires_at is null or expires_at > ?) and taken_by not in (select id from owners)
+    order by state = 'unknown', orphaned_at, created_at limit 1`);
+  const findEqual = database.prepare(`
+    select 1 from jobs
+    where consumer = ? and fingerprint = ? and fingerprint_version = ? and keyed = 0 and orphaned_at is null
+      and state = 'running' and owner <> ? limit 1`);
+  const take = database.prepare('update jobs set taken_by = ? where id = ?');
+  const putBack = database.prepare("update jobs set taken_by = '' where id = ? and taken_by = ?");
+  const remove = database.prepare('delete from jobs where id = ?');
+
+  function hasEqual([owner, , consumer, , , , , fingerprint, version]: JobValues): boolean {
+    return findEqual.get(consumer, fingerprint, version, owner) !== undefined;
+  }
+
+  /** The job of a key that is known. */
+  function decide(row: Row, values: JobValues, mayRepeat: boolean): ClaimResult {
+    const [, , , , , , , fingerprint, version] = values;
+    // A key that has repeated what may have been billed stays that request's.
+    const isFree = freeing.includes(row.state) && row.repeated === 0;
+    const isComparable = row.fingerprint_version === version && !isFree;
+    if (isComparable && row.fingerprint !== fingerprint) return ['mismatch'];
+    if (row.state === 'running') return ['running', row.id];
+    const isRepeat = mayBeRepeated(row, mayRepeat);
+    return isRepeat || repeatable.includes(row.state) ? again(row, values, isRepeat) : ['ended', row.id, row.response];
+  }
+
+  function again(row: Row, values: JobValues, isRepeat: boolean): ClaimResult {
+    const [owner, , , , , model, images, fingerprint, version, createdAt] = values;
+    const repeated = isRepeat ? 1 : row.repeated;
+    const written = [
+      owner,
+      model,
+      images,
+      fingerprint,
+      version,
+      createdAt,
+      repeated,
+      row.id,
+      row.epoch,
+      owner,
+    ] as const;
+    if (runAgain.run(...written).changes === 0) throw new OperationFailure('ownerless');
+    return ['new', row.id, row.epoch + 1, repeated === 1];
+  }
+
+  return {
+    claimKey(values: JobValues, mayRepeat: boolean, now: number): ClaimResult {
+      const [owner, id, consumer, claim] = values;
+      const isNew = () => insert.run(...values, owner).changes > 0;
+      if (isNew()) return ['new', id, 1, false];
+      const row = findByKey.get(consumer, claim) as Row | undefined;
+      const isExpired = row !== undefined && row.expires_at !== null && row.expires_at <= now;
+      if (row !== undefined && !isExpired) return decide(row, values, mayRepeat);
+      if (row !== undefined) remove.run(row.id);
+      if (isNew()) return ['new', id, 1, false];
+      throw new OperationFailure('ownerless');
+    },
+    /** What this process has taken can be taken again. */
+    putBack(id: string, owner: string): void {
+      putBack.run(id, owner);
+    },
+    /**
+     * Looks for what the client of an equal request has left.
+     * @param since when it has left at the earliest
+     */
+    rejoin(values: JobValues, mayRepeat: boolean, since: number, now: number): ClaimResult {
+      const [owner, id, consumer, , , , , fingerprint, version] = values;
+      for (;;) {
+        const row = findLeft.get(consumer, fingerprint, version, since, now) as Row | undefined;
+        if (row === undefined) return ['new', id, 1, false, hasEqual(values)];
+        const isRepeat = mayBeRepeated(row, mayRepeat);
+        if (isRepeat || repeatable.includes(row.state)) remove.run(row.id);
+        // Everybody may learn of an unknown outcome, and only one client gets the images.
+        else if (row.state !== 'unknown') take.run(owner, row.id);
+        if (isRepeat) return ['new', id, 1, true];
+        if (row.state === 'running') return ['running', row.id];
+        if (!repeatable.includes(row.state)) return ['ended', row.id, row.response];
+      }
+    },
+  };
+}
+
+function mayBeRepeated({ state, repeated }: Row, mayRepeat: boolean): boolean {
+  return state === 'unknown' && mayRepeat && repeated === 0;
+}

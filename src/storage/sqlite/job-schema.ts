@@ -1,0 +1,66 @@
+import type { DatabaseSync } from 'node:sqlite';
+
+/** What brings a database from each version to the next one; `PRAGMA user_version` counts those that were run. */
+const migrations: readonly string[] = [
+  `
+  create table owners (id text primary key, lease bigint not null, listens integer not null);
+  create table clock (id integer primary key, boot text not null, monotonic bigint not null, time bigint not null);
+  create table jobs (
+    id text primary key,
+    consumer text not null,
+    claim text not null,
+    keyed integer not null,
+    operation text not null,
+    model text not null,
+    images integer not null,
+    fingerprint text not null,
+    fingerprint_version integer not null,
+    state text not null,
+    owner text not null,
+    epoch integer not null,
+    attempts text not null,
+    response text,
+    repeated integer not null,
+    delivered integer not null default 0,
+    orphaned_at bigint,
+    taken_by text not null default '',
+    created_at bigint not null,
+    ended_at bigint,
+    expires_at bigint,
+    unique (consumer, claim)
+  );
+  create index jobs_by_state on jobs (state, owner);
+  create index jobs_without_key on jobs (consumer, fingerprint) where keyed = 0;
+  create index jobs_expiring on jobs (expires_at) where expires_at is not null;
+  `,
+];
+
+/** Brings the tables up to date. Throws, and changes nothing, when the database is not one of this version or an earlier one. */
+export function migrate(database: DatabaseSync): void {
+  checkVersion(database);
+  database.exec('begin immediate');
+  try {
+    // Another process may have been faster.
+    const done = checkVersion(database);
+    for (const migration of migrations.slice(done)) database.exec(migration);
+    database.exec(`pragma user_version = ${migrations.length}`);
+    database.exec('commit');
+  } catch (error) {
+    if (database.isTransaction) database.exec('rollback');
+    throw error;
+  }
+}
+
+/** The version of the database, once it is clear that this program can use it. */
+export function checkVersion(database: DatabaseSync): number {
+  const version = Number(database.prepare('pragma user_version').get()?.user_version);
+  const tables = Number(database.prepare('select count(*) as tables from sqlite_master').get()?.tables);
+  if (version > migrations.length) {
+    throw new Error(
+      `DATA_DIR was used by a newer version of the gateway (its job store has schema ${version}, this version knows ${migrations.length}): start that version, or choose another DATA_DIR`,
+    );
+  }
+  if (version === 0 && tables > 0)
+    throw new Error('jobs.sqlite in DATA_DIR is not a job store: choose another DATA_DIR');
+  return version;
+}

@@ -1,0 +1,63 @@
+import type { Claimed, JobClaim, JobId, TakenJob } from '../../domain/job-store.ts';
+import type { ClaimResult, JobValues } from './claim-rows.ts';
+import type { TakenRow } from './owner-rows.ts';
+
+/** What this process knows of a job of its own. */
+export type OwnJob = {
+  readonly isKeyed: boolean;
+  /** What its row is made of, unless there was one from the beginning. */
+  readonly values: JobValues | undefined;
+  /** `none`: nothing was dispatched. `maybe`: its first dispatch has not succeeded yet. */
+  row: 'none' | 'maybe' | 'exists';
+  /** As last written. */
+  attempts: string;
+  isRepeated: boolean;
+  orphanedAt: number | undefined;
+};
+
+/** The jobs that this process runs, until they end. */
+export class OwnJobs {
+  readonly #jobs = new Map<JobId, OwnJob>();
+
+  get(job: JobId): OwnJob | undefined {
+    return this.#jobs.get(job);
+  }
+
+  has(job: JobId): boolean {
+    return this.#jobs.has(job);
+  }
+
+  delete(job: JobId): void {
+    this.#jobs.delete(job);
+  }
+
+  /** Notes a job that was claimed, unless the claim has found another one. */
+  claimed(values: JobValues, { key }: JobClaim, found: ClaimResult = ['new', values[1], 1, false]): Claimed {
+    if (found[0] === 'mismatch') return { kind: 'mismatch' };
+    const [kind, job] = found;
+    if (kind === 'running') return { kind, job };
+    if (kind === 'ended') return { kind, job, end: JSON.parse(found[2]) };
+    const [, , epoch, isRepeat] = found;
+    const isKeyed = key !== undefined;
+    const row = isKeyed ? 'exists' : 'none';
+    this.#jobs.set(job, { isKeyed, values, row, attempts: '[]', isRepeated: isRepeat, orphanedAt: undefined });
+    return { kind, lease: { job, epoch }, isRepeat };
+  }
+
+  /** Notes a job that was taken over. */
+  taken([job, epoch, consumer, operation, model, count, keyed, attempts, createdAt]: TakenRow): TakenJob {
+    const isKeyed = keyed === 1;
+    const known = { isKeyed, attempts, row: 'exists', isRepeated: false, orphanedAt: undefined } as const;
+    this.#jobs.set(job, { ...known, values: undefined });
+    return {
+      lease: { job, epoch },
+      consumer,
+      operation: operation as TakenJob['operation'],
+      model,
+      count,
+      isKeyed,
+      attempts: JSON.parse(attempts),
+      createdAt,
+    };
+  }
+}

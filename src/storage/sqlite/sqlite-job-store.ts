@@ -1,0 +1,300 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
+import type {
+  Claimed,
+  JobAttempt,
+  JobClaim,
+  JobEnd,
+  JobId,
+  JobLease,
+  JobStore,
+  JobStoreFigures,
+  TakenJob,
+} from '../../domain/job-store.ts';
+import { prepareDirectory } from '../data-directory.ts';
+import type { ClaimResult, JobValues } from './claim-rows.ts';
+import { monotonicNow } from './job-clock.ts';
+import type { OperationName, Operations } from './job-database.ts';
+import { JobOwner, type LeaseTimes } from './job-owner.ts';
+import { jobStoreFailure, OperationFailure } from './operation-failure.ts';
+import { OperationQueue } from './operation-queue.ts';
+import { type OwnJob, OwnJobs } from './own-jobs.ts';
+
+/** What can be changed while the gateway runs, in milliseconds. */
+export type JobLimits = {
+  /** How long a job with a key is kept after its end. */
+  keepMs: number;
+  /** How long a job without a key, whose client has left, is kept after its end. */
+  rejoinMs: number;
+  orphanMs: number;
+};
+
+export type SqliteJobStoreOptions = JobLimits & {
+  /** Created, for this user only, when it does not exist. Without it, jobs are kept in memory, and end with the process. */
+  readonly directory?: string | undefined;
+  /** Fingerprints of different versions are not compared. */
+  readonly fingerprintVersion: number;
+  /** The wall clock: Unix time in milliseconds. */
+  readonly now?: () => number;
+  /** Shortened in tests. */
+  readonly lease?: LeaseTimes;
+  /** Limited in tests, to have a full disk. */
+  readonly maxPages?: number;
+};
+
+const defaultLease: LeaseTimes = { validMs: 8_000, renewEveryMs: 2_000 };
+
+/** Opens the store of jobs. Rejects with the disk's error, or with a sentence for the operator, when it cannot be used. */
+export async function createSqliteJobStore(options: SqliteJobStoreOptions): Promise<SqliteJobStore> {
+  const { directory, fingerprintVersion, now = Date.now, lease = defaultLease, maxPages } = options;
+  if (directory !== undefined) await prepareDirectory(directory);
+  const file = directory === undefined ? ':memory:' : join(directory, 'jobs.sqlite');
+  const queue: OperationQueue = new OperationQueue({ file, maxPages }, () => store.expectLostJobs());
+  const owner = new JobOwner(queue, directory, lease, now());
+  const store = new SqliteJobStore(queue, owner, fingerprintVersion, options);
+  try {
+    await owner.start(now(), () => store.flush());
+  } catch (error) {
+    await queue.close();
+    throw error;
+  }
+  return store;
+}
+
+/** Jobs in SQLite: in a directory, which several processes of a machine may share, or in memory. */
+export class SqliteJobStore implements JobStore {
+  keepMs: number;
+  rejoinMs: number;
+  orphanMs: number;
+  readonly #fingerprintVersion: number;
+  readonly #owner: JobOwner;
+  readonly #queue: OperationQueue;
+  readonly #own = new OwnJobs();
+  #delivered: JobId[] = [];
+  #forgotten: (readonly [job: JobId, epoch: number])[] = [];
+  #mayHaveLostJobs = false;
+  #closed: Promise<void> | undefined;
+
+  constructor(queue: OperationQueue, owner: JobOwner, fingerprintVersion: number, limits: JobLimits) {
+    this.#queue = queue;
+    this.#owner = owner;
+    this.#fingerprintVersion = fingerprintVersion;
+    this.keepMs = limits.keepMs;
+    this.rejoinMs = limits.rejoinMs;
+    this.orphanMs = limits.orphanMs;
+  }
+
+  /** Milliseconds that look like Unix time, on a clock that does not follow the wall clock when that is set. */
+  now(): number {
+    return this.#owner.clock.now();
+  }
+
+  /** Whether no other process that lives uses the directory. */
+  isSole(): Promise<boolean> {
+    return this.#owner.isSole();
+  }
+
+  async claim(claim: JobClaim): Promise<Claimed> {
+    const rejoinMs = Math.min(claim.rejoinMs, this.rejoinMs);
+    if (claim.key === undefined && rejoinMs <= 0) return this.#own.claimed(this.#valuesOf(claim), claim, undefined);
+    return await this.#asOwner(async () => {
+      const values = this.#valuesOf(claim);
+      const found =
+        claim.key === undefined
+          ? this.#rejoin(values, claim.mayRepeat, rejoinMs)
+          : this.#queue.run('claimKey', values, claim.mayRepeat, this.now());
+      return this.#own.claimed(values, claim, await found);
+    });
+  }
+
+  async read(job: JobId): Promise<JobEnd | undefined | 'gone'> {
+    if (this.#own.get(job)?.row === 'none') return undefined;
+    const row = await this.#run('read', job, this.now());
+    if (row === undefined) return 'gone';
+    const [state, end] = row;
+    return state === 'running' ? undefined : JSON.parse(end ?? '');
+  }
+
+  async dispatch(lease: JobLease, attempts: readonly JobAttempt[], isRepeated: boolean): Promise<void> {
+    const own = this.#own.get(lease.job);
+    if (own?.row === 'none' || own?.row === 'maybe') return await this.#dispatchFirst(own, attempts, isRepeated);
+    await this.#write(lease, attempts, isRepeated);
+  }
+
+  async note(lease: JobLease, attempts: readonly JobAttempt[]): Promise<void> {
+    await this.#write(lease, attempts, false);
+  }
+
+  async orphan(lease: JobLease): Promise<void> {
+    const own = this.#own.get(lease.job);
+    if (own?.isKeyed) return;
+    if (own !== undefined) own.orphanedAt = this.now();
+    if (own?.row !== 'none') await this.#run('orphan', lease.job, lease.epoch, this.now());
+  }
+
+  async finish(lease: JobLease, end: JobEnd): Promise<void> {
+    const { job, epoch } = lease;
+    const own = this.#own.get(job);
+    if (own?.row !== 'none') {
+      const isKeyed = own?.isKeyed ?? false;
+      const at = this.now();
+      const expiresAt = at + (isKeyed ? this.keepMs : this.rejoinMs);
+      const attempts = own?.attempts ?? '';
+      const orphanedAt = own?.orphanedAt ?? null;
+      const ending = { state: end.name, response: JSON.stringify(end), isKeyed, attempts, at, expiresAt, orphanedAt };
+      await this.#run('finish', job, epoch, ending);
+    }
+    this.#own.delete(job);
+  }
+
+  forget({ job, epoch }: JobLease): void {
+    if (this.#own.get(job)?.row !== 'none') this.#forgotten.push([job, epoch]);
+    this.#own.delete(job);
+  }
+
+  delivered(job: JobId): void {
+    this.#delivered.push(job);
+  }
+
+  putBack(job: JobId): void {
+    // What is lost here is taken until this process ends.
+    this.#queue.run('putBack', job, this.#owner.id).catch(() => {});
+  }
+
+  async release({ job, epoch }: JobLease): Promise<void> {
+    if (this.#own.get(job)?.row !== 'none') await this.#run('release', job, epoch);
+  }
+
+  async takeOver(): Promise<readonly TakenJob[]> {
+    if (this.#mayHaveLostJobs) await this.#giveUpLostJobs();
+    return await this.#asOwner(async () => {
+      await this.#buryDead();
+      const rows = await this.#queue.run('takeOver', this.#owner.id);
+      return rows.map((row) => this.#own.taken(row));
+    });
+  }
+
+  async deliveredImages(): Promise<readonly { readonly images: readonly string[]; readonly endedAt: number }[]> {
+    this.flush();
+    const rows = await this.#run('delivered');
+    return rows.map(([attempts, endedAt]) => ({
+      images: (JSON.parse(attempts) as JobAttempt[]).flatMap(({ images }) => images),
+      endedAt,
+    }));
+  }
+
+  async figures(): Promise<JobStoreFigures> {
+    const rows = Object.fromEntries(await this.#run('states'));
+    return { rows, commits: this.#queue.commits, changes: this.#queue.changes };
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  /** Writes what nobody waits for: many at once, with what somebody waits for. */
+  flush(): void {
+    // What is lost here is evicted, or forgotten, later.
+    if (this.#delivered.length > 0) this.#queue.run('markDelivered', this.#delivered.splice(0)).catch(() => {});
+    if (this.#forgotten.length > 0) this.#queue.run('forget', this.#forgotten.splice(0)).catch(() => {});
+  }
+
+  /** Operations were lost with the thread that ran them: jobs may have become this process's without its knowledge. */
+  expectLostJobs(): void {
+    this.#mayHaveLostJobs = true;
+  }
+
+  async #close(): Promise<void> {
+    this.flush();
+    await this.#owner.leave();
+    await this.#queue.close();
+  }
+
+  async #rejoin(values: JobValues, mayRepeat: boolean, rejoinMs: number): Promise<ClaimResult> {
+    const find = (now: number) => this.#queue.run('rejoin', values, mayRepeat, now - rejoinMs, now);
+    const found = await find(this.now());
+    if (found[0] !== 'new' || found[4] !== true) return found;
+    // If the process that runs the equal job has died, its client is the one that asks again.
+    await this.#buryDead();
+    return await find(this.now());
+  }
+
+  async #buryDead(): Promise<void> {
+    const dead = await this.#owner.findDead();
+    await this.#queue.run('bury', this.#owner.id, dead, monotonicNow(), this.now());
+    await this.#owner.forget(dead);
+  }
+
+  async #dispatchFirst(own: OwnJob, attempts: readonly JobAttempt[], isRepeated: boolean): Promise<void> {
+    const { values, orphanedAt = null } = own;
+    own.isRepeated ||= isRepeated;
+    own.attempts = JSON.stringify(attempts);
+    own.row = 'maybe';
+    this.flush();
+    await this.#run('insert', values as JobValues, own.attempts, own.isRepeated ? 1 : 0, orphanedAt);
+    own.row = 'exists';
+  }
+
+  async #write({ job, epoch }: JobLease, attempts: readonly JobAttempt[], isRepeated: boolean): Promise<void> {
+    const text = JSON.stringify(attempts);
+    await this.#run('write', job, epoch, text, isRepeated ? 1 : 0);
+    const own = this.#own.get(job);
+    if (own !== undefined) own.attempts = text;
+  }
+
+  #valuesOf({ consumer, operation, model, count, fingerprint, key }: JobClaim): JobValues {
+    const id = randomBytes(18).toString('base64url');
+    const claim = key === undefined ? `r:${id}` : `k:${sha256(`${operation} ${key}`)}`;
+    const request = [operation, model, count, fingerprint, this.#fingerprintVersion] as const;
+    return [this.#owner.id, id, consumer, claim, ...request, Date.now()];
+  }
+
+  async #giveUpLostJobs(): Promise<void> {
+    this.#mayHaveLostJobs = false;
+    try {
+      const { id } = this.#owner;
+      const running = await this.#run('ownRunning', id);
+      // Whoever has been told of a job just now has noted it then.
+      await setImmediate();
+      const lost = running.filter((job) => !this.#own.has(job));
+      if (lost.length > 0) await this.#run('giveUp', id, lost);
+    } catch (error) {
+      this.#mayHaveLostJobs = true;
+      throw error;
+    }
+  }
+
+  /** Runs what needs a registered process; when it is not any more, it is registered again. */
+  async #asOwner<T>(step: () => Promise<T>): Promise<T> {
+    const { id } = this.#owner;
+    try {
+      return await step();
+    } catch (error) {
+      const isOwnerless = error instanceof OperationFailure && error.code === 'ownerless';
+      if (!isOwnerless) throw jobStoreFailure(error);
+    }
+    try {
+      await this.#owner.registerAgain(id);
+      return await step();
+    } catch (error) {
+      throw jobStoreFailure(error);
+    }
+  }
+
+  async #run<Name extends OperationName>(
+    name: Name,
+    ...values: Parameters<Operations[Name]>
+  ): Promise<ReturnType<Operations[Name]>> {
+    try {
+      return await this.#queue.run(name, ...values);
+    } catch (error) {
+      throw jobStoreFailure(error);
+    }
+  }
+}
+
+function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('base64url');
+}
