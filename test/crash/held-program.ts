@@ -7,7 +7,7 @@ import { modelsFile } from '../end-to-end/rig.ts';
 import { type HeldAzure, type Mode, type Phase, startHeldAzure } from './held-azure.ts';
 import { type HeldRequest, sendRequest } from './held-request.ts';
 
-export const patience = { timeout: 20_000, interval: 20 };
+export const patience = { timeout: 120_000, interval: 20 };
 
 /** A gateway process with a request that is held at a phase. */
 export type HeldProgram = {
@@ -52,6 +52,10 @@ async function atTheGateway(url: string, requests: number): Promise<void> {
 
 /** What is left on the disk of requests that were under way. */
 export async function leftovers(dataDir: string): Promise<string[]> {
-  const names = await Promise.all(['uploads', 'arriving', 'images'].map((name) => readdir(join(dataDir, name))));
-  return names.flat();
+  const names = await Promise.all(['uploads', 'arriving'].map((name) => readdir(join(dataDir, name))));
+  return [...names.flat(), ...(await keptImages(dataDir))];
+}
+
+export function keptImages(dataDir: string): Promise<string[]> {
+  return readdir(join(dataDir, 'images'));
 }

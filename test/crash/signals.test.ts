@@ -1,3 +1,6 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { Agent, request } from 'undici';
 import { expect, onTestFinished, test } from 'vitest';
@@ -37,11 +40,13 @@ test('SIGTERM under 50 idle clients: their connections are closed, and the exit 
   await expect.poll(() => sockets.every(({ destroyed }) => destroyed), patience).toBe(true);
 });
 
-test('20 rolling restarts under 50 requests in flight: no caller meets an error, and nothing is bought twice', async () => {
+test('20 rolling restarts on one DATA_DIR under 50 requests in flight: no caller meets an error, and nothing is bought twice', async () => {
   const azure = await startAzure();
   const agent = new Agent({ pipelining: 0 });
   onTestFinished(() => agent.close());
-  const start = () => startProgram({ models: modelsFile(azure.origin) });
+  const dataDir = await mkdtemp(join(tmpdir(), 'crash-'));
+  onTestFinished(() => rm(dataDir, { recursive: true }));
+  const start = () => startProgram({ models: modelsFile(azure.origin), env: { DATA_DIR: dataDir } });
   let current = await start();
   let url = await current.listening();
   let isOver = false;

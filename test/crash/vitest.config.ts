@@ -8,6 +8,9 @@ export default defineConfig({
     include: ['test/crash/**/*.test.ts'],
     setupFiles: ['test/helpers/no-network.ts'],
     globalSetup: 'test/helpers/build.ts',
-    testTimeout: 120_000,
+    testTimeout: 600_000,
+    hookTimeout: 120_000,
+    // Processes that start, on few processors.
+    maxConcurrency: 6,
   },
 });

@@ -1,0 +1,37 @@
+import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { type Bundle, bundleGateway, repository } from './matrix/bundle-gateway.ts';
+import { freezeAt, freezeModes } from './matrix/freeze.ts';
+import { useBundle } from './matrix/use-bundle.ts';
+
+const fence = "id = ? and epoch = ? and state = 'running' and owner in (select id from owners)";
+
+/** The control of the freezes: a gateway whose writes are not fenced. */
+async function bundleUnfenced(): Promise<Bundle> {
+  const root = await mkdtemp(join(tmpdir(), 'crash-unfenced-'));
+  try {
+    for (const path of ['package.json', 'src', 'test/crash/matrix']) {
+      await cp(join(repository, path), join(root, path), { recursive: true });
+    }
+    await symlink(join(repository, 'node_modules'), join(root, 'node_modules'));
+    const file = join(root, 'src/storage/sqlite/job-rows.ts');
+    const parts = (await readFile(file, 'utf8')).split(fence);
+    expect(parts, 'the fence must stand in job-rows.ts once').toHaveLength(2);
+    await writeFile(file, parts.join('id = ? and ? > 0'));
+    return await bundleGateway(root);
+  } finally {
+    await rm(root, { recursive: true });
+  }
+}
+
+const { startStage } = useBundle(bundleUnfenced);
+
+test.concurrent.each(freezeModes)(
+  '%s: without the fence, a gateway that is stopped before the dispatch buys again',
+  async (mode) => {
+    await using stage = await startStage();
+    expect(await freezeAt('before the dispatch', mode, stage)).toEqual({ meanwhile: 200, atLast: 200, billed: 2 });
+  },
+);
