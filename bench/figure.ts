@@ -1,7 +1,10 @@
 import type { Spread } from './statistics.ts';
 
-/** Who is measured, in the order of the table's columns. */
-export const columns = ['direct', 'nginx', 'floor', 'peer', 'before', 'gateway'] as const;
+/**
+ * Who is measured, in the order of the table's columns. `memory`: this gateway without a record on the disk; `kept`: this gateway
+ * with an `Idempotency-Key` for each request.
+ */
+export const columns = ['direct', 'nginx', 'floor', 'peer', 'before', 'memory', 'gateway', 'kept'] as const;
 
 export type Column = (typeof columns)[number];
 

@@ -18,6 +18,8 @@ type Options = {
   /** Every one of them becomes a model of the same name. */
   readonly scenarios: readonly Scenario[];
   readonly limits?: Readonly<Record<string, number>>;
+  /** Further variables of its environment. */
+  readonly env?: Readonly<Record<string, string>>;
   /** Another checkout, built, whose gateway is started instead of this one. */
   readonly before?: string;
   /** Further options for Node, before the program. */
@@ -45,7 +47,13 @@ export async function startGateway(upstream: Upstream, options: Options): Promis
   const child = startChild('contestant', [process.execPath, ...startOptions, ...(options.nodeOptions ?? []), main], {
     cwd: directory,
     stdio: ['ignore', log, 'inherit', ...(options.nodeOptions ? (['ipc'] as const) : [])],
-    env: { PATH: process.env.PATH, PORT: String(port), MODELS_FILE: 'models.json', GATEWAY_API_KEYS: key },
+    env: {
+      PATH: process.env.PATH,
+      PORT: String(port),
+      MODELS_FILE: 'models.json',
+      GATEWAY_API_KEYS: key,
+      ...options.env,
+    },
   });
   closeSync(log);
   await waitForResponse(child, `${origin}/readyz`, { status: 200, pauseMs: 5 });

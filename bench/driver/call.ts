@@ -5,6 +5,8 @@ export type Call = {
   readonly body: string;
   /** A shorter response, or another status than 200, is an error. */
   readonly minBytes: number;
+  /** Each call has an `Idempotency-Key` of its own. */
+  readonly isKeyed?: boolean;
 };
 
 /** What the driver can be asked for. */

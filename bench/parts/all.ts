@@ -2,6 +2,7 @@ import type { Part } from '../part.ts';
 import { conversions } from './conversions.ts';
 import { cpu } from './cpu.ts';
 import { edits } from './edits.ts';
+import { jobs } from './jobs.ts';
 import { latency } from './latency.ts';
 import { load } from './load.ts';
 import { polling } from './polling.ts';
@@ -9,4 +10,4 @@ import { start } from './start.ts';
 import { stream } from './stream.ts';
 
 /** In the order in which they run. */
-export const parts: readonly Part[] = [cpu, latency, load, conversions, edits, stream, polling, start];
+export const parts: readonly Part[] = [cpu, jobs, latency, load, conversions, edits, stream, polling, start];

@@ -1,9 +1,8 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { stopChild } from '../children.ts';
 import { type Gateway, startGateway } from '../contestants/start-gateway.ts';
 import { atMost, type Figure, type Goal } from '../figure.ts';
-import { loopDelay } from '../measures/loop-delay.ts';
+import { delayReporting, loopDelay } from '../measures/loop-delay.ts';
 import { forgetPeak, peakMb, residentMb } from '../measures/memory.ts';
 import type { Bench, Part } from '../part.ts';
 import type { Scenario } from '../scenario.ts';
@@ -12,10 +11,6 @@ import { type Spread, spreadOf } from '../statistics.ts';
 const imageBytes = 4_000_000;
 const delayMs = 10_000;
 const ready: Scenario = { kind: 'image', bytes: imageBytes, delayMs: 0 };
-const withDelay: readonly string[] = [
-  '--import',
-  fileURLToPath(new URL('../measures/report-delay.ts', import.meta.url)),
-];
 
 /** Many images of 4 MB at once: the event loop's delay, and the process's memory. */
 export const load: Part = {
@@ -52,7 +47,11 @@ async function measure(inFlight: number, bench: Bench): Promise<{ peak: Spread; 
   // The default limits are 200 requests, and memory for about 500.
   const limits = inFlight > 200 ? { limits: { inFlight, heldBytes: inFlight * 2_000_000 } } : {};
   for (let run = 0; run < runs; run += 1) {
-    const gateway = await startGateway(bench.upstream, { scenarios: [ready, slow], nodeOptions: withDelay, ...limits });
+    const gateway = await startGateway(bench.upstream, {
+      scenarios: [ready, slow],
+      nodeOptions: delayReporting,
+      ...limits,
+    });
     const pid = gateway.child.pid ?? 0;
     await bench.driver.closed(gateway.call(ready), 8, 200);
     await loopDelay(gateway.child);
