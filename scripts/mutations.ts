@@ -11,6 +11,7 @@ export type Mutation = {
 
 const outcome = ['test/targets/outcome'];
 const dispatch = ['test/upstream/exchange', 'test/upstream/paid-call'];
+const jobs = ['test/storage/sqlite', 'test/generations'];
 const semaphore = ['test/concurrency/semaphore'];
 const permits = ['test/generations', 'test/end-to-end/permits'];
 const breaker = ['test/targets/breaker', 'test/targets/target-health'];
@@ -306,5 +307,49 @@ export const mutations: readonly Mutation[] = [
     find: "!net.isIPv6(address) || address.includes('%')",
     replace: '!net.isIPv6(address)',
     tests: guard,
+  },
+
+  // What is paid once.
+  {
+    breaks: 'a process whose jobs were taken over goes on writing them',
+    find: 'const isOwn = `id = ? and epoch = ?',
+    replace: 'const isOwn = `id = ? and epoch >= ? - 1000',
+    tests: jobs,
+  },
+  {
+    breaks: 'a key stands for any request',
+    find: "if (isComparable && row.fingerprint !== fingerprint) return ['mismatch'];",
+    replace: '',
+    tests: jobs,
+  },
+  {
+    breaks: 'a paid call is sent before its record is on the disk',
+    find: 'await store.dispatch(lease, this.#attempts(), isRepeated);',
+    replace: 'void store.dispatch(lease, this.#attempts(), isRepeated);',
+    tests: jobs,
+  },
+  {
+    breaks: 'a response ends before its record is on the disk',
+    find: 'await record([...stored',
+    replace: 'void record([...stored',
+    tests: jobs,
+  },
+  {
+    breaks: 'images are bought that there is no room for',
+    find: 'await makeRoom();',
+    replace: '',
+    tests: jobs,
+  },
+  {
+    breaks: 'a job of which something was sent is free to run again after a crash',
+    find: 'if (pieces.length === 0) {',
+    replace: 'if (paid.length === 0) {',
+    tests: jobs,
+  },
+  {
+    breaks: 'a key whose response has broken off is free to run again',
+    find: "if (how === 'truncated' && isKept && !isRefusal(error)) return { name: 'unknown', error: afterCommitment(error) };",
+    replace: '',
+    tests: jobs,
   },
 ];
