@@ -324,8 +324,8 @@ export const mutations: readonly Mutation[] = [
   },
   {
     breaks: 'a paid call is sent before its record is on the disk',
-    find: 'await store.dispatch(lease, this.#attempts(), isRepeated);',
-    replace: 'void store.dispatch(lease, this.#attempts(), isRepeated);',
+    find: 'await store.dispatch(this.#lease, this.#attempts(), isRepeated);',
+    replace: 'void store.dispatch(this.#lease, this.#attempts(), isRepeated);',
     tests: jobs,
   },
   {
