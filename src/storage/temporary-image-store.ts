@@ -17,14 +17,14 @@ export async function createTemporaryImageStore(
   parentDirectory: string,
   options: Omit<DiskImageStoreOptions, 'directory' | 'soleAt'> = {},
 ): Promise<DiskImageStore> {
-  await removeAbandoned(parentDirectory);
+  const sweep = sweepOnce(parentDirectory);
   const directory = await mkdtemp(join(parentDirectory, prefix));
   const store = await createDiskImageStore({ ...options, directory });
   const timer = setInterval(() => void mark(directory), markEveryMs).unref();
   const close = store.close.bind(store);
   store.close = async () => {
     clearInterval(timer);
-    await close();
+    await Promise.all([close(), sweep]);
     await rm(directory, { recursive: true, force: true });
   };
   return store;
@@ -34,6 +34,17 @@ export async function createTemporaryImageStore(
 async function mark(directory: string): Promise<void> {
   const now = new Date();
   await utimes(directory, now, now).catch(() => {});
+}
+
+/** By the directory that they sweep. */
+const sweeps = new Map<string, Promise<void>>();
+
+/** A start does not wait for it: processes that are killed often leave many directories. One process sweeps each once. */
+function sweepOnce(parentDirectory: string): Promise<void> {
+  // Who cannot list it learns that elsewhere: what is left there does no harm.
+  const sweep = sweeps.get(parentDirectory) ?? removeAbandoned(parentDirectory).catch(() => {});
+  sweeps.set(parentDirectory, sweep);
+  return sweep;
 }
 
 async function removeAbandoned(parentDirectory: string): Promise<void> {
