@@ -3,6 +3,7 @@ import type { Stores } from '../app.ts';
 import type { Environment } from '../config/environment.ts';
 import type { ModelsConfig } from '../config/models-config.ts';
 import { fingerprintVersion } from '../generations/fingerprint.ts';
+import { retryRejoinMs } from '../generations/gateway.ts';
 import { createDiskImageStore, type DiskImageStore, type DiskImageStoreOptions } from '../storage/disk-image-store.ts';
 import {
   createSqliteJobStore,
@@ -15,9 +16,6 @@ type Limits = Pick<ModelsConfig, 'limits' | 'storeLimits'>;
 
 /** A response may begin to be read that long after its image was stored. */
 const minLifetimeMs = 60_000;
-
-/** A client's own retry may take what that client has left for so long. */
-const rejoinMs = 10 * 60_000;
 
 /** Replaced in tests. */
 type Seams = {
@@ -64,7 +62,7 @@ function resize({ jobs, images, areDurable }: Opened, limits: Limits): void {
 /** Jobs in memory cannot be found by a later process: they last as long as a client may have to retry. */
 function jobLimits({ limits: { lingerMs }, storeLimits: { keepHours } }: Limits, areDurable: boolean) {
   if (!areDurable) return { keepMs: lingerMs, rejoinMs: lingerMs, orphanMs: lingerMs };
-  return { keepMs: keepHours * 3_600_000, rejoinMs, orphanMs: Number.POSITIVE_INFINITY };
+  return { keepMs: keepHours * 3_600_000, rejoinMs: retryRejoinMs, orphanMs: Number.POSITIVE_INFINITY };
 }
 
 /** Images last as long as the jobs that they belong to. */

@@ -22,8 +22,6 @@ export type Reading = {
   readonly fallback: () => Delivery;
 };
 
-const never = new AbortController().signal;
-
 /** One reader: what it learns ends when it leaves, whatever becomes of the generation. */
 export class AttachedReader implements GenerationReader {
   readonly #generation: Generation;
@@ -39,7 +37,7 @@ export class AttachedReader implements GenerationReader {
     this.#generation = generation;
     this.#reading = reading;
     // A kept response outlives its generation, for readers that are slower than the upstream.
-    this.signal = response === undefined ? generation.signal : never;
+    this.signal = response === undefined ? generation.signal : AbortSignal.any([]);
     const own = outcome.then((events) =>
       response === undefined ? this.#pass(events) : deliver(response.read(), this.#wanted, this),
     );

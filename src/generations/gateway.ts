@@ -1,7 +1,7 @@
 import type { ConsumerLimits } from '../domain/consumer-limits.ts';
 import { GatewayError } from '../domain/gateway-error.ts';
 import type { GatewayState, TargetState } from '../domain/gateway-state.ts';
-import type { GenerationReader } from '../domain/generation-reader.ts';
+import type { GenerationReader, KeyedAs } from '../domain/generation-reader.ts';
 import type { ImageRequest } from '../domain/image-request.ts';
 import type { ImageId, ImageStore } from '../domain/image-store.ts';
 import type { Claimed, JobClaim, JobEnd, JobId } from '../domain/job-store.ts';
@@ -87,7 +87,7 @@ type Parts = {
 };
 
 /** A client's retry may take what that client has left for so long; other equal requests for `lingerMs`. */
-const retryRejoinMs = 10 * 60_000;
+export const retryRejoinMs = 10 * 60_000;
 
 export function createGateway(parts: Parts): Gateway {
   const { catalog, admission, recorder, hosting, images, times, inFlight, random = Math.random } = parts;
@@ -96,7 +96,7 @@ export function createGateway(parts: Parts): Gateway {
   /** Throws a GatewayError when its permits are not to be had; nothing is held then. */
   function begin(
     { lease, isRepeat }: Extract<Claimed, { kind: 'new' }>,
-    { model, planned, place, request, caller }: Planned,
+    { model, planned, place, request, caller, isKeyed }: Planned,
   ): Generation {
     if (inFlight.isClosed) throw shuttingDown();
     if (caller.refusal) throw caller.refusal;
@@ -108,7 +108,6 @@ export function createGateway(parts: Parts): Gateway {
       images: request.count,
     });
     const delivery = request.stream ? 'b64_json' : planned.delivery;
-    const isKeyed = caller.idempotencyKey !== undefined;
     const isHosted = delivery === 'url' && place !== undefined;
     const maxRetries = Math.min(caller.maxRetries ?? model.maxRetries, model.maxRetries);
     const mayRepeatUnknown = model.onUnknownOutcome === 'retry' && !isRepeat;
@@ -142,11 +141,10 @@ export function createGateway(parts: Parts): Gateway {
   }
 
   async function beginClaimed(claimed: Extract<Claimed, { kind: 'new' }>, planned: Planned): Promise<GenerationReader> {
-    const { caller, model } = planned;
-    const isKeyed = caller.idempotencyKey !== undefined;
+    const { caller, model, isKeyed } = planned;
     if (caller.isRetry && !isKeyed) recorder.retryArrived('possible_duplicate');
     try {
-      return begin(claimed, planned).attach(readingOf(planned, isKeyed ? 'first' : undefined));
+      return begin(claimed, planned).attach(readingOf(planned, 'first'));
     } catch (error) {
       const report = {
         ...nothingTried,
@@ -162,11 +160,10 @@ export function createGateway(parts: Parts): Gateway {
 
   /** A job that somebody else runs, or that has ended. */
   function readStored(job: JobId, end: JobEnd | undefined, planned: Planned): GenerationReader {
-    const { caller, model } = planned;
-    const isKeyed = caller.idempotencyKey !== undefined;
+    const { caller, model, isKeyed } = planned;
     const following = new AbortController();
     const reader = new StoredReader({
-      ...readingOf(planned, isKeyed ? (end === undefined ? 'joined' : 'replayed') : undefined),
+      ...readingOf(planned, end === undefined ? 'joined' : 'replayed'),
       job,
       model: model.name,
       images,
@@ -186,8 +183,7 @@ export function createGateway(parts: Parts): Gateway {
   }
 
   function join(claimed: Exclude<Claimed, { kind: 'new' | 'mismatch' }>, planned: Planned): GenerationReader {
-    const { request, caller, model } = planned;
-    const isKeyed = caller.idempotencyKey !== undefined;
+    const { request, caller, model, isKeyed } = planned;
     const isUnknown = claimed.kind === 'ended' && claimed.end.name === 'unknown';
     recorder.retryArrived(
       isKeyed ? (claimed.kind === 'ended' ? 'replayed' : 'joined') : isUnknown ? 'shared_unknown' : 'rejoined',
@@ -199,7 +195,7 @@ export function createGateway(parts: Parts): Gateway {
     // One that has ended may not be recorded yet, and has closed what nobody reads.
     if (generation === undefined || generation.isSettled)
       return readStored(claimed.job, generation?.journal.ended, planned);
-    const reading = readingOf(planned, isKeyed ? 'joined' : undefined);
+    const reading = readingOf(planned, 'joined');
     return generation.attach({ ...reading, ...(isKeyed && { patienceMs: timeoutOf(model, caller) }) });
   }
 
@@ -218,7 +214,10 @@ export function createGateway(parts: Parts): Gateway {
         orphans: inFlight.orphans,
         waiting: admission.waiting,
         heldBytes: admission.heldBytes,
-        images: images.usage,
+        // Every gauge reads the state, and only some need what all images have to be looked at for.
+        get images() {
+          return images.usage;
+        },
         targets: catalog.models.flatMap(({ name, targets }) => targets.map((target) => targetState(name, target))),
       };
     },
@@ -232,6 +231,7 @@ export function createGateway(parts: Parts): Gateway {
         place,
         request,
         caller,
+        isKeyed: caller.idempotencyKey !== undefined,
       };
       const mayRejoin = inFlight.mayRejoin(caller.id);
       const claimed = await store.claim(claimOf(planned, mayRejoin ? inFlight.lingerMs : 0));
@@ -264,14 +264,16 @@ type Planned = {
   readonly place: Hosting | undefined;
   readonly request: ImageRequest;
   readonly caller: Caller;
+  /** It has an `Idempotency-Key`. */
+  readonly isKeyed: boolean;
 };
 
 function timeoutOf(model: LogicalModel, { timeoutMs }: Caller): number {
   return Math.min(timeoutMs ?? model.timeoutMs, model.timeoutMs);
 }
 
-function readingOf({ request, planned, place }: Planned, keyedAs: 'first' | 'joined' | 'replayed' | undefined) {
-  return { request, delivery: planned.delivery, hosting: place, keyedAs };
+function readingOf({ request, planned, place, isKeyed }: Planned, keyedAs: KeyedAs) {
+  return { request, delivery: planned.delivery, hosting: place, keyedAs: isKeyed ? keyedAs : undefined };
 }
 
 /** @param lingerMs how long ago the client of an equal request may have left, where this one does not say that it is a retry */

@@ -1,9 +1,9 @@
 import { GatewayError } from '../domain/gateway-error.ts';
-import type { ImageFacts } from '../domain/image-event.ts';
 import type { ImageRequest } from '../domain/image-request.ts';
 import type { ImageStore, OpenImage } from '../domain/image-store.ts';
 import type { JobAttempt, JobEnd, StoredReport, TakenJob } from '../domain/job-store.ts';
 import type { Recorder } from '../domain/recorder.ts';
+import { plainRequest } from '../parameters/parameter-samples.ts';
 import type { LogicalModel, ModelCatalog } from '../targets/model-catalog.ts';
 import { storedFailure } from './ends.ts';
 import { Generation } from './generation.ts';
@@ -196,25 +196,9 @@ function reportOf({ model, attempts }: TakenJob): StoredReport {
 
 /** What is left of a request: its prompt and its inputs were never recorded. */
 function requestOf({ operation, count, attempts }: TakenJob): ImageRequest {
-  const asked: ImageFacts = attempts.at(-1)?.asked ?? {};
-  return {
-    edit: operation === 'edit' ? { images: [], mask: undefined, markup: undefined, inputs: noInputs } : undefined,
-    prompt: '',
-    count,
-    size: asked.size,
-    quality: asked.quality,
-    background: asked.background,
-    outputFormat: asked.outputFormat,
-    outputCompression: undefined,
-    moderation: undefined,
-    style: undefined,
-    inputFidelity: undefined,
-    user: undefined,
-    delivery: undefined,
-    stream: false,
-    partialImages: 0,
-    extra: {},
-  };
+  const edit = { images: [], mask: undefined, markup: undefined, inputs: noInputs };
+  const asked = { ...plainRequest, ...attempts.at(-1)?.asked, prompt: '', count };
+  return operation === 'edit' ? { ...asked, edit } : asked;
 }
 
 const noInputs = {

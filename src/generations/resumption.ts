@@ -1,5 +1,4 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { encodeBase64 } from '../codec/base64.ts';
 import { GatewayError } from '../domain/gateway-error.ts';
 import type { ImageEvent } from '../domain/image-event.ts';
 import type { ImageRequest } from '../domain/image-request.ts';
@@ -9,6 +8,7 @@ import type { Target } from '../targets/model-catalog.ts';
 import type { TargetCall } from '../targets/target-health.ts';
 import type { GenerationCalls } from './failover.ts';
 import { fanOut } from './fan-out.ts';
+import { storedImage } from './stored-image.ts';
 import { type CallContext, UpstreamCall } from './upstream-call.ts';
 
 /** A piece of a job that an earlier owner has paid for: its images are stored, or its upstream has accepted it. */
@@ -98,9 +98,6 @@ export class Resumption implements GenerationCalls {
 
 /** What is known of images of which only the files are left. */
 async function* storedEvents(images: readonly OpenImage[]): AsyncGenerator<ImageEvent> {
-  for (const [index, image] of images.entries()) {
-    yield { type: 'image', index, isPartial: false, source: { read: () => encodeBase64(image.read()) } };
-    yield { type: 'image-end', index, stored: image };
-  }
+  for (const [index, image] of images.entries()) yield* storedImage(image, { index });
   yield { type: 'done' };
 }

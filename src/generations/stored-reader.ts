@@ -1,4 +1,3 @@
-import { encodeBase64 } from '../codec/base64.ts';
 import { GatewayError } from '../domain/gateway-error.ts';
 import type { GenerationReader, GenerationReport, Settlement } from '../domain/generation-reader.ts';
 import type { ImageEvent } from '../domain/image-event.ts';
@@ -9,6 +8,7 @@ import { deliver, wantedBy } from './delivery.ts';
 import { failureOf, imageIds } from './ends.ts';
 import { notProcessed } from './follow-job.ts';
 import { interruptionError, stillRunning } from './interruption.ts';
+import { storedImage } from './stored-image.ts';
 
 type StoredReaderParts = Omit<Reading, 'response' | 'fallback'> & {
   readonly job: JobId;
@@ -22,11 +22,9 @@ type StoredReaderParts = Omit<Reading, 'response' | 'fallback'> & {
   readonly left: () => void;
 };
 
-const never = new AbortController().signal;
-
 /** Reads the recorded end of a job: the same response, or the same failure, again. */
 export class StoredReader implements GenerationReader {
-  readonly signal = never;
+  readonly signal = AbortSignal.any([]);
   readonly events: Promise<AsyncIterable<ImageEvent>>;
   readonly #parts: StoredReaderParts;
   readonly #startedAt = performance.now();
@@ -157,7 +155,6 @@ async function* replayed(
     }
     const { image: stored, index, ...end } = event;
     const image = opened.get(stored?.id ?? '') as OpenImage;
-    yield { type: 'image', index, isPartial: false, source: { read: () => encodeBase64(image.read()) } };
-    yield { ...end, type: 'image-end', index, stored: image };
+    yield* storedImage(image, { ...end, index });
   }
 }
