@@ -2,6 +2,7 @@ import { onTestFinished } from 'vitest';
 import type { RecordedRequest } from '../../simulator/ledger.ts';
 import { type Simulator, startSimulator } from '../../simulator/start-simulator.ts';
 import { type StartedGateway, startGateway } from '../helpers/start-gateway.ts';
+import { chatTarget } from './rig.ts';
 
 export type AgentRig = {
   readonly gateway: StartedGateway;
@@ -26,18 +27,13 @@ export async function startAgents(options: Options = {}): Promise<AgentRig> {
   const { timeoutMs = 60_000, operationMs = 5, targetKeys, limits } = options;
   const simulator = await startSimulator({ operationMs, partialMs: 1 });
   onTestFinished(() => simulator.close());
-  const artist = {
-    provider: 'foundry-agent',
-    model: 'gpt-image-1',
-    baseURL: simulator.origin,
-    chatDeployment: 'gpt-4.1',
-    imageDeployment: 'gpt-image-1',
+  const artist = chatTarget(simulator.origin, {
     apiKey: simulator.apiKey,
     timeoutMs,
     // What follows a failure, and a client that disconnects, has tests of its own.
     maxRetries: 0,
     ...targetKeys,
-  };
+  });
   const gateway = await startGateway({
     limits: { lingerMs: 0, ...limits },
     defaultModel: 'artist',

@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setTimeout as wait } from 'node:timers/promises';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { gatewayKey, startGateway } from '../helpers/start-gateway.ts';
-import { generationsPath, modelsFile, openSocket, rawCall, startUpstream, tinyPng } from './rig.ts';
+import { chatTarget, generationsPath, modelsFile, openSocket, rawCall, startUpstream, tinyPng } from './rig.ts';
 
 // What makes the times of docs/performance.md; the times themselves belong to `npm run bench`.
 
@@ -39,15 +39,7 @@ const agentStream: Respond = (_request, response) => response.end(responseStream
 async function startBoth(respond: Respond, modelKeys?: Record<string, unknown>): Promise<string> {
   const { origin } = await startUpstream(respond);
   const file = modelsFile(origin, 60_000, modelKeys) as { models: Record<string, object> };
-  const artist = {
-    provider: 'foundry-agent',
-    model: 'gpt-image-1',
-    baseURL: origin,
-    chatDeployment: 'gpt-4.1',
-    imageDeployment: 'gpt-image-1',
-    apiKey: 'key',
-    capabilities: { streams: true },
-  };
+  const artist = chatTarget(origin, { apiKey: 'key', capabilities: { streams: true } });
   return (await startGateway({ ...file, models: { ...file.models, artist } })).url;
 }
 

@@ -1,5 +1,4 @@
 import { once } from 'node:events';
-import type { ServerResponse } from 'node:http';
 import { describe, expect, test } from 'vitest';
 import { gatewayKey } from '../helpers/start-gateway.ts';
 import { temporaryDirectory } from '../helpers/temporary-directory.ts';
@@ -15,24 +14,11 @@ import {
   type Members,
   operations,
   type PaidOnceRig,
-  startPaidOnce,
+  startHeld,
 } from './paid-once.ts';
-import { openSocket, rawCall, requestLines, startUpstream } from './rig.ts';
+import { openSocket, rawCall, requestLines } from './rig.ts';
 
 const patience = { timeout: 60_000 };
-
-type Options = Parameters<typeof startPaidOnce>[0];
-
-/** A gateway in front of an upstream that holds every call until the test responds to it. */
-async function startHeld(options: Options = {}) {
-  const held: ServerResponse[] = [];
-  const upstream = await startUpstream((_request, response) => {
-    response.on('error', () => {});
-    held.push(response);
-  });
-  const gateway = await startPaidOnce({ origin: upstream.origin, ...options });
-  return { held, upstream, gateway, url: gateway.url };
-}
 
 /** Waits until the upstream has so many calls. */
 async function arrived({ held }: { held: readonly unknown[] }, count: number): Promise<void> {

@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http';
 import { onTestFinished } from 'vitest';
 import { type Simulator, startSimulator } from '../../simulator/start-simulator.ts';
 import { type Called, callGateway } from '../helpers/call-gateway.ts';
@@ -6,7 +7,7 @@ import { temporaryDirectory } from '../helpers/temporary-directory.ts';
 import { type FormPart, formHeaders } from '../simulator/write-form.ts';
 import { editForm, file, pngImage, post } from './edits.ts';
 import { inWords, readEvents } from './events.ts';
-import { modelsFile } from './rig.ts';
+import { chatTarget, modelsFile, startUpstream } from './rig.ts';
 
 // Requests with an `Idempotency-Key`, and what they get the second time.
 
@@ -49,18 +50,20 @@ export async function startPaidOnce({ modelKeys, limits, origin, ...options }: O
   });
 }
 
+/** A gateway in front of an upstream that holds every call until the test responds to it. */
+export async function startHeld(options: Options = {}) {
+  const held: ServerResponse[] = [];
+  const upstream = await startUpstream((_request, response) => {
+    response.on('error', () => {});
+    held.push(response);
+  });
+  const gateway = await startPaidOnce({ origin: upstream.origin, ...options });
+  return { held, upstream, gateway, url: gateway.url };
+}
+
 /** Chat deployments that draw with their tool: `artist` at once, `later` in the background. */
 function agents(origin: string, modelKeys: Record<string, unknown> = {}): object {
-  const artist = {
-    provider: 'foundry-agent',
-    model: 'gpt-image-1',
-    baseURL: origin,
-    chatDeployment: 'gpt-4.1',
-    imageDeployment: 'gpt-image-1',
-    apiKey: 'simulator-key',
-    maxRetries: 0,
-    ...modelKeys,
-  };
+  const artist = chatTarget(origin, { maxRetries: 0, ...modelKeys });
   return { artist, later: { ...artist, background: true } };
 }
 

@@ -6,25 +6,13 @@ import { temporaryDirectory } from '../helpers/temporary-directory.ts';
 import { formHeaders } from '../simulator/write-form.ts';
 import { authorization, editForm, editsPath, file, padded, pngImage } from './edits.ts';
 import { metricsOf } from './metrics-of.ts';
-import { edit, generate, imagesIn, keyHeaders, startPaidOnce } from './paid-once.ts';
-import { generationsPath, openSocket, rawCall, requestLines, startUpstream } from './rig.ts';
+import { edit, generate, imagesIn, keyHeaders, startHeld } from './paid-once.ts';
+import { generationsPath, openSocket, rawCall, requestLines } from './rig.ts';
 
 // Requests without an Idempotency-Key, at a gateway that keeps its jobs in a directory.
 
 const patience = { timeout: 60_000 };
 const retry = { 'x-stainless-retry-count': '1' };
-
-type Options = Parameters<typeof startPaidOnce>[0];
-
-async function startHeld(options: Options = {}) {
-  const held: ServerResponse[] = [];
-  const upstream = await startUpstream((_request, response) => {
-    response.on('error', () => {});
-    held.push(response);
-  });
-  const gateway = await startPaidOnce({ origin: upstream.origin, ...options });
-  return { held, upstream, gateway, url: gateway.url };
-}
 
 type Held = Awaited<ReturnType<typeof startHeld>>;
 

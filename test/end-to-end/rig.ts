@@ -48,6 +48,12 @@ function paidPosts({ ledger }: Simulator, prompt: string | undefined): RecordedR
   );
 }
 
+/** The keys of a target whose chat deployment draws with its tool. */
+export function chatTarget(baseURL: string, more: Record<string, unknown> = {}): Record<string, unknown> {
+  const deployments = { chatDeployment: 'gpt-4.1', imageDeployment: 'gpt-image-1' };
+  return { provider: 'foundry-agent', model: 'gpt-image-1', baseURL, ...deployments, apiKey: 'simulator-key', ...more };
+}
+
 /** A models file: `image` (also called `gpt-image-1`), `studio/poster`, `dall-e-3` and `dall-e-2` at one origin. */
 export function modelsFile(origin: string, timeoutMs = 60_000, modelKeys: Record<string, unknown> = {}): object {
   // What follows a failure, and a client that disconnects, has tests of its own.

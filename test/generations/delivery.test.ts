@@ -4,6 +4,7 @@ import type { ImageRequest } from '../../src/domain/image-request.ts';
 import type { StoredImage } from '../../src/domain/image-store.ts';
 import { deliver, dropPartialImages, wantedBy } from '../../src/generations/delivery.ts';
 import { asStream } from '../helpers/json-text.ts';
+import { imageEvents } from './keep-image.ts';
 
 const hosting = { urlOf: ({ id }: StoredImage) => `https://gateway.example/${id}` };
 const stored = (id: string): StoredImage => ({ id, mediaType: 'image/png', length: 1, expiresAt: 1 });
@@ -117,20 +118,10 @@ describe('a kept response', () => {
   });
 });
 
-function image(index: number, text: string, isPartial = false): ImageEvent[] {
-  const base64 = Buffer.from(text).toString('base64');
-  return [
-    { type: 'image', index, isPartial },
-    { type: 'bytes', chunk: Buffer.from(base64.slice(0, 3)) },
-    { type: 'bytes', chunk: Buffer.from(base64.slice(3)) },
-    { type: 'image-end', index },
-  ];
-}
-
 test('dropPartialImages leaves the images themselves', async () => {
-  const events = [...image(0, 'rough', true), ...image(0, 'fine'), { type: 'done' } as const];
+  const events = [...imageEvents(0, 'rough', true), ...imageEvents(0, 'fine'), { type: 'done' } as const];
   expect(await Array.fromAsync(await dropPartialImages(asStream(events)))).toEqual([
-    ...image(0, 'fine'),
+    ...imageEvents(0, 'fine'),
     { type: 'done' },
   ]);
 });

@@ -1,3 +1,4 @@
+import type { ImageEnd, ImageEvent } from '../../src/domain/image-event.ts';
 import { KeptImage } from '../../src/generations/kept-image.ts';
 import { MemoryImageStore } from '../helpers/memory-image-store.ts';
 
@@ -17,6 +18,17 @@ export function keep({ readers = [] as object[], mustBeStored = false, store = n
 }
 
 export const textOf = (bytes: Buffer) => Buffer.from(bytes.toString('base64'));
+
+/** The events of an image in two pieces. @param end what its end tells */
+export function imageEvents(index: number, text: string, isPartial = false, end: Partial<ImageEnd> = {}): ImageEvent[] {
+  const base64 = Buffer.from(text).toString('base64');
+  return [
+    { type: 'image', index, isPartial },
+    { type: 'bytes', chunk: Buffer.from(base64.slice(0, 3)) },
+    { type: 'bytes', chunk: Buffer.from(base64.slice(3)) },
+    { ...end, type: 'image-end', index },
+  ];
+}
 
 /** A text in pieces of one length. */
 export function pieces(text: Buffer, length: number): Buffer[] {

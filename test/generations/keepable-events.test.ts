@@ -4,17 +4,10 @@ import { KeepableEvents } from '../../src/generations/keepable-events.ts';
 import { KeptImage } from '../../src/generations/kept-image.ts';
 import { asStream } from '../helpers/json-text.ts';
 import { MemoryImageStore } from '../helpers/memory-image-store.ts';
-import { readAll } from './keep-image.ts';
+import { imageEvents, readAll } from './keep-image.ts';
 
-function image(index: number, text: string, isPartial = false): ImageEvent[] {
-  const base64 = Buffer.from(text).toString('base64');
-  return [
-    { type: 'image', index, isPartial },
-    { type: 'bytes', chunk: Buffer.from(base64.slice(0, 3)) },
-    { type: 'bytes', chunk: Buffer.from(base64.slice(3)) },
-    { type: 'image-end', index, revisedPrompt: text },
-  ];
-}
+const image = (index: number, text: string, isPartial = false) =>
+  imageEvents(index, text, isPartial, { revisedPrompt: text });
 
 const events = [...image(0, 'rough', true), ...image(0, 'one'), ...image(1, 'two'), { type: 'done' } as const];
 

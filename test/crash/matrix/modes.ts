@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import sharp from 'sharp';
-import { modelsFile } from '../../end-to-end/rig.ts';
+import { chatTarget, modelsFile } from '../../end-to-end/rig.ts';
 import type { Exchange, Held } from './holding-relay.ts';
 
 /** How an upstream is spoken to, and what its clients want. */
@@ -21,18 +21,7 @@ export function legsOf(mode: Mode): number {
 /** A models file with a model for each mode. */
 export function modelsOf(origin: string, more: { readonly limits?: object; readonly keys?: object } = {}): object {
   const file = modelsFile(origin, 60_000, { ...more.keys }) as { limits: object; models: Record<string, object> };
-  const later = {
-    provider: 'foundry-agent',
-    model: 'gpt-image-1',
-    baseURL: origin,
-    chatDeployment: 'gpt-4.1',
-    imageDeployment: 'gpt-image-1',
-    apiKey: 'simulator-key',
-    timeoutMs: 60_000,
-    maxRetries: 0,
-    background: true,
-    ...more.keys,
-  };
+  const later = chatTarget(origin, { timeoutMs: 60_000, maxRetries: 0, background: true, ...more.keys });
   return { ...file, limits: { ...file.limits, ...more.limits }, models: { ...file.models, later } };
 }
 
