@@ -24,6 +24,7 @@ RUN chmod -R a+rX .
 # The gateway, bundled, with nothing of the simulator in it.
 FROM all-packages AS build
 COPY build.ts ./
+COPY scripts/bundle.ts scripts/bundle.ts
 COPY src src
 RUN npm run build && chmod -R a+rX dist
 

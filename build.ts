@@ -1,5 +1,5 @@
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
-import { rolldown } from 'rolldown';
+import { bundle } from './scripts/bundle.ts';
 
 // Bundles the program into `dist/gateway.js`, which `dist/main.js` loads. Compared with loading hundreds of modules and stripping
 // their types, a start takes half of the time and 25 MB less memory.
@@ -25,26 +25,6 @@ if (found[0] > ${major} || (found[0] === ${major} && found[1] >= ${minor})) {
 await write('dist/job-worker.js', worker);
 await write('dist/gateway.js', gateway);
 await write('dist/main.js', entry);
-
-/** The code of a program in one file. */
-async function bundle(input: string): Promise<string> {
-  const bundle = await rolldown({
-    input,
-    platform: 'node',
-    // The UMD builds of some packages resolve their parts at run time, which no bundler can follow.
-    resolve: { mainFields: ['module', 'main'] },
-    // Loaded on demand: Entra ID tokens, the readable log, and the simulator of the demo, which is not for production.
-    external: [/^@azure\//, 'pino-pretty', /\/simulator\//],
-    logLevel: 'warn',
-  });
-  const { output } = await bundle.generate({
-    format: 'esm',
-    codeSplitting: false,
-    comments: { legal: true, annotation: false, jsdoc: false },
-  });
-  await bundle.close();
-  return output[0].code;
-}
 
 /** Writes atomically: a gateway that starts at the same time must not read half of a file. */
 async function write(path: string, text: string): Promise<void> {

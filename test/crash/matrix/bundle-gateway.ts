@@ -1,8 +1,8 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { rolldown } from 'rolldown';
+import { bundle } from '../../../scripts/bundle.ts';
 
 export const repository = fileURLToPath(new URL('../../..', import.meta.url));
 
@@ -12,20 +12,8 @@ export type Bundle = { readonly entry: string } & AsyncDisposable;
 /** Bundles the stoppable gateway of a tree, as build.ts does with the gateway: it starts in half of the time. */
 export async function bundleGateway(root = repository): Promise<Bundle> {
   const directory = await mkdtemp(join(tmpdir(), 'crash-program-'));
-  await write(join(root, 'src/storage/sqlite/job-worker.ts'), join(directory, 'job-worker.js'));
+  await writeFile(join(directory, 'job-worker.js'), await bundle(join(root, 'src/storage/sqlite/job-worker.ts')));
   const entry = join(directory, 'gateway.js');
-  await write(join(root, 'test/crash/matrix/stoppable-gateway.ts'), entry);
+  await writeFile(entry, await bundle(join(root, 'test/crash/matrix/stoppable-gateway.ts')));
   return { entry, [Symbol.asyncDispose]: () => rm(directory, { recursive: true, force: true }) };
-}
-
-async function write(input: string, file: string): Promise<void> {
-  const bundle = await rolldown({
-    input,
-    platform: 'node',
-    resolve: { mainFields: ['module', 'main'] },
-    external: [/^@azure\//, 'pino-pretty', /\/simulator\//],
-    logLevel: 'warn',
-  });
-  await bundle.write({ file, format: 'esm', codeSplitting: false });
-  await bundle.close();
 }
