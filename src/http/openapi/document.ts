@@ -2,7 +2,13 @@ import type { FastifyInstance } from 'fastify';
 import manifest from '../../../package.json' with { type: 'json' };
 import { healthPaths } from '../lifecycle.ts';
 import { metricsPaths } from '../metrics-endpoints.ts';
+import {
+  operationResponses,
+  operationSchemas,
+  operationsPaths,
+} from '../surfaces/azure-operations/operations-document.ts';
 import { filesPaths } from '../surfaces/files/files-route.ts';
+import { jobResponses, jobSchemas, jobsPaths } from '../surfaces/jobs/jobs-document.ts';
 import { modelsPaths } from '../surfaces/models/models-routes.ts';
 import { imagesPaths } from '../surfaces/openai-images/images-routes.ts';
 import { refuseOtherMethods } from '../unserved-routes.ts';
@@ -48,10 +54,12 @@ export const openApiDocument: JsonSchema = {
   openapi: '3.1.1',
   info: { title: manifest.name, version: manifest.version, license: { name: 'MIT', identifier: 'MIT' }, description },
   servers: [{ url: '/' }],
-  tags: [{ name: 'images' }, { name: 'models' }, { name: 'operation' }],
+  tags: [{ name: 'images' }, { name: 'jobs' }, { name: 'operations' }, { name: 'models' }, { name: 'operation' }],
   security: [{ bearer: [] }, { apiKey: [] }, { xApiKey: [] }],
   paths: Object.fromEntries([
     ...imagesPaths,
+    ...jobsPaths,
+    ...operationsPaths,
     ...modelsPaths,
     ...filesPaths,
     ...healthPaths,
@@ -59,7 +67,14 @@ export const openApiDocument: JsonSchema = {
     openApiPath,
   ]),
   components: {
-    schemas: { GenerationRequest: generationRequest, EditRequest: editRequest, EditForm: editForm, ...responseSchemas },
+    schemas: {
+      GenerationRequest: generationRequest,
+      EditRequest: editRequest,
+      EditForm: editForm,
+      ...responseSchemas,
+      ...jobSchemas,
+      ...operationSchemas,
+    },
     requestBodies: {
       Generation: { required: true, content: { 'application/json': schemaLink('GenerationRequest') } },
       Edit: {
@@ -67,7 +82,7 @@ export const openApiDocument: JsonSchema = {
         content: { 'multipart/form-data': schemaLink('EditForm'), 'application/json': schemaLink('EditRequest') },
       },
     },
-    responses,
+    responses: { ...responses, ...jobResponses, ...operationResponses },
     parameters: requestParameters,
     headers: responseHeaders,
     securitySchemes: {
