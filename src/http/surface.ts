@@ -81,6 +81,7 @@ async function startJob(call: ImageCall, { gateway }: RuntimeConfig, reply: Fast
   const { id, keyedAs, isNew } = await started(call, request, (model, caller) =>
     gateway.startJob(model, call.request, caller),
   );
+  request.record.job = id;
   await refundRepeated(reply, isNew ? undefined : (keyedAs ?? 'joined'));
   if (isNew && keyedAs === undefined) whenDisconnected(reply, () => jobs.markLeft(id));
   reply.header('x-gateway-job', shownJobId(id));
