@@ -17,8 +17,9 @@ export type RecordRow = {
   readonly expires_at: number | null;
 };
 
-const wireState = `case when state = 'running' and attempts = '[]' then 'queued' else state end`;
-const columns = `id, operation, model, images, ${wireState} as state, background, view, response, created_at, ended_at,
+/** Of what runs, that of which nothing was sent is queued. */
+export const shownState = `case when state = 'running' and attempts = '[]' then 'queued' else state end`;
+const columns = `id, operation, model, images, ${shownState} as state, background, view, response, created_at, ended_at,
   expires_at`;
 
 /** Those of one consumer that have not expired. */
@@ -79,7 +80,7 @@ function listing({ states, model, order, after, limit }: JobQuery): {
     values.push(model);
   }
   if (states !== undefined) {
-    conditions.push(`${wireState} in (${states.map(() => '?').join(', ')})`);
+    conditions.push(`${shownState} in (${states.map(() => '?').join(', ')})`);
     values.push(...states);
   }
   if (after !== undefined) {

@@ -11,5 +11,5 @@ test('of eight processes that claim 500 keys at the same time, one gets each', a
   expect(keys).toHaveLength(500);
   expect(new Set(keys).size).toBe(500);
   const store = await openJobStore({ directory });
-  expect((await store.figures()).rows).toEqual({ running: 500 });
+  expect((await store.figures()).rows).toEqual({ queued: 500 });
 });
