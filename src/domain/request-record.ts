@@ -1,6 +1,7 @@
 import type { GenerationReport } from './generation-reader.ts';
 import type { ImageRequest } from './image-request.ts';
 import type { JobId } from './job-store.ts';
+import type { ForwardedCall } from './pass-through.ts';
 import type { Trace } from './trace.ts';
 
 /** Everything about one HTTP request to the gateway that is worth a log line or a counter. */
@@ -31,6 +32,8 @@ export type RequestRecord = {
   generation?: { readonly report: GenerationReport };
   /** The job that it has started, or was given. */
   job?: JobId;
+  /** What is known of it at Azure, where it was forwarded. */
+  forwarded?: ForwardedCall;
   error?: unknown;
 };
 
