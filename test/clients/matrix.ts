@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import packages from './package.json' with { type: 'json' };
+import { requirementsFile } from './python/package-sets.ts';
 
 /** What a client may do with the gateway: the columns of the table, with their headings. */
 export const features = {
@@ -42,7 +43,7 @@ const allYes = Object.fromEntries(Object.keys(features).map((feature) => [featur
 const row = (name: string, exceptions: Partial<Cells> = {}) => ({ name, cells: { ...allYes, ...exceptions } });
 
 const { dependencies } = packages;
-const requirements = readFileSync(new URL('python/requirements.txt', import.meta.url), 'utf8');
+const requirements = readFileSync(requirementsFile('openai'), 'utf8');
 const pythonVersion = /^openai==(.+)$/m.exec(requirements)?.[1];
 
 /** `openai 7.55.0` from `npm:openai@7.55.0`, or from a plain version. */
