@@ -6,6 +6,7 @@ import { bedrockConnectorSuite } from './replayed/bedrock-connector.ts';
 import { librechatSuite } from './replayed/librechat.ts';
 import { openWebuiSuite } from './replayed/open-webui.ts';
 import { proActionsSuite } from './replayed/pro-actions.ts';
+import { sub2apiSuite } from './replayed/sub2api.ts';
 import type { Suite } from './suite.ts';
 import { aiAzureSuite, aiCompatibleSuite, aiOpenaiSuite } from './vercel-ai/suites.ts';
 
@@ -29,4 +30,5 @@ export const suites: Readonly<Record<ClientId, Suite>> = {
   librechat: librechatSuite,
   bedrockConnector: bedrockConnectorSuite,
   proActions: proActionsSuite,
+  sub2api: sub2apiSuite,
 };

@@ -51,6 +51,12 @@ export function pythonSuite(className: ClassName): Suite {
       'after failures': check('billed_once', paid(9, 3, 3)),
       'with an Idempotency-Key': check('idempotency_key', paid(3, 3, 3), { keepsJobs: true, lingerMs: 0 }),
     },
+    job: {
+      'by the parameter background': check('job_background', expectOnePaid, { keepsJobs: true }),
+      'by the header Prefer, polled where location says': check('job_prefer', expectOnePaid, { keepsJobs: true }),
+      'of an edit': check('job_edit', uploaded(['teal']), { keepsJobs: true }),
+      'that fails': check('job_fails', paid(1, 0, 0), { keepsJobs: true }),
+    },
     models: check('models', paid(0, 0, 0)),
     addresses: {
       'names with a slash and with a blank': check('names', paid(4, 4, 4)),
