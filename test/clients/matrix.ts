@@ -61,6 +61,9 @@ function pythonVersioned(name: string, set: PackageSet): string {
 /** What only waits for its images in the response to the call that makes them. */
 const waits = 'n/a: waits for its images';
 
+/** What has a form of jobs of its own. */
+const submitsAndPolls = 'n/a: submits and polls in the old form of Azure';
+
 const beforeStreams: Partial<Cells> = {
   stream: 'n/a: this version has no image streams',
   editStream: 'n/a: this version has no image streams',
@@ -91,6 +94,14 @@ const replayed: Partial<Cells> = {
   abort: 'n/a: its calls are replayed, not its code',
   billedOnce: 'n/a: its calls are replayed, not its code',
   job: waits,
+  models: 'n/a: requests no models',
+};
+
+/** Clients of the operations that Azure had before its deployments made images at once: submit, and poll. */
+const submits: Partial<Cells> = {
+  ...generatesOnly,
+  stream: 'n/a: requests no streams',
+  job: submitsAndPolls,
   models: 'n/a: requests no models',
 };
 
@@ -148,6 +159,32 @@ const rows = {
     editFile: 'n/a: sends whole files',
     job: 'yes',
     addresses: 'n/a: knows one address',
+  }),
+  openai028: row(`${pythonVersioned('openai', 'openai-0.28')}, \`api_type\` azure`, {
+    ...submits,
+    abort: 'n/a: its calls cannot be aborted',
+  }),
+  azureOpenaiBeta: row(versioned('@azure/openai'), {
+    ...submits,
+    billedOnce: 'yes: with an `Operation-Id`; without one it submits again when the response is lost',
+    abort: 'n/a: passes no signal on',
+  }),
+  pipecat: row(`${pythonVersioned('pipecat-ai', 'pipecat')}, \`AzureImageGenServiceREST\``, {
+    ...submits,
+    ...readsLinksOnly,
+    several: 'n/a: wants one image',
+    errors:
+      'yes: raises `KeyError` when the submit is refused, and says "timed out" after 119 polls when it fails later',
+    abort: 'n/a: its calls cannot be aborted',
+    billedOnce: 'n/a: never repeats a call',
+  }),
+  cortex: row('cortex (its calls)', {
+    ...submits,
+    ...replayed,
+    ...readsLinksOnly,
+    several: 'n/a: chooses nothing but the prompt',
+    options: 'n/a: chooses nothing but the prompt',
+    job: submitsAndPolls,
   }),
 } satisfies Record<string, { name: string; cells: Cells }>;
 

@@ -1,8 +1,12 @@
+import { azureOpenaiBetaSuite } from './azure-openai/beta-suite.ts';
 import { langchainSuite } from './langchain/suite.ts';
 import type { ClientId } from './matrix.ts';
 import { azureOpenaiSuite, openaiSuite } from './openai/suites.ts';
+import { openai028Suite } from './python/openai-028-suite.ts';
+import { pipecatSuite } from './python/pipecat-suite.ts';
 import { pythonSuite } from './python/suite.ts';
 import { bedrockConnectorSuite } from './replayed/bedrock-connector.ts';
+import { cortexSuite } from './replayed/cortex.ts';
 import { librechatSuite } from './replayed/librechat.ts';
 import { openWebuiSuite } from './replayed/open-webui.ts';
 import { proActionsSuite } from './replayed/pro-actions.ts';
@@ -31,4 +35,8 @@ export const suites: Readonly<Record<ClientId, Suite>> = {
   bedrockConnector: bedrockConnectorSuite,
   proActions: proActionsSuite,
   sub2api: sub2apiSuite,
+  openai028: openai028Suite,
+  azureOpenaiBeta: azureOpenaiBetaSuite,
+  pipecat: pipecatSuite,
+  cortex: cortexSuite,
 };
