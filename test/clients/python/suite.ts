@@ -1,21 +1,16 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
-import { fileURLToPath } from 'node:url';
-import { expect, inject, onTestFinished } from 'vitest';
 import { temporaryDirectory } from '../../helpers/temporary-directory.ts';
 import { inputImage, inputMask } from '../images.ts';
-import { awkwardNames, expectAzureImage, expectOnePaid, expectPaid, gatewayKey, type Rig, startRig } from '../rig.ts';
+import { awkwardNames, expectAzureImage, expectOnePaid, expectPaid, type Rig, startRig } from '../rig.ts';
 import type { Check, Suite } from '../suite.ts';
 import { expectUploaded } from '../uploads.ts';
-import { packagesDirectory } from './packages-directory.ts';
+import { type Program, requirePackages, runCheck } from './run-check.ts';
 
 type ClassName = 'OpenAI' | 'AzureOpenAI';
 type Image = keyof typeof inputs;
 
-const program = fileURLToPath(new URL('checks.py', import.meta.url));
+const program: Program = { file: 'checks.py', packages: 'openai' };
 const inputs = {
   teal: () => inputImage('teal'),
   coral: () => inputImage('coral'),
@@ -31,10 +26,10 @@ export function pythonSuite(className: ClassName): Suite {
       options: Parameters<typeof startRig>[0] = {},
     ): Check =>
     async (context) => {
-      const missing = inject('pythonMissing');
-      context.skip(missing !== '', `python: not run (${missing})`);
+      requirePackages(context, program);
       const rig = await startRig(options);
-      await runCheck(className, name, rig);
+      const variables = { IMAGES: await writeInputs(), AWKWARD_NAMES: JSON.stringify(awkwardNames) };
+      await runCheck(program, [className, name], rig.url, variables);
       await expectAtAzure(rig);
     };
   return {
@@ -55,6 +50,12 @@ export function pythonSuite(className: ClassName): Suite {
     billedOnce: {
       'after failures': check('billed_once', paid(9, 3, 3)),
       'with an Idempotency-Key': check('idempotency_key', paid(3, 3, 3), { keepsJobs: true, lingerMs: 0 }),
+    },
+    job: {
+      'by the parameter background': check('job_background', expectOnePaid, { keepsJobs: true }),
+      'by the header Prefer, polled where location says': check('job_prefer', expectOnePaid, { keepsJobs: true }),
+      'of an edit': check('job_edit', uploaded(['teal']), { keepsJobs: true }),
+      'that fails': check('job_fails', paid(1, 0, 0), { keepsJobs: true }),
     },
     models: check('models', paid(0, 0, 0)),
     addresses: {
@@ -85,22 +86,4 @@ async function writeInputs(): Promise<string> {
   const directory = await temporaryDirectory();
   for (const [name, draw] of Object.entries(inputs)) await writeFile(join(directory, `${name}.png`), await draw());
   return directory;
-}
-
-/** Runs one function of checks.py with this gateway; what it says about a failure is the test's. */
-async function runCheck(className: ClassName, name: string, { url }: Rig): Promise<void> {
-  const { PATH = '' } = process.env;
-  const variables = {
-    PATH,
-    PYTHONPATH: packagesDirectory,
-    PYTHONDONTWRITEBYTECODE: '1',
-    GATEWAY_URL: url,
-    GATEWAY_KEY: gatewayKey,
-    IMAGES: await writeInputs(),
-    AWKWARD_NAMES: JSON.stringify(awkwardNames),
-  };
-  const child = spawn('python3', [program, className, name], { env: variables, stdio: ['ignore', 'ignore', 'pipe'] });
-  onTestFinished(() => void child.kill('SIGKILL'));
-  const [said, [exitCode]] = await Promise.all([text(child.stderr), once(child, 'exit')]);
-  expect(exitCode, said).toBe(0);
 }
