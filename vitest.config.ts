@@ -7,8 +7,11 @@ const ownCommands = ['clients', 'crash', 'memory'].map((folder) => `test/${folde
 
 const setupFiles = ['test/helpers/fixed-seed.ts', 'test/helpers/leave-nothing.ts'];
 
-/** Replaced modules, another trusted certificate, and connections that are none stay for as long as their process. */
-const marksProcess = /vi\.mock\(|\/trust\.ts'|\/play-cells\.ts'|\.inject\(/;
+/**
+ * Replaced modules, another trusted certificate, the address of a managed identity, and connections that are none stay for
+ * as long as their process.
+ */
+const marksProcess = /vi\.mock\(|\/trust\.ts'|\/play-cells\.ts'|process\.env\.IDENTITY_ENDPOINT|\.inject\(/;
 const alone = globSync('test/**/*.test.ts', { exclude: ['**/node_modules/**'] }).filter((file) =>
   marksProcess.test(readFileSync(file, 'utf8')),
 );
