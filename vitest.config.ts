@@ -5,7 +5,7 @@ import { defineConfig } from 'vitest/config';
 /** Suites with a configuration of their own. */
 const ownCommands = ['clients', 'crash', 'memory'].map((folder) => `test/${folder}/**`);
 
-const setupFiles = ['test/helpers/fixed-seed.ts', 'test/helpers/leave-nothing.ts'];
+const setupFiles = ['fixed-seed', 'leave-nothing', 'equal-buffers'].map((helper) => `test/helpers/${helper}.ts`);
 
 /**
  * Replaced modules, another trusted certificate, the address of a managed identity, and connections that are none stay for
@@ -21,7 +21,7 @@ const shared = {
   isolate: false,
   // Nothing takes so long; a machine that has other work must not make a test fail.
   testTimeout: 180_000,
-  expect: { poll: { timeout: 60_000 } },
+  expect: { poll: { timeout: 60_000, interval: 10 } },
 };
 
 const decisive = [
