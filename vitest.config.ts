@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 /** Suites with a configuration of their own. */
-const ownCommands = ['clients', 'crash', 'memory'].map((folder) => `test/${folder}/**`);
+const ownCommands = ['clients', 'crash', 'jobs', 'memory'].map((folder) => `test/${folder}/**`);
 
 const setupFiles = ['fixed-seed', 'leave-nothing', 'equal-buffers'].map((helper) => `test/helpers/${helper}.ts`);
 
@@ -12,7 +12,7 @@ const setupFiles = ['fixed-seed', 'leave-nothing', 'equal-buffers'].map((helper)
  * as long as their process.
  */
 const marksProcess = /vi\.mock\(|\/trust\.ts'|\/play-cells\.ts'|process\.env\.IDENTITY_ENDPOINT|\.inject\(/;
-const alone = globSync('test/**/*.test.ts', { exclude: ['**/node_modules/**'] }).filter((file) =>
+const alone = globSync('test/**/*.test.ts', { exclude: ['**/node_modules/**', ...ownCommands] }).filter((file) =>
   marksProcess.test(readFileSync(file, 'utf8')),
 );
 
