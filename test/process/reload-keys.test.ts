@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { Client } from 'undici';
 import { expect, onTestFinished, test } from 'vitest';
 import { makeKey } from '../../src/cli/key.ts';
-import { type Program, startProgram } from './program.ts';
-import { modelsFile } from './rig.ts';
+import { type Program, startProgram } from '../end-to-end/program.ts';
+import { modelsFile } from '../end-to-end/rig.ts';
 
 const patience = { timeout: 60_000, interval: 20 };
 const file = modelsFile('http://127.0.0.1:9') as { readonly models: Record<string, object> };

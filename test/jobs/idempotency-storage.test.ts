@@ -6,11 +6,10 @@ import { Worker } from 'node:worker_threads';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { Stores } from '../../src/app.ts';
 import { jobStoreFailure } from '../../src/storage/sqlite/operation-failure.ts';
+import { startUpstream, tinyPng } from '../end-to-end/rig.ts';
+import { startStore } from '../end-to-end/store.ts';
 import type { Called } from '../helpers/call-gateway.ts';
-
 import { generate, imagesIn, keyed, keyHeaders, operations, startPaidOnce } from './paid-once.ts';
-import { startUpstream, tinyPng } from './rig.ts';
-import { startStore } from './store.ts';
 
 const patience = { timeout: 60_000 };
 

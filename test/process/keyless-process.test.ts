@@ -1,8 +1,8 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { startSimulator } from '../../simulator/start-simulator.ts';
+import { startProgram } from '../end-to-end/program.ts';
+import { modelsFile } from '../end-to-end/rig.ts';
 import { callGateway } from '../helpers/call-gateway.ts';
-import { startProgram } from './program.ts';
-import { modelsFile } from './rig.ts';
 
 /** Makes the process say which packages of Azure's it loads. */
 const tellLoaded = `data:text/javascript,${encodeURIComponent(`

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { request } from 'undici';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { type Program, startProgram } from './program.ts';
-import { generationsPath, modelsFile, startUpstream, tinyPng } from './rig.ts';
+import { type Program, startProgram } from '../end-to-end/program.ts';
+import { generationsPath, modelsFile, startUpstream, tinyPng } from '../end-to-end/rig.ts';
 
 const patience = { timeout: 60_000, interval: 20 };
 const image = JSON.stringify({ created: 1, data: [{ b64_json: tinyPng }] });

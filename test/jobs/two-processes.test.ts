@@ -1,8 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { JobLease } from '../../src/domain/job-store.ts';
-import { MemoryImageStore } from '../helpers/memory-image-store.ts';
-import { temporaryDirectory } from '../helpers/temporary-directory.ts';
-import { imagesOf, keyed, patience, withSteps } from './crash.ts';
+import { imagesOf, keyed, patience, withSteps } from '../generations/crash.ts';
 import {
   drawn,
   type FakeGateway,
@@ -12,7 +10,9 @@ import {
   held,
   openJobs,
   refused,
-} from './fake-targets.ts';
+} from '../generations/fake-targets.ts';
+import { MemoryImageStore } from '../helpers/memory-image-store.ts';
+import { temporaryDirectory } from '../helpers/temporary-directory.ts';
 
 /** Two processes on one directory. */
 async function twoProcesses(targets: readonly FakeTarget[]): Promise<[FakeGateway, FakeGateway]> {

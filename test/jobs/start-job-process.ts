@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
+import { compileCache } from '../helpers/compile-cache.ts';
 
 export type JobProcess = {
   readonly child: ChildProcess;
@@ -14,6 +15,7 @@ export type JobProcess = {
 export async function startJobProcess(directory: string, ...times: readonly number[]): Promise<JobProcess> {
   const program = fileURLToPath(new URL('job-process.ts', import.meta.url));
   const child = spawn(process.execPath, [program, directory, ...times.map(String)], {
+    env: { ...process.env, ...compileCache },
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   onTestFinished(async () => {

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { request } from 'undici';
 import { expect, onTestFinished, test } from 'vitest';
 import { makeKey } from '../../src/cli/key.ts';
-import { startProgram } from './program.ts';
-import { modelsFile } from './rig.ts';
+import { startProgram } from '../end-to-end/program.ts';
+import { modelsFile } from '../end-to-end/rig.ts';
 
 const models = modelsFile('https://one.openai.azure.com');
 const canary = 'gateway-key-canary';

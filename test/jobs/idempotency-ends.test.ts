@@ -2,6 +2,7 @@ import { readdir, rm } from 'node:fs/promises';
 import type { ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { startUpstream, tinyPng } from '../end-to-end/rig.ts';
 import type { Called } from '../helpers/call-gateway.ts';
 import {
   edit,
@@ -14,7 +15,6 @@ import {
   startPaidOnce,
   steadyHeaders,
 } from './paid-once.ts';
-import { startUpstream, tinyPng } from './rig.ts';
 
 const patience = { timeout: 60_000 };
 

@@ -7,8 +7,16 @@ import { Agent, request } from 'undici';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { startSimulator } from '../../simulator/start-simulator.ts';
 import { v1Target } from '../config/example-models.ts';
-import { type Program, startProgram } from './program.ts';
-import { exchange, generationsPath, modelsFile, openSocket, rawCall, startUpstream, tinyPng } from './rig.ts';
+import { type Program, startProgram } from '../end-to-end/program.ts';
+import {
+  exchange,
+  generationsPath,
+  modelsFile,
+  openSocket,
+  rawCall,
+  startUpstream,
+  tinyPng,
+} from '../end-to-end/rig.ts';
 
 const patience = { timeout: 60_000 };
 const key = 'authorization: Bearer program-key';

@@ -7,10 +7,10 @@ import { join } from 'node:path';
 import OpenAI from 'openai';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { drain } from '../../src/http/lifecycle.ts';
+import { metricsOf } from '../end-to-end/metrics-of.ts';
+import { exchange, modelsFile, openSocket, rawCall, requestLines, startUpstream, tinyPng } from '../end-to-end/rig.ts';
 import { callGateway } from '../helpers/call-gateway.ts';
 import { gatewayKey, type StartedGateway, startGateway } from '../helpers/start-gateway.ts';
-import { metricsOf } from './metrics-of.ts';
-import { exchange, modelsFile, openSocket, rawCall, requestLines, startUpstream, tinyPng } from './rig.ts';
 
 const patience = { timeout: 60_000 };
 const otherKey = 'another-gateway-key';

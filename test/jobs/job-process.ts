@@ -1,7 +1,7 @@
 import { createInterface } from 'node:readline';
-import { GatewayError } from '../../../src/domain/gateway-error.ts';
-import type { JobLease } from '../../../src/domain/job-store.ts';
-import { createSqliteJobStore } from '../../../src/storage/sqlite/sqlite-job-store.ts';
+import { GatewayError } from '../../src/domain/gateway-error.ts';
+import type { JobLease } from '../../src/domain/job-store.ts';
+import { createSqliteJobStore } from '../../src/storage/sqlite/sqlite-job-store.ts';
 
 // A process with a job store, which does what the lines of its standard input say, and prints what comes of each.
 

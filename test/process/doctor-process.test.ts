@@ -1,7 +1,7 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { startSimulator } from '../../simulator/start-simulator.ts';
-import { startProgram } from './program.ts';
-import { modelsFile } from './rig.ts';
+import { startProgram } from '../end-to-end/program.ts';
+import { modelsFile } from '../end-to-end/rig.ts';
 
 async function run(models: object, env: Record<string, string> = {}) {
   const program = await startProgram({ command: 'doctor', models, env });

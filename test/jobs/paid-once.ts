@@ -1,13 +1,13 @@
 import type { ServerResponse } from 'node:http';
 import { onTestFinished } from 'vitest';
 import { type Simulator, startSimulator } from '../../simulator/start-simulator.ts';
+import { editForm, file, pngImage, post } from '../end-to-end/edits.ts';
+import { inWords, readEvents } from '../end-to-end/events.ts';
+import { chatTarget, modelsFile, startUpstream } from '../end-to-end/rig.ts';
 import { type Called, callGateway } from '../helpers/call-gateway.ts';
 import { type StartedGateway, startGateway } from '../helpers/start-gateway.ts';
 import { temporaryDirectory } from '../helpers/temporary-directory.ts';
 import { type FormPart, formHeaders } from '../simulator/write-form.ts';
-import { editForm, file, pngImage, post } from './edits.ts';
-import { inWords, readEvents } from './events.ts';
-import { chatTarget, modelsFile, startUpstream } from './rig.ts';
 
 // Requests with an `Idempotency-Key`, and what they get the second time.
 

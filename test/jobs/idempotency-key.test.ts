@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
+import { dataUrl, file, overlay, pngImage, post } from '../end-to-end/edits.ts';
+import { exchange, rawCall } from '../end-to-end/rig.ts';
 import type { Called } from '../helpers/call-gateway.ts';
 import { gatewayKey } from '../helpers/start-gateway.ts';
 import { type FormPart, fields, formHeaders, writeForm } from '../simulator/write-form.ts';
-import { dataUrl, file, overlay, pngImage, post } from './edits.ts';
 import {
   edit,
   editWith,
@@ -14,7 +15,6 @@ import {
   operations,
   startPaidOnce,
 } from './paid-once.ts';
-import { exchange, rawCall } from './rig.ts';
 
 const codeOf = (response: Called) => [response.status, response.json().error?.code];
 

@@ -2,9 +2,9 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { startSimulator } from '../../simulator/start-simulator.ts';
+import { type Program, startProgram } from '../end-to-end/program.ts';
+import { modelsFile, startUpstream } from '../end-to-end/rig.ts';
 import { refusedPort } from '../helpers/loopback-server.ts';
-import { type Program, startProgram } from './program.ts';
-import { modelsFile, startUpstream } from './rig.ts';
 
 const patience = { timeout: 60_000 };
 

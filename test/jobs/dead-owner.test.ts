@@ -2,8 +2,8 @@ import { once } from 'node:events';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import type { TakenJob } from '../../../src/domain/job-store.ts';
-import { temporaryDirectory } from '../../helpers/temporary-directory.ts';
+import type { TakenJob } from '../../src/domain/job-store.ts';
+import { temporaryDirectory } from '../helpers/temporary-directory.ts';
 import {
   attempt,
   begin,
@@ -16,7 +16,7 @@ import {
   send,
   stopped,
   unavailable,
-} from './open-job-store.ts';
+} from '../storage/sqlite/open-job-store.ts';
 import { startJobProcess } from './start-job-process.ts';
 
 test('the job of a process that was killed is taken over at once', async () => {

@@ -1,9 +1,10 @@
 import { once } from 'node:events';
 import { describe, expect, test } from 'vitest';
+import { file, openFiles, padded, pngImage } from '../end-to-end/edits.ts';
+import { metricsOf } from '../end-to-end/metrics-of.ts';
+import { openSocket, rawCall, requestLines } from '../end-to-end/rig.ts';
 import { gatewayKey } from '../helpers/start-gateway.ts';
 import { temporaryDirectory } from '../helpers/temporary-directory.ts';
-import { file, openFiles, padded, pngImage } from './edits.ts';
-import { metricsOf } from './metrics-of.ts';
 import {
   edit,
   editWith,
@@ -16,7 +17,6 @@ import {
   type PaidOnceRig,
   startHeld,
 } from './paid-once.ts';
-import { openSocket, rawCall, requestLines } from './rig.ts';
 
 const patience = { timeout: 60_000 };
 

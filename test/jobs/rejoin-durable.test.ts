@@ -1,13 +1,13 @@
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { describe, expect, test } from 'vitest';
+import { authorization, editForm, editsPath, file, padded, pngImage } from '../end-to-end/edits.ts';
+import { metricsOf } from '../end-to-end/metrics-of.ts';
+import { generationsPath, openSocket, rawCall, requestLines } from '../end-to-end/rig.ts';
 import { gatewayKey } from '../helpers/start-gateway.ts';
 import { temporaryDirectory } from '../helpers/temporary-directory.ts';
 import { formHeaders } from '../simulator/write-form.ts';
-import { authorization, editForm, editsPath, file, padded, pngImage } from './edits.ts';
-import { metricsOf } from './metrics-of.ts';
 import { edit, generate, imagesIn, keyHeaders, startHeld } from './paid-once.ts';
-import { generationsPath, openSocket, rawCall, requestLines } from './rig.ts';
 
 // Requests without an Idempotency-Key, at a gateway that keeps its jobs in a directory.
 

@@ -3,9 +3,9 @@ import { request } from 'undici';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { freePort } from '../../bench/contestants/free-port.ts';
 import { startSimulator } from '../../simulator/start-simulator.ts';
+import { type Program, startProgram } from '../end-to-end/program.ts';
+import { generationsPath, modelsFile } from '../end-to-end/rig.ts';
 import { openPipe } from '../helpers/open-pipe.ts';
-import { type Program, startProgram } from './program.ts';
-import { generationsPath, modelsFile } from './rig.ts';
 
 const patience = { timeout: 60_000 };
 
