@@ -44,3 +44,8 @@ async function* startingWith<T>(first: T, rest: AsyncIterable<T>): AsyncGenerato
   yield first;
   yield* rest;
 }
+
+/** A generation's events, whose outcome may not be known yet. Throws the generation's error. */
+export async function* whenKnown<T>(events: Promise<AsyncIterable<T>>): AsyncGenerator<T> {
+  yield* await events;
+}

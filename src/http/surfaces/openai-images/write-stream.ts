@@ -5,7 +5,7 @@ import type { ImageEnd, ImageEvent, ImageFacts } from '../../../domain/image-eve
 import type { ImageRequest, Operation } from '../../../domain/image-request.ts';
 import { operationOf } from '../../../parameters/plan.ts';
 import { asGatewayError, errorBody } from '../../error-response.ts';
-import { defaultHeartbeatMs, heartbeatText, sendEvents, streamHeaders } from '../../event-stream.ts';
+import { defaultHeartbeatMs, heartbeatText, sendEvents, streamHeaders, whenKnown } from '../../event-stream.ts';
 import { generationHeaders } from '../../gateway-headers.ts';
 import { SeenHeader, shownFacts } from '../shown-facts.ts';
 import { clientUsage, type Written } from './write-json.ts';
@@ -51,10 +51,6 @@ async function settledWithin(promise: Promise<unknown>, ms: number): Promise<boo
   } finally {
     clearTimeout(timer);
   }
-}
-
-async function* whenKnown(events: Promise<AsyncIterable<ImageEvent>>): AsyncGenerator<ImageEvent> {
-  yield* await events;
 }
 
 type StreamParts = {
