@@ -14,11 +14,14 @@ import type { OpenInputStore } from './domain/image-input.ts';
 import { type OptionalMember, type RequestDefaults, wireNames } from './domain/image-request.ts';
 import type { ImageStore } from './domain/image-store.ts';
 import type { JobStore } from './domain/job-store.ts';
+import type { KeptInputs } from './domain/kept-inputs.ts';
 import type { Price } from './domain/price.ts';
 import { Admission } from './generations/admission.ts';
+import { BackgroundJobs } from './generations/background-jobs.ts';
 import type { Hosting } from './generations/delivery.ts';
 import { createGateway, type Gateway } from './generations/gateway.ts';
 import { InFlight } from './generations/in-flight.ts';
+import { Jobs } from './generations/jobs.ts';
 import { Recovery } from './generations/recovery.ts';
 import { KeyStore } from './http/keys/key-store.ts';
 import type { Lifecycle } from './http/lifecycle.ts';
@@ -80,6 +83,8 @@ export type App = {
 export type Stores = {
   readonly jobs: JobStore & { now(): number };
   readonly images: ImageStore;
+  /** The inputs of jobs that wait. */
+  readonly keptInputs: KeptInputs;
   /** Whether they outlive the process: only then images have links. */
   readonly areDurable: boolean;
   /** Applies the limits of another models file. */
@@ -118,7 +123,7 @@ const defaultServerTimes: ServerTimes = { interimMs: 60_000, jsonGraceMs: 10_000
 /** Puts the modules together; nothing listens yet, and no upstream is called. */
 export function buildApp(parts: AppParts): App {
   const { consumers, logger, stores, publicBaseUrl, openInputs } = parts;
-  const { jobs, images, areDurable } = stores;
+  const { jobs: store, images, keptInputs, areDurable } = stores;
   const telemetry = createTelemetry(logger);
   const lifecycle: Lifecycle = { phase: 'starting' };
   const keyStore = new KeyStore(consumers);
@@ -129,8 +134,12 @@ export function buildApp(parts: AppParts): App {
   const credentialsWith = createCredentials(parts.upstreamTimes);
   const targets = new TargetHealths();
   const admission = new Admission(parts.models.limits, keyStore);
-  const inFlight = new InFlight(jobs, { lingerMs: parts.models.limits.lingerMs, now: () => jobs.now() });
+  const inFlight = new InFlight(store, { lingerMs: parts.models.limits.lingerMs, now: () => store.now() });
   const hosting = { place: areDurable ? hostingAt(publicBaseUrl) : undefined };
+
+  const background = new BackgroundJobs(admission, inFlight);
+  const jobs = new Jobs({ inFlight, background, images, hosting });
+  const running = { inFlight, background, jobs, keptInputs, images, hosting, admission, recorder: telemetry };
 
   /** What depends on the models file; all else lives as long as the process. */
   function configure(models: ModelsConfig, entra: EntraTokens | undefined) {
@@ -154,7 +163,7 @@ export function buildApp(parts: AppParts): App {
       defaultModel: models.defaultModel,
     });
     const config: RuntimeConfig = {
-      gateway: createGateway({ catalog, admission, recorder: telemetry, hosting, images, times, inFlight }),
+      gateway: createGateway({ ...running, catalog, times }),
       uploadLimits: { uploadBytes: models.uploadBytes, graceMs: parts.uploadGraceMs ?? defaultGraceMs },
       inputDownload: models.imageUrls === 'download' ? downloads.fromAnywhere : undefined,
       currency: models.currency,
@@ -172,9 +181,8 @@ export function buildApp(parts: AppParts): App {
   const current = start.next;
   start.adopt();
   telemetry.watch(() => current.config.gateway.state);
-  telemetry.watchJobs(() => jobs.figures());
-  const catalog = () => current.config.gateway.catalog;
-  const recovery = new Recovery({ inFlight, images, recorder: telemetry, catalog });
+  telemetry.watchJobs(() => store.figures());
+  const recovery = new Recovery({ ...running, gateway: () => current.config.gateway });
   const server = createServer({
     current,
     admission,
@@ -195,9 +203,10 @@ export function buildApp(parts: AppParts): App {
     // Every connected client has its response. What still runs has lost its client, and a shutdown gives it the time to end.
     if (lifecycle.phase === 'closing') await inFlight.settled();
     recovery.stop();
+    background.giveUp();
     inFlight.cancelAll();
-    await inFlight.recorded();
-    await Promise.all([client.close(), downloads.close(), images.close(), jobs.close()]);
+    await Promise.all([inFlight.recorded(), background.settled()]);
+    await Promise.all([client.close(), downloads.close(), images.close(), store.close()]);
   });
   return {
     server,

@@ -1,10 +1,12 @@
 import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { Stores } from '../app.ts';
 import type { Environment } from '../config/environment.ts';
 import type { ModelsConfig } from '../config/models-config.ts';
 import { fingerprintVersion } from '../generations/fingerprint.ts';
-import { retryRejoinMs } from '../generations/gateway.ts';
+import { retryRejoinMs } from '../generations/planned-request.ts';
 import { createDiskImageStore, type DiskImageStore, type DiskImageStoreOptions } from '../storage/disk-image-store.ts';
+import { createKeptInputs } from '../storage/kept-input-directory.ts';
 import {
   createSqliteJobStore,
   type SqliteJobStore,
@@ -45,7 +47,10 @@ export async function openStores(
     const images = areDurable
       ? await createDiskImageStore({ ...shared, directory: dataDir, soleAt })
       : await createTemporaryImageStore(temporary, shared);
-    return { jobs, images, areDurable, resize: (models) => resize({ jobs, images, areDurable }, models) };
+    const keptInputs = createKeptInputs(join(dataDir ?? temporary, 'inputs'));
+    if (areDurable && soleAt !== undefined) await keptInputs.removeUnused(await jobs.records.inputsInUse());
+    const opened = { jobs, images, areDurable };
+    return { ...opened, keptInputs, resize: (models) => resize(opened, models) };
   } catch (error) {
     await jobs.close();
     throw error;

@@ -43,6 +43,12 @@ export type ErrorKind =
   | 'idempotency_in_flight'
   | 'idempotency_key_reused'
   | 'idempotency_result_gone'
+  | 'job_not_found'
+  | 'job_not_completed'
+  | 'job_not_cancellable'
+  | 'job_cancelled'
+  | 'too_many_jobs'
+  | 'previous_response_not_found'
   | 'internal_error'
   // the caller's request, refused by the upstream
   | 'upstream_unknown_parameter'

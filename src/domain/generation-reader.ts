@@ -6,7 +6,8 @@ import type { JobId } from './job-store.ts';
 
 /** How a generation ended. `parked`: its accepted work goes on, and another process, or a later poll, follows it. */
 export type GenerationEnd =
-  | { readonly name: 'done' | 'cancelled' }
+  | { readonly name: 'done' }
+  | { readonly name: 'cancelled'; readonly error?: unknown }
   | { readonly name: 'refused' | 'failed' | 'not_processed' | 'unknown' | 'parked'; readonly error: unknown };
 
 /** Where a generation is: it waits for a permit, its calls run, its images wait for a reader, or are read or stored. */

@@ -33,14 +33,14 @@ export type ImageUsage = Readonly<Record<string, unknown>>;
 export type ImageEvent =
   /**
    * An image begins; `isPartial`: a partial image of the one with this index. Where there is a `source`, no `bytes` follow: they
-   * are read from there. `partials`: how many partial images came before the final one, whether or not this reader gets them.
+   * are read from there. `partials`: how many partial images of it came before.
    */
   | {
       readonly type: 'image';
       readonly index: number;
       readonly isPartial: boolean;
-      readonly partials?: number;
       readonly source?: ImageSource;
+      readonly partials?: number;
     }
   /** A piece of the image's file as base64 text without line breaks, cut anywhere. */
   | { readonly type: 'bytes'; readonly chunk: Buffer }

@@ -51,6 +51,8 @@ export interface ImageProvider {
    * afterwards the attempt is committed, and a failure is the iterator throwing a GatewayError.
    */
   generate(request: ImageRequest, call: ProviderCall): Promise<AsyncIterable<ImageEvent>>;
+  /** Whether work that the upstream has accepted is cancelled there when its call ends early, and nobody follows it. */
+  readonly cancelsAccepted?: boolean;
   /** Follows work that was accepted before, by its handle: polls again, never pays again. Settles as `generate` does. */
   resume?(handle: UpstreamHandle, call: ProviderCall): Promise<AsyncIterable<ImageEvent>>;
 }

@@ -64,6 +64,8 @@ export interface ImageStore {
   open(id: string): Promise<OpenImage | undefined>;
   /** Makes room for images that must not be lost. Rejects with `storage_full` when nothing more may be evicted. */
   makeRoom(): Promise<void>;
+  /** Removes images for good. Those that are being read are read to their end. Never rejects. */
+  remove(images: readonly ImageId[]): Promise<void>;
   /** From that time on (Unix, in milliseconds) the images may be evicted to make room. */
   mayEvict(images: readonly ImageId[], from: number): void;
   readonly usage: ImageStoreUsage;

@@ -26,17 +26,35 @@ export type JobClaim = {
   readonly rejoinMs: number;
   /** Whether the operator wants a job whose outcome is unknown to be run once more. */
   readonly mayRepeat: boolean;
+  /** Its client can find it again, by its key or by its id, as long as its images are kept. */
+  readonly isRetrievable: boolean;
+  /** Set for a job for which no client waits. */
+  readonly background?: BackgroundClaim;
+  /** What its surface needs to show it again; at most some kilobytes. */
+  readonly view?: string | undefined;
+};
+
+/** What makes it possible to run a job later, by another process if need be. */
+export type BackgroundClaim = {
+  /** The request as text. It is deleted when its first paid call is sent. */
+  readonly request: string;
+  /** Names its inputs, which are kept until it has ended. */
+  readonly inputs: string | undefined;
+  /** So many jobs of one consumer may be open. */
+  readonly maxOpen: number;
 };
 
 /**
  * What a claim gets: a job of its own, one that runs (here or in another process), one that has ended, or nothing, because
- * its key belongs to a different request. `isRepeat`: the new job repeats one that may have been billed.
+ * its key belongs to a different request, or because its consumer has too many open jobs. `isRepeat`: the new job repeats one
+ * that may have been billed.
  */
 export type Claimed =
   | { readonly kind: 'new'; readonly lease: JobLease; readonly isRepeat: boolean }
   | { readonly kind: 'running'; readonly job: JobId }
   | { readonly kind: 'ended'; readonly job: JobId; readonly end: JobEnd }
-  | { readonly kind: 'mismatch' };
+  | { readonly kind: 'mismatch' }
+  | { readonly kind: 'full' };
 
 /** One paid call of a job: plain data, which holds no prompt and no credential. */
 export type JobAttempt = {
@@ -71,7 +89,12 @@ export type StoredReport = {
  * be stored.
  */
 export type StoredEvent =
-  | (Omit<ImageEnd, 'type' | 'partialIndex' | 'stored'> & { readonly type: 'image'; readonly image?: StoredImage })
+  | (Omit<ImageEnd, 'type' | 'partialIndex' | 'stored'> & {
+      readonly type: 'image';
+      readonly image?: StoredImage;
+      /** How many partial images of it came before. */
+      readonly partials?: number;
+    })
   | Extract<ImageEvent, { type: 'url' | 'done' }>;
 
 /** A response without its images' bytes: from the same record the same response is written again, byte for byte. */
@@ -105,10 +128,62 @@ export type TakenJob = Pick<JobClaim, 'consumer' | 'operation' | 'model' | 'coun
   readonly lease: JobLease;
   /** It has an `Idempotency-Key`. */
   readonly isKeyed: boolean;
+  readonly isRetrievable: boolean;
+  readonly isBackground: boolean;
+  /** Of a job in the background, of which nothing was sent yet. */
+  readonly request: string | undefined;
+  readonly inputs: string | undefined;
   readonly attempts: readonly JobAttempt[];
   /** When it was claimed, in milliseconds since 1970. */
   readonly createdAt: number;
 };
+
+/** Where a job is. `queued`: none of its calls was sent. */
+export type JobState = 'queued' | 'running' | JobEnd['name'];
+
+/** A job as its consumer may see it. Times are in milliseconds since 1970. */
+export type Job = Pick<JobClaim, 'consumer' | 'operation' | 'model' | 'count' | 'view'> & {
+  readonly id: JobId;
+  readonly state: JobState;
+  readonly isBackground: boolean;
+  readonly createdAt: number;
+  /** Set once it has ended. */
+  readonly end: JobEnd | undefined;
+  readonly endedAt: number | undefined;
+  /** From then on it is not found any more. */
+  readonly expiresAt: number | undefined;
+};
+
+export type JobQuery = {
+  readonly consumer: string;
+  /** `undefined`: in any of them. */
+  readonly states: readonly JobState[] | undefined;
+  readonly model: string | undefined;
+  /** The newest first, or the oldest. */
+  readonly order: 'desc' | 'asc';
+  /** Only those behind this one, which must be one of the consumer's. */
+  readonly after: JobId | undefined;
+  readonly limit: number;
+};
+
+/** The jobs that their consumers can retrieve. Every method may reject with a GatewayError `store_unavailable`. */
+export interface JobRecords {
+  /** `undefined`: it is not one of the consumer's, or not any more. */
+  find(consumer: string, job: JobId): Promise<Job | undefined>;
+  /** The job of an `Idempotency-Key`. */
+  findByKey(consumer: string, operation: Operation, key: string): Promise<Job | undefined>;
+  list(query: JobQuery): Promise<readonly Job[]>;
+  /** Removes a job that has ended, and gives the ids of its images. `undefined`: there is none to remove. */
+  remove(consumer: string, job: JobId): Promise<readonly ImageId[] | undefined>;
+  /** Its client may not have learnt of it: a retry of an equal request, which says so, gets it. Never rejects. */
+  markLeft(job: JobId): void;
+  /** Asks the process that runs the job to cancel it. */
+  requestCancel(job: JobId): Promise<void>;
+  /** Jobs of this process that others want to cancel; each is named once. */
+  cancelRequests(): Promise<readonly JobId[]>;
+  /** The inputs of all jobs that run or wait. */
+  inputsInUse(): Promise<readonly string[]>;
+}
 
 /** For metrics. */
 export type JobStoreFigures = {
@@ -127,6 +202,7 @@ export type JobStoreFigures = {
 export interface JobStore {
   /** For how long a job without readers runs on, in milliseconds; Infinity: until its own deadline. */
   readonly orphanMs: number;
+  readonly records: JobRecords;
   claim(claim: JobClaim): Promise<Claimed>;
   /** How a job ended; `undefined` while it runs, `'gone'` when it is not recorded any more. */
   read(job: JobId): Promise<JobEnd | undefined | 'gone'>;

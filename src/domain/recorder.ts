@@ -72,10 +72,10 @@ export type GenerationRecord = {
 export type RetryEnd = 'rejoined' | 'shared_unknown' | 'possible_duplicate' | 'joined' | 'replayed';
 
 /**
- * What became of a job that was taken over: nothing had been sent, its images were stored, its accepted work is followed, or
- * nobody knows.
+ * What became of a job that was taken over: nothing had been sent, it waited and runs now, its images were stored, its accepted
+ * work is followed, or nobody knows.
  */
-export type Recovered = 'not_processed' | 'stored' | 'resumed' | 'unknown';
+export type Recovered = 'not_processed' | 'restarted' | 'stored' | 'resumed' | 'unknown';
 
 /** Where counters go; it never throws. */
 export interface Recorder {

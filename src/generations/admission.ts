@@ -99,9 +99,12 @@ export class Admission {
     throw overloaded();
   }
 
-  /** Resolves with the permit of a request to be worked on. Rejects with `overloaded` and with the signal's reason. */
-  acquire(signal: AbortSignal): Promise<Release> {
-    return this.#permits.acquire(signal);
+  /**
+   * Resolves with the permit of a request to be worked on. Rejects with the signal's reason, and with `overloaded`; a patient
+   * caller waits for as long as it takes.
+   */
+  acquire(signal: AbortSignal, options?: { readonly isPatient: boolean }): Promise<Release> {
+    return this.#permits.acquire(signal, options);
   }
 }
 
@@ -126,6 +129,9 @@ export type Permits = {
   /** Called once. @param isSent whether a paid call may have been sent; if not, the images are refunded */
   release(isSent: boolean): void;
 };
+
+/** Of a job that was admitted before, by another process. */
+export const heldNothing: Permits = { granted: undefined, imageQuota: undefined, release() {} };
 
 type Needed = {
   readonly admission: Admission;

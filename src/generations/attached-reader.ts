@@ -9,7 +9,7 @@ import type { KeptResponse } from './kept-response.ts';
 
 /** What one reader reads, and how it wants it. */
 export type Reading = {
-  readonly request: ImageRequest;
+  readonly request: Pick<ImageRequest, 'stream' | 'partialImages'>;
   /** `undefined`: it does not say. */
   readonly delivery: Delivery | undefined;
   readonly hosting: Hosting | undefined;

@@ -22,7 +22,7 @@ type Wanted = {
 
 /** @param fallback how images come to a client that does not say */
 export function wantedBy(
-  { stream, partialImages }: ImageRequest,
+  { stream, partialImages }: Pick<ImageRequest, 'stream' | 'partialImages'>,
   { delivery, fallback, hosting }: { delivery: Delivery | undefined; fallback: Delivery; hosting: Hosting | undefined },
 ): Wanted {
   return {

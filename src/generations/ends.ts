@@ -15,7 +15,8 @@ export function outcomeOf(how: Settlement, failure: unknown): AttemptEnd | undef
 
 /** All ends but `parked`, after which the job goes on. */
 export type Settled =
-  | Extract<GenerationEnd, { name: 'done' | 'cancelled' }>
+  | Extract<GenerationEnd, { name: 'done' }>
+  | { readonly name: 'cancelled'; readonly error?: unknown }
   | { readonly name: 'refused' | 'failed' | 'not_processed' | 'unknown'; readonly error: unknown };
 
 type Ended = {
@@ -25,14 +26,15 @@ type Ended = {
   /** Whether an image may have been made. */
   readonly mayBeBilled: boolean;
   readonly isKept: boolean;
-  readonly isKeyed: boolean;
+  readonly isRetrievable: boolean;
 };
 
 /** How a generation ended, by how its response did, or by what it failed with. */
-export function endOf({ how, error, mayBeBilled, isKept, isKeyed }: Ended): Settled {
+export function endOf({ how, error, mayBeBilled, isKept, isRetrievable }: Ended): Settled {
   if (how === 'delivered') return { name: 'done' };
+  if (error instanceof GatewayError && error.kind === 'job_cancelled') return { name: 'cancelled', error };
   // A key must not be free again while an image of its request may have been made.
-  if (how === 'abandoned' && isKeyed && mayBeBilled && isGone(error)) return { name: 'unknown', error: givenUp };
+  if (how === 'abandoned' && isRetrievable && mayBeBilled && isGone(error)) return { name: 'unknown', error: givenUp };
   if (error === undefined) return { name: 'cancelled' };
   if (how === 'truncated' && isKept && !isRefusal(error)) return { name: 'unknown', error: afterCommitment(error) };
   if (!(error instanceof GatewayError)) return { name: mayBeBilled ? 'unknown' : 'failed', error };
@@ -72,7 +74,7 @@ function isRefusal(error: unknown): boolean {
 /** The end as it is recorded. @param response where the generation was done */
 export function jobEndOf(end: Settled, response: StoredResponse): JobEnd {
   if (end.name === 'done') return { name: 'done', response };
-  const error = 'error' in end ? end.error : cancelled;
+  const error = ('error' in end ? end.error : undefined) ?? cancelled;
   return { name: end.name, failure: storedFailure(error, response.report) };
 }
 

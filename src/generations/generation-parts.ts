@@ -4,7 +4,8 @@ import type { JobAttempt, JobLease } from '../domain/job-store.ts';
 import type { Admission, Permits } from './admission.ts';
 import type { GenerationCalls } from './failover.ts';
 import type { InFlight } from './in-flight.ts';
-import type { KeepReason } from './keeping.ts';
+import { Journal } from './journal.ts';
+import { Keeping, type KeepReason } from './keeping.ts';
 import type { CallContext } from './upstream-call.ts';
 
 /** What a generation is made of: a new request, or a job that was taken over. */
@@ -13,6 +14,10 @@ export type GenerationParts = {
   readonly consumer: string;
   /** Its request has an `Idempotency-Key`. */
   readonly isKeyed: boolean;
+  /** Its client can find it again, by its key or by its id. */
+  readonly isRetrievable: boolean;
+  /** No client waits for it: readers may come and go. */
+  readonly isBackground: boolean;
   /** It repeats a job that may have been billed. */
   readonly isRepeat: boolean;
   /** Calls of an earlier owner of the job. */
@@ -31,3 +36,26 @@ export type GenerationParts = {
   readonly inFlight: InFlight;
   readonly images: ImageStore;
 };
+
+type Progressing = {
+  readonly signal: AbortSignal;
+  /** As of `performance.now()`. */
+  readonly deadline: number;
+  /** The readers that want the bytes of images, or of partial images. */
+  readonly readers: (isPartial: boolean) => readonly object[];
+  readonly isParked: () => boolean;
+};
+
+/** What does the work of a generation: its calls, what is kept of their images, and what is recorded of both. */
+export function createWork(parts: GenerationParts, { signal, deadline, readers, isParked }: Progressing) {
+  const { timeoutMs, inFlight, images, context, keepReason } = parts;
+  // Free steps end a moment earlier, so that their own failure is reported, and not only that the time is over.
+  const retryUntil = deadline - Math.min(1_000, timeoutMs / 10);
+  const isHosted = context.delivery === 'url' && context.hosting !== undefined;
+  const mustBeStored = isHosted ? { signal, until: retryUntil } : undefined;
+  const keeping = new Keeping({ images, mustBeStored, readers }, keepReason);
+  const recording = { ...parts, store: inFlight.store, makeRoom: () => keeping.makeRoom() };
+  const journal = new Journal(recording, parts.earlier);
+  const calls = parts.createCalls({ ...context, signal, retryUntil, journal, keeping, isParked }, deadline);
+  return { keeping, journal, calls };
+}

@@ -7,15 +7,12 @@ import { isTargetFault } from '../targets/outcome.ts';
 import { AttachedReader, type Reading } from './attached-reader.ts';
 import { endOf, imageIds, jobEndOf, outcomeOf, type Settled } from './ends.ts';
 import type { GenerationCalls } from './failover.ts';
-import type { GenerationParts } from './generation-parts.ts';
+import { createWork, type GenerationParts } from './generation-parts.ts';
 import { defaultDelivery, type Progress, recordEnd, reportOf, storedResponse } from './generation-report.ts';
-import { type Interruption, interruptionError, parkedError } from './interruption.ts';
-import { Journal } from './journal.ts';
-import { evictableAfterMs, Keeping } from './keeping.ts';
+import { hasEnded, type Interruption, interruptionError, parkedError } from './interruption.ts';
+import type { Journal } from './journal.ts';
+import { evictableAfterMs, type Keeping } from './keeping.ts';
 import { blameTargets } from './upstream-call.ts';
-
-/** Made once: every generation ends with it, nobody sees it, and an error's stack costs more than the rest of the end. */
-const hasEnded = new GatewayError('internal_error', 'The generation has ended.');
 
 /**
  * One request, from its start until it is settled. It owns what the request holds (permits, inputs, calls), has one deadline
@@ -44,25 +41,22 @@ export class Generation {
   #stored: readonly StoredEvent[] = [];
 
   constructor(parts: GenerationParts) {
-    const { lease, timeoutMs, inFlight, images, context } = parts;
-    const [signal, deadline] = [this.signal, this.#begin + timeoutMs];
+    const { lease, timeoutMs, inFlight } = parts;
     this.id = lease.job;
     this.#parts = parts;
-    // Free steps end a moment earlier, so that their own failure is reported, and not only that the time is over.
-    const retryUntil = deadline - Math.min(1_000, timeoutMs / 10);
-    const isHosted = context.delivery === 'url' && context.hosting !== undefined;
-    const mustBeStored = isHosted ? { signal, until: retryUntil } : undefined;
-    const readers = (isPartial: boolean) => [...this.#readers].filter((reader) => reader.wantsBytes(isPartial));
-    this.#keeping = new Keeping({ images, mustBeStored, readers }, parts.keepReason);
-    const keeping = this.#keeping;
-    const recording = { ...parts, store: inFlight.store, makeRoom: () => keeping.makeRoom() };
-    const journal = new Journal(recording, parts.earlier);
-    const isParked = () => this.state.name === 'parked';
-    this.#calls = parts.createCalls({ ...context, signal, retryUntil, journal, keeping, isParked }, deadline);
+    const { keeping, journal, calls } = createWork(parts, {
+      signal: this.signal,
+      deadline: this.#begin + timeoutMs,
+      readers: (isPartial) => [...this.#readers].filter((reader) => reader.wantsBytes(isPartial)),
+      isParked: () => this.state.name === 'parked',
+    });
+    this.#keeping = keeping;
     this.journal = journal;
+    this.#calls = calls;
     this.#deadline = setTimeout(() => {
       // What was taken over has had the time that its upstream keeps it.
-      if (parts.isKeyed && parts.earlier === undefined && this.isParkable) this.park();
+      const isAwaited = parts.isKeyed || parts.isBackground;
+      if (isAwaited && parts.earlier === undefined && this.isParkable) this.park();
       else this.cancel('deadline');
     }, timeoutMs);
     inFlight.add(this);
@@ -83,12 +77,16 @@ export class Generation {
     return this.#readers.size > 0;
   }
 
+  /** Its client has left. */
+  get isOrphan(): boolean {
+    return !this.#parts.isBackground && !this.hasReaders;
+  }
+
   /** Whether it can be followed by its handles, by whoever takes the job over. */
   get isParkable(): boolean {
-    const isDurable = this.#parts.inFlight.store.orphanMs === Number.POSITIVE_INFINITY;
     // What is known whole is recorded in a moment.
     const isUnderWay = ['running', 'delivering'].includes(this.state.name) && this.#stored.length === 0;
-    return isDurable && isUnderWay && this.#calls.isFollowable;
+    return this.#parts.inFlight.isDurable && isUnderWay && this.#calls.isFollowable;
   }
 
   /** What has happened so far. */
@@ -111,6 +109,12 @@ export class Generation {
     this.#interrupt.abort(interruptionError(why, { isOpen, isTried: calls.length > 0 }));
     // No reader will observe the abort, so settle here.
     if (this.state.name === 'ready') this.#settle('abandoned', this.signal.reason);
+  }
+
+  /** Whether it ends at once when its client wants that: nothing is billed, or its upstream can be asked to end it. */
+  get isCancellable(): boolean {
+    const isEarly = this.state.name === 'queued' || this.state.name === 'running';
+    return isEarly && this.#calls.calls.every((call) => !call.isOpen || call.isCancellable);
   }
 
   /** Ends it here only: its accepted work goes on, and whoever takes the job over follows it. */
@@ -140,7 +144,7 @@ export class Generation {
       if (this.#readers.has(reader)) this.cancel('client gone');
       return;
     }
-    if (!this.#detach(reader) || this.#readers.size > 0) return;
+    if (!this.#detach(reader) || this.#readers.size > 0 || this.#parts.isBackground) return;
     if (this.isSettled) this.journal.leave();
     else if (this.#parts.inFlight.store.orphanMs === 0 || !this.#calls.isOpen) this.#giveUp();
     else this.#orphan();
@@ -152,7 +156,7 @@ export class Generation {
       if (this.#detach(reader)) this.#settle(how, undefined, truncatedBy);
     } else if (how !== 'delivered') {
       this.leave(reader);
-    } else if (this.#detach(reader) && this.#parts.isKeyed) {
+    } else if (this.#detach(reader) && this.#parts.isRetrievable) {
       this.#parts.inFlight.store.delivered(this.id);
       this.#allowEviction();
     }
@@ -194,7 +198,7 @@ export class Generation {
 
   /** Reads the response into the store, whoever reads it there. */
   #collect(events: AsyncIterable<ImageEvent>): void {
-    const { request, isKeyed } = this.#parts;
+    const { request, isRetrievable } = this.#parts;
     this.state = { name: 'delivering' };
     const record = async (stored: readonly StoredEvent[]) => {
       this.#stored = stored;
@@ -203,8 +207,8 @@ export class Generation {
     this.#keeping.response.collect(events, { count: request.count, record }).then(
       () => {
         this.#settle('delivered');
-        // Without a key it can be had only once more, and only for a while.
-        if (!isKeyed && this.#keeping.reason === 'kept') this.#allowEviction();
+        // It can be had only once more, and only for a while.
+        if (!isRetrievable && this.#keeping.reason === 'kept') this.#allowEviction();
       },
       (error) => this.#settle('truncated', undefined, error),
     );
@@ -222,17 +226,14 @@ export class Generation {
       }
     }
     this.#leaveToRetry();
-    if (inFlight.parksOrphans && this.isParkable) {
-      this.park();
-      return;
-    }
-    const { orphanMs } = inFlight.store;
-    if (orphanMs !== Number.POSITIVE_INFINITY) this.#linger = setTimeout(() => this.#giveUp(), orphanMs);
+    if (inFlight.parksOrphans && this.isParkable) this.park();
+    else if (!inFlight.isDurable) this.#linger = setTimeout(() => this.#giveUp(), inFlight.store.orphanMs);
   }
 
   /** What was paid for, or may have been, can be had again. */
   #leaveToRetry(): void {
-    const { inFlight, consumer, isKeyed } = this.#parts;
+    const { inFlight, consumer, isKeyed, isBackground } = this.#parts;
+    if (isBackground) return;
     if (!isKeyed) inFlight.noteLeft(consumer);
     this.journal.leave();
   }
@@ -244,10 +245,10 @@ export class Generation {
 
   #settle(how: Settlement, failure?: unknown, truncatedBy?: unknown): void {
     if (this.isSettled) return;
-    const { inFlight, images, context, isKeyed } = this.#parts;
+    const { inFlight, images, context, isRetrievable } = this.#parts;
     const error = failure ?? (how === 'truncated' ? truncatedBy : undefined);
     const isKept = this.#keeping.reason !== undefined;
-    const end = endOf({ how, error, mayBeBilled: this.#calls.isOpen, isKept, isKeyed });
+    const end = endOf({ how, error, mayBeBilled: this.#calls.isOpen, isKept, isRetrievable });
     this.state = end;
     clearTimeout(this.#deadline);
     clearTimeout(this.#linger);

@@ -39,9 +39,19 @@ export class InFlight {
     return this.#running.length;
   }
 
-  /** How many of them have no reader. */
+  /** How many of them have lost their client. */
   get orphans(): number {
-    return this.#running.filter(({ hasReaders }) => !hasReaders).length;
+    return this.#running.filter(({ isOrphan }) => isOrphan).length;
+  }
+
+  /** Whether jobs outlive the process. */
+  get isDurable(): boolean {
+    return this.store.orphanMs === Number.POSITIVE_INFINITY;
+  }
+
+  /** Whether nothing new begins any more: whoever starts next goes on. */
+  get isEnding(): boolean {
+    return this.isClosed || this.parksOrphans;
   }
 
   add(generation: Generation): void {
@@ -80,11 +90,10 @@ export class InFlight {
   /** Whether an equal request of this consumer might rejoin something, although it does not say that it is a retry. */
   mayRejoin(consumer: string): boolean {
     // What an earlier process has left is known to the store alone.
-    const hasPredecessor = this.store.orphanMs === Number.POSITIVE_INFINITY;
-    if (hasPredecessor && performance.now() < this.#startedAt + this.lingerMs) return true;
+    if (this.isDurable && performance.now() < this.#startedAt + this.lingerMs) return true;
     const until = this.#left.get(consumer);
     if (until === undefined) return false;
-    if (until > performance.now() || this.#running.some(({ hasReaders }) => !hasReaders)) return true;
+    if (until > performance.now() || this.#running.some(({ isOrphan }) => isOrphan)) return true;
     this.#left.delete(consumer);
     return false;
   }

@@ -1,7 +1,7 @@
 import { GatewayError } from '../domain/gateway-error.ts';
 
-/** Why we end a generation ourselves. */
-export type Interruption = 'deadline' | 'client gone' | 'shutdown';
+/** Why we end a generation ourselves; `cancelled`: its client has asked for that. */
+export type Interruption = 'deadline' | 'client gone' | 'shutdown' | 'cancelled';
 
 /** What is known at that moment: whether a call may be billed, and whether one was made at all. */
 type Known = { readonly isOpen: boolean; readonly isTried: boolean };
@@ -12,8 +12,13 @@ type Known = { readonly isOpen: boolean; readonly isTried: boolean };
  */
 export function interruptionError(why: Interruption, { isOpen, isTried }: Known): GatewayError {
   if (why === 'client gone') return new GatewayError('client_gone', 'The caller has left.');
+  if (why === 'cancelled') return jobCancelled();
   const [kind, message] = (isOpen ? afterSending : isTried ? afterTrying : beforeSending)[why];
   return new GatewayError(kind, message, { outcome: isOpen ? 'unknown' : 'not-processed' });
+}
+
+export function jobCancelled(): GatewayError {
+  return new GatewayError('job_cancelled', 'The job was cancelled by its client.');
 }
 
 /** For a request that comes when no new one is taken any more. */
@@ -50,3 +55,6 @@ const afterSending = {
   deadline: ['upstream_timeout', `The image service did not finish within the deadline. ${maybe}`],
   shutdown: ['upstream_outcome_unknown', `The gateway had to stop before the image service finished. ${maybe}`],
 } as const;
+
+/** Made once: every generation ends with it, nobody sees it, and an error's stack costs more than the rest of the end. */
+export const hasEnded = new GatewayError('internal_error', 'The generation has ended.');

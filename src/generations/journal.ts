@@ -10,6 +10,7 @@ type JournalParts = {
   readonly store: JobStore;
   readonly lease: JobLease;
   readonly isKeyed: boolean;
+  readonly isRetrievable: boolean;
   /** The job repeats one that may have been billed. */
   readonly isRepeat: boolean;
   /** Awaited before each paid call. Rejects with a GatewayError when its images could not be stored. */
@@ -36,7 +37,7 @@ export class Journal {
     this.#parts = parts;
     this.#lease = parts.lease;
     this.#earlier = earlier ?? [];
-    this.isWanted = parts.isKeyed || earlier !== undefined;
+    this.isWanted = parts.isRetrievable || earlier !== undefined;
   }
 
   /** Resolves once that is recorded, or never will be. */

@@ -32,8 +32,10 @@ export class KeptResponse {
     const stored: StoredEvent[] = [];
     let last: ImageEnd | undefined;
     let isPartial = false;
+    /** How many partial images each image has had: they are not stored, and still count where events have numbers. */
+    const partials = new Map<number, number>();
     const pass = (event: ImageEvent) => {
-      stored.push(...storedEvent(event, isPartial));
+      stored.push(...storedEvent(event, isPartial, partials));
       this.#log.add(event);
     };
     try {
@@ -41,14 +43,18 @@ export class KeptResponse {
         if (event.type === 'done') {
           const done = timed(event);
           const rest = [...(last ? [{ created: done.created, ...last }] : []), done];
-          await record([...stored, ...rest.flatMap((each) => storedEvent(each, false))]);
+          await record([...stored, ...rest.flatMap((each) => storedEvent(each, false, partials))]);
           for (const each of rest) this.#log.add(each);
           break;
         }
         if (last) pass(timed(last));
         last = undefined;
-        if (event.type === 'image') isPartial = event.isPartial;
-        if (event.type !== 'image-end') pass(event);
+        if (event.type === 'image') {
+          isPartial = event.isPartial;
+          const before = partials.get(event.index) ?? 0;
+          if (isPartial) partials.set(event.index, before + 1);
+          pass(isPartial || before === 0 ? event : { ...event, partials: before });
+        } else if (event.type !== 'image-end') pass(event);
         // With the last image's end a stream of events is complete.
         else if (!isPartial && event.index === count - 1) last = event;
         else pass(timed(event));
@@ -84,10 +90,13 @@ function timed<T extends { readonly created?: number }>(event: T): T & { readonl
   return { created: Math.floor(Date.now() / 1000), ...event };
 }
 
+type Partials = ReadonlyMap<number, number>;
+
 /** What has to be recorded of an event: nothing of partial images, and the store's word for each image. */
-function storedEvent(event: ImageEvent, isPartial: boolean): readonly StoredEvent[] {
+function storedEvent(event: ImageEvent, isPartial: boolean, partials: Partials): readonly StoredEvent[] {
   if (event.type === 'url' || event.type === 'done') return [event];
   if (event.type !== 'image-end' || isPartial) return [];
   const { stored, partialIndex: _, ...end } = event;
-  return [{ ...end, type: 'image', ...(stored && { image: stored }) }];
+  const before = partials.get(event.index);
+  return [{ ...end, type: 'image', ...(stored && { image: stored }), ...(before && { partials: before }) }];
 }

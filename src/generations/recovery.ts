@@ -2,12 +2,17 @@ import { GatewayError } from '../domain/gateway-error.ts';
 import type { ImageRequest } from '../domain/image-request.ts';
 import type { ImageStore, OpenImage } from '../domain/image-store.ts';
 import type { JobAttempt, JobEnd, StoredReport, TakenJob } from '../domain/job-store.ts';
+import type { KeptInputs } from '../domain/kept-inputs.ts';
 import type { Recorder } from '../domain/recorder.ts';
 import { plainRequest } from '../parameters/parameter-samples.ts';
-import type { LogicalModel, ModelCatalog } from '../targets/model-catalog.ts';
+import type { LogicalModel } from '../targets/model-catalog.ts';
+import { heldNothing } from './admission.ts';
+import type { BackgroundJobs } from './background-jobs.ts';
 import { storedFailure } from './ends.ts';
+import type { Gateway } from './gateway.ts';
 import { Generation } from './generation.ts';
 import type { InFlight } from './in-flight.ts';
+import type { Jobs } from './jobs.ts';
 import { evictableAfterMs } from './keeping.ts';
 import { persist } from './persist.ts';
 import { type PaidPiece, Resumption } from './resumption.ts';
@@ -16,8 +21,11 @@ type RecoveryParts = {
   readonly inFlight: InFlight;
   readonly images: ImageStore;
   readonly recorder: Recorder;
+  readonly background: BackgroundJobs;
+  readonly jobs: Pick<Jobs, 'cancelRequested'>;
+  readonly keptInputs: KeptInputs;
   /** The one of the configuration that is in force. */
-  readonly catalog: () => ModelCatalog;
+  readonly gateway: () => Pick<Gateway, 'catalog' | 'restartJob'>;
 };
 
 /** Accepted work is followed for so long: Azure keeps operations for a day. */
@@ -68,7 +76,8 @@ export class Recovery {
 
   async #recoverAll(): Promise<void> {
     const { inFlight } = this.#parts;
-    if (isEnding(inFlight)) return;
+    if (inFlight.isEnding) return;
+    await this.#parts.jobs.cancelRequested();
     const taken = await inFlight.store.takeOver();
     const jobs = [...this.#postponed, ...taken];
     this.#postponed = [];
@@ -76,20 +85,27 @@ export class Recovery {
   }
 
   async #recover(job: TakenJob): Promise<void> {
-    const { recorder, inFlight } = this.#parts;
+    const { recorder, inFlight, background, keptInputs } = this.#parts;
     const own = inFlight.find(job.lease.job);
     if (own !== undefined && own.state.name !== 'parked') {
       own.journal.adopt(job.lease);
       return;
     }
-    if (!job.isKeyed) inFlight.noteLeft(job.consumer);
+    if (background.adopt(job.lease)) return;
+    if (job.request !== undefined) {
+      await this.#restart(job);
+      return;
+    }
+    // Calls that were sent are not sent again.
+    await keptInputs.open(job.inputs).release();
+    if (!job.isKeyed && !job.isBackground) inFlight.noteLeft(job.consumer);
     const model = this.#modelOf(job);
     const pieces = await Promise.all(
       lastOfEachLeg(job.attempts)
         .filter(({ state }) => state === 'dispatched' || state === 'unknown')
         .map((attempt) => this.#pieceOf(attempt, model)),
     );
-    if (isEnding(inFlight)) {
+    if (inFlight.isEnding) {
       await inFlight.store.release(job.lease);
       return;
     }
@@ -109,9 +125,26 @@ export class Recovery {
     }
   }
 
+  /** Runs what waits in the background: its first paid call, and not a repetition. */
+  async #restart(job: TakenJob): Promise<void> {
+    const { inFlight, recorder, gateway, keptInputs } = this.#parts;
+    if (inFlight.isEnding) {
+      await inFlight.store.release(job.lease);
+      return;
+    }
+    recorder.jobRecovered('restarted');
+    try {
+      gateway().restartJob(job);
+    } catch (error) {
+      const end: JobEnd = { name: 'not_processed', failure: storedFailure(error, reportOf(job)) };
+      await persist(() => inFlight.store.finish(job.lease, end));
+      await keptInputs.open(job.inputs).release();
+    }
+  }
+
   /** `undefined`: the model has left the configuration. */
   #modelOf({ model }: TakenJob): LogicalModel | undefined {
-    return this.#parts.catalog().models.find(({ name }) => name === model);
+    return this.#parts.gateway().catalog.models.find(({ name }) => name === model);
   }
 
   /** `undefined`: nobody knows what has become of it. */
@@ -137,6 +170,8 @@ export class Recovery {
       lease: job.lease,
       consumer: job.consumer,
       isKeyed: job.isKeyed,
+      isRetrievable: job.isRetrievable,
+      isBackground: job.isBackground,
       isRepeat: false,
       earlier: job.attempts,
       keepReason: 'kept',
@@ -156,18 +191,13 @@ export class Recovery {
       createCalls: (context) => new Resumption({ request, pieces, deliversPart, context }),
       maxRetries: 0,
       timeoutMs: resumeMs,
-      permits: { granted: undefined, imageQuota: undefined, release() {} },
       // It was admitted when it was paid for.
+      permits: heldNothing,
       admission: { acquire: async () => () => {} },
       inFlight,
       images,
     });
   }
-}
-
-/** Whoever starts next takes over what is left. */
-function isEnding({ isClosed, parksOrphans }: InFlight): boolean {
-  return isClosed || parksOrphans;
 }
 
 /** A retry takes the place of the call that it repeats. */

@@ -126,6 +126,11 @@ export class UpstreamCall implements PaidCall {
     return this.handle !== undefined && !this.#isUnrecorded && this.target.provider.resume !== undefined;
   }
 
+  /** Whether the upstream can be asked to end it. */
+  get isCancellable(): boolean {
+    return this.handle !== undefined && this.target.provider.cancelsAccepted === true;
+  }
+
   /** The upstream has made fewer images than it was asked for, as far as its response has been read. */
   get isShort(): boolean {
     return (this.made?.images ?? this.request.count) < this.request.count;

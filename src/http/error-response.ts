@@ -43,6 +43,12 @@ export const callerViews: Readonly<Record<ErrorKind, CallerView>> = {
   idempotency_in_flight: { status: 409, type: invalidRequest, code: 'idempotency_in_flight' },
   idempotency_key_reused: { status: 422, type: invalidRequest, code: 'idempotency_key_reused' },
   idempotency_result_gone: { status: 410, type: invalidRequest, code: 'idempotency_result_gone' },
+  job_not_found: { status: 404, type: invalidRequest, code: 'job_not_found' },
+  job_not_completed: { status: 409, type: invalidRequest, code: 'job_not_completed' },
+  job_not_cancellable: { status: 400, type: invalidRequest, code: 'job_not_cancellable' },
+  job_cancelled: { status: 410, type: invalidRequest, code: 'job_cancelled' },
+  too_many_jobs: { status: 429, type: 'requests', code: 'too_many_jobs' },
+  previous_response_not_found: { status: 400, type: invalidRequest, code: 'previous_response_not_found' },
   rate_limited: { status: 429, type: 'requests', code: 'rate_limit_exceeded' },
   overloaded: { status: 503, type: serverError, code: 'overloaded' },
   deadline_exceeded: { status: 504, type: serverError, code: 'deadline_exceeded' },
@@ -121,7 +127,7 @@ const maxWaitMs = 60_000;
 export function mayRetry(error: GatewayError, spent: Spent | undefined): boolean {
   const { kind, outcome, retryAfterMs = 0 } = error;
   if (retryAfterMs > maxWaitMs) return false;
-  if (kind === 'store_unavailable' || kind === 'storage_full') return false;
+  if (kind === 'store_unavailable' || kind === 'storage_full' || kind === 'job_not_completed') return false;
   // The same key never buys again.
   if (kind === 'idempotency_in_flight') return true;
   if (outcome === undefined || kind === 'deadline_exceeded' || kind === 'overloaded') return spent?.sent !== true;

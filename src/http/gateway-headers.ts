@@ -7,7 +7,7 @@ import { costAsText } from '../domain/cost.ts';
 import { GatewayError } from '../domain/gateway-error.ts';
 import type { GenerationReport } from '../domain/generation-reader.ts';
 import type { Trace } from '../domain/trace.ts';
-import type { Caller } from '../generations/gateway.ts';
+import type { Caller } from '../generations/caller.ts';
 import { readIdempotencyKey } from './idempotency-key.ts';
 
 export const timeoutHeader = 'x-gateway-timeout-ms';

@@ -227,6 +227,15 @@ class DirectoryStore implements DiskImageStore {
     for (const file of files) await this.#files.remove(file);
   }
 
+  async remove(images: readonly ImageId[]): Promise<void> {
+    const isKnown = (id: ImageId) => this.#index.get(id) !== undefined;
+    // Another process may have stored them.
+    if (!images.every(isKnown)) await this.#synchronize().catch(() => {});
+    const files = images.map((id) => this.#index.get(id)).filter((file) => file !== undefined);
+    for (const file of files) this.#index.remove(file);
+    await this.#removeAll(files);
+  }
+
   mayEvict(images: readonly ImageId[], from: number): void {
     for (const id of images) this.#index.mayEvict(id, from);
   }

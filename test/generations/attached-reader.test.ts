@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { GatewayError } from '../../src/domain/gateway-error.ts';
 import type { GenerationReader } from '../../src/domain/generation-reader.ts';
 import type { ImageEvent } from '../../src/domain/image-event.ts';
-import type { Caller } from '../../src/generations/gateway.ts';
+import type { Caller } from '../../src/generations/caller.ts';
 import { drawn, type FakeGateway, fakeGateway, held, openJobs } from './fake-targets.ts';
 
 const soon = { timeout: 10_000 };

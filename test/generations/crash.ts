@@ -2,7 +2,7 @@ import { expect } from 'vitest';
 import type { GenerationReader } from '../../src/domain/generation-reader.ts';
 import type { ImageRequest } from '../../src/domain/image-request.ts';
 import type { JobStore } from '../../src/domain/job-store.ts';
-import type { Caller } from '../../src/generations/gateway.ts';
+import type { Caller } from '../../src/generations/caller.ts';
 import { MemoryImageStore } from '../helpers/memory-image-store.ts';
 import { temporaryDirectory } from '../helpers/temporary-directory.ts';
 import { accepting, type FakeGateway, type FakeTarget, fakeGateway, openJobs, silent } from './fake-targets.ts';

@@ -1,17 +1,24 @@
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { type ErrorKind, GatewayError, type Outcome } from '../../src/domain/gateway-error.ts';
 import type { ImageEvent } from '../../src/domain/image-event.ts';
 import type { ProviderCall } from '../../src/domain/image-provider.ts';
 import { type ImageRequest, operations } from '../../src/domain/image-request.ts';
 import type { JobStore } from '../../src/domain/job-store.ts';
+import type { KeptInputs } from '../../src/domain/kept-inputs.ts';
 import type { GenerationRecord, Recorder } from '../../src/domain/recorder.ts';
 import { Admission } from '../../src/generations/admission.ts';
+import { BackgroundJobs } from '../../src/generations/background-jobs.ts';
+import type { Caller } from '../../src/generations/caller.ts';
 import type { Hosting } from '../../src/generations/delivery.ts';
 import { fingerprintVersion } from '../../src/generations/fingerprint.ts';
-import { type Caller, createGateway, type Gateway } from '../../src/generations/gateway.ts';
+import { createGateway, type Gateway } from '../../src/generations/gateway.ts';
 import { InFlight } from '../../src/generations/in-flight.ts';
+import { Jobs } from '../../src/generations/jobs.ts';
 import { Recovery } from '../../src/generations/recovery.ts';
 import { modelFamily } from '../../src/parameters/model-families.ts';
+import { createKeptInputs } from '../../src/storage/kept-input-directory.ts';
 import { createSqliteJobStore, type SqliteJobStore } from '../../src/storage/sqlite/sqlite-job-store.ts';
 import { createModelCatalog, type LogicalModel, type Target } from '../../src/targets/model-catalog.ts';
 import { TargetHealth } from '../../src/targets/target-health.ts';
@@ -117,6 +124,8 @@ type Facts = {
   readonly images?: MemoryImageStore;
   /** By default one in memory, that keeps jobs for `lingerMs`. */
   readonly store?: JobStore;
+  /** The inputs of jobs that wait. */
+  readonly keptInputs?: KeptInputs;
   /** The name of the first target. */
   readonly firstTarget?: string;
 };
@@ -194,16 +203,15 @@ export async function fakeGateway(fakes: readonly FakeTarget[], facts: Facts = {
     jobRecovered: (how) => recovered.push(how),
   };
   const catalog = createModelCatalog({ models: [model], aliases: new Map(), defaultModel: model.name });
-  const gateway = createGateway({
-    catalog,
-    admission: new Admission({ inFlight: facts.inFlight ?? 100, heldBytes: 1e9, queueMs: times.queueMs }),
+  const admission = new Admission({ inFlight: facts.inFlight ?? 100, heldBytes: 1e9, queueMs: times.queueMs });
+  const hosting = { place: facts.hosting };
+  const running = {
+    ...withJobs({ inFlight, images, admission, hosting, ...(facts.keptInputs && { keptInputs: facts.keptInputs }) }),
+    hosting,
+    admission,
     recorder,
-    hosting: { place: facts.hosting },
-    images,
-    times,
-    inFlight,
-    random: facts.random ?? (() => 0.5),
-  });
+  };
+  const gateway = createGateway({ ...running, catalog, times, random: facts.random ?? (() => 0.5) });
   return {
     gateway,
     inFlight,
@@ -217,13 +225,29 @@ export async function fakeGateway(fakes: readonly FakeTarget[], facts: Facts = {
     retries,
     records,
     async recover() {
-      const recovery = new Recovery({ inFlight, images, recorder, catalog: () => catalog });
+      const recovery = new Recovery({ ...running, gateway: () => gateway });
       onTestFinished(() => recovery.stop());
       await recovery.start();
     },
     start: (request, caller) =>
       gateway.start(undefined, { ...plain, ...request }, { id: 'somebody', isRetry: false, bodyBytes: 0, ...caller }),
   };
+}
+
+type Running = {
+  readonly inFlight: InFlight;
+  readonly images: MemoryImageStore;
+  readonly admission?: Admission;
+  readonly hosting?: { readonly place: Hosting | undefined };
+  readonly keptInputs?: KeptInputs;
+};
+
+/** The same with jobs that wait, and jobs that are found again. */
+export function withJobs({ inFlight, images, hosting = { place: undefined }, ...parts }: Running) {
+  const { admission = new Admission({ inFlight: 1, heldBytes: 1e9, queueMs: 0 }) } = parts;
+  const { keptInputs = createKeptInputs(join(tmpdir(), 'no-inputs')) } = parts;
+  const background = new BackgroundJobs(admission, inFlight);
+  return { inFlight, images, background, jobs: new Jobs({ inFlight, background, images, hosting }), keptInputs };
 }
 
 type Placed = { name: string; index: number; times: GatewayTimes; calls: FakeCall[]; resumed: string[] };

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { GatewayError } from '../../src/domain/gateway-error.ts';
 import type { JobStore } from '../../src/domain/job-store.ts';
-import type { Caller } from '../../src/generations/gateway.ts';
+import type { Caller } from '../../src/generations/caller.ts';
 import { imagesOf, keyed, patience, withSteps } from './crash.ts';
 import {
   type Answer,

@@ -7,7 +7,7 @@ import { Recovery } from '../../src/generations/recovery.ts';
 import { createModelCatalog } from '../../src/targets/model-catalog.ts';
 import { providerCall } from '../helpers/provider-call.ts';
 import { imagesOf, keyed, leaveAccepted, patience, restartIn, withSteps } from './crash.ts';
-import { type Answer, drawn, eventsOf, openJobs, silent, unreachable } from './fake-targets.ts';
+import { type Answer, drawn, eventsOf, openJobs, silent, unreachable, withJobs } from './fake-targets.ts';
 
 /** The upstream cannot be asked. */
 const away: Answer = unreachable;
@@ -117,7 +117,9 @@ describe('a recovery', () => {
     const inFlight = new InFlight(store, { lingerMs: 0 });
     const catalog = createModelCatalog({ models: [], aliases: new Map(), defaultModel: undefined });
     const { recorder } = providerCall();
-    const recovery = new Recovery({ inFlight, images: left.images, recorder, catalog: () => catalog });
+    const gateway = { catalog, restartJob() {} };
+    const running = withJobs({ inFlight, images: left.images });
+    const recovery = new Recovery({ ...running, recorder, gateway: () => gateway });
     const starting = recovery.start();
     await new Promise(setImmediate);
     vi.useFakeTimers({ toFake: ['setTimeout'] });

@@ -54,6 +54,10 @@ export class MemoryImageStore implements ImageStore {
     if (this.disk.isFull) throw full();
   }
 
+  async remove(images: readonly ImageId[]): Promise<void> {
+    for (const id of images) this.images.delete(id);
+  }
+
   mayEvict(images: readonly ImageId[], from: number): void {
     for (const id of images) this.evictable.set(id, from);
   }

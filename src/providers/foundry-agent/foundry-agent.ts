@@ -41,7 +41,10 @@ function create(config: FoundryAgentConfig, { credential, client }: ProviderDeps
         : responseEvents(response.body, context);
       return waitForOutcome(asPaid(events, attempt));
     },
-    ...(background && { resume: (handle, call) => resumeResponse(handle, call, upstream) }),
+    ...(background && {
+      cancelsAccepted: true,
+      resume: (handle, call) => resumeResponse(handle, call, upstream),
+    }),
   } satisfies ImageProvider;
 }
 

@@ -1,4 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
+import { type JobValues, jobColumns, jobPlaces } from './claim-values.ts';
 import { OperationFailure } from './operation-failure.ts';
 
 /**
@@ -9,21 +10,8 @@ export type ClaimResult =
   | readonly [kind: 'new', job: string, epoch: number, isRepeat: boolean, hasEqual?: boolean]
   | readonly [kind: 'running', job: string]
   | readonly [kind: 'ended', job: string, end: string]
-  | readonly [kind: 'mismatch'];
-
-/** What is written about a new job: the process, id, consumer, claim, operation, model, images, fingerprint with version, time. */
-export type JobValues = readonly [
-  owner: string,
-  id: string,
-  consumer: string,
-  claim: string,
-  operation: string,
-  model: string,
-  images: number,
-  fingerprint: string,
-  fingerprintVersion: number,
-  createdAt: number,
-];
+  | readonly [kind: 'mismatch']
+  | readonly [kind: 'full'];
 
 type Row = {
   readonly id: string;
@@ -33,10 +21,11 @@ type Row = {
   readonly epoch: number;
   readonly repeated: number;
   readonly expires_at: number | null;
+  readonly retrievable: number;
   readonly response: string;
 };
 
-const columns = 'id, fingerprint, fingerprint_version, state, epoch, repeated, expires_at, response';
+const columns = 'id, fingerprint, fingerprint_version, state, epoch, repeated, expires_at, retrievable, response';
 
 /** After these the key is free for another request: nothing was bought with it. */
 const freeing = ['not_processed', 'cancelled'];
@@ -47,21 +36,23 @@ const repeatable = ['failed', ...freeing];
 /** How claims become jobs, or find them. */
 export function claimOperations(database: DatabaseSync) {
   const insert = database.prepare(`
-    insert into jobs (owner, id, consumer, claim, operation, model, images, fingerprint, fingerprint_version, created_at,
-      keyed, state, epoch, attempts, repeated)
-    select ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, 'running', 1, '[]', 0
-    where exists (select 1 from owners where id = ?)
-    on conflict (consumer, claim) do nothing`);
+    insert into jobs (${jobColumns}, state, epoch, attempts, repeated)
+    select ${jobPlaces}, 'running', 1, '[]', ?
+    where exists (select 1 from owners where id = ?)`);
+  const countOpen = database.prepare(
+    "select count(*) as open from jobs where consumer = ? and background = 1 and state = 'running'",
+  );
   const findByKey = database.prepare(`select ${columns} from jobs where consumer = ? and claim = ?`);
   const runAgain = database.prepare(`
     update jobs set owner = ?, model = ?, images = ?, fingerprint = ?, fingerprint_version = ?, created_at = ?,
+      background = ?, request = ?, inputs = ?, view = ?, cancelling = 0,
       state = 'running', epoch = epoch + 1, attempts = '[]', response = null, repeated = ?, delivered = 0,
       ended_at = null, expires_at = null
     where id = ? and epoch = ? and exists (select 1 from owners where id = ?)`);
   const findLeft = database.prepare(`
     select ${columns} from jobs
     where consumer = ? and fingerprint = ? and fingerprint_version = ? and keyed = 0 and orphaned_at >= ?
-      and (expires_at is null or expires_at > ?) and taken_by not in (select id from owners)
+      and retrievable = ? and background = ? and (expires_at is null or expires_at > ?) and taken_by not in (select id from owners)
     order by state = 'unknown', orphaned_at, created_at limit 1`);
   const findEqual = database.prepare(`
     select 1 from jobs
@@ -70,6 +61,7 @@ export function claimOperations(database: DatabaseSync) {
   const take = database.prepare('update jobs set taken_by = ? where id = ?');
   const putBack = database.prepare("update jobs set taken_by = '' where id = ? and taken_by = ?");
   const remove = database.prepare('delete from jobs where id = ?');
+  const settle = database.prepare('update jobs set orphaned_at = null where id = ?');
 
   function hasEqual([owner, , consumer, , , , , fingerprint, version]: JobValues): boolean {
     return findEqual.get(consumer, fingerprint, version, owner) !== undefined;
@@ -88,36 +80,38 @@ export function claimOperations(database: DatabaseSync) {
   }
 
   function again(row: Row, values: JobValues, isRepeat: boolean): ClaimResult {
-    const [owner, , , , , model, images, fingerprint, version, createdAt] = values;
+    const [owner, , , , , model, images, fingerprint, version, createdAt, , , ...background] = values;
     const repeated = isRepeat ? 1 : row.repeated;
-    const written = [
-      owner,
-      model,
-      images,
-      fingerprint,
-      version,
-      createdAt,
-      repeated,
-      row.id,
-      row.epoch,
-      owner,
-    ] as const;
-    if (runAgain.run(...written).changes === 0) throw new OperationFailure('ownerless');
+    const request = [owner, model, images, fingerprint, version, createdAt, ...background] as const;
+    const { changes } = runAgain.run(...request, repeated, row.id, row.epoch, owner);
+    if (changes === 0) throw new OperationFailure('ownerless');
     return ['new', row.id, row.epoch + 1, repeated === 1];
   }
 
+  /** @param maxOpen of the consumer's jobs in the background */
+  function isFull([, , consumer]: JobValues, maxOpen: number | undefined): boolean {
+    if (maxOpen === undefined) return false;
+    const { open } = countOpen.get(consumer) as { readonly open: number };
+    return open >= maxOpen;
+  }
+
+  function claimNew(values: JobValues, maxOpen: number | undefined, isRepeat: boolean): ClaimResult {
+    const [owner, id] = values;
+    if (isFull(values, maxOpen)) return ['full'];
+    if (insert.run(...values, isRepeat ? 1 : 0, owner).changes === 0) throw new OperationFailure('ownerless');
+    return ['new', id, 1, isRepeat];
+  }
+
   return {
-    claimKey(values: JobValues, mayRepeat: boolean, now: number): ClaimResult {
-      const [owner, id, consumer, claim] = values;
-      const isNew = () => insert.run(...values, owner).changes > 0;
-      if (isNew()) return ['new', id, 1, false];
+    claimKey(values: JobValues, mayRepeat: boolean, now: number, maxOpen: number | undefined): ClaimResult {
+      const [, , consumer, claim] = values;
       const row = findByKey.get(consumer, claim) as Row | undefined;
       const isExpired = row !== undefined && row.expires_at !== null && row.expires_at <= now;
       if (row !== undefined && !isExpired) return decide(row, values, mayRepeat);
       if (row !== undefined) remove.run(row.id);
-      if (isNew()) return ['new', id, 1, false];
-      throw new OperationFailure('ownerless');
+      return claimNew(values, maxOpen, false);
     },
+    claimNew,
     /** What this process has taken can be taken again. */
     putBack(id: string, owner: string): void {
       putBack.run(id, owner);
@@ -127,12 +121,14 @@ export function claimOperations(database: DatabaseSync) {
      * @param since when it has left at the earliest
      */
     rejoin(values: JobValues, mayRepeat: boolean, since: number, now: number): ClaimResult {
-      const [owner, id, consumer, , , , , fingerprint, version] = values;
+      const [owner, id, consumer, , , , , fingerprint, version, , , retrievable, background] = values;
       for (;;) {
-        const row = findLeft.get(consumer, fingerprint, version, since, now) as Row | undefined;
+        const like = [since, retrievable, background, now] as const;
+        const row = findLeft.get(consumer, fingerprint, version, ...like) as Row | undefined;
         if (row === undefined) return ['new', id, 1, false, hasEqual(values)];
         const isRepeat = mayBeRepeated(row, mayRepeat);
-        if (isRepeat || repeatable.includes(row.state)) remove.run(row.id);
+        // One that can be retrieved stays where its client may look for it.
+        if (isRepeat || repeatable.includes(row.state)) (row.retrievable === 1 ? settle : remove).run(row.id);
         // Everybody may learn of an unknown outcome, and only one client gets the images.
         else if (row.state !== 'unknown') take.run(owner, row.id);
         if (isRepeat) return ['new', id, 1, true];

@@ -5,6 +5,7 @@ import { jobOperations } from './job-rows.ts';
 import { checkVersion, migrate } from './job-schema.ts';
 import { type FailureCode, operationFailure } from './operation-failure.ts';
 import { ownerOperations } from './owner-rows.ts';
+import { recordOperations } from './record-rows.ts';
 
 export type JobDatabaseOptions = {
   /** A path, or `:memory:`. */
@@ -150,7 +151,12 @@ function open(file: string): DatabaseSync {
 }
 
 function allOperations(database: DatabaseSync) {
-  return { ...ownerOperations(database), ...claimOperations(database), ...jobOperations(database) };
+  return {
+    ...ownerOperations(database),
+    ...claimOperations(database),
+    ...jobOperations(database),
+    ...recordOperations(database),
+  };
 }
 
 /** The files that SQLite puts beside it get its mode. One that exists is not opened: closing it would free SQLite's locks. */

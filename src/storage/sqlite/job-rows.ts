@@ -1,5 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
-import type { JobValues } from './claim-rows.ts';
+import { type JobValues, jobColumns, jobPlaces } from './claim-values.ts';
 import { OperationFailure } from './operation-failure.ts';
 
 /** Who writes a job may do so: it has not been taken over, it runs, and its owner has not been declared dead. */
@@ -10,7 +10,8 @@ export type Ending = {
   readonly state: string;
   /** JSON. */
   readonly response: string;
-  readonly isKeyed: boolean;
+  /** It has a row that must not be missing. */
+  readonly isRetrievable: boolean;
   /** When the client of a job without a key has left, also where that could not be written then. */
   readonly orphanedAt: number | null;
   /** As this lease has last written them. */
@@ -24,16 +25,15 @@ type Row = { readonly state: string; readonly epoch: number; readonly response: 
 /** The states of a job: one statement for each transition, which shows the epoch of its lease. */
 export function jobOperations(database: DatabaseSync) {
   const insert = database.prepare(`
-    insert into jobs (owner, id, consumer, claim, operation, model, images, fingerprint, fingerprint_version, created_at,
-      keyed, state, epoch, attempts, repeated, orphaned_at)
-    select ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 'running', 1, ?, ?, ?
+    insert into jobs (${jobColumns}, state, epoch, attempts, repeated, orphaned_at)
+    select ${jobPlaces}, 'running', 1, ?, ?, ?
     where exists (select 1 from owners where id = ?)
     on conflict (id) do update set attempts = excluded.attempts
     where jobs.epoch = 1 and jobs.state = 'running' and jobs.owner = excluded.owner`);
   const write = database.prepare(`
-    update jobs set attempts = ?, repeated = case when ? = 1 then 1 else repeated end where ${isOwn}`);
+    update jobs set attempts = ?, request = null, repeated = case when ? = 1 then 1 else repeated end where ${isOwn}`);
   const orphan = database.prepare(`update jobs set orphaned_at = ?, taken_by = '' where keyed = 0 and ${isOwn}`);
-  const forgetOne = database.prepare(`delete from jobs where keyed = 0 and ${isOwn}`);
+  const forgetOne = database.prepare(`delete from jobs where retrievable = 0 and keyed = 0 and ${isOwn}`);
   const release = database.prepare(`update jobs set owner = '' where ${isOwn}`);
   const read = database.prepare(
     'select state, response from jobs where id = ? and (expires_at is null or expires_at > ?)',
@@ -71,7 +71,7 @@ export function jobOperations(database: DatabaseSync) {
       const row = find.get(id) as Row | undefined;
       const isHealed = row?.epoch === epoch + 1 && row.state === 'done' && row.response === ending.response;
       if (isHealed) return;
-      if (row === undefined && ending.isKeyed) throw new OperationFailure('taken-over');
+      if (row === undefined && ending.isRetrievable) throw new OperationFailure('taken-over');
       mustHaveEnded(id, epoch);
     },
     /** The state, and the end as JSON. */
@@ -85,12 +85,14 @@ export function jobOperations(database: DatabaseSync) {
 
 /** Returns a function that ends a job, and returns whether there was one to end. */
 function finishing(database: DatabaseSync) {
-  // Without a key, for a client that has the end; or before anything was sent, so that a new row serves as well.
+  // What cannot be retrieved, for a client that has the end; or before anything was sent, so that a new row serves as well. The
+  // client of a job in the background has its id.
   const forget = database.prepare(`
-    delete from jobs where ((keyed = 0 and orphaned_at is null and ? is null) or (? = 1 and (keyed = 0 or
-      (attempts = '[]' and repeated = 0)))) and ${isOwn}`);
+    delete from jobs where ((keyed = 0 and retrievable = 0 and orphaned_at is null and ? is null) or
+      (? = 1 and background = 0 and (keyed = 0 or (attempts = '[]' and repeated = 0)))) and ${isOwn}`);
   const end = database.prepare(`
-    update jobs set state = ?, response = ?, ended_at = ?, expires_at = ?, orphaned_at = coalesce(orphaned_at, ?)
+    update jobs set state = ?, response = ?, ended_at = ?, expires_at = ?, orphaned_at = coalesce(orphaned_at, ?),
+      request = null, inputs = null
     where ${isOwn}`);
   // Its new owner has bought nothing: the attempts are those of the former one.
   const heal = database.prepare(`

@@ -33,6 +33,18 @@ const migrations: readonly string[] = [
   create index jobs_without_key on jobs (consumer, fingerprint) where keyed = 0;
   create index jobs_expiring on jobs (expires_at) where expires_at is not null;
   `,
+  // Jobs in the background, and jobs that are found by their ids.
+  `
+  alter table jobs add column retrievable integer not null default 0;
+  alter table jobs add column background integer not null default 0;
+  alter table jobs add column request text;
+  alter table jobs add column inputs text;
+  alter table jobs add column view text;
+  alter table jobs add column cancelling integer not null default 0;
+  update jobs set retrievable = 1 where keyed = 1;
+  create index jobs_retrievable on jobs (consumer, created_at, id) where retrievable = 1;
+  create index jobs_open on jobs (consumer) where background = 1 and state = 'running';
+  `,
 ];
 
 /** Brings the tables up to date. Throws, and changes nothing, when the database is not one of this version or an earlier one. */

@@ -1,10 +1,12 @@
 import type { Claimed, JobClaim, JobId, TakenJob } from '../../domain/job-store.ts';
-import type { ClaimResult, JobValues } from './claim-rows.ts';
+import type { ClaimResult } from './claim-rows.ts';
+import type { JobValues } from './claim-values.ts';
 import type { TakenRow } from './owner-rows.ts';
 
 /** What this process knows of a job of its own. */
 export type OwnJob = {
   readonly isKeyed: boolean;
+  readonly isRetrievable: boolean;
   /** What its row is made of, unless there was one from the beginning. */
   readonly values: JobValues | undefined;
   /** `none`: nothing was dispatched. `maybe`: its first dispatch has not succeeded yet. */
@@ -32,22 +34,36 @@ export class OwnJobs {
   }
 
   /** Notes a job that was claimed, unless the claim has found another one. */
-  claimed(values: JobValues, { key }: JobClaim, found: ClaimResult = ['new', values[1], 1, false]): Claimed {
+  claimed(
+    values: JobValues,
+    { key, isRetrievable }: JobClaim,
+    found: ClaimResult = ['new', values[1], 1, false],
+  ): Claimed {
     if (found[0] === 'mismatch') return { kind: 'mismatch' };
+    if (found[0] === 'full') return { kind: 'full' };
     const [kind, job] = found;
     if (kind === 'running') return { kind, job };
     if (kind === 'ended') return { kind, job, end: JSON.parse(found[2]) };
     const [, , epoch, isRepeat] = found;
     const isKeyed = key !== undefined;
-    const row = isKeyed ? 'exists' : 'none';
-    this.#jobs.set(job, { isKeyed, values, row, attempts: '[]', isRepeated: isRepeat, orphanedAt: undefined });
+    const row = isRetrievable ? 'exists' : 'none';
+    const known = { isKeyed, isRetrievable, values, row } as const;
+    this.#jobs.set(job, { ...known, attempts: '[]', isRepeated: isRepeat, orphanedAt: undefined });
     return { kind, lease: { job, epoch }, isRepeat };
   }
 
   /** Notes a job that was taken over. */
-  taken([job, epoch, consumer, operation, model, count, keyed, attempts, createdAt]: TakenRow): TakenJob {
-    const isKeyed = keyed === 1;
-    const known = { isKeyed, attempts, row: 'exists', isRepeated: false, orphanedAt: undefined } as const;
+  taken([job, epoch, consumer, operation, model, count, ...row]: TakenRow): TakenJob {
+    const [keyed, retrievable, background, request, inputs, attempts, createdAt] = row;
+    const [isKeyed, isRetrievable] = [keyed === 1, retrievable === 1];
+    const known = {
+      isKeyed,
+      isRetrievable,
+      attempts,
+      row: 'exists',
+      isRepeated: false,
+      orphanedAt: undefined,
+    } as const;
     this.#jobs.set(job, { ...known, values: undefined });
     return {
       lease: { job, epoch },
@@ -56,6 +72,10 @@ export class OwnJobs {
       model,
       count,
       isKeyed,
+      isRetrievable,
+      isBackground: background === 1,
+      request: request ?? undefined,
+      inputs: inputs ?? undefined,
       attempts: JSON.parse(attempts),
       createdAt,
     };

@@ -2,8 +2,22 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { ClockReading } from './job-clock.ts';
 import { OperationFailure } from './operation-failure.ts';
 
-/** A job that was taken over, as plain values: id, epoch, consumer, operation, model, images, keyed, attempts, created at. */
-export type TakenRow = readonly [string, number, string, string, string, number, number, string, number];
+/** A job that was taken over. */
+export type TakenRow = readonly [
+  id: string,
+  epoch: number,
+  consumer: string,
+  operation: string,
+  model: string,
+  images: number,
+  keyed: number,
+  retrievable: number,
+  background: number,
+  request: string | null,
+  inputs: string | null,
+  attempts: string,
+  createdAt: number,
+];
 
 /** A lease that is longer was written before the machine was started, since when its clock counts. */
 const maxLeaseMs = 10_000;
@@ -24,7 +38,8 @@ export function ownerOperations(database: DatabaseSync) {
     database.prepare(`
       update jobs set owner = ?, epoch = epoch + 1
       where state = 'running' and owner not in (select id from owners)
-      returning id, epoch, consumer, operation, model, images, keyed, attempts, created_at`),
+      returning id, epoch, consumer, operation, model, images, keyed, retrievable, background, request, inputs, attempts,
+        created_at`),
   );
   const orphanJobs = database.prepare(`
     update jobs set orphaned_at = ?

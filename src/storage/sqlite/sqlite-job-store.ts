@@ -1,4 +1,3 @@
-import { createHash, randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import type {
@@ -13,13 +12,15 @@ import type {
   TakenJob,
 } from '../../domain/job-store.ts';
 import { prepareDirectory } from '../data-directory.ts';
-import type { ClaimResult, JobValues } from './claim-rows.ts';
+import type { ClaimResult } from './claim-rows.ts';
+import { type JobValues, valuesOf } from './claim-values.ts';
 import { monotonicNow } from './job-clock.ts';
 import type { OperationName, Operations } from './job-database.ts';
 import { JobOwner, type LeaseTimes } from './job-owner.ts';
 import { jobStoreFailure, OperationFailure } from './operation-failure.ts';
 import { OperationQueue } from './operation-queue.ts';
 import { type OwnJob, OwnJobs } from './own-jobs.ts';
+import { SqliteJobRecords } from './sqlite-job-records.ts';
 
 /** What can be changed while the gateway runs, in milliseconds. */
 export type JobLimits = {
@@ -71,6 +72,7 @@ export class SqliteJobStore implements JobStore {
   readonly #owner: JobOwner;
   readonly #queue: OperationQueue;
   readonly #own = new OwnJobs();
+  readonly records: SqliteJobRecords;
   #delivered: JobId[] = [];
   #forgotten: (readonly [job: JobId, epoch: number])[] = [];
   #mayHaveLostJobs = false;
@@ -80,6 +82,7 @@ export class SqliteJobStore implements JobStore {
     this.#queue = queue;
     this.#owner = owner;
     this.#fingerprintVersion = fingerprintVersion;
+    this.records = new SqliteJobRecords(queue, owner);
     this.keepMs = limits.keepMs;
     this.rejoinMs = limits.rejoinMs;
     this.orphanMs = limits.orphanMs;
@@ -97,14 +100,12 @@ export class SqliteJobStore implements JobStore {
 
   async claim(claim: JobClaim): Promise<Claimed> {
     const rejoinMs = Math.min(claim.rejoinMs, this.rejoinMs);
-    if (claim.key === undefined && rejoinMs <= 0) return this.#own.claimed(this.#valuesOf(claim), claim, undefined);
+    // A process that was taken for dead has another name afterwards.
+    const currentValues = () => valuesOf(claim, this.#owner.id, this.#fingerprintVersion);
+    if (!claim.isRetrievable && rejoinMs <= 0) return this.#own.claimed(currentValues(), claim, undefined);
     return await this.#asOwner(async () => {
-      const values = this.#valuesOf(claim);
-      const found =
-        claim.key === undefined
-          ? this.#rejoin(values, claim.mayRepeat, rejoinMs)
-          : this.#queue.run('claimKey', values, claim.mayRepeat, this.now());
-      return this.#own.claimed(values, claim, await found);
+      const values = currentValues();
+      return this.#own.claimed(values, claim, await this.#find(values, claim, rejoinMs));
     });
   }
 
@@ -137,13 +138,13 @@ export class SqliteJobStore implements JobStore {
     const { job, epoch } = lease;
     const own = this.#own.get(job);
     if (own?.row !== 'none') {
-      const isKeyed = own?.isKeyed ?? false;
+      const isRetrievable = own?.isRetrievable ?? false;
       const at = this.now();
-      const expiresAt = at + (isKeyed ? this.keepMs : this.rejoinMs);
+      const expiresAt = at + (isRetrievable ? this.keepMs : this.rejoinMs);
       const attempts = own?.attempts ?? '';
       const orphanedAt = own?.orphanedAt ?? null;
-      const ending = { state: end.name, response: JSON.stringify(end), isKeyed, attempts, at, expiresAt, orphanedAt };
-      await this.#run('finish', job, epoch, ending);
+      const kept = { isRetrievable, attempts, at, expiresAt, orphanedAt };
+      await this.#run('finish', job, epoch, { state: end.name, response: JSON.stringify(end), ...kept });
     }
     this.#own.delete(job);
   }
@@ -212,6 +213,16 @@ export class SqliteJobStore implements JobStore {
     await this.#queue.close();
   }
 
+  async #find(values: JobValues, claim: JobClaim, rejoinMs: number): Promise<ClaimResult> {
+    const { key, mayRepeat, isRetrievable, background } = claim;
+    const maxOpen = background?.maxOpen;
+    if (key !== undefined) return await this.#queue.run('claimKey', values, mayRepeat, this.now(), maxOpen);
+    if (rejoinMs <= 0) return await this.#queue.run('claimNew', values, maxOpen, false);
+    const found = await this.#rejoin(values, mayRepeat, rejoinMs);
+    if (found[0] !== 'new' || !isRetrievable) return found;
+    return await this.#queue.run('claimNew', values, maxOpen, found[3]);
+  }
+
   async #rejoin(values: JobValues, mayRepeat: boolean, rejoinMs: number): Promise<ClaimResult> {
     const find = (now: number) => this.#queue.run('rejoin', values, mayRepeat, now - rejoinMs, now);
     const found = await find(this.now());
@@ -242,13 +253,6 @@ export class SqliteJobStore implements JobStore {
     await this.#run('write', job, epoch, text, isRepeated ? 1 : 0);
     const own = this.#own.get(job);
     if (own !== undefined) own.attempts = text;
-  }
-
-  #valuesOf({ consumer, operation, model, count, fingerprint, key }: JobClaim): JobValues {
-    const id = randomBytes(18).toString('base64url');
-    const claim = key === undefined ? `r:${id}` : `k:${sha256(`${operation} ${key}`)}`;
-    const request = [operation, model, count, fingerprint, this.#fingerprintVersion] as const;
-    return [this.#owner.id, id, consumer, claim, ...request, Date.now()];
   }
 
   async #giveUpLostJobs(): Promise<void> {
@@ -293,8 +297,4 @@ export class SqliteJobStore implements JobStore {
       throw jobStoreFailure(error);
     }
   }
-}
-
-function sha256(text: string): string {
-  return createHash('sha256').update(text).digest('base64url');
 }

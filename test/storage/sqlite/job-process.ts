@@ -15,7 +15,7 @@ const store = await createSqliteJobStore({
   lease: { validMs: Number(validMs), renewEveryMs: Number(renewEveryMs) },
 });
 const common = { consumer: 'one', operation: 'generate', model: 'poster', count: 1, fingerprint: 'equal' } as const;
-const claim = (key: string) => store.claim({ ...common, key, rejoinMs: 0, mayRepeat: false });
+const claim = (key: string) => store.claim({ ...common, key, rejoinMs: 0, mayRepeat: false, isRetrievable: true });
 const attempt = { leg: 0, target: 't', state: 'dispatched', images: ['image-1'], asked: {} } as const;
 const report = { model: 'poster', target: 't', provider: 'p', asked: {}, adaptations: [], attempts: 1, sent: true };
 const response = { report: { ...report, maxRetries: 1, timeoutMs: 1_000 }, delivery: 'url', events: [] } as const;

@@ -33,6 +33,7 @@ export function claimOf(changes: Partial<JobClaim> = {}): JobClaim {
     key: 'key',
     rejoinMs: 600_000,
     mayRepeat: false,
+    isRetrievable: changes.key !== undefined || !('key' in changes),
     ...changes,
   };
 }

@@ -1,0 +1,108 @@
+import type { Release } from '../concurrency/semaphore.ts';
+import type { JobEnd, JobId, JobLease } from '../domain/job-store.ts';
+import type { Admission, Permits } from './admission.ts';
+import type { InFlight } from './in-flight.ts';
+import { jobCancelled } from './interruption.ts';
+import { persist } from './persist.ts';
+
+/** A job for which no client waits, and of which nothing was sent yet. */
+export type QueuedJob = {
+  readonly lease: JobLease;
+  readonly permits: Permits;
+  /** Starts it. @param permit of the process, which is the generation's from then on */
+  begin(lease: JobLease, permit: Release): void;
+  /** How it ended when it cannot be started. */
+  endOf(error: unknown): JobEnd;
+  /** Removes its inputs: it will not be run. */
+  discard(): Promise<void>;
+};
+
+type Waiting = { readonly job: QueuedJob; lease: JobLease; readonly interrupt: AbortController };
+
+/** Made once: nobody sees it. */
+const givenUp = new Error('the job is left to another process');
+
+/** Starts jobs in the order in which they came, whenever the process has a permit. They wait as long as that takes. */
+export class BackgroundJobs {
+  readonly #admission: Pick<Admission, 'acquire'>;
+  readonly #inFlight: InFlight;
+  readonly #waiting = new Map<JobId, Waiting>();
+  /** Jobs of which it is being recorded that they have ended, or were given up. */
+  readonly #ending = new Set<Promise<unknown>>();
+
+  constructor(admission: Pick<Admission, 'acquire'>, inFlight: InFlight) {
+    this.#admission = admission;
+    this.#inFlight = inFlight;
+  }
+
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
+  enqueue(job: QueuedJob): void {
+    const waiting = { job, lease: job.lease, interrupt: new AbortController() };
+    this.#waiting.set(job.lease.job, waiting);
+    void this.#start(waiting);
+    if (this.#inFlight.isEnding) waiting.interrupt.abort(givenUp);
+  }
+
+  /** This process was taken for dead, and has taken its own job over. Returns whether that waits here. */
+  adopt(lease: JobLease): boolean {
+    const waiting = this.#waiting.get(lease.job);
+    if (waiting !== undefined) waiting.lease = lease;
+    return waiting !== undefined;
+  }
+
+  /** Ends a job that waits here. Returns whether it did. */
+  cancel(id: JobId): boolean {
+    const waiting = this.#waiting.get(id);
+    waiting?.interrupt.abort(jobCancelled());
+    return waiting !== undefined;
+  }
+
+  /** Leaves all that waits to whoever starts next. */
+  giveUp(): void {
+    for (const { interrupt } of this.#waiting.values()) interrupt.abort(givenUp);
+  }
+
+  /** Resolves when nothing waits any more, and it was tried to record that. */
+  async settled(): Promise<void> {
+    while (this.#ending.size > 0) await Promise.all(this.#ending);
+  }
+
+  async #start(waiting: Waiting): Promise<void> {
+    const { job, interrupt } = waiting;
+    const { signal } = interrupt;
+    let permit: Release | undefined;
+    try {
+      await job.permits.granted;
+      permit = await this.#admission.acquire(signal, { isPatient: true });
+      this.#remove(waiting);
+      // It may have been interrupted in the very moment in which the permit was granted.
+      signal.throwIfAborted();
+      job.begin(waiting.lease, permit);
+    } catch (error) {
+      this.#remove(waiting);
+      permit?.();
+      job.permits.release(false);
+      const ending = this.#end(waiting, error);
+      this.#ending.add(ending);
+      await ending;
+      this.#ending.delete(ending);
+    }
+  }
+
+  #remove({ job }: Waiting): void {
+    this.#waiting.delete(job.lease.job);
+  }
+
+  async #end({ job, lease }: Waiting, error: unknown): Promise<void> {
+    const { store } = this.#inFlight;
+    if (error === givenUp) {
+      await persist(() => store.release(lease));
+      return;
+    }
+    await persist(() => store.finish(lease, job.endOf(error)));
+    await job.discard();
+  }
+}

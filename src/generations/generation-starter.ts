@@ -1,0 +1,246 @@
+import { GatewayError } from '../domain/gateway-error.ts';
+import type { GenerationReader, KeyedAs } from '../domain/generation-reader.ts';
+import type { ImageRequest } from '../domain/image-request.ts';
+import type { ImageStore } from '../domain/image-store.ts';
+import type { BackgroundClaim, Claimed, JobId, TakenJob } from '../domain/job-store.ts';
+import type { KeptInputs } from '../domain/kept-inputs.ts';
+import type { Recorder } from '../domain/recorder.ts';
+import { plan } from '../parameters/plan.ts';
+import type { ModelCatalog } from '../targets/model-catalog.ts';
+import type { GatewayTimes } from '../targets/times.ts';
+import { type Admission, acquirePermits, heldNothing, type Permits } from './admission.ts';
+import type { BackgroundJobs } from './background-jobs.ts';
+import type { Caller } from './caller.ts';
+import type { Hosting } from './delivery.ts';
+import { Failover } from './failover.ts';
+import { Generation } from './generation.ts';
+import type { InFlight } from './in-flight.ts';
+import { shuttingDown } from './interruption.ts';
+import type { Jobs } from './jobs.ts';
+import { persist } from './persist.ts';
+import { claimOf, endOfNothing, type Planned, readingOf, timeoutOf } from './planned-request.ts';
+import { requestOfText, textOfRequest } from './stored-request.ts';
+
+export type StarterParts = {
+  readonly catalog: ModelCatalog;
+  readonly admission: Admission;
+  readonly recorder: Recorder;
+  /** Where clients get links, if images are hosted at the moment. */
+  readonly hosting: { readonly place: Hosting | undefined };
+  readonly images: ImageStore;
+  readonly times: GatewayTimes;
+  readonly inFlight: InFlight;
+  readonly background: BackgroundJobs;
+  readonly jobs: Jobs;
+  readonly keptInputs: KeptInputs;
+  readonly random?: () => number;
+};
+
+/** A job that was started, or found again by its `Idempotency-Key` or by a retry. */
+export type StartedJob = { readonly id: JobId; readonly keyedAs: KeyedAs | undefined; readonly isNew: boolean };
+
+type NewJob = Extract<Claimed, { kind: 'new' }>;
+type FoundJob = Extract<Claimed, { kind: 'running' | 'ended' }>;
+
+/** So many jobs of one consumer may wait or run without a client. */
+const maxOpenJobs = 1_000;
+
+/** Makes a generation of a request: plans it, claims its job, and runs that, unless it is found to run or to have ended. */
+export class GenerationStarter {
+  readonly #parts: StarterParts;
+
+  constructor(parts: StarterParts) {
+    this.#parts = parts;
+  }
+
+  async start(model: string | undefined, asked: ImageRequest, caller: Caller): Promise<GenerationReader> {
+    const { planned, job } = await this.#prepare(this.#plan(model, asked, caller));
+    try {
+      const claimed = await this.#claim(planned, job);
+      if (claimed.kind !== 'new') return this.#join(claimed, planned);
+      return await this.#firstStep(claimed, planned, () =>
+        this.#begin(claimed, planned, this.#permitsOf(planned)).attach(readingOf(planned, 'first')),
+      );
+    } catch (error) {
+      await release(planned);
+      throw error;
+    }
+  }
+
+  async startJob(model: string | undefined, asked: ImageRequest, caller: Caller): Promise<StartedJob> {
+    const { planned, job } = await this.#prepare(this.#plan(model, asked, caller));
+    try {
+      const claimed = await this.#claim(planned, job);
+      if (claimed.kind === 'new') {
+        await this.#firstStep(claimed, planned, () => this.#enqueue(claimed, planned, this.#permitsOf(planned)));
+        return { id: claimed.lease.job, keyedAs: planned.isKeyed ? 'first' : undefined, isNew: true };
+      }
+      await release(planned);
+      return { id: claimed.job, keyedAs: this.#noteFound(claimed, planned), isNew: false };
+    } catch (error) {
+      await release(planned);
+      throw error;
+    }
+  }
+
+  /** Starts a job that another process has claimed, and of which nothing was sent. It was admitted there. */
+  restartJob({ lease, consumer, model, isKeyed, request: text = '', inputs }: TakenJob): void {
+    const { request, caller } = requestOfText(text, this.#parts.keptInputs.open(inputs));
+    const restarted = { ...caller, id: consumer, isRetry: false, bodyBytes: 0, keeping: { isBackground: true } };
+    const planned = { ...this.#plan(model, request, restarted), isKeyed };
+    this.#enqueue({ kind: 'new', lease, isRepeat: false }, planned, heldNothing);
+  }
+
+  #plan(name: string | undefined, request: ImageRequest, caller: Caller): Planned {
+    const { inFlight, catalog, hosting } = this.#parts;
+    if (inFlight.isClosed) throw shuttingDown();
+    const model = catalog.find(name, caller.models);
+    const { place } = hosting;
+    const planned = plan(request, model, { canHost: place !== undefined });
+    const isKeyed = caller.idempotencyKey !== undefined;
+    return { model, planned, place, request, caller, isKeyed, isRetrievable: isKeyed || caller.keeping !== undefined };
+  }
+
+  async #claim(planned: Planned, job: Omit<BackgroundClaim, 'maxOpen'> | undefined): Promise<NewJob | FoundJob> {
+    const { inFlight } = this.#parts;
+    const lingerMs = inFlight.mayRejoin(planned.caller.id) ? inFlight.lingerMs : 0;
+    const background = job && { ...job, maxOpen: maxOpenJobs };
+    const claimed = await inFlight.store.claim(claimOf(planned, { lingerMs, background }));
+    if (claimed.kind === 'mismatch') throw keyReused();
+    if (claimed.kind === 'full') throw tooManyJobs();
+    return claimed;
+  }
+
+  /** What a generation of the consumer may hold. Throws a GatewayError when it is not to be had, and holds nothing then. */
+  #permitsOf({ request, caller }: Planned): Permits {
+    const { admission, inFlight } = this.#parts;
+    if (inFlight.isClosed) throw shuttingDown();
+    if (caller.refusal) throw caller.refusal;
+    return acquirePermits({
+      admission,
+      consumerUsage: caller.usage,
+      consumer: caller.id,
+      bodyBytes: caller.bodyBytes,
+      images: request.count,
+    });
+  }
+
+  /** Takes the first step of a job; where that fails, the job has ended. */
+  async #firstStep<T>({ lease }: NewJob, planned: Planned, step: () => T): Promise<T> {
+    const { recorder, inFlight } = this.#parts;
+    const { caller, isKeyed } = planned;
+    if (caller.isRetry && !isKeyed) recorder.retryArrived('possible_duplicate');
+    try {
+      return step();
+    } catch (error) {
+      await persist(() => inFlight.store.finish(lease, endOfNothing(error, planned)));
+      throw error;
+    }
+  }
+
+  #begin(
+    { lease, isRepeat }: NewJob,
+    planned: Planned,
+    permits: Permits,
+    entry?: Pick<Admission, 'acquire'>,
+  ): Generation {
+    const { recorder, inFlight, images, times, admission, random = Math.random } = this.#parts;
+    const { model, place, request, caller, isKeyed, isRetrievable } = planned;
+    const delivery = request.stream ? 'b64_json' : planned.planned.delivery;
+    const isHosted = delivery === 'url' && place !== undefined;
+    const maxRetries = Math.min(caller.maxRetries ?? model.maxRetries, model.maxRetries);
+    const mayRepeatUnknown = model.onUnknownOutcome === 'retry' && !isRepeat;
+    const common = { request, model, maxRetries };
+    const failover = { ...common, planned: planned.planned, mayRepeatUnknown, budget: inFlight.budget, times, random };
+    return new Generation({
+      ...common,
+      lease,
+      consumer: caller.id,
+      isKeyed,
+      isRetrievable,
+      isBackground: caller.keeping?.isBackground ?? false,
+      isRepeat,
+      keepReason: isRetrievable ? 'kept' : isHosted ? 'hosted' : undefined,
+      context: {
+        asked: request,
+        delivery,
+        hosting: place,
+        isModelsDeadline: (caller.timeoutMs ?? model.timeoutMs) >= model.timeoutMs,
+        recorder,
+        trace: caller.trace,
+        requestId: caller.requestId,
+        model: model.name,
+      },
+      createCalls: (context, deadline) => new Failover({ ...failover, context, deadline }),
+      timeoutMs: timeoutOf(model, caller),
+      permits,
+      admission: entry ?? admission,
+      inFlight,
+      images,
+    });
+  }
+
+  #join(claimed: FoundJob, planned: Planned): GenerationReader {
+    const { jobs, inFlight } = this.#parts;
+    const { request, caller, model, isKeyed } = planned;
+    // What it works on is what its first client sent, and equal.
+    void request.edit?.inputs.release();
+    const end = claimed.kind === 'ended' ? claimed.end : undefined;
+    const reading = {
+      ...readingOf(planned, this.#noteFound(claimed, planned)),
+      ...(isKeyed && { patienceMs: timeoutOf(model, caller) }),
+    };
+    return jobs.readAs({ id: claimed.job, model: model.name, end }, reading, () => {
+      if (!isKeyed) inFlight.store.putBack(claimed.job);
+    });
+  }
+
+  #noteFound(claimed: FoundJob, { isKeyed }: Planned): KeyedAs {
+    const isUnknown = claimed.kind === 'ended' && claimed.end.name === 'unknown';
+    const keyedAs = claimed.kind === 'ended' ? 'replayed' : 'joined';
+    this.#parts.recorder.retryArrived(isKeyed ? keyedAs : isUnknown ? 'shared_unknown' : 'rejoined');
+    return keyedAs;
+  }
+
+  /** Puts a job into the queue of those that run without a client. */
+  #enqueue(job: NewJob, planned: Planned, permits: Permits): void {
+    this.#parts.background.enqueue({
+      lease: job.lease,
+      permits,
+      begin: (lease, permit) => {
+        this.#begin({ ...job, lease }, planned, permits, { acquire: async () => permit });
+      },
+      endOf: (error) => endOfNothing(error, planned),
+      discard: () => release(planned),
+    });
+  }
+
+  /** Makes a request that runs without a client fit to be run by another process. */
+  async #prepare(planned: Planned): Promise<{ planned: Planned; job: Omit<BackgroundClaim, 'maxOpen'> | undefined }> {
+    const { request, caller } = planned;
+    if (!caller.keeping?.isBackground) return { planned, job: undefined };
+    const text = textOfRequest(request, caller);
+    const { edit } = request;
+    if (edit === undefined) return { planned, job: { request: text, inputs: undefined } };
+    const { keptInputs } = this.#parts;
+    const name = await keptInputs.keep(caller.id, edit);
+    await edit.inputs.release();
+    const kept = { ...planned, request: { ...request, edit: { ...edit, inputs: keptInputs.open(name) } } };
+    return { planned: kept, job: { request: text, inputs: name } };
+  }
+}
+
+/** A request that does not become a generation has no use for its inputs. */
+async function release({ request }: Planned): Promise<void> {
+  await request.edit?.inputs.release();
+}
+
+function keyReused(): GatewayError {
+  const message = 'This Idempotency-Key was used for a different request. Use a new key for each request.';
+  return new GatewayError('idempotency_key_reused', message, { param: 'Idempotency-Key' });
+}
+
+function tooManyJobs(): GatewayError {
+  const message = `${maxOpenJobs} jobs of this consumer wait or run already. Nothing was sent to the image service.`;
+  return new GatewayError('too_many_jobs', message, { retryAfterMs: 5_000 });
+}

@@ -1,0 +1,88 @@
+import type { Operation } from '../../domain/image-request.ts';
+import type { ImageId } from '../../domain/image-store.ts';
+import type { Job, JobAttempt, JobId, JobQuery, JobRecords } from '../../domain/job-store.ts';
+import { claimOfKey } from './claim-values.ts';
+import type { OperationName, Operations } from './job-database.ts';
+import type { JobOwner } from './job-owner.ts';
+import { jobStoreFailure } from './operation-failure.ts';
+import type { OperationQueue } from './operation-queue.ts';
+import type { RecordRow } from './record-rows.ts';
+
+/** The jobs in SQLite that their consumers can retrieve. */
+export class SqliteJobRecords implements JobRecords {
+  readonly #queue: OperationQueue;
+  readonly #owner: JobOwner;
+
+  constructor(queue: OperationQueue, owner: JobOwner) {
+    this.#queue = queue;
+    this.#owner = owner;
+  }
+
+  async find(consumer: string, job: JobId): Promise<Job | undefined> {
+    return jobOf(consumer, await this.#run('find', job, consumer, this.#now));
+  }
+
+  async findByKey(consumer: string, operation: Operation, key: string): Promise<Job | undefined> {
+    return jobOf(consumer, await this.#run('findClaim', claimOfKey(operation, key), consumer, this.#now));
+  }
+
+  async list(query: JobQuery): Promise<readonly Job[]> {
+    const rows = await this.#run('list', query, this.#now);
+    return rows.map((row) => jobOf(query.consumer, row) as Job);
+  }
+
+  async remove(consumer: string, job: JobId): Promise<readonly ImageId[] | undefined> {
+    const attempts = await this.#run('remove', job, consumer, this.#now);
+    return attempts === undefined ? undefined : (JSON.parse(attempts) as JobAttempt[]).flatMap(({ images }) => images);
+  }
+
+  markLeft(job: JobId): void {
+    // What is lost here is not found by a retry.
+    this.#run('markLeft', job, this.#now).catch(() => {});
+  }
+
+  async requestCancel(job: JobId): Promise<void> {
+    await this.#run('requestCancel', job);
+  }
+
+  async cancelRequests(): Promise<readonly JobId[]> {
+    return await this.#run('cancelRequests', this.#owner.id);
+  }
+
+  async inputsInUse(): Promise<readonly string[]> {
+    return await this.#run('inputsInUse');
+  }
+
+  get #now(): number {
+    return this.#owner.clock.now();
+  }
+
+  async #run<Name extends OperationName>(
+    name: Name,
+    ...values: Parameters<Operations[Name]>
+  ): Promise<ReturnType<Operations[Name]>> {
+    try {
+      return await this.#queue.run(name, ...values);
+    } catch (error) {
+      throw jobStoreFailure(error);
+    }
+  }
+}
+
+function jobOf(consumer: string, row: RecordRow | undefined): Job | undefined {
+  if (row === undefined) return undefined;
+  return {
+    id: row.id,
+    consumer,
+    operation: row.operation as Operation,
+    model: row.model,
+    count: row.images,
+    view: row.view ?? undefined,
+    state: row.state,
+    isBackground: row.background === 1,
+    createdAt: row.created_at,
+    end: row.response === null ? undefined : JSON.parse(row.response),
+    endedAt: row.ended_at ?? undefined,
+    expiresAt: row.expires_at ?? undefined,
+  };
+}
