@@ -19,6 +19,8 @@ export type RequestRecord = {
   readonly trace?: Trace | undefined;
   /** Never logged: the length of its prompt and a keyed hash of that are. */
   request?: ImageRequest;
+  /** What of it has no effect, by name, as its response tells. */
+  ignored?: readonly string[];
   /** How many images were asked for, and how many were written completely. */
   count?: number;
   images: number;

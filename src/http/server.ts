@@ -22,6 +22,7 @@ import type { Current, RuntimeConfig } from './surface.ts';
 import { filesRoute } from './surfaces/files/files-route.ts';
 import { modelsRoutes } from './surfaces/models/models-routes.ts';
 import { editsRoute, generationsRoute, refusedRoutes } from './surfaces/openai-images/images-routes.ts';
+import { createResponseRoute, storedResponseRoutes } from './surfaces/responses/responses-routes.ts';
 import { refuseUnknownUrls } from './unserved-routes.ts';
 import { formOptions } from './uploads/read-form.ts';
 import { maxUploadMs, refuseLongUpload } from './uploads/watch-upload.ts';
@@ -133,6 +134,16 @@ export function createServer(parts: ServerParts): FastifyInstance {
       uploading.addHook('onRequest', async ({ raw }) => refuseLongUpload(raw, parts.current.config.uploadLimits));
       editsRoute(uploading, parts.current, parts.openInputs);
     });
+    keyed.register(async (responding) => {
+      admitRequests(responding, parts.admission, mayRejoin);
+      acceptStreamedJson(responding);
+      responding.addHook('onRequest', async ({ raw }) => refuseLongUpload(raw, parts.current.config.uploadLimits));
+      createResponseRoute(responding, parts.current, parts.openInputs);
+    });
+    keyed.register(async (retrieving) => {
+      ignoreBodies(retrieving);
+      storedResponseRoutes(retrieving, parts.current);
+    });
     modelsRoutes(keyed, () => parts.current.config.gateway.catalog);
     metricsRoute(keyed, parts.metrics);
   });
@@ -156,11 +167,22 @@ function acceptJsonOnly(app: FastifyInstance): void {
 
 /** Bodies of edits are read by their route, while they arrive. */
 function acceptUploads(app: FastifyInstance): void {
+  acceptStreamedJson(app);
+  app.register(multipart, formOptions);
+}
+
+/** The same of JSON alone. */
+function acceptStreamedJson(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('application/json', async ({ headers }: FastifyRequest) =>
     checkCharset(headers['content-type']),
   );
-  app.register(multipart, formOptions);
+}
+
+/** Some clients declare JSON where they send no body at all. */
+function ignoreBodies(app: FastifyInstance): void {
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', async () => undefined);
 }
 
 function sendError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {

@@ -43,6 +43,7 @@ export function refuseRoute(app: FastifyInstance, url: string, [kind, message]: 
 
 const generations = '/v1/images/generations';
 const edits = '/v1/images/edits';
+const responses = '/v1/responses';
 
 /** What a segment of a path was meant to lead to. */
 const urls: Readonly<Record<string, string>> = {
@@ -52,6 +53,7 @@ const urls: Readonly<Record<string, string>> = {
   variations: edits,
   images: generations,
   models: '/v1/models',
+  responses,
   healthz: '/healthz',
   readyz: '/readyz',
   metrics: '/metrics',
@@ -59,7 +61,7 @@ const urls: Readonly<Record<string, string>> = {
 
 /** The other APIs of OpenAI and Azure, to which clients send with the same base URL. */
 const otherApis = new Set([
-  ...['chat', 'completions', 'responses', 'embeddings', 'messages', 'audio', 'realtime', 'moderations'],
+  ...['chat', 'completions', 'embeddings', 'messages', 'audio', 'realtime', 'moderations'],
   ...['videos', 'assistants', 'threads', 'conversations'],
 ]);
 
@@ -75,7 +77,7 @@ export function unknownUrl(method: string, target: string): GatewayError {
 function advice(method: string, path: string): string {
   const segments = path.toLowerCase().split('/').slice(-maxSegments);
   if (segments.some((segment) => otherApis.has(segment))) {
-    return `This gateway serves images only: use ${generations} or ${edits}.`;
+    return `This gateway serves images only: use ${generations}, ${edits} or ${responses}.`;
   }
   const words = segments.map((segment) => nearestWord(segment, Object.keys(urls)));
   const word = words.findLast((found) => found !== undefined) ?? (method === 'POST' ? 'generations' : 'models');

@@ -64,3 +64,10 @@ function tooLarge({ uploadBytes }: UploadLimits): GatewayError {
   const message = `The request's body is longer than ${uploadBytes} bytes, the limit of this gateway ('limits.uploadBytes').`;
   return new GatewayError('request_too_large', message);
 }
+
+/** Aborted with a GatewayError when the client of a request disconnects. */
+export function disconnection(raw: IncomingMessage): AbortSignal {
+  const disconnected = new AbortController();
+  raw.once('close', () => disconnected.abort(new GatewayError('client_gone', 'The client has disconnected.')));
+  return disconnected.signal;
+}

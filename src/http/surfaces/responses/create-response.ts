@@ -1,0 +1,124 @@
+import type { FastifyReply, FastifyRequest, RouteHandlerMethod } from 'fastify';
+import type { GenerationReport } from '../../../domain/generation-reader.ts';
+import type { InputStore, OpenInputStore } from '../../../domain/image-input.ts';
+import { operationOf } from '../../../parameters/plan.ts';
+import { type Beginning, begin, type Current, type ImageCall, startGeneration, startJob } from '../../surface.ts';
+import { invalidMember } from '../../uploads/member-name.ts';
+import { disconnection, readUpload } from '../../uploads/watch-upload.ts';
+import { inputImages } from './earlier-images.ts';
+import { type ResponsesBody, readResponsesBody } from './read-responses-body.ts';
+import { chooseModel, imageDeploymentHeader } from './response-model.ts';
+import type { ResponseFacts } from './response-object.ts';
+import { asMemberError, requestOf } from './response-request.ts';
+import { factsOf, textOfView, viewOf } from './response-view.ts';
+import { readImageOf, streamStored, writeStored } from './stored-response.ts';
+import { writeResponse } from './write-response.ts';
+import { writeResponseStream } from './write-response-stream.ts';
+
+/** What a body asks for, ready to be started. */
+type Asked = { readonly body: ResponsesBody; readonly call: ImageCall };
+
+/** Handles `POST …/responses`, whose body it reads while that arrives. */
+export function createResponse(current: Current, openInputs: OpenInputStore): RouteHandlerMethod {
+  return async (request, reply) => {
+    const beginning = begin(request, current);
+    const asked = await receive(request, beginning, openInputs(request.consumerId));
+    try {
+      if (asked.body.members.background) return await runInBackground(request, reply, beginning, asked);
+      await runNow(request, reply, beginning, asked);
+    } catch (error) {
+      throw asMemberError(error, asked.body);
+    }
+  };
+}
+
+/** Reads a body to its end. What it has stored is deleted when it is refused. */
+async function receive(request: FastifyRequest, beginning: Beginning, inputs: InputStore): Promise<Asked> {
+  const { uploadLimits: limits, inputDownload: download, gateway } = beginning.config;
+  const { raw, arrival, consumerId: consumer } = request;
+  const signal = disconnection(raw);
+  try {
+    return await readUpload(raw, { limits, arrival }, async () => {
+      const chunks = raw.iterator({ destroyOnReturn: false });
+      const body = await readResponsesBody(chunks, { inputs, download, signal, linkBytes: limits.uploadBytes });
+      if (body === 'elsewhere') throw new Error('no request is served elsewhere');
+      checkMembers(body, gateway.jobs.areDurable);
+      const { previous_response_id } = body.members;
+      const images = await inputImages(previous_response_id, body.images, { jobs: gateway.jobs, consumer, inputs });
+      return askedBy(request, body, beginning, requestOf(body, images, inputs));
+    });
+  } catch (error) {
+    await inputs.release();
+    throw error;
+  }
+}
+
+/** Throws a GatewayError for what this gateway cannot keep. */
+function checkMembers({ members: { background, store } }: ResponsesBody, areDurable: boolean): void {
+  if (!background) return;
+  if (!store) throw invalidMember('background', "needs 'store': the response could not be retrieved");
+  if (areDurable) return;
+  const problem = 'is not supported without a DATA_DIR: the response would be lost with the process';
+  throw invalidMember('background', problem, 'unsupported_parameter');
+}
+
+function askedBy(
+  { headers, record }: FastifyRequest,
+  body: ResponsesBody,
+  { config: { gateway }, models }: Beginning,
+  { request, ignored }: ReturnType<typeof requestOf>,
+): Asked {
+  const header = headers[imageDeploymentHeader];
+  const deployment = typeof header === 'string' && header !== '' ? header : undefined;
+  const { catalog } = gateway;
+  const model = chooseModel({ ...body.names, deployment }, { catalog, models });
+  const { store, stream, background } = body.members;
+  record.ignored = [...model.ignored, ...ignored];
+  const view = textOfView({ echo: body.echo, isStored: store });
+  // The last event of a stream has the image once more, so that it has to be stored until then.
+  const keeping = store || stream ? { view, isBackground: background } : undefined;
+  return { body, call: { model: model.name, request, keeping } };
+}
+
+/** Responds when the image is there, or with a stream at once. */
+async function runNow(request: FastifyRequest, reply: FastifyReply, beginning: Beginning, asked: Asked): Promise<void> {
+  const { jobs } = beginning.config.gateway;
+  const { store, stream } = asked.body.members;
+  const reader = await startGeneration(request, reply, beginning, asked.call);
+  const { id, keyedAs } = reader.report;
+  const facts = await factsOfRun(request, beginning, asked, reader.report);
+  if (!stream) return writeResponse(reader, reply, facts);
+  await writeResponseStream(reader, reply, { facts, readAgain: readImageOf(jobs, request.consumerId, id) });
+  if (store || keyedAs !== undefined) return;
+  // A job whose client has left goes on, and is not found by its id either.
+  await jobs.remove(request.consumerId, id).catch(() => {});
+}
+
+/** Those that are recorded, because a repeated request gets the response of the first one. */
+async function factsOfRun(
+  { consumerId }: FastifyRequest,
+  { config: { gateway } }: Beginning,
+  { body, call }: Asked,
+  { id, model }: GenerationReport,
+): Promise<ResponseFacts> {
+  const job = call.keeping && (await gateway.jobs.find(consumerId, id).catch(() => undefined));
+  if (job !== undefined) return factsOf(job, viewOf(job)?.echo ?? body.echo);
+  return factsOf({ id, model, createdAt: Date.now(), operation: operationOf(call.request) }, body.echo);
+}
+
+/** Responds at once. */
+async function runInBackground(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  beginning: Beginning,
+  { body, call }: Asked,
+): Promise<FastifyReply | undefined> {
+  const { jobs } = beginning.config.gateway;
+  const { id } = await startJob(request, reply, beginning, call);
+  const job = await jobs.find(request.consumerId, id);
+  // A repeated request may find a job that another API has started.
+  const response = { job, view: viewOf(job) ?? { echo: body.echo, isStored: true } };
+  if (!body.members.stream) return writeStored(response, reply, jobs);
+  await streamStored(response, reply, { jobs, partialImages: call.request.partialImages });
+  return undefined;
+}
