@@ -1,4 +1,4 @@
-import type { ResponseMembers } from './response-members.ts';
+import { idleMembers, type ResponseMembers } from './response-members.ts';
 
 /** What a response repeats of its request, member by member. Plain data. */
 export type ResponseEcho = Readonly<Record<string, unknown>>;
@@ -23,9 +23,17 @@ const defaults = {
   user: null,
 };
 
+/** In characters of JSON. The echo is recorded with the job, and nobody needs a schema of texts to be repeated. */
+const longestIdle = 1_000;
+
 /** @param tools as the response repeats them */
 export function echoOf(members: ResponseMembers, tools: readonly unknown[]): ResponseEcho {
   const { model: _model, stream: _stream, stream_options: _options, include: _include, ...given } = members;
-  const set = Object.entries(given).filter(([, value]) => value !== undefined);
-  return { ...defaults, ...Object.fromEntries(set), tools };
+  const repeated = Object.entries(given).filter(([name, value]) => value !== undefined && !isLongAndIdle(name, value));
+  return { ...defaults, ...Object.fromEntries(repeated), tools };
+}
+
+function isLongAndIdle(name: string, value: unknown): boolean {
+  const isIdle = name === 'tool_choice' || (idleMembers as readonly string[]).includes(name);
+  return isIdle && JSON.stringify(value).length > longestIdle;
 }
