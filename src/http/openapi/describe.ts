@@ -12,7 +12,7 @@ export function jsonSchema(schema: z.ZodType, io: 'input' | 'output' = 'output')
 /** A path of the document, and what it holds. */
 export type DescribedPath = readonly [path: string, JsonSchema];
 
-type Operations = { readonly get?: JsonSchema; readonly post?: JsonSchema };
+type Operations = { readonly get?: JsonSchema; readonly post?: JsonSchema; readonly delete?: JsonSchema };
 
 /** Describes a route's URL, with the parameters that it holds; where there is a `get`, there is a `head`. */
 export function describePath(url: string, operations: Operations): DescribedPath {
