@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { onTestFinished } from 'vitest';
 import { type Simulator, startSimulator } from '../../simulator/start-simulator.ts';
 import { startGateway } from '../helpers/start-gateway.ts';
-import { startStore } from './store.ts';
+import { temporaryDirectory } from '../helpers/temporary-directory.ts';
 
 /** Where the documents have what `npm run demo` starts. */
 const documented = { gateway: 'http://localhost:8866', simulator: 'http://127.0.0.1:8867' };
@@ -19,8 +19,8 @@ export async function startDemo(): Promise<Demo> {
   onTestFinished(() => simulator.close());
   const file = readFileSync(new URL('../../config/models.demo.json', import.meta.url), 'utf8');
   const models = JSON.parse(file.replaceAll(/\$\{SIMULATOR_URL[^}]*\}/g, simulator.origin)) as object;
-  const { store } = await startStore();
-  const gateway = await startGateway(models, { keys: ['demo-key'], store, times: { backoffMs: 1 } });
+  const dataDir = await temporaryDirectory();
+  const gateway = await startGateway(models, { keys: ['demo-key'], dataDir, times: { backoffMs: 1 } });
   return {
     simulator,
     here: (example) =>
