@@ -1,4 +1,6 @@
+import OpenAI from 'openai';
 import { describe, expect, test } from 'vitest';
+import { gatewayKey } from '../helpers/start-gateway.ts';
 import { respond, respondStreamed, responseIn, stored } from './call-responses.ts';
 import { dataUrl, pngImage } from './edits.ts';
 import { readEvents } from './events.ts';
@@ -158,4 +160,56 @@ describe('in the background', () => {
       events.filter(({ data }) => Number(data.sequence_number) > 2),
     );
   });
+});
+
+test('clients of Foundry projects, and of any other root, get the same', async () => {
+  const { url } = await startPaidOnce();
+  const agent = { name: 'image', type: 'agent_reference' };
+  for (const root of ['/openai/v1', '/openai', '', '/v1/v1', '/m/image/v1', '/api/projects/shop/openai/v1']) {
+    const headers = { 'x-ms-oai-image-generation-deployment': 'gpt-image-2' };
+    const { status, body, ...called } = await respond(
+      url,
+      { input: 'a cat', agent_reference: agent },
+      { path: `${root}/responses?api-version=v1`, headers },
+    );
+    expect([root, status, body().model]).toEqual([root, 200, 'image']);
+    expect(called.headers.get('x-gateway-adapted')).toBe('x-ms-oai-image-generation-deployment=ignored');
+  }
+});
+
+test('an Idempotency-Key buys one response, whose id stays', async () => {
+  const { url, simulator } = await startPaidOnce();
+  const headers = { 'idempotency-key': 'order-1' };
+  const asked = { model: 'image', input: 'a cat', metadata: { order: '1' } };
+  const [first, again] = [await respond(url, asked, { headers }), await respond(url, asked, { headers })];
+  expect(again.headers.get('idempotent-replayed')).toBe('true');
+  expect(again.text).toBe(first.text);
+  const streamed = await respond(url, { ...asked, stream: true }, { headers });
+  expect(responseIn(readEvents(streamed.text).at(-1))).toEqual(first.body());
+  expect(simulator.ledger.received).toBe(1);
+});
+
+test('the openai package reads a response, its events and what is stored', async () => {
+  const { url } = await startPaidOnce();
+  const client = new OpenAI({ baseURL: `${url}/v1`, apiKey: gatewayKey, maxRetries: 0 });
+  const made = await client.responses.create({ model: 'image', input: 'a cat' });
+  expect(made.output_text).toBe('');
+  expect(await client.responses.retrieve(made.id)).toEqual(made);
+  const stream = client.responses.stream({
+    model: 'image',
+    input: 'a cat',
+    tools: [{ type: 'image_generation', partial_images: 1 }],
+  });
+  const types: string[] = [];
+  for await (const event of stream) types.push(event.type);
+  expect(types).toContain('response.image_generation_call.partial_image');
+  expect((await stream.finalResponse()).output[0]).toMatchObject({
+    type: 'image_generation_call',
+    status: 'completed',
+  });
+  const background = await client.responses.create({ model: 'image', input: 'a cat', background: true });
+  await expect.poll(async () => (await client.responses.retrieve(background.id)).status).toBe('completed');
+  expect((await client.responses.cancel(background.id)).status).toBe('completed');
+  await client.responses.delete(background.id);
+  await expect(client.responses.retrieve(background.id)).rejects.toMatchObject({ status: 404 });
 });
