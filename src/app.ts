@@ -135,6 +135,7 @@ export function buildApp(parts: AppParts): App {
   const targets = new TargetHealths();
   const admission = new Admission(parts.models.limits, keyStore);
   const inFlight = new InFlight(store, { lingerMs: parts.models.limits.lingerMs, now: () => store.now() });
+  const address = { url: publicBaseUrl };
   const hosting = { place: areDurable ? hostingAt(publicBaseUrl) : undefined };
 
   const background = new BackgroundJobs(admission, inFlight);
@@ -167,6 +168,7 @@ export function buildApp(parts: AppParts): App {
       uploadLimits: { uploadBytes: models.uploadBytes, graceMs: parts.uploadGraceMs ?? defaultGraceMs },
       inputDownload: models.imageUrls === 'download' ? downloads.fromAnywhere : undefined,
       currency: models.currency,
+      address,
     };
     const adopt = () => {
       adoptHealths();
@@ -197,7 +199,8 @@ export function buildApp(parts: AppParts): App {
     metrics: telemetry.metrics,
   });
   server.addHook('onListen', async () => {
-    if (areDurable) hosting.place ??= hostingAt(loopbackUrl(server));
+    address.url ??= loopbackUrl(server);
+    if (areDurable) hosting.place ??= hostingAt(address.url);
   });
   server.addHook('onClose', async () => {
     // Every connected client has its response. What still runs has lost its client, and a shutdown gives it the time to end.

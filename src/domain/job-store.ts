@@ -102,6 +102,8 @@ export type StoredResponse = {
   readonly report: StoredReport;
   /** How clients get the images that do not say how. */
   readonly delivery: Delivery;
+  /** How its own client has wanted them, if it has said so, or its operator has. */
+  readonly asked?: Delivery;
   readonly events: readonly StoredEvent[];
 };
 

@@ -18,6 +18,7 @@ export type Progress = {
   readonly timeoutMs: number;
   readonly permits: Pick<Permits, 'imageQuota'>;
   readonly calls: GenerationCalls;
+  readonly context: Pick<CallContext, 'delivery'>;
   /** It has images, which are delivered, or are still to be. */
   readonly hasImages: boolean;
   /** When it began, and when its outcome was known, as of `performance.now()`. */
@@ -65,7 +66,9 @@ export function defaultDelivery({ calls }: Pick<GenerationCalls, 'calls'>): Deli
 
 /** What is recorded of a response. */
 export function storedResponse(progress: Progress, events: readonly StoredEvent[]): StoredResponse {
-  return { report: storedReport(reportOf(progress)), delivery: defaultDelivery(progress.calls), events };
+  const { delivery: asked } = progress.context;
+  const report = storedReport(reportOf(progress));
+  return { report, delivery: defaultDelivery(progress.calls), ...(asked && { asked }), events };
 }
 
 type Ended = {

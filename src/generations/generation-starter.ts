@@ -96,7 +96,7 @@ export class GenerationStarter {
     if (inFlight.isClosed) throw shuttingDown();
     const model = catalog.find(name, caller.models);
     const { place } = hosting;
-    const planned = plan(request, model, { canHost: place !== undefined });
+    const planned = planFor(request, { model, place });
     const isKeyed = caller.idempotencyKey !== undefined;
     return { model, planned, place, request, caller, isKeyed, isRetrievable: isKeyed || caller.keeping !== undefined };
   }
@@ -225,9 +225,15 @@ export class GenerationStarter {
     const { keptInputs } = this.#parts;
     const name = await keptInputs.keep(caller.id, edit);
     await edit.inputs.release();
-    const kept = { ...planned, request: { ...request, edit: { ...edit, inputs: keptInputs.open(name) } } };
+    const durable = { ...request, edit: { ...edit, inputs: keptInputs.open(name) } };
+    // What each target is asked for holds the inputs, too.
+    const kept = { ...planned, request: durable, planned: planFor(durable, planned) };
     return { planned: kept, job: { request: text, inputs: name } };
   }
+}
+
+function planFor(request: ImageRequest, { model, place }: Pick<Planned, 'model' | 'place'>): Planned['planned'] {
+  return plan(request, model, { canHost: place !== undefined });
 }
 
 /** A request that does not become a generation has no use for its inputs. */

@@ -11,7 +11,7 @@ import type { Generation } from './generation.ts';
 import type { InFlight } from './in-flight.ts';
 import { jobCancelled } from './interruption.ts';
 import { evictableAfterMs } from './keeping.ts';
-import { StoredReader } from './stored-reader.ts';
+import { resultGone, StoredReader } from './stored-reader.ts';
 
 type JobsParts = {
   readonly inFlight: InFlight;
@@ -24,7 +24,7 @@ type JobsParts = {
 /** How a reader wants the response of a job. */
 export type JobReading = {
   readonly request: Pick<ImageRequest, 'stream' | 'partialImages'>;
-  /** `undefined`: as it comes. */
+  /** `undefined`: as the client has wanted it that has started the job. */
   readonly delivery: Delivery | undefined;
 };
 
@@ -78,9 +78,24 @@ export class Jobs {
     return images.length === events.filter(({ type }) => type === 'image').length ? images : undefined;
   }
 
+  /** The images of a job that is done. Rejects with what became of it instead, or of them. */
+  async imagesOf(job: Job): Promise<readonly OpenImage[]> {
+    const failure = failureOfJob(job.end);
+    if (failure !== undefined) throw failure;
+    const images = await this.images(job);
+    if (images === undefined) throw resultGone();
+    return images;
+  }
+
+  /** Whether images have links. */
+  get canLink(): boolean {
+    return this.#parts.hosting.place !== undefined;
+  }
+
   /** Reads the response of a job: while it comes, where it runs in this process, else once it has ended. */
   read(job: Job, reading: JobReading): GenerationReader {
-    return this.readAs(job, { ...reading, hosting: this.#parts.hosting.place, keyedAs: undefined });
+    const delivery = reading.delivery ?? (job.end?.name === 'done' ? job.end.response.asked : undefined);
+    return this.readAs(job, { ...reading, delivery, hosting: this.#parts.hosting.place, keyedAs: undefined });
   }
 
   /** The same for a client that has sent the request again. @param left called when that does not get the response */

@@ -128,17 +128,17 @@ async function openAll(
   images: Pick<ImageStore, 'open'>,
 ): Promise<ReadonlyMap<ImageId, OpenImage>> {
   const opened = new Map<ImageId, OpenImage>();
-  if (events.length === 0) throw gone();
+  if (events.length === 0) throw resultGone();
   for (const event of events) {
     if (event.type !== 'image') continue;
     const image = event.image && (await images.open(event.image.id));
-    if (image === undefined) throw gone();
+    if (image === undefined) throw resultGone();
     opened.set(image.id, image);
   }
   return opened;
 }
 
-function gone(): GatewayError {
+export function resultGone(): GatewayError {
   const message =
     'This request was served before, and its images are not stored any more. They were paid for; a new request makes new ones.';
   return new GatewayError('idempotency_result_gone', message);

@@ -97,12 +97,27 @@ export function errorBody(error: GatewayError): { error: Record<string, unknown>
   };
 }
 
+/** How clients of a surface read errors. */
+export type ErrorForm = (error: GatewayError) => {
+  readonly body: object;
+  /** Where it is another one than usual. */
+  readonly status?: number;
+  readonly headers?: Readonly<Record<string, string>>;
+};
+
+export const openaiErrors: ErrorForm = (error) => ({ body: errorBody(error) });
+
 /**
  * Sends an error response. What OpenAI's SDKs would retry by themselves, although that could buy the image again or is of no
  * use, tells them not to. @param spent what the request has cost so far, if it was started
  */
-export function writeError(reply: FastifyReply, error: GatewayError, spent: Spent | undefined): FastifyReply {
-  const { status } = callerViews[error.kind];
+export function writeError(
+  reply: FastifyReply,
+  error: GatewayError,
+  spent: Spent | undefined,
+  form = openaiErrors,
+): FastifyReply {
+  const { body, headers = {}, status = callerViews[error.kind].status } = form(error);
   const isRetriedBySdks = status === 408 || status === 409 || status === 429 || status >= 500;
   if (isRetriedBySdks && !mayRetry(error, spent)) reply.header('x-should-retry', 'false');
   if (status === 401) reply.header('www-authenticate', 'Bearer');
@@ -111,7 +126,7 @@ export function writeError(reply: FastifyReply, error: GatewayError, spent: Spen
     reply.header('retry-after', String(Math.max(1, Math.ceil(error.retryAfterMs / 1000))));
   }
   lingerBeforeClose(reply.raw);
-  return reply.code(status).type('application/json').send(errorBody(error));
+  return reply.code(status).headers(headers).type('application/json').send(body);
 }
 
 /** What a request has cost so far. */

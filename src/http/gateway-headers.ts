@@ -6,6 +6,7 @@ import type { Usage } from '../domain/consumer-limits.ts';
 import { costAsText } from '../domain/cost.ts';
 import { GatewayError } from '../domain/gateway-error.ts';
 import type { GenerationReport } from '../domain/generation-reader.ts';
+import type { JobId } from '../domain/job-store.ts';
 import type { Trace } from '../domain/trace.ts';
 import type { Caller } from '../generations/caller.ts';
 import { readIdempotencyKey } from './idempotency-key.ts';
@@ -82,7 +83,7 @@ export function generationHeaders(
   const adapted = [...report.adaptations, ...ignoredWords(record)];
   return {
     'x-gateway-model': printable(report.model),
-    ...(keyedAs !== undefined && { 'x-gateway-job': report.id }),
+    ...(keyedAs !== undefined && { 'x-gateway-job': shownJobId(report.id) }),
     ...(keyedAs === 'replayed' && { 'idempotent-replayed': 'true' }),
     ...(report.target !== undefined && { 'x-gateway-target': printable(report.target) }),
     'x-gateway-attempts': String(report.attempts),
@@ -102,6 +103,18 @@ export function generationHeaders(
 /** What of a request has no effect, in the words of `x-gateway-adapted`. */
 export function ignoredWords({ ignored = [] }: FastifyRequest['record']): readonly string[] {
   return ignored.map((name) => `${name}=ignored`);
+}
+
+const jobPrefix = 'imgjob_';
+
+/** The id of a job as clients see it. */
+export function shownJobId(id: JobId): string {
+  return `${jobPrefix}${id}`;
+}
+
+/** What a client has sent as the id of a job. */
+export function jobIdOf(shown: string): JobId {
+  return shown.startsWith(jobPrefix) ? shown.slice(jobPrefix.length) : shown;
 }
 
 /** The currency is in its name, so that nobody adds up two of them. */

@@ -55,7 +55,7 @@ function withoutProject(path: string): string {
 }
 
 /** Where a surface begins: roots, and what they are the roots of. So few roots that the work stays linear. */
-const surface = /^(?:\/(?:api|openai|v1)){1,4}\/(?:(?:images|models|responses)(?:\/|$)|deployments\/)/;
+const surface = /^(?:\/(?:api|openai|v1)){1,4}\/(?:(?:images|models|responses)(?:\/|$)|(?:deployments|operations)\/)/;
 const rootlessSurface = /^\/(?:images\/|(?:models|responses)(?:\/|$)|deployments\/)/;
 
 /** More than either of them can match. */
@@ -79,7 +79,7 @@ function indexOfSurface(pattern: RegExp, path: string): number | undefined {
 }
 
 const rootsOfResource =
-  /^(?:\/(?:api|openai|v1)){0,4}?(\/openai\/v1(?!\/deployments)|\/openai|\/v1)?(?=\/(?:images|models|responses|deployments)(?:\/|$))/;
+  /^(?:\/(?:api|openai|v1)){0,4}?(\/openai\/v1(?!\/deployments)|\/openai|\/v1)?(?=\/(?:images|models|responses|deployments|operations)(?:\/|$))/;
 
 /** Where a base URL ends in one root, and the client adds another, the last one is meant. No root means `/v1`. */
 function withOneRoot(path: string): string {
@@ -91,6 +91,10 @@ function withDeploymentAsSegment(path: string): string {
   const root = deploymentRoots.find((start) => path.startsWith(start));
   if (root === undefined) return path;
   const end = path.lastIndexOf('/images/');
+  // Every deployment's jobs are the jobs of all.
+  if (end > root.length && /^\/images\/(?:jobs|tasks)(?:\/|$)/.test(path.slice(end))) {
+    return `${root.slice(0, -'/deployments/'.length)}${path.slice(end)}`;
+  }
   if (end <= root.length) return modelsOfDeployment(path);
   // A client that adds `/v1/images/…` by itself.
   const name = path.slice(root.length, end).replace(/(?:\/(?:api|openai))?(?:\/v1){1,3}$/, '');

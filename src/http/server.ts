@@ -7,7 +7,7 @@ import type { RequestRecord, RequestRecorder } from '../domain/request-record.ts
 import type { Admission, Arrival } from '../generations/admission.ts';
 import { admitRequests, requireKey } from './access.ts';
 import { handleExpectations, refuseConnection } from './connections.ts';
-import { asGatewayError, frameworkError, writeError } from './error-response.ts';
+import { asGatewayError, type ErrorForm, frameworkError, openaiErrors, writeError } from './error-response.ts';
 import { costHeaderName, generationHeaders, requestId } from './gateway-headers.ts';
 import { allowOrigins, refuseHost, refuseWebPages } from './hosts-and-origins.ts';
 import type { ConsumerUsage, CountedRequest } from './keys/consumer-usage.ts';
@@ -16,10 +16,12 @@ import { closeConnectionsWhileClosing, healthRoutes, type Lifecycle, refuseNewWo
 import { metricsRoute } from './metrics-endpoints.ts';
 import { openApiRoute } from './openapi/document.ts';
 import { recordRequests } from './record-requests.ts';
-import { checkCharset, jsonBodyParser, refuseSlowBodies } from './request-body.ts';
+import { checkCharset, ignoreBodies, jsonBodyParser, refuseSlowBodies } from './request-body.ts';
 import { routedUrl } from './request-path.ts';
 import type { Current, RuntimeConfig } from './surface.ts';
+import { azureErrors, operationRoutes, submitRoute } from './surfaces/azure-operations/operations-routes.ts';
 import { filesRoute } from './surfaces/files/files-route.ts';
+import { jobsRoutes } from './surfaces/jobs/jobs-routes.ts';
 import { modelsRoutes } from './surfaces/models/models-routes.ts';
 import { editsRoute, generationsRoute, refusedRoutes } from './surfaces/openai-images/images-routes.ts';
 import { createResponseRoute, storedResponseRoutes } from './surfaces/responses/responses-routes.ts';
@@ -92,7 +94,8 @@ export function createServer(parts: ServerParts): FastifyInstance {
     clientErrorHandler: refuseConnection,
     rewriteUrl: routedUrl,
     // A URL that cannot be decoded gets no further than here.
-    frameworkErrors: (error, request, reply) => sendError(refuseHost(request, reply) ?? error, request, reply),
+    frameworkErrors: (error, request, reply) =>
+      sendErrorAs(openaiErrors)(refuseHost(request, reply) ?? error, request, reply),
     routerOptions: { ignoreTrailingSlash: true, ignoreDuplicateSlashes: true, maxParamLength: 1024 },
   });
 
@@ -107,7 +110,7 @@ export function createServer(parts: ServerParts): FastifyInstance {
   app.decorateRequest('arrival', undefined);
   recordRequests(app, parts.recorder);
   closeConnectionsWhileClosing(app, parts.lifecycle);
-  app.setErrorHandler(sendError);
+  app.setErrorHandler(sendErrorAs(openaiErrors));
   refuseUnknownUrls(app);
   handleExpectations(app);
   refuseWebPages(app, () => parts.keyStore.isOpen, parts.corsOrigins);
@@ -127,6 +130,10 @@ export function createServer(parts: ServerParts): FastifyInstance {
       admitRequests(generating, parts.admission, mayRejoin);
       refuseSlowBodies(generating, parts.jsonGraceMs);
       generationsRoute(generating, parts.current);
+      generating.register(async (submitting) => {
+        submitting.setErrorHandler(sendErrorAs(azureErrors));
+        submitRoute(submitting, parts.current);
+      });
     });
     keyed.register(async (uploading) => {
       admitRequests(uploading, parts.admission, mayRejoin);
@@ -144,6 +151,11 @@ export function createServer(parts: ServerParts): FastifyInstance {
       ignoreBodies(retrieving);
       storedResponseRoutes(retrieving, parts.current);
     });
+    keyed.register(async (polling) => {
+      polling.setErrorHandler(sendErrorAs(azureErrors));
+      operationRoutes(polling, parts.current);
+    });
+    keyed.register(async (retrieving) => jobsRoutes(retrieving, parts.current, parts.stallMs));
     modelsRoutes(keyed, () => parts.current.config.gateway.catalog);
     metricsRoute(keyed, parts.metrics);
   });
@@ -179,21 +191,17 @@ function acceptStreamedJson(app: FastifyInstance): void {
   );
 }
 
-/** Some clients declare JSON where they send no body at all. */
-function ignoreBodies(app: FastifyInstance): void {
-  app.removeAllContentTypeParsers();
-  app.addContentTypeParser('*', async () => undefined);
-}
-
-function sendError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const foreseen = unknownDeployment(error, request) ?? frameworkError(error, jsonBodyBytes) ?? error;
-  // A URL that cannot be decoded is refused before any hook has run.
-  const { record } = request as { record?: RequestRecord };
-  if (record) record.error = foreseen;
-  reply.header('x-request-id', request.id);
-  const report = record?.generation?.report;
-  if (report) reply.headers(generationHeaders(report, request));
-  return writeError(reply, asGatewayError(foreseen, request.id), report);
+function sendErrorAs(form: ErrorForm) {
+  return (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
+    const foreseen = unknownDeployment(error, request) ?? frameworkError(error, jsonBodyBytes) ?? error;
+    // A URL that cannot be decoded is refused before any hook has run.
+    const { record } = request as { record?: RequestRecord };
+    if (record) record.error = foreseen;
+    reply.header('x-request-id', request.id);
+    const report = record?.generation?.report;
+    if (report) reply.headers(generationHeaders(report, request));
+    return writeError(reply, asGatewayError(foreseen, request.id), report, form);
+  };
 }
 
 /** `model_not_found` as Azure's clients expect it where the path names a deployment; `undefined` for all else. */

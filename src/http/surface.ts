@@ -1,11 +1,12 @@
 import type { FastifyReply, FastifyRequest, RouteHandlerMethod } from 'fastify';
+import { GatewayError } from '../domain/gateway-error.ts';
 import type { GenerationReader, KeyedAs } from '../domain/generation-reader.ts';
 import type { ImageDownload } from '../domain/image-download.ts';
 import type { ImageRequest } from '../domain/image-request.ts';
+import type { Job } from '../domain/job-store.ts';
 import type { Caller, JobKeeping } from '../generations/caller.ts';
 import type { Gateway } from '../generations/gateway.ts';
-import type { StartedJob } from '../generations/generation-starter.ts';
-import { callerOf, rateLimitHeaders } from './gateway-headers.ts';
+import { callerOf, rateLimitHeaders, shownJobId } from './gateway-headers.ts';
 import { modelOf } from './request-path.ts';
 import type { UploadLimits } from './uploads/watch-upload.ts';
 
@@ -17,6 +18,8 @@ export type RuntimeConfig = {
   readonly inputDownload: ImageDownload | undefined;
   /** The currency of costs in headers. */
   readonly currency: string;
+  /** Under which clients reach the gateway, if that is known: never what the headers of a request say. */
+  readonly address: { readonly url: string | undefined };
 };
 
 /** The runtime config that is in force: another one after a reload. */
@@ -26,8 +29,12 @@ export type Current = { readonly config: RuntimeConfig };
 export type ImageCall = {
   readonly model: string | undefined;
   readonly request: ImageRequest;
-  /** `undefined`: it is found again by its `Idempotency-Key` at most. */
+  /** How its job is kept, so that the client can find it again; `undefined`: only if it has an `Idempotency-Key`. */
   readonly keeping?: JobKeeping | undefined;
+  /** It is to run without its client, which gets the job's id at once. */
+  readonly startsJob?: boolean;
+  /** In place of the one that its headers may have. */
+  readonly idempotencyKey?: string | undefined;
 };
 
 /** One wire form of image generation: how its requests are read, and how their responses are written. */
@@ -36,90 +43,94 @@ export interface Surface {
   parse(request: FastifyRequest, config: RuntimeConfig): ImageCall | Promise<ImageCall>;
   /** Writes the response and settles the reader. Rejects with the generation's error while that can still be an error response. */
   write(reader: GenerationReader, reply: FastifyReply, asked: ImageRequest): Promise<void>;
+  /** Says where the job is; `undefined`: its requests start none. */
+  writeJob?(job: Job, reply: FastifyReply, asked: ImageRequest, config: RuntimeConfig): Promise<void>;
 }
 
 /** The handler of a surface's routes. An upload ends with the config that it began with. */
-export function handleGeneration({ parse, write }: Surface, current: Current): RouteHandlerMethod {
+export function handleGeneration({ parse, write, writeJob }: Surface, current: Current): RouteHandlerMethod {
   return async (request, reply) => {
-    const beginning = begin(request, current);
-    const call = await parse(request, beginning.config);
-    const reader = await startGeneration(request, reply, beginning, call);
-    await write(reader, reply, call.request);
+    const { config } = current;
+    const call = await parse(request, config);
+    if (call.startsJob && writeJob) {
+      await writeJob(await startJob(call, config, reply), reply, call.request, config);
+    } else {
+      await write(await startGeneration(call, config, reply), reply, call.request);
+    }
   };
-}
-
-/** What was in force when a request began. It may change while its body arrives. */
-export type Beginning = { readonly config: RuntimeConfig; readonly models: ReadonlySet<string> | undefined };
-
-export function begin({ consumer }: FastifyRequest, { config }: Current): Beginning {
-  return { config, models: consumer?.models };
 }
 
 /** Starts what a request asks for. Its client leaves when it disconnects. */
 export async function startGeneration(
-  request: FastifyRequest,
-  reply: FastifyReply,
-  { config: { gateway }, models }: Beginning,
   call: ImageCall,
+  config: RuntimeConfig,
+  reply: FastifyReply,
 ): Promise<GenerationReader> {
-  const reader = await startWith(request, call, models, (model, caller) => gateway.start(model, call.request, caller));
+  const { request } = reply;
+  const reader = await started(call, request, (model, caller) => config.gateway.start(model, call.request, caller));
   request.record.generation = reader;
-  await refundRepeated(request, reply, reader.report.keyedAs);
-  leaveAtClose(reply, reader);
+  await refundRepeated(reply, reader.report.keyedAs);
+  // A client has disconnected when its connection closes before the response was written completely. (Fastify's
+  // `request.signal` is aborted as soon as the request's body has been read, so it cannot tell.)
+  whenDisconnected(reply, () => reader.leave());
   return reader;
 }
 
 /** Starts what a request asks for as a job that no client waits for. */
-export async function startJob(
-  request: FastifyRequest,
-  reply: FastifyReply,
-  { config: { gateway }, models }: Beginning,
-  call: ImageCall,
-): Promise<StartedJob> {
-  const job = await startWith(request, call, models, (model, caller) => gateway.startJob(model, call.request, caller));
-  await refundRepeated(request, reply, job.keyedAs);
-  return job;
+export async function startJob(call: ImageCall, { gateway }: RuntimeConfig, reply: FastifyReply): Promise<Job> {
+  const { request } = reply;
+  const { jobs } = gateway;
+  if (!jobs.areDurable) {
+    await call.request.edit?.inputs.release();
+    throw withoutJobs();
+  }
+  const { id, keyedAs, isNew } = await started(call, request, (model, caller) =>
+    gateway.startJob(model, call.request, caller),
+  );
+  await refundRepeated(reply, isNew ? undefined : (keyedAs ?? 'joined'));
+  if (isNew && keyedAs === undefined) whenDisconnected(reply, () => jobs.markLeft(id));
+  reply.header('x-gateway-job', shownJobId(id));
+  if (keyedAs === 'replayed') reply.header('idempotent-replayed', 'true');
+  return await jobs.find(request.consumerId, id);
 }
 
-async function startWith<T>(
+/** Starts what a request asks for, which accounts for its body and owns its inputs from then on. */
+async function started<T>(
+  { model, request: asked, keeping, idempotencyKey }: ImageCall,
   request: FastifyRequest,
-  call: ImageCall,
-  models: Beginning['models'],
   start: (model: string | undefined, caller: Caller) => Promise<T>,
 ): Promise<T> {
-  const { record, arrival } = request;
-  const { request: asked, keeping } = call;
+  const { record, arrival, consumer } = request;
   record.request = asked;
   record.count = asked.count;
-  // From here on the generation accounts for the body.
   arrival?.release();
   try {
-    return await start(modelOf(request, call.model), { ...callerOf(request), models, keeping });
+    const caller = { ...callerOf(request), models: consumer?.models, keeping };
+    return await start(modelOf(request, model), { ...caller, ...(idempotencyKey !== undefined && { idempotencyKey }) });
   } catch (error) {
-    // A generation that has not started does not own its inputs.
     await asked.edit?.inputs.release();
     throw error;
   }
 }
 
-/**
- * A client has disconnected when its connection closes before the response was written completely. (Fastify's `request.signal`
- * is aborted as soon as the request's body has been read, so it cannot tell.)
- */
-export function leaveAtClose({ raw }: FastifyReply, reader: Pick<GenerationReader, 'leave'>): void {
+/** Tells of a client that disconnects before its response was written completely. */
+export function whenDisconnected({ raw }: FastifyReply, leave: () => void): void {
   raw.once('close', () => {
-    if (!raw.writableFinished) reader.leave();
+    if (!raw.writableFinished) leave();
   });
   // It may have disconnected while an upload was checked.
-  if (raw.destroyed) reader.leave();
+  if (raw.destroyed) leave();
 }
 
 /** A request that joins another, or has its response again, takes nothing of its consumer's quota. */
-async function refundRepeated(
-  { quota }: FastifyRequest,
-  reply: FastifyReply,
-  keyedAs: KeyedAs | undefined,
-): Promise<void> {
+async function refundRepeated(reply: FastifyReply, keyedAs: KeyedAs | undefined): Promise<void> {
+  const { quota } = reply.request;
   if (quota === undefined || keyedAs === undefined || keyedAs === 'first') return;
   reply.headers(rateLimitHeaders('requests', await quota.refund()));
+}
+
+/** Where nothing outlives the process, nobody can be promised to find a job again. */
+export function withoutJobs(): GatewayError {
+  const message = 'Jobs are not offered here: this gateway keeps none. Its operator can set DATA_DIR.';
+  return new GatewayError('unsupported_endpoint', message);
 }

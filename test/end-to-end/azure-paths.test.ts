@@ -289,22 +289,6 @@ describe('what is not offered', () => {
     expect(rig.simulator.ledger.requests).toEqual([]);
   });
 
-  test('the asynchronous submit: a 404 that says so, however it is spelled and whatever it is called with', async () => {
-    const rig = await startRig();
-    const send = exactClient(rig.url);
-    for (const colon of [':', '%3A', '%3a']) {
-      const path = `/openai/images/generations${colon}submit?api-version=2023-06-01-preview`;
-      for (const body of bodies) {
-        expect(codeOf(await send({ method: 'POST', path, ...body }))).toEqual([404, 'unsupported_operation']);
-      }
-      for (const method of ['GET', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']) {
-        expect(codeOf(await send({ method, path, headers: key }))).toEqual([404, 'unsupported_operation']);
-      }
-      expect(await send({ method: 'HEAD', path, headers: key })).toMatchObject({ status: 404, text: '' });
-    }
-    expect(rig.simulator.ledger.requests).toEqual([]);
-  });
-
   test('other methods of images: a 405 that names the right one', async () => {
     const rig = await startRig();
     const send = exactClient(rig.url);
@@ -372,12 +356,21 @@ describe('the routes', () => {
     '/v1/images/files/:id',
     '/openai/images/generations:submit',
     '/m/:model/openai/images/generations:submit',
+    '/openai/operations/images/:id',
+    '/m/:model/openai/operations/images/:id',
     ...surfaces.flatMap((root) =>
-      ['generations', 'edits', 'variations'].map((operation) => `${patternOf(root)}/images/${operation}`),
+      ['generations', 'edits', 'variations', 'generations/async', 'edits/async'].map(
+        (operation) => `${patternOf(root)}/images/${operation}`,
+      ),
     ),
     ...modelSurfaces.flatMap((root) => [`${patternOf(root)}/models`, `${patternOf(root)}/models/*`]),
     ...modelSurfaces.flatMap((root) =>
       ['', '/:id', '/:id/cancel', '/:id/input_items'].map((rest) => `${patternOf(root)}/responses${rest}`),
+    ),
+    ...modelSurfaces.flatMap((root) =>
+      ['jobs', 'jobs/:id', 'jobs/:id/cancel', 'jobs/:id/content', 'tasks/:id'].map(
+        (end) => `${patternOf(root)}/images/${end}`,
+      ),
     ),
   ];
   const isPublic = (pattern: string) => open.includes(pattern) || pattern === '/v1/images/files/:id';

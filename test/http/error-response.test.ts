@@ -24,7 +24,7 @@ describe('an error response', () => {
   test.each(kinds)('of kind %s is not retried by SDKs once a paid call was sent', async (kind) => {
     const { statusCode, headers } = await respond(new GatewayError(kind, 'message'), true);
     // Behind a 409 is a request with the same key, which is never sent twice.
-    const isRepeated = [408, 429].includes(statusCode) || statusCode >= 500;
+    const isRepeated = [408, 429].includes(statusCode) || statusCode >= 500 || kind === 'job_not_completed';
     expect(headers['x-should-retry']).toBe(isRepeated ? 'false' : undefined);
   });
 
@@ -40,6 +40,7 @@ describe('an error response', () => {
     ['there is no room for its images', 'storage_full', 'not-processed', 0, false, 'false'],
     ['its key belongs to another request', 'idempotency_key_reused', undefined, 2, false, undefined],
     ['its images are gone', 'idempotency_result_gone', undefined, 2, false, undefined],
+    ['it is a job that runs', 'job_not_completed', undefined, 2, false, 'false'],
   ] as const)('when %s says truly whether to retry', async (_case, kind, outcome, maxRetries, sent, expected) => {
     const { headers } = await respond(new GatewayError(kind, 'm', outcome && { outcome }), sent, maxRetries);
     expect(headers['x-should-retry']).toBe(expected);

@@ -84,9 +84,9 @@ test.each([
 
 test.each<[string, KeyedAs | undefined, object]>([
   ['no key', undefined, {}],
-  ['a new key', 'first', { 'x-gateway-job': 'job-1' }],
-  ['the key of a running request', 'joined', { 'x-gateway-job': 'job-1' }],
-  ['the key of an ended request', 'replayed', { 'x-gateway-job': 'job-1', 'idempotent-replayed': 'true' }],
+  ['a new key', 'first', { 'x-gateway-job': 'imgjob_job-1' }],
+  ['the key of a running request', 'joined', { 'x-gateway-job': 'imgjob_job-1' }],
+  ['the key of an ended request', 'replayed', { 'x-gateway-job': 'imgjob_job-1', 'idempotent-replayed': 'true' }],
 ])('%s: the headers about it are those and no other', (_, keyedAs, expected) => {
   const report = { id: 'job-1', model: 'image', attempts: 1, adaptations: [], queueMs: 0, startedAt: 5, keyedAs };
   const request = { headers: {}, record: { startedAt: 5 } } as unknown as FastifyRequest;

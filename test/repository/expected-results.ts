@@ -22,6 +22,8 @@ const results: readonly (readonly [RegExp, Expect])[] = [
   [/^npm run doctor$/, (_, { stdout, simulator }) => expectReport(stdout, simulator)],
   [/^npm run smoke/, (_, { directory }) => expectSmoke(directory)],
   [/^npm run key -- --name web-shop$/, (_, { stdout }) => expectKey(stdout, 'web-shop')],
+  [/respond-async/, (_, { directory }) => expectJob(directory)],
+  [/wait=60/, (_, { stdout }) => expectEnded(stdout)],
   [/Idempotency-Key/, (_, { stdout, simulator }) => expectPaidOnce(stdout, simulator)],
   [/\.png/, (command, { directory }) => expectImages(directory, command)],
   [/\/v1\/responses .*"stream":true/, (_, { stdout }) => expectResponseEvents(stdout)],
@@ -64,10 +66,19 @@ function expectKey(stdout: string, name: string): void {
   expect(stdout).toMatch(new RegExp(`^ {2}"${name}": {"keys":\\[{"sha256":"[0-9a-f]{64}"}\\]}$`, 'm'));
 }
 
+async function expectJob(directory: string): Promise<void> {
+  const job = JSON.parse(await readFile(join(directory, 'job.json'), 'utf8'));
+  expect(job).toMatchObject({ object: 'image.job', id: expect.stringMatching(/^imgjob_/), error: null });
+}
+
+function expectEnded(stdout: string): void {
+  expect(JSON.parse(stdout)).toMatchObject({ object: 'image.job', status: 'completed' });
+}
+
 /** However often the command was run. */
 function expectPaidOnce(stdout: string, { ledger }: Simulator): void {
   expect(stdout).toMatch(/^HTTP\/1\.1 200 /);
-  expect(stdout).toMatch(/^x-gateway-job: [\w-]{24}\r$/m);
+  expect(stdout).toMatch(/^x-gateway-job: imgjob_[\w-]{24}\r$/m);
   expect(ledger.counts()).toMatchObject({ billed: 1 });
 }
 

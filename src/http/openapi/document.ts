@@ -2,7 +2,13 @@ import type { FastifyInstance } from 'fastify';
 import manifest from '../../../package.json' with { type: 'json' };
 import { healthPaths } from '../lifecycle.ts';
 import { metricsPaths } from '../metrics-endpoints.ts';
+import {
+  operationResponses,
+  operationSchemas,
+  operationsPaths,
+} from '../surfaces/azure-operations/operations-document.ts';
 import { filesPaths } from '../surfaces/files/files-route.ts';
+import { jobResponses, jobSchemas, jobsPaths } from '../surfaces/jobs/jobs-document.ts';
 import { modelsPaths } from '../surfaces/models/models-routes.ts';
 import { imagesPaths } from '../surfaces/openai-images/images-routes.ts';
 import { responsesPaths } from '../surfaces/responses/responses-routes.ts';
@@ -50,11 +56,13 @@ export const openApiDocument: JsonSchema = {
   openapi: '3.1.1',
   info: { title: manifest.name, version: manifest.version, license: { name: 'MIT', identifier: 'MIT' }, description },
   servers: [{ url: '/' }],
-  tags: [{ name: 'images' }, { name: 'responses' }, { name: 'models' }, { name: 'operation' }],
+  tags: ['images', 'responses', 'jobs', 'operations', 'models', 'operation'].map((name) => ({ name })),
   security: [{ bearer: [] }, { apiKey: [] }, { xApiKey: [] }],
   paths: Object.fromEntries([
     ...imagesPaths,
     ...responsesPaths,
+    ...jobsPaths,
+    ...operationsPaths,
     ...modelsPaths,
     ...filesPaths,
     ...healthPaths,
@@ -68,6 +76,8 @@ export const openApiDocument: JsonSchema = {
       EditForm: editForm,
       ResponseRequest: responseRequest,
       ...responseSchemas,
+      ...jobSchemas,
+      ...operationSchemas,
     },
     requestBodies: {
       Generation: { required: true, content: { 'application/json': schemaLink('GenerationRequest') } },
@@ -77,7 +87,7 @@ export const openApiDocument: JsonSchema = {
         content: { 'multipart/form-data': schemaLink('EditForm'), 'application/json': schemaLink('EditRequest') },
       },
     },
-    responses,
+    responses: { ...responses, ...jobResponses, ...operationResponses },
     parameters: requestParameters,
     headers: responseHeaders,
     securitySchemes: {

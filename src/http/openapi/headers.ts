@@ -31,7 +31,7 @@ export const responseHeaders = {
   'x-request-id': { description: 'The request’s id, as in the log.', schema: text },
   'x-gateway-model': { description: 'The model, whichever alias was used.', schema: text },
   'x-gateway-target': { description: 'The target that served the request.', schema: text },
-  'x-gateway-job': { description: 'The job, where the request has an `Idempotency-Key`.', schema: text },
+  'x-gateway-job': { description: 'The job, where the client can retrieve it.', schema: text },
   'idempotent-replayed': {
     description: 'The response is the stored one of an earlier request with the same key.',
     schema: { type: 'string', const: 'true' },
@@ -58,6 +58,10 @@ export const responseHeaders = {
     schema: { type: 'string', const: 'false' },
   },
   ...rateLimitHeaders,
+  location: { description: 'Where the job is.', schema: text },
+  'preference-applied': { description: 'Which wishes of `Prefer` were granted (RFC 7240).', schema: text },
+  'operation-location': { description: 'Where the operation is.', schema: { type: 'string', format: 'uri' } },
+  'x-ms-error-code': { description: 'The code of the error.', schema: text },
   'www-authenticate': { description: 'How to send a key.', schema: text },
   allow: { description: 'The allowed methods.', schema: text },
   etag: { description: 'Of the image; it never changes.', schema: text },
@@ -107,6 +111,12 @@ export const requestParameters = {
     in: 'header',
     description: 'Equal requests with an equal key are one: the images are made once, and can be had again.',
     schema: { type: 'string', minLength: 1, maxLength: 257 },
+  },
+  Prefer: {
+    name: 'Prefer',
+    in: 'header',
+    description: '`respond-async` starts a job; `wait=N` waits for its end, up to 60 s (RFC 7240).',
+    schema: text,
   },
   Target: { name: 'x-target', in: 'header', description: 'The model, where nothing else names one.', schema: text },
   TimeoutMs: {

@@ -10,7 +10,7 @@ const descriptions: Readonly<Record<Parameter, string>> = {
   n: 'How many images.',
   size: '`auto` or `WxH` in pixels; which ones depends on the model.',
   quality: 'Depends on the model.',
-  background: '`auto`, `opaque` or `transparent`, where the model has it.',
+  background: '`auto`, `opaque` or `transparent`, where the model has it. In JSON, `true` starts a job.',
   output_format: '`png`, `jpeg` or `webp`, where the model has it.',
   output_compression: 'In percent, for `jpeg` and `webp`.',
   moderation: '`auto` or `low`, where the model has it.',
@@ -35,12 +35,15 @@ const inForms: Readonly<Record<string, JsonSchema>> = Object.fromEntries(
   ]),
 );
 
+/** What a parameter may be in JSON besides. */
+const others: Readonly<Record<string, readonly JsonSchema[]>> = { background: [{ type: 'boolean' }] };
+
 /** In JSON, null means "not set" for everything that may be left out. */
 const inJson: Readonly<Record<string, JsonSchema>> = Object.fromEntries(
   Object.entries(inForms).map(([name, { description, default: preset, ...schema }]) => [
     name,
     {
-      ...(parameters.required.includes(name) ? schema : { anyOf: [schema, { type: 'null' }] }),
+      ...(parameters.required.includes(name) ? schema : { anyOf: [schema, ...(others[name] ?? []), { type: 'null' }] }),
       ...(preset !== undefined && { default: preset }),
       description,
     },

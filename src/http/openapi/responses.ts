@@ -30,7 +30,7 @@ const image = z.union([
   }),
 ]);
 
-const imagesResponse = z.object({
+export const imagesResponse = z.object({
   data: z.array(image).min(1).max(10),
   created: seconds,
   background: z.string().optional(),
@@ -88,9 +88,12 @@ const model = z.object({ id: z.string(), object: z.literal('model'), created: se
 const errorName = (status: number): string => `Error${status}`;
 
 /** The statuses that clients can see; 499 is for log and metrics alone. */
-const errorStatuses: readonly number[] = [...new Set(views.map(({ status }) => status))]
+export const errorStatuses: readonly number[] = [...new Set(views.map(({ status }) => status))]
   .filter((status) => status !== callerViews.client_gone.status)
   .sort();
+
+/** An error as OpenAI's API has it, of any status. */
+export const anyError = errorMembers();
 
 /** Every response that has a body of JSON, and the data of every event. */
 export const responseSchemas: Readonly<Record<string, JsonSchema>> = {
@@ -116,7 +119,7 @@ const eventNames: Readonly<Record<Operation, readonly string[]>> = {
 };
 
 const schemaLink = (name: string): JsonSchema => ({ $ref: `#/components/schemas/${name}` });
-const responseLink = (name: string): JsonSchema => ({ $ref: `#/components/responses/${name}` });
+export const responseLink = (name: string): JsonSchema => ({ $ref: `#/components/responses/${name}` });
 
 const ownHeaders: Readonly<Record<number, readonly ResponseHeader[]>> = {
   401: ['www-authenticate'],
@@ -148,6 +151,12 @@ function plain(description: string, mediaType: string, schema: JsonSchema): Json
   return { description, headers: headerLinks([]), content: { [mediaType]: { schema } } };
 }
 
+/** A response with JSON of this schema, and headers beside those of every request for images. */
+export function jsonResponse(description: string, schema: string, headers: readonly ResponseHeader[] = []): JsonSchema {
+  const content = { 'application/json': { schema: schemaLink(schema) } };
+  return { description, headers: headerLinks([...startedHeaders, ...headers]), content };
+}
+
 const fileHeaders: readonly ResponseHeader[] = ['etag', 'accept-ranges', 'cache-control'];
 const fileTypes = ['image/png', 'image/jpeg', 'image/webp'];
 
@@ -165,6 +174,13 @@ export const responses: Readonly<Record<string, JsonSchema>> = {
   Edited: images('The edited images', eventNames.edit),
   Responded: images('The response', ['ResponseStreamEvent'], 'Response'),
   DeletedResponse: plain('The response is deleted.', 'application/json', schemaLink('DeletedResponse')),
+  JobContent: {
+    ...images('The images', []),
+    content: {
+      'application/json': { schema: schemaLink('ImagesResponse') },
+      ...Object.fromEntries(fileTypes.map((type) => [type, {}])),
+    },
+  },
   Models: plain('Models and aliases.', 'application/json', schemaLink('ModelList')),
   Model: plain('The model or alias.', 'application/json', schemaLink('Model')),
   Alive: plain('The process is alive.', 'text/plain', { type: 'string', const: 'ok' }),
@@ -197,9 +213,16 @@ export function keyedResponses(name: string, further: readonly number[] = []): J
 
 const ofOtherRoutes = [405, 416];
 
+const errorsOfCalls = errors(errorStatuses.filter((status) => !ofOtherRoutes.includes(status)));
+
 /** Responses of a call for images: all but those of other routes alone. */
 export function imageResponses(name: string): JsonSchema {
-  return { 200: responseLink(name), ...errors(errorStatuses.filter((status) => !ofOtherRoutes.includes(status))) };
+  return { 200: responseLink(name), 202: responseLink('JobAccepted'), ...errorsOfCalls };
+}
+
+/** Responses of a call for images that starts a job. */
+export function acceptedResponses(name: string): JsonSchema {
+  return { 202: responseLink(name), ...errorsOfCalls };
 }
 
 export function readinessResponses(): JsonSchema {

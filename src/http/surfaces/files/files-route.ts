@@ -63,7 +63,8 @@ type Image = {
   readonly stallMs: number;
 };
 
-async function sendImage(
+/** Sends an image as a file, or a part of it. */
+export async function sendImage(
   request: FastifyRequest,
   reply: FastifyReply,
   { image, stallMs }: Image,

@@ -1,15 +1,36 @@
-import type { FastifyInstance, RouteHandlerMethod } from 'fastify';
+import type { FastifyInstance } from 'fastify';
+import { GatewayError } from '../../../domain/gateway-error.ts';
 import type { OpenInputStore } from '../../../domain/image-input.ts';
 import { type DescribedPath, describePath, operationId } from '../../openapi/describe.ts';
 import { parameterLinks } from '../../openapi/headers.ts';
 import { imageResponses, refusalResponses } from '../../openapi/responses.ts';
+import { readPreferences } from '../../preferences.ts';
 import { imagesRoots } from '../../request-path.ts';
 import { type Current, handleGeneration, type Surface } from '../../surface.ts';
 import { refuseOtherMethods, refuseRoute } from '../../unserved-routes.ts';
+import { writeJob, writeTask } from '../jobs/write-job.ts';
 import { parseEdit } from './parse-edit.ts';
 import { parseGeneration } from './parse-parameters.ts';
 import { writeJson } from './write-json.ts';
 import { writeStream } from './write-stream.ts';
+
+/** How a request is read that may want to run as a job. */
+function asJob(parse: Surface['parse'], isTask: boolean): Surface['parse'] {
+  return async (request, config) => {
+    const call = await parse(request, config);
+    const startsJob = isTask || call.startsJob || readPreferences(request.headers).respondsAsync;
+    if (!startsJob) return call;
+    if (!call.request.stream) return { ...call, startsJob, keeping: { isBackground: true } };
+    await call.request.edit?.inputs.release();
+    throw new GatewayError(
+      'unsupported_parameter',
+      "A job cannot have 'stream': its images are fetched when it has ended.",
+      {
+        param: 'stream',
+      },
+    );
+  };
+}
 
 /** Both operations respond with JSON or with an event stream. */
 const write: Surface['write'] = (reader, reply, asked) =>
@@ -17,37 +38,31 @@ const write: Surface['write'] = (reader, reply, asked) =>
 
 /** `POST …/images/generations` on every root. */
 export function generationsRoute(app: FastifyInstance, current: Current): void {
-  imagesRoute(app, 'generations', handleGeneration({ parse: parseGeneration, write }, current));
+  imagesRoute(app, 'generations', parseGeneration, current);
 }
 
 /** `POST …/images/edits` on every root. */
 export function editsRoute(app: FastifyInstance, current: Current, openInputs: OpenInputStore): void {
-  imagesRoute(app, 'edits', handleGeneration({ parse: parseEdit(openInputs), write }, current));
+  imagesRoute(app, 'edits', parseEdit(openInputs), current);
 }
 
-function imagesRoute(app: FastifyInstance, operation: string, handler: RouteHandlerMethod): void {
+function imagesRoute(app: FastifyInstance, operation: string, parse: Surface['parse'], current: Current): void {
+  const handler = handleGeneration({ parse: asJob(parse, false), write, writeJob }, current);
+  const taskHandler = handleGeneration({ parse: asJob(parse, true), write, writeJob: writeTask }, current);
   for (const root of imagesRoots) {
     const url = `${root}/images/${operation}`;
     app.post(url, handler);
-    refuseOtherMethods(app, url, ['POST']);
+    app.post(`${url}/async`, taskHandler);
+    for (const each of [url, `${url}/async`]) refuseOtherMethods(app, each, ['POST']);
   }
 }
 
-/** Two colons, because one would begin a parameter. */
-const submitPath = '/openai/images/generations::submit';
-
-/** What OpenAI or Azure had, and this gateway has not. Said before the body is looked at, whatever its type. */
+/** What OpenAI had, and this gateway has not. Said before the body is looked at, whatever its type. */
 export function refusedRoutes(app: FastifyInstance): void {
   for (const root of imagesRoots) {
     refuseRoute(app, `${root}/images/variations`, [
       'unsupported_operation',
       "Variations are not supported: no Azure model makes them. Use 'images/edits' with a prompt.",
-    ]);
-  }
-  for (const prefix of ['', '/m/:model']) {
-    refuseRoute(app, `${prefix}${submitPath}`, [
-      'unsupported_endpoint',
-      "The asynchronous submit and poll flow is not offered here. Use 'images/generations', which waits for the image.",
     ]);
   }
 }
@@ -85,14 +100,4 @@ export const imagesPaths: readonly DescribedPath[] = [
       },
     }),
   ]),
-  ...['', '/m/:model'].map((prefix) =>
-    describePath(`${prefix}${submitPath}`, {
-      post: {
-        tags: ['images'],
-        deprecated: true,
-        summary: 'Not supported: the asynchronous flow',
-        responses: refusalResponses(404),
-      },
-    }),
-  ),
 ];

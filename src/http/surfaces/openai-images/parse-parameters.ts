@@ -48,6 +48,9 @@ export function parseGeneration({ body }: Pick<FastifyRequest, 'body'>): ImageCa
 export function parseParameters(sent: Readonly<Record<string, unknown>>, edit: EditInputs | undefined): ImageCall {
   // JSON null means "not set" everywhere in OpenAI's API.
   const given = Object.fromEntries(Object.entries(sent).filter(([, value]) => value !== null));
+  // As text it is the background of the image.
+  const { background } = given;
+  if (typeof background === 'boolean') delete given.background;
   const parsed = imageParameters.safeParse(given);
   if (!parsed.success) throw invalidParameter(parsed.error, given);
   const known = parsed.data;
@@ -77,7 +80,7 @@ export function parseParameters(sent: Readonly<Record<string, unknown>>, edit: E
     partialImages: known.partial_images,
     extra,
   };
-  return { model: known.model, request };
+  return { model: known.model, request, startsJob: background === true };
 }
 
 /** Half of a surrogate pair, which JSON can escape, has no form in UTF-8: another character would be sent in its place. */

@@ -23,7 +23,17 @@ export async function* imagesJson(
   events: AsyncIterable<ImageEvent>,
   written: Written,
 ): AsyncGenerator<Buffer | string> {
-  let separator = '{"data":[';
+  yield '{"data":[';
+  yield* imageItems(events, written, (done) => `],${summaryOf(done).slice(1)}`);
+}
+
+/** The items of a list of images. @param summary what follows the last of them, if anything */
+export async function* imageItems(
+  events: AsyncIterable<ImageEvent>,
+  written: Written,
+  summary: (event: Extract<ImageEvent, { type: 'done' }>) => string = () => '',
+): AsyncGenerator<Buffer | string> {
+  let separator = '';
   for await (const event of events) {
     switch (event.type) {
       case 'bytes':
@@ -43,17 +53,21 @@ export async function* imagesJson(
         separator = ',';
         break;
       case 'done':
-        yield `],${JSON.stringify({
-          created: event.created ?? Math.floor(Date.now() / 1000),
-          background: event.facts?.background,
-          output_format: event.facts?.outputFormat,
-          quality: event.facts?.quality,
-          size: event.facts?.size,
-          usage: clientUsage(event.usage),
-        }).slice(1)}`;
+        yield summary(event);
         break;
     }
   }
+}
+
+function summaryOf({ created, facts, usage }: Extract<ImageEvent, { type: 'done' }>): string {
+  return JSON.stringify({
+    created: created ?? Math.floor(Date.now() / 1000),
+    background: facts?.background,
+    output_format: facts?.outputFormat,
+    quality: facts?.quality,
+    size: facts?.size,
+    usage: clientUsage(usage),
+  });
 }
 
 const counts = ['input_tokens', 'output_tokens', 'total_tokens'];

@@ -1,8 +1,9 @@
 import type { FastifyReply, FastifyRequest, RouteHandlerMethod } from 'fastify';
 import type { GenerationReport } from '../../../domain/generation-reader.ts';
 import type { InputStore, OpenInputStore } from '../../../domain/image-input.ts';
+import type { Jobs } from '../../../generations/jobs.ts';
 import { operationOf } from '../../../parameters/plan.ts';
-import { type Beginning, begin, type Current, type ImageCall, startGeneration, startJob } from '../../surface.ts';
+import { type Current, type ImageCall, type RuntimeConfig, startGeneration, startJob } from '../../surface.ts';
 import { invalidMember } from '../../uploads/member-name.ts';
 import { disconnection, readUpload } from '../../uploads/watch-upload.ts';
 import { inputImages } from './earlier-images.ts';
@@ -21,11 +22,11 @@ type Asked = { readonly body: ResponsesBody; readonly call: ImageCall };
 /** Handles `POST …/responses`, whose body it reads while that arrives. */
 export function createResponse(current: Current, openInputs: OpenInputStore): RouteHandlerMethod {
   return async (request, reply) => {
-    const beginning = begin(request, current);
-    const asked = await receive(request, beginning, openInputs(request.consumerId));
+    const { config } = current;
+    const asked = await receive(request, config, openInputs(request.consumerId));
     try {
-      if (asked.body.members.background) return await runInBackground(request, reply, beginning, asked);
-      await runNow(request, reply, beginning, asked);
+      if (asked.body.members.background) return await runInBackground(asked, config, reply);
+      await runNow(asked, config, reply);
     } catch (error) {
       throw asMemberError(error, asked.body);
     }
@@ -33,8 +34,8 @@ export function createResponse(current: Current, openInputs: OpenInputStore): Ro
 }
 
 /** Reads a body to its end. What it has stored is deleted when it is refused. */
-async function receive(request: FastifyRequest, beginning: Beginning, inputs: InputStore): Promise<Asked> {
-  const { uploadLimits: limits, inputDownload: download, gateway } = beginning.config;
+async function receive(request: FastifyRequest, config: RuntimeConfig, inputs: InputStore): Promise<Asked> {
+  const { uploadLimits: limits, inputDownload: download, gateway } = config;
   const { raw, arrival, consumerId: consumer } = request;
   const signal = disconnection(raw);
   try {
@@ -45,7 +46,7 @@ async function receive(request: FastifyRequest, beginning: Beginning, inputs: In
       checkMembers(body, gateway.jobs.areDurable);
       const { previous_response_id } = body.members;
       const images = await inputImages(previous_response_id, body.images, { jobs: gateway.jobs, consumer, inputs });
-      return askedBy(request, body, beginning, requestOf(body, images, inputs));
+      return askedBy(request, body, config, requestOf(body, images, inputs));
     });
   } catch (error) {
     await inputs.release();
@@ -63,15 +64,15 @@ function checkMembers({ members: { background, store } }: ResponsesBody, areDura
 }
 
 function askedBy(
-  { headers, record }: FastifyRequest,
+  { headers, record, consumer }: FastifyRequest,
   body: ResponsesBody,
-  { config: { gateway }, models }: Beginning,
+  { gateway }: RuntimeConfig,
   { request, ignored }: ReturnType<typeof requestOf>,
 ): Asked {
   const header = headers[imageDeploymentHeader];
   const deployment = typeof header === 'string' && header !== '' ? header : undefined;
   const { catalog } = gateway;
-  const model = chooseModel({ ...body.names, deployment }, { catalog, models });
+  const model = chooseModel({ ...body.names, deployment }, { catalog, models: consumer?.models });
   const { store, stream, background } = body.members;
   record.ignored = [...model.ignored, ...ignored];
   const view = textOfView({ echo: body.echo, isStored: store });
@@ -81,41 +82,40 @@ function askedBy(
 }
 
 /** Responds when the image is there, or with a stream at once. */
-async function runNow(request: FastifyRequest, reply: FastifyReply, beginning: Beginning, asked: Asked): Promise<void> {
-  const { jobs } = beginning.config.gateway;
+async function runNow(asked: Asked, config: RuntimeConfig, reply: FastifyReply): Promise<void> {
+  const { jobs } = config.gateway;
+  const { consumerId } = reply.request;
   const { store, stream } = asked.body.members;
-  const reader = await startGeneration(request, reply, beginning, asked.call);
+  const reader = await startGeneration(asked.call, config, reply);
   const { id, keyedAs } = reader.report;
-  const facts = await factsOfRun(request, beginning, asked, reader.report);
+  const facts = await factsOfRun(asked, reader.report, jobs, consumerId);
   if (!stream) return writeResponse(reader, reply, facts);
-  await writeResponseStream(reader, reply, { facts, readAgain: readImageOf(jobs, request.consumerId, id) });
+  await writeResponseStream(reader, reply, { facts, readAgain: readImageOf(jobs, consumerId, id) });
   if (store || keyedAs !== undefined) return;
   // A job whose client has left goes on, and is not found by its id either.
-  await jobs.remove(request.consumerId, id).catch(() => {});
+  await jobs.remove(consumerId, id).catch(() => {});
 }
 
 /** Those that are recorded, because a repeated request gets the response of the first one. */
 async function factsOfRun(
-  { consumerId }: FastifyRequest,
-  { config: { gateway } }: Beginning,
   { body, call }: Asked,
   { id, model }: GenerationReport,
+  jobs: Jobs,
+  consumer: string,
 ): Promise<ResponseFacts> {
-  const job = call.keeping && (await gateway.jobs.find(consumerId, id).catch(() => undefined));
+  const job = call.keeping && (await jobs.find(consumer, id).catch(() => undefined));
   if (job !== undefined) return factsOf(job, viewOf(job)?.echo ?? body.echo);
   return factsOf({ id, model, createdAt: Date.now(), operation: operationOf(call.request) }, body.echo);
 }
 
 /** Responds at once. */
 async function runInBackground(
-  request: FastifyRequest,
-  reply: FastifyReply,
-  beginning: Beginning,
   { body, call }: Asked,
+  config: RuntimeConfig,
+  reply: FastifyReply,
 ): Promise<FastifyReply | undefined> {
-  const { jobs } = beginning.config.gateway;
-  const { id } = await startJob(request, reply, beginning, call);
-  const job = await jobs.find(request.consumerId, id);
+  const { jobs } = config.gateway;
+  const job = await startJob(call, config, reply);
   // A repeated request may find a job that another API has started.
   const response = { job, view: viewOf(job) ?? { echo: body.echo, isStored: true } };
   if (!body.members.stream) return writeStored(response, reply, jobs);

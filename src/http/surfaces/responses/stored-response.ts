@@ -4,7 +4,7 @@ import { GatewayError } from '../../../domain/gateway-error.ts';
 import type { Job, JobId, JobState } from '../../../domain/job-store.ts';
 import { failureOfJob, type Jobs } from '../../../generations/jobs.ts';
 import { errorBody } from '../../error-response.ts';
-import { leaveAtClose } from '../../surface.ts';
+import { whenDisconnected } from '../../surface.ts';
 import type { ReadAgain } from './response-events.ts';
 import { type ResponseError, type ResponseStatus, responseObject } from './response-object.ts';
 import { factsOf, type ResponseView, viewOf } from './response-view.ts';
@@ -35,7 +35,7 @@ export async function writeStored(
     return reply.type('application/json').send(responseObject(facts, { status: statuses[job.state], error }));
   }
   const reader = jobs.read(job, { request: { stream: false, partialImages: 0 }, delivery: 'b64_json' });
-  leaveAtClose(reply, reader);
+  whenDisconnected(reply, () => reader.leave());
   await writeResponse(reader, reply, facts);
   return undefined;
 }
@@ -54,7 +54,7 @@ export async function streamStored(
   { jobs, partialImages, startingAfter }: Streaming,
 ): Promise<void> {
   const reader = jobs.read(job, { request: { stream: true, partialImages }, delivery: 'b64_json' });
-  leaveAtClose(reply, reader);
+  whenDisconnected(reply, () => reader.leave());
   const readAgain = readImageOf(jobs, job.consumer, job.id);
   await writeResponseStream(reader, reply, { facts: factsOf(job, view.echo), readAgain, startingAfter });
 }

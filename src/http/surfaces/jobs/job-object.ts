@@ -1,0 +1,56 @@
+import type { Job, JobEnd, JobState } from '../../../domain/job-store.ts';
+import { failureOfJob } from '../../../generations/jobs.ts';
+import { errorBody } from '../../error-response.ts';
+import { shownJobId } from '../../gateway-headers.ts';
+
+/** The states of a job as clients see them. `expired`: it was completed, and its images are not stored any more. */
+export const jobStatuses = ['queued', 'in_progress', 'completed', 'failed', 'cancelled', 'expired'] as const;
+
+export type JobStatus = (typeof jobStatuses)[number];
+
+const statusOf: Readonly<Record<JobState, JobStatus>> = {
+  queued: 'queued',
+  running: 'in_progress',
+  done: 'completed',
+  cancelled: 'cancelled',
+  refused: 'failed',
+  failed: 'failed',
+  unknown: 'failed',
+  not_processed: 'failed',
+};
+
+/** The states in which a job has one of these statuses. */
+export function statesOf(status: JobStatus): readonly JobState[] {
+  const shown = status === 'expired' ? 'completed' : status;
+  return (Object.keys(statusOf) as JobState[]).filter((state) => statusOf[state] === shown);
+}
+
+/** @param hasImages whether its images are still stored */
+export function jobStatus({ state }: Pick<Job, 'state'>, hasImages: boolean): JobStatus {
+  return state === 'done' && !hasImages ? 'expired' : statusOf[state];
+}
+
+/** A job as clients see it. Times are in Unix seconds. */
+export function jobObject(job: Job, status: JobStatus) {
+  return {
+    id: shownJobId(job.id),
+    object: 'image.job',
+    status,
+    created_at: seconds(job.createdAt),
+    completed_at: job.endedAt === undefined ? null : seconds(job.endedAt),
+    expires_at: job.expiresAt === undefined ? null : seconds(job.expiresAt),
+    model: job.model,
+    error: jobError(job.end),
+  };
+}
+
+/** As an error response would have it; `null` where there is none. */
+export function jobError(end: JobEnd | undefined): Record<string, unknown> | null {
+  if (end === undefined || end.name === 'done' || end.name === 'cancelled') return null;
+  const error = failureOfJob(end);
+  return error === undefined ? null : errorBody(error).error;
+}
+
+export function seconds(ms: number): number {
+  return Math.floor(ms / 1_000);
+}
