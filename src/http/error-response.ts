@@ -1,6 +1,7 @@
 import type { FastifyReply } from 'fastify';
 import { type ErrorKind, GatewayError } from '../domain/gateway-error.ts';
 import type { GenerationReport } from '../domain/generation-reader.ts';
+import type { RequestRecord } from '../domain/request-record.ts';
 import { repeatAfter } from '../targets/outcome.ts';
 import { lingerBeforeClose } from './lingering-close.ts';
 
@@ -97,8 +98,7 @@ export function errorBody(error: GatewayError): { error: Record<string, unknown>
  */
 export function writeError(reply: FastifyReply, error: GatewayError, spent: Spent | undefined): FastifyReply {
   const { status } = callerViews[error.kind];
-  const isRetriedBySdks = status === 408 || status === 409 || status === 429 || status >= 500;
-  if (isRetriedBySdks && !mayRetry(error, spent)) reply.header('x-should-retry', 'false');
+  if (isRetriedBySdks(status) && !mayRetry(error, spent)) reply.header('x-should-retry', 'false');
   if (status === 401) reply.header('www-authenticate', 'Bearer');
   if (error.retryAfterMs !== undefined) {
     reply.header('retry-after-ms', String(error.retryAfterMs));
@@ -108,8 +108,20 @@ export function writeError(reply: FastifyReply, error: GatewayError, spent: Spen
   return reply.code(status).type('application/json').send(errorBody(error));
 }
 
+/** Whether OpenAI's SDKs retry by themselves after a response with this status. */
+export function isRetriedBySdks(status: number): boolean {
+  return status === 408 || status === 409 || status === 429 || status >= 500;
+}
+
 /** What a request has cost so far. */
 export type Spent = Pick<GenerationReport, 'sent' | 'maxRetries' | 'attempts'>;
+
+/** The same by a request's record; `undefined`: nothing was started for it. */
+export function spentOf({ generation, forwarded, method }: RequestRecord): Spent | undefined {
+  if (generation) return generation.report;
+  // A forwarded request is sent once, and nothing but a POST costs anything.
+  return forwarded && { sent: forwarded.sent && method === 'POST', maxRetries: 0, attempts: 1 };
+}
 
 /** Some SDKs take a longer wait for no wait at all, and retry at once. */
 const maxWaitMs = 60_000;

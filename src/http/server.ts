@@ -7,7 +7,7 @@ import type { RequestRecord, RequestRecorder } from '../domain/request-record.ts
 import type { Admission, Arrival } from '../generations/admission.ts';
 import { admitRequests, requireKey } from './access.ts';
 import { handleExpectations, refuseConnection } from './connections.ts';
-import { asGatewayError, frameworkError, writeError } from './error-response.ts';
+import { asGatewayError, frameworkError, spentOf, writeError } from './error-response.ts';
 import { costHeaderName, generationHeaders, requestId } from './gateway-headers.ts';
 import { allowOrigins, refuseHost, refuseWebPages } from './hosts-and-origins.ts';
 import type { ConsumerUsage, CountedRequest } from './keys/consumer-usage.ts';
@@ -171,7 +171,7 @@ function sendError(error: unknown, request: FastifyRequest, reply: FastifyReply)
   reply.header('x-request-id', request.id);
   const report = record?.generation?.report;
   if (report) reply.headers(generationHeaders(report, request));
-  return writeError(reply, asGatewayError(foreseen, request.id), report);
+  return writeError(reply, asGatewayError(foreseen, request.id), record && spentOf(record));
 }
 
 /** `model_not_found` as Azure's clients expect it where the path names a deployment; `undefined` for all else. */

@@ -2,6 +2,7 @@ import type { FastifyReply, FastifyRequest, RouteHandlerMethod } from 'fastify';
 import type { GenerationReader } from '../domain/generation-reader.ts';
 import type { ImageDownload } from '../domain/image-download.ts';
 import type { ImageRequest } from '../domain/image-request.ts';
+import type { PassThrough } from '../domain/pass-through.ts';
 import type { Gateway } from '../generations/gateway.ts';
 import { callerOf, rateLimitHeaders } from './gateway-headers.ts';
 import { modelOf } from './request-path.ts';
@@ -13,6 +14,8 @@ export type RuntimeConfig = {
   readonly uploadLimits: UploadLimits;
   /** Fetches images that clients give as links; `undefined`: none are fetched. */
   readonly inputDownload: ImageDownload | undefined;
+  /** Forwards requests of the Responses API; `undefined`: none are forwarded. */
+  readonly passThrough: PassThrough | undefined;
   /** The currency of costs in headers. */
   readonly currency: string;
 };
