@@ -138,7 +138,7 @@ export function defaultHeldBytes(limit = process.constrainedMemory()): number {
   return limit > 0 ? Math.max(16 * mebibyte, Math.min(max, Math.floor(limit / 2))) : max;
 }
 
-/** Reports aliases that share the name of a model or do not point at one, and a default model that does not exist. */
+/** Reports aliases that share the name of a model or do not point at one, and a default or image model that does not exist. */
 function checkReferences(file: JsonObject, report: Report): void {
   const models = Object.keys(membersOf(file.models));
   const aliases = membersOf(file.aliases);
@@ -151,10 +151,13 @@ function checkReferences(file: JsonObject, report: Report): void {
     if (!Object.hasOwn(aliases, target)) report(path, `no model has this name${suggest(target, models)}`);
     else report(path, `points at another alias; use the name of the model${name}`);
   }
-  const { defaultModel } = file;
   const names = [...models, ...Object.keys(aliases)];
-  if (typeof defaultModel !== 'string' || names.includes(defaultModel)) return;
-  report(['defaultModel'], `no model or alias has this name${suggest(defaultModel, names)}`);
+  const checkName = (name: unknown, path: JsonPath) => {
+    if (typeof name !== 'string' || names.includes(name)) return;
+    report(path, `no model or alias has this name${suggest(name, names)}`);
+  };
+  checkName(file.defaultModel, ['defaultModel']);
+  checkName(membersOf(file.responses).imageModel, ['responses', 'imageModel']);
 }
 
 // biome-ignore lint/suspicious/noTemplateCurlyInString: the syntax of the models file is meant

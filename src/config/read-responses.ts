@@ -2,7 +2,7 @@ import type { z } from 'zod';
 import type { Dialect, JsonObject } from '../domain/dialect.ts';
 import type { ModelsConfig, ResponsesConfig, TargetConfig } from './models-config.ts';
 import type { responsesSchema } from './models-schema.ts';
-import { type Report, suggest } from './problems.ts';
+import type { Report } from './problems.ts';
 import { isObject } from './read-json.ts';
 import { checkTogether, credentialSource, readAddress } from './read-target.ts';
 
@@ -49,11 +49,8 @@ function readImageModel(
   if (typeof name !== 'string') return undefined;
   const path = ['responses', 'imageModel'];
   const model = models.find((one) => one.name === (aliases.get(name) ?? name));
-  if (model === undefined) {
-    const names = [...models.map((one) => one.name), ...aliases.keys()];
-    report(path, `no model or alias has this name${suggest(name, names)}`);
-    return undefined;
-  }
+  // A name that nothing has was reported with the file's other names.
+  if (model === undefined) return undefined;
   const deployment = model.targets.map(deploymentOf).find((found) => found !== undefined);
   if (deployment === undefined) {
     report(path, 'this model has no target with the provider azure-v1 or azure-deployment, so it names no deployment');
