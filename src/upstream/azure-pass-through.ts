@@ -57,11 +57,18 @@ export function createPassThrough(options: Options): PassThrough {
         .catch((error) => {
           throw upload?.failure ?? brokenForward(error, request);
         });
+      if (response.status > 599) throw unknownStatus();
       const received = response.status < 300 ? response.body : await refusedBody(response, request, faultOf);
       const { status } = response;
       return { status, headers: returnedHeaders(response.headers), body: explaining(received, request) };
     },
   };
+}
+
+/** No client could be sent it. */
+function unknownStatus(): GatewayError {
+  const message = 'Azure responded with no status of HTTP. The request may have been carried out and billed.';
+  return new GatewayError('upstream_invalid_response', message, { outcome: 'unknown' });
 }
 
 /** The body of an error that its client may see. Throws the failure of one that is the operator's to mend. */
