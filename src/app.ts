@@ -5,6 +5,7 @@ import {
   type ModelDefaults,
   type ModelsConfig,
   priceOf,
+  type ResponsesConfig,
   type TargetConfig,
 } from './config/models-config.ts';
 import { targetIdentity } from './config/target-identity.ts';
@@ -15,6 +16,7 @@ import { type OptionalMember, type RequestDefaults, wireNames } from './domain/i
 import type { ImageStore } from './domain/image-store.ts';
 import type { JobStore } from './domain/job-store.ts';
 import type { KeptInputs } from './domain/kept-inputs.ts';
+import type { PassThrough } from './domain/pass-through.ts';
 import type { Price } from './domain/price.ts';
 import { Admission } from './generations/admission.ts';
 import { BackgroundJobs } from './generations/background-jobs.ts';
@@ -29,6 +31,7 @@ import { allowUploads, createServer, type ServerParts } from './http/server.ts';
 import type { RuntimeConfig } from './http/surface.ts';
 import { filePath } from './http/surfaces/files/files-route.ts';
 import { type ModelFamily, modelFamily } from './parameters/model-families.ts';
+import { forwardedFault } from './providers/azure/forwarded-fault.ts';
 import { azureAsync } from './providers/azure-async/azure-async.ts';
 import { azureDeployment, azureV1 } from './providers/azure-images/images-descriptors.ts';
 import { foundryAgent } from './providers/foundry-agent/foundry-agent.ts';
@@ -38,6 +41,7 @@ import type { TargetHealth } from './targets/target-health.ts';
 import { TargetHealths } from './targets/target-healths.ts';
 import { defaultTimes, type GatewayTimes } from './targets/times.ts';
 import { createTelemetry, type ReloadRecorder } from './telemetry/telemetry.ts';
+import { createPassThrough } from './upstream/azure-pass-through.ts';
 import { createUpstreamClient, type UpstreamClient, type UpstreamTimes } from './upstream/client.ts';
 import { type Credential, createCredentials } from './upstream/credential.ts';
 import type { EntraTokens } from './upstream/entra.ts';
@@ -167,6 +171,7 @@ export function buildApp(parts: AppParts): App {
       gateway: createGateway({ ...running, catalog, times }),
       uploadLimits: { uploadBytes: models.uploadBytes, graceMs: parts.uploadGraceMs ?? defaultGraceMs },
       inputDownload: models.imageUrls === 'download' ? downloads.fromAnywhere : undefined,
+      passThrough: models.responses && passThroughTo(models.responses, upstream),
       currency: models.currency,
       address,
     };
@@ -286,6 +291,11 @@ function createTarget(target: TargetConfig, { client, openInputs, ...upstream }:
     calls: descriptor.addresses(target),
     download: upstream.downloads.allowing([new URL(baseURL).origin, ...downloadOrigins]),
   };
+}
+
+function passThroughTo({ target, image }: ResponsesConfig, { client, credential }: Upstream): PassThrough {
+  const parts = { client, credential: credential(target.credential), faultOf: forwardedFault };
+  return createPassThrough({ ...parts, baseURL: target.baseURL, imageDeployment: image?.deployment });
 }
 
 /** The configuration speaks the wire's names. */

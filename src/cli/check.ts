@@ -1,4 +1,5 @@
 import { loadDotEnv } from '../config/environment.ts';
+import type { ResponsesConfig } from '../config/models-config.ts';
 import type { Consumer, KeyLimits } from '../domain/consumer.ts';
 import type { LogicalModel, ModelCatalog, Target } from '../targets/model-catalog.ts';
 import type { Command } from './command-line.ts';
@@ -14,10 +15,14 @@ export const check: Command = {
   async run() {
     const configuration = readConfiguration(loadDotEnv());
     const { app } = await buildGateway(configuration);
-    const { egressProxy } = configuration.models;
+    const { egressProxy, responses } = configuration.models;
     const proxy = egressProxy ? ` HTTPS calls go through the proxy ${egressProxy.origin}.` : '';
     const warnings = warningsOf(configuration).map((warning) => `Warning: ${warning}\n`);
-    const parts = [describeModels(app.gateway.catalog), describeKeys(configuration.keys.consumers)];
+    const parts = [
+      describeModels(app.gateway.catalog),
+      ...(responses ? [describeForwarding(responses)] : []),
+      describeKeys(configuration.keys.consumers),
+    ];
     if (warnings.length > 0) parts.push(warnings.join(''));
     await app.server.close();
     process.stdout.write(`The configuration is valid.${proxy}\n\n${parts.join('\n')}`);
@@ -44,6 +49,12 @@ function describeTarget({ name, family, priority, weight, provider, calls }: Tar
     ({ url, remarks }) => `    POST ${url}${remarks.length > 0 ? ` (${remarks.join(', ')})` : ''}\n`,
   );
   return `  target ${name}: ${provider.id}, family ${family.name}, priority ${priority}, weight ${weight}\n${urls.join('')}`;
+}
+
+/** Where requests of the Responses API are forwarded. No secrets. */
+export function describeForwarding({ target, image }: ResponsesConfig): string {
+  const tool = image ? `${image.deployment} (model ${image.model})` : 'none (no `imageModel`)';
+  return `Responses API: forwarded to ${target.baseURL}/responses\n  deployment of the image tool: ${tool}\n`;
 }
 
 /** The consumers, their models and their limits. No secrets. */

@@ -1,13 +1,14 @@
+import { providerOf } from '../app.ts';
 import { startBounded } from '../concurrency/semaphore.ts';
 import { loadDotEnv } from '../config/environment.ts';
-import type { ModelsConfig, TargetConfig } from '../config/models-config.ts';
+import type { ModelsConfig, ResponsesConfig, TargetConfig } from '../config/models-config.ts';
 import { type CredentialSource, isSameCredential } from '../domain/credential-source.ts';
 import { createUpstreamClient } from '../upstream/client.ts';
 import { createCredentials } from '../upstream/credential.ts';
 import type { EntraTokens } from '../upstream/entra.ts';
 import type { Command } from './command-line.ts';
 import { entraFor, readConfiguration } from './configuration.ts';
-import { type Ask, askForFree, askTarget, type ResponseFindings } from './doctor/ask-target.ts';
+import { type Ask, askForFree, askTarget, type Probed, type ResponseFindings } from './doctor/ask-target.ts';
 import { hasFailure, notChecked, printReport, type TargetReport } from './doctor/findings.ts';
 import type { ResponseFacts } from './doctor/judge-response.ts';
 import { type HostFindings, probeHost } from './doctor/probe-host.ts';
@@ -57,22 +58,41 @@ export async function examine(
   });
   const credentialOf = createCredentials({ acquireMs: stepMs })(entra);
 
-  async function look(model: string, target: TargetConfig): Promise<TargetReport> {
-    const url = new URL(target.baseURL);
+  async function look({ model, target, baseURL, ...probed }: Subject): Promise<TargetReport> {
+    const url = new URL(baseURL);
     const found = hosts.get(url.origin) ?? probeHost(url, egressProxy, stepMs);
     hosts.set(url.origin, found);
     const host = await found;
     const isReachable = host.connection.state === 'ok' && host.tls.state !== 'failed';
-    const findings = isReachable ? await askTarget(target, model, askerOf(target.credential)) : nothingChecked;
-    return { model, target: target.name, host: url.host, findings: { ...host, ...findings } };
+    const findings = isReachable ? await askTarget(probed, askerOf(probed.credential)) : nothingChecked;
+    return { model, target, host: url.host, findings: { ...host, ...findings } };
   }
 
   try {
-    const tasks = models.models.flatMap(({ name, targets }) => targets.map((target) => () => look(name, target)));
+    const tasks = subjectsOf(models).map((subject) => () => look(subject));
     return await Promise.all(startBounded(tasks, { limit: atOnce, goOn: true }));
   } finally {
     await client.close();
   }
+}
+
+/** One address that is checked, and what the report calls it. */
+type Subject = Probed & { readonly model: string; readonly target: string; readonly baseURL: string };
+
+function subjectsOf({ models, responses }: ModelsConfig): Subject[] {
+  const targets = models.flatMap(({ name, targets }) => targets.map((target) => subjectOf(name, target)));
+  return responses ? [...targets, forwardingSubject(responses)] : targets;
+}
+
+function subjectOf(model: string, target: TargetConfig): Subject {
+  const { name, baseURL, credential } = target;
+  return { model, target: name, baseURL, credential, probe: providerOf(target).probe(target), smokeModel: model };
+}
+
+/** Which deployments clients will ask for is their choice, so there is none to check. */
+function forwardingSubject({ target: { baseURL, credential } }: ResponsesConfig): Subject {
+  const probe = { credential: [new URL(`${baseURL}/models`)], parts: [], isProject: false } as const;
+  return { model: '(responses)', target: 'target', baseURL, credential, probe, smokeModel: undefined };
 }
 
 const nothingChecked: ResponseFindings = { response: notChecked, credential: notChecked, deployment: notChecked };

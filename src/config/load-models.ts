@@ -7,9 +7,10 @@ import type { ModelConfig, ModelsConfig, TargetConfig } from './models-config.ts
 import { fileSchema } from './models-schema.ts';
 import { readEgressProxy } from './network.ts';
 import { priceList } from './price-schema.ts';
-import { printName, printWarnings, type Report, suggest } from './problems.ts';
+import { type JsonPath, printName, printWarnings, type Report, suggest } from './problems.ts';
 import { isObject } from './read-json.ts';
 import { longForm, readModel } from './read-model.ts';
+import { readResponses } from './read-responses.ts';
 
 const fileKeys = fileSchema(z.unknown());
 
@@ -94,8 +95,10 @@ function readFile(
   checkReferences(value, report);
   const egressProxy = readEgressProxy(value, report);
   const complete = models.filter((model) => model !== undefined);
-  if (file === undefined || complete.length < models.length) return undefined;
-  return { ...build(file, complete), ...(egressProxy && { egressProxy }) };
+  const areWhole = file !== undefined && complete.length === models.length;
+  const built = areWhole ? build(file, complete) : undefined;
+  const responses = readResponses(value, file?.responses, { dialects, models: built }, report);
+  return built && { ...built, ...(egressProxy && { egressProxy }), ...(responses && { responses }) };
 }
 
 function build(file: z.output<typeof fileKeys>, models: readonly ModelConfig[]): Omit<ModelsConfig, 'warnings'> {
@@ -135,7 +138,7 @@ export function defaultHeldBytes(limit = process.constrainedMemory()): number {
   return limit > 0 ? Math.max(16 * mebibyte, Math.min(max, Math.floor(limit / 2))) : max;
 }
 
-/** Reports aliases that share the name of a model or do not point at one, and a default model that does not exist. */
+/** Reports aliases that share the name of a model or do not point at one, and a default or image model that does not exist. */
 function checkReferences(file: JsonObject, report: Report): void {
   const models = Object.keys(membersOf(file.models));
   const aliases = membersOf(file.aliases);
@@ -148,10 +151,13 @@ function checkReferences(file: JsonObject, report: Report): void {
     if (!Object.hasOwn(aliases, target)) report(path, `no model has this name${suggest(target, models)}`);
     else report(path, `points at another alias; use the name of the model${name}`);
   }
-  const { defaultModel } = file;
   const names = [...models, ...Object.keys(aliases)];
-  if (typeof defaultModel !== 'string' || names.includes(defaultModel)) return;
-  report(['defaultModel'], `no model or alias has this name${suggest(defaultModel, names)}`);
+  const checkName = (name: unknown, path: JsonPath) => {
+    if (typeof name !== 'string' || names.includes(name)) return;
+    report(path, `no model or alias has this name${suggest(name, names)}`);
+  };
+  checkName(file.defaultModel, ['defaultModel']);
+  checkName(membersOf(file.responses).imageModel, ['responses', 'imageModel']);
 }
 
 // biome-ignore lint/suspicious/noTemplateCurlyInString: the syntax of the models file is meant
@@ -163,18 +169,21 @@ const secretName = /key|token|secret|auth|password|signature|cookie/i;
 /** Warns about secrets written into a models file, because such files are shared and committed. */
 function warnAboutLiteralSecrets(written: unknown, variables: Variables, warn: Report): void {
   const isLiteral = (value: unknown): value is string => typeof value === 'string' && !isFromVariable(value, variables);
-  const { models, egressProxy } = membersOf(written);
+  const { models, responses, egressProxy } = membersOf(written);
+  const warnOf = (target: unknown, path: JsonPath) => {
+    const { apiKey, headers } = membersOf(target);
+    if (isLiteral(apiKey)) warn([...path, 'apiKey'], literalSecret);
+    for (const [header, value] of Object.entries(membersOf(headers))) {
+      if (secretName.test(header) && isLiteral(value)) warn([...path, 'headers', header], literalSecret);
+    }
+  };
   for (const [name, model] of Object.entries(membersOf(models))) {
     const { targets } = membersOf(model);
     for (const [index, target] of (Array.isArray(targets) ? targets : []).entries()) {
-      const { apiKey, headers } = membersOf(target);
-      const path = ['models', name, 'targets', index];
-      if (isLiteral(apiKey)) warn([...path, 'apiKey'], literalSecret);
-      for (const [header, value] of Object.entries(membersOf(headers))) {
-        if (secretName.test(header) && isLiteral(value)) warn([...path, 'headers', header], literalSecret);
-      }
+      warnOf(target, ['models', name, 'targets', index]);
     }
   }
+  warnOf(membersOf(responses).target, ['responses', 'target']);
   if (isLiteral(egressProxy) && egressProxy.includes('@')) warn(['egressProxy'], literalSecret);
 }
 

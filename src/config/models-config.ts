@@ -25,10 +25,27 @@ export type ModelsConfig = {
   readonly imageUrls: 'refuse' | 'download';
   /** How long a shutdown waits for running requests, in milliseconds. */
   readonly drainMs: number;
+  /** Where requests of the Responses API are forwarded; without it, none are. */
+  readonly responses?: ResponsesConfig;
   /** Through which calls by https leave the network. */
   readonly egressProxy?: EgressProxy;
   /** What the operator should see to although it is allowed, one line each. */
   readonly warnings: readonly string[];
+};
+
+/** The one v1 resource that gets the requests of the Responses API that the gateway does not run itself. */
+export type ResponsesConfig = {
+  readonly target: {
+    /** Ends with `/v1`. */
+    readonly baseURL: string;
+    readonly credential: CredentialSource;
+  };
+  /** Which deployment the image tool of chat models calls; without it, forwarded requests do not say. */
+  readonly image?: {
+    /** The logical model. */
+    readonly model: string;
+    readonly deployment: string;
+  };
 };
 
 /** What the process takes on. */
@@ -105,6 +122,7 @@ export function priceOf({ model, price }: TargetConfig, { currency, prices }: Mo
 }
 
 /** Whether any target shows tokens. */
-export function needsTokens({ models }: ModelsConfig): boolean {
-  return models.some(({ targets }) => targets.some(({ credential }) => 'scope' in credential));
+export function needsTokens({ models, responses }: ModelsConfig): boolean {
+  const targets = [...models.flatMap((model) => model.targets), ...(responses ? [responses.target] : [])];
+  return targets.some(({ credential }) => 'scope' in credential);
 }

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { parameterPolicies } from '../domain/parameter-policy.ts';
 import { printableName } from '../domain/printable-name.ts';
 import { currencySchema, priceSchema } from './price-schema.ts';
+import { connectionKeys } from './target-schema.ts';
 
 const parameter = z.string().min(1).exactOptional();
 
@@ -47,6 +48,17 @@ export function longModelSchema<Target extends z.ZodType>(target: Target) {
   return z.strictObject({ ...modelShape, targets: z.array(target).min(1) });
 }
 
+/** Where requests of the Responses API are forwarded. */
+export const responsesSchema = z.strictObject({
+  target: z.strictObject({
+    ...connectionKeys,
+    baseURL: z.string().describe('Address of the Azure resource, which may end in /openai/v1'),
+  }),
+  imageModel: printableName
+    .exactOptional()
+    .describe('Model or alias whose deployment the image tool of chat models calls'),
+});
+
 /** The whole file with models of the given schema. */
 export function fileSchema<Model extends z.ZodType>(model: Model) {
   return z.strictObject({
@@ -58,6 +70,9 @@ export function fileSchema<Model extends z.ZodType>(model: Model) {
       .enum(['refuse', 'download'])
       .default('refuse')
       .describe('Edits whose images are URLs: refuse them, or download from any public host'),
+    responses: responsesSchema
+      .exactOptional()
+      .describe('Forwards requests of the Responses API to one Azure v1 resource; without it, none are forwarded'),
     egressProxy: z
       .string()
       .exactOptional()

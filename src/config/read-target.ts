@@ -75,14 +75,24 @@ export function buildTarget(entry: TargetEntry, address: DialectAddress, positio
     ...others,
     ...address,
     name,
-    // One of the two is there: checkTogether has seen to that.
-    credential: {
-      ...(auth ? { scope: auth.entra.scope } : { apiKey: new Secret(apiKey ?? '') }),
-      ...(headers && { headers: secretHeaders(headers) }),
-    } satisfies CredentialSource,
+    credential: credentialSource({ apiKey, auth, headers }),
     downloadOrigins: downloadOrigins.map((origin) => new URL(origin).origin),
     capabilities,
     ...(price && { price: priceList(price) }),
+  };
+}
+
+type CredentialKeys = {
+  readonly apiKey?: string | undefined;
+  readonly auth?: { readonly entra: { readonly scope: string } } | undefined;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+};
+
+/** What calls show, of keys that {@link checkTogether} has found to be valid: one of `apiKey` and `auth` is there. */
+export function credentialSource({ apiKey, auth, headers }: CredentialKeys): CredentialSource {
+  return {
+    ...(auth ? { scope: auth.entra.scope } : { apiKey: new Secret(apiKey ?? '') }),
+    ...(headers && { headers: secretHeaders(headers) }),
   };
 }
 

@@ -4,15 +4,8 @@ import { printableName } from '../domain/printable-name.ts';
 import { capabilitiesSchema } from './capabilities-schema.ts';
 import { priceSchema } from './price-schema.ts';
 
-const common = {
-  name: z
-    .string()
-    .regex(/^[A-Za-z0-9._-]{1,64}$/, 'must be 1 to 64 letters, digits, dots, underscores or dashes')
-    .exactOptional()
-    .describe('How logs and the x-gateway-target header call this target; its position when left out'),
-  priority: z.int().min(0).default(0).describe('Targets with a lower number are tried first'),
-  weight: z.int().min(1).max(1000).default(1).describe('Share among the targets of one priority'),
-  model: printableName.describe('The model family: what the deployment is, e.g. gpt-image-2'),
+/** How an address of Azure is reached: the same keys wherever a file names one. */
+export const connectionKeys = {
   baseURL: z.string().describe('Address of the Azure resource, or of the deployment for azure-deployment'),
   apiKey: z
     .string()
@@ -40,6 +33,18 @@ const common = {
     .record(z.string(), z.string())
     .exactOptional()
     .describe('Further headers of all calls to the target, such as the key of a front door; best taken from variables'),
+};
+
+const common = {
+  name: z
+    .string()
+    .regex(/^[A-Za-z0-9._-]{1,64}$/, 'must be 1 to 64 letters, digits, dots, underscores or dashes')
+    .exactOptional()
+    .describe('How logs and the x-gateway-target header call this target; its position when left out'),
+  priority: z.int().min(0).default(0).describe('Targets with a lower number are tried first'),
+  weight: z.int().min(1).max(1000).default(1).describe('Share among the targets of one priority'),
+  model: printableName.describe('The model family: what the deployment is, e.g. gpt-image-2'),
+  ...connectionKeys,
   maxConcurrent: z.int().min(1).max(10_000).exactOptional().describe('Calls that may run at once at this target'),
   downloadOrigins: z
     .array(z.string().refine(isOrigin, 'must be an origin such as https://files.example.com, without a path'))

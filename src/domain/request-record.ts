@@ -1,5 +1,6 @@
 import type { GenerationReport } from './generation-reader.ts';
 import type { ImageRequest } from './image-request.ts';
+import type { ForwardedCall } from './pass-through.ts';
 import type { Trace } from './trace.ts';
 
 /** Everything about one HTTP request to the gateway that is worth a log line or a counter. */
@@ -30,6 +31,8 @@ export type RequestRecord = {
   bytesIn: number;
   /** What it was told of its generation is read when the request has ended. */
   generation?: { readonly report: GenerationReport };
+  /** What is known of it at Azure, where it was forwarded. */
+  forwarded?: ForwardedCall;
   error?: unknown;
 };
 

@@ -1,6 +1,7 @@
 import type { FastifyReply } from 'fastify';
 import { type ErrorKind, GatewayError } from '../domain/gateway-error.ts';
 import type { GenerationReport } from '../domain/generation-reader.ts';
+import type { RequestRecord } from '../domain/request-record.ts';
 import { repeatAfter } from '../targets/outcome.ts';
 import { lingerBeforeClose } from './lingering-close.ts';
 
@@ -118,8 +119,7 @@ export function writeError(
   form = openaiErrors,
 ): FastifyReply {
   const { body, headers = {}, status = callerViews[error.kind].status } = form(error);
-  const isRetriedBySdks = status === 408 || status === 409 || status === 429 || status >= 500;
-  if (isRetriedBySdks && !mayRetry(error, spent)) reply.header('x-should-retry', 'false');
+  if (isRetriedBySdks(status) && !mayRetry(error, spent)) reply.header('x-should-retry', 'false');
   if (status === 401) reply.header('www-authenticate', 'Bearer');
   if (error.retryAfterMs !== undefined) {
     reply.header('retry-after-ms', String(error.retryAfterMs));
@@ -129,8 +129,20 @@ export function writeError(
   return reply.code(status).headers(headers).type('application/json').send(body);
 }
 
+/** Whether OpenAI's SDKs retry by themselves after a response with this status. */
+export function isRetriedBySdks(status: number): boolean {
+  return status === 408 || status === 409 || status === 429 || status >= 500;
+}
+
 /** What a request has cost so far. */
 export type Spent = Pick<GenerationReport, 'sent' | 'maxRetries' | 'attempts'>;
+
+/** The same by a request's record; `undefined`: nothing was started for it. */
+export function spentOf({ generation, forwarded, method }: RequestRecord): Spent | undefined {
+  if (generation) return generation.report;
+  // A forwarded request is sent once, and nothing but a POST costs anything.
+  return forwarded && { sent: forwarded.sent && method === 'POST', maxRetries: 0, attempts: 1 };
+}
 
 /** Some SDKs take a longer wait for no wait at all, and retry at once. */
 const maxWaitMs = 60_000;

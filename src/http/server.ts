@@ -7,7 +7,7 @@ import type { RequestRecord, RequestRecorder } from '../domain/request-record.ts
 import type { Admission, Arrival } from '../generations/admission.ts';
 import { admitRequests, requireKey } from './access.ts';
 import { handleExpectations, refuseConnection } from './connections.ts';
-import { asGatewayError, type ErrorForm, frameworkError, openaiErrors, writeError } from './error-response.ts';
+import { asGatewayError, type ErrorForm, frameworkError, openaiErrors, spentOf, writeError } from './error-response.ts';
 import { costHeaderName, generationHeaders, requestId } from './gateway-headers.ts';
 import { allowOrigins, refuseHost, refuseWebPages } from './hosts-and-origins.ts';
 import type { ConsumerUsage, CountedRequest } from './keys/consumer-usage.ts';
@@ -200,7 +200,7 @@ function sendErrorAs(form: ErrorForm) {
     reply.header('x-request-id', request.id);
     const report = record?.generation?.report;
     if (report) reply.headers(generationHeaders(report, request));
-    return writeError(reply, asGatewayError(foreseen, request.id), report, form);
+    return writeError(reply, asGatewayError(foreseen, request.id), record && spentOf(record), form);
   };
 }
 

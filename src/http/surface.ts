@@ -4,6 +4,7 @@ import type { GenerationReader, KeyedAs } from '../domain/generation-reader.ts';
 import type { ImageDownload } from '../domain/image-download.ts';
 import type { ImageRequest } from '../domain/image-request.ts';
 import type { Job } from '../domain/job-store.ts';
+import type { PassThrough } from '../domain/pass-through.ts';
 import type { Caller, JobKeeping } from '../generations/caller.ts';
 import type { Gateway } from '../generations/gateway.ts';
 import { callerOf, rateLimitHeaders, shownJobId } from './gateway-headers.ts';
@@ -16,6 +17,8 @@ export type RuntimeConfig = {
   readonly uploadLimits: UploadLimits;
   /** Fetches images that clients give as links; `undefined`: none are fetched. */
   readonly inputDownload: ImageDownload | undefined;
+  /** Forwards requests of the Responses API; `undefined`: none are forwarded. */
+  readonly passThrough: PassThrough | undefined;
   /** The currency of costs in headers. */
   readonly currency: string;
   /** Under which clients reach the gateway, if that is known: never what the headers of a request say. */

@@ -4,6 +4,7 @@ import { type Cost, costAsNumber } from '../domain/cost.ts';
 import { EgressProxyError, egressProxyHint } from '../domain/egress-proxy.ts';
 import { type ErrorKind, GatewayError } from '../domain/gateway-error.ts';
 import { callerTexts, type ImageRequest } from '../domain/image-request.ts';
+import type { ForwardedCall } from '../domain/pass-through.ts';
 import type { AttemptRecord, GenerationRecord } from '../domain/recorder.ts';
 import type { RequestEnd, RequestRecord } from '../domain/request-record.ts';
 import { redactUpstream } from './redact-upstream.ts';
@@ -41,12 +42,18 @@ export function requestLine(record: RequestRecord, { how, status }: RequestEnd):
     ...(clientRetry > 0 && { clientRetry }),
     bytesIn: record.bytesIn,
     bytesOut: record.bytesOut,
+    ...(record.forwarded && { forwarded: forwardedFacts(record.forwarded) }),
     ...(prompt !== undefined && {
       promptLength: prompt.length,
       promptHash: hash('sha256', `${salt}${prompt}`, 'base64url').slice(0, 16),
     }),
     ...(error !== undefined && { error: errorFacts(error, record.request) }),
   };
+}
+
+/** Azure's message is not among them: its client has it, and it may quote the prompt, which nobody has kept. */
+function forwardedFacts({ sent, status, errorCode, upstreamRequestId }: ForwardedCall): LogLine {
+  return { sent, status, errorCode, upstreamRequestId };
 }
 
 /** How a generation went: the lines of its requests name it. */

@@ -27,6 +27,15 @@ export function createMetrics() {
 const durationBuckets = [0.1, 0.5, 1, 2.5, 5, 10, 20, 40, 80, 160, 320, 655];
 const queueBuckets = [0.01, 0.1, 0.5, 1, 2.5, 5, 10, 15, 30, 60];
 
+/** `none`: there was no response. */
+const statusClasses = ['2xx', '3xx', '4xx', '5xx', 'none'] as const;
+
+/** The class of a status of Azure, as a label. */
+export function statusClass(status: number | undefined): (typeof statusClasses)[number] {
+  const found = statusClasses.find((name) => name.startsWith(String(Math.floor((status ?? 0) / 100))));
+  return found ?? 'none';
+}
+
 function requestMetrics(registry: Registry) {
   const { counter, histogram, gauge } = definitions(registry);
   const requests = counter(
@@ -63,7 +72,13 @@ function requestMetrics(registry: Registry) {
     'Requests that repeat an earlier one, by what they got; possible_duplicate may have bought an image twice',
     ['end'],
   );
-  return { requests, duration, inFlight, bytes, queue, images, adaptations, retries };
+  const forwarded = counter(
+    'gateway_forwarded_requests_total',
+    'Requests of the Responses API that were forwarded, by the class of the status that Azure responded with',
+    ['status'],
+  );
+  for (const status of statusClasses) forwarded.inc({ status }, 0);
+  return { requests, duration, inFlight, bytes, queue, images, adaptations, retries, forwarded };
 }
 
 function attemptMetrics(registry: Registry) {

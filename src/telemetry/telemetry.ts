@@ -5,7 +5,7 @@ import type { JobStoreFigures } from '../domain/job-store.ts';
 import type { Recorder } from '../domain/recorder.ts';
 import type { RequestRecorder } from '../domain/request-record.ts';
 import { attemptLine, generationLine, levelOf, levelOfGeneration, operatorHint, requestLine } from './log-lines.ts';
-import { createMetrics } from './metrics.ts';
+import { createMetrics, statusClass } from './metrics.ts';
 
 /** `refused`: the new configuration has mistakes, and the one from before goes on. */
 export type ReloadResult = 'applied' | 'refused';
@@ -43,6 +43,7 @@ export function createTelemetry(logger: Logger): Telemetry {
       metrics.bytes.inc({ direction: 'in' }, record.bytesIn);
       metrics.bytes.inc({ direction: 'out' }, record.bytesOut);
       if (generation && record.images > 0) metrics.images.inc({ model: generation.report.model }, record.images);
+      if (record.forwarded) metrics.forwarded.inc({ status: statusClass(record.forwarded.status) });
       logger[levelOf(record, end)](requestLine(record, end), 'request');
     },
     jobRecovered: (how) => metrics.recovered.inc({ how }),

@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream';
 import { setImmediate } from 'node:timers/promises';
 import { Agent, type Dispatcher, Pool } from 'undici';
 import type { EgressProxy } from '../domain/egress-proxy.ts';
-import type { ProviderCall } from '../domain/image-provider.ts';
+import type { Attempt, ProviderCall } from '../domain/image-provider.ts';
 import type { Credential, Renewal } from './credential.ts';
 import { egressConnector } from './egress-connector.ts';
 import { exchange, type HttpRequest, type HttpResponse } from './exchange.ts';
@@ -38,6 +38,16 @@ export type PaidRequest = {
   readonly isStream?: boolean;
 };
 
+/** A client's request that is passed on: its body can be sent once, while it arrives. */
+export type ForwardedRequest = {
+  readonly method: 'GET' | 'POST' | 'DELETE';
+  readonly credential: Credential;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: AsyncIterable<Buffer> | undefined;
+  readonly signal: AbortSignal;
+  readonly attempt: Attempt;
+};
+
 export type FreeRequest = { readonly credential: Credential; readonly signal: AbortSignal };
 
 /** Sends requests to configured upstreams. Redirects are responses like any other: none is ever followed. */
@@ -47,6 +57,8 @@ export interface UpstreamClient {
    * that rejects. Sets `call.attempt.sent`; rejects with a GatewayError.
    */
   post(url: URL, request: PaidRequest, call: ProviderCall): Promise<UpstreamResponse>;
+  /** One request, never repeated, on a connection of its own. Sets `attempt`; rejects with whatever broke it. */
+  forward(url: URL, request: ForwardedRequest): Promise<UpstreamResponse>;
   /** A GET that may be repeated; rejects with whatever broke it. */
   get(url: URL, request: FreeRequest): Promise<UpstreamResponse>;
   /** A POST that ends a job and costs nothing. Nobody waits for it, and nothing depends on it. */
@@ -60,9 +72,11 @@ export type UpstreamTimes = {
   readonly connectMs: number;
   /** An idle body is cut after this long; the request's deadline is what bounds the whole call. */
   readonly bodyIdleMs: number;
+  /** The same for forwarded requests, from their last byte on: nothing else bounds them, and a chat model may think for long. */
+  readonly forwardIdleMs: number;
 };
 
-const defaultTimes: UpstreamTimes = { connectMs: 5_000, bodyIdleMs: 60_000 };
+const defaultTimes: UpstreamTimes = { connectMs: 5_000, bodyIdleMs: 60_000, forwardIdleMs: 600_000 };
 
 /** Settings that every agent for upstreams needs; undici's own defaults would lose paid responses. */
 export const agentDefaults = {
@@ -77,7 +91,7 @@ export const agentDefaults = {
 
 /** @param proxy through which calls by https go; the environment's own proxies are never asked */
 export function createUpstreamClient(times: Partial<UpstreamTimes> = {}, proxy?: EgressProxy): UpstreamClient {
-  const { connectMs, bodyIdleMs } = { ...defaultTimes, ...times };
+  const { connectMs, bodyIdleMs, forwardIdleMs } = { ...defaultTimes, ...times };
   // A kept-alive socket may close under a request, which leaves a paid call's outcome unknown: each one dials anew.
   const connect = egressConnector(proxy, connectMs);
   const paid = new OriginPools({ ...agentDefaults, pipelining: 0, connect });
@@ -87,7 +101,7 @@ export function createUpstreamClient(times: Partial<UpstreamTimes> = {}, proxy?:
   /** Shows the credential, and notes whether another one would help. */
   async function send(
     dispatcher: Dispatcher,
-    { credential, headers, body, call, ...options }: Sending,
+    { credential, headers, body, call, attempt = call?.attempt, ...options }: Sending,
   ): Promise<UpstreamResponse> {
     const { signal } = options;
     const shown = await credential.show(signal);
@@ -98,9 +112,10 @@ export function createUpstreamClient(times: Partial<UpstreamTimes> = {}, proxy?:
     const response = await exchange(dispatcher, {
       ...options,
       headers: { ...defaultHeaders, ...headers, ...shown.header },
-      ...(body && { body: typeof body.content === 'function' ? body.content() : body.content }),
-      attempt: call?.attempt,
+      ...(body && { body: contentOf(body) }),
+      attempt,
     });
+    if (attempt) noteResponse(attempt, response);
     const renewal = response.status === 401 ? shown.refused() : undefined;
     const encoding = response.headers['content-encoding'];
     return {
@@ -114,13 +129,13 @@ export function createUpstreamClient(times: Partial<UpstreamTimes> = {}, proxy?:
     async post(url, { credential, body, headers, isStream = false }, call) {
       const { signal, attempt } = call;
       try {
-        const response = await send(paid.of(url.origin), {
+        return await send(paid.of(url.origin), {
           url,
           method: 'POST',
           credential,
           headers: {
             ...headers,
-            ...(attempt.traceparent !== undefined && { traceparent: attempt.traceparent }),
+            ...traceOf(attempt),
             'content-type': body.contentType,
             'content-length': String(body.length),
           },
@@ -129,14 +144,19 @@ export function createUpstreamClient(times: Partial<UpstreamTimes> = {}, proxy?:
           call,
           bodyTimeout: isStream ? 0 : bodyIdleMs,
         });
-        const { status, headers: received } = response;
-        attempt.status = status;
-        const id = received['apim-request-id'] ?? received['x-ms-request-id'] ?? received['x-request-id'];
-        if (typeof id === 'string' && /^[\x21-\x7e]{1,128}$/.test(id)) attempt.upstreamRequestId = id;
-        return response;
       } catch (error) {
         throw paidCallError(error, attempt);
       }
+    },
+    forward(url, { headers, attempt, ...request }) {
+      const idle = { headersTimeout: forwardIdleMs, bodyTimeout: forwardIdleMs };
+      return send(paid.of(url.origin), {
+        ...request,
+        ...idle,
+        url,
+        attempt,
+        headers: { ...headers, ...traceOf(attempt) },
+      });
     },
     get: (url, request) => send(polls, { url, method: 'GET', ...request }),
     cancel(url, credential) {
@@ -159,10 +179,27 @@ export function createUpstreamClient(times: Partial<UpstreamTimes> = {}, proxy?:
 type Sending = Omit<HttpRequest, 'headers' | 'body' | 'attempt'> & {
   readonly credential: Credential;
   readonly headers?: Readonly<Record<string, string>> | undefined;
-  readonly body?: PaidBody;
+  readonly body?: PaidBody | AsyncIterable<Buffer> | undefined;
+  readonly attempt?: Attempt | undefined;
   /** Of a paid request: its journal is awaited immediately before it leaves. */
   readonly call?: ProviderCall;
 };
+
+function contentOf(body: PaidBody | AsyncIterable<Buffer>): NonNullable<HttpRequest['body']> {
+  // undici takes any iterable; its types know of streams only.
+  if (!('content' in body)) return body as Readable;
+  return typeof body.content === 'function' ? body.content() : body.content;
+}
+
+function traceOf({ traceparent }: Attempt): Record<string, string> {
+  return traceparent === undefined ? {} : { traceparent };
+}
+
+function noteResponse(attempt: Attempt, { status, headers }: HttpResponse): void {
+  attempt.status = status;
+  const id = headers['apim-request-id'] ?? headers['x-ms-request-id'] ?? headers['x-request-id'];
+  if (typeof id === 'string' && /^[\x21-\x7e]{1,128}$/.test(id)) attempt.upstreamRequestId = id;
+}
 
 /** The job is of no use any more: an upstream that does not respond must not hold anything up. */
 const cancelMs = 2_000;

@@ -48,6 +48,8 @@ type Options = {
   /** The way to tokens, for targets that need one. */
   readonly entra?: AppParts['entra'];
   readonly providers?: AppParts['providers'];
+  /** Adds routes of the test. */
+  readonly extend?: (server: App['server']) => void;
   /** Concurrent tests say themselves when they have finished. */
   readonly onFinished?: typeof onTestFinished;
 };
@@ -86,6 +88,7 @@ export async function startGateway(models: object, options: Options = {}): Promi
     trustedProxies: options.trustedProxies ?? [],
   });
   secrets.listenTo(app.server);
+  options.extend?.(app.server);
   await app.recover();
   const address = new URL(await app.server.listen({ host, port: 0 }));
   const url = `http://127.0.0.1:${address.port}`;

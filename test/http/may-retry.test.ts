@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { type ErrorKind, GatewayError, type Outcome } from '../../src/domain/gateway-error.ts';
-import { callerViews, mayRetry, type Spent } from '../../src/http/error-response.ts';
+import { callerViews, mayRetry, type Spent, spentOf } from '../../src/http/error-response.ts';
 
 const kinds = Object.keys(callerViews) as ErrorKind[];
 const error = (kind: ErrorKind, outcome?: Outcome, retryAfterMs?: number) =>
@@ -81,5 +81,24 @@ describe('a client must not retry', () => {
     'upstream_blocked',
   ] as const)('%s, which a repetition does not help', (kind) => {
     expect(mayRetry(error(kind, 'not-processed'), spent({}))).toBe(false);
+  });
+});
+
+describe('of a forwarded request', () => {
+  const record = { requestId: 'a', route: '/', startedAt: 0, clientRetry: 0, images: 0, bytesOut: 0, bytesIn: 0 };
+  const may = (method: string, sent: boolean, failure: GatewayError) =>
+    mayRetry(failure, spentOf({ ...record, method, forwarded: { sent } }));
+
+  test('a client may retry what was not sent, what was not begun, and what costs nothing', () => {
+    expect(may('POST', false, error('upstream_unavailable', 'not-processed'))).toBe(true);
+    expect(may('POST', true, error('upstream_token_refused', 'not-processed'))).toBe(true);
+    expect(may('GET', true, error('upstream_unavailable'))).toBe(true);
+    expect(may('DELETE', true, error('internal_error'))).toBe(true);
+  });
+
+  test('a client must not retry what may be billed, and what would fail again', () => {
+    expect(may('POST', true, error('upstream_outcome_unknown', 'unknown'))).toBe(false);
+    expect(may('POST', true, error('internal_error'))).toBe(false);
+    expect(may('POST', true, error('upstream_auth_failed', 'not-processed'))).toBe(false);
   });
 });

@@ -40,6 +40,7 @@ test('the models file is valid, and so are the single models', () => {
     ['azure-image'],
     ['artist'],
     ['poster-artist'],
+    ['poster'],
     ['azure-image'],
   ]);
 });

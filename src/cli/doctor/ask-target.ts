@@ -1,5 +1,5 @@
-import { providerOf } from '../../app.ts';
-import type { TargetConfig } from '../../config/models-config.ts';
+import type { CredentialSource } from '../../domain/credential-source.ts';
+import type { FreeProbe } from '../../domain/free-probe.ts';
 import { GatewayError, type UpstreamMessage } from '../../domain/gateway-error.ts';
 import type { UpstreamClient } from '../../upstream/client.ts';
 import type { Credential } from '../../upstream/credential.ts';
@@ -12,16 +12,24 @@ export type ResponseFindings = Readonly<Record<Extract<Step, 'response' | 'crede
 /** One free GET with the target's credential. */
 export type Ask = (url: URL) => Promise<ResponseFacts>;
 
-/** Checks what free calls can tell. Never rejects. @param model for the hint how to check the rest */
-export async function askTarget(target: TargetConfig, model: string, ask: Ask): Promise<ResponseFindings> {
-  const { credential: urls, parts, isProject } = providerOf(target).probe(target);
-  const shows = 'scope' in target.credential ? 'token' : 'key';
+/** What is to be checked. */
+export type Probed = {
+  readonly probe: FreeProbe;
+  readonly credential: CredentialSource;
+  /** The logical model that checks the rest, because no free call can; `undefined`: there is no more to check. */
+  readonly smokeModel: string | undefined;
+};
+
+/** Checks what free calls can tell. Never rejects. */
+export async function askTarget({ probe, credential, smokeModel }: Probed, ask: Ask): Promise<ResponseFindings> {
+  const { credential: urls, parts, isProject } = probe;
+  const shows = 'scope' in credential ? 'token' : 'key';
   try {
     const { facts, url, isFirst } = await askInTurn(urls, ask);
     const judged = judgeResponse(facts, { shows, url, isProject });
     if (judged.credential.state !== 'ok') return { ...judged, deployment: notChecked };
     const found = await Promise.all(parts.map(async ({ what, url: part }) => judgePart(await ask(part), what)));
-    return { ...judged, deployment: worst(found) ?? unknown(isFirst ? smokeHint(model) : versionHint(model)) };
+    return { ...judged, deployment: worst(found) ?? unchecked(smokeModel, isFirst) };
   } catch (error) {
     return failure(error);
   }
@@ -59,6 +67,11 @@ function signInCode(cause: unknown): string {
 
 const silent = 'the host accepts connections but does not respond: a firewall or proxy may hold the call; try again';
 const cut = 'the connection was closed before a response: a firewall or proxy may cut it; try again';
+
+function unchecked(model: string | undefined, isFirst: boolean): Finding {
+  if (model === undefined) return notChecked;
+  return unknown(isFirst ? smokeHint(model) : versionHint(model));
+}
 
 function smokeHint(model: string): string {
   return `no free call shows whether the deployment exists and works: npm run smoke -- ${model} makes one image`;

@@ -1,5 +1,6 @@
 import { parseJson } from '../../codec/json-text.ts';
 import { type ErrorKind, GatewayError } from '../../domain/gateway-error.ts';
+import type { ErrorResponseHead } from '../../upstream/azure-pass-through.ts';
 import type { UpstreamResponse } from '../../upstream/client.ts';
 import { invalidResponse } from '../../upstream/paid-call-error.ts';
 import { isFramed, readBounded } from '../../upstream/read-bounded.ts';
@@ -19,12 +20,17 @@ export async function azureResponseError(
   deployment?: string,
 ): Promise<GatewayError> {
   const { status, headers, body, renewal } = response;
-  const { text, end } = await readBounded(body, errorBodyLimits);
+  const beginning = await readBounded(body, errorBodyLimits);
+  return meaningOf(factsOfResponse({ ...beginning, status, headers, renewal }, parameter), deployment);
+}
+
+/** What a response that is not a success says, as far as its body was read. */
+export function factsOfResponse(
+  { status, headers, text, end, renewal }: ErrorResponseHead,
+  parameter?: ParameterNames,
+): AzureErrorFacts {
   const value = end === 'complete' && isFramed(headers) ? parseJson(text) : undefined;
-  return meaningOf(
-    readAzureErrorFacts({ status, headers, value, text, isCut: end === 'broken', renewal, parameter }),
-    deployment,
-  );
+  return readAzureErrorFacts({ status, headers, value, text, isCut: end === 'broken', renewal, parameter });
 }
 
 /**
@@ -55,7 +61,8 @@ function factsOfMember(error: unknown, parameter?: ParameterNames): AzureErrorFa
   return readAzureErrorFacts({ status: undefined, headers: {}, value: { error }, text: '', isCut: false, parameter });
 }
 
-function meaningOf(facts: AzureErrorFacts, deployment?: string): GatewayError {
+/** What the first rule that applies makes of an error. @param deployment for the operator's hint */
+export function meaningOf(facts: AzureErrorFacts, deployment?: string): GatewayError {
   const { kind, outcome, hint, isTargetWide } = rules.find(({ applies }) => applies(facts)) ?? anythingElse;
   const param = facts.param ?? (kind === 'upstream_refused_image' ? 'image' : undefined);
   return new GatewayError(

@@ -1,9 +1,10 @@
 import { z } from 'zod';
 import type { Checked, DialectTarget, JsonObject, KeyProblem } from '../../domain/dialect.ts';
+import type { FreeProbe } from '../../domain/free-probe.ts';
 import { agentCapabilities, toolCapabilities } from '../../domain/image-tool.ts';
 import { printableName } from '../../domain/printable-name.ts';
 import { apiVersion, deploymentName, versioned } from '../azure/azure-target.ts';
-import type { FreeProbe, ProviderDescriptor } from '../provider-descriptor.ts';
+import type { ProviderDescriptor } from '../provider-descriptor.ts';
 
 const schema = z.strictObject({
   apiVersion: apiVersion.exactOptional(),

@@ -94,6 +94,20 @@ describe('against a simulated Azure', () => {
     expect(hasFailure(reports)).toBe(true);
   });
 
+  test('the resource to which requests are forwarded is asked like a target, and needs no deployment', async () => {
+    const { origin, ledger } = await simulate();
+    const responses = (apiKey: string) => ({ file: { responses: { target: { baseURL: origin, apiKey } } } });
+    const [, good] = await look([v1(origin)], responses(key));
+    expect([good?.model, good && statesOf(good)]).toEqual([
+      '(responses)',
+      ['not checked', 'ok', 'not checked', 'ok', 'ok', 'not checked'],
+    ]);
+    // Its credential is that of the target before it, so it shares the response.
+    expect(ledger.requests).toHaveLength(1);
+    const [, bad] = await look([v1(origin)], responses('another-canary'));
+    expect(hintOf(bad, 'credential')).toContain('apiKey');
+  });
+
   test('a wrong api-version leaves a good key good, and is pointed at', async () => {
     const { origin } = await simulate();
     const [wrong, v1Wrong] = await look([
