@@ -167,6 +167,14 @@ export function allowUploads({ server }: FastifyInstance, config: RuntimeConfig)
   server.requestTimeout = Math.max(server.requestTimeout, requestTimeout(config));
 }
 
+/** Where a server that listens on loopback only can be reached; the headers of a request are not asked for that. */
+export function loopbackUrl({ server }: FastifyInstance): string | undefined {
+  const address = server.address();
+  if (address === null || typeof address === 'string') return undefined;
+  if (address.address === '::1') return `http://[::1]:${address.port}`;
+  return address.address.startsWith('127.') ? `http://${address.address}:${address.port}` : undefined;
+}
+
 function requestTimeout({ uploadLimits }: RuntimeConfig): number {
   return Math.max(300_000, maxUploadMs(uploadLimits) + 30_000);
 }

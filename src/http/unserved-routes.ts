@@ -1,4 +1,4 @@
-import type { FastifyInstance, FastifyRequest, HTTPMethods } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from 'fastify';
 import { nearestWord } from '../codec/nearest-word.ts';
 import { type ErrorKind, GatewayError } from '../domain/gateway-error.ts';
 import { splitTarget } from './request-path.ts';
@@ -16,19 +16,32 @@ export function refuseUnknownUrls(app: FastifyInstance): void {
 
 const methods: readonly HTTPMethods[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'QUERY'];
 
-/** Responds with 405 and `allow` where Fastify would respond with 404: the path is right, the method is not. */
-export function refuseOtherMethods(app: FastifyInstance, url: string, allowed: readonly HTTPMethods[]): void {
+/**
+ * Responds with 405 and `allow` where Fastify would respond with 404: the path is right, the method is not.
+ * @param unlisted methods with a route of their own that are not always allowed
+ */
+export function refuseOtherMethods(
+  app: FastifyInstance,
+  url: string,
+  allowed: readonly HTTPMethods[],
+  unlisted: readonly HTTPMethods[] = [],
+): void {
   app.route({
-    method: methods.filter((method) => !allowed.includes(method)),
+    method: methods.filter((method) => !allowed.includes(method) && !unlisted.includes(method)),
     url,
     // The body of a refused request is of no interest, whatever its type.
-    onRequest: async (request, reply) => {
-      reply.header('allow', allowed.join(', '));
-      const message = `${request.method} is not allowed here; use ${allowed.join(' or ')}.`;
-      throw new GatewayError('method_not_allowed', message);
+    onRequest: async (_request, reply) => {
+      throw methodNotAllowed(reply, allowed);
     },
     handler: () => {},
   });
+}
+
+/** The error for a wrong method. Its response says which ones are allowed. */
+export function methodNotAllowed(reply: FastifyReply, allowed: readonly HTTPMethods[]): GatewayError {
+  reply.header('allow', allowed.join(', '));
+  const message = `${reply.request.method} is not allowed here; use ${allowed.join(' or ')}.`;
+  return new GatewayError('method_not_allowed', message);
 }
 
 /** Refuses all requests for a path that clients of OpenAI or Azure know, before their body is looked at. */

@@ -12,6 +12,7 @@ export class SpooledBody {
   #given = Promise.withResolvers<Buffer | undefined>();
   /** Settles when the store has taken it. */
   #taken = Promise.withResolvers<void>();
+  #isRecording = true;
 
   /** @param store keeps nothing else; whoever has opened it releases it */
   constructor(body: AsyncIterable<Buffer>, store: InputStore) {
@@ -25,12 +26,17 @@ export class SpooledBody {
   async *read(): AsyncGenerator<Buffer> {
     try {
       for (let next = await this.#body.next(); !next.done; next = await this.#body.next()) {
-        await this.#record(next.value);
+        if (this.#isRecording) await this.#record(next.value);
         yield next.value;
       }
     } finally {
       await this.#body.return?.();
     }
+  }
+
+  /** It will not be replayed. */
+  stopRecording(): void {
+    this.#isRecording = false;
   }
 
   /** Everything from the first byte on: what was read, and then the rest while it arrives. To be called once, between two chunks. */

@@ -55,6 +55,31 @@ export async function readUpload<T>(
   }
 }
 
+/** A body that is sent on while it arrives. Throws a GatewayError as soon as it is too long or too slow. */
+export async function* boundedUpload(
+  raw: IncomingMessage,
+  { limits, arrival }: { readonly limits: UploadLimits; readonly arrival: Arrival | undefined },
+  body: AsyncIterable<Buffer>,
+): AsyncGenerator<Buffer> {
+  const { promise: failure, reject } = Promise.withResolvers<never>();
+  // It may fail while nobody waits for a chunk.
+  failure.catch(() => {});
+  const endWatch = watchBody(raw, { graceMs: limits.graceMs, receive: arrival?.receive }, reject);
+  const chunks = body[Symbol.asyncIterator]();
+  let received = 0;
+  try {
+    for (;;) {
+      const { value, done } = await Promise.race([chunks.next(), failure]);
+      if (done) return;
+      received += value.length;
+      if (received > limits.uploadBytes) throw tooLarge(limits);
+      yield value;
+    }
+  } finally {
+    endWatch();
+  }
+}
+
 /** Refuses a body that says itself that it is too long, before any of it is read. */
 export function refuseLongUpload({ headers }: IncomingMessage, limits: UploadLimits): void {
   if (Number(headers['content-length'] ?? 0) > limits.uploadBytes) throw tooLarge(limits);

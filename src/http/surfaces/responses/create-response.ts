@@ -1,14 +1,16 @@
 import type { FastifyReply, FastifyRequest, RouteHandlerMethod } from 'fastify';
 import type { GenerationReport } from '../../../domain/generation-reader.ts';
 import type { InputStore, OpenInputStore } from '../../../domain/image-input.ts';
+import { imageDeploymentHeader } from '../../../domain/image-tool.ts';
 import type { Jobs } from '../../../generations/jobs.ts';
 import { operationOf } from '../../../parameters/plan.ts';
 import { type Current, type ImageCall, type RuntimeConfig, startGeneration, startJob } from '../../surface.ts';
 import { invalidMember } from '../../uploads/member-name.ts';
 import { disconnection, readUpload } from '../../uploads/watch-upload.ts';
 import { inputImages } from './earlier-images.ts';
+import { ForwardableBody } from './forwardable-body.ts';
 import { type ResponsesBody, readResponsesBody } from './read-responses-body.ts';
-import { chooseModel, imageDeploymentHeader } from './response-model.ts';
+import { chooseModel } from './response-model.ts';
 import type { ResponseFacts } from './response-object.ts';
 import { asMemberError, requestOf } from './response-request.ts';
 import { factsOf, textOfView, viewOf } from './response-view.ts';
@@ -23,7 +25,14 @@ type Asked = { readonly body: ResponsesBody; readonly call: ImageCall };
 export function createResponse(current: Current, openInputs: OpenInputStore): RouteHandlerMethod {
   return async (request, reply) => {
     const { config } = current;
-    const asked = await receive(request, config, openInputs(request.consumerId));
+    const body = new ForwardableBody(request, config, openInputs);
+    let asked: Asked | 'elsewhere';
+    try {
+      asked = await receive(request, config, body, openInputs(request.consumerId));
+      if (asked === 'elsewhere') return await body.forward(reply);
+    } finally {
+      await body.release();
+    }
     try {
       if (asked.body.members.background) return await runInBackground(asked, config, reply);
       await runNow(asked, config, reply);
@@ -33,16 +42,23 @@ export function createResponse(current: Current, openInputs: OpenInputStore): Ro
   };
 }
 
-/** Reads a body to its end. What it has stored is deleted when it is refused. */
-async function receive(request: FastifyRequest, config: RuntimeConfig, inputs: InputStore): Promise<Asked> {
+/** Reads a body to its end, or until it is known to be meant for a model elsewhere. What it has stored is deleted then. */
+async function receive(
+  request: FastifyRequest,
+  config: RuntimeConfig,
+  { chunks, isElsewhere }: ForwardableBody,
+  inputs: InputStore,
+): Promise<Asked | 'elsewhere'> {
   const { uploadLimits: limits, inputDownload: download, gateway } = config;
   const { raw, arrival, consumerId: consumer } = request;
-  const signal = disconnection(raw);
+  const sources = { inputs, download, signal: disconnection(raw), linkBytes: limits.uploadBytes, isElsewhere };
   try {
     return await readUpload(raw, { limits, arrival }, async () => {
-      const chunks = raw.iterator({ destroyOnReturn: false });
-      const body = await readResponsesBody(chunks, { inputs, download, signal, linkBytes: limits.uploadBytes });
-      if (body === 'elsewhere') throw new Error('no request is served elsewhere');
+      const body = await readResponsesBody(chunks, sources);
+      if (body === 'elsewhere') {
+        await inputs.release();
+        return body;
+      }
       checkMembers(body, gateway.jobs.areDurable);
       const { previous_response_id } = body.members;
       const images = await inputImages(previous_response_id, body.images, { jobs: gateway.jobs, consumer, inputs });

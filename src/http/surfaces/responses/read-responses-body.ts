@@ -60,7 +60,7 @@ export type ResponsesBody = {
 
 export type ResponsesSources = JsonImages & {
   /** Whether a model is served elsewhere, and its requests with it; `undefined`: every request is ours. */
-  readonly isElsewhere?: (model: string) => boolean;
+  readonly isElsewhere?: ((model: string) => boolean) | undefined;
 };
 
 /**

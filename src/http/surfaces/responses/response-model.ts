@@ -1,7 +1,5 @@
+import { imageDeploymentHeader } from '../../../domain/image-tool.ts';
 import type { ModelCatalog } from '../../../targets/model-catalog.ts';
-
-/** With it, clients of Azure name the deployment that the image tool of a chat model calls. */
-export const imageDeploymentHeader = 'x-ms-oai-image-generation-deployment';
 
 /** All names in a request that may be that of an image model. */
 export type ModelNames = {

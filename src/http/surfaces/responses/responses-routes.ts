@@ -1,36 +1,50 @@
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, RouteHandlerMethod } from 'fastify';
 import type { OpenInputStore } from '../../../domain/image-input.ts';
 import { type DescribedPath, describePath, type JsonSchema, operationId } from '../../openapi/describe.ts';
 import { parameterLinks } from '../../openapi/headers.ts';
 import { imageResponses, keyedResponses } from '../../openapi/responses.ts';
 import { responsesRoots } from '../../request-path.ts';
 import type { Current } from '../../surface.ts';
-import { refuseOtherMethods, refuseRoute } from '../../unserved-routes.ts';
+import { methodNotAllowed, refuseOtherMethods } from '../../unserved-routes.ts';
+import { boundedUpload } from '../../uploads/watch-upload.ts';
 import { createResponse } from './create-response.ts';
-import { cancelResponse, deleteResponse, retrieveResponse } from './retrieve-response.ts';
+import { forward } from './forward.ts';
+import { cancelResponse, deleteResponse, orForward, refuseInputItems, retrieveResponse } from './retrieve-response.ts';
 
-/** `POST …/responses` on every root. */
+/** `POST …/responses` on every root, and what of the API only models elsewhere can do: it has a body as well. */
 export function createResponseRoute(app: FastifyInstance, current: Current, openInputs: OpenInputStore): void {
-  const handler = createResponse(current, openInputs);
+  const create = createResponse(current, openInputs);
   for (const root of responsesRoots) {
-    app.post(`${root}/responses`, handler);
+    app.post(`${root}/responses`, create);
     refuseOtherMethods(app, `${root}/responses`, ['POST']);
+    app.post(`${root}/responses/:id`, forwardUpload(current));
   }
 }
+
+/** `POST …/responses/compact` and the like. */
+function forwardUpload(current: Current): RouteHandlerMethod {
+  return async (request, reply) => {
+    const { passThrough, uploadLimits: limits } = current.config;
+    if (passThrough === undefined) throw methodNotAllowed(reply, ofStored);
+    const { raw, arrival } = request;
+    const body = boundedUpload(raw, { limits, arrival }, raw.iterator({ destroyOnReturn: false }));
+    await forward(request, reply, passThrough, body);
+  };
+}
+
+const ofStored = ['GET', 'HEAD', 'DELETE'] as const;
 
 /** What can be done with a response that is stored, on every root. */
 export function storedResponseRoutes(app: FastifyInstance, current: Current): void {
   for (const root of responsesRoots) {
     const url = `${root}/responses/:id`;
-    app.get(url, retrieveResponse(current));
-    app.delete(url, deleteResponse(current));
-    refuseOtherMethods(app, url, ['GET', 'HEAD', 'DELETE']);
-    app.post(`${url}/cancel`, cancelResponse(current));
+    app.get(url, orForward(current, retrieveResponse(current)));
+    app.delete(url, orForward(current, deleteResponse(current)));
+    refuseOtherMethods(app, url, ofStored, ['POST']);
+    app.post(`${url}/cancel`, orForward(current, cancelResponse(current)));
     refuseOtherMethods(app, `${url}/cancel`, ['POST']);
-    refuseRoute(app, `${url}/input_items`, [
-      'unsupported_endpoint',
-      'The items of the input are not kept. The response itself tells what it was asked for.',
-    ]);
+    app.get(`${url}/input_items`, orForward(current, refuseInputItems(current)));
+    refuseOtherMethods(app, `${url}/input_items`, ['GET', 'HEAD']);
   }
 }
 

@@ -3,6 +3,7 @@ import { GatewayError } from '../../../domain/gateway-error.ts';
 import type { Jobs } from '../../../generations/jobs.ts';
 import type { Current } from '../../surface.ts';
 import { invalidMember } from '../../uploads/member-name.ts';
+import { forward } from './forward.ts';
 import { findResponse, streamStored, writeStored } from './stored-response.ts';
 
 type Handler = (request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply | undefined>;
@@ -36,6 +37,31 @@ export function deleteResponse(current: Current): Handler {
     await jobs.remove(request.consumerId, response.job.id);
     const { id } = request.params as { id: string };
     return reply.type('application/json').send({ id, object: 'response', deleted: true });
+  };
+}
+
+/** The items of an input are not kept. */
+export function refuseInputItems(current: Current): Handler {
+  return async (request) => {
+    // Where nothing is forwarded, the id does not matter.
+    if (current.config.passThrough) await responseOf(request, current);
+    const message = 'The items of the input are not kept. The response itself tells what it was asked for.';
+    throw new GatewayError('unsupported_endpoint', message);
+  };
+}
+
+/** Responses that are none of ours may be those of the models elsewhere. @param handle our own */
+export function orForward(current: Current, handle: Handler): Handler {
+  return async (request, reply) => {
+    try {
+      return await handle(request, reply);
+    } catch (error) {
+      const { passThrough } = current.config;
+      const isUnknown = error instanceof GatewayError && error.kind === 'job_not_found';
+      if (passThrough === undefined || !isUnknown) throw error;
+      await forward(request, reply, passThrough, undefined);
+      return undefined;
+    }
   };
 }
 
