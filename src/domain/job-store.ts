@@ -220,8 +220,9 @@ export interface JobStore {
   /**
    * Ends the job. A job that was taken over, and called `unknown` by its new owner, still becomes `done`: late evidence heals
    * it.
+   * @param isRefused its client got the failure as the response to its request, and no id: nobody looks for the job
    */
-  finish(lease: JobLease, end: JobEnd): Promise<void>;
+  finish(lease: JobLease, end: JobEnd, isRefused?: boolean): Promise<void>;
   /** The job, which has no key, has ended, and nobody can ask for it again. Never rejects. */
   forget(lease: JobLease): void;
   /** The response has reached a client, so that its images may be evicted earlier. It is recorded a moment later. */

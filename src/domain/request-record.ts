@@ -1,5 +1,6 @@
 import type { GenerationReport } from './generation-reader.ts';
 import type { ImageRequest } from './image-request.ts';
+import type { JobId } from './job-store.ts';
 import type { ForwardedCall } from './pass-through.ts';
 import type { Trace } from './trace.ts';
 
@@ -33,6 +34,8 @@ export type RequestRecord = {
   generation?: { readonly report: GenerationReport };
   /** What is known of it at Azure, where it was forwarded. */
   forwarded?: ForwardedCall;
+  /** The job that it has started, or was given. */
+  job?: JobId;
   error?: unknown;
 };
 

@@ -72,7 +72,9 @@ export class GenerationStarter {
     try {
       const claimed = await this.#claim(planned, job);
       if (claimed.kind === 'new') {
-        await this.#firstStep(claimed, planned, () => this.#enqueue(claimed, planned, this.#permitsOf(planned)));
+        await this.#firstStep(claimed, planned, async () => {
+          this.#enqueue(claimed, planned, await this.#grantedPermits(planned));
+        });
         return { id: claimed.lease.job, keyedAs: planned.isKeyed ? 'first' : undefined, isNew: true };
       }
       await release(planned);
@@ -125,15 +127,27 @@ export class GenerationStarter {
     });
   }
 
+  /** The same, once its images are sure to be within the consumer's quota: who is refused shall know at once. */
+  async #grantedPermits(planned: Planned): Promise<Permits> {
+    const permits = this.#permitsOf(planned);
+    try {
+      await permits.granted;
+      return permits;
+    } catch (error) {
+      permits.release(false);
+      throw error;
+    }
+  }
+
   /** Takes the first step of a job; where that fails, the job has ended. */
-  async #firstStep<T>({ lease }: NewJob, planned: Planned, step: () => T): Promise<T> {
+  async #firstStep<T>({ lease }: NewJob, planned: Planned, step: () => T | Promise<T>): Promise<T> {
     const { recorder, inFlight } = this.#parts;
     const { caller, isKeyed } = planned;
     if (caller.isRetry && !isKeyed) recorder.retryArrived('possible_duplicate');
     try {
-      return step();
+      return await step();
     } catch (error) {
-      await persist(() => inFlight.store.finish(lease, endOfNothing(error, planned)));
+      await persist(() => inFlight.store.finish(lease, endOfNothing(error, planned), true));
       throw error;
     }
   }

@@ -119,9 +119,11 @@ export class Jobs {
   async cancel(job: Job): Promise<void> {
     if (job.end !== undefined) return;
     const generation = this.#parts.inFlight.find(job.id);
-    if (!this.cancelHere(job.id) && generation === undefined) await this.#records.requestCancel(job.id);
-    await this.waitFor(job.id, cancelMs, generation?.signal ?? AbortSignal.any([]));
-    await generation?.journal.recorded;
+    if (!this.cancelHere(job.id)) {
+      if (generation !== undefined && !generation.isSettled) throw notCancellable();
+      if (generation === undefined) await this.#records.requestCancel(job.id);
+    }
+    await this.waitFor(job.id, cancelMs, AbortSignal.any([]));
     const { end } = await this.find(job.consumer, job.id);
     if (end === undefined) throw notCancellable();
   }

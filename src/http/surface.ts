@@ -90,6 +90,7 @@ export async function startJob(call: ImageCall, { gateway }: RuntimeConfig, repl
   const { id, keyedAs, isNew } = await started(call, request, (model, caller) =>
     gateway.startJob(model, call.request, caller),
   );
+  request.record.job = id;
   await refundRepeated(reply, isNew ? undefined : (keyedAs ?? 'joined'));
   if (isNew && keyedAs === undefined) whenDisconnected(reply, () => jobs.markLeft(id));
   reply.header('x-gateway-job', shownJobId(id));

@@ -23,7 +23,7 @@ export function requestLine(record: RequestRecord, { how, status }: RequestEnd):
   const now = performance.now();
   return {
     requestId: record.requestId,
-    ...(generation && { generation: generation.id }),
+    ...((generation || record.job !== undefined) && { generation: generation?.id ?? record.job }),
     ...(generation?.keyedAs !== undefined && { keyedAs: generation.keyedAs }),
     client: record.client,
     method: record.method,

@@ -19,6 +19,8 @@ type Options = Omit<Hosting, 'dataDir'> & {
   /** Keys that are added to each model. */
   readonly modelKeys?: Record<string, unknown>;
   readonly limits?: Record<string, unknown>;
+  /** Leaves out `artist` and `later`. */
+  readonly withoutAgents?: boolean;
   /** Calls go there instead of to the simulator. */
   readonly origin?: string;
 };
@@ -31,13 +33,19 @@ export type PaidOnceRig = StartedGateway & {
 };
 
 /** A gateway that keeps its jobs in a directory, in front of a simulator; both end with the test. */
-export async function startPaidOnce({ modelKeys, limits, origin, ...options }: Options = {}): Promise<PaidOnceRig> {
+export async function startPaidOnce({
+  modelKeys,
+  limits,
+  origin,
+  withoutAgents,
+  ...options
+}: Options = {}): Promise<PaidOnceRig> {
   const { dataDir, ...hosting } = 'dataDir' in options ? options : { ...options, dataDir: await temporaryDirectory() };
   const simulator = await startSimulator({ operationMs: 5, partialMs: 1 });
   onTestFinished(() => simulator.close());
   const at = origin ?? simulator.origin;
   const file = modelsFile(at, 60_000, modelKeys) as { models: object };
-  const models = { ...file.models, ...agents(at, modelKeys) };
+  const models = { ...file.models, ...(withoutAgents ? {} : agents(at, modelKeys)) };
   const gateway = await startGateway(
     { ...file, models, limits: { lingerMs: 60_000, ...limits } },
     { ...hosting, ...(dataDir !== undefined && { dataDir }) },

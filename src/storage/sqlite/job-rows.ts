@@ -12,6 +12,8 @@ export type Ending = {
   readonly response: string;
   /** It has a row that must not be missing. */
   readonly isRetrievable: boolean;
+  /** Its client knows of no job. */
+  readonly isRefused: boolean;
   /** When the client of a job without a key has left, also where that could not be written then. */
   readonly orphanedAt: number | null;
   /** As this lease has last written them. */
@@ -89,7 +91,7 @@ function finishing(database: DatabaseSync) {
   // client of a job in the background has its id.
   const forget = database.prepare(`
     delete from jobs where ((keyed = 0 and retrievable = 0 and orphaned_at is null and ? is null) or
-      (? = 1 and background = 0 and (keyed = 0 or (attempts = '[]' and repeated = 0)))) and ${isOwn}`);
+      (? = 1 and (background = 0 or ? = 1) and (keyed = 0 or (attempts = '[]' and repeated = 0)))) and ${isOwn}`);
   const end = database.prepare(`
     update jobs set state = ?, response = ?, ended_at = ?, expires_at = ?, orphaned_at = coalesce(orphaned_at, ?),
       request = null, inputs = null
@@ -99,9 +101,10 @@ function finishing(database: DatabaseSync) {
     update jobs set state = 'done', response = ?, ended_at = ?, expires_at = ?
     where id = ? and epoch = ? and state = 'unknown' and attempts = ?`);
 
-  return (id: string, epoch: number, { state, response, attempts, at, expiresAt, orphanedAt }: Ending): boolean => {
+  return (id: string, epoch: number, ending: Ending): boolean => {
+    const { state, response, attempts, at, expiresAt, orphanedAt, isRefused } = ending;
     const isNothing = state === 'not_processed' || state === 'cancelled';
-    if (forget.run(orphanedAt, isNothing ? 1 : 0, id, epoch).changes > 0) return true;
+    if (forget.run(orphanedAt, isNothing ? 1 : 0, isRefused ? 1 : 0, id, epoch).changes > 0) return true;
     if (end.run(state, response, at, expiresAt, orphanedAt, id, epoch).changes > 0) return true;
     return state === 'done' && heal.run(response, at, expiresAt, id, epoch + 1, attempts).changes > 0;
   };

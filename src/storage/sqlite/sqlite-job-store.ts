@@ -134,8 +134,7 @@ export class SqliteJobStore implements JobStore {
     if (own?.row !== 'none') await this.#run('orphan', lease.job, lease.epoch, this.now());
   }
 
-  async finish(lease: JobLease, end: JobEnd): Promise<void> {
-    const { job, epoch } = lease;
+  async finish({ job, epoch }: JobLease, end: JobEnd, isRefused = false): Promise<void> {
     const own = this.#own.get(job);
     if (own?.row !== 'none') {
       const isRetrievable = own?.isRetrievable ?? false;
@@ -143,7 +142,7 @@ export class SqliteJobStore implements JobStore {
       const expiresAt = at + (isRetrievable ? this.keepMs : this.rejoinMs);
       const attempts = own?.attempts ?? '';
       const orphanedAt = own?.orphanedAt ?? null;
-      const kept = { isRetrievable, attempts, at, expiresAt, orphanedAt };
+      const kept = { isRetrievable, isRefused, attempts, at, expiresAt, orphanedAt };
       await this.#run('finish', job, epoch, { state: end.name, response: JSON.stringify(end), ...kept });
     }
     this.#own.delete(job);

@@ -4,6 +4,7 @@ import type { InputStore, OpenInputStore } from '../../../domain/image-input.ts'
 import { imageDeploymentHeader } from '../../../domain/image-tool.ts';
 import type { Jobs } from '../../../generations/jobs.ts';
 import { operationOf } from '../../../parameters/plan.ts';
+import { ignoredWords } from '../../gateway-headers.ts';
 import { type Current, type ImageCall, type RuntimeConfig, startGeneration, startJob } from '../../surface.ts';
 import { invalidMember } from '../../uploads/member-name.ts';
 import { disconnection, readUpload } from '../../uploads/watch-upload.ts';
@@ -132,6 +133,8 @@ async function runInBackground(
 ): Promise<FastifyReply | undefined> {
   const { jobs } = config.gateway;
   const job = await startJob(call, config, reply);
+  const words = ignoredWords(reply.request.record);
+  if (words.length > 0) reply.header('x-gateway-adapted', words.join(', '));
   // A repeated request may find a job that another API has started.
   const response = { job, view: viewOf(job) ?? { echo: body.echo, isStored: true } };
   if (!body.members.stream) return writeStored(response, reply, jobs);

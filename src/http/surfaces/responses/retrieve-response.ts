@@ -65,9 +65,11 @@ export function orForward(current: Current, handle: Handler): Handler {
   };
 }
 
-async function responseOf({ params, consumerId }: FastifyRequest, { config }: Current) {
+async function responseOf({ params, consumerId, record }: FastifyRequest, { config }: Current) {
   const jobs: Jobs = config.gateway.jobs;
-  return { jobs, response: await findResponse(jobs, consumerId, (params as { id: string }).id) };
+  const response = await findResponse(jobs, consumerId, (params as { id: string }).id);
+  record.job = response.job.id;
+  return { jobs, response };
 }
 
 /** The number of the last event that the client has, -1 for none. Throws a GatewayError that names the parameter. */
