@@ -26,7 +26,7 @@ import { Jobs } from './generations/jobs.ts';
 import { Recovery } from './generations/recovery.ts';
 import { KeyStore } from './http/keys/key-store.ts';
 import type { Lifecycle } from './http/lifecycle.ts';
-import { allowUploads, createServer, type ServerParts } from './http/server.ts';
+import { allowUploads, createServer, loopbackUrl, type ServerParts } from './http/server.ts';
 import type { RuntimeConfig } from './http/surface.ts';
 import { filePath } from './http/surfaces/files/files-route.ts';
 import { type ModelFamily, modelFamily } from './parameters/model-families.ts';
@@ -242,14 +242,6 @@ export function buildApp(parts: AppParts): App {
 /** Images have links where there is an address that callers can use. */
 function hostingAt(baseUrl: string | undefined): Hosting | undefined {
   return baseUrl === undefined ? undefined : { urlOf: (image) => `${baseUrl}${filePath(image)}` };
-}
-
-/** Where a server that listens on loopback only can be reached; the headers of a request are not asked for that. */
-function loopbackUrl({ server }: FastifyInstance): string | undefined {
-  const address = server.address();
-  if (address === null || typeof address === 'string') return undefined;
-  if (address.address === '::1') return `http://[::1]:${address.port}`;
-  return address.address.startsWith('127.') ? `http://${address.address}:${address.port}` : undefined;
 }
 
 type Upstream = {

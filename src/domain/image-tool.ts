@@ -1,5 +1,8 @@
 import type { ModelCapabilities } from './model-capabilities.ts';
 
+/** Azure looks in this header for the deployment that the image tool of a chat model calls. */
+export const imageDeploymentHeader = 'x-ms-oai-image-generation-deployment';
+
 /** Options of the image tool that the Images API documents nowhere, and that callers may set all the same. */
 export const furtherToolOptions = ['complexity', 'frame_count', 'frame_duration_ms', 'svg'] as const;
 

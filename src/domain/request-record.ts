@@ -21,6 +21,8 @@ export type RequestRecord = {
   readonly trace?: Trace | undefined;
   /** Never logged: the length of its prompt and a keyed hash of that are. */
   request?: ImageRequest;
+  /** What of it has no effect, by name, as its response tells. */
+  ignored?: readonly string[];
   /** How many images were asked for, and how many were written completely. */
   count?: number;
   images: number;
@@ -30,10 +32,10 @@ export type RequestRecord = {
   bytesIn: number;
   /** What it was told of its generation is read when the request has ended. */
   generation?: { readonly report: GenerationReport };
-  /** The job that it has started, or was given. */
-  job?: JobId;
   /** What is known of it at Azure, where it was forwarded. */
   forwarded?: ForwardedCall;
+  /** The job that it has started, or was given. */
+  job?: JobId;
   error?: unknown;
 };
 

@@ -91,8 +91,8 @@ export class StoredReader implements GenerationReader {
   async #read(end: JobEnd): Promise<AsyncIterable<ImageEvent>> {
     this.#end = end;
     this.#knownAt = performance.now();
-    // What was cancelled has lost the client that it was for, and this one has come too late to keep it.
-    if (end.name === 'cancelled') throw notProcessed();
+    // It has lost the client that it was for, and this one has come too late to keep it.
+    if (end.name === 'cancelled' && end.failure.kind !== 'job_cancelled') throw notProcessed();
     if (end.name !== 'done') throw failureOf(end.failure);
     const { request, delivery, hosting, images } = this.#parts;
     const { events, delivery: fallback } = end.response;

@@ -80,13 +80,14 @@ export function generationHeaders(
   { headers: asked, record }: FastifyRequest,
 ): Record<string, string> {
   const { costAhead, queueMs, upstreamMs, imageQuota, keyedAs } = report;
+  const adapted = [...report.adaptations, ...ignoredWords(record)];
   return {
     'x-gateway-model': printable(report.model),
     ...(keyedAs !== undefined && { 'x-gateway-job': shownJobId(report.id) }),
     ...(keyedAs === 'replayed' && { 'idempotent-replayed': 'true' }),
     ...(report.target !== undefined && { 'x-gateway-target': printable(report.target) }),
     'x-gateway-attempts': String(report.attempts),
-    ...(report.adaptations.length > 0 && { 'x-gateway-adapted': report.adaptations.join(', ') }),
+    ...(adapted.length > 0 && { 'x-gateway-adapted': adapted.join(', ') }),
     ...(costAhead && { [costHeaderName(costAhead.currency)]: costAsText(costAhead.cost) }),
     ...(upstreamMs !== undefined && {
       'server-timing': `queue;dur=${queueMs.toFixed(1)}, upstream;dur=${upstreamMs.toFixed(1)}`,
@@ -97,6 +98,11 @@ export function generationHeaders(
     ...(asked[timeoutHeader] !== undefined && { [timeoutHeader]: String(report.timeoutMs) }),
     ...(asked[maxRetriesHeader] !== undefined && { [maxRetriesHeader]: String(report.maxRetries) }),
   };
+}
+
+/** What of a request has no effect, in the words of `x-gateway-adapted`. */
+export function ignoredWords({ ignored = [] }: FastifyRequest['record']): readonly string[] {
+  return ignored.map((name) => `${name}=ignored`);
 }
 
 const jobPrefix = 'imgjob_';

@@ -146,3 +146,12 @@ export function charsetProblem(contentType = ''): GatewayError | undefined {
   }
   return undefined;
 }
+
+/** For routes that have no use for a body, which some clients send all the same, and some announce without sending one. */
+export function ignoreBodies(app: FastifyInstance): void {
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', (_request, payload, done) => {
+    payload.resume();
+    done(null);
+  });
+}

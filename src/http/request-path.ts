@@ -14,6 +14,9 @@ export const imagesRoots: readonly string[] = [...roots, ...roots.map(withModel)
 /** The list of models is the same everywhere. */
 export const modelsRoots: readonly string[] = imagesRoots.filter((root) => !root.endsWith(':deployment'));
 
+/** The Responses API names its model in the body, so that Azure has it on no path of a deployment. */
+export const responsesRoots: readonly string[] = modelsRoots;
+
 const deploymentRoots = ['/openai/deployments/', '/v1/deployments/'];
 
 /**
@@ -22,12 +25,15 @@ const deploymentRoots = ['/openai/deployments/', '/v1/deployments/'];
  * those of the path; they are encoded here. The legacy `:submit` may come encoded, too.
  */
 export function routedUrl({ url = '/' }: { readonly url?: string | undefined }): string {
-  return /^(?:\/openai)?\/v1\/(?:images\/(?:generations|edits)|models)(?:\?|$)/.test(url) ? url : normalized(url);
+  return /^(?:\/openai)?\/v1\/(?:images\/(?:generations|edits)|models|responses)(?:\?|$)/.test(url)
+    ? url
+    : normalized(url);
 }
 
 function normalized(target: string): string {
   const { path, query } = splitTarget(target);
-  const { prefix, rest } = splitPrefix(withoutSpareSlashes(path).replace(/%3asubmit$/i, ':submit'));
+  const plain = withoutProject(withoutSpareSlashes(path)).replace(/%3asubmit$/i, ':submit');
+  const { prefix, rest } = splitPrefix(plain);
   return `${prefix}${withDeploymentAsSegment(withOneRoot(rest))}${query}`;
 }
 
@@ -43,9 +49,14 @@ function withoutSpareSlashes(path: string): string {
   return plain.length > 1 && plain.endsWith('/') ? plain.slice(0, -1) : plain;
 }
 
+/** Clients of a Foundry project call the v1 API below that. Here it says nothing: there is one list of models. */
+function withoutProject(path: string): string {
+  return path.replace(/^((?:\/m\/.+?)?)\/api\/projects\/[^/]+(?=\/openai\/)/, '$1');
+}
+
 /** Where a surface begins: roots, and what they are the roots of. So few roots that the work stays linear. */
-const surface = /^(?:\/(?:api|openai|v1)){1,4}\/(?:(?:images|models)(?:\/|$)|(?:deployments|operations)\/)/;
-const rootlessSurface = /^\/(?:images\/|models(?:\/|$)|deployments\/)/;
+const surface = /^(?:\/(?:api|openai|v1)){1,4}\/(?:(?:images|models|responses)(?:\/|$)|(?:deployments|operations)\/)/;
+const rootlessSurface = /^\/(?:images\/|(?:models|responses)(?:\/|$)|deployments\/)/;
 
 /** More than either of them can match. */
 const maxSurface = 48;
@@ -68,7 +79,7 @@ function indexOfSurface(pattern: RegExp, path: string): number | undefined {
 }
 
 const rootsOfResource =
-  /^(?:\/(?:api|openai|v1)){0,4}?(\/openai\/v1(?!\/deployments)|\/openai|\/v1)?(?=\/(?:images|models|deployments|operations)(?:\/|$))/;
+  /^(?:\/(?:api|openai|v1)){0,4}?(\/openai\/v1(?!\/deployments)|\/openai|\/v1)?(?=\/(?:images|models|responses|deployments|operations)(?:\/|$))/;
 
 /** Where a base URL ends in one root, and the client adds another, the last one is meant. No root means `/v1`. */
 function withOneRoot(path: string): string {

@@ -16,7 +16,7 @@ import { closeConnectionsWhileClosing, healthRoutes, type Lifecycle, refuseNewWo
 import { metricsRoute } from './metrics-endpoints.ts';
 import { openApiRoute } from './openapi/document.ts';
 import { recordRequests } from './record-requests.ts';
-import { checkCharset, jsonBodyParser, refuseSlowBodies } from './request-body.ts';
+import { checkCharset, ignoreBodies, jsonBodyParser, refuseSlowBodies } from './request-body.ts';
 import { routedUrl } from './request-path.ts';
 import type { Current, RuntimeConfig } from './surface.ts';
 import { azureErrors, operationRoutes, submitRoute } from './surfaces/azure-operations/operations-routes.ts';
@@ -24,6 +24,7 @@ import { filesRoute } from './surfaces/files/files-route.ts';
 import { jobsRoutes } from './surfaces/jobs/jobs-routes.ts';
 import { modelsRoutes } from './surfaces/models/models-routes.ts';
 import { editsRoute, generationsRoute, refusedRoutes } from './surfaces/openai-images/images-routes.ts';
+import { createResponseRoute, storedResponseRoutes } from './surfaces/responses/responses-routes.ts';
 import { refuseUnknownUrls } from './unserved-routes.ts';
 import { formOptions } from './uploads/read-form.ts';
 import { maxUploadMs, refuseLongUpload } from './uploads/watch-upload.ts';
@@ -140,6 +141,16 @@ export function createServer(parts: ServerParts): FastifyInstance {
       uploading.addHook('onRequest', async ({ raw }) => refuseLongUpload(raw, parts.current.config.uploadLimits));
       editsRoute(uploading, parts.current, parts.openInputs);
     });
+    keyed.register(async (responding) => {
+      admitRequests(responding, parts.admission, mayRejoin);
+      acceptStreamedJson(responding);
+      responding.addHook('onRequest', async ({ raw }) => refuseLongUpload(raw, parts.current.config.uploadLimits));
+      createResponseRoute(responding, parts.current, parts.openInputs);
+    });
+    keyed.register(async (retrieving) => {
+      ignoreBodies(retrieving);
+      storedResponseRoutes(retrieving, parts.current);
+    });
     keyed.register(async (polling) => {
       polling.setErrorHandler(sendErrorAs(azureErrors));
       operationRoutes(polling, parts.current);
@@ -156,6 +167,14 @@ export function allowUploads({ server }: FastifyInstance, config: RuntimeConfig)
   server.requestTimeout = Math.max(server.requestTimeout, requestTimeout(config));
 }
 
+/** Where a server that listens on loopback only can be reached; the headers of a request are not asked for that. */
+export function loopbackUrl({ server }: FastifyInstance): string | undefined {
+  const address = server.address();
+  if (address === null || typeof address === 'string') return undefined;
+  if (address.address === '::1') return `http://[::1]:${address.port}`;
+  return address.address.startsWith('127.') ? `http://${address.address}:${address.port}` : undefined;
+}
+
 function requestTimeout({ uploadLimits }: RuntimeConfig): number {
   return Math.max(300_000, maxUploadMs(uploadLimits) + 30_000);
 }
@@ -168,11 +187,16 @@ function acceptJsonOnly(app: FastifyInstance): void {
 
 /** Bodies of edits are read by their route, while they arrive. */
 function acceptUploads(app: FastifyInstance): void {
+  acceptStreamedJson(app);
+  app.register(multipart, formOptions);
+}
+
+/** The same of JSON alone. */
+function acceptStreamedJson(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('application/json', async ({ headers }: FastifyRequest) =>
     checkCharset(headers['content-type']),
   );
-  app.register(multipart, formOptions);
 }
 
 function sendErrorAs(form: ErrorForm) {

@@ -63,7 +63,12 @@ export function handleGeneration({ parse, write, writeJob }: Surface, current: C
   };
 }
 
-async function startGeneration(call: ImageCall, config: RuntimeConfig, reply: FastifyReply): Promise<GenerationReader> {
+/** Starts what a request asks for. Its client leaves when it disconnects. */
+export async function startGeneration(
+  call: ImageCall,
+  config: RuntimeConfig,
+  reply: FastifyReply,
+): Promise<GenerationReader> {
   const { request } = reply;
   const reader = await started(call, request, (model, caller) => config.gateway.start(model, call.request, caller));
   request.record.generation = reader;
@@ -74,7 +79,8 @@ async function startGeneration(call: ImageCall, config: RuntimeConfig, reply: Fa
   return reader;
 }
 
-async function startJob(call: ImageCall, { gateway }: RuntimeConfig, reply: FastifyReply): Promise<Job> {
+/** Starts what a request asks for as a job that no client waits for. */
+export async function startJob(call: ImageCall, { gateway }: RuntimeConfig, reply: FastifyReply): Promise<Job> {
   const { request } = reply;
   const { jobs } = gateway;
   if (!jobs.areDurable) {
@@ -111,7 +117,8 @@ async function started<T>(
   }
 }
 
-function whenDisconnected({ raw }: FastifyReply, leave: () => void): void {
+/** Tells of a client that disconnects before its response was written completely. */
+export function whenDisconnected({ raw }: FastifyReply, leave: () => void): void {
   raw.once('close', () => {
     if (!raw.writableFinished) leave();
   });

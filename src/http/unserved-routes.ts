@@ -1,4 +1,4 @@
-import type { FastifyInstance, FastifyRequest, HTTPMethods } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from 'fastify';
 import { nearestWord } from '../codec/nearest-word.ts';
 import { type ErrorKind, GatewayError } from '../domain/gateway-error.ts';
 import { splitTarget } from './request-path.ts';
@@ -16,19 +16,32 @@ export function refuseUnknownUrls(app: FastifyInstance): void {
 
 const methods: readonly HTTPMethods[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'QUERY'];
 
-/** Responds with 405 and `allow` where Fastify would respond with 404: the path is right, the method is not. */
-export function refuseOtherMethods(app: FastifyInstance, url: string, allowed: readonly HTTPMethods[]): void {
+/**
+ * Responds with 405 and `allow` where Fastify would respond with 404: the path is right, the method is not.
+ * @param unlisted methods with a route of their own that are not always allowed
+ */
+export function refuseOtherMethods(
+  app: FastifyInstance,
+  url: string,
+  allowed: readonly HTTPMethods[],
+  unlisted: readonly HTTPMethods[] = [],
+): void {
   app.route({
-    method: methods.filter((method) => !allowed.includes(method)),
+    method: methods.filter((method) => !allowed.includes(method) && !unlisted.includes(method)),
     url,
     // The body of a refused request is of no interest, whatever its type.
-    onRequest: async (request, reply) => {
-      reply.header('allow', allowed.join(', '));
-      const message = `${request.method} is not allowed here; use ${allowed.join(' or ')}.`;
-      throw new GatewayError('method_not_allowed', message);
+    onRequest: async (_request, reply) => {
+      throw methodNotAllowed(reply, allowed);
     },
     handler: () => {},
   });
+}
+
+/** The error for a wrong method. Its response says which ones are allowed. */
+export function methodNotAllowed(reply: FastifyReply, allowed: readonly HTTPMethods[]): GatewayError {
+  reply.header('allow', allowed.join(', '));
+  const message = `${reply.request.method} is not allowed here; use ${allowed.join(' or ')}.`;
+  return new GatewayError('method_not_allowed', message);
 }
 
 /** Refuses all requests for a path that clients of OpenAI or Azure know, before their body is looked at. */
@@ -43,6 +56,7 @@ export function refuseRoute(app: FastifyInstance, url: string, [kind, message]: 
 
 const generations = '/v1/images/generations';
 const edits = '/v1/images/edits';
+const responses = '/v1/responses';
 
 /** What a segment of a path was meant to lead to. */
 const urls: Readonly<Record<string, string>> = {
@@ -52,6 +66,7 @@ const urls: Readonly<Record<string, string>> = {
   variations: edits,
   images: generations,
   models: '/v1/models',
+  responses,
   healthz: '/healthz',
   readyz: '/readyz',
   metrics: '/metrics',
@@ -59,7 +74,7 @@ const urls: Readonly<Record<string, string>> = {
 
 /** The other APIs of OpenAI and Azure, to which clients send with the same base URL. */
 const otherApis = new Set([
-  ...['chat', 'completions', 'responses', 'embeddings', 'messages', 'audio', 'realtime', 'moderations'],
+  ...['chat', 'completions', 'embeddings', 'messages', 'audio', 'realtime', 'moderations'],
   ...['videos', 'assistants', 'threads', 'conversations'],
 ]);
 
@@ -75,7 +90,7 @@ export function unknownUrl(method: string, target: string): GatewayError {
 function advice(method: string, path: string): string {
   const segments = path.toLowerCase().split('/').slice(-maxSegments);
   if (segments.some((segment) => otherApis.has(segment))) {
-    return `This gateway serves images only: use ${generations} or ${edits}.`;
+    return `This gateway serves images only: use ${generations}, ${edits} or ${responses}.`;
   }
   const words = segments.map((segment) => nearestWord(segment, Object.keys(urls)));
   const word = words.findLast((found) => found !== undefined) ?? (method === 'POST' ? 'generations' : 'models');

@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { GatewayError } from '../domain/gateway-error.ts';
+import { imageDeploymentHeader } from '../domain/image-tool.ts';
 import type { PassThrough, PassThroughRequest } from '../domain/pass-through.ts';
 import { brokenForward } from './broken-forward.ts';
 import type { UpstreamClient, UpstreamResponse } from './client.ts';
@@ -33,9 +34,6 @@ type Options = {
   readonly imageDeployment: string | undefined;
   readonly faultOf: (response: ErrorResponseHead) => ForwardedFault;
 };
-
-/** Azure looks here for the deployment of the image tool, and no client of the Responses API sends it. */
-const imageDeploymentHeader = 'x-ms-oai-image-generation-deployment';
 
 /** An error object is at most this long, and arrives within this time. */
 const errorLimits = { bytes: 64 * 1024, ms: 5_000 };

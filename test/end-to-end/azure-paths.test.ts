@@ -338,7 +338,7 @@ describe('a path that is not served', () => {
   test('of a chat gets an error that says that images are served here', async () => {
     const send = exactClient((await startRig()).url);
     for (const root of ['', '/v1', '/openai', '/openai/v1', '/openai/deployments/image', '/m/image/v1']) {
-      for (const end of ['chat/completions', 'completions', 'responses', 'responses/resp_1', 'embeddings']) {
+      for (const end of ['chat/completions', 'completions', 'embeddings']) {
         const reply = await send({ method: 'POST', path: `${root}/${end}?api-version=v1`, headers: json, body: '{}' });
         expect([root, end, ...codeOf(reply)]).toEqual([root, end, 404, 'unknown_url']);
         expect(errorOf(reply).message).toContain('This gateway serves images only: use /v1/images/generations');
@@ -364,6 +364,9 @@ describe('the routes', () => {
       ),
     ),
     ...modelSurfaces.flatMap((root) => [`${patternOf(root)}/models`, `${patternOf(root)}/models/*`]),
+    ...modelSurfaces.flatMap((root) =>
+      ['', '/:id', '/:id/cancel', '/:id/input_items'].map((rest) => `${patternOf(root)}/responses${rest}`),
+    ),
     ...modelSurfaces.flatMap((root) =>
       ['jobs', 'jobs/:id', 'jobs/:id/cancel', 'jobs/:id/content', 'tasks/:id'].map(
         (end) => `${patternOf(root)}/images/${end}`,

@@ -337,7 +337,8 @@ describe('paths and methods', () => {
     '/v1/images',
     '/v1/images/generations/x',
     '/openai/images',
-    '/openai/responses',
+    '/openai/embeddings',
+    '/v1/responses/resp_1/x',
     '/m/azure-image',
     '/%00',
   ])('%s is a 404', async (path) => {
@@ -355,6 +356,9 @@ describe('paths and methods', () => {
     ['PATCH', '/metrics', 'GET, HEAD'],
     ['POST', '/readyz', 'GET, HEAD'],
     ['DELETE', '/healthz', 'GET, HEAD'],
+    ['GET', '/v1/responses', 'POST'],
+    ['PUT', '/v1/responses/resp_1', 'GET, HEAD, DELETE'],
+    ['GET', '/v1/responses/resp_1/cancel', 'POST'],
   ])('%s %s is a 405 that says what is allowed', async (method, path, allow) => {
     const rig = await startRig();
     const response = await call(rig, { method, path, headers: goodKey });

@@ -16,7 +16,7 @@ export function readEvents(text: string): StreamEvent[] {
 
 function readEvent(block: string): StreamEvent {
   // In the middle of an image an error comes after the line of data, and the last name counts.
-  const [, first, data, last] = /^event: (\S+)\ndata: (.+?)(?:\nevent: (error))?$/.exec(block) ?? [];
+  const [, first, data, last] = /^event: (\S+)\ndata: (.+?)(?:\nevent: (\S+))?$/.exec(block) ?? [];
   const name = last ?? first;
   if (name === undefined || data === undefined) throw new Error(`no event: ${block.slice(0, 200)}`);
   return { name, data: JSON.parse(data) };

@@ -6,6 +6,7 @@ import { documentedPath } from '../../src/http/openapi/describe.ts';
 import { openApiDocument } from '../../src/http/openapi/document.ts';
 import { gatewayKey, startGateway } from '../helpers/start-gateway.ts';
 import { documentedResponse, operation, problems, problemsOf } from '../http/openapi/schema-checker.ts';
+import { startPaidOnce } from '../jobs/paid-once.ts';
 import { fields, formHeaders, writeForm } from '../simulator/write-form.ts';
 import { dataUrl, overlay, pngImage } from './edits.ts';
 import { readEvents } from './events.ts';
@@ -232,8 +233,51 @@ describe('real responses are as documented', () => {
     }
   });
 
+  test.each<[string, object]>([
+    ['a text', { model: 'image', input: 'a cat', temperature: 1, metadata: { order: '7' } }],
+    [
+      'a stream',
+      { model: 'image', input: 'a cat', stream: true, tools: [{ type: 'image_generation', partial_images: 2 }] },
+    ],
+    ['a failure', { model: 'image', input: 'simulate:moderation-blocked', stream: true }],
+    ['the background', { model: 'image', input: 'a cat', background: true }],
+    [
+      'messages',
+      {
+        input: [
+          { role: 'developer', content: 'Flat.' },
+          { role: 'user', content: [{ type: 'input_text', text: 'a' }] },
+        ],
+      },
+    ],
+  ])('responses: %s', async (_, body) => {
+    const rig = await startPaidOnce();
+    expect(problems('ResponseRequest', body)).toBe('');
+    const call = post(body, { path: '/v1/responses' });
+    const response = await send(rig, call);
+    expect(response.status).toBe(200);
+    expectDocumented(call, response);
+    const [, id = ''] = /"id":"(resp_[^"]+)"/.exec(response.text) ?? [];
+    const path = `/v1/responses/${id}`;
+    await expect.poll(async () => (await send(rig, { path })).text).toMatch(/"status":"(?:completed|failed)"/);
+    for (const further of [
+      { path },
+      { path: `${path}?stream=true&starting_after=1` },
+      { path: `${path}/cancel`, method: 'POST' },
+      { path, method: 'DELETE' },
+      { path },
+    ]) {
+      const isCancel = further.path.endsWith('/cancel');
+      const as = `/v1/responses/{id}${isCancel ? '/cancel' : ''}`;
+      expectDocumented({ ...further, as }, await send(rig, further));
+    }
+  });
+
   test.each<[number, Call]>([
     [400, post('{')],
+    [400, post({ input: 'a', tools: [{ type: 'function' }] }, { path: '/v1/responses' })],
+    [400, post({ input: 'a', previous_response_id: 'resp_1' }, { path: '/v1/responses' })],
+    [404, { path: '/v1/responses/resp_1', as: '/v1/responses/{id}' }],
     [400, post({})],
     [400, post({ prompt: 'a', n: 11 })],
     [400, post({ prompt: 'a' }, { headers: { ...key, ...json, 'x-gateway-timeout-ms': 'soon' } })],

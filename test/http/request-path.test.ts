@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import * as requestPath from '../../src/http/request-path.ts';
 
-const { imagesRoots, modelsRoots } = requestPath;
+const { imagesRoots, modelsRoots, responsesRoots } = requestPath;
 const routedUrl = (url: string) => requestPath.routedUrl({ url });
 
 const roots = ['/v1', '/openai/v1', '/openai', '/openai/deployments/:deployment', '/v1/deployments/:deployment'];
@@ -18,6 +18,7 @@ describe('a path of any surface', () => {
   const paths = imagesRoots
     .flatMap((root) => operations.map((operation) => `${root}/images/${operation}`))
     .concat(modelsRoots.flatMap((root) => [`${root}/models`, `${root}/models/image`]))
+    .concat(responsesRoots.flatMap((root) => ['', '/resp_1', '/resp_1/cancel'].map((id) => `${root}/responses${id}`)))
     .map((path) => path.replace(':deployment', 'image').replace(':model', 'poster'));
 
   test.each(paths)('%s stays as it is, with any query', (path) => {
@@ -91,7 +92,13 @@ describe('a name in a path', () => {
 });
 
 describe('a base URL that is nearly right', () => {
-  const resources = [...operations.map((operation) => `/images/${operation}`), '/models', '/models/image'];
+  const resources = [
+    ...operations.map((operation) => `/images/${operation}`),
+    '/models',
+    '/models/image',
+    '/responses',
+    '/responses/resp_1/cancel',
+  ];
 
   test.each([
     ['', '/v1'],
@@ -166,6 +173,27 @@ describe('a base URL that is nearly right', () => {
   ])('%s, of which nothing tells what is meant, stays as it is', (path) => {
     expect(routedUrl(path)).toBe(path);
   });
+});
+
+describe('a Foundry project', () => {
+  const resources = ['/responses', '/responses/resp_1', '/images/generations', '/images/edits', '/models'];
+
+  test.each(['/openai/v1', '/openai'])('has what is on %s', (root) => {
+    for (const resource of resources) {
+      for (const project of ['shop', 'a%2Fb', 'openai', 'projects']) {
+        expect(routedUrl(`/api/projects/${project}${root}${resource}?a=b`)).toBe(`${root}${resource}?a=b`);
+        expect(routedUrl(`//api//projects/${project}/${root}${resource}/`)).toBe(`${root}${resource}`);
+        expect(routedUrl(`/m/poster/api/projects/${project}${root}${resource}`)).toBe(`/m/poster${root}${resource}`);
+      }
+    }
+  });
+
+  test.each(['/api/projects/shop', '/api/projects/shop/agents', '/api/projects/openai/v1/responses'])(
+    '%s is none of its surfaces',
+    (path) => {
+      expect(routedUrl(path)).toBe(path);
+    },
+  );
 });
 
 describe('what is on no surface', () => {

@@ -3,6 +3,7 @@ import { unknownUrl } from '../../src/http/unserved-routes.ts';
 
 const generations = '/v1/images/generations';
 const edits = '/v1/images/edits';
+const responses = '/v1/responses';
 
 test.each([
   ['POST', '/x', generations],
@@ -22,6 +23,9 @@ test.each([
   ['GET', '/m/a/v1/model', '/m/{model}/v1/models'],
   ['GET', '/v1/image/generations', generations],
   ['GET', '/v1/model', '/v1/models'],
+  ['POST', '/v1/response', responses],
+  ['GET', '/v1/responses/r_1/items', responses],
+  ['POST', '/m/a/v1/respones', `/m/{model}${responses}`],
   ['GET', '/v2/models/gpt-image-2', '/v1/models'],
   ['GET', '/x', '/v1/models'],
   ['GET', '/health', '/healthz'],
@@ -33,16 +37,14 @@ test.each([
   expect([kind, message]).toEqual(['unknown_url', `Unknown URL: ${method} ${path}. Did you mean ${near}?`]);
 });
 
-test.each([
-  '/v1/chat/completions',
-  '/openai/deployments/a/chat/completions',
-  '/v1/responses/r_1/cancel',
-  '/v1/audio/speech',
-])('%s belongs to another API', (path) => {
-  expect(unknownUrl('POST', path).message).toBe(
-    `Unknown URL: POST ${path}. This gateway serves images only: use ${generations} or ${edits}.`,
-  );
-});
+test.each(['/v1/chat/completions', '/openai/deployments/a/chat/completions', '/v1/audio/speech'])(
+  '%s belongs to another API',
+  (path) => {
+    expect(unknownUrl('POST', path).message).toBe(
+      `Unknown URL: POST ${path}. This gateway serves images only: use ${generations}, ${edits} or ${responses}.`,
+    );
+  },
+);
 
 test.each([
   ['a query', '/x?api-key=canary', '/x'],

@@ -26,6 +26,7 @@ const results: readonly (readonly [RegExp, Expect])[] = [
   [/wait=60/, (_, { stdout }) => expectEnded(stdout)],
   [/Idempotency-Key/, (_, { stdout, simulator }) => expectPaidOnce(stdout, simulator)],
   [/\.png/, (command, { directory }) => expectImages(directory, command)],
+  [/\/v1\/responses .*"stream":true/, (_, { stdout }) => expectResponseEvents(stdout)],
   [/"stream":true/, (_, { stdout }) => expectEvents(stdout)],
   [/"simulate:500"/, (_, { stdout }) => expectFailure(stdout)],
   [/"prompt":/, (command, { stdout }) => expectResponse(command, stdout)],
@@ -84,6 +85,12 @@ function expectPaidOnce(stdout: string, { ledger }: Simulator): void {
 function expectEvents(stdout: string): void {
   const names = [...stdout.matchAll(/^event: image_generation\.(.*)$/gm)].map(([, name]) => name);
   expect(names).toEqual(['partial_image', 'partial_image', 'completed']);
+}
+
+function expectResponseEvents(stdout: string): void {
+  const names = [...stdout.matchAll(/^event: response\.(.*)$/gm)].map(([, name = '']) => name);
+  expect(names.filter((name) => name.endsWith('partial_image'))).toHaveLength(2);
+  expect([names[0], names.at(-1)]).toEqual(['created', 'completed']);
 }
 
 /** As docs/failures.md says. */

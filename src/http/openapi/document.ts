@@ -11,11 +11,13 @@ import { filesPaths } from '../surfaces/files/files-route.ts';
 import { jobResponses, jobSchemas, jobsPaths } from '../surfaces/jobs/jobs-document.ts';
 import { modelsPaths } from '../surfaces/models/models-routes.ts';
 import { imagesPaths } from '../surfaces/openai-images/images-routes.ts';
+import { responsesPaths } from '../surfaces/responses/responses-routes.ts';
 import { refuseOtherMethods } from '../unserved-routes.ts';
 import { describePath, type JsonSchema, withoutKey } from './describe.ts';
 import { requestParameters, responseHeaders } from './headers.ts';
 import { editForm, editRequest, generationRequest } from './request-schemas.ts';
 import { openResponses, responseSchemas, responses } from './responses.ts';
+import { responseRequest } from './responses-request.ts';
 
 const documentUrl = '/openapi.json';
 
@@ -40,7 +42,7 @@ const description = `${manifest.description}.
 
 The same operations are served on OpenAI’s paths, on those of Azure’s SDKs, and below \`/m/{model}\` for clients that cannot
 name a model. Base URLs that are nearly right (\`/images/…\` without \`/v1\`, \`/v1/v1/…\`, \`/api/v1/…\`,
-\`/openai/deployments/{deployment}/v1/…\`) work as well. Errors have OpenAI’s shape and a closed set of codes. Any other path
+\`/openai/deployments/{deployment}/v1/…\`, \`/api/projects/{project}/openai/…\`) work as well. Errors have OpenAI’s shape and a closed set of codes. Any other path
 is a 404 (\`unknown_url\`) that names the nearest path, any other method a 405 (\`method_not_allowed\`). A gateway without keys
 responds with 403 (\`forbidden_origin\`) to hosts other than loopback and to web pages of other origins.`;
 
@@ -54,10 +56,11 @@ export const openApiDocument: JsonSchema = {
   openapi: '3.1.1',
   info: { title: manifest.name, version: manifest.version, license: { name: 'MIT', identifier: 'MIT' }, description },
   servers: [{ url: '/' }],
-  tags: [{ name: 'images' }, { name: 'jobs' }, { name: 'operations' }, { name: 'models' }, { name: 'operation' }],
+  tags: ['images', 'responses', 'jobs', 'operations', 'models', 'operation'].map((name) => ({ name })),
   security: [{ bearer: [] }, { apiKey: [] }, { xApiKey: [] }],
   paths: Object.fromEntries([
     ...imagesPaths,
+    ...responsesPaths,
     ...jobsPaths,
     ...operationsPaths,
     ...modelsPaths,
@@ -71,12 +74,14 @@ export const openApiDocument: JsonSchema = {
       GenerationRequest: generationRequest,
       EditRequest: editRequest,
       EditForm: editForm,
+      ResponseRequest: responseRequest,
       ...responseSchemas,
       ...jobSchemas,
       ...operationSchemas,
     },
     requestBodies: {
       Generation: { required: true, content: { 'application/json': schemaLink('GenerationRequest') } },
+      Response: { required: true, content: { 'application/json': schemaLink('ResponseRequest') } },
       Edit: {
         required: true,
         content: { 'multipart/form-data': schemaLink('EditForm'), 'application/json': schemaLink('EditRequest') },

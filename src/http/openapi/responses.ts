@@ -4,6 +4,7 @@ import type { Operation } from '../../domain/image-request.ts';
 import { callerViews } from '../error-response.ts';
 import { type JsonSchema, jsonSchema } from './describe.ts';
 import { headerLinks, imageHeaders, type ResponseHeader, retryHeaders, startedHeaders } from './headers.ts';
+import { responsesSchemas } from './responses-results.ts';
 
 const base64 = z.string().min(1).meta({ contentEncoding: 'base64', description: 'The file of the image.' });
 const revisedPrompt = z.string().optional().describe('The prompt as the model revised it.');
@@ -102,6 +103,7 @@ export const responseSchemas: Readonly<Record<string, JsonSchema>> = {
   ImageEditPartialImage: jsonSchema(partialImage('image_edit')),
   ImageEditCompleted: jsonSchema(completed('image_edit')),
   StreamError: jsonSchema(streamError),
+  ...responsesSchemas,
   Model: jsonSchema(model),
   ModelList: jsonSchema(z.object({ object: z.literal('list'), data: z.array(model) })),
   Readiness: jsonSchema(z.object({ status: z.enum(['starting', 'ready', 'draining', 'closing']) })),
@@ -133,12 +135,12 @@ function errorResponse(status: number): JsonSchema {
   };
 }
 
-function images(description: string, events: readonly string[]): JsonSchema {
+function images(description: string, events: readonly string[], schema = 'ImagesResponse'): JsonSchema {
   return {
     description: `${description}; with \`stream\`, a stream of server-sent events, whose data is described here.`,
     headers: headerLinks([...startedHeaders, ...imageHeaders]),
     content: {
-      'application/json': { schema: schemaLink('ImagesResponse') },
+      'application/json': { schema: schemaLink(schema) },
       'text/event-stream': { schema: { oneOf: events.map(schemaLink) } },
     },
   };
@@ -170,6 +172,8 @@ function fileResponse(description: string, headers: readonly ResponseHeader[] = 
 export const responses: Readonly<Record<string, JsonSchema>> = {
   Generated: images('The images', eventNames.generate),
   Edited: images('The edited images', eventNames.edit),
+  Responded: images('The response', ['ResponseStreamEvent'], 'Response'),
+  DeletedResponse: plain('The response is deleted.', 'application/json', schemaLink('DeletedResponse')),
   JobContent: {
     ...images('The images', []),
     content: {

@@ -1,21 +1,20 @@
 import type { Readable } from 'node:stream';
-import { type JsonPath, type JsonShape, type ScanToken, scanWholeJson } from '../../codec/json-scanner.ts';
+import { type JsonPath, type JsonShape, scanWholeJson } from '../../codec/json-scanner.ts';
 import { MalformedJsonError, UnusableTextError } from '../../codec/json-text.ts';
 import { GatewayError } from '../../domain/gateway-error.ts';
-import type { ImageDownload } from '../../domain/image-download.ts';
-import { type InputReference, type InputStore, maxInputs } from '../../domain/image-input.ts';
+import { type InputReference, maxInputs } from '../../domain/image-input.ts';
 import { utf8Only } from '../request-body.ts';
-import { type ImageSource, imageSource, receiveInput, type Upload } from './receive-input.ts';
-
-const url = 'stream-ascii';
+import { imageUrl, inputFetcher, type JsonImages, readImageUrl, urlText } from './json-images.ts';
+import { invalidMember as invalid, memberName as nameOf } from './member-name.ts';
+import type { ImageSource, Upload } from './receive-input.ts';
 
 /** OpenAI's ImageRefParam, and what other clients send: the URL in a member `url` here or within, as in a chat. */
 const reference = {
-  members: { image_url: { either: [url, { members: { url }, others: 'keep' }] }, url },
+  members: { image_url: imageUrl, url: urlText },
   others: 'keep',
 } as const satisfies JsonShape;
-const one: JsonShape = { either: [url, reference] };
-const several: JsonShape = { either: [url, reference, { items: one }] };
+const one: JsonShape = { either: [urlText, reference] };
+const several: JsonShape = { either: [urlText, reference, { items: one }] };
 
 /** OpenAI's EditImageBodyJsonParam in the shapes in which clients send it; the images in it are never held as text. */
 const shape: JsonShape = {
@@ -36,24 +35,11 @@ const maxValue = 256 * 1024;
 const maxParameters = 32;
 const maxCharacters = maxValue;
 
-type Sources = {
-  readonly inputs: InputStore;
-  readonly download: ImageDownload | undefined;
-  readonly signal: AbortSignal;
-  /** How long all links together may take: nothing else limits a server that sends its image byte by byte. */
-  readonly linksMs?: number;
-  /** How many bytes all links together may return. */
-  readonly linkBytes: number;
-};
-
-const defaultLinksMs = 60_000;
-
 /**
  * Reads an edit's JSON body while it arrives; data URLs are stored as they arrive. Rejects with a GatewayError that
  * names the member. Links are fetched when the body is complete.
  */
-export async function readJsonEdit(body: Readable, sources: Sources): Promise<Upload> {
-  const { inputs, download, signal, linksMs = defaultLinksMs, linkBytes } = sources;
+export async function readJsonEdit(body: Readable, sources: JsonImages): Promise<Upload> {
   const edit = new JsonEdit();
   // Destroying the request with its reader would close the connection, and the response could not be sent.
   const tokens = scanWholeJson(utf8Only(body.iterator({ destroyOnReturn: false })), shape, maxValue);
@@ -62,7 +48,7 @@ export async function readJsonEdit(body: Readable, sources: Sources): Promise<Up
       const token = next.value;
       if ('path' in token) edit.refuseRepeated(token.path);
       if (token.type === 'text')
-        edit.addImage(token.path, await readSource(nameOf(token.path), pieces(tokens), inputs));
+        edit.addImage(token.path, await readImageUrl(nameOf(token.path), tokens, sources.inputs));
       else if (token.type === 'value') edit.addValue(token.path, token.value);
       else if (token.type === 'dropped') edit.refuseLarge(token.path);
       else if (token.type === 'close') edit.close(token.path);
@@ -75,36 +61,7 @@ export async function readJsonEdit(body: Readable, sources: Sources): Promise<Up
   } finally {
     await tokens.return(undefined);
   }
-  const either = AbortSignal.any([signal, AbortSignal.timeout(linksMs)]);
-  let leftBytes = linkBytes;
-  return edit.finish(async ({ link, name }) => {
-    if (download === undefined) throw linksRefused(name);
-    if (leftBytes <= 0) throw tooMuchBehindLinks(name, linkBytes);
-    const input = await receiveInput(name, fetched(name, download(link, either)), inputs);
-    leftBytes -= input.size;
-    return input;
-  });
-}
-
-/** Escapes may stand for characters that neither base64 nor a URL has. */
-async function readSource(
-  name: string,
-  text: AsyncGenerator<Buffer>,
-  inputs: InputStore,
-): Promise<ImageSource | undefined> {
-  try {
-    return await imageSource(name, text, inputs);
-  } catch (error) {
-    throw error instanceof UnusableTextError ? invalid(name, 'must be a data URL or an https URL') : error;
-  }
-}
-
-/** The text that has just begun. */
-async function* pieces(tokens: AsyncIterator<ScanToken>): AsyncGenerator<Buffer> {
-  for (let next = await tokens.next(); !next.done; next = await tokens.next()) {
-    if (next.value.type === 'text-end') return;
-    if (next.value.type === 'piece') yield next.value.bytes;
-  }
+  return edit.finish(inputFetcher(sources));
 }
 
 /** What has been read of a body so far. */
@@ -163,9 +120,8 @@ class JsonEdit {
     else if (!this.#sources.has(nameOf(placeOf(path)))) throw withoutImage(path);
   }
 
-  async finish(fetch: (source: Extract<ImageSource, { link: string }>) => Promise<InputReference>): Promise<Upload> {
+  async finish(inputOf: (source: ImageSource) => Promise<InputReference>): Promise<Upload> {
     if (!this.#sawBody) throw new GatewayError('invalid_value', "The request's body must be a JSON object.");
-    const inputOf = async (source: ImageSource) => ('link' in source ? await fetch(source) : source.input);
     const images: InputReference[] = [];
     for (const source of [...this.#in('image'), ...this.#in('images')]) images.push(await inputOf(source));
     const [[mask], [markup]] = [this.#in('mask'), this.#in('markup')];
@@ -180,18 +136,6 @@ class JsonEdit {
   /** The images below a member of the body, in order. */
   #in(root: JsonPath[number] | undefined): ImageSource[] {
     return [...this.#sources.values()].filter(({ path }) => path[0] === root).map(({ source }) => source);
-  }
-}
-
-async function* fetched(name: string, download: ReturnType<ImageDownload>): AsyncGenerator<Buffer> {
-  try {
-    yield* (await download).bytes;
-  } catch (cause) {
-    // The same error for every reason: it must not reveal what is at an address.
-    throw new GatewayError('invalid_value', `'${name}' leads to no image that can be fetched.`, {
-      param: name,
-      cause,
-    });
   }
 }
 
@@ -227,16 +171,6 @@ function tooManyParameters(): GatewayError {
   );
 }
 
-function tooMuchBehindLinks(param: string, bytes: number): GatewayError {
-  const message = `The images behind links are longer than ${bytes} bytes together ('limits.uploadBytes').`;
-  return new GatewayError('request_too_large', message, { param });
-}
-
-function linksRefused(param: string): GatewayError {
-  const message = `'${param}' must be a data URL: this gateway fetches no images from elsewhere.`;
-  return new GatewayError('unsupported_parameter', message, { param });
-}
-
 function unusableReference(name: string, path: JsonPath): GatewayError {
   const member = path.at(-1);
   if (member === 'file_id') {
@@ -255,20 +189,4 @@ function unusableReference(name: string, path: JsonPath): GatewayError {
 function withoutImage(path: JsonPath): GatewayError {
   const param = `${nameOf(path)}.${path.at(-1) === 'image_url' ? 'url' : 'image_url'}`;
   return new GatewayError('missing_required_parameter', `'${param}' is missing.`, { param });
-}
-
-function invalid(
-  param: string,
-  problem: string,
-  kind: 'invalid_value' | 'unknown_parameter' = 'invalid_value',
-): GatewayError {
-  return new GatewayError(kind, `'${param}' ${problem}.`, { param });
-}
-
-/** `images[0].image_url`. Names from the client are shown only when they look like names. */
-function nameOf(path: JsonPath): string {
-  return path
-    .map((part) => (typeof part === 'number' ? `[${part}]` : `.${/^[A-Za-z0-9_.-]{1,64}$/.test(part) ? part : '?'}`))
-    .join('')
-    .slice(1);
 }

@@ -82,13 +82,13 @@ export async function imageSource(
     throw new GatewayError('invalid_value', `'${name}' must be a data URL in base64.`, { param: name });
   }
   const rest = replay([head.subarray(comma + 1)], pieces);
-  return {
-    input: await receiveInput(
-      name,
-      decodeBase64(rest, () => damaged(name)),
-      inputs,
-    ),
-  };
+  return { input: await receiveBase64(name, rest, inputs) };
+}
+
+/** Stores one file that comes as base64, as {@link receiveInput} does. */
+export function receiveBase64(name: string, text: AsyncIterable<Buffer>, inputs: InputStore): Promise<InputReference> {
+  const bytes = decodeBase64(text, () => damaged(name));
+  return receiveInput(name, bytes, inputs);
 }
 
 /** The beginning of a text: of a data URL the whole head. */

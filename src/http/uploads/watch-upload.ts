@@ -55,6 +55,31 @@ export async function readUpload<T>(
   }
 }
 
+/** A body that is sent on while it arrives. Throws a GatewayError as soon as it is too long or too slow. */
+export async function* boundedUpload(
+  raw: IncomingMessage,
+  { limits, arrival }: { readonly limits: UploadLimits; readonly arrival: Arrival | undefined },
+  body: AsyncIterable<Buffer>,
+): AsyncGenerator<Buffer> {
+  const { promise: failure, reject } = Promise.withResolvers<never>();
+  // It may fail while nobody waits for a chunk.
+  failure.catch(() => {});
+  const endWatch = watchBody(raw, { graceMs: limits.graceMs, receive: arrival?.receive }, reject);
+  const chunks = body[Symbol.asyncIterator]();
+  let received = 0;
+  try {
+    for (;;) {
+      const { value, done } = await Promise.race([chunks.next(), failure]);
+      if (done) return;
+      received += value.length;
+      if (received > limits.uploadBytes) throw tooLarge(limits);
+      yield value;
+    }
+  } finally {
+    endWatch();
+  }
+}
+
 /** Refuses a body that says itself that it is too long, before any of it is read. */
 export function refuseLongUpload({ headers }: IncomingMessage, limits: UploadLimits): void {
   if (Number(headers['content-length'] ?? 0) > limits.uploadBytes) throw tooLarge(limits);
@@ -63,4 +88,11 @@ export function refuseLongUpload({ headers }: IncomingMessage, limits: UploadLim
 function tooLarge({ uploadBytes }: UploadLimits): GatewayError {
   const message = `The request's body is longer than ${uploadBytes} bytes, the limit of this gateway ('limits.uploadBytes').`;
   return new GatewayError('request_too_large', message);
+}
+
+/** Aborted with a GatewayError when the client of a request disconnects. */
+export function disconnection(raw: IncomingMessage): AbortSignal {
+  const disconnected = new AbortController();
+  raw.once('close', () => disconnected.abort(new GatewayError('client_gone', 'The client has disconnected.')));
+  return disconnected.signal;
 }

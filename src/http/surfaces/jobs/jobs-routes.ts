@@ -5,6 +5,7 @@ import type { Job } from '../../../domain/job-store.ts';
 import { failureOfJob } from '../../../generations/jobs.ts';
 import { jobIdOf, shownJobId } from '../../gateway-headers.ts';
 import { appliedPreferences, readPreferences } from '../../preferences.ts';
+import { ignoreBodies } from '../../request-body.ts';
 import { modelsRoots } from '../../request-path.ts';
 import { sendBody } from '../../send-body.ts';
 import { type Current, withoutJobs } from '../../surface.ts';
@@ -143,13 +144,4 @@ async function writeTaskResult(
   };
   reader.settle(await sendBody(reply, text(), { record, signal: reader.signal }), record.error);
   return reply;
-}
-
-/** These routes have no use for a body, which some clients send all the same, and some announce without sending one. */
-function ignoreBodies(app: FastifyInstance): void {
-  app.removeAllContentTypeParsers();
-  app.addContentTypeParser('*', (_request, payload, done) => {
-    payload.resume();
-    done(null);
-  });
 }

@@ -1,5 +1,4 @@
 import type { FastifyRequest } from 'fastify';
-import { GatewayError } from '../../../domain/gateway-error.ts';
 import type { ImageDownload } from '../../../domain/image-download.ts';
 import type { InputStore, OpenInputStore } from '../../../domain/image-input.ts';
 import { targetsFor } from '../../../parameters/plan.ts';
@@ -8,7 +7,7 @@ import type { ImageCall, RuntimeConfig } from '../../surface.ts';
 import { readForm } from '../../uploads/read-form.ts';
 import { readJsonEdit } from '../../uploads/read-json-edit.ts';
 import { editInputs } from '../../uploads/receive-input.ts';
-import { readUpload } from '../../uploads/watch-upload.ts';
+import { disconnection, readUpload } from '../../uploads/watch-upload.ts';
 import { parseParameters } from './parse-parameters.ts';
 
 /** Reads `…/images/edits`, multipart or JSON, while it arrives. */
@@ -44,8 +43,6 @@ async function readEdit(request: FastifyRequest, sources: Sources): Promise<Imag
     const form = await readForm(request, inputs);
     return parseParameters(form.parameters, editInputs(form, 'image', inputs));
   }
-  const disconnected = new AbortController();
-  request.raw.once('close', () => disconnected.abort(new GatewayError('client_gone', 'The client has disconnected.')));
-  const upload = await readJsonEdit(request.raw, { ...sources, signal: disconnected.signal });
+  const upload = await readJsonEdit(request.raw, { ...sources, signal: disconnection(request.raw) });
   return parseParameters(upload.parameters, editInputs(upload, 'images', inputs));
 }

@@ -2,30 +2,17 @@ import type { FastifyReply } from 'fastify';
 import type { GenerationReader } from '../../../domain/generation-reader.ts';
 import type { ImageEvent, ImageUsage } from '../../../domain/image-event.ts';
 import { generationHeaders } from '../../gateway-headers.ts';
+import { keepAliveWhileSilent } from '../../interim-responses.ts';
 import { sendBody } from '../../send-body.ts';
 
 /** Writes a generation's images as OpenAI's ImagesResponse. Rejects with the generation's error. */
 export async function writeJson(reader: GenerationReader, reply: FastifyReply): Promise<void> {
   const { record } = reply.request;
-  const isNodeSdk = reply.request.headers['x-stainless-lang'] === 'js' && reply.request.raw.httpVersion === '1.1';
-  if (isNodeSdk) keepAliveWhileSilent(reply);
+  keepAliveWhileSilent(reply);
   const events = await reader.events;
   reply.headers({ ...generationHeaders(reader.report, reply.request), 'content-type': 'application/json' });
   const how = await sendBody(reply, imagesJson(events, record), { record, signal: reader.signal });
   reader.settle(how, record.error);
-}
-
-/**
- * Clients on Node give up a call after 300 s without a byte, whatever their own timeout says, and then pay again. A
- * `102 Processing` now and then keeps them waiting. Other clients take a 102 for the response, so only those get it whose SDK
- * says that it runs on JavaScript.
- */
-function keepAliveWhileSilent({ raw, request }: FastifyReply): void {
-  const timer = setInterval(() => {
-    if (raw.headersSent) clearInterval(timer);
-    else raw.writeProcessing();
-  }, request.server.interimMs);
-  raw.once('close', () => clearInterval(timer));
 }
 
 /** Counts the images that have been written completely. */

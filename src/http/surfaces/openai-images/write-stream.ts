@@ -1,33 +1,22 @@
 import type { FastifyReply } from 'fastify';
-import { imageHeaderCharacters, imageMediaType } from '../../../codec/image-header.ts';
 import type { GatewayError } from '../../../domain/gateway-error.ts';
 import type { GenerationReader } from '../../../domain/generation-reader.ts';
 import type { ImageEnd, ImageEvent, ImageFacts } from '../../../domain/image-event.ts';
 import type { ImageRequest, Operation } from '../../../domain/image-request.ts';
 import { operationOf } from '../../../parameters/plan.ts';
 import { asGatewayError, errorBody } from '../../error-response.ts';
+import { defaultHeartbeatMs, heartbeatText, sendEvents, streamHeaders, whenKnown } from '../../event-stream.ts';
 import { generationHeaders } from '../../gateway-headers.ts';
-import { sendBody } from '../../send-body.ts';
+import { SeenHeader, shownFacts } from '../shown-facts.ts';
 import { clientUsage, type Written } from './write-json.ts';
 
-/** Proxies in between close connections that are idle for about a minute, so a stream has to send something before. */
 type StreamTimes = {
   /** So long the headers wait for the outcome, so that an early failure is an ordinary error response. */
   readonly headersMs: number;
   readonly heartbeatMs: number;
 };
 
-const defaultTimes: StreamTimes = { headersMs: 45_000, heartbeatMs: 15_000 };
-
-/** A comment, which readers of event streams skip. */
-const heartbeatText = ':\n\n';
-
-const streamHeaders = {
-  'content-type': 'text/event-stream',
-  'cache-control': 'no-cache, no-transform',
-  // Disable buffering in nginx.
-  'x-accel-buffering': 'no',
-};
+const defaultTimes: StreamTimes = { headersMs: 45_000, heartbeatMs: defaultHeartbeatMs };
 
 /** Writes a generation's images as an event stream. Rejects with the generation's error while that can be an error response. */
 export async function writeStream(
@@ -48,13 +37,8 @@ export async function writeStream(
       return asGatewayError(error, record.requestId);
     },
   });
-  const { raw } = reply;
-  const heartbeat = setInterval(() => {
-    if (!stream.isInEvent && raw.headersSent && !raw.writableNeedDrain) raw.write(heartbeatText);
-  }, heartbeatMs);
-  raw.once('close', () => clearInterval(heartbeat));
-  const text = isKnown ? stream.text() : startingWith(heartbeatText, stream.text());
-  const how = await sendBody(reply, text, { record, signal: reader.signal });
+  const beginning = isKnown ? {} : { beginning: heartbeatText };
+  const how = await sendEvents(reply, stream, { record, signal: reader.signal, heartbeatMs, ...beginning });
   reader.settle(how, record.error);
 }
 
@@ -67,15 +51,6 @@ async function settledWithin(promise: Promise<unknown>, ms: number): Promise<boo
   } finally {
     clearTimeout(timer);
   }
-}
-
-async function* startingWith<T>(first: T, rest: AsyncIterable<T>): AsyncGenerator<T> {
-  yield first;
-  yield* rest;
-}
-
-async function* whenKnown(events: Promise<AsyncIterable<ImageEvent>>): AsyncGenerator<ImageEvent> {
-  yield* await events;
 }
 
 type StreamParts = {
@@ -97,7 +72,7 @@ export class ImagesEventStream {
   readonly #written: Written;
   readonly #toError: (error: unknown) => GatewayError;
   /** The beginning of the image that is being written, as base64. */
-  #header = '';
+  #header = new SeenHeader();
   #isInImage = false;
   #isPartial = false;
   /** The end of a completed image, about which the end of the response may say more. */
@@ -128,15 +103,14 @@ export class ImagesEventStream {
 
   *#write(event: ImageEvent): Generator<Buffer | string> {
     if (event.type === 'bytes') {
-      if (this.#header.length < imageHeaderCharacters)
-        this.#header += event.chunk.toString('latin1', 0, imageHeaderCharacters);
+      this.#header.add(event.chunk);
       yield event.chunk;
     } else if (event.type === 'image') {
       yield* this.#finish();
       const type = `${this.#name}.${event.isPartial ? 'partial_image' : 'completed'}`;
       this.#isInImage = true;
       this.#isPartial = event.isPartial;
-      this.#header = '';
+      this.#header = new SeenHeader();
       yield `event: ${type}\ndata: {"type":"${type}","b64_json":"`;
     } else if (event.type === 'image-end') {
       this.#unfinished = event;
@@ -155,23 +129,12 @@ export class ImagesEventStream {
     if (!this.#isPartial) this.#written.images += 1;
     const members = {
       created_at: end.created ?? summary.created ?? Math.floor(Date.now() / 1000),
-      ...this.#facts(end.facts ?? summary.facts ?? {}),
+      ...shownFacts(end.facts ?? summary.facts ?? {}, this.#asked, this.#header),
       partial_image_index: end.partialIndex,
       revised_prompt: end.revisedPrompt,
       usage: clientUsage(end.usage ?? summary.usage),
     };
     yield `",${JSON.stringify(members).slice(1)}\n\n`;
-  }
-
-  /** The stream's events always have all four: what the upstream did not say is what was asked for, or what is seen. */
-  #facts(facts: ImageFacts): Record<string, string> {
-    const mediaType = imageMediaType(Buffer.from(this.#header, 'base64'));
-    return {
-      size: facts.size ?? this.#asked.size ?? 'auto',
-      quality: facts.quality ?? this.#asked.quality ?? 'auto',
-      background: facts.background ?? this.#asked.background ?? 'auto',
-      output_format: facts.outputFormat ?? mediaType?.replace('image/', '') ?? this.#asked.outputFormat ?? 'png',
-    };
   }
 
   /**

@@ -1,0 +1,51 @@
+import type { FastifyReply } from 'fastify';
+import type { Settlement } from '../domain/generation-reader.ts';
+import { sendBody } from './send-body.ts';
+
+/** A comment, which readers of event streams skip. */
+export const heartbeatText = ':\n\n';
+
+/** The headers of every event stream. */
+export const streamHeaders = {
+  'content-type': 'text/event-stream',
+  'cache-control': 'no-cache, no-transform',
+  // Disable buffering in nginx.
+  'x-accel-buffering': 'no',
+};
+
+/** Proxies in between close connections that are idle for about a minute, so a stream has to send something before. */
+export const defaultHeartbeatMs = 15_000;
+
+/** Events as text, piece by piece. */
+export interface EventText {
+  /** False between two events, where a comment may stand. */
+  readonly isInEvent: boolean;
+  text(): AsyncIterable<Buffer | string>;
+}
+
+type Sending = Parameters<typeof sendBody>[2] & { readonly heartbeatMs: number; readonly beginning?: string };
+
+/** Sends the head that `reply` has, and events with heartbeats between them, as {@link sendBody} does. */
+export function sendEvents(
+  reply: FastifyReply,
+  events: EventText,
+  { heartbeatMs, beginning, ...sending }: Sending,
+): Promise<Settlement> {
+  const { raw } = reply;
+  const heartbeat = setInterval(() => {
+    if (!events.isInEvent && raw.headersSent && !raw.writableNeedDrain) raw.write(heartbeatText);
+  }, heartbeatMs);
+  raw.once('close', () => clearInterval(heartbeat));
+  const text = beginning === undefined ? events.text() : startingWith(beginning, events.text());
+  return sendBody(reply, text, sending);
+}
+
+async function* startingWith<T>(first: T, rest: AsyncIterable<T>): AsyncGenerator<T> {
+  yield first;
+  yield* rest;
+}
+
+/** A generation's events, whose outcome may not be known yet. Throws the generation's error. */
+export async function* whenKnown<T>(events: Promise<AsyncIterable<T>>): AsyncGenerator<T> {
+  yield* await events;
+}

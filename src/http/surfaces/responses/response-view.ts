@@ -1,0 +1,28 @@
+import { parseJson } from '../../../codec/json-text.ts';
+import type { Job } from '../../../domain/job-store.ts';
+import type { ResponseEcho } from './response-echo.ts';
+import type { ResponseFacts } from './response-object.ts';
+
+/** What a job has to remember so that it can be shown as a response. */
+export type ResponseView = {
+  readonly echo: ResponseEcho;
+  /** False: its client does not want it to be found again. */
+  readonly isStored: boolean;
+};
+
+/** As it is recorded with the job. */
+export function textOfView(view: ResponseView): string {
+  return JSON.stringify({ response: view });
+}
+
+/** `undefined`: the job was started by another API. */
+export function viewOf({ view }: Pick<Job, 'view'>): ResponseView | undefined {
+  const recorded = view === undefined ? undefined : (parseJson(view) as { response?: ResponseView } | undefined);
+  return recorded?.response;
+}
+
+/** What is known of a job's response from its beginning. */
+export function factsOf(job: Pick<Job, 'id' | 'model' | 'createdAt' | 'operation'>, echo: ResponseEcho): ResponseFacts {
+  const { id, model, createdAt, operation } = job;
+  return { job: id, model, createdAt: Math.floor(createdAt / 1000), action: operation, echo };
+}

@@ -1,0 +1,96 @@
+import type { FastifyReply } from 'fastify';
+import { encodeBase64 } from '../../../codec/base64.ts';
+import { GatewayError } from '../../../domain/gateway-error.ts';
+import type { Job, JobId, JobState } from '../../../domain/job-store.ts';
+import { failureOfJob, type Jobs } from '../../../generations/jobs.ts';
+import { errorBody } from '../../error-response.ts';
+import { whenDisconnected } from '../../surface.ts';
+import type { ReadAgain } from './response-events.ts';
+import { type ResponseError, type ResponseStatus, responseObject } from './response-object.ts';
+import { factsOf, type ResponseView, viewOf } from './response-view.ts';
+import { writeResponse } from './write-response.ts';
+import { writeResponseStream } from './write-response-stream.ts';
+
+/** A job that can be shown as a response. */
+export type StoredResponse = { readonly job: Job; readonly view: ResponseView };
+
+/** The response of that id. Rejects with `job_not_found`, also where it is another consumer's, or is not to be found. */
+export async function findResponse(jobs: Jobs, consumer: string, id: string): Promise<StoredResponse> {
+  const [, name] = /^resp_([\w-]{1,128})$/.exec(id) ?? [];
+  const job = name === undefined ? undefined : await jobs.find(consumer, name).catch(unlessNotFound);
+  const view = job && viewOf(job);
+  if (job === undefined || !view?.isStored) throw responseNotFound();
+  return { job, view };
+}
+
+/** Writes a response as it is now. */
+export async function writeStored(
+  { job, view }: StoredResponse,
+  reply: FastifyReply,
+  jobs: Jobs,
+): Promise<FastifyReply | undefined> {
+  const facts = factsOf(job, view.echo);
+  if (job.end?.name !== 'done') {
+    const error = job.end?.name === 'cancelled' || job.end === undefined ? null : errorOf(job);
+    return reply.type('application/json').send(responseObject(facts, { status: statuses[job.state], error }));
+  }
+  const reader = jobs.read(job, { request: { stream: false, partialImages: 0 }, delivery: 'b64_json' });
+  whenDisconnected(reply, () => reader.leave());
+  await writeResponse(reader, reply, facts);
+  return undefined;
+}
+
+type Streaming = {
+  readonly jobs: Jobs;
+  /** How many partial images the client may get. */
+  readonly partialImages: number;
+  readonly startingAfter?: number | undefined;
+};
+
+/** Writes the events of a response, as far as they have come, and then while they come. */
+export async function streamStored(
+  { job, view }: StoredResponse,
+  reply: FastifyReply,
+  { jobs, partialImages, startingAfter }: Streaming,
+): Promise<void> {
+  const reader = jobs.read(job, { request: { stream: true, partialImages }, delivery: 'b64_json' });
+  whenDisconnected(reply, () => reader.leave());
+  const readAgain = readImageOf(jobs, job.consumer, job.id);
+  await writeResponseStream(reader, reply, { facts: factsOf(job, view.echo), readAgain, startingAfter });
+}
+
+/** Reads the image of a job once more. */
+export function readImageOf(jobs: Pick<Jobs, 'find' | 'images'>, consumer: string, id: JobId): ReadAgain {
+  return async function* () {
+    const [image] = (await jobs.images(await jobs.find(consumer, id))) ?? [];
+    if (image === undefined) throw new GatewayError('storage_failed', 'The image could not be read a second time.');
+    yield* encodeBase64(image.read());
+  };
+}
+
+const statuses: Readonly<Record<JobState, ResponseStatus>> = {
+  queued: 'queued',
+  running: 'in_progress',
+  done: 'completed',
+  cancelled: 'cancelled',
+  refused: 'failed',
+  failed: 'failed',
+  not_processed: 'failed',
+  unknown: 'failed',
+};
+
+function errorOf({ end }: Job): ResponseError | null {
+  const failure = failureOfJob(end);
+  if (failure === undefined) return null;
+  const { code, message } = errorBody(failure).error as ResponseError;
+  return { code, message };
+}
+
+export function responseNotFound(): GatewayError {
+  return new GatewayError('job_not_found', 'There is no such response, or not any more.');
+}
+
+function unlessNotFound(error: unknown): undefined {
+  if (!(error instanceof GatewayError) || error.kind !== 'job_not_found') throw error;
+  return undefined;
+}
