@@ -166,7 +166,7 @@ const rows = {
   }),
   azureOpenaiBeta: row(versioned('@azure/openai'), {
     ...submits,
-    billedOnce: 'yes: with an `Operation-Id`; without one it submits again when the response is lost',
+    billedOnce: 'yes',
     abort: 'n/a: passes no signal on',
   }),
   pipecat: row(`${pythonVersioned('pipecat-ai', 'pipecat')}, \`AzureImageGenServiceREST\``, {

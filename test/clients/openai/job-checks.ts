@@ -2,6 +2,7 @@ import type { ImagesResponse } from 'openai7/resources/images';
 import { expect } from 'vitest';
 import { failure } from '../failure.ts';
 import { expectBase64, inputImage } from '../images.ts';
+import { losesFirstResponse } from '../lossy-front.ts';
 import { expectOnePaid, expectPaid, type Rig, startRig } from '../rig.ts';
 import type { Suite } from '../suite.ts';
 import { expectUploaded } from '../uploads.ts';
@@ -61,6 +62,13 @@ export function jobChecks({ package: sdk, connect }: Sdk) {
         const image = await sdk.toFile(made, 'teal.png', { type: 'image/png' });
         await expectMade(rig, asJob(await connect(rig.url).images.edit({ ...wanted, image }, respondAsync)));
         expectUploaded(rig, [made]);
+      },
+      async 'that the SDK starts again because the response was lost'() {
+        const rig = await startJobsRig();
+        const front = await losesFirstResponse(rig.url);
+        await expectMade(rig, asJob(await connect(front).images.generate(wanted, respondAsync)));
+        const starts = rig.calls.filter(({ method }) => method === 'POST');
+        expect(starts.map(({ headers }) => headers['x-stainless-retry-count'])).toEqual(['0', '1']);
       },
       async 'that fails'() {
         const rig = await startJobsRig();

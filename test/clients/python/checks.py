@@ -211,6 +211,12 @@ def check_job_edit():
     expect_job(connect().images.edit(model="image", prompt="a hat", image=image(), extra_headers=headers))
 
 
+def check_job_started_again():
+    """The first response is lost, and the package repeats the request."""
+    headers = {"Prefer": "respond-async"}
+    expect_job(connect().images.generate(model="image", prompt="a cat", extra_headers=headers))
+
+
 def check_job_fails():
     client = connect()
     prompt = "simulate:moderation-blocked"

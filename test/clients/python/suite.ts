@@ -1,7 +1,9 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { expect } from 'vitest';
 import { temporaryDirectory } from '../../helpers/temporary-directory.ts';
 import { inputImage, inputMask } from '../images.ts';
+import { losesFirstResponse } from '../lossy-front.ts';
 import { awkwardNames, expectAzureImage, expectOnePaid, expectPaid, type Rig, startRig } from '../rig.ts';
 import type { Check, Suite } from '../suite.ts';
 import { expectUploaded } from '../uploads.ts';
@@ -9,6 +11,10 @@ import { type Program, requirePackages, runCheck } from './run-check.ts';
 
 type ClassName = 'OpenAI' | 'AzureOpenAI';
 type Image = keyof typeof inputs;
+type Options = Parameters<typeof startRig>[0] & {
+  /** Whether the client does not get the first response. */
+  readonly losesFirst?: boolean;
+};
 
 const program: Program = { file: 'checks.py', packages: 'openai' };
 const inputs = {
@@ -23,13 +29,14 @@ export function pythonSuite(className: ClassName): Suite {
     (
       name: string,
       expectAtAzure: (rig: Rig) => void | Promise<void>,
-      options: Parameters<typeof startRig>[0] = {},
+      { losesFirst = false, ...options }: Options = {},
     ): Check =>
     async (context) => {
       requirePackages(context, program);
       const rig = await startRig(options);
       const variables = { IMAGES: await writeInputs(), AWKWARD_NAMES: JSON.stringify(awkwardNames) };
-      await runCheck(program, [className, name], rig.url, variables);
+      const url = losesFirst ? await losesFirstResponse(rig.url) : rig.url;
+      await runCheck(program, [className, name], url, variables);
       await expectAtAzure(rig);
     };
   return {
@@ -55,6 +62,10 @@ export function pythonSuite(className: ClassName): Suite {
       'by the parameter background': check('job_background', expectOnePaid, { keepsJobs: true }),
       'by the header Prefer, polled where location says': check('job_prefer', expectOnePaid, { keepsJobs: true }),
       'of an edit': check('job_edit', uploaded(['teal']), { keepsJobs: true }),
+      'that the package starts again because the response was lost': check('job_started_again', expectStartedAgain, {
+        keepsJobs: true,
+        losesFirst: true,
+      }),
       'that fails': check('job_fails', paid(1, 0, 0), { keepsJobs: true }),
     },
     models: check('models', paid(0, 0, 0)),
@@ -79,6 +90,11 @@ function uploaded(images: readonly Image[], mask?: Image) {
     expectUploaded(rig, madeImages, mask && (await inputs[mask]()));
     expectOnePaid(rig);
   };
+}
+
+function expectStartedAgain(rig: Rig): void {
+  expect(rig.calls.filter(({ method }) => method === 'POST')).toHaveLength(2);
+  expectOnePaid(rig);
 }
 
 /** A directory with the images that may be edited. */
