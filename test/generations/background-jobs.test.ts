@@ -2,19 +2,11 @@ import { describe, expect, test } from 'vitest';
 import type { ImageRequest } from '../../src/domain/image-request.ts';
 import type { Job } from '../../src/domain/job-store.ts';
 import type { Caller } from '../../src/generations/caller.ts';
-import { imagesOf, patience } from '../generations/crash.ts';
-import {
-  drawn,
-  type FakeGateway,
-  type FakeTarget,
-  fakeGateway,
-  held,
-  openJobs,
-  silent,
-} from '../generations/fake-targets.ts';
 import { MemoryImageStore } from '../helpers/memory-image-store.ts';
 import { temporaryDirectory } from '../helpers/temporary-directory.ts';
 import { claimOf } from '../storage/sqlite/open-job-store.ts';
+import { imagesOf, patience } from './crash.ts';
+import { drawn, type FakeGateway, type FakeTarget, fakeGateway, held, openJobs, silent } from './fake-targets.ts';
 
 const plain = { prompt: 'a cat', count: 1, stream: false, partialImages: 0, extra: {} } as unknown as ImageRequest;
 const somebody: Caller = { id: 'somebody', isRetry: false, bodyBytes: 0, keeping: { isBackground: true } };

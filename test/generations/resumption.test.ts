@@ -5,9 +5,9 @@ import type { JobEnd } from '../../src/domain/job-store.ts';
 import { InFlight } from '../../src/generations/in-flight.ts';
 import { Recovery } from '../../src/generations/recovery.ts';
 import { createModelCatalog } from '../../src/targets/model-catalog.ts';
-import { imagesOf, keyed, leaveAccepted, patience, restartIn, withSteps } from '../generations/crash.ts';
-import { type Answer, drawn, eventsOf, openJobs, silent, unreachable, withJobs } from '../generations/fake-targets.ts';
 import { providerCall } from '../helpers/provider-call.ts';
+import { imagesOf, keyed, leaveAccepted, patience, restartIn, withSteps } from './crash.ts';
+import { type Answer, drawn, eventsOf, openJobs, silent, unreachable, withJobs } from './fake-targets.ts';
 
 /** The upstream cannot be asked. */
 const away: Answer = unreachable;

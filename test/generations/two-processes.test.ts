@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { JobLease } from '../../src/domain/job-store.ts';
-import { imagesOf, keyed, patience, withSteps } from '../generations/crash.ts';
+import { MemoryImageStore } from '../helpers/memory-image-store.ts';
+import { temporaryDirectory } from '../helpers/temporary-directory.ts';
+import { imagesOf, keyed, patience, withSteps } from './crash.ts';
 import {
   drawn,
   type FakeGateway,
@@ -10,9 +12,7 @@ import {
   held,
   openJobs,
   refused,
-} from '../generations/fake-targets.ts';
-import { MemoryImageStore } from '../helpers/memory-image-store.ts';
-import { temporaryDirectory } from '../helpers/temporary-directory.ts';
+} from './fake-targets.ts';
 
 /** Two processes on one directory. */
 async function twoProcesses(targets: readonly FakeTarget[]): Promise<[FakeGateway, FakeGateway]> {

@@ -1,18 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import type { ImageEvent } from '../../src/domain/image-event.ts';
-import { beginIn, hangs, imagesOf, keyed, leaveAccepted, patience, restartIn } from '../generations/crash.ts';
-import {
-  type Answer,
-  accepting,
-  drawn,
-  eventsOf,
-  failed,
-  refused,
-  silent,
-  unknown,
-} from '../generations/fake-targets.ts';
 import { asStream } from '../helpers/json-text.ts';
 import { MemoryImageStore } from '../helpers/memory-image-store.ts';
+import { beginIn, hangs, imagesOf, keyed, leaveAccepted, patience, restartIn } from './crash.ts';
+import { type Answer, accepting, drawn, eventsOf, failed, refused, silent, unknown } from './fake-targets.ts';
 
 const sent = ({ calls }: { readonly calls: readonly unknown[] }) => calls.length > 0;
 const followable = [{ answers: [drawn], resumes: [drawn] }];
