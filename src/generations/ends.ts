@@ -109,3 +109,13 @@ export function storedReport(report: GenerationReport): StoredReport {
 export function imageIds(events: readonly StoredEvent[]): readonly ImageId[] {
   return events.flatMap((event) => (event.type === 'image' && event.image ? [event.image.id] : []));
 }
+
+/** What is reported of a job of which nothing was sent. */
+export const nothingTried = {
+  target: undefined,
+  provider: undefined,
+  asked: {},
+  adaptations: [],
+  attempts: 0,
+  sent: false,
+};

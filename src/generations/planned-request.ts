@@ -6,7 +6,7 @@ import { operationOf, type Plan } from '../parameters/plan.ts';
 import type { LogicalModel, Target } from '../targets/model-catalog.ts';
 import type { Caller } from './caller.ts';
 import type { Hosting } from './delivery.ts';
-import { storedFailure } from './ends.ts';
+import { nothingTried, storedFailure } from './ends.ts';
 import { fingerprint } from './fingerprint.ts';
 
 /** A client's retry may take what that client has left for so long; other equal requests for `lingerMs`. */
@@ -70,12 +70,3 @@ export function endOfNothing(error: unknown, { model, caller }: Pick<Planned, 'm
   const isCancelled = error instanceof GatewayError && error.kind === 'job_cancelled';
   return { name: isCancelled ? 'cancelled' : 'not_processed', failure: storedFailure(error, report) };
 }
-
-export const nothingTried = {
-  target: undefined,
-  provider: undefined,
-  asked: {},
-  adaptations: [],
-  attempts: 0,
-  sent: false,
-};

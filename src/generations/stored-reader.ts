@@ -5,7 +5,7 @@ import type { ImageId, ImageStore, OpenImage } from '../domain/image-store.ts';
 import type { JobEnd, JobId, StoredEvent, StoredReport } from '../domain/job-store.ts';
 import type { Reading } from './attached-reader.ts';
 import { deliver, wantedBy } from './delivery.ts';
-import { failureOf, imageIds } from './ends.ts';
+import { failureOf, imageIds, nothingTried } from './ends.ts';
 import { notProcessed } from './follow-job.ts';
 import { interruptionError, stillRunning } from './interruption.ts';
 import { storedImage } from './stored-image.ts';
@@ -102,12 +102,7 @@ export class StoredReader implements GenerationReader {
 }
 
 const nothingReported = {
-  target: undefined,
-  provider: undefined,
-  asked: {},
-  adaptations: [],
-  attempts: 0,
-  sent: false,
+  ...nothingTried,
   maxRetries: 0,
   timeoutMs: 0,
   queueMs: 0,

@@ -7,7 +7,7 @@ import {
   type OperationName,
   type Operations,
 } from './job-database.ts';
-import { OperationFailure } from './operation-failure.ts';
+import { jobStoreFailure, OperationFailure } from './operation-failure.ts';
 
 type Pending = {
   readonly operation: Operation;
@@ -164,4 +164,17 @@ function runInWorker(database: JobDatabaseOptions, { settle, broke }: Reports): 
       await exited;
     },
   };
+}
+
+/** Runs an operation. Rejects with the GatewayError that stands for what went wrong. */
+export async function runOrFail<Name extends OperationName>(
+  queue: OperationQueue,
+  name: Name,
+  ...values: Parameters<Operations[Name]>
+): Promise<ReturnType<Operations[Name]>> {
+  try {
+    return await queue.run(name, ...values);
+  } catch (error) {
+    throw jobStoreFailure(error);
+  }
 }

@@ -2,10 +2,8 @@ import type { Operation } from '../../domain/image-request.ts';
 import type { ImageId } from '../../domain/image-store.ts';
 import type { Job, JobAttempt, JobId, JobQuery, JobRecords } from '../../domain/job-store.ts';
 import { claimOfKey } from './claim-values.ts';
-import type { OperationName, Operations } from './job-database.ts';
 import type { JobOwner } from './job-owner.ts';
-import { jobStoreFailure } from './operation-failure.ts';
-import type { OperationQueue } from './operation-queue.ts';
+import { type OperationQueue, runOrFail } from './operation-queue.ts';
 import type { RecordRow } from './record-rows.ts';
 
 /** The jobs in SQLite that their consumers can retrieve. */
@@ -19,52 +17,41 @@ export class SqliteJobRecords implements JobRecords {
   }
 
   async find(consumer: string, job: JobId): Promise<Job | undefined> {
-    return jobOf(consumer, await this.#run('find', job, consumer, this.#now));
+    return jobOf(consumer, await runOrFail(this.#queue, 'find', job, consumer, this.#now));
   }
 
   async retrieve(consumer: string, job: JobId): Promise<Job | undefined> {
-    return jobOf(consumer, await this.#run('retrieve', job, consumer, this.#now));
+    return jobOf(consumer, await runOrFail(this.#queue, 'retrieve', job, consumer, this.#now));
   }
 
   async findByKey(consumer: string, operation: Operation, key: string): Promise<Job | undefined> {
-    return jobOf(consumer, await this.#run('findClaim', claimOfKey(operation, key), consumer, this.#now));
+    return jobOf(consumer, await runOrFail(this.#queue, 'findClaim', claimOfKey(operation, key), consumer, this.#now));
   }
 
   async list(query: JobQuery): Promise<readonly Job[]> {
-    const rows = await this.#run('list', query, this.#now);
+    const rows = await runOrFail(this.#queue, 'list', query, this.#now);
     return rows.map((row) => jobOf(query.consumer, row) as Job);
   }
 
   async remove(consumer: string, job: JobId): Promise<readonly ImageId[] | undefined> {
-    const attempts = await this.#run('remove', job, consumer, this.#now);
+    const attempts = await runOrFail(this.#queue, 'remove', job, consumer, this.#now);
     return attempts === undefined ? undefined : (JSON.parse(attempts) as JobAttempt[]).flatMap(({ images }) => images);
   }
 
   async requestCancel(job: JobId): Promise<void> {
-    await this.#run('requestCancel', job);
+    await runOrFail(this.#queue, 'requestCancel', job);
   }
 
   async cancelRequests(): Promise<readonly JobId[]> {
-    return await this.#run('cancelRequests', this.#owner.id);
+    return await runOrFail(this.#queue, 'cancelRequests', this.#owner.id);
   }
 
   async inputsInUse(): Promise<readonly string[]> {
-    return await this.#run('inputsInUse');
+    return await runOrFail(this.#queue, 'inputsInUse');
   }
 
   get #now(): number {
     return this.#owner.clock.now();
-  }
-
-  async #run<Name extends OperationName>(
-    name: Name,
-    ...values: Parameters<Operations[Name]>
-  ): Promise<ReturnType<Operations[Name]>> {
-    try {
-      return await this.#queue.run(name, ...values);
-    } catch (error) {
-      throw jobStoreFailure(error);
-    }
   }
 }
 

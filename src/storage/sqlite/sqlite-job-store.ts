@@ -15,10 +15,9 @@ import { prepareDirectory } from '../data-directory.ts';
 import type { ClaimResult } from './claim-rows.ts';
 import { type JobValues, valuesOf } from './claim-values.ts';
 import { monotonicNow } from './job-clock.ts';
-import type { OperationName, Operations } from './job-database.ts';
 import { JobOwner, type LeaseTimes } from './job-owner.ts';
 import { jobStoreFailure, OperationFailure } from './operation-failure.ts';
-import { OperationQueue } from './operation-queue.ts';
+import { OperationQueue, runOrFail } from './operation-queue.ts';
 import { type OwnJob, OwnJobs } from './own-jobs.ts';
 import { SqliteJobRecords } from './sqlite-job-records.ts';
 
@@ -111,7 +110,7 @@ export class SqliteJobStore implements JobStore {
 
   async read(job: JobId): Promise<JobEnd | undefined | 'gone'> {
     if (this.#own.get(job)?.row === 'none') return undefined;
-    const row = await this.#run('read', job, this.now());
+    const row = await runOrFail(this.#queue, 'read', job, this.now());
     if (row === undefined) return 'gone';
     const [state, end] = row;
     return state === 'running' ? undefined : JSON.parse(end ?? '');
@@ -131,7 +130,7 @@ export class SqliteJobStore implements JobStore {
     const own = this.#own.get(lease.job);
     if (own?.isKeyed) return;
     if (own !== undefined) own.orphanedAt = this.now();
-    if (own?.row !== 'none') await this.#run('orphan', lease.job, lease.epoch, this.now());
+    if (own?.row !== 'none') await runOrFail(this.#queue, 'orphan', lease.job, lease.epoch, this.now());
   }
 
   async finish({ job, epoch }: JobLease, end: JobEnd, isRefused = false): Promise<void> {
@@ -143,7 +142,7 @@ export class SqliteJobStore implements JobStore {
       const attempts = own?.attempts ?? '';
       const orphanedAt = own?.orphanedAt ?? null;
       const kept = { isRetrievable, isRefused, attempts, at, expiresAt, orphanedAt };
-      await this.#run('finish', job, epoch, { state: end.name, response: JSON.stringify(end), ...kept });
+      await runOrFail(this.#queue, 'finish', job, epoch, { state: end.name, response: JSON.stringify(end), ...kept });
     }
     this.#own.delete(job);
   }
@@ -163,7 +162,7 @@ export class SqliteJobStore implements JobStore {
   }
 
   async release({ job, epoch }: JobLease): Promise<void> {
-    if (this.#own.get(job)?.row !== 'none') await this.#run('release', job, epoch);
+    if (this.#own.get(job)?.row !== 'none') await runOrFail(this.#queue, 'release', job, epoch);
   }
 
   async takeOver(): Promise<readonly TakenJob[]> {
@@ -177,7 +176,7 @@ export class SqliteJobStore implements JobStore {
 
   async deliveredImages(): Promise<readonly { readonly images: readonly string[]; readonly endedAt: number }[]> {
     this.flush();
-    const rows = await this.#run('delivered');
+    const rows = await runOrFail(this.#queue, 'delivered');
     return rows.map(([attempts, endedAt]) => ({
       images: (JSON.parse(attempts) as JobAttempt[]).flatMap(({ images }) => images),
       endedAt,
@@ -185,7 +184,7 @@ export class SqliteJobStore implements JobStore {
   }
 
   async figures(): Promise<JobStoreFigures> {
-    const rows = Object.fromEntries(await this.#run('states'));
+    const rows = Object.fromEntries(await runOrFail(this.#queue, 'states'));
     return { rows, commits: this.#queue.commits, changes: this.#queue.changes };
   }
 
@@ -243,13 +242,13 @@ export class SqliteJobStore implements JobStore {
     own.attempts = JSON.stringify(attempts);
     own.row = 'maybe';
     this.flush();
-    await this.#run('insert', values as JobValues, own.attempts, own.isRepeated ? 1 : 0, orphanedAt);
+    await runOrFail(this.#queue, 'insert', values as JobValues, own.attempts, own.isRepeated ? 1 : 0, orphanedAt);
     own.row = 'exists';
   }
 
   async #write({ job, epoch }: JobLease, attempts: readonly JobAttempt[], isRepeated: boolean): Promise<void> {
     const text = JSON.stringify(attempts);
-    await this.#run('write', job, epoch, text, isRepeated ? 1 : 0);
+    await runOrFail(this.#queue, 'write', job, epoch, text, isRepeated ? 1 : 0);
     const own = this.#own.get(job);
     if (own !== undefined) own.attempts = text;
   }
@@ -258,11 +257,11 @@ export class SqliteJobStore implements JobStore {
     this.#mayHaveLostJobs = false;
     try {
       const { id } = this.#owner;
-      const running = await this.#run('ownRunning', id);
+      const running = await runOrFail(this.#queue, 'ownRunning', id);
       // Whoever has been told of a job just now has noted it then.
       await setImmediate();
       const lost = running.filter((job) => !this.#own.has(job));
-      if (lost.length > 0) await this.#run('giveUp', id, lost);
+      if (lost.length > 0) await runOrFail(this.#queue, 'giveUp', id, lost);
     } catch (error) {
       this.#mayHaveLostJobs = true;
       throw error;
@@ -281,17 +280,6 @@ export class SqliteJobStore implements JobStore {
     try {
       await this.#owner.registerAgain(id);
       return await step();
-    } catch (error) {
-      throw jobStoreFailure(error);
-    }
-  }
-
-  async #run<Name extends OperationName>(
-    name: Name,
-    ...values: Parameters<Operations[Name]>
-  ): Promise<ReturnType<Operations[Name]>> {
-    try {
-      return await this.#queue.run(name, ...values);
     } catch (error) {
       throw jobStoreFailure(error);
     }

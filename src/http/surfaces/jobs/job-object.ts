@@ -8,7 +8,8 @@ export const jobStatuses = ['queued', 'in_progress', 'completed', 'failed', 'can
 
 export type JobStatus = (typeof jobStatuses)[number];
 
-const statusOf: Readonly<Record<JobState, JobStatus>> = {
+/** As OpenAI's jobs and responses have it. */
+export const statusOf = {
   queued: 'queued',
   running: 'in_progress',
   done: 'completed',
@@ -17,7 +18,7 @@ const statusOf: Readonly<Record<JobState, JobStatus>> = {
   failed: 'failed',
   unknown: 'failed',
   not_processed: 'failed',
-};
+} as const satisfies Record<JobState, JobStatus>;
 
 /** The states in which a job has one of these statuses. */
 export function statesOf(status: JobStatus): readonly JobState[] {

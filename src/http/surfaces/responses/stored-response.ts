@@ -1,12 +1,13 @@
 import type { FastifyReply } from 'fastify';
 import { encodeBase64 } from '../../../codec/base64.ts';
 import { GatewayError } from '../../../domain/gateway-error.ts';
-import type { Job, JobId, JobState } from '../../../domain/job-store.ts';
+import type { Job, JobId } from '../../../domain/job-store.ts';
 import { failureOfJob, type Jobs } from '../../../generations/jobs.ts';
 import { errorBody } from '../../error-response.ts';
 import { whenDisconnected } from '../../surface.ts';
+import { statusOf } from '../jobs/job-object.ts';
 import type { ReadAgain } from './response-events.ts';
-import { type ResponseError, type ResponseStatus, responseObject } from './response-object.ts';
+import { type ResponseError, responseObject } from './response-object.ts';
 import { factsOf, type ResponseView, viewOf } from './response-view.ts';
 import { writeResponse } from './write-response.ts';
 import { writeResponseStream } from './write-response-stream.ts';
@@ -32,7 +33,7 @@ export async function writeStored(
   const facts = factsOf(job, view.echo);
   if (job.end?.name !== 'done') {
     const error = job.end?.name === 'cancelled' || job.end === undefined ? null : errorOf(job);
-    return reply.type('application/json').send(responseObject(facts, { status: statuses[job.state], error }));
+    return reply.type('application/json').send(responseObject(facts, { status: statusOf[job.state], error }));
   }
   const reader = jobs.read(job, { request: { stream: false, partialImages: 0 }, delivery: 'b64_json' });
   whenDisconnected(reply, () => reader.leave());
@@ -67,17 +68,6 @@ export function readImageOf(jobs: Pick<Jobs, 'find' | 'images'>, consumer: strin
     yield* encodeBase64(image.read());
   };
 }
-
-const statuses: Readonly<Record<JobState, ResponseStatus>> = {
-  queued: 'queued',
-  running: 'in_progress',
-  done: 'completed',
-  cancelled: 'cancelled',
-  refused: 'failed',
-  failed: 'failed',
-  not_processed: 'failed',
-  unknown: 'failed',
-};
 
 function errorOf({ end }: Job): ResponseError | null {
   const failure = failureOfJob(end);
