@@ -28,6 +28,37 @@ const following =
 
 /** What decides about money, about who is let in, and about where connections go. */
 export const mutations: readonly Mutation[] = [
+  // Jobs.
+  {
+    breaks: 'jobs are shown to consumers whose they are not',
+    find: "const visible = 'consumer = ? and",
+    replace: "const visible = '(consumer = ? or 1 = 1) and",
+    tests: jobs,
+  },
+  {
+    breaks: 'a job that was sent is run again by whoever takes it over',
+    find: 'set attempts = ?, request = null,',
+    replace: 'set attempts = ?,',
+    tests: jobs,
+  },
+  {
+    breaks: 'a job whose id was lost is bought again by a retry',
+    find: 'background === 1 && keyed === 0 ? now : null',
+    replace: 'null',
+    tests: jobs,
+  },
+  {
+    breaks: 'a job whose image is being made is called cancelled',
+    find: '(call) => !call.isOpen || call.isCancellable',
+    replace: '() => true',
+    tests: jobs,
+  },
+  {
+    breaks: 'a job is run although its consumer has too many',
+    find: 'return open >= maxOpen;',
+    replace: 'return open > maxOpen;',
+    tests: jobs,
+  },
   // The outcome table.
   {
     breaks: 'an unknown outcome is retried unasked',

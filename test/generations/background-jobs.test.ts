@@ -40,6 +40,17 @@ describe('jobs that nobody waits for', () => {
     expect(fake.records.map(({ request }) => request.prompt)).toEqual(['one', 'two', 'three']);
   });
 
+  test('are given to a retry of the request that has started them, until somebody retrieves them', async () => {
+    const fake = await process([{ answers: [silent] }]);
+    const first = await startJob(fake);
+    expect(await startJob(fake)).not.toBe(first);
+    const other = await startJob(fake, 'a dog');
+    expect(await startJob(fake, 'a dog', { isRetry: true })).toBe(other);
+    await fake.gateway.jobs.retrieve('somebody', other);
+    expect(await startJob(fake, 'a dog', { isRetry: true })).not.toBe(other);
+    expect(await startJob(fake, 'a cat', { isRetry: true, id: 'somebody else' })).not.toBe(first);
+  });
+
   test('are no orphans, and do not make equal requests wait for them', async () => {
     const fake = await process([{ answers: [silent, drawn] }]);
     await startJob(fake);
