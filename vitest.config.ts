@@ -3,13 +3,16 @@ import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 /** Suites with a configuration of their own. */
-const ownCommands = ['clients', 'crash', 'memory'].map((folder) => `test/${folder}/**`);
+const ownCommands = ['clients', 'crash', 'jobs', 'memory', 'process'].map((folder) => `test/${folder}/**`);
 
-const setupFiles = ['test/helpers/fixed-seed.ts', 'test/helpers/leave-nothing.ts'];
+const setupFiles = ['fixed-seed', 'leave-nothing', 'equal-buffers'].map((helper) => `test/helpers/${helper}.ts`);
 
-/** Replaced modules, another trusted certificate, and connections that are none stay for as long as their process. */
-const marksProcess = /vi\.mock\(|\/trust\.ts'|\/play-cells\.ts'|\.inject\(/;
-const alone = globSync('test/**/*.test.ts', { exclude: ['**/node_modules/**'] }).filter((file) =>
+/**
+ * Replaced modules, another trusted certificate, the address of a managed identity, and connections that are none stay for
+ * as long as their process.
+ */
+const marksProcess = /vi\.mock\(|\/trust\.ts'|\/play-cells\.ts'|process\.env\.IDENTITY_ENDPOINT|\.inject\(/;
+const alone = globSync('test/**/*.test.ts', { exclude: ['**/node_modules/**', ...ownCommands] }).filter((file) =>
   marksProcess.test(readFileSync(file, 'utf8')),
 );
 
@@ -18,7 +21,7 @@ const shared = {
   isolate: false,
   // Nothing takes so long; a machine that has other work must not make a test fail.
   testTimeout: 180_000,
-  expect: { poll: { timeout: 60_000 } },
+  expect: { poll: { timeout: 60_000, interval: 10 } },
 };
 
 const decisive = [

@@ -19,6 +19,7 @@ const redirects = ['test/security/credentials-stay-home', 'test/upstream/paid-ca
 const links = ['test/upstream/guarded-download', 'test/providers/operation-url'];
 const credentials = ['test/upstream/credential.', 'test/http/access'];
 const proxy = ['test/upstream/egress-proxy'];
+const forwarding = ['test/upstream/pass-through', 'test/upstream/azure-pass-through', 'test/http/responses'];
 const guard = ['test/upstream/guarded-connector', 'test/security/forbidden-addresses'];
 
 /** undici's own way to follow redirects, in whatever file the text stands. */
@@ -212,8 +213,8 @@ export const mutations: readonly Mutation[] = [
   // Redirects, credentials, and links in responses.
   {
     breaks: 'a redirect of a paid call is followed',
-    find: 'send(paid.of(url.origin), {',
-    replace: `send(paid.of(url.origin)${following}, {`,
+    find: 'return await send(paid.of(url.origin), {',
+    replace: `return await send(paid.of(url.origin)${following}, {`,
     tests: redirects,
   },
   {
@@ -351,5 +352,54 @@ export const mutations: readonly Mutation[] = [
     find: "if (how === 'truncated' && isKept && !isRefusal(error)) return { name: 'unknown', error: afterCommitment(error) };",
     replace: '',
     tests: jobs,
+  },
+  // The pass-through.
+  {
+    breaks: 'a redirect of a forwarded request is followed',
+    find: 'return send(paid.of(url.origin), {',
+    replace: `return send(paid.of(url.origin)${following}, {`,
+    tests: forwarding,
+  },
+  {
+    breaks: 'a forwarded path leads out of the Responses API',
+    find: 'if (one !== undefined && segment.test(one)) return one;',
+    replace: 'if (one !== undefined) return one;',
+    tests: forwarding,
+  },
+  {
+    breaks: 'any query parameter is forwarded',
+    find: 'if (!parameters.includes(name)) throw unknownParameter(name);',
+    replace: '',
+    tests: forwarding,
+  },
+  {
+    breaks: 'every header of Azure reaches clients of the pass-through',
+    find: '(returned.includes(name) || rateLimit.test(name)) &&',
+    replace: '',
+    tests: forwarding,
+  },
+  {
+    breaks: 'a refusal of the gateway’s credential reaches clients as theirs',
+    find: 'if (!isOperators) return { code: facts.told.code };',
+    replace: 'if (message !== messages.upstream_misconfigured) return { code: facts.told.code };',
+    tests: ['test/providers/forwarded-fault', 'test/http/responses'],
+  },
+  {
+    breaks: 'a key that may use only some models forwards to any deployment',
+    find: 'if (consumer?.models !== undefined) throw notForThisKey();',
+    replace: '',
+    tests: forwarding,
+  },
+  {
+    breaks: 'a forwarded request goes on when its client has disconnected',
+    find: "response.once('close', end);",
+    replace: '',
+    tests: forwarding,
+  },
+  {
+    breaks: 'SDKs retry a forwarded request that may have been billed',
+    find: 'return forwarded && { sent: forwarded.sent && ',
+    replace: 'return forwarded && { sent: false && ',
+    tests: ['test/http/may-retry', 'test/http/responses'],
   },
 ];

@@ -2,17 +2,16 @@ import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import {
   type ModelConfig,
-  type ModelDefaults,
   type ModelsConfig,
   priceOf,
   type ResponsesConfig,
   type TargetConfig,
 } from './config/models-config.ts';
+import { requestDefaults } from './config/request-defaults.ts';
 import { targetIdentity } from './config/target-identity.ts';
 import type { Consumer } from './domain/consumer.ts';
 import type { CredentialSource } from './domain/credential-source.ts';
 import type { OpenInputStore } from './domain/image-input.ts';
-import { type OptionalMember, type RequestDefaults, wireNames } from './domain/image-request.ts';
 import type { ImageStore } from './domain/image-store.ts';
 import type { JobStore } from './domain/job-store.ts';
 import type { KeptInputs } from './domain/kept-inputs.ts';
@@ -288,13 +287,4 @@ function createTarget(target: TargetConfig, { client, openInputs, ...upstream }:
 function passThroughTo({ target, image }: ResponsesConfig, { client, credential }: Upstream): PassThrough {
   const parts = { client, credential: credential(target.credential), faultOf: forwardedFault };
   return createPassThrough({ ...parts, baseURL: target.baseURL, imageDeployment: image?.deployment });
-}
-
-/** The configuration speaks the wire's names. */
-function requestDefaults(defaults: ModelDefaults): RequestDefaults {
-  const members = Object.entries(wireNames) as [OptionalMember, string][];
-  const byWireName = defaults as Readonly<Record<string, unknown>>;
-  return Object.fromEntries(
-    members.filter(([, name]) => byWireName[name] !== undefined).map(([member, name]) => [member, byWireName[name]]),
-  );
 }

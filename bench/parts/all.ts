@@ -6,8 +6,9 @@ import { jobs } from './jobs.ts';
 import { latency } from './latency.ts';
 import { load } from './load.ts';
 import { polling } from './polling.ts';
+import { responses } from './responses.ts';
 import { start } from './start.ts';
 import { stream } from './stream.ts';
 
 /** In the order in which they run. */
-export const parts: readonly Part[] = [cpu, jobs, latency, load, conversions, edits, stream, polling, start];
+export const parts: readonly Part[] = [cpu, jobs, latency, load, conversions, edits, stream, responses, polling, start];

@@ -177,8 +177,11 @@ export interface JobRecords {
   list(query: JobQuery): Promise<readonly Job[]>;
   /** Removes a job that has ended, and gives the ids of its images. `undefined`: there is none to remove. */
   remove(consumer: string, job: JobId): Promise<readonly ImageId[] | undefined>;
-  /** Its client may not have learnt of it: a retry of an equal request, which says so, gets it. Never rejects. */
-  markLeft(job: JobId): void;
+  /**
+   * The same for a client that knows its id. Until then, a job in the background may be one whose id was lost on its way: a
+   * retry of an equal request without a key gets it, too.
+   */
+  retrieve(consumer: string, job: JobId): Promise<Job | undefined>;
   /** Asks the process that runs the job to cancel it. */
   requestCancel(job: JobId): Promise<void>;
   /** Jobs of this process that others want to cancel; each is named once. */

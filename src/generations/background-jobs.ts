@@ -35,10 +35,6 @@ export class BackgroundJobs {
     this.#inFlight = inFlight;
   }
 
-  get waiting(): number {
-    return this.#waiting.size;
-  }
-
   enqueue(job: QueuedJob): void {
     const waiting = { job, lease: job.lease, interrupt: new AbortController() };
     this.#waiting.set(job.lease.job, waiting);

@@ -119,8 +119,8 @@ export class Generation {
 
   /** Ends it here only: its accepted work goes on, and whoever takes the job over follows it. */
   park(): void {
-    const { inFlight, isKeyed, context } = this.#parts;
-    const error = parkedError(isKeyed);
+    const { inFlight, context } = this.#parts;
+    const error = parkedError(this.#parts);
     this.state = { name: 'parked', error };
     clearTimeout(this.#deadline);
     this.#interrupt.abort(error);

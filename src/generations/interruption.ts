@@ -33,8 +33,9 @@ export function stillRunning(): GatewayError {
   return new GatewayError('idempotency_in_flight', message, { retryAfterMs: 2_000 });
 }
 
-/** The gateway stops, and whoever takes the job over goes on with it. */
-export function parkedError(isKeyed: boolean): GatewayError {
+/** What a reader learns when its job goes on elsewhere: the gateway stops, and whoever takes the job over follows it. */
+export function parkedError({ isKeyed, isBackground }: { isKeyed: boolean; isBackground: boolean }): GatewayError {
+  if (isBackground) return new GatewayError('job_not_completed', 'The job goes on without this connection.');
   return isKeyed ? stillRunning() : interruptionError('shutdown', { isOpen: true, isTried: true });
 }
 

@@ -58,6 +58,13 @@ export class Jobs {
     return job;
   }
 
+  /** The same for a client that has its id: retries of the request that has started it need not get the job any more. */
+  async retrieve(consumer: string, id: JobId): Promise<Job> {
+    const job = await this.#records.retrieve(consumer, id);
+    if (job === undefined) throw jobNotFound();
+    return job;
+  }
+
   /** The job of an `Idempotency-Key`. Rejects with `job_not_found`. */
   async findByKey(consumer: string, operation: Operation, key: string): Promise<Job> {
     const job = await this.#records.findByKey(consumer, operation, key);
@@ -151,11 +158,6 @@ export class Jobs {
       throw notCompleted();
     }
     await this.#parts.images.remove(ids);
-  }
-
-  /** Its client may not have learnt of it. */
-  markLeft(id: JobId): void {
-    this.#records.markLeft(id);
   }
 
   get #records() {

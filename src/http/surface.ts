@@ -107,7 +107,6 @@ export async function startJob(call: ImageCall, beginning: Beginning, reply: Fas
   );
   request.record.job = id;
   await refundRepeated(reply, isNew ? undefined : (keyedAs ?? 'joined'));
-  if (isNew && keyedAs === undefined) whenDisconnected(reply, () => jobs.markLeft(id));
   reply.header('x-gateway-job', shownJobId(id));
   if (keyedAs === 'replayed') reply.header('idempotent-replayed', 'true');
   return await jobs.find(request.consumerId, id);

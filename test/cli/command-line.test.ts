@@ -3,6 +3,7 @@ import { cpSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type Command, readCommandLine, runProgram } from '../../src/cli/command-line.ts';
+import { compileCache } from '../helpers/compile-cache.ts';
 import { temporaryDirectory } from '../helpers/temporary-directory.ts';
 
 const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
@@ -135,7 +136,7 @@ describe('a command line', () => {
 describe.each(['dist/main.js', 'src/main.ts'])('%s', (program) => {
   const run = (...args: string[]) =>
     execFileSync(process.execPath, [resolve(program), ...args], {
-      env: {},
+      env: compileCache,
       encoding: 'utf8',
       stdio: 'pipe',
       cwd: 'test',
@@ -180,7 +181,7 @@ describe('the bundle', () => {
     cpSync('dist', join(directory, 'dist'), { recursive: true });
     const { status, stderr } = spawnSync(process.execPath, ['dist/main.js', 'demo'], {
       cwd: directory,
-      env: {},
+      env: compileCache,
       encoding: 'utf8',
     });
     expect([status, stderr]).toEqual([1, expect.stringContaining('npm ci && npm run demo')]);

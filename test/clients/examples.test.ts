@@ -10,7 +10,7 @@ import { temporaryDirectory } from '../helpers/temporary-directory.ts';
 import { blocksOf, documents } from '../repository/documents.ts';
 import { needsClientPackages } from '../repository/needs-client-packages.ts';
 import { expectImages, expectProgram } from '../repository/run-program.ts';
-import { packagesDirectory } from './python/packages-directory.ts';
+import { packagesDirectory } from './python/package-sets.ts';
 
 const examples = documents.flatMap(blocksOf).filter(needsClientPackages);
 const packages = fileURLToPath(new URL('node_modules', import.meta.url));
@@ -22,12 +22,12 @@ describe('the program saves whole images', () => {
   });
 
   test.for(examples.filter(({ language }) => language === 'python'))('at $place', async (example, context) => {
-    const missing = inject('pythonMissing');
+    const missing = inject('pythonMissing').openai;
     context.skip(missing !== '', `python: not run (${missing})`);
     const demo = await startDemo();
     const directory = await temporaryDirectory();
     await writeFile(join(directory, 'example.py'), demo.here(example.text));
-    const env = { PATH: process.env.PATH, PYTHONPATH: packagesDirectory };
+    const env = { PATH: process.env.PATH, PYTHONPATH: packagesDirectory('openai') };
     const child = spawn('python3', ['example.py'], { cwd: directory, env, stdio: ['ignore', 'ignore', 'pipe'] });
     const [said, [exitCode]] = await Promise.all([text(child.stderr), once(child, 'exit')]);
     expect(exitCode, said).toBe(0);

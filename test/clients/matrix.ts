@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import packages from './package.json' with { type: 'json' };
+import { type PackageSet, requirementsFile } from './python/package-sets.ts';
 
 /** What a client may do with the gateway: the columns of the table, with their headings. */
 export const features = {
@@ -16,6 +17,7 @@ export const features = {
   errors: 'errors',
   abort: 'abort',
   billedOnce: 'billed once',
+  job: 'job',
   models: 'models',
   addresses: 'names, addresses',
 } as const;
@@ -42,14 +44,25 @@ const allYes = Object.fromEntries(Object.keys(features).map((feature) => [featur
 const row = (name: string, exceptions: Partial<Cells> = {}) => ({ name, cells: { ...allYes, ...exceptions } });
 
 const { dependencies } = packages;
-const requirements = readFileSync(new URL('python/requirements.txt', import.meta.url), 'utf8');
-const pythonVersion = /^openai==(.+)$/m.exec(requirements)?.[1];
 
 /** `openai 7.55.0` from `npm:openai@7.55.0`, or from a plain version. */
 function versioned(name: keyof typeof dependencies): string {
   const [, alias, version = dependencies[name]] = /^npm:(.+)@(.+)$/.exec(dependencies[name]) ?? [];
   return `${alias ?? `\`${name}\``} ${version}`;
 }
+
+/** `openai 3.22.1 (Python)`: a package of Python with its version. */
+function pythonVersioned(name: string, set: PackageSet): string {
+  const requirements = readFileSync(requirementsFile(set), 'utf8');
+  const [, version] = new RegExp(`^${name}==(.+)$`, 'm').exec(requirements) ?? [];
+  return `${name} ${version} (Python)`;
+}
+
+/** What only waits for its images in the response to the call that makes them. */
+const waits = 'n/a: waits for its images';
+
+/** What has a form of jobs of its own. */
+const submitsAndPolls = 'n/a: submits and polls in the old form of Azure';
 
 const beforeStreams: Partial<Cells> = {
   stream: 'n/a: this version has no image streams',
@@ -61,6 +74,7 @@ const aiSdk: Partial<Cells> = {
   editStream: 'n/a: the AI SDK has no image streams',
   editFile: 'n/a: the AI SDK takes bytes, not streams',
   models: 'n/a: the AI SDK does not request models',
+  job: waits,
 };
 
 const readsBase64Only: Partial<Cells> = { url: 'n/a: reads `b64_json` only' };
@@ -79,8 +93,19 @@ const replayed: Partial<Cells> = {
   editStream: 'n/a: requests no streams',
   abort: 'n/a: its calls are replayed, not its code',
   billedOnce: 'n/a: its calls are replayed, not its code',
+  job: waits,
   models: 'n/a: requests no models',
 };
+
+/** Clients of the operations that Azure had before its deployments made images at once: submit, and poll. */
+const submits: Partial<Cells> = {
+  ...generatesOnly,
+  stream: 'n/a: requests no streams',
+  job: submitsAndPolls,
+  models: 'n/a: requests no models',
+};
+
+const readsLinksOnly: Partial<Cells> = { base64: 'n/a: reads links only' };
 
 const rows = {
   openai4: row(`${versioned('openai4')}, \`OpenAI\``, beforeStreams),
@@ -91,10 +116,10 @@ const rows = {
   azureOpenai6: row(`${versioned('openai6')}, \`AzureOpenAI\``),
   openai7: row(`${versioned('openai7')}, \`OpenAI\``),
   azureOpenai7: row(`${versioned('openai7')}, \`AzureOpenAI\``),
-  pythonOpenai: row(`openai ${pythonVersion} (Python), \`OpenAI\``, {
+  pythonOpenai: row(`${pythonVersioned('openai', 'openai')}, \`OpenAI\``, {
     abort: 'n/a: calls of the synchronous class cannot be aborted',
   }),
-  pythonAzureOpenai: row(`openai ${pythonVersion} (Python), \`AzureOpenAI\``, {
+  pythonAzureOpenai: row(`${pythonVersioned('openai', 'openai')}, \`AzureOpenAI\``, {
     abort: 'n/a: calls of the synchronous class cannot be aborted',
   }),
   aiOpenai: row(`${versioned('ai')}, ${versioned('@ai-sdk/openai')}`, { ...aiSdk, ...readsBase64Only }),
@@ -104,6 +129,7 @@ const rows = {
     ...generatesOnly,
     stream: 'n/a: requests no streams',
     abort: 'n/a: passes no signal on',
+    job: waits,
     models: 'n/a: requests no models',
   }),
   openWebui: row('Open WebUI (its calls)', {
@@ -121,9 +147,45 @@ const rows = {
     ...generatesOnly,
     stream: 'n/a: requests no streams',
     abort: 'n/a: passes no signal on',
+    job: waits,
     models: 'n/a: requests no models',
   }),
   proActions: row('ProActions (its calls)', { ...replayed, ...generatesOnly }),
+  sub2api: row('Clients of sub2api’s tasks (their calls)', {
+    ...replayed,
+    ...readsLinksOnly,
+    editSeveral: 'n/a: sends one image',
+    mask: 'n/a: sends no masks',
+    editFile: 'n/a: sends whole files',
+    job: 'yes',
+    addresses: 'n/a: knows one address',
+  }),
+  openai028: row(`${pythonVersioned('openai', 'openai-0.28')}, \`api_type\` azure`, {
+    ...submits,
+    abort: 'n/a: its calls cannot be aborted',
+  }),
+  azureOpenaiBeta: row(versioned('@azure/openai'), {
+    ...submits,
+    billedOnce: 'yes',
+    abort: 'n/a: passes no signal on',
+  }),
+  pipecat: row(`${pythonVersioned('pipecat-ai', 'pipecat')}, \`AzureImageGenServiceREST\``, {
+    ...submits,
+    ...readsLinksOnly,
+    several: 'n/a: wants one image',
+    errors:
+      'yes: raises `KeyError` when the submit is refused, and says "timed out" after 119 polls when it fails later',
+    abort: 'n/a: its calls cannot be aborted',
+    billedOnce: 'n/a: never repeats a call',
+  }),
+  cortex: row('cortex (its calls)', {
+    ...submits,
+    ...replayed,
+    ...readsLinksOnly,
+    several: 'n/a: chooses nothing but the prompt',
+    options: 'n/a: chooses nothing but the prompt',
+    job: submitsAndPolls,
+  }),
 } satisfies Record<string, { name: string; cells: Cells }>;
 
 export const clients: readonly Client[] = Object.entries(rows).map(([id, { name, cells }]) => ({

@@ -1,11 +1,16 @@
+import { azureOpenaiBetaSuite } from './azure-openai/beta-suite.ts';
 import { langchainSuite } from './langchain/suite.ts';
 import type { ClientId } from './matrix.ts';
 import { azureOpenaiSuite, openaiSuite } from './openai/suites.ts';
+import { openai028Suite } from './python/openai-028-suite.ts';
+import { pipecatSuite } from './python/pipecat-suite.ts';
 import { pythonSuite } from './python/suite.ts';
 import { bedrockConnectorSuite } from './replayed/bedrock-connector.ts';
+import { cortexSuite } from './replayed/cortex.ts';
 import { librechatSuite } from './replayed/librechat.ts';
 import { openWebuiSuite } from './replayed/open-webui.ts';
 import { proActionsSuite } from './replayed/pro-actions.ts';
+import { sub2apiSuite } from './replayed/sub2api.ts';
 import type { Suite } from './suite.ts';
 import { aiAzureSuite, aiCompatibleSuite, aiOpenaiSuite } from './vercel-ai/suites.ts';
 
@@ -29,4 +34,9 @@ export const suites: Readonly<Record<ClientId, Suite>> = {
   librechat: librechatSuite,
   bedrockConnector: bedrockConnectorSuite,
   proActions: proActionsSuite,
+  sub2api: sub2apiSuite,
+  openai028: openai028Suite,
+  azureOpenaiBeta: azureOpenaiBetaSuite,
+  pipecat: pipecatSuite,
+  cortex: cortexSuite,
 };

@@ -6,7 +6,7 @@ export default defineConfig({
     name: 'clients',
     root: import.meta.dirname,
     include: ['**/*.test.ts'],
-    globalSetup: ['python/install-openai.ts'],
+    globalSetup: ['python/install-packages.ts'],
     setupFiles: ['../helpers/no-network.ts', 'bare-environment.ts'],
     // These tests wait for clients that wait before they retry.
     maxWorkers: '100%',

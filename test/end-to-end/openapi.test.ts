@@ -6,10 +6,10 @@ import { documentedPath } from '../../src/http/openapi/describe.ts';
 import { openApiDocument } from '../../src/http/openapi/document.ts';
 import { gatewayKey, startGateway } from '../helpers/start-gateway.ts';
 import { documentedResponse, operation, problems, problemsOf } from '../http/openapi/schema-checker.ts';
+import { startPaidOnce } from '../jobs/paid-once.ts';
 import { fields, formHeaders, writeForm } from '../simulator/write-form.ts';
 import { dataUrl, overlay, pngImage } from './edits.ts';
 import { readEvents } from './events.ts';
-import { startPaidOnce } from './paid-once.ts';
 import { modelsFile, type Rig, startRig, startUpstream, tinyPng } from './rig.ts';
 import { startStore } from './store.ts';
 

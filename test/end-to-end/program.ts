@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished } from 'vitest';
 import { startOptions } from '../../bench/contestants/start-options.ts';
+import { compileCache } from '../helpers/compile-cache.ts';
 import { findSecrets } from '../helpers/search-secrets.ts';
 
 export type Program = {
@@ -52,7 +53,7 @@ export async function startProgram(start: Start): Promise<Program> {
   const entry = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
   const words = [...(start.command ? [start.command] : []), ...(start.arguments ?? [])];
   const defaults = { PORT: '0', MODELS_FILE: modelsFile, DATA_DIR: join(directory, 'data') };
-  const env = { ...defaults, GATEWAY_API_KEYS: 'program-key', ...start.env };
+  const env = { ...compileCache, ...defaults, GATEWAY_API_KEYS: 'program-key', ...start.env };
   const polling = start.polls ? ['--import', new URL('quick-poll.ts', import.meta.url).href] : [];
   const nodeOptions = [...startOptions, ...polling, ...(start.nodeOptions ?? [])];
   const child = spawn(process.execPath, [...nodeOptions, entry, ...words], {

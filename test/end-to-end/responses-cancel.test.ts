@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import { startHeld } from '../jobs/paid-once.ts';
 import { respond, stored } from './call-responses.ts';
 import { readEvents } from './events.ts';
-import { startHeld } from './paid-once.ts';
 import { tinyPng } from './rig.ts';
 
 const inBackground = { model: 'image', input: 'a cat', background: true };

@@ -1,10 +1,10 @@
 import OpenAI from 'openai';
 import { describe, expect, test } from 'vitest';
 import { gatewayKey } from '../helpers/start-gateway.ts';
+import { startPaidOnce } from '../jobs/paid-once.ts';
 import { respond, respondStreamed, responseIn, stored } from './call-responses.ts';
 import { dataUrl, pngImage } from './edits.ts';
 import { readEvents } from './events.ts';
-import { startPaidOnce } from './paid-once.ts';
 
 const withTool = (options: object = {}) => ({ tools: [{ type: 'image_generation', ...options }] });
 

@@ -3,6 +3,7 @@ import { cpSync, symlinkSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { defaultKeysFile } from '../../src/config/environment.ts';
+import { compileCache } from '../helpers/compile-cache.ts';
 import { temporaryDirectory } from '../helpers/temporary-directory.ts';
 
 /** A temporary directory that looks like a fresh clone to npm, so that commands write nothing into this one. */
@@ -22,7 +23,7 @@ export async function checkout(): Promise<string> {
  */
 export async function runCommand(command: string, cwd: string): Promise<string> {
   const PATH = `${dirname(process.execPath)}:${process.env.PATH}`;
-  const env = { PATH, HOME: cwd, npm_config_update_notifier: 'false' };
+  const env = { ...compileCache, PATH, HOME: cwd, npm_config_update_notifier: 'false' };
   const options = { cwd, env, maxBuffer: 64 * 1024 * 1024 };
   const { stdout } = await promisify(execFile)('bash', ['-euo', 'pipefail', '-c', unattended(command)], options);
   return stdout;

@@ -36,8 +36,8 @@ const repeatable = ['failed', ...freeing];
 /** How claims become jobs, or find them. */
 export function claimOperations(database: DatabaseSync) {
   const insert = database.prepare(`
-    insert into jobs (${jobColumns}, state, epoch, attempts, repeated)
-    select ${jobPlaces}, 'running', 1, '[]', ?
+    insert into jobs (${jobColumns}, state, epoch, attempts, repeated, orphaned_at)
+    select ${jobPlaces}, 'running', 1, '[]', ?, ?
     where exists (select 1 from owners where id = ?)`);
   const countOpen = database.prepare(
     "select count(*) as open from jobs where consumer = ? and background = 1 and state = 'running'",
@@ -52,8 +52,14 @@ export function claimOperations(database: DatabaseSync) {
   const findLeft = database.prepare(`
     select ${columns} from jobs
     where consumer = ? and fingerprint = ? and fingerprint_version = ? and keyed = 0 and orphaned_at >= ?
-      and retrievable = ? and background = ? and (expires_at is null or expires_at > ?) and taken_by not in (select id from owners)
+      and retrievable = ? and background = 0 and (expires_at is null or expires_at > ?) and taken_by not in (select id from owners)
     order by state = 'unknown', orphaned_at, created_at limit 1`);
+  // Its client may have to ask more than once: what no retry has got yet comes first.
+  const findUnknown = database.prepare(`
+    select ${columns} from jobs
+    where consumer = ? and fingerprint = ? and fingerprint_version = ? and keyed = 0 and orphaned_at >= ?
+      and background = 1 and (expires_at is null or expires_at > ?)
+    order by taken_by in (select id from owners), state = 'unknown', orphaned_at, created_at limit 1`);
   const findEqual = database.prepare(`
     select 1 from jobs
     where consumer = ? and fingerprint = ? and fingerprint_version = ? and keyed = 0 and orphaned_at is null
@@ -95,10 +101,12 @@ export function claimOperations(database: DatabaseSync) {
     return open >= maxOpen;
   }
 
-  function claimNew(values: JobValues, maxOpen: number | undefined, isRepeat: boolean): ClaimResult {
-    const [owner, id] = values;
+  /** A job in the background is left from the beginning: whether its client gets the id is seen when it retrieves the job. */
+  function claimNew(values: JobValues, now: number, maxOpen: number | undefined, isRepeat: boolean): ClaimResult {
+    const [owner, id, , , , , , , , , keyed, , background] = values;
     if (isFull(values, maxOpen)) return ['full'];
-    if (insert.run(...values, isRepeat ? 1 : 0, owner).changes === 0) throw new OperationFailure('ownerless');
+    const leftAt = background === 1 && keyed === 0 ? now : null;
+    if (insert.run(...values, isRepeat ? 1 : 0, leftAt, owner).changes === 0) throw new OperationFailure('ownerless');
     return ['new', id, 1, isRepeat];
   }
 
@@ -109,7 +117,7 @@ export function claimOperations(database: DatabaseSync) {
       const isExpired = row !== undefined && row.expires_at !== null && row.expires_at <= now;
       if (row !== undefined && !isExpired) return decide(row, values, mayRepeat);
       if (row !== undefined) remove.run(row.id);
-      return claimNew(values, maxOpen, false);
+      return claimNew(values, now, maxOpen, false);
     },
     claimNew,
     /** What this process has taken can be taken again. */
@@ -123,8 +131,9 @@ export function claimOperations(database: DatabaseSync) {
     rejoin(values: JobValues, mayRepeat: boolean, since: number, now: number): ClaimResult {
       const [owner, id, consumer, , , , , fingerprint, version, , , retrievable, background] = values;
       for (;;) {
-        const like = [since, retrievable, background, now] as const;
-        const row = findLeft.get(consumer, fingerprint, version, ...like) as Row | undefined;
+        const equal = [consumer, fingerprint, version, since] as const;
+        const found = background === 1 ? findUnknown.get(...equal, now) : findLeft.get(...equal, retrievable, now);
+        const row = found as Row | undefined;
         if (row === undefined) return ['new', id, 1, false, hasEqual(values)];
         const isRepeat = mayBeRepeated(row, mayRepeat);
         // One that can be retrieved stays where its client may look for it.

@@ -1,6 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { type JobValues, jobColumns, jobPlaces } from './claim-values.ts';
 import { OperationFailure } from './operation-failure.ts';
+import { shownState } from './record-rows.ts';
 
 /** Who writes a job may do so: it has not been taken over, it runs, and its owner has not been declared dead. */
 const isOwn = `id = ? and epoch = ? and state = 'running' and owner in (select id from owners)`;
@@ -115,7 +116,7 @@ function summaries(database: DatabaseSync) {
   const delivered = database.prepare(
     "select attempts, ended_at from jobs where state = 'done' and delivered = 1 order by ended_at",
   );
-  const states = database.prepare('select state, count(*) from jobs group by state');
+  const states = database.prepare(`select ${shownState} as shown, count(*) from jobs group by shown`);
   for (const statement of [delivered, states]) statement.setReturnArrays(true);
   return {
     markDelivered(ids: readonly string[]): void {

@@ -43,7 +43,8 @@ export function ownerOperations(database: DatabaseSync) {
   );
   const orphanJobs = database.prepare(`
     update jobs set orphaned_at = ?
-    where state = 'running' and owner not in (select id from owners) and keyed = 0 and orphaned_at is null`);
+    where state = 'running' and owner not in (select id from owners) and keyed = 0 and background = 0
+      and orphaned_at is null`);
   const deleteExpired = database.prepare(
     'delete from jobs where id in (select id from jobs where expires_at <= ? limit ?)',
   );

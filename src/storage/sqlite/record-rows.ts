@@ -17,8 +17,9 @@ export type RecordRow = {
   readonly expires_at: number | null;
 };
 
-const wireState = `case when state = 'running' and attempts = '[]' then 'queued' else state end`;
-const columns = `id, operation, model, images, ${wireState} as state, background, view, response, created_at, ended_at,
+/** Of what runs, that of which nothing was sent is queued. */
+export const shownState = `case when state = 'running' and attempts = '[]' then 'queued' else state end`;
+const columns = `id, operation, model, images, ${shownState} as state, background, view, response, created_at, ended_at,
   expires_at`;
 
 /** Those of one consumer that have not expired. */
@@ -31,8 +32,8 @@ export function recordOperations(database: DatabaseSync) {
   const remove = database.prepare(
     `delete from jobs where id = ? and state <> 'running' and ${visible} returning attempts`,
   );
-  const markLeft = database.prepare(
-    "update jobs set orphaned_at = ?, taken_by = '' where id = ? and keyed = 0 and background = 1",
+  const markKnown = database.prepare(
+    'update jobs set orphaned_at = null where id = ? and consumer = ? and background = 1 and orphaned_at is not null',
   );
   const requestCancel = database.prepare("update jobs set cancelling = 1 where id = ? and state = 'running'");
   const cancelRequests = database.prepare(
@@ -43,6 +44,10 @@ export function recordOperations(database: DatabaseSync) {
 
   return {
     find: (id: string, consumer: string, now: number) => plain(find.get(id, consumer, now)),
+    retrieve(id: string, consumer: string, now: number): RecordRow | undefined {
+      markKnown.run(id, consumer);
+      return plain(find.get(id, consumer, now));
+    },
     findClaim: (claim: string, consumer: string, now: number) => plain(findClaim.get(claim, consumer, now)),
     list(query: JobQuery, now: number): RecordRow[] {
       const { text, values } = listing(query);
@@ -51,9 +56,6 @@ export function recordOperations(database: DatabaseSync) {
     /** The attempts of the job that was removed, as JSON. */
     remove(id: string, consumer: string, now: number): string | undefined {
       return (remove.get(id, consumer, now) as { readonly attempts: string } | undefined)?.attempts;
-    },
-    markLeft(id: string, now: number): void {
-      markLeft.run(now, id);
     },
     requestCancel(id: string): void {
       requestCancel.run(id);
@@ -79,7 +81,7 @@ function listing({ states, model, order, after, limit }: JobQuery): {
     values.push(model);
   }
   if (states !== undefined) {
-    conditions.push(`${wireState} in (${states.map(() => '?').join(', ')})`);
+    conditions.push(`${shownState} in (${states.map(() => '?').join(', ')})`);
     values.push(...states);
   }
   if (after !== undefined) {

@@ -22,6 +22,10 @@ export class SqliteJobRecords implements JobRecords {
     return jobOf(consumer, await this.#run('find', job, consumer, this.#now));
   }
 
+  async retrieve(consumer: string, job: JobId): Promise<Job | undefined> {
+    return jobOf(consumer, await this.#run('retrieve', job, consumer, this.#now));
+  }
+
   async findByKey(consumer: string, operation: Operation, key: string): Promise<Job | undefined> {
     return jobOf(consumer, await this.#run('findClaim', claimOfKey(operation, key), consumer, this.#now));
   }
@@ -34,11 +38,6 @@ export class SqliteJobRecords implements JobRecords {
   async remove(consumer: string, job: JobId): Promise<readonly ImageId[] | undefined> {
     const attempts = await this.#run('remove', job, consumer, this.#now);
     return attempts === undefined ? undefined : (JSON.parse(attempts) as JobAttempt[]).flatMap(({ images }) => images);
-  }
-
-  markLeft(job: JobId): void {
-    // What is lost here is not found by a retry.
-    this.#run('markLeft', job, this.#now).catch(() => {});
   }
 
   async requestCancel(job: JobId): Promise<void> {

@@ -216,10 +216,10 @@ export class SqliteJobStore implements JobStore {
     const { key, mayRepeat, isRetrievable, background } = claim;
     const maxOpen = background?.maxOpen;
     if (key !== undefined) return await this.#queue.run('claimKey', values, mayRepeat, this.now(), maxOpen);
-    if (rejoinMs <= 0) return await this.#queue.run('claimNew', values, maxOpen, false);
+    if (rejoinMs <= 0) return await this.#queue.run('claimNew', values, this.now(), maxOpen, false);
     const found = await this.#rejoin(values, mayRepeat, rejoinMs);
     if (found[0] !== 'new' || !isRetrievable) return found;
-    return await this.#queue.run('claimNew', values, maxOpen, found[3]);
+    return await this.#queue.run('claimNew', values, this.now(), maxOpen, found[3]);
   }
 
   async #rejoin(values: JobValues, mayRepeat: boolean, rejoinMs: number): Promise<ClaimResult> {

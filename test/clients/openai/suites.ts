@@ -4,6 +4,7 @@ import { azureAddressChecks } from './azure-address-checks.ts';
 import { editChecks } from './edit-checks.ts';
 import { errorChecks } from './error-checks.ts';
 import { generationChecks } from './generation-checks.ts';
+import { jobChecks } from './job-checks.ts';
 import { modelChecks } from './model-checks.ts';
 import { modelElsewhereChecks } from './model-elsewhere-checks.ts';
 import { moneyChecks } from './money-checks.ts';
@@ -38,6 +39,7 @@ function imageChecks(sdk: Sdk): Suite {
     ...editChecks(sdk),
     ...errorChecks(sdk),
     ...moneyChecks(sdk),
+    ...jobChecks(sdk),
     ...modelChecks(sdk),
   };
 }

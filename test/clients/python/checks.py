@@ -8,6 +8,7 @@ import sys
 import urllib.request
 
 import openai
+from openai.types import ImagesResponse
 
 url = os.environ["GATEWAY_URL"]
 key = os.environ["GATEWAY_KEY"]
@@ -173,6 +174,57 @@ def until_done(call, key, **request):
         except openai.APITimeoutError:
             continue
     raise AssertionError("it never came")
+
+
+def ended(client, job):
+    """The response of the gateway waits until the job has ended."""
+    options = {"headers": {"Prefer": "wait=20"}}
+    return client.get(f"/images/jobs/{job.id}", cast_to=object, options=options)
+
+
+def expect_job(job):
+    assert job.id.startswith("imgjob_") and job.object == "image.job", job
+    client = connect()
+    assert ended(client, job)["status"] == "completed"
+    content = client.get(f"/images/jobs/{job.id}/content", cast_to=ImagesResponse)
+    [item] = content.data
+    expect_base64(item)
+
+
+def check_job_background():
+    expect_job(connect().images.generate(model="image", prompt="a cat", extra_body={"background": True}))
+
+
+def check_job_prefer():
+    client = connect()
+    raw = client.images.with_raw_response.generate(
+        model="image", prompt="a cat", extra_headers={"Prefer": "respond-async"}
+    )
+    assert raw.status_code == 202, raw.status_code
+    job = raw.parse()
+    assert client.get(raw.headers["location"], cast_to=object)["id"] == job.id
+    expect_job(job)
+
+
+def check_job_edit():
+    headers = {"Prefer": "respond-async"}
+    expect_job(connect().images.edit(model="image", prompt="a hat", image=image(), extra_headers=headers))
+
+
+def check_job_started_again():
+    """The first response is lost, and the package repeats the request."""
+    headers = {"Prefer": "respond-async"}
+    expect_job(connect().images.generate(model="image", prompt="a cat", extra_headers=headers))
+
+
+def check_job_fails():
+    client = connect()
+    prompt = "simulate:moderation-blocked"
+    job = client.images.generate(model="image", prompt=prompt, extra_headers={"Prefer": "respond-async"})
+    state = ended(client, job)
+    assert (state["status"], state["error"]["code"]) == ("failed", "moderation_blocked"), state
+    content = lambda: client.get(f"/images/jobs/{job.id}/content", cast_to=ImagesResponse)
+    expect_failure(openai.BadRequestError, 400, "moderation_blocked", content)
 
 
 def check_models():

@@ -1,21 +1,22 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
-import { fileURLToPath } from 'node:url';
-import { expect, inject, onTestFinished } from 'vitest';
+import { expect } from 'vitest';
 import { temporaryDirectory } from '../../helpers/temporary-directory.ts';
 import { inputImage, inputMask } from '../images.ts';
-import { awkwardNames, expectAzureImage, expectOnePaid, expectPaid, gatewayKey, type Rig, startRig } from '../rig.ts';
+import { losesFirstResponse } from '../lossy-front.ts';
+import { awkwardNames, expectAzureImage, expectOnePaid, expectPaid, type Rig, startRig } from '../rig.ts';
 import type { Check, Suite } from '../suite.ts';
 import { expectUploaded } from '../uploads.ts';
-import { packagesDirectory } from './packages-directory.ts';
+import { type Program, requirePackages, runCheck } from './run-check.ts';
 
 type ClassName = 'OpenAI' | 'AzureOpenAI';
 type Image = keyof typeof inputs;
+type Options = Parameters<typeof startRig>[0] & {
+  /** Whether the client does not get the first response. */
+  readonly losesFirst?: boolean;
+};
 
-const program = fileURLToPath(new URL('checks.py', import.meta.url));
+const program: Program = { file: 'checks.py', packages: 'openai' };
 const inputs = {
   teal: () => inputImage('teal'),
   coral: () => inputImage('coral'),
@@ -28,13 +29,14 @@ export function pythonSuite(className: ClassName): Suite {
     (
       name: string,
       expectAtAzure: (rig: Rig) => void | Promise<void>,
-      options: Parameters<typeof startRig>[0] = {},
+      { losesFirst = false, ...options }: Options = {},
     ): Check =>
     async (context) => {
-      const missing = inject('pythonMissing');
-      context.skip(missing !== '', `python: not run (${missing})`);
+      requirePackages(context, program);
       const rig = await startRig(options);
-      await runCheck(className, name, rig);
+      const variables = { IMAGES: await writeInputs(), AWKWARD_NAMES: JSON.stringify(awkwardNames) };
+      const url = losesFirst ? await losesFirstResponse(rig.url) : rig.url;
+      await runCheck(program, [className, name], url, variables);
       await expectAtAzure(rig);
     };
   return {
@@ -55,6 +57,16 @@ export function pythonSuite(className: ClassName): Suite {
     billedOnce: {
       'after failures': check('billed_once', paid(9, 3, 3)),
       'with an Idempotency-Key': check('idempotency_key', paid(3, 3, 3), { keepsJobs: true, lingerMs: 0 }),
+    },
+    job: {
+      'by the parameter background': check('job_background', expectOnePaid, { keepsJobs: true }),
+      'by the header Prefer, polled where location says': check('job_prefer', expectOnePaid, { keepsJobs: true }),
+      'of an edit': check('job_edit', uploaded(['teal']), { keepsJobs: true }),
+      'that the package starts again because the response was lost': check('job_started_again', expectStartedAgain, {
+        keepsJobs: true,
+        losesFirst: true,
+      }),
+      'that fails': check('job_fails', paid(1, 0, 0), { keepsJobs: true }),
     },
     models: check('models', paid(0, 0, 0)),
     addresses: {
@@ -80,27 +92,14 @@ function uploaded(images: readonly Image[], mask?: Image) {
   };
 }
 
+function expectStartedAgain(rig: Rig): void {
+  expect(rig.calls.filter(({ method }) => method === 'POST')).toHaveLength(2);
+  expectOnePaid(rig);
+}
+
 /** A directory with the images that may be edited. */
 async function writeInputs(): Promise<string> {
   const directory = await temporaryDirectory();
   for (const [name, draw] of Object.entries(inputs)) await writeFile(join(directory, `${name}.png`), await draw());
   return directory;
-}
-
-/** Runs one function of checks.py with this gateway; what it says about a failure is the test's. */
-async function runCheck(className: ClassName, name: string, { url }: Rig): Promise<void> {
-  const { PATH = '' } = process.env;
-  const variables = {
-    PATH,
-    PYTHONPATH: packagesDirectory,
-    PYTHONDONTWRITEBYTECODE: '1',
-    GATEWAY_URL: url,
-    GATEWAY_KEY: gatewayKey,
-    IMAGES: await writeInputs(),
-    AWKWARD_NAMES: JSON.stringify(awkwardNames),
-  };
-  const child = spawn('python3', [program, className, name], { env: variables, stdio: ['ignore', 'ignore', 'pipe'] });
-  onTestFinished(() => void child.kill('SIGKILL'));
-  const [said, [exitCode]] = await Promise.all([text(child.stderr), once(child, 'exit')]);
-  expect(exitCode, said).toBe(0);
 }

@@ -4,9 +4,10 @@ import { setTimeout as wait } from 'node:timers/promises';
 import type { Ledger } from '../../../simulator/ledger.ts';
 import { dataDirOf, GatewayProcess, type ProcessOptions } from './gateway-process.ts';
 import type { HoldingRelay } from './holding-relay.ts';
+import { askForJob } from './job-client.ts';
 import { type Asking, ask, codeOf, type Reply } from './keyed-client.ts';
 import { bringTo, type Expected, expectedAfter, type KillPoint } from './kill-points.ts';
-import { callOf, type Mode } from './modes.ts';
+import { callOf, isJob, type Mode } from './modes.ts';
 
 /** What became of one job of a gateway that was killed. */
 export type JobResult = {
@@ -25,7 +26,7 @@ export type JobResult = {
   readonly isReplay: boolean;
   /** The first client's reply, and the two later ones, for messages. */
   readonly replies: readonly string[];
-  /** What is left in `arriving` and `uploads`. */
+  /** What is left in `arriving`, `uploads` and `inputs`. */
   readonly left: readonly string[];
 };
 
@@ -111,7 +112,10 @@ export class KillChain implements AsyncDisposable {
   }
 
   #send({ mode, key, prompt }: Job): Asking {
-    return ask(this.#gateway.url, callOf(mode, prompt), { 'idempotency-key': key });
+    const call = callOf(mode, prompt);
+    return isJob(mode)
+      ? askForJob(this.#gateway.url, mode, call, key)
+      : ask(this.#gateway.url, call, { 'idempotency-key': key });
   }
 
   async #resultOf(
@@ -155,7 +159,7 @@ function describe(reply: Reply): string {
 
 function newJob(mode: Mode): Job {
   jobs += 1;
-  return { mode, key: `key-${jobs}`, prompt: `a cat, the ${jobs}th` };
+  return { mode, key: `00000000-0000-4000-8000-${String(jobs).padStart(12, '0')}`, prompt: `a cat, the ${jobs}th` };
 }
 
 function isSame(one: Reply, other: Reply): boolean {
@@ -168,7 +172,12 @@ function withoutPartialImages(reply: Reply): Reply {
   return { ...reply, body: Buffer.from(text.replace(/event: \w+\.partial_image\n.*\n\n/g, ''), 'latin1') };
 }
 
+/** Inputs are removed a moment after their job has ended. */
 async function leftIn(dataDir: string): Promise<string[]> {
-  const names = await Promise.all(['arriving', 'uploads'].map((name) => readdir(join(dataDir, name))));
-  return names.flat();
+  for (let tries = 50; ; tries -= 1) {
+    const directories = ['arriving', 'uploads', 'inputs'].map((name) => readdir(join(dataDir, name)).catch(() => []));
+    const left = (await Promise.all(directories)).flat();
+    if (left.length === 0 || tries === 0) return left;
+    await wait(100);
+  }
 }

@@ -4,13 +4,43 @@ import { chatTarget, modelsFile } from '../../end-to-end/rig.ts';
 import type { Exchange, Held } from './holding-relay.ts';
 
 /** How an upstream is spoken to, and what its clients want. */
-export const modes = ['deployment', 'v1', 'legacy', 'background', 'stream', 'edit', 'fan-out'] as const;
+export const modes = [
+  ...['deployment', 'v1', 'legacy', 'background', 'stream', 'edit', 'fan-out'],
+  ...['job', 'edit job', 'submit', 'response'],
+] as readonly Mode[];
 
-export type Mode = (typeof modes)[number];
+/** Modes whose clients wait for the response of their request. */
+export type WaitingMode = 'deployment' | 'v1' | 'legacy' | 'background' | 'stream' | 'edit' | 'fan-out';
+
+/** Modes whose clients get an id, and fetch the images later. */
+export type JobMode = 'job' | 'edit job' | 'submit' | 'response';
+
+export type Mode = WaitingMode | JobMode;
+
+/** What is behind a job: the same as behind a request that waits. */
+const behind: Readonly<Record<JobMode, WaitingMode>> = {
+  job: 'deployment',
+  'edit job': 'edit',
+  submit: 'legacy',
+  response: 'background',
+};
+
+export function isJob(mode: Mode): mode is JobMode {
+  return mode in behind;
+}
+
+function upstreamOf(mode: Mode): WaitingMode {
+  return isJob(mode) ? behind[mode] : mode;
+}
 
 /** Modes whose accepted work has a handle, by which another process can follow it. */
 export function hasHandle(mode: Mode): boolean {
-  return mode === 'legacy' || mode === 'background';
+  return ['legacy', 'background'].includes(upstreamOf(mode));
+}
+
+/** Modes whose upstream says with the headers of the paid call's response all that matters of it. */
+export function isLegacy(mode: Mode): boolean {
+  return upstreamOf(mode) === 'legacy';
 }
 
 /** How many paid calls a request of this mode makes. */
@@ -28,7 +58,7 @@ export function modelsOf(origin: string, more: { readonly limits?: object; reado
 /** What is sent to the gateway. */
 export type Call = { readonly path: string; readonly type: string; readonly body: Buffer };
 
-const parameters: Readonly<Record<Exclude<Mode, 'edit'>, object>> = {
+const parameters: Readonly<Record<Exclude<WaitingMode, 'edit'>, object>> = {
   deployment: { model: 'image' },
   v1: { model: 'studio/poster' },
   legacy: { model: 'dall-e-2', size: '256x256', response_format: 'b64_json' },
@@ -44,10 +74,10 @@ const inputImage = await sharp({ create: { width: 64, height: 64, channels: 4, b
 
 /** The request of a mode; an edit has a new boundary each time, as SDKs make it. */
 export function callOf(mode: Mode, prompt: string): Call {
-  if (mode !== 'edit') {
-    const body = Buffer.from(JSON.stringify({ prompt, ...parameters[mode] }));
-    return { path: '/v1/images/generations', type: 'application/json', body };
-  }
+  if (mode === 'response') return json('/v1/responses', { model: 'later', input: prompt, background: true });
+  if (mode === 'submit') return json('/openai/images/generations:submit', { prompt, ...parameters.legacy });
+  const upstream = upstreamOf(mode);
+  if (upstream !== 'edit') return json('/v1/images/generations', { prompt, ...parameters[upstream] });
   const boundary = randomBytes(8).toString('hex');
   const part = (name: string, more = '') =>
     `--${boundary}\r\ncontent-disposition: form-data; name="${name}"${more}\r\n\r\n`;
@@ -57,6 +87,10 @@ export function callOf(mode: Mode, prompt: string): Call {
     Buffer.from(`\r\n--${boundary}--\r\n`),
   ]);
   return { path: '/v1/images/edits', type: `multipart/form-data; boundary=${boundary}`, body };
+}
+
+function json(path: string, body: object): Call {
+  return { path, type: 'application/json', body: Buffer.from(JSON.stringify(body)) };
 }
 
 const isPaid = ({ method }: Exchange) => method === 'POST';
@@ -69,7 +103,7 @@ export const heldAfterSending: Held = { hold: 'headers', matches: isPaid };
  * of the paid call are all of it that matters.
  */
 export function heldAfterHeaders(mode: Mode): Held {
-  return { hold: 'body', matches: mode === 'legacy' ? ({ url }) => url.includes('/operations/') : isPaid };
+  return { hold: 'body', matches: isLegacy(mode) ? ({ url }) => url.includes('/operations/') : isPaid };
 }
 
 const longerThanStatus = 4_000;

@@ -54,14 +54,14 @@ function stoppableJobs(jobs: Stores['jobs'], points: StopPoints, options: StoreO
       await jobs.orphan(lease);
       await points.pass('orphaned');
     },
-    async finish(lease, end) {
+    async finish(lease, end, isRefused) {
       if (end.name === 'done') await points.pass('renamed');
       await delay();
       if (failuresLeft > 0) {
         failuresLeft -= 1;
         throw new GatewayError('store_unavailable', 'Replaced by a test.', { outcome: 'not-processed' });
       }
-      await jobs.finish(lease, end);
+      await jobs.finish(lease, end, isRefused);
       if (end.name === 'done') await points.pass('finished');
     },
   });

@@ -338,7 +338,7 @@ describe.each(kinds)('jobs %s', (_, place) => {
     for (const claimed of await Promise.all(claims)) expect(claimed.kind).toBe('new');
     await refused;
     const after = await store.figures();
-    expect(after.rows).toEqual({ running: 301 });
+    expect(after.rows).toEqual({ queued: 301 });
     expect(after.changes - before.changes).toBe(300);
     expect(after.commits - before.commits).toBeLessThan(30);
   });

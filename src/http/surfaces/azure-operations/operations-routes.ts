@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { GatewayError } from '../../../domain/gateway-error.ts';
 import type { Job } from '../../../domain/job-store.ts';
@@ -74,7 +75,7 @@ function parseSubmit(request: FastifyRequest, { gateway, address }: RuntimeConfi
     request: { ...call.request, delivery: call.request.delivery ?? 'url' },
     startsJob: true,
     keeping: { isBackground: true },
-    idempotencyKey: id && keyOf(id),
+    idempotencyKey: id === undefined ? keyOfRetry(request) : keyOf(id),
   };
 }
 
@@ -92,8 +93,20 @@ function keyOf(operationId: string): string {
   return `operation-id ${operationId}`;
 }
 
+/**
+ * Azure's SDKs name each request, and give its retries the same name. Other clients may give all their requests one, so that a
+ * request is known by its body, too.
+ * https://github.com/Azure/azure-sdk-for-js/blob/main/sdk/core/core-rest-pipeline/src/policies/setClientRequestIdPolicy.ts
+ */
+function keyOfRetry({ headers: { 'x-ms-client-request-id': id }, body }: FastifyRequest): string | undefined {
+  if (typeof id !== 'string' || !guid.test(id)) return undefined;
+  return `client-request-id ${id.toLowerCase()} ${hash('sha256', JSON.stringify(body), 'base64url')}`;
+}
+
 function findOperation({ consumerId, params: { id } }: FastifyRequest<ById>, jobs: Jobs): Promise<Job> {
-  return guid.test(id) ? jobs.findByKey(consumerId, 'generate', keyOf(id.toLowerCase())) : jobs.find(consumerId, id);
+  return guid.test(id)
+    ? jobs.findByKey(consumerId, 'generate', keyOf(id.toLowerCase()))
+    : jobs.retrieve(consumerId, id);
 }
 
 /** What was called, and where the operation is: the prefix and the version stay. */

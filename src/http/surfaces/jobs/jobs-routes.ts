@@ -38,7 +38,7 @@ export function jobsRoutes(app: FastifyInstance, current: Current, stallMs: numb
 
 function jobRoutes(app: FastifyInstance, url: string, current: Current, stallMs: number): void {
   const find = ({ consumerId, params }: FastifyRequest<ById>): Promise<Job> =>
-    current.config.gateway.jobs.find(consumerId, jobIdOf(params.id));
+    current.config.gateway.jobs.retrieve(consumerId, jobIdOf(params.id));
   const show = async (job: Job, reply: FastifyReply) => {
     const { jobs } = current.config.gateway;
     const hasImages = job.end?.name !== 'done' || (await jobs.images(job)) !== undefined;
@@ -121,7 +121,7 @@ async function writeTaskResult(
   { config: { gateway } }: Current,
 ): Promise<FastifyReply> {
   const { jobs } = gateway;
-  const job = await jobs.find(request.consumerId, jobIdOf(request.params.id));
+  const job = await jobs.retrieve(request.consumerId, jobIdOf(request.params.id));
   reply.headers(notCached);
   if (job.end === undefined) reply.header('retry-after', '3');
   if (job.end?.name !== 'done') return reply.send(taskObject(job));

@@ -1,4 +1,4 @@
-import type { GatewayError } from '../../../domain/gateway-error.ts';
+import { GatewayError } from '../../../domain/gateway-error.ts';
 import type { ImageEnd, ImageEvent, ImageFacts } from '../../../domain/image-event.ts';
 import type { StoredImage } from '../../../domain/image-store.ts';
 import { errorBody } from '../../error-response.ts';
@@ -49,7 +49,7 @@ type Beginning = Pick<OpenEvent, 'closing'> & { readonly text: string; readonly 
 /**
  * An image as the text of OpenAI's event stream of a response, piece by piece. Each event is one `data:` line with a number. A
  * stream that is read again has the same numbers, and leaves partial images out, which are not kept. It ends with
- * `response.completed` or `response.failed`; nothing is thrown.
+ * `response.completed` or `response.failed`. Throws `job_not_completed` when the job goes on without it.
  */
 export class ResponseEvents implements EventText {
   readonly #events: AsyncIterable<ImageEvent>;
@@ -76,6 +76,8 @@ export class ResponseEvents implements EventText {
       yield* this.#begin();
       for await (const event of this.#events) yield* this.#write(event);
     } catch (error) {
+      // It has not failed: the connection is closed, and the client goes on behind the last event that it has.
+      if (error instanceof GatewayError && error.kind === 'job_not_completed') throw error;
       // An image that is complete stays one, whatever comes after it.
       if (this.#end !== undefined) yield* this.#endCall(this.#image(this.#end));
       yield* this.#fail(this.#parts.toError(error));

@@ -17,7 +17,7 @@ export type StoredResponse = { readonly job: Job; readonly view: ResponseView };
 /** The response of that id. Rejects with `job_not_found`, also where it is another consumer's, or is not to be found. */
 export async function findResponse(jobs: Jobs, consumer: string, id: string): Promise<StoredResponse> {
   const [, name] = /^resp_([\w-]{1,128})$/.exec(id) ?? [];
-  const job = name === undefined ? undefined : await jobs.find(consumer, name).catch(unlessNotFound);
+  const job = name === undefined ? undefined : await jobs.retrieve(consumer, name).catch(unlessNotFound);
   const view = job && viewOf(job);
   if (job === undefined || !view?.isStored) throw responseNotFound();
   return { job, view };
