@@ -53,24 +53,38 @@ export interface Surface {
 /** The handler of a surface's routes. An upload ends with the config that it began with. */
 export function handleGeneration({ parse, write, writeJob }: Surface, current: Current): RouteHandlerMethod {
   return async (request, reply) => {
-    const { config } = current;
+    const beginning = begin(request, current);
+    const { config } = beginning;
     const call = await parse(request, config);
     if (call.startsJob && writeJob) {
-      await writeJob(await startJob(call, config, reply), reply, call.request, config);
+      await writeJob(await startJob(call, beginning, reply), reply, call.request, config);
     } else {
-      await write(await startGeneration(call, config, reply), reply, call.request);
+      await write(await startGeneration(call, beginning, reply), reply, call.request);
     }
   };
+}
+
+/** What was in force when a request began. Either may change while its body arrives. */
+export type Beginning = {
+  readonly config: RuntimeConfig;
+  /** The models that its consumer may use; `undefined`: all. */
+  readonly models: ReadonlySet<string> | undefined;
+};
+
+export function begin({ consumer }: FastifyRequest, { config }: Current): Beginning {
+  return { config, models: consumer?.models };
 }
 
 /** Starts what a request asks for. Its client leaves when it disconnects. */
 export async function startGeneration(
   call: ImageCall,
-  config: RuntimeConfig,
+  beginning: Beginning,
   reply: FastifyReply,
 ): Promise<GenerationReader> {
   const { request } = reply;
-  const reader = await started(call, request, (model, caller) => config.gateway.start(model, call.request, caller));
+  const reader = await started(call, request, beginning, (model, caller) =>
+    beginning.config.gateway.start(model, call.request, caller),
+  );
   request.record.generation = reader;
   await refundRepeated(reply, reader.report.keyedAs);
   // A client has disconnected when its connection closes before the response was written completely. (Fastify's
@@ -80,14 +94,15 @@ export async function startGeneration(
 }
 
 /** Starts what a request asks for as a job that no client waits for. */
-export async function startJob(call: ImageCall, { gateway }: RuntimeConfig, reply: FastifyReply): Promise<Job> {
+export async function startJob(call: ImageCall, beginning: Beginning, reply: FastifyReply): Promise<Job> {
   const { request } = reply;
+  const { gateway } = beginning.config;
   const { jobs } = gateway;
   if (!jobs.areDurable) {
     await call.request.edit?.inputs.release();
     throw withoutJobs();
   }
-  const { id, keyedAs, isNew } = await started(call, request, (model, caller) =>
+  const { id, keyedAs, isNew } = await started(call, request, beginning, (model, caller) =>
     gateway.startJob(model, call.request, caller),
   );
   request.record.job = id;
@@ -101,14 +116,15 @@ export async function startJob(call: ImageCall, { gateway }: RuntimeConfig, repl
 async function started<T>(
   { model, request: asked, keeping, idempotencyKey }: ImageCall,
   request: FastifyRequest,
+  { models }: Beginning,
   start: (model: string | undefined, caller: Caller) => Promise<T>,
 ): Promise<T> {
-  const { record, arrival, consumer } = request;
+  const { record, arrival } = request;
   record.request = asked;
   record.count = asked.count;
   arrival?.release();
   try {
-    const caller = { ...callerOf(request), models: consumer?.models, keeping };
+    const caller = { ...callerOf(request), models, keeping };
     return await start(modelOf(request, model), { ...caller, ...(idempotencyKey !== undefined && { idempotencyKey }) });
   } catch (error) {
     await asked.edit?.inputs.release();

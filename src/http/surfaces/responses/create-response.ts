@@ -5,7 +5,7 @@ import { imageDeploymentHeader } from '../../../domain/image-tool.ts';
 import type { Jobs } from '../../../generations/jobs.ts';
 import { operationOf } from '../../../parameters/plan.ts';
 import { ignoredWords } from '../../gateway-headers.ts';
-import { type Current, type ImageCall, type RuntimeConfig, startGeneration, startJob } from '../../surface.ts';
+import { type Beginning, begin, type Current, type ImageCall, startGeneration, startJob } from '../../surface.ts';
 import { invalidMember } from '../../uploads/member-name.ts';
 import { disconnection, readUpload } from '../../uploads/watch-upload.ts';
 import { inputImages } from './earlier-images.ts';
@@ -25,18 +25,18 @@ type Asked = { readonly body: ResponsesBody; readonly call: ImageCall };
 /** Handles `POST …/responses`, whose body it reads while that arrives. */
 export function createResponse(current: Current, openInputs: OpenInputStore): RouteHandlerMethod {
   return async (request, reply) => {
-    const { config } = current;
-    const body = new ForwardableBody(request, config, openInputs);
+    const beginning = begin(request, current);
+    const body = new ForwardableBody(request, beginning.config, openInputs);
     let asked: Asked | 'elsewhere';
     try {
-      asked = await receive(request, config, body, openInputs(request.consumerId));
+      asked = await receive(request, beginning, body, openInputs(request.consumerId));
       if (asked === 'elsewhere') return await body.forward(reply);
     } finally {
       await body.release();
     }
     try {
-      if (asked.body.members.background) return await runInBackground(asked, config, reply);
-      await runNow(asked, config, reply);
+      if (asked.body.members.background) return await runInBackground(asked, beginning, reply);
+      await runNow(asked, beginning, reply);
     } catch (error) {
       throw asMemberError(error, asked.body);
     }
@@ -46,11 +46,11 @@ export function createResponse(current: Current, openInputs: OpenInputStore): Ro
 /** Reads a body to its end, or until it is known to be meant for a model elsewhere. What it has stored is deleted then. */
 async function receive(
   request: FastifyRequest,
-  config: RuntimeConfig,
+  beginning: Beginning,
   { chunks, isElsewhere }: ForwardableBody,
   inputs: InputStore,
 ): Promise<Asked | 'elsewhere'> {
-  const { uploadLimits: limits, inputDownload: download, gateway } = config;
+  const { uploadLimits: limits, inputDownload: download, gateway } = beginning.config;
   const { raw, arrival, consumerId: consumer } = request;
   const sources = { inputs, download, signal: disconnection(raw), linkBytes: limits.uploadBytes, isElsewhere };
   try {
@@ -63,7 +63,7 @@ async function receive(
       checkMembers(body, gateway.jobs.areDurable);
       const { previous_response_id } = body.members;
       const images = await inputImages(previous_response_id, body.images, { jobs: gateway.jobs, consumer, inputs });
-      return askedBy(request, body, config, requestOf(body, images, inputs));
+      return askedBy(request, body, beginning, requestOf(body, images, inputs));
     });
   } catch (error) {
     await inputs.release();
@@ -81,15 +81,15 @@ function checkMembers({ members: { background, store } }: ResponsesBody, areDura
 }
 
 function askedBy(
-  { headers, record, consumer }: FastifyRequest,
+  { headers, record }: FastifyRequest,
   body: ResponsesBody,
-  { gateway }: RuntimeConfig,
+  { config: { gateway }, models }: Beginning,
   { request, ignored }: ReturnType<typeof requestOf>,
 ): Asked {
   const header = headers[imageDeploymentHeader];
   const deployment = typeof header === 'string' && header !== '' ? header : undefined;
   const { catalog } = gateway;
-  const model = chooseModel({ ...body.names, deployment }, { catalog, models: consumer?.models });
+  const model = chooseModel({ ...body.names, deployment }, { catalog, models });
   const { store, stream, background } = body.members;
   record.ignored = [...model.ignored, ...ignored];
   const view = textOfView({ echo: body.echo, isStored: store });
@@ -99,11 +99,11 @@ function askedBy(
 }
 
 /** Responds when the image is there, or with a stream at once. */
-async function runNow(asked: Asked, config: RuntimeConfig, reply: FastifyReply): Promise<void> {
-  const { jobs } = config.gateway;
+async function runNow(asked: Asked, beginning: Beginning, reply: FastifyReply): Promise<void> {
+  const { jobs } = beginning.config.gateway;
   const { consumerId } = reply.request;
   const { store, stream } = asked.body.members;
-  const reader = await startGeneration(asked.call, config, reply);
+  const reader = await startGeneration(asked.call, beginning, reply);
   const { id, keyedAs } = reader.report;
   const facts = await factsOfRun(asked, reader.report, jobs, consumerId);
   if (!stream) return writeResponse(reader, reply, facts);
@@ -128,11 +128,11 @@ async function factsOfRun(
 /** Responds at once. */
 async function runInBackground(
   { body, call }: Asked,
-  config: RuntimeConfig,
+  beginning: Beginning,
   reply: FastifyReply,
 ): Promise<FastifyReply | undefined> {
-  const { jobs } = config.gateway;
-  const job = await startJob(call, config, reply);
+  const { jobs } = beginning.config.gateway;
+  const job = await startJob(call, beginning, reply);
   const words = ignoredWords(reply.request.record);
   if (words.length > 0) reply.header('x-gateway-adapted', words.join(', '));
   // A repeated request may find a job that another API has started.
