@@ -51,6 +51,8 @@ function withoutSpareSlashes(path: string): string {
 
 /** Clients of a Foundry project call the v1 API below that. Here it says nothing: there is one list of models. */
 function withoutProject(path: string): string {
+  // Nearly no path has one, and none shall cost more than it has to.
+  if (!path.includes('/api/projects/')) return path;
   return path.replace(/^((?:\/m\/.+?)?)\/api\/projects\/[^/]+(?=\/openai\/)/, '$1');
 }
 
