@@ -1,3 +1,4 @@
+import { pause } from '../concurrency/pause.ts';
 import type { Release } from '../concurrency/semaphore.ts';
 import type { JobEnd, JobId, JobLease } from '../domain/job-store.ts';
 import type { Admission, Permits } from './admission.ts';
@@ -9,8 +10,15 @@ import { persist } from './persist.ts';
 export type QueuedJob = {
   readonly lease: JobLease;
   readonly permits: Permits;
-  /** Starts it. @param permit of the process, which is the generation's from then on */
-  begin(lease: JobLease, permit: Release): void;
+  /** The logical model: its jobs begin one after the other. */
+  readonly model: string;
+  /** Whether one of its targets has a permit at the moment. */
+  hasRoom(): boolean;
+  /**
+   * Starts it. Resolves when its first call has its permits, or when it has ended without one.
+   * @param permit of the process, which is the generation's from then on
+   */
+  begin(lease: JobLease, permit: Release): Promise<void>;
   /** How it ended when it cannot be started. */
   endOf(error: unknown): JobEnd;
   /** Removes its inputs: it will not be run. */
@@ -19,14 +27,22 @@ export type QueuedJob = {
 
 type Waiting = { readonly job: QueuedJob; lease: JobLease; readonly interrupt: AbortController };
 
+/** How often it is looked whether a target has a permit again. */
+const lookEveryMs = 50;
+
 /** Made once: nobody sees it. */
 const givenUp = new Error('the job is left to another process');
 
-/** Starts jobs in the order in which they came, whenever the process has a permit. They wait as long as that takes. */
+/**
+ * Starts jobs in the order in which they came, as soon as a target of their model and the process have a permit. They wait as long
+ * as that takes; meanwhile they hold none, so that those for whom a client waits come between them.
+ */
 export class BackgroundJobs {
   readonly #admission: Pick<Admission, 'acquire'>;
   readonly #inFlight: InFlight;
   readonly #waiting = new Map<JobId, Waiting>();
+  /** By model: resolves when the job that came last has begun, and all before it have. */
+  readonly #begun = new Map<string, Promise<unknown>>();
   /** Jobs of which it is being recorded that they have ended, or were given up. */
   readonly #ending = new Set<Promise<unknown>>();
 
@@ -38,7 +54,12 @@ export class BackgroundJobs {
   enqueue(job: QueuedJob): void {
     const waiting = { job, lease: job.lease, interrupt: new AbortController() };
     this.#waiting.set(job.lease.job, waiting);
-    void this.#start(waiting);
+    const before = this.#begun.get(job.model);
+    const begun = Promise.all([before, this.#start(waiting, before)]);
+    this.#begun.set(job.model, begun);
+    void begun.then(() => {
+      if (this.#begun.get(job.model) === begun) this.#begun.delete(job.model);
+    });
     if (this.#inFlight.isEnding) waiting.interrupt.abort(givenUp);
   }
 
@@ -66,17 +87,18 @@ export class BackgroundJobs {
     while (this.#ending.size > 0) await Promise.all(this.#ending);
   }
 
-  async #start(waiting: Waiting): Promise<void> {
+  async #start(waiting: Waiting, before: Promise<unknown> | undefined): Promise<void> {
     const { job, interrupt } = waiting;
     const { signal } = interrupt;
     let permit: Release | undefined;
     try {
-      await job.permits.granted;
+      await Promise.race([before, whenAborted(signal)]);
+      while (!job.hasRoom()) await pause(lookEveryMs, signal);
       permit = await this.#admission.acquire(signal, { isPatient: true });
       this.#remove(waiting);
       // It may have been interrupted in the very moment in which the permit was granted.
       signal.throwIfAborted();
-      job.begin(waiting.lease, permit);
+      await job.begin(waiting.lease, permit);
     } catch (error) {
       this.#remove(waiting);
       permit?.();
@@ -101,4 +123,12 @@ export class BackgroundJobs {
     await persist(() => store.finish(lease, job.endOf(error)));
     await job.discard();
   }
+}
+
+/** Rejects with the signal's reason. */
+function whenAborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    if (signal.aborted) reject(signal.reason);
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
 }

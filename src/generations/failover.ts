@@ -22,6 +22,8 @@ type FailoverParts = {
   readonly context: CallContext;
   /** Whether a call whose outcome is unknown may be repeated once. */
   readonly mayRepeatUnknown: boolean;
+  /** Whether nobody waits for it: it may take its time for a permit. */
+  readonly isBackground: boolean;
   /** How many further paid calls may follow failed ones, over all legs and targets. */
   readonly maxRetries: number;
   /** When the generation's time is over, as of `performance.now()`. */
@@ -140,7 +142,7 @@ export class Failover implements GenerationCalls {
     const { last, tried } = leg;
     // A target that has not been called yet, for what was not even begun elsewhere, adds nothing to the load of any target.
     const isRetry = last !== undefined && !(last.outcome === 'not-processed' && !tried.has(target));
-    const isPatient = this.#started > 0;
+    const isPatient = this.#started > 0 || this.#parts.isBackground;
     this.#started += 1;
     const permit = await target.health.acquire(context.signal, { isRetry, retries: this.#retries, isPatient });
     if (isRetry && last.outcome === 'unknown') context.recorder.unknownRepeated(target.provider.id);

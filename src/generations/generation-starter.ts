@@ -164,15 +164,24 @@ export class GenerationStarter {
     const isHosted = delivery === 'url' && place !== undefined;
     const maxRetries = Math.min(caller.maxRetries ?? model.maxRetries, model.maxRetries);
     const mayRepeatUnknown = model.onUnknownOutcome === 'retry' && !isRepeat;
+    const isBackground = caller.keeping?.isBackground ?? false;
     const common = { request, model, maxRetries };
-    const failover = { ...common, planned: planned.planned, mayRepeatUnknown, budget: inFlight.budget, times, random };
+    const failover = {
+      ...common,
+      planned: planned.planned,
+      mayRepeatUnknown,
+      isBackground,
+      budget: inFlight.budget,
+      times,
+      random,
+    };
     return new Generation({
       ...common,
       lease,
       consumer: caller.id,
       isKeyed,
       isRetrievable,
-      isBackground: caller.keeping?.isBackground ?? false,
+      isBackground,
       isRepeat,
       keepReason: isRetrievable ? 'kept' : isHosted ? 'hosted' : undefined,
       context: {
@@ -221,9 +230,10 @@ export class GenerationStarter {
     this.#parts.background.enqueue({
       lease: job.lease,
       permits,
-      begin: (lease, permit) => {
-        this.#begin({ ...job, lease }, planned, permits, { acquire: async () => permit });
-      },
+      model: planned.model.name,
+      hasRoom: () => planned.planned.candidates.some(({ target }) => !target.health.permits.isFull),
+      begin: (lease, permit) =>
+        this.#begin({ ...job, lease }, planned, permits, { acquire: async () => permit }).journal.begun,
       endOf: (error) => endOfNothing(error, planned),
       discard: () => release(planned),
     });

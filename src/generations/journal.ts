@@ -24,6 +24,7 @@ export class Journal {
   /** Of calls that an earlier owner of the job has made. */
   readonly #earlier: readonly JobAttempt[];
   readonly #calls: UpstreamCall[] = [];
+  readonly #begun = Promise.withResolvers<void>();
   readonly #finished = Promise.withResolvers<void>();
   /** Its client may ask for the end again. */
   isWanted: boolean;
@@ -40,6 +41,11 @@ export class Journal {
     this.isWanted = parts.isRetrievable || earlier !== undefined;
   }
 
+  /** Resolves when the first call is about to be sent, or when there is none. */
+  get begun(): Promise<void> {
+    return this.#begun.promise;
+  }
+
   /** Resolves once that is recorded, or never will be. */
   get finished(): Promise<void> {
     return this.#finished.promise;
@@ -52,6 +58,7 @@ export class Journal {
 
   async dispatch(call: UpstreamCall): Promise<void> {
     const { store, isRepeat, makeRoom } = this.#parts;
+    this.#begun.resolve();
     await makeRoom();
     const isRepeated = isRepeat || this.#calls.some(({ failure }) => failure === 'unknown');
     // A call is dispatched again when its token had to be replaced.
@@ -99,6 +106,7 @@ export class Journal {
   }
 
   async #persist(step: () => Promise<void>): Promise<void> {
+    this.#begun.resolve();
     const { finished } = await persist(step);
     this.#finished.resolve(finished);
   }

@@ -40,6 +40,23 @@ describe('jobs that nobody waits for', () => {
     expect(fake.records.map(({ request }) => request.prompt)).toEqual(['one', 'two', 'three']);
   });
 
+  test('wait for the one permit of their target, longer than a request may, and hold none of the process meanwhile', async () => {
+    const first = held(drawn);
+    const targets = [{ answers: [first.answer, drawn], maxConcurrent: 1 }];
+    const store = await openJobs(await temporaryDirectory());
+    const fake = await fakeGateway(targets, { store, inFlight: 2, times: { queueMs: 50 } });
+    const ids = [await startJob(fake, 'one'), await startJob(fake, 'two'), await startJob(fake, 'three')];
+    await expect.poll(() => fake.calls.length, patience).toBe(1);
+    await expect(fake.start({ prompt: 'a request' }).then(imagesOf)).rejects.toMatchObject({ kind: 'overloaded' });
+    expect(await Promise.all(ids.map((id) => stateOf(fake, id)))).toEqual(['running', 'queued', 'queued']);
+    expect(fake.gateway.inFlight).toBe(1);
+    expect(fake.gateway.jobs.cancelHere(ids[1] ?? '')).toBe(true);
+    await expect.poll(() => stateOf(fake, ids[1] ?? ''), patience).toBe('cancelled');
+    first.complete();
+    await expect.poll(() => stateOf(fake, ids[2] ?? ''), patience).toBe('done');
+    expect(fake.calls).toHaveLength(2);
+  });
+
   test('are given to a retry of the request that has started them, until somebody retrieves them', async () => {
     const fake = await process([{ answers: [silent] }]);
     const first = await startJob(fake);

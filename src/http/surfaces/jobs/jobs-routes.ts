@@ -125,7 +125,8 @@ async function writeTaskResult(
   reply.headers(notCached);
   if (job.end === undefined) reply.header('retry-after', '3');
   if (job.end?.name !== 'done') return reply.send(taskObject(job));
-  const reader = jobs.read(job, { request: whole, delivery: jobs.canLink ? 'url' : undefined });
+  const asked = job.end.response.asked ?? (jobs.canLink ? 'url' : undefined);
+  const reader = jobs.read(job, { request: whole, delivery: asked });
   const events = await reader.events;
   const head = JSON.stringify({ ...taskObject(job), http_status: 200 }).slice(0, -1);
   const { record } = request;

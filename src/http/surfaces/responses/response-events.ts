@@ -160,8 +160,7 @@ export class ResponseEvents implements EventText {
    */
   *#fail(error: GatewayError): Generator<string> {
     const { facts, startingAfter = -1 } = this.#parts;
-    const { code, message } = errorBody(error).error as ResponseError;
-    const response = responseObject(facts, { status: 'failed', error: { code, message } });
+    const response = responseObject(facts, endOf(error));
     if (this.#open !== undefined && this.isInEvent) {
       yield `${this.#open.closing},${JSON.stringify({ type: failed, response }).slice(1)}\nevent: ${failed}\n\n`;
     } else {
@@ -199,4 +198,11 @@ export class ResponseEvents implements EventText {
   get #place(): Record<string, unknown> {
     return { item_id: callId(this.#parts.facts.job), output_index: 0 };
   }
+}
+
+/** There is no event of its own for a response that was cancelled. */
+function endOf(error: GatewayError): Parameters<typeof responseObject>[1] {
+  if (error.kind === 'job_cancelled') return { status: 'cancelled' };
+  const { code, message } = errorBody(error).error as ResponseError;
+  return { status: 'failed', error: { code, message } };
 }
