@@ -49,8 +49,8 @@ export const mutations: readonly Mutation[] = [
   },
   {
     breaks: 'a job whose image is being made is called cancelled',
-    find: '(call) => !call.isOpen || call.isCancellable',
-    replace: '() => true',
+    find: 'return !call.isOpen || call.isCancellable;',
+    replace: 'return true;',
     tests: jobs,
   },
   {

@@ -30,7 +30,7 @@ export type JobClaim = {
   readonly isRetrievable: boolean;
   /** Set for a job for which no client waits. */
   readonly background?: BackgroundClaim;
-  /** What its surface needs to show it again; at most some kilobytes. */
+  /** What its surface needs to show it again: short, except for what its client has sent. */
   readonly view?: string | undefined;
 };
 
@@ -132,6 +132,8 @@ export type TakenJob = Pick<JobClaim, 'consumer' | 'operation' | 'model' | 'coun
   readonly isKeyed: boolean;
   readonly isRetrievable: boolean;
   readonly isBackground: boolean;
+  /** It repeats one that may have been billed. */
+  readonly isRepeat: boolean;
   /** Of a job in the background, of which nothing was sent yet. */
   readonly request: string | undefined;
   readonly inputs: string | undefined;
@@ -175,10 +177,12 @@ export interface JobRecords {
   /** The job of an `Idempotency-Key`. */
   findByKey(consumer: string, operation: Operation, key: string): Promise<Job | undefined>;
   list(query: JobQuery): Promise<readonly Job[]>;
+  /** A job that runs for a client, and was promised to another one that does not wait: it becomes one in the background. */
+  promote(job: JobId, request: string | undefined): Promise<void>;
   /** Removes a job that has ended, and gives the ids of its images. `undefined`: there is none to remove. */
   remove(consumer: string, job: JobId): Promise<readonly ImageId[] | undefined>;
   /**
-   * The same for a client that knows its id. Until then, a job in the background may be one whose id was lost on its way: a
+   * Finds a job for a client that knows its id. Until then, a job in the background may be one whose id was lost on its way: a
    * retry of an equal request without a key gets it, too.
    */
   retrieve(consumer: string, job: JobId): Promise<Job | undefined>;

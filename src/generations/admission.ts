@@ -134,7 +134,8 @@ export type Permits = {
 export const heldNothing: Permits = { granted: undefined, imageQuota: undefined, release() {} };
 
 type Needed = {
-  readonly admission: Admission;
+  /** `undefined`: it needs no place. */
+  readonly admission: Admission | undefined;
   /** The limits of the consumer; `undefined`: it has none. */
   readonly consumerUsage: ConsumerLimits | undefined;
   readonly consumer: string;
@@ -146,7 +147,7 @@ type Needed = {
 export function acquirePermits({ admission, consumerUsage, consumer, bodyBytes, images }: Needed): Permits {
   using acquired = new DisposableStack();
   if (consumerUsage) acquired.defer(consumerUsage.acquire());
-  acquired.defer(admission.reserve(consumer, bodyBytes));
+  if (admission) acquired.defer(admission.reserve(consumer, bodyBytes));
   const reservation = consumerUsage?.reserveImages(images);
   const held = acquired.move();
   return {

@@ -35,4 +35,6 @@ export type JobKeeping = {
   readonly view?: string | undefined;
   /** The job runs on, whoever is connected. */
   readonly isBackground: boolean;
+  /** The client can find it by its id. Otherwise its images are kept for as long as it is being responded to. */
+  readonly isRetrievable: boolean;
 };

@@ -78,6 +78,9 @@ export class GenerationStarter {
         return { id: claimed.lease.job, keyedAs: planned.isKeyed ? 'first' : undefined, isNew: true };
       }
       await release(planned);
+      // Without the inputs of an edit, which are gone, nobody else could run it.
+      const text = planned.request.edit === undefined ? job?.request : undefined;
+      if (claimed.kind === 'running') await this.#parts.jobs.promote(claimed.job, text);
       return { id: claimed.job, keyedAs: this.#noteFound(claimed, planned), isNew: false };
     } catch (error) {
       await release(planned);
@@ -86,11 +89,17 @@ export class GenerationStarter {
   }
 
   /** Starts a job that another process has claimed, and of which nothing was sent. It was admitted there. */
-  restartJob({ lease, consumer, model, isKeyed, request: text = '', inputs }: TakenJob): void {
+  restartJob({ lease, consumer, model, isKeyed, isRepeat, request: text = '', inputs }: TakenJob): void {
     const { request, caller } = requestOfText(text, this.#parts.keptInputs.open(inputs));
-    const restarted = { ...caller, id: consumer, isRetry: false, bodyBytes: 0, keeping: { isBackground: true } };
+    const restarted = {
+      ...caller,
+      id: consumer,
+      isRetry: false,
+      bodyBytes: 0,
+      keeping: { isBackground: true, isRetrievable: true },
+    };
     const planned = { ...this.#plan(model, request, restarted), isKeyed };
-    this.#enqueue({ kind: 'new', lease, isRepeat: false }, planned, heldNothing);
+    this.#enqueue({ kind: 'new', lease, isRepeat }, planned, heldNothing);
   }
 
   #plan(name: string | undefined, request: ImageRequest, caller: Caller): Planned {
@@ -100,7 +109,15 @@ export class GenerationStarter {
     const { place } = hosting;
     const planned = planFor(request, { model, place });
     const isKeyed = caller.idempotencyKey !== undefined;
-    return { model, planned, place, request, caller, isKeyed, isRetrievable: isKeyed || caller.keeping !== undefined };
+    return {
+      model,
+      planned,
+      place,
+      request,
+      caller,
+      isKeyed,
+      isRetrievable: isKeyed || (caller.keeping?.isRetrievable ?? false),
+    };
   }
 
   async #claim(planned: Planned, job: Omit<BackgroundClaim, 'maxOpen'> | undefined): Promise<NewJob | FoundJob> {
@@ -119,7 +136,8 @@ export class GenerationStarter {
     if (inFlight.isClosed) throw shuttingDown();
     if (caller.refusal) throw caller.refusal;
     return acquirePermits({
-      admission,
+      // What waits in the background holds neither a place nor memory, and comes in turn.
+      admission: caller.keeping?.isBackground ? undefined : admission,
       consumerUsage: caller.usage,
       consumer: caller.id,
       bodyBytes: caller.bodyBytes,
@@ -183,7 +201,7 @@ export class GenerationStarter {
       isRetrievable,
       isBackground,
       isRepeat,
-      keepReason: isRetrievable ? 'kept' : isHosted ? 'hosted' : undefined,
+      keepReason: isRetrievable ? 'kept' : isHosted ? 'hosted' : caller.keeping && 'passing',
       context: {
         asked: request,
         delivery,

@@ -12,7 +12,7 @@ import { defaultDelivery, type Progress, recordEnd, reportOf, storedResponse } f
 import { hasEnded, type Interruption, interruptionError, parkedError } from './interruption.ts';
 import type { Journal } from './journal.ts';
 import { evictableAfterMs, type Keeping } from './keeping.ts';
-import { blameTargets } from './upstream-call.ts';
+import { blameTargets, endsWhenCancelled } from './upstream-call.ts';
 
 /**
  * One request, from its start until it is settled. It owns what the request holds (permits, inputs, calls), has one deadline
@@ -31,6 +31,8 @@ export class Generation {
   readonly #begin = performance.now();
   readonly #deadline: NodeJS.Timeout;
   readonly #outcome: Promise<AsyncIterable<ImageEvent>>;
+  /** No client waits for it; a request may have been promised that later. */
+  isBackground: boolean;
   /** Set by this class alone. */
   state: GenerationState = { name: 'queued' };
   #permitMs = 0;
@@ -44,6 +46,7 @@ export class Generation {
     const { lease, timeoutMs, inFlight } = parts;
     this.id = lease.job;
     this.#parts = parts;
+    this.isBackground = parts.isBackground;
     const { keeping, journal, calls } = createWork(parts, {
       signal: this.signal,
       deadline: this.#begin + timeoutMs,
@@ -55,8 +58,8 @@ export class Generation {
     this.#calls = calls;
     this.#deadline = setTimeout(() => {
       // What was taken over has had the time that its upstream keeps it.
-      const isAwaited = parts.isKeyed || parts.isBackground;
-      if (isAwaited && parts.earlier === undefined && this.isParkable) this.park();
+      const isAwaited = parts.isKeyed || this.isBackground;
+      if (isAwaited && parts.earlier === undefined && this.journal.isDispatched && this.isParkable) this.park();
       else this.cancel('deadline');
     }, timeoutMs);
     inFlight.add(this);
@@ -79,14 +82,15 @@ export class Generation {
 
   /** Its client has left. */
   get isOrphan(): boolean {
-    return !this.#parts.isBackground && !this.hasReaders;
+    return !this.isBackground && !this.hasReaders;
   }
 
-  /** Whether it can be followed by its handles, by whoever takes the job over. */
+  /** Whether whoever takes the job over can go on with it: by its handles, or because nothing was sent. */
   get isParkable(): boolean {
     // What is known whole is recorded in a moment.
     const isUnderWay = ['running', 'delivering'].includes(this.state.name) && this.#stored.length === 0;
-    return this.#parts.inFlight.isDurable && isUnderWay && this.#calls.isFollowable;
+    const isUnsent = this.isBackground && !this.journal.isDispatched;
+    return this.#parts.inFlight.isDurable && (isUnsent || (isUnderWay && this.#calls.isFollowable));
   }
 
   /** What has happened so far. */
@@ -113,14 +117,13 @@ export class Generation {
 
   /** Whether it ends at once when its client wants that: nothing is billed, or its upstream can be asked to end it. */
   get isCancellable(): boolean {
-    const isEarly = this.state.name === 'queued' || this.state.name === 'running';
-    return isEarly && this.#calls.calls.every((call) => !call.isOpen || call.isCancellable);
+    return ['queued', 'running'].includes(this.state.name) && this.#calls.calls.every(endsWhenCancelled);
   }
 
   /** Ends it here only: its accepted work goes on, and whoever takes the job over follows it. */
   park(): void {
     const { inFlight, context } = this.#parts;
-    const error = parkedError(this.#parts);
+    const error = parkedError({ ...this.#parts, isBackground: this.isBackground });
     this.state = { name: 'parked', error };
     clearTimeout(this.#deadline);
     this.#interrupt.abort(error);
@@ -144,7 +147,7 @@ export class Generation {
       if (this.#readers.has(reader)) this.cancel('client gone');
       return;
     }
-    if (!this.#detach(reader) || this.#readers.size > 0 || this.#parts.isBackground) return;
+    if (!this.#detach(reader) || this.#readers.size > 0 || this.isBackground) return;
     if (this.isSettled) this.journal.leave();
     else if (this.#parts.inFlight.store.orphanMs === 0 || !this.#calls.isOpen) this.#giveUp();
     else this.#orphan();
@@ -220,10 +223,7 @@ export class Generation {
     if (this.#keeping.reason !== 'kept') {
       this.#keeping.reason = 'kept';
       for (const call of this.#calls.calls) call.keep();
-      if (this.state.name === 'ready') {
-        this.state = { name: 'delivering' };
-        void this.#outcome.then((events) => this.#collect(events));
-      }
+      if (this.state.name === 'ready') void this.#outcome.then((events) => this.#collect(events));
     }
     this.#leaveToRetry();
     if (inFlight.parksOrphans && this.isParkable) this.park();
@@ -232,8 +232,8 @@ export class Generation {
 
   /** What was paid for, or may have been, can be had again. */
   #leaveToRetry(): void {
-    const { inFlight, consumer, isKeyed, isBackground } = this.#parts;
-    if (isBackground) return;
+    const { inFlight, consumer, isKeyed } = this.#parts;
+    if (this.isBackground) return;
     if (!isKeyed) inFlight.noteLeft(consumer);
     this.journal.leave();
   }
@@ -290,10 +290,11 @@ export class Generation {
     for (const { permit } of calls) permit[Symbol.dispose]();
     this.#releasePermit?.();
     permits.release(calls.some(({ attempt }) => attempt.sent));
-    void request.edit?.inputs.release();
+    // Whoever runs what was not sent needs its inputs.
+    if (this.state.name !== 'parked' || this.journal.isDispatched) void request.edit?.inputs.release();
   }
 
   #closeUnread(): void {
-    if (this.isSettled && this.#readers.size === 0) this.#keeping.close();
+    if (this.isSettled && this.#readers.size === 0) this.#keeping.close(imageIds(this.#stored));
   }
 }

@@ -2,7 +2,7 @@ import type { JobId, JobStore } from '../domain/job-store.ts';
 import { RetryBudget } from '../targets/retry-budget.ts';
 import type { Generation } from './generation.ts';
 
-type Follower = { cancel(why: 'shutdown'): void };
+type Follower = { readonly isBackground: boolean; cancel(why: 'shutdown'): void };
 
 /** What a process has in flight, whichever configuration each request began with. */
 export class InFlight {
@@ -20,6 +20,9 @@ export class InFlight {
   readonly #startedAt = performance.now();
   /** Readers of what other processes run. */
   readonly #followers = new Set<Follower>();
+  readonly #ending = new AbortController();
+  /** Aborted when the process begins to stop. */
+  readonly ending = this.#ending.signal;
   /** Whether nothing may begin any more. */
   isClosed = false;
   /** Whether what loses its client is left to whoever starts next, where that can follow it. */
@@ -101,6 +104,8 @@ export class InFlight {
   /** Gives up what can be followed by its handles and has no reader: whoever starts next goes on with it. */
   parkOrphans(): void {
     this.parksOrphans = true;
+    this.#ending.abort();
+    for (const follower of this.#followers) if (follower.isBackground) follower.cancel('shutdown');
     for (const generation of this.#running) if (!generation.hasReaders && generation.isParkable) generation.park();
   }
 

@@ -31,6 +31,7 @@ export type JobReading = {
 type Reading = JobReading & {
   readonly hosting: Hosting | undefined;
   readonly keyedAs: KeyedAs | undefined;
+  readonly isBackground: boolean;
   /** How long it waits, in milliseconds; `undefined`: for as long as the job takes. */
   readonly patienceMs?: number;
 };
@@ -85,6 +86,11 @@ export class Jobs {
     return images.length === events.filter(({ type }) => type === 'image').length ? images : undefined;
   }
 
+  /** An image of a job. `undefined` when it is not stored any more. */
+  openImage(id: ImageId): Promise<OpenImage | undefined> {
+    return this.#parts.images.open(id);
+  }
+
   /** The images of a job that is done. Rejects with what became of it instead, or of them. */
   async imagesOf(job: Job): Promise<readonly OpenImage[]> {
     const failure = failureOfJob(job.end);
@@ -102,7 +108,13 @@ export class Jobs {
   /** Reads the response of a job: while it comes, where it runs in this process, else once it has ended. */
   read(job: Job, reading: JobReading): GenerationReader {
     const delivery = reading.delivery ?? (job.end?.name === 'done' ? job.end.response.asked : undefined);
-    return this.readAs(job, { ...reading, delivery, hosting: this.#parts.hosting.place, keyedAs: undefined });
+    return this.readAs(job, {
+      ...reading,
+      delivery,
+      hosting: this.#parts.hosting.place,
+      keyedAs: undefined,
+      isBackground: job.isBackground,
+    });
   }
 
   /** The same for a client that has sent the request again. @param left called when that does not get the response */
@@ -115,24 +127,41 @@ export class Jobs {
 
   /** Resolves when the job has ended, after so many milliseconds, or when the signal is aborted. */
   async waitFor(id: JobId, ms: number, signal: AbortSignal): Promise<void> {
-    const ended = followJob(id, this.#parts.inFlight.store, AbortSignal.any([signal, AbortSignal.timeout(ms)]));
+    const ended = followJob(
+      id,
+      this.#parts.inFlight.store,
+      AbortSignal.any([signal, this.#parts.inFlight.ending, AbortSignal.timeout(ms)]),
+    );
     await ended.catch(() => {});
   }
 
   /**
-   * Cancels a job that has not ended. Rejects with `job_not_cancellable` when it may be billed, and its upstream cannot be asked
-   * to end it.
+   * Cancels a job that has not ended, and gives it as it is then. Rejects with `job_not_cancellable` when it may be billed, and
+   * its upstream cannot be asked to end it.
    */
-  async cancel(job: Job): Promise<void> {
-    if (job.end !== undefined) return;
+  async cancel(job: Job): Promise<Job> {
+    if (job.end !== undefined) return job;
     const generation = this.#parts.inFlight.find(job.id);
     if (!this.cancelHere(job.id)) {
       if (generation !== undefined && !generation.isSettled) throw notCancellable();
       if (generation === undefined) await this.#records.requestCancel(job.id);
     }
     await this.waitFor(job.id, cancelMs, AbortSignal.any([]));
-    const { end } = await this.find(job.consumer, job.id);
-    if (end === undefined) throw notCancellable();
+    const after = await this.#records.find(job.consumer, job.id);
+    // Of a request whose client has waited for it, nothing is left.
+    if (after === undefined) return { ...job, state: 'cancelled', endedAt: Date.now() };
+    if (after.end === undefined) throw notCancellable();
+    return after;
+  }
+
+  /**
+   * A job that may run for a client that waits: from now on it runs on without one, as was promised to another.
+   * @param request as text, so that another process can run it as long as nothing was sent
+   */
+  async promote(id: JobId, request: string | undefined): Promise<void> {
+    await this.#records.promote(id, request);
+    const generation = this.#parts.inFlight.find(id);
+    if (generation !== undefined) generation.isBackground = true;
   }
 
   /** Cancels a job that this process has. Returns whether it could. */
@@ -205,6 +234,6 @@ function notCompleted(): GatewayError {
 
 function notCancellable(): GatewayError {
   const message =
-    'The job cannot be cancelled any more: its image is being made, and the image service cannot stop it.';
+    'The job could not be cancelled: the image service cannot stop what it makes, or the gateway that runs it did not respond in time.';
   return new GatewayError('job_not_cancellable', message);
 }

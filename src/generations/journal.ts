@@ -41,6 +41,11 @@ export class Journal {
     this.isWanted = parts.isRetrievable || earlier !== undefined;
   }
 
+  /** Whether a call was made, or was about to be. */
+  get isDispatched(): boolean {
+    return this.#earlier.length + this.#calls.length > 0;
+  }
+
   /** Resolves when the first call is about to be sent, or when there is none. */
   get begun(): Promise<void> {
     return this.#begun.promise;

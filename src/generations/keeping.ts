@@ -6,10 +6,10 @@ import { KeptImage } from './kept-image.ts';
 import { KeptResponse } from './kept-response.ts';
 
 /**
- * Why a response is kept: its images are `hosted` for a client that wants links, or the job is `kept`, so that its response can
- * be had again.
+ * Why a response is kept: its images are `hosted` for a client that wants links, the job is `kept`, so that its response can be
+ * had again, or it is `passing`: its client reads its image twice.
  */
-export type KeepReason = 'hosted' | 'kept';
+export type KeepReason = 'hosted' | 'kept' | 'passing';
 
 /** A response that has reached its client may be evicted after so long, where there is no room for others. */
 export const evictableAfterMs = 60 * 60_000;
@@ -44,9 +44,10 @@ export class Keeping {
     this.#response?.readersChanged();
   }
 
-  /** Nobody reads the response any more, and nothing more comes. */
-  close(): void {
+  /** Nobody reads the response any more, and nothing more comes. @param images those of the response */
+  close(images: readonly ImageId[]): void {
     void this.#response?.close();
+    if (this.reason === 'passing') void this.#parts.images.remove(images);
   }
 
   /** What readers read, if anything is kept. */

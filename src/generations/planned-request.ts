@@ -12,6 +12,9 @@ import { fingerprint } from './fingerprint.ts';
 /** A client's retry may take what that client has left for so long; other equal requests for `lingerMs`. */
 export const retryRejoinMs = 10 * 60_000;
 
+/** SDKs that have not received the id of a job retry soon; another equal request may mean another job. */
+const jobRetryMs = 60_000;
+
 /** A request for which there is a plan, of a consumer that may send it. */
 export type Planned = {
   readonly model: LogicalModel;
@@ -29,8 +32,14 @@ export function timeoutOf(model: LogicalModel, { timeoutMs }: Caller): number {
   return Math.min(timeoutMs ?? model.timeoutMs, model.timeoutMs);
 }
 
-export function readingOf({ request, planned, place, isKeyed }: Planned, keyedAs: KeyedAs) {
-  return { request, delivery: planned.delivery, hosting: place, keyedAs: isKeyed ? keyedAs : undefined };
+export function readingOf({ request, planned, place, isKeyed, caller }: Planned, keyedAs: KeyedAs) {
+  return {
+    request,
+    delivery: planned.delivery,
+    hosting: place,
+    keyedAs: isKeyed ? keyedAs : undefined,
+    isBackground: caller.keeping?.isBackground ?? false,
+  };
 }
 
 type Claiming = {
@@ -51,7 +60,7 @@ export function claimOf(
     fingerprint: fingerprint(model.name, request),
     key: caller.idempotencyKey,
     // Two equal jobs are two jobs, as long as nobody says that one of them is a retry.
-    rejoinMs: caller.isRetry ? retryRejoinMs : background === undefined ? lingerMs : 0,
+    rejoinMs: background === undefined ? (caller.isRetry ? retryRejoinMs : lingerMs) : caller.isRetry ? jobRetryMs : 0,
     mayRepeat: model.onUnknownOutcome === 'retry',
     isRetrievable,
     ...(background && { background }),

@@ -7,7 +7,7 @@ import type { Reading } from './attached-reader.ts';
 import { deliver, wantedBy } from './delivery.ts';
 import { failureOf, imageIds, nothingTried } from './ends.ts';
 import { notProcessed } from './follow-job.ts';
-import { interruptionError, stillRunning } from './interruption.ts';
+import { interruptionError, parkedError } from './interruption.ts';
 import { storedImage } from './stored-image.ts';
 
 type StoredReaderParts = Omit<Reading, 'response' | 'fallback'> & {
@@ -18,6 +18,8 @@ type StoredReaderParts = Omit<Reading, 'response' | 'fallback'> & {
   readonly end: Promise<JobEnd>;
   /** The response has reached its client. */
   readonly delivered: (images: readonly ImageId[]) => void;
+  /** It belongs to no connection. */
+  readonly isBackground: boolean;
   /** Its client does not get it this time. */
   readonly left: () => void;
 };
@@ -48,6 +50,10 @@ export class StoredReader implements GenerationReader {
     own.then(stop, stop);
   }
 
+  get isBackground(): boolean {
+    return this.#parts.isBackground;
+  }
+
   get report(): GenerationReport {
     const { job, model, keyedAs, patienceMs } = this.#parts;
     const stored = this.#end && reportOf(this.#end);
@@ -73,8 +79,9 @@ export class StoredReader implements GenerationReader {
   cancel(why: 'deadline' | 'shutdown'): void {
     clearTimeout(this.#patience);
     this.#parts.left();
-    const isKeyed = this.#parts.keyedAs !== undefined;
-    this.#left.reject(isKeyed ? stillRunning() : interruptionError(why, { isOpen: true, isTried: true }));
+    const kind = { isKeyed: this.#parts.keyedAs !== undefined, isBackground: this.isBackground };
+    const isFollowed = kind.isKeyed || kind.isBackground;
+    this.#left.reject(isFollowed ? parkedError(kind) : interruptionError(why, { isOpen: true, isTried: true }));
   }
 
   settle(how: Settlement): void {

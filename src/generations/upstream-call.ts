@@ -238,6 +238,11 @@ export class UpstreamCall implements PaidCall {
   }
 }
 
+/** Whether nothing of it is billed, or its upstream can be asked to end it. */
+export function endsWhenCancelled(call: UpstreamCall): boolean {
+  return !call.isOpen || call.isCancellable;
+}
+
 /** A truncated response is one failure of its target, however many calls were needed for it; a refusal is none. */
 export function blameTargets(calls: readonly UpstreamCall[]): void {
   const truncated = calls.filter((call) => call.endWith('truncated') === 'truncated');

@@ -12,7 +12,8 @@ const maxWaitS = 60;
 
 /** Preferences that are unknown, or not as the RFC has them, count as absent: they are wishes. */
 export function readPreferences({ prefer }: IncomingHttpHeaders): Preferences {
-  const wishes = [prefer ?? []].flat().flatMap((value) => value.split(','));
+  // A comma within quotes separates nothing.
+  const wishes = [prefer ?? []].flat().flatMap((value) => value.match(/(?:"[^"]*"|[^,"])+/g) ?? []);
   const plain = wishes.map((wish) => wish.split(';', 1)[0]?.trim().toLowerCase() ?? '');
   const wait = plain
     .map((wish) => /^wait\s*=\s*"?(\d{1,6})"?$/.exec(wish)?.[1])

@@ -22,7 +22,7 @@ describe('a response that waits for its turn', () => {
     }
     expect(readEvents((await stored(url, `${id}?stream=true`)).text).at(-1)).toMatchObject({
       name: 'response.failed',
-      data: { response: { error: { code: 'job_cancelled' } } },
+      data: { response: { status: 'cancelled', error: null } },
     });
     held[0]?.end(made);
     await expect.poll(async () => (await stored(url, first.id)).body().status).toBe('completed');

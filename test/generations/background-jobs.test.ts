@@ -9,7 +9,12 @@ import { imagesOf, patience } from './crash.ts';
 import { drawn, type FakeGateway, type FakeTarget, fakeGateway, held, openJobs, silent } from './fake-targets.ts';
 
 const plain = { prompt: 'a cat', count: 1, stream: false, partialImages: 0, extra: {} } as unknown as ImageRequest;
-const somebody: Caller = { id: 'somebody', isRetry: false, bodyBytes: 0, keeping: { isBackground: true } };
+const somebody: Caller = {
+  id: 'somebody',
+  isRetry: false,
+  bodyBytes: 0,
+  keeping: { isBackground: true, isRetrievable: true },
+};
 
 function startJob({ gateway }: FakeGateway, prompt = 'a cat', caller: Partial<Caller> = {}): Promise<string> {
   return gateway.startJob(undefined, { ...plain, prompt }, { ...somebody, ...caller }).then(({ id }) => id);

@@ -76,6 +76,7 @@ function read(end: JobEnd | Promise<JobEnd>, images: MemoryImageStore, facts: Fa
     end: Promise.resolve(end),
     delivered: (ids) => delivered.push(ids),
     left: () => {},
+    isBackground: false,
     ...facts,
   });
   return { reader, delivered };
@@ -184,10 +185,11 @@ describe('a job that another process runs', () => {
   });
 
   test.each([
-    ['joined' as const, 'idempotency_in_flight'],
-    [undefined, 'upstream_outcome_unknown'],
-  ])('is not waited for during a shutdown (%s)', async (keyedAs, kind) => {
-    const { reader } = read(never, new MemoryImageStore(), { keyedAs, patienceMs: 60_000 });
+    ['joined' as const, false, 'idempotency_in_flight'],
+    [undefined, false, 'upstream_outcome_unknown'],
+    [undefined, true, 'job_not_completed'],
+  ])('is not waited for during a shutdown (%s, in the background: %s)', async (keyedAs, isBackground, kind) => {
+    const { reader } = read(never, new MemoryImageStore(), { keyedAs, isBackground, patienceMs: 60_000 });
     reader.cancel('shutdown');
     await expect(reader.events).rejects.toMatchObject({ kind });
     reader.leave();

@@ -13,7 +13,7 @@ import {
   steadyHeaders,
 } from './paid-once.ts';
 
-const jobId = /^[\w-]{24}$/;
+const jobId = /^imgjob_[\w-]{24}$/;
 const price = { price: { images: [{ price: 0.04 }] } };
 const costOf = ({ headers }: Called) => headers.get('x-gateway-cost-usd');
 

@@ -1,4 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
+import type { JobEnd } from '../../domain/job-store.ts';
 import { type JobValues, jobColumns, jobPlaces } from './claim-values.ts';
 import { OperationFailure } from './operation-failure.ts';
 
@@ -54,12 +55,12 @@ export function claimOperations(database: DatabaseSync) {
     where consumer = ? and fingerprint = ? and fingerprint_version = ? and keyed = 0 and orphaned_at >= ?
       and retrievable = ? and background = 0 and (expires_at is null or expires_at > ?) and taken_by not in (select id from owners)
     order by state = 'unknown', orphaned_at, created_at limit 1`);
-  // Its client may have to ask more than once: what no retry has got yet comes first.
+  // Its client may have to ask more than once: what no retry has got yet comes first, and then what was started last.
   const findUnknown = database.prepare(`
     select ${columns} from jobs
     where consumer = ? and fingerprint = ? and fingerprint_version = ? and keyed = 0 and orphaned_at >= ?
       and background = 1 and (expires_at is null or expires_at > ?)
-    order by taken_by in (select id from owners), state = 'unknown', orphaned_at, created_at limit 1`);
+    order by taken_by in (select id from owners), state = 'unknown', orphaned_at desc, created_at desc limit 1`);
   const findEqual = database.prepare(`
     select 1 from jobs
     where consumer = ? and fingerprint = ? and fingerprint_version = ? and keyed = 0 and orphaned_at is null
@@ -74,15 +75,19 @@ export function claimOperations(database: DatabaseSync) {
   }
 
   /** The job of a key that is known. */
-  function decide(row: Row, values: JobValues, mayRepeat: boolean): ClaimResult {
+  function decide(row: Row, values: JobValues, mayRepeat: boolean, maxOpen: number | undefined): ClaimResult {
     const [, , , , , , , fingerprint, version] = values;
+    // What was cancelled after it was sent may have been billed all the same.
+    const isOver = row.state === 'cancelled' && wasSent(row);
     // A key that has repeated what may have been billed stays that request's.
-    const isFree = freeing.includes(row.state) && row.repeated === 0;
+    const isFree = freeing.includes(row.state) && row.repeated === 0 && !isOver;
     const isComparable = row.fingerprint_version === version && !isFree;
     if (isComparable && row.fingerprint !== fingerprint) return ['mismatch'];
     if (row.state === 'running') return ['running', row.id];
     const isRepeat = mayBeRepeated(row, mayRepeat);
-    return isRepeat || repeatable.includes(row.state) ? again(row, values, isRepeat) : ['ended', row.id, row.response];
+    const isAgain = isRepeat || (repeatable.includes(row.state) && !isOver);
+    if (!isAgain) return ['ended', row.id, row.response];
+    return isFull(values, maxOpen) ? ['full'] : again(row, values, isRepeat);
   }
 
   function again(row: Row, values: JobValues, isRepeat: boolean): ClaimResult {
@@ -115,7 +120,7 @@ export function claimOperations(database: DatabaseSync) {
       const [, , consumer, claim] = values;
       const row = findByKey.get(consumer, claim) as Row | undefined;
       const isExpired = row !== undefined && row.expires_at !== null && row.expires_at <= now;
-      if (row !== undefined && !isExpired) return decide(row, values, mayRepeat);
+      if (row !== undefined && !isExpired) return decide(row, values, mayRepeat, maxOpen);
       if (row !== undefined) remove.run(row.id);
       return claimNew(values, now, maxOpen, false);
     },
@@ -146,6 +151,11 @@ export function claimOperations(database: DatabaseSync) {
       }
     },
   };
+}
+
+function wasSent({ response }: Row): boolean {
+  const end = JSON.parse(response) as JobEnd;
+  return end.name !== 'done' && end.failure.report.sent;
 }
 
 function mayBeRepeated({ state, repeated }: Row, mayRepeat: boolean): boolean {

@@ -74,7 +74,6 @@ export function jobOperations(database: DatabaseSync) {
       const row = find.get(id) as Row | undefined;
       const isHealed = row?.epoch === epoch + 1 && row.state === 'done' && row.response === ending.response;
       if (isHealed) return;
-      if (row === undefined && ending.isRetrievable) throw new OperationFailure('taken-over');
       mustHaveEnded(id, epoch);
     },
     /** The state, and the end as JSON. */

@@ -54,7 +54,7 @@ export class OwnJobs {
 
   /** Notes a job that was taken over. */
   taken([job, epoch, consumer, operation, model, count, ...row]: TakenRow): TakenJob {
-    const [keyed, retrievable, background, request, inputs, attempts, createdAt] = row;
+    const [keyed, retrievable, background, repeated, request, inputs, attempts, createdAt] = row;
     const [isKeyed, isRetrievable] = [keyed === 1, retrievable === 1];
     const known = {
       isKeyed,
@@ -74,6 +74,7 @@ export class OwnJobs {
       isKeyed,
       isRetrievable,
       isBackground: background === 1,
+      isRepeat: repeated === 1,
       request: request ?? undefined,
       inputs: inputs ?? undefined,
       attempts: JSON.parse(attempts),

@@ -13,6 +13,7 @@ export type TakenRow = readonly [
   keyed: number,
   retrievable: number,
   background: number,
+  repeated: number,
   request: string | null,
   inputs: string | null,
   attempts: string,
@@ -38,7 +39,8 @@ export function ownerOperations(database: DatabaseSync) {
     database.prepare(`
       update jobs set owner = ?, epoch = epoch + 1
       where state = 'running' and owner not in (select id from owners)
-      returning id, epoch, consumer, operation, model, images, keyed, retrievable, background, request, inputs, attempts,
+      returning id, epoch, consumer, operation, model, images, keyed, retrievable, background, repeated, request, inputs,
+        attempts,
         created_at`),
   );
   const orphanJobs = database.prepare(`

@@ -35,6 +35,10 @@ export function recordOperations(database: DatabaseSync) {
   const markKnown = database.prepare(
     'update jobs set orphaned_at = null where id = ? and consumer = ? and background = 1 and orphaned_at is not null',
   );
+  // What was sent is not sent again.
+  const promote = database.prepare(`
+    update jobs set background = 1, retrievable = 1, request = case when attempts = '[]' then ? end
+    where id = ? and background = 0 and state = 'running'`);
   const requestCancel = database.prepare("update jobs set cancelling = 1 where id = ? and state = 'running'");
   const cancelRequests = database.prepare(
     "update jobs set cancelling = 0 where cancelling = 1 and state = 'running' and owner = ? returning id",
@@ -56,6 +60,9 @@ export function recordOperations(database: DatabaseSync) {
     /** The attempts of the job that was removed, as JSON. */
     remove(id: string, consumer: string, now: number): string | undefined {
       return (remove.get(id, consumer, now) as { readonly attempts: string } | undefined)?.attempts;
+    },
+    promote(id: string, request: string | null): void {
+      promote.run(request, id);
     },
     requestCancel(id: string): void {
       requestCancel.run(id);

@@ -33,6 +33,10 @@ export class SqliteJobRecords implements JobRecords {
     return rows.map((row) => jobOf(query.consumer, row) as Job);
   }
 
+  async promote(job: JobId, request: string | undefined): Promise<void> {
+    await runOrFail(this.#queue, 'promote', job, request ?? null);
+  }
+
   async remove(consumer: string, job: JobId): Promise<readonly ImageId[] | undefined> {
     const attempts = await runOrFail(this.#queue, 'remove', job, consumer, this.#now);
     return attempts === undefined ? undefined : (JSON.parse(attempts) as JobAttempt[]).flatMap(({ images }) => images);

@@ -48,6 +48,13 @@ describe.each(kinds)('jobs %s', (_, place) => {
       expect(await store.read(lease.job)).toBeUndefined();
     });
 
+    test('what was cancelled after it was sent is not bought again', async () => {
+      const store = await open();
+      const lease = await send(store);
+      await store.finish(lease, failure('cancelled', true));
+      expect(await store.claim(claimOf())).toMatchObject({ kind: 'ended', job: lease.job });
+    });
+
     test.each([undefined, done, failure('failed'), failure('refused'), failure('unknown')])(
       'another request does not get the key after %j',
       async (end) => {
@@ -303,6 +310,7 @@ describe.each(kinds)('jobs %s', (_, place) => {
         isKeyed: true,
         isRetrievable: true,
         isBackground: false,
+        isRepeat: false,
         request: undefined,
         inputs: undefined,
         attempts: [attempt],

@@ -59,8 +59,11 @@ const report = {
 
 export const done: JobEnd = { name: 'done', response: { report, delivery: 'b64_json', events: [] } };
 
-export function failure(name: Exclude<JobEnd['name'], 'done'>): JobEnd {
-  return { name, failure: { report, kind: 'upstream_outcome_unknown', message: 'It failed.' } };
+export function failure(
+  name: Exclude<JobEnd['name'], 'done'>,
+  sent = name !== 'cancelled' && name !== 'not_processed',
+): JobEnd {
+  return { name, failure: { report: { ...report, sent }, kind: 'upstream_outcome_unknown', message: 'It failed.' } };
 }
 
 /** Claims a job that must be a new one. */

@@ -1,9 +1,8 @@
 import type { GatewayError } from '../../../domain/gateway-error.ts';
 import type { ImageEvent } from '../../../domain/image-event.ts';
 import type { Job } from '../../../domain/job-store.ts';
-import { failureOfJob } from '../../../generations/jobs.ts';
 import { errorBody } from '../../error-response.ts';
-import { seconds } from '../jobs/job-object.ts';
+import { failureOfEnded, seconds } from '../jobs/job-object.ts';
 import { imageItems, type Written } from '../openai-images/write-json.ts';
 
 /** An error as Azure's clients read it. */
@@ -31,10 +30,6 @@ export function operationBody(id: string, job: Job, error = failureOfEnded(job))
     status,
     ...(error && azureErrorBody(error)),
   };
-}
-
-function failureOfEnded({ end }: Job): GatewayError | undefined {
-  return end === undefined ? undefined : failureOfJob(end);
 }
 
 /** An operation with its result, piece by piece. */

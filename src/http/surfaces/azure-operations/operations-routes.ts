@@ -4,6 +4,8 @@ import { GatewayError } from '../../../domain/gateway-error.ts';
 import type { Job } from '../../../domain/job-store.ts';
 import type { Jobs } from '../../../generations/jobs.ts';
 import type { ErrorForm } from '../../error-response.ts';
+import { ignoreBodies } from '../../request-body.ts';
+import { modelOf } from '../../request-path.ts';
 import { sendBody } from '../../send-body.ts';
 import { type Current, handleGeneration, type ImageCall, type RuntimeConfig, withoutJobs } from '../../surface.ts';
 import { refuseOtherMethods } from '../../unserved-routes.ts';
@@ -38,6 +40,10 @@ export function submitRoute(app: FastifyInstance, current: Current): void {
 
 /** `GET` and `DELETE` of an operation. */
 export function operationRoutes(app: FastifyInstance, current: Current): void {
+  ignoreBodies(app);
+  app.addHook('onRequest', async () => {
+    if (!current.config.gateway.jobs.areDurable) throw withoutJobs();
+  });
   for (const url of operationRoots.map((root) => `${root}${operationPath}`)) {
     app.get<ById>(url, async (request, reply) => {
       const { jobs } = current.config.gateway;
@@ -74,7 +80,7 @@ function parseSubmit(request: FastifyRequest, { gateway, address }: RuntimeConfi
     ...call,
     request: { ...call.request, delivery: call.request.delivery ?? 'url' },
     startsJob: true,
-    keeping: { isBackground: true },
+    keeping: { isBackground: true, isRetrievable: true },
     idempotencyKey: id === undefined ? keyOfRetry(request) : keyOf(id),
   };
 }
@@ -98,9 +104,11 @@ function keyOf(operationId: string): string {
  * request is known by its body, too.
  * https://github.com/Azure/azure-sdk-for-js/blob/main/sdk/core/core-rest-pipeline/src/policies/setClientRequestIdPolicy.ts
  */
-function keyOfRetry({ headers: { 'x-ms-client-request-id': id }, body }: FastifyRequest): string | undefined {
+function keyOfRetry(request: FastifyRequest): string | undefined {
+  const { 'x-ms-client-request-id': id } = request.headers;
   if (typeof id !== 'string' || !guid.test(id)) return undefined;
-  return `client-request-id ${id.toLowerCase()} ${hash('sha256', JSON.stringify(body), 'base64url')}`;
+  const submitted = JSON.stringify([modelOf(request, undefined), request.body]);
+  return `client-request-id ${id.toLowerCase()} ${hash('sha256', submitted, 'base64url')}`;
 }
 
 function findOperation({ consumerId, params: { id } }: FastifyRequest<ById>, jobs: Jobs): Promise<Job> {

@@ -1,5 +1,6 @@
+import type { GatewayError } from '../../../domain/gateway-error.ts';
 import type { Job, JobEnd, JobState } from '../../../domain/job-store.ts';
-import { failureOfJob } from '../../../generations/jobs.ts';
+import { failureOfJob, type Jobs } from '../../../generations/jobs.ts';
 import { errorBody } from '../../error-response.ts';
 import { shownJobId } from '../../gateway-headers.ts';
 
@@ -31,6 +32,11 @@ export function jobStatus({ state }: Pick<Job, 'state'>, hasImages: boolean): Jo
   return state === 'done' && !hasImages ? 'expired' : statusOf[state];
 }
 
+/** The status of a job, for which its images are looked for. */
+export async function shownStatus(job: Job, jobs: Pick<Jobs, 'images'>): Promise<JobStatus> {
+  return jobStatus(job, job.end?.name !== 'done' || (await jobs.images(job)) !== undefined);
+}
+
 /** A job as clients see it. Times are in Unix seconds. */
 export function jobObject(job: Job, status: JobStatus) {
   return {
@@ -50,6 +56,11 @@ export function jobError(end: JobEnd | undefined): Record<string, unknown> | nul
   if (end === undefined || end.name === 'done' || end.name === 'cancelled') return null;
   const error = failureOfJob(end);
   return error === undefined ? null : errorBody(error).error;
+}
+
+/** Why a job that has ended has no images. */
+export function failureOfEnded({ end }: Pick<Job, 'end'>): GatewayError | undefined {
+  return end && failureOfJob(end);
 }
 
 export function seconds(ms: number): number {

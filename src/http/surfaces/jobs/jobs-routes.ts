@@ -12,7 +12,7 @@ import { type Current, withoutJobs } from '../../surface.ts';
 import { refuseOtherMethods } from '../../unserved-routes.ts';
 import { sendImage } from '../files/files-route.ts';
 import { imagesJson, writeJson } from '../openai-images/write-json.ts';
-import { jobObject, jobStatus } from './job-object.ts';
+import { jobObject, shownStatus } from './job-object.ts';
 import { listJobs } from './list-jobs.ts';
 import { taskObject } from './task-object.ts';
 import { notCached, waitForJob } from './write-job.ts';
@@ -40,9 +40,8 @@ function jobRoutes(app: FastifyInstance, url: string, current: Current, stallMs:
   const find = ({ consumerId, params }: FastifyRequest<ById>): Promise<Job> =>
     current.config.gateway.jobs.retrieve(consumerId, jobIdOf(params.id));
   const show = async (job: Job, reply: FastifyReply) => {
-    const { jobs } = current.config.gateway;
-    const hasImages = job.end?.name !== 'done' || (await jobs.images(job)) !== undefined;
-    return reply.headers(notCached).send(jobObject(job, jobStatus(job, hasImages)));
+    const status = await shownStatus(job, current.config.gateway.jobs);
+    return reply.headers(notCached).send(jobObject(job, status));
   };
 
   app.get<{ Querystring: Record<string, unknown> }>(url, async ({ consumerId, query }, reply) => {
@@ -65,14 +64,18 @@ function jobRoutes(app: FastifyInstance, url: string, current: Current, stallMs:
   refuseOtherMethods(app, `${url}/:id`, ['GET', 'HEAD', 'DELETE']);
 
   app.post<ById>(`${url}/:id/cancel`, async (request, reply) => {
-    await current.config.gateway.jobs.cancel(await find(request));
-    return show(await find(request), reply);
+    return show(await current.config.gateway.jobs.cancel(await find(request)), reply);
   });
   refuseOtherMethods(app, `${url}/:id/cancel`, ['POST']);
 
-  app.get<ById & { Querystring: { index?: unknown } }>(`${url}/:id/content`, async (request, reply) => {
-    await writeContent(request, reply, await find(request), { current, stallMs });
-    return reply;
+  app.route<ById & { Querystring: { index?: unknown } }>({
+    // Fastify's own HEAD would say that the image is empty.
+    method: ['GET', 'HEAD'],
+    url: `${url}/:id/content`,
+    handler: async (request, reply) => {
+      await writeContent(request, reply.headers(notCached), await find(request), { current, stallMs });
+      return reply;
+    },
   });
   refuseOtherMethods(app, `${url}/:id/content`, ['GET', 'HEAD']);
 }
@@ -127,7 +130,9 @@ async function writeTaskResult(
   if (job.end?.name !== 'done') return reply.send(taskObject(job));
   const asked = job.end.response.asked ?? (jobs.canLink ? 'url' : undefined);
   const reader = jobs.read(job, { request: whole, delivery: asked });
-  const events = await reader.events;
+  const events = await reader.events.catch((error) => error as GatewayError);
+  // A task has ended well, or it has failed: its result cannot be had.
+  if (events instanceof GatewayError) return reply.send(taskObject(job, events));
   const head = JSON.stringify({ ...taskObject(job), http_status: 200 }).slice(0, -1);
   const { record } = request;
   reply.header('content-type', 'application/json');

@@ -3,7 +3,7 @@ import type { Job } from '../../../domain/job-store.ts';
 import type { Jobs } from '../../../generations/jobs.ts';
 import type { ModelCatalog } from '../../../targets/model-catalog.ts';
 import { jobIdOf } from '../../gateway-headers.ts';
-import { type JobStatus, jobObject, jobStatus, jobStatuses, statesOf } from './job-object.ts';
+import { type JobStatus, jobObject, jobStatuses, shownStatus, statesOf } from './job-object.ts';
 
 type Query = Readonly<Record<string, unknown>>;
 
@@ -28,15 +28,13 @@ export async function listJobs(
   };
   let after = cursor === undefined ? undefined : (await jobs.find(consumer, jobIdOf(cursor))).id;
   const found: { readonly job: Job; readonly status: JobStatus }[] = [];
-  // What has lost its images has another status than the store knows.
   while (found.length <= limit) {
-    const page = await jobs.list({ ...filter, after, limit: maxLimit });
-    for (const job of page) {
-      const shown = jobStatus(job, job.end?.name !== 'done' || (await jobs.images(job)) !== undefined);
-      if (status === undefined || shown === status) found.push({ job, status: shown });
-    }
+    const page = await jobs.list({ ...filter, after, limit: limit + 1 });
+    // What has lost its images has another status than the store knows. All of a page are looked for at the same time.
+    const shown = await Promise.all(page.map(async (job) => ({ job, status: await shownStatus(job, jobs) })));
+    found.push(...shown.filter((one) => status === undefined || one.status === status));
     after = page.at(-1)?.id;
-    if (page.length < maxLimit) break;
+    if (page.length <= limit) break;
   }
   const data = found.slice(0, limit).map(({ job, status: shown }) => jobObject(job, shown));
   return {

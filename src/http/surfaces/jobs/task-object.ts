@@ -1,7 +1,7 @@
 import type { Job, JobId } from '../../../domain/job-store.ts';
-import { callerViews } from '../../error-response.ts';
+import { callerViews, errorBody } from '../../error-response.ts';
 import { shownJobId } from '../../gateway-headers.ts';
-import { jobError, jobStatus, seconds } from './job-object.ts';
+import { failureOfEnded, seconds } from './job-object.ts';
 
 const tasksPath = '/v1/images/tasks';
 
@@ -12,27 +12,17 @@ export function taskPath(id: JobId): string {
 /**
  * A job as clients of sub2api read it, without its result.
  * https://github.com/Wei-Shaw/sub2api/blob/main/docs/ASYNC_IMAGE_TASKS.md
+ * @param failure why there is none, though it has ended
  */
-export function taskObject(job: Job) {
-  const { end } = job;
-  const status = jobStatus(job, true);
-  const failure = end === undefined || end.name === 'done' ? undefined : end.failure;
+export function taskObject(job: Job, failure = failureOfEnded(job)) {
   return {
     id: shownJobId(job.id),
     task_id: shownJobId(job.id),
     object: 'image.generation.task',
-    status: end === undefined ? 'processing' : status === 'completed' ? 'completed' : 'failed',
+    status: failure ? 'failed' : job.end === undefined ? 'processing' : 'completed',
     created_at: seconds(job.createdAt),
     ...(job.endedAt !== undefined && { completed_at: seconds(job.endedAt) }),
     ...(job.expiresAt !== undefined && { expires_at: seconds(job.expiresAt) }),
-    ...(failure && { http_status: callerViews[failure.kind].status, error: jobError(end) ?? cancelled }),
+    ...(failure && { http_status: callerViews[failure.kind].status, ...errorBody(failure) }),
   };
 }
-
-/** There is no status for it. */
-const cancelled = {
-  message: 'The job was cancelled.',
-  type: 'invalid_request_error',
-  param: null,
-  code: 'job_cancelled',
-};

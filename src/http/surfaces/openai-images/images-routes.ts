@@ -20,7 +20,7 @@ function asJob(parse: Surface['parse'], isTask: boolean): Surface['parse'] {
     const call = await parse(request, config);
     const startsJob = isTask || call.startsJob || readPreferences(request.headers).respondsAsync;
     if (!startsJob) return call;
-    if (!call.request.stream) return { ...call, startsJob, keeping: { isBackground: true } };
+    if (!call.request.stream) return { ...call, startsJob, keeping: { isBackground: true, isRetrievable: true } };
     await call.request.edit?.inputs.release();
     throw new GatewayError(
       'unsupported_parameter',

@@ -63,7 +63,10 @@ async function receive(
       checkMembers(body, gateway.jobs.areDurable);
       const { previous_response_id } = body.members;
       const images = await inputImages(previous_response_id, body.images, { jobs: gateway.jobs, consumer, inputs });
-      return askedBy(request, body, beginning, requestOf(body, images, inputs));
+      const asked = askedBy(request, body, beginning, requestOf(body, images, inputs));
+      // Nobody else would: an image may have been sent, and not be worked on.
+      if (asked.call.request.edit === undefined) await inputs.release();
+      return asked;
     });
   } catch (error) {
     await inputs.release();
@@ -94,7 +97,7 @@ function askedBy(
   record.ignored = [...model.ignored, ...ignored];
   const view = textOfView({ echo: body.echo, isStored: store });
   // The last event of a stream has the image once more, so that it has to be stored until then.
-  const keeping = store || stream ? { view, isBackground: background } : undefined;
+  const keeping = store || stream ? { view, isBackground: background, isRetrievable: store } : undefined;
   return { body, call: { model: model.name, request, keeping } };
 }
 
@@ -102,15 +105,10 @@ function askedBy(
 async function runNow(asked: Asked, beginning: Beginning, reply: FastifyReply): Promise<void> {
   const { jobs } = beginning.config.gateway;
   const { consumerId } = reply.request;
-  const { store, stream } = asked.body.members;
   const reader = await startGeneration(asked.call, beginning, reply);
-  const { id, keyedAs } = reader.report;
   const facts = await factsOfRun(asked, reader.report, jobs, consumerId);
-  if (!stream) return writeResponse(reader, reply, facts);
-  await writeResponseStream(reader, reply, { facts, readAgain: readImageOf(jobs, consumerId, id) });
-  if (store || keyedAs !== undefined) return;
-  // A job whose client has left goes on, and is not found by its id either.
-  await jobs.remove(consumerId, id).catch(() => {});
+  if (asked.body.members.stream) await writeResponseStream(reader, reply, { facts, readAgain: readImageOf(jobs) });
+  else await writeResponse(reader, reply, facts);
 }
 
 /** Those that are recorded, because a repeated request gets the response of the first one. */
@@ -121,7 +119,7 @@ async function factsOfRun(
   consumer: string,
 ): Promise<ResponseFacts> {
   const job = call.keeping && (await jobs.find(consumer, id).catch(() => undefined));
-  if (job !== undefined) return factsOf(job, viewOf(job)?.echo ?? body.echo);
+  if (job !== undefined) return factsOf(job, viewOf(job).echo);
   return factsOf({ id, model, createdAt: Date.now(), operation: operationOf(call.request) }, body.echo);
 }
 
@@ -135,8 +133,7 @@ async function runInBackground(
   const job = await startJob(call, beginning, reply);
   const words = ignoredWords(reply.request.record);
   if (words.length > 0) reply.header('x-gateway-adapted', words.join(', '));
-  // A repeated request may find a job that another API has started.
-  const response = { job, view: viewOf(job) ?? { echo: body.echo, isStored: true } };
+  const response = { job, view: viewOf(job) };
   if (!body.members.stream) return writeStored(response, reply, jobs);
   await streamStored(response, reply, { jobs, partialImages: call.request.partialImages });
   return undefined;

@@ -57,7 +57,7 @@ async function earlierInput(job: JobId | undefined, param: string, earlier: Earl
 async function openImage(id: JobId, { jobs, consumer }: Earlier): Promise<OpenImage | undefined> {
   try {
     const job = await jobs.find(consumer, id);
-    return viewOf(job)?.isStored ? (await jobs.images(job))?.[0] : undefined;
+    return viewOf(job).isStored ? (await jobs.images(job))?.[0] : undefined;
   } catch (error) {
     if (error instanceof GatewayError && error.kind === 'job_not_found') return undefined;
     throw error;

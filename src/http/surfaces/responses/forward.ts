@@ -31,6 +31,7 @@ export async function forward(
   const call: ForwardedCall = { sent: false, traceparent: record.trace && newTraceparent(record.trace) };
   record.forwarded = call;
   const method = methodOf(request);
+  const release = consumer?.acquire();
   const { signal, end } = whileConnected(reply.raw);
   try {
     const response = await passThrough.send({ method, ...targetOf(request), headers, body, signal, call });
@@ -42,6 +43,7 @@ export async function forward(
     reply.hijack();
   } finally {
     end();
+    release?.();
   }
 }
 

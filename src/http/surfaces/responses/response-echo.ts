@@ -23,6 +23,9 @@ const defaults = {
   user: null,
 };
 
+/** That of a request of which nothing is known. */
+export const plainEcho: ResponseEcho = { ...defaults, metadata: {}, tools: [{ type: 'image_generation' }] };
+
 /** In characters of JSON. The echo is recorded with the job, and nobody needs a schema of texts to be repeated. */
 const longestIdle = 1_000;
 

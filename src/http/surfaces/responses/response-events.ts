@@ -58,6 +58,8 @@ export class ResponseEvents implements EventText {
   #next = 0;
   #open: OpenEvent | undefined;
   #isPartial = false;
+  /** Whether it is known how many partial images there were: only files may be left of a response. */
+  #isCounted = true;
   #header = new SeenHeader();
   /** The end of the final image, about which the end of the response may say more. */
   #end: ImageEnd | undefined;
@@ -126,6 +128,7 @@ export class ResponseEvents implements EventText {
     this.#header = new SeenHeader();
     this.#isPartial = false;
     if (partials !== undefined) this.#next = beginningEvents + partials;
+    this.#isCounted = partials !== undefined || !asksForPartials(this.#parts.facts);
     yield* this.#event(`${call}.completed`, this.#place);
     const text = `"output_index":0,"item":${callAround(this.#parts.facts).before}"`;
     yield* this.#beginEvent('response.output_item.done', { text, closing: '"}' });
@@ -139,8 +142,9 @@ export class ResponseEvents implements EventText {
 
   /** The whole response, for which its image is read a second time. */
   async *#complete(image: EndedImage): AsyncGenerator<Buffer | string> {
-    const { facts, readAgain } = this.#parts;
+    const { facts, readAgain, startingAfter } = this.#parts;
     yield* this.#endCall(image);
+    if (!this.#isCounted) this.#skipTo(startingAfter);
     const { before, after } = responseAround(facts);
     const { stored } = image.end;
     yield* this.#beginEvent('response.completed', { text: `"response":${before}`, closing: '"}]}' });
@@ -159,16 +163,20 @@ export class ResponseEvents implements EventText {
    * event streams the last name.
    */
   *#fail(error: GatewayError): Generator<string> {
-    const { facts, startingAfter = -1 } = this.#parts;
+    const { facts, startingAfter } = this.#parts;
     const response = responseObject(facts, endOf(error));
     if (this.#open !== undefined && this.isInEvent) {
       yield `${this.#open.closing},${JSON.stringify({ type: failed, response }).slice(1)}\nevent: ${failed}\n\n`;
     } else {
-      // No client that resumes misses the end: partial images may have had higher numbers.
-      this.#next = Math.max(this.#next, startingAfter + 1);
+      this.#skipTo(startingAfter);
       yield* this.#event(failed, { response });
     }
     this.#open = undefined;
+  }
+
+  /** No client that resumes misses the end: partial images, which may not be known any more, have had numbers as well. */
+  #skipTo(startingAfter = -1): void {
+    this.#next = Math.max(this.#next, startingAfter + 1);
   }
 
   /** A whole event. */
@@ -198,6 +206,11 @@ export class ResponseEvents implements EventText {
   get #place(): Record<string, unknown> {
     return { item_id: callId(this.#parts.facts.job), output_index: 0 };
   }
+}
+
+function asksForPartials({ echo: { tools } }: ResponseFacts): boolean {
+  const [tool] = Array.isArray(tools) ? (tools as readonly { readonly partial_images?: number }[]) : [];
+  return (tool?.partial_images ?? 0) > 0;
 }
 
 /** There is no event of its own for a response that was cancelled. */

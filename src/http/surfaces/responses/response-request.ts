@@ -20,6 +20,7 @@ export function requestOf(
   const { stream, user, safety_identifier } = members;
   if (action === 'edit' && images.length === 0) throw invalidMember('tools[0].action', "'edit' needs an image");
   const isEdit = action !== 'generate' && images.length > 0;
+  if (typeof options.background === 'boolean') throw invalidMember('tools[0].background', 'must be a string');
   if (mask && !isEdit) throw invalidMember('tools[0].input_image_mask', 'needs an image to edit');
   const ignored = [...body.ignored, ...(isEdit || images.length === 0 ? [] : ['input.input_image'])];
   const edit = isEdit ? { images, mask, markup: undefined, inputs } : undefined;

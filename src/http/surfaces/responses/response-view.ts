@@ -1,6 +1,6 @@
 import { parseJson } from '../../../codec/json-text.ts';
 import type { Job } from '../../../domain/job-store.ts';
-import type { ResponseEcho } from './response-echo.ts';
+import { plainEcho, type ResponseEcho } from './response-echo.ts';
 import type { ResponseFacts } from './response-object.ts';
 
 /** What a job has to remember so that it can be shown as a response. */
@@ -15,10 +15,10 @@ export function textOfView(view: ResponseView): string {
   return JSON.stringify({ response: view });
 }
 
-/** `undefined`: the job was started by another API. */
-export function viewOf({ view }: Pick<Job, 'view'>): ResponseView | undefined {
+/** A job that was started by another API is a response as well, of which only the image is known. */
+export function viewOf({ view }: Pick<Job, 'view'>): ResponseView {
   const recorded = view === undefined ? undefined : (parseJson(view) as { response?: ResponseView } | undefined);
-  return recorded?.response;
+  return recorded?.response ?? { echo: plainEcho, isStored: true };
 }
 
 /** What is known of a job's response from its beginning. */

@@ -1,11 +1,12 @@
 import type { FastifyReply } from 'fastify';
 import { encodeBase64 } from '../../../codec/base64.ts';
 import { GatewayError } from '../../../domain/gateway-error.ts';
-import type { Job, JobId } from '../../../domain/job-store.ts';
+import type { Job } from '../../../domain/job-store.ts';
 import { failureOfJob, type Jobs } from '../../../generations/jobs.ts';
 import { errorBody } from '../../error-response.ts';
 import { whenDisconnected } from '../../surface.ts';
 import { statusOf } from '../jobs/job-object.ts';
+import { notCached } from '../jobs/write-job.ts';
 import type { ReadAgain } from './response-events.ts';
 import { type ResponseError, responseObject } from './response-object.ts';
 import { factsOf, type ResponseView, viewOf } from './response-view.ts';
@@ -19,9 +20,8 @@ export type StoredResponse = { readonly job: Job; readonly view: ResponseView };
 export async function findResponse(jobs: Jobs, consumer: string, id: string): Promise<StoredResponse> {
   const [, name] = /^resp_([\w-]{1,128})$/.exec(id) ?? [];
   const job = name === undefined ? undefined : await jobs.retrieve(consumer, name).catch(unlessNotFound);
-  const view = job && viewOf(job);
-  if (job === undefined || !view?.isStored) throw responseNotFound();
-  return { job, view };
+  if (job === undefined || !viewOf(job).isStored) throw responseNotFound();
+  return { job, view: viewOf(job) };
 }
 
 /** Writes a response as it is now. */
@@ -33,8 +33,12 @@ export async function writeStored(
   const facts = factsOf(job, view.echo);
   if (job.end?.name !== 'done') {
     const error = job.end?.name === 'cancelled' || job.end === undefined ? null : errorOf(job);
-    return reply.type('application/json').send(responseObject(facts, { status: statusOf[job.state], error }));
+    return reply
+      .headers(notCached)
+      .type('application/json')
+      .send(responseObject(facts, { status: statusOf[job.state], error }));
   }
+  reply.headers(notCached);
   const reader = jobs.read(job, { request: { stream: false, partialImages: 0 }, delivery: 'b64_json' });
   whenDisconnected(reply, () => reader.leave());
   await writeResponse(reader, reply, facts);
@@ -56,14 +60,17 @@ export async function streamStored(
 ): Promise<void> {
   const reader = jobs.read(job, { request: { stream: true, partialImages }, delivery: 'b64_json' });
   whenDisconnected(reply, () => reader.leave());
-  const readAgain = readImageOf(jobs, job.consumer, job.id);
-  await writeResponseStream(reader, reply, { facts: factsOf(job, view.echo), readAgain, startingAfter });
+  await writeResponseStream(reader, reply, {
+    facts: factsOf(job, view.echo),
+    readAgain: readImageOf(jobs),
+    startingAfter,
+  });
 }
 
-/** Reads the image of a job once more. */
-export function readImageOf(jobs: Pick<Jobs, 'find' | 'images'>, consumer: string, id: JobId): ReadAgain {
-  return async function* () {
-    const [image] = (await jobs.images(await jobs.find(consumer, id))) ?? [];
+/** Reads an image of a job once more. */
+export function readImageOf(jobs: Pick<Jobs, 'openImage'>): ReadAgain {
+  return async function* ({ id }) {
+    const image = await jobs.openImage(id);
     if (image === undefined) throw new GatewayError('storage_failed', 'The image could not be read a second time.');
     yield* encodeBase64(image.read());
   };
