@@ -318,6 +318,35 @@ describe('real responses are as documented', () => {
     expectDocumented(call, response);
   });
 
+  test('operations, and their errors', async () => {
+    const rig = await startPaidOnce();
+    const submit = { path: '/openai/images/generations:submit' };
+    const accepted = await send(rig, post({ prompt: 'a cat' }, submit));
+    const [, path = ''] = /\/\/[^/]+(\/.*)$/.exec(String(accepted.headers['operation-location'])) ?? [];
+    await expect.poll(async () => (await send(rig, { path })).text).toContain('"status":"succeeded"');
+    expectDocumented(post({}, submit), accepted);
+    const as = '/openai/operations/images/{id}';
+    const xml = { ...key, 'content-type': 'text/xml', 'content-length': '1' };
+    const calls: [number, Call][] = [
+      [400, post('{', submit)],
+      [400, post({ prompt: 'a cat' }, { ...submit, headers: { ...key, ...json, 'operation-id': 'mine' } })],
+      [413, post({ prompt: 'x'.repeat(2_000_000) }, submit)],
+      [417, post({}, { ...submit, headers: { ...key, ...json, expect: 'cake' } })],
+      [200, { path, as }],
+      [401, { path, as, headers: {} }],
+      [400, { path: '/openai/operations/images/%zz', as }],
+      [415, { method: 'DELETE', path, as, headers: xml, body: 'x' }],
+      [204, { method: 'DELETE', path, as }],
+      [404, { method: 'DELETE', path, as }],
+      [404, { path, as }],
+    ];
+    for (const [status, call] of calls) {
+      const response = await send(rig, call);
+      expect([call.path, response.status]).toEqual([call.path, status]);
+      expectDocumented(call, response);
+    }
+  });
+
   test('what a key has left, and what images cost', async () => {
     const { simulator } = await startRig();
     const models = modelsFile(simulator.origin, 60_000, { price: { images: [{ price: 0.04 }] } });

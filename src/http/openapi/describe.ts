@@ -50,9 +50,9 @@ function headOf({ responses }: JsonSchema): JsonSchema {
   return Object.fromEntries(statuses.map((status) => [status, { description: 'As with GET, without the body.' }]));
 }
 
-/** The id of an operation is there once, on OpenAI's own paths. */
-export function operationId(root: string, id: string): JsonSchema {
-  return root === '/v1' ? { operationId: id } : {};
+/** The id of an operation is there once, on the first of its paths. @param first the root of that path */
+export function operationId(root: string, id: string, first = '/v1'): JsonSchema {
+  return root === first ? { operationId: id } : {};
 }
 
 /** Of operations that need no key. */

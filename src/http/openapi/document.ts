@@ -44,7 +44,10 @@ The same operations are served on OpenAI’s paths, on those of Azure’s SDKs, 
 name a model. Base URLs that are nearly right (\`/images/…\` without \`/v1\`, \`/v1/v1/…\`, \`/api/v1/…\`,
 \`/openai/deployments/{deployment}/v1/…\`, \`/api/projects/{project}/openai/…\`) work as well. Errors have OpenAI’s shape and a closed set of codes. Any other path
 is a 404 (\`unknown_url\`) that names the nearest path, any other method a 405 (\`method_not_allowed\`). A gateway without keys
-responds with 403 (\`forbidden_origin\`) to hosts other than loopback and to web pages of other origins.`;
+responds with 403 (\`forbidden_origin\`) to hosts other than loopback and to web pages of other origins.
+
+A gateway that forwards the Responses API responds with what Azure has said to requests for models and responses that are not its own,
+and serves all of that API’s paths below \`/responses\`. This is not described here.`;
 
 const schemaLink = (name: string) => ({ schema: { $ref: `#/components/schemas/${name}` } });
 

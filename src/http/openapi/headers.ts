@@ -98,7 +98,7 @@ export function headerLinks(names: readonly ResponseHeader[]): JsonSchema {
 
 type Sent = Header & { readonly name: string; readonly in: 'header' | 'query' };
 
-/** What clients may send beside the body of a request for images, by the name of its component. */
+/** What clients may send beside the body of a request, by the name of its component. */
 export const requestParameters = {
   RequestId: {
     name: 'x-request-id',
@@ -118,6 +118,19 @@ export const requestParameters = {
     description: '`respond-async` starts a job; `wait=N` waits for its end, up to 60 s (RFC 7240).',
     schema: text,
   },
+  OperationId: {
+    name: 'Operation-Id',
+    in: 'header',
+    description: 'The id of the operation. The same request with the same id is the same operation.',
+    schema: { type: 'string', format: 'uuid' },
+  },
+  ClientRequestId: {
+    name: 'x-ms-client-request-id',
+    in: 'header',
+    description:
+      'Without an `Operation-Id`: an equal body with an equal GUID is a retry. Any other form has no effect.',
+    schema: text,
+  },
   Target: { name: 'x-target', in: 'header', description: 'The model, where nothing else names one.', schema: text },
   TimeoutMs: {
     name: timeoutHeader,
@@ -134,7 +147,17 @@ export const requestParameters = {
   ApiVersion: { name: 'api-version', in: 'query', description: 'Any; it has no effect.', schema: text },
 } as const satisfies Record<string, Sent>;
 
-/** Links to all of them. */
-export const parameterLinks = Object.keys(requestParameters).map((name) => ({
-  $ref: `#/components/parameters/${name}`,
-}));
+/** Links to the documented parameters, as an operation has them. */
+export function parameterLinks(...names: readonly (keyof typeof requestParameters)[]): readonly JsonSchema[] {
+  return names.map((name) => ({ $ref: `#/components/parameters/${name}` }));
+}
+
+/** Of every request that asks for images. */
+export const callParameters = parameterLinks(
+  'RequestId',
+  'IdempotencyKey',
+  'Target',
+  'TimeoutMs',
+  'MaxRetries',
+  'ApiVersion',
+);

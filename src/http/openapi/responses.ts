@@ -88,7 +88,7 @@ const model = z.object({ id: z.string(), object: z.literal('model'), created: se
 const errorName = (status: number): string => `Error${status}`;
 
 /** The statuses that clients can see; 499 is for log and metrics alone. */
-export const errorStatuses: readonly number[] = [...new Set(views.map(({ status }) => status))]
+const errorStatuses: readonly number[] = [...new Set(views.map(({ status }) => status))]
   .filter((status) => status !== callerViews.client_gone.status)
   .sort();
 
@@ -173,6 +173,9 @@ export const responses: Readonly<Record<string, JsonSchema>> = {
   Generated: images('The images', eventNames.generate),
   Edited: images('The edited images', eventNames.edit),
   Responded: images('The response', ['ResponseStreamEvent'], 'Response'),
+  InputItems: plain('Azure’s list, of a response that is not the gateway’s own.', 'application/json', {
+    type: 'object',
+  }),
   DeletedResponse: plain('The response is deleted.', 'application/json', schemaLink('DeletedResponse')),
   JobContent: {
     ...images('The images', []),
@@ -198,8 +201,10 @@ export const responses: Readonly<Record<string, JsonSchema>> = {
 const ofAnything = [400, 408, 417, 431, 500];
 const ofKeyed = [...ofAnything, 401, 403, 503];
 
-const errors = (statuses: readonly number[]) =>
-  Object.fromEntries(statuses.toSorted().map((status) => [status, responseLink(errorName(status))]));
+/** Errors in OpenAI's form. */
+export function errors(statuses: readonly number[]): JsonSchema {
+  return Object.fromEntries(statuses.toSorted().map((status) => [status, responseLink(errorName(status))]));
+}
 
 /** Responses of a route that needs no key. */
 export function openResponses(name: string, further: readonly number[] = []): JsonSchema {
@@ -216,8 +221,13 @@ const ofOtherRoutes = [405, 416];
 const errorsOfCalls = errors(errorStatuses.filter((status) => !ofOtherRoutes.includes(status)));
 
 /** Responses of a call for images: all but those of other routes alone. */
+export function callResponses(name: string): JsonSchema {
+  return { 200: responseLink(name), ...errorsOfCalls };
+}
+
+/** The same of a call that `Prefer` makes a job. */
 export function imageResponses(name: string): JsonSchema {
-  return { 200: responseLink(name), 202: responseLink('JobAccepted'), ...errorsOfCalls };
+  return { ...callResponses(name), 202: responseLink('JobAccepted') };
 }
 
 /** Responses of a call for images that starts a job. */

@@ -93,21 +93,53 @@ function takes(sent: Record<string, unknown>): boolean {
   }
 }
 
+type Described = {
+  parameters?: { $ref: string }[];
+  responses?: Record<string, { $ref: string }>;
+  operationId?: string;
+};
+const document = openApiDocument as unknown as {
+  paths: Record<string, Record<string, Described>>;
+  components: { responses: Record<string, { headers: object }>; parameters: Record<string, { name: string }> };
+};
+
+function parametersOf(operation: Described | undefined): (string | undefined)[] {
+  const links = operation?.parameters ?? [];
+  return links.map(({ $ref }) => document.components.parameters[$ref.split('/').at(-1) ?? '']?.name);
+}
+
+describe('operations of the document', () => {
+  test('have ids of their own', () => {
+    const all = Object.values(document.paths).flatMap((path) => Object.values(path));
+    const ids = all.map(({ operationId }) => operationId).filter((id) => id !== undefined);
+    expect(ids).toEqual(expect.arrayContaining(['createImage', 'submitOperation', 'getOperation', 'deleteOperation']));
+    expect(ids).toHaveLength(new Set(ids).size);
+  });
+
+  test('take `Prefer` where it has an effect, and only there', () => {
+    const creates = document.paths['/v1/responses']?.post;
+    expect([parametersOf(creates).includes('Prefer'), creates?.responses?.[202]]).toEqual([false, undefined]);
+    const generates = document.paths['/v1/images/generations']?.post;
+    expect([parametersOf(generates).includes('Prefer'), generates?.responses?.[202]]).toEqual([
+      true,
+      expect.anything(),
+    ]);
+    expect(parametersOf(document.paths['/v1/images/generations/async']?.post)).not.toContain('Prefer');
+  });
+
+  test('that submit say how they are named', () => {
+    const submits = document.paths['/openai/images/generations:submit']?.post;
+    expect(parametersOf(submits)).toEqual(
+      expect.arrayContaining(['Operation-Id', 'x-ms-client-request-id', 'api-version']),
+    );
+  });
+});
+
 describe('an Idempotency-Key in the document', () => {
-  type Path = Record<string, { parameters?: { $ref: string }[]; responses?: Record<string, { $ref: string }> }>;
-  const document = openApiDocument as unknown as {
-    paths: Record<string, Path>;
-    components: { responses: Record<string, { headers: object }>; parameters: Record<string, { name: string }> };
-  };
   const operations = ['/v1/images/generations', '/v1/images/edits'].map((path) => document.paths[path]?.post);
 
   test('is a parameter of generations and edits', () => {
-    for (const operation of operations) {
-      const named = (operation?.parameters ?? []).map(
-        ({ $ref }) => document.components.parameters[$ref.split('/').at(-1) ?? ''],
-      );
-      expect(named.map((parameter) => parameter?.name)).toContain('Idempotency-Key');
-    }
+    for (const operation of operations) expect(parametersOf(operation)).toContain('Idempotency-Key');
   });
 
   test.each([200, 400, 409, 410, 422, 502, 503])('has its headers, or its error, described for status %i', (status) => {

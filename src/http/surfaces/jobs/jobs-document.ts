@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { type DescribedPath, describePath, type JsonSchema, jsonSchema, operationId } from '../../openapi/describe.ts';
-import { parameterLinks } from '../../openapi/headers.ts';
+import { callParameters, parameterLinks } from '../../openapi/headers.ts';
 import {
   acceptedResponses,
   anyError,
@@ -86,7 +86,6 @@ const listParameters = [
 ];
 
 const common = { tags: ['jobs'] };
-const preferLink = { $ref: '#/components/parameters/Prefer' };
 
 /** What the document says about the routes of jobs. */
 export const jobsPaths: readonly DescribedPath[] = [
@@ -97,9 +96,10 @@ export const jobsPaths: readonly DescribedPath[] = [
 function startPath(root: string, operation: string): DescribedPath {
   return describePath(`${root}/images/${operation}/async`, {
     post: {
+      ...operationId(root, operation === 'edits' ? 'startImageEditTask' : 'startImageTask'),
       ...common,
       summary: 'Starts a job, in the form of other gateways',
-      parameters: parameterLinks,
+      parameters: callParameters,
       requestBody: { $ref: `#/components/requestBodies/${operation === 'edits' ? 'Edit' : 'Generation'}` },
       responses: acceptedResponses('TaskAccepted'),
     },
@@ -119,7 +119,12 @@ function contentResponses(): JsonSchema {
 function pathsAt(root: string): readonly DescribedPath[] {
   return [
     describePath(`${root}/images/tasks/:id`, {
-      get: { ...common, summary: 'Retrieves a job and its result, in that form', responses: jobRouteResponses('Task') },
+      get: {
+        ...operationId(root, 'retrieveTask'),
+        ...common,
+        summary: 'Retrieves a job and its result, in that form',
+        responses: jobRouteResponses('Task', [410]),
+      },
     }),
     describePath(`${root}/images/jobs`, {
       get: {
@@ -135,7 +140,7 @@ function pathsAt(root: string): readonly DescribedPath[] {
         ...operationId(root, 'retrieveJob'),
         ...common,
         summary: 'Retrieves a job',
-        parameters: [preferLink],
+        parameters: parameterLinks('Prefer'),
         responses: jobRouteResponses('Job'),
       },
       delete: {

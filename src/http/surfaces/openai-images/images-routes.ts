@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import { GatewayError } from '../../../domain/gateway-error.ts';
 import type { OpenInputStore } from '../../../domain/image-input.ts';
 import { type DescribedPath, describePath, operationId } from '../../openapi/describe.ts';
-import { parameterLinks } from '../../openapi/headers.ts';
+import { callParameters, parameterLinks } from '../../openapi/headers.ts';
 import { imageResponses, refusalResponses } from '../../openapi/responses.ts';
 import { readPreferences } from '../../preferences.ts';
 import { imagesRoots } from '../../request-path.ts';
@@ -67,6 +67,8 @@ export function refusedRoutes(app: FastifyInstance): void {
   }
 }
 
+const parameters = [...callParameters, ...parameterLinks('Prefer')];
+
 /** What the document says about these routes. */
 export const imagesPaths: readonly DescribedPath[] = [
   ...imagesRoots.flatMap((root) => [
@@ -75,7 +77,7 @@ export const imagesPaths: readonly DescribedPath[] = [
         ...operationId(root, 'createImage'),
         tags: ['images'],
         summary: 'Generates images from a prompt',
-        parameters: parameterLinks,
+        parameters,
         requestBody: { $ref: '#/components/requestBodies/Generation' },
         responses: imageResponses('Generated'),
       },
@@ -85,7 +87,7 @@ export const imagesPaths: readonly DescribedPath[] = [
         ...operationId(root, 'createImageEdit'),
         tags: ['images'],
         summary: 'Edits images by a prompt',
-        parameters: parameterLinks,
+        parameters,
         requestBody: { $ref: '#/components/requestBodies/Edit' },
         responses: imageResponses('Edited'),
       },

@@ -1,8 +1,8 @@
 import type { FastifyInstance, RouteHandlerMethod } from 'fastify';
 import type { OpenInputStore } from '../../../domain/image-input.ts';
 import { type DescribedPath, describePath, type JsonSchema, operationId } from '../../openapi/describe.ts';
-import { parameterLinks } from '../../openapi/headers.ts';
-import { imageResponses, keyedResponses } from '../../openapi/responses.ts';
+import { callParameters } from '../../openapi/headers.ts';
+import { callResponses, keyedResponses } from '../../openapi/responses.ts';
 import { responsesRoots } from '../../request-path.ts';
 import type { Current } from '../../surface.ts';
 import { methodNotAllowed, refuseOtherMethods } from '../../unserved-routes.ts';
@@ -62,9 +62,9 @@ export const responsesPaths: readonly DescribedPath[] = responsesRoots.flatMap((
       ...operationId(root, 'createResponse'),
       tags: ['responses'],
       summary: 'Makes a response that has one image',
-      parameters: parameterLinks,
+      parameters: callParameters,
       requestBody: { $ref: '#/components/requestBodies/Response' },
-      responses: imageResponses('Responded'),
+      responses: callResponses('Responded'),
     },
   }),
   describePath(`${root}/responses/:id`, {
@@ -88,6 +88,14 @@ export const responsesPaths: readonly DescribedPath[] = responsesRoots.flatMap((
       tags: ['responses'],
       summary: 'Cancels a response that is made in the background',
       responses: keyedResponses('Responded', [404, 410, 503, 507]),
+    },
+  }),
+  describePath(`${root}/responses/:id/input_items`, {
+    get: {
+      ...operationId(root, 'listInputItems'),
+      tags: ['responses'],
+      summary: 'Refused for the gateway’s own responses, whose input is not kept; forwarded for others',
+      responses: keyedResponses('InputItems', [404, 502]),
     },
   }),
 ]);
