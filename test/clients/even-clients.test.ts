@@ -1,3 +1,5 @@
 import { checkCells } from './check-cells.ts';
+import { imagesMatrix } from './matrix.ts';
+import { suites } from './suites.ts';
 
-checkCells(0);
+checkCells(imagesMatrix, suites, 0);

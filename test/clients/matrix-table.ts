@@ -1,8 +1,8 @@
-import { type Cell, clients, type Feature, features, isYes } from './matrix.ts';
+import { type Cell, featuresOf, isYes, type Matrix } from './cells.ts';
 
-/** The matrix in Markdown; conditions and reasons stand below the table, with numbers. */
-export function matrixTable(): string {
-  const names = Object.keys(features) as Feature[];
+/** A matrix in Markdown; conditions and reasons stand below the table, with numbers. */
+export function matrixTable<Feature extends string>(matrix: Matrix<Feature>): string {
+  const names = featuresOf(matrix);
   const notes: string[] = [];
   const mark = (cell: Cell) => {
     if (cell === 'yes') return 'yes';
@@ -12,9 +12,9 @@ export function matrixTable(): string {
   };
   const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
   const table = [
-    line(['Client', ...names.map((name) => features[name])]),
+    line(['Client', ...names.map((name) => matrix.features[name])]),
     `|${'---|'.repeat(names.length + 1)}`,
-    ...clients.map(({ name, cells }) => line([name, ...names.map((feature) => mark(cells[feature]))])),
+    ...matrix.clients.map(({ name, cells }) => line([name, ...names.map((feature) => mark(cells[feature]))])),
   ];
   return [...table, '', ...notes.map((note, index) => `${index + 1}. ${note}`)].join('\n');
 }

@@ -1,9 +1,8 @@
-import { readFileSync } from 'node:fs';
-import packages from './package.json' with { type: 'json' };
-import { type PackageSet, requirementsFile } from './python/package-sets.ts';
+import { type Cells as CellsOf, matrixOf, rowsWith } from './cells.ts';
+import { pythonVersioned, versioned } from './package-names.ts';
 
-/** What a client may do with the gateway: the columns of the table, with their headings. */
-export const features = {
+/** What a client may do with the Images API: the columns of the table, with their headings. */
+const features = {
   base64: '`b64_json`',
   url: '`url`',
   several: '`n` = 3',
@@ -24,39 +23,11 @@ export const features = {
 
 export type Feature = keyof typeof features;
 
-/**
- * `yes` is a test that must pass, perhaps on a condition that callers have to know. What the client cannot do itself has
- * the reason why not.
- */
-export type Cell = 'yes' | `yes: ${string}` | `n/a: ${string}`;
-
-export const isYes = (cell: Cell): boolean => cell.startsWith('yes');
-
-type Cells = Readonly<Record<Feature, Cell>>;
-
-/** A row of the table. */
-export type Client = { readonly id: ClientId; readonly name: string; readonly cells: Cells };
+type Cells = CellsOf<Feature>;
 
 export type ClientId = keyof typeof rows;
 
-const allYes = Object.fromEntries(Object.keys(features).map((feature) => [feature, 'yes'])) as Cells;
-
-const row = (name: string, exceptions: Partial<Cells> = {}) => ({ name, cells: { ...allYes, ...exceptions } });
-
-const { dependencies } = packages;
-
-/** `openai 7.55.0` from `npm:openai@7.55.0`, or from a plain version. */
-function versioned(name: keyof typeof dependencies): string {
-  const [, alias, version = dependencies[name]] = /^npm:(.+)@(.+)$/.exec(dependencies[name]) ?? [];
-  return `${alias ?? `\`${name}\``} ${version}`;
-}
-
-/** `openai 3.22.1 (Python)`: a package of Python with its version. */
-function pythonVersioned(name: string, set: PackageSet): string {
-  const requirements = readFileSync(requirementsFile(set), 'utf8');
-  const [, version] = new RegExp(`^${name}==(.+)$`, 'm').exec(requirements) ?? [];
-  return `${name} ${version} (Python)`;
-}
+const row = rowsWith(features);
 
 /** What only waits for its images in the response to the call that makes them. */
 const waits = 'n/a: waits for its images';
@@ -188,8 +159,5 @@ const rows = {
   }),
 } satisfies Record<string, { name: string; cells: Cells }>;
 
-export const clients: readonly Client[] = Object.entries(rows).map(([id, { name, cells }]) => ({
-  id: id as ClientId,
-  name,
-  cells,
-}));
+/** The clients of the Images API. */
+export const imagesMatrix = matrixOf(features, rows);

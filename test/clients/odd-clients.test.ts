@@ -1,3 +1,5 @@
 import { checkCells } from './check-cells.ts';
+import { imagesMatrix } from './matrix.ts';
+import { suites } from './suites.ts';
 
-checkCells(1);
+checkCells(imagesMatrix, suites, 1);

@@ -26,20 +26,27 @@ export type Rig = {
 type Options = {
   /** Of the models file. */
   readonly lingerMs?: number;
+  /** Of the models file, too. */
+  readonly inFlight?: number;
   /** Whether jobs are kept in a directory, too. */
   readonly keepsJobs?: boolean;
+  /** Where requests for chat models go: the `responses` of the models file. */
+  readonly responses?: object | undefined;
 };
 
 /** A gateway that hosts images, in front of a simulator. Both end with the test. */
-export async function startRig({ keepsJobs = false, ...limits }: Options = {}): Promise<Rig> {
+export async function startRig({ keepsJobs = false, responses, ...limits }: Options = {}): Promise<Rig> {
   const simulator = await startSimulator({ operationMs: 5, partialMs: 1 });
   onTestFinished(() => simulator.close());
   const directory = await temporaryDirectory();
   const hosting = keepsJobs ? { dataDir: directory } : { store: await createDiskImageStore({ directory }) };
-  const models = modelsFile(simulator.origin, limits);
+  const models = { ...modelsFile(simulator.origin, limits), ...(responses && { responses }) };
   const { url, app } = await startGateway(models, { ...hosting, times: { backoffMs: 20 } });
   const calls: Call[] = [];
-  app.server.server.on('request', ({ method = '', url: path = '', headers }) => calls.push({ method, path, headers }));
+  // First of all, because the gateway writes the path that its routes know over the one that came.
+  app.server.server.prependListener('request', ({ method = '', url: path = '', headers }) =>
+    calls.push({ method, path, headers }),
+  );
   return {
     url,
     simulator,
@@ -52,6 +59,11 @@ export async function startRig({ keepsJobs = false, ...limits }: Options = {}): 
 /** Model names that clients have to put into paths: with a slash, and with a blank. */
 export const awkwardNames = ['studio/poster', 'big poster'] as const;
 
+const aliasOf = { 'gpt-image-1': 'image', 'azure-image': awkwardNames[0], 'agent-image-generation': 'image' };
+
+/** Other names of the models. */
+export const aliases: readonly string[] = Object.keys(aliasOf);
+
 function modelsFile(origin: string, limits: object): object {
   const common = { baseURL: origin, apiKey: 'simulator-key', timeoutMs: 60_000 };
   const deployment = { ...common, provider: 'azure-deployment' };
@@ -59,7 +71,7 @@ function modelsFile(origin: string, limits: object): object {
   return {
     limits,
     defaultModel: 'image',
-    aliases: { 'gpt-image-1': 'image', 'azure-image': awkwardNames[0] },
+    aliases: aliasOf,
     models: {
       image: { ...deployment, model: 'gpt-image-2', deployment: 'gpt-image-2', apiVersion: '2025-04-01-preview' },
       [awkwardNames[0]]: poster,

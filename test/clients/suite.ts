@@ -5,4 +5,9 @@ import type { Feature } from './matrix.ts';
 export type Check = (context: TestContext) => Promise<void>;
 
 /** What is checked of one client: for each feature one check, or several with names. */
-export type Suite = { readonly [feature in Feature]?: Check | Readonly<Record<string, Check>> };
+export type Suite<Name extends string = Feature> = {
+  readonly [feature in Name]?: Check | Readonly<Record<string, Check>>;
+};
+
+/** What is checked of all clients of a table, by their ids. */
+export type Suites<Name extends string> = Readonly<Record<string, Suite<Name>>>;

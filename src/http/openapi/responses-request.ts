@@ -87,7 +87,7 @@ const descriptions: Readonly<Record<string, string>> = {
   store: 'Whether the response can be retrieved.',
   metadata: 'Up to 16 texts, which the response repeats.',
   user: 'The end user, passed on to Azure.',
-  safety_identifier: 'Passed on to Azure.',
+  safety_identifier: 'The end user as well, passed on to Azure as `user`.',
   tool_choice: 'Any: there is one tool.',
 };
 

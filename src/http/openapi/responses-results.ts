@@ -11,7 +11,7 @@ const call = z.object({
   result: z.string().nullable().meta({ contentEncoding: 'base64', description: 'The file of the image.' }),
   action: z.enum(['generate', 'edit']).optional(),
   revised_prompt: z.string().nullable().optional().describe('The prompt as the model revised it.'),
-  ...z.object(facts).partial().shape,
+  ...z.object({ ...facts, size: facts.size.nullable() }).partial().shape,
 });
 
 const response = z.looseObject({
@@ -24,7 +24,10 @@ const response = z.looseObject({
   output: z.array(call).max(1),
   error: z.object({ code: z.string(), message: z.string() }).nullable(),
   incomplete_details: z.null(),
-  usage: z.looseObject({}).nullable().describe('Tokens of the image as Azure counts them.'),
+  usage: z
+    .looseObject({})
+    .nullable()
+    .describe('Tokens of the image as Azure counts them, in the form of OpenAI’s ResponseUsage.'),
 });
 
 const inStream = { sequence_number: z.int().min(0).describe('Gaps are partial images, which are not kept.') };

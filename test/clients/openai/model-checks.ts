@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
 import { failure } from '../failure.ts';
-import { awkwardNames, startRig } from '../rig.ts';
+import { aliases, awkwardNames, startRig } from '../rig.ts';
 import type { Suite } from '../suite.ts';
 import { collect } from './collect.ts';
 import type { Sdk } from './sdk.ts';
@@ -12,7 +12,7 @@ export function modelChecks({ package: errors, connect }: Sdk) {
       async list() {
         const { url } = await startRig();
         const ids = (await collect(connect(url).models.list())).map(({ id }) => id);
-        expect(ids).toEqual(['image', ...awkwardNames, 'dall-e-3', 'gpt-image-1', 'azure-image']);
+        expect(ids).toEqual(['image', ...awkwardNames, 'dall-e-3', ...aliases]);
       },
       async retrieve() {
         const { url } = await startRig();

@@ -3,11 +3,11 @@
 import base64
 import json
 import os
-import struct
 import sys
 import urllib.request
 
 import openai
+from expectations import expect_base64, expect_failure, expect_png
 from openai.types import ImagesResponse
 
 url = os.environ["GATEWAY_URL"]
@@ -32,29 +32,13 @@ def image(name="teal.png"):
     return (name, read(name), "image/png")
 
 
-def expect_png(data, size="1024x1024"):
-    assert data[:8] == b"\x89PNG\r\n\x1a\n", data[:20]
-    width, height = struct.unpack(">II", data[16:24])
-    assert f"{width}x{height}" == size, (width, height)
-
-
-def expect_base64(item, size="1024x1024"):
-    expect_png(base64.b64decode(item.b64_json), size)
-
-
-def expect_failure(kind, status, code, call, param=None):
-    try:
-        call()
-    except kind as error:
-        found = (error.status_code, error.code, error.param)
-        assert found == (status, code, param), found
-        return
-    raise AssertionError("the call succeeded")
+def expect_image(item, size="1024x1024"):
+    expect_base64(item.b64_json, size)
 
 
 def check_base64():
     answer = connect().images.generate(model="image", prompt="a cat", size="1536x1024")
-    expect_base64(answer.data[0], "1536x1024")
+    expect_image(answer.data[0], "1536x1024")
     assert answer.usage.total_tokens > 0
 
 
@@ -68,7 +52,7 @@ def check_several():
     answer = connect().images.generate(model="image", prompt="a cat", n=3)
     assert len(answer.data) == 3
     for item in answer.data:
-        expect_base64(item)
+        expect_image(item)
 
 
 def check_options():
@@ -87,22 +71,22 @@ def expect_events(events, kind):
     types = [event.type for event in events]
     assert types == [f"{kind}.partial_image"] * 2 + [f"{kind}.completed"], types
     for event in events:
-        expect_base64(event)
+        expect_image(event)
 
 
 def check_edit():
     answer = connect().images.edit(model="image", prompt="a hat", image=image(), size="1536x1024")
-    expect_base64(answer.data[0], "1536x1024")
+    expect_image(answer.data[0], "1536x1024")
 
 
 def check_edit_several():
     images = [image("teal.png"), image("coral.png")]
-    expect_base64(connect().images.edit(model="image", prompt="a hat", image=images).data[0])
+    expect_image(connect().images.edit(model="image", prompt="a hat", image=images).data[0])
 
 
 def check_mask():
     mask = image("mask.png")
-    expect_base64(connect().images.edit(model="image", prompt="a hat", image=image(), mask=mask).data[0])
+    expect_image(connect().images.edit(model="image", prompt="a hat", image=image(), mask=mask).data[0])
 
 
 def check_edit_stream():
@@ -114,11 +98,11 @@ def check_edit_stream():
 
 def check_edit_file():
     with open(os.path.join(images, "teal.png"), "rb") as file:
-        expect_base64(connect().images.edit(model="image", prompt="a hat", image=file).data[0])
+        expect_image(connect().images.edit(model="image", prompt="a hat", image=file).data[0])
 
 
 def check_edit_bytes():
-    expect_base64(connect().images.edit(model="image", prompt="a hat", image=read("teal.png")).data[0])
+    expect_image(connect().images.edit(model="image", prompt="a hat", image=read("teal.png")).data[0])
 
 
 def check_errors():
@@ -158,8 +142,8 @@ def check_idempotency_key():
     client = connect(timeout=0.8)
     request = {"model": "image", "prompt": "simulate:slow-2500"}
     generated = until_done(client.images.generate, "generation", **request)
-    expect_base64(generated.data[0])
-    expect_base64(until_done(client.images.edit, "edit", image=image(), **request).data[0])
+    expect_image(generated.data[0])
+    expect_image(until_done(client.images.edit, "edit", image=image(), **request).data[0])
     stream = until_done(lambda **options: list(client.images.generate(stream=True, **options)), "stream", **request)
     assert [event.type for event in stream] == ["image_generation.completed"], stream
     replayed = client.images.with_raw_response.generate(extra_headers={"Idempotency-Key": "generation"}, **request)
@@ -188,7 +172,7 @@ def expect_job(job):
     assert ended(client, job)["status"] == "completed"
     content = client.get(f"/images/jobs/{job.id}/content", cast_to=ImagesResponse)
     [item] = content.data
-    expect_base64(item)
+    expect_image(item)
 
 
 def check_job_background():
@@ -239,27 +223,27 @@ def check_models():
 
 def check_names():
     for name in awkward_names:
-        expect_base64(connect().images.generate(model=name, prompt="a cat").data[0])
-        expect_base64(connect().images.edit(model=name, prompt="a hat", image=image()).data[0])
+        expect_image(connect().images.generate(model=name, prompt="a cat").data[0])
+        expect_image(connect().images.edit(model=name, prompt="a hat", image=image()).data[0])
 
 
 def check_azure_deployment():
     client = connect(azure_deployment="azure-image")
-    expect_base64(client.images.generate(prompt="a cat", model="ignored").data[0])
-    expect_base64(client.images.edit(prompt="a hat", image=image()).data[0])
+    expect_image(client.images.generate(prompt="a cat", model="ignored").data[0])
+    expect_image(client.images.edit(prompt="a hat", image=image()).data[0])
 
 
 def check_azure_base_url():
     base_url = f"{url}/openai/deployments/azure-image"
     client = openai.AzureOpenAI(base_url=base_url, api_key=key, api_version=api_version)
-    expect_base64(client.images.generate(prompt="a cat").data[0])
-    expect_base64(client.images.edit(prompt="a hat", image=image()).data[0])
+    expect_image(client.images.generate(prompt="a cat").data[0])
+    expect_image(client.images.edit(prompt="a hat", image=image()).data[0])
 
 
 def check_azure_token():
     client = openai.AzureOpenAI(azure_endpoint=url, azure_ad_token_provider=lambda: key, api_version=api_version)
-    expect_base64(client.images.generate(model="azure-image", prompt="a cat").data[0])
-    expect_base64(client.images.edit(model="azure-image", prompt="a hat", image=image()).data[0])
+    expect_image(client.images.generate(model="azure-image", prompt="a cat").data[0])
+    expect_image(client.images.edit(model="azure-image", prompt="a hat", image=image()).data[0])
 
 
 globals()[f"check_{sys.argv[2]}"]()

@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 
 /** Python packages that are installed together, apart from those of other clients: each is a file in `requirements/`. */
-export const packageSets = ['openai', 'openai-0.28', 'pipecat'] as const;
+export const packageSets = ['openai', 'openai-0.28', 'pipecat', 'azure-ai-projects'] as const;
 
 export type PackageSet = (typeof packageSets)[number];
 

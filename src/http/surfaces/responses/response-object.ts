@@ -1,8 +1,8 @@
 import type { ImageEnd, ImageEvent, ImageFacts } from '../../../domain/image-event.ts';
 import type { JobId } from '../../../domain/job-store.ts';
-import { clientUsage } from '../openai-images/write-json.ts';
 import { type SeenHeader, shownFacts } from '../shown-facts.ts';
 import type { ResponseEcho } from './response-echo.ts';
+import { responseUsage } from './response-usage.ts';
 
 /** What is known of a response from its beginning. Plain data, so that the same text is written each time. */
 export type ResponseFacts = {
@@ -90,11 +90,14 @@ function restOf({ echo }: ResponseFacts, { status, error, completedAt, usage }: 
 }
 
 function callEnd({ action }: ResponseFacts, { end, summary, asked, header }: EndedImage): Record<string, unknown> {
+  const { size, ...shown } = shownFacts(end.facts ?? summary?.facts ?? {}, asked, header);
   return {
     status: 'completed',
     action,
     revised_prompt: end.revisedPrompt ?? null,
-    ...shownFacts(end.facts ?? summary?.facts ?? {}, asked, header),
+    // OpenAI has `WIDTHxHEIGHT` here, which clients take apart.
+    size: size === 'auto' ? null : size,
+    ...shown,
   };
 }
 
@@ -103,6 +106,6 @@ function responseEnd(facts: ResponseFacts, { end, summary }: EndedImage): Record
     status: 'completed',
     error: null,
     completedAt: end.created ?? summary?.created ?? null,
-    usage: clientUsage(end.usage ?? summary?.usage) ?? null,
+    usage: responseUsage(end.usage ?? summary?.usage),
   });
 }

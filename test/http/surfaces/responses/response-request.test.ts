@@ -14,12 +14,43 @@ const tool = (options: object) => ({ tools: [{ type: 'image_generation', ...opti
 
 test('the options of the tool and the members of the body become one request', async () => {
   const body = { ...tool({ size: '1024x1024', quality: 'low', partial_images: 2, complexity: 'low' }), stream: true };
-  expect((await asked({ ...body, user: 'u', safety_identifier: 's' }, [])).request).toMatchObject({
+  expect((await asked({ ...body, user: 'u' }, [])).request).toMatchObject({
     edit: undefined,
     prompt: 'a cat',
     count: 1,
     ...{ size: '1024x1024', quality: 'low', user: 'u', stream: true, partialImages: 2, delivery: 'b64_json' },
-    extra: { complexity: 'low', safety_identifier: 's' },
+    extra: { complexity: 'low' },
+  });
+});
+
+describe('the end user', () => {
+  test('has the name that image models know, whichever of the two it had', async () => {
+    for (const body of [{ safety_identifier: 's' }, { user: 's' }, { user: 's', safety_identifier: 's' }]) {
+      const { request, ignored } = await asked(body, []);
+      expect([request.user, request.extra, ignored]).toEqual(['s', {}, []]);
+    }
+  });
+
+  test('is refused by the name that it had', async () => {
+    const refused = asked({ safety_identifier: '\ud800' }, []);
+    await expect(refused).rejects.toMatchObject({ kind: 'invalid_value', param: 'safety_identifier' });
+  });
+
+  test('is the newer one of two', async () => {
+    const { request, ignored } = await asked({ user: 'u', safety_identifier: 's' }, []);
+    expect([request.user, ignored]).toEqual(['s', ['user']]);
+  });
+});
+
+describe('partial images are', () => {
+  test('sent to a stream', async () => {
+    const { request, ignored } = await asked({ ...tool({ partial_images: 2 }), stream: true }, []);
+    expect([request.partialImages, ignored]).toEqual([2, []]);
+  });
+
+  test('ignored, and reported, without one: clients set up their tool once for both', async () => {
+    const { request, ignored } = await asked(tool({ partial_images: 2 }), []);
+    expect([request.partialImages, ignored]).toEqual([0, ['tools.partial_images']]);
   });
 });
 

@@ -90,7 +90,11 @@ const response = {
   completed_at: 1_790_000_009,
   error: null,
   incomplete_details: null,
-  usage,
+  usage: {
+    ...usage,
+    input_tokens_details: { cached_tokens: 0, cache_write_tokens: 0 },
+    output_tokens_details: { reasoning_tokens: 0 },
+  },
   ...facts.echo,
 };
 
@@ -109,6 +113,27 @@ test('a response without token counts has no usage', async () => {
     completed_at: null,
   });
 });
+
+test('the details of token counts have what OpenAI’s types require, beside what Azure reports', async () => {
+  const details = { input_tokens_details: { text_tokens: 5, image_tokens: 0, cached_tokens: 3 } };
+  const events = [...image().slice(0, -1), { type: 'done', usage: { ...usage, ...details } } as const];
+  const text = responseJson(played(events), { facts, asked: () => ({}), written: { images: 0 } });
+  expect(JSON.parse((await Array.fromAsync(text)).map(String).join('')).usage).toEqual({
+    ...usage,
+    input_tokens_details: { text_tokens: 5, image_tokens: 0, cached_tokens: 3, cache_write_tokens: 0 },
+    output_tokens_details: { reasoning_tokens: 0 },
+  });
+});
+
+test.each([{}, { size: 'auto' }])(
+  'a size that nobody knows is null, because clients split it at its x: %o',
+  async (asked) => {
+    const events = [...image().slice(0, -1), { type: 'done' } as const];
+    const text = responseJson(played(events), { facts, asked: () => asked, written: { images: 0 } });
+    const { output } = JSON.parse((await Array.fromAsync(text)).map(String).join(''));
+    expect(output).toEqual([expect.objectContaining({ size: null, quality: 'auto' })]);
+  },
+);
 
 test('a stream has all events of OpenAI, in order and with their numbers', async () => {
   const events = await streamed({ events: [...partial(0, 'aa', 'bb'), ...partial(1, 'cc'), ...image()] });
