@@ -335,8 +335,8 @@ describe('real responses are as documented', () => {
       [200, { path, as }],
       [401, { path, as, headers: {} }],
       [400, { path: '/openai/operations/images/%zz', as }],
-      [415, { method: 'DELETE', path, as, headers: xml, body: 'x' }],
-      [204, { method: 'DELETE', path, as }],
+      // Its body is of no interest.
+      [204, { method: 'DELETE', path, as, headers: xml, body: 'x' }],
       [404, { method: 'DELETE', path, as }],
       [404, { path, as }],
     ];

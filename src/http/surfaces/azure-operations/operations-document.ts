@@ -76,7 +76,7 @@ export const operationsPaths: readonly DescribedPath[] = operationRoots.flatMap(
       ...common,
       summary: 'Deletes an operation that has ended, and its images',
       parameters: parameterLinks('RequestId', 'ApiVersion'),
-      responses: { 204: responseLink('OperationDeleted'), ...failures(400, 409, 413, 415) },
+      responses: { 204: responseLink('OperationDeleted'), ...failures(409) },
     },
   }),
 ]);
