@@ -5,12 +5,12 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { describe, expect, test } from 'vitest';
 import { startDemo } from '../end-to-end/start-demo.ts';
-import { type Block, blocksOf, documents } from './documents.ts';
-import { resultOf } from './expected-results.ts';
-import { needsClientPackages } from './needs-client-packages.ts';
-import { notRun } from './not-run.ts';
-import { checkout, runCommand } from './run-command.ts';
-import { expectProgram } from './run-program.ts';
+import { type Block, blocksOf, documents } from '../repository/documents.ts';
+import { resultOf } from '../repository/expected-results.ts';
+import { needsClientPackages } from '../repository/needs-client-packages.ts';
+import { notRun } from '../repository/not-run.ts';
+import { checkout, runCommand } from '../repository/run-command.ts';
+import { expectProgram } from '../repository/run-program.ts';
 
 const blocks = documents.flatMap(blocksOf);
 const inLanguages = (...names: string[]) => blocks.filter(({ language }) => names.includes(language));

@@ -8,8 +8,6 @@ import { promisify } from 'node:util';
 import sharp from 'sharp';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { drain } from '../../src/http/lifecycle.ts';
-import { serveRaw } from '../helpers/loopback-server.ts';
-import { fields, formHeaders, writeForm } from '../simulator/write-form.ts';
 import {
   authorization,
   dataUrl,
@@ -30,9 +28,11 @@ import {
   postJson,
   startEdits,
   temporaryDirectory,
-} from './edits.ts';
-import { startProgram } from './program.ts';
-import { openSocket, requestLines, startUpstream, tinyPng } from './rig.ts';
+} from '../end-to-end/edits.ts';
+import { startProgram } from '../end-to-end/program.ts';
+import { openSocket, requestLines, startUpstream, tinyPng } from '../end-to-end/rig.ts';
+import { serveRaw } from '../helpers/loopback-server.ts';
+import { fields, formHeaders, writeForm } from '../simulator/write-form.ts';
 
 const patience = { timeout: 60_000 };
 const megabyte = 1024 * 1024;
