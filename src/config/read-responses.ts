@@ -25,7 +25,7 @@ export function readResponses(
 ): ResponsesConfig | undefined {
   if (!isObject(entry)) return undefined;
   const baseURL = isObject(entry.target) ? readBaseURL(entry.target, dialects, report) : undefined;
-  const image = models && readImageModel(entry.imageModel, models, report);
+  const image = models && readImageModel(entry.imageModel, { ...models, baseURL }, report);
   if (parsed === undefined || baseURL === undefined) return undefined;
   return { target: { baseURL, credential: credentialSource(parsed.target) }, ...(image && { image }) };
 }
@@ -43,7 +43,7 @@ function readBaseURL(target: JsonObject, dialects: readonly Dialect[], report: R
 /** The header that names the deployment to Azure holds a name of one in the same resource, in ASCII. */
 function readImageModel(
   name: unknown,
-  { models, aliases }: Models,
+  { models, aliases, baseURL }: Models & { readonly baseURL: string | undefined },
   report: Report,
 ): ResponsesConfig['image'] | undefined {
   if (typeof name !== 'string') return undefined;
@@ -51,7 +51,10 @@ function readImageModel(
   const model = models.find((one) => one.name === (aliases.get(name) ?? name));
   // A name that nothing has was reported with the file's other names.
   if (model === undefined) return undefined;
-  const deployment = model.targets.map(deploymentOf).find((found) => found !== undefined);
+  // One of the same resource, where there is one; a resource has several hosts, so that others cannot be refused.
+  const isThere = (target: TargetConfig) => new URL(target.baseURL).host === (baseURL && new URL(baseURL).host);
+  const targets = [...model.targets.filter(isThere), ...model.targets];
+  const deployment = targets.map(deploymentOf).find((found) => found !== undefined);
   if (deployment === undefined) {
     report(path, 'this model has no target with the provider azure-v1 or azure-deployment, so it names no deployment');
   } else if (!/^[!-~](?:[ -~]*[!-~])?$/.test(deployment)) {

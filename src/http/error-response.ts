@@ -101,8 +101,6 @@ export function errorBody(error: GatewayError): { error: Record<string, unknown>
 /** How clients of a surface read errors. */
 export type ErrorForm = (error: GatewayError) => {
   readonly body: object;
-  /** Where it is another one than usual. */
-  readonly status?: number;
   readonly headers?: Readonly<Record<string, string>>;
 };
 
@@ -118,7 +116,8 @@ export function writeError(
   spent: Spent | undefined,
   form = openaiErrors,
 ): FastifyReply {
-  const { body, headers = {}, status = callerViews[error.kind].status } = form(error);
+  const { status } = callerViews[error.kind];
+  const { body, headers = {} } = form(error);
   if (isRetriedBySdks(status) && !mayRetry(error, spent)) reply.header('x-should-retry', 'false');
   if (status === 401) reply.header('www-authenticate', 'Bearer');
   if (error.retryAfterMs !== undefined) {

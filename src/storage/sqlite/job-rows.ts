@@ -87,11 +87,13 @@ export function jobOperations(database: DatabaseSync) {
 
 /** Returns a function that ends a job, and returns whether there was one to end. */
 function finishing(database: DatabaseSync) {
-  // What cannot be retrieved, for a client that has the end; or before anything was sent, so that a new row serves as well. The
-  // client of a job in the background has its id.
-  const forget = database.prepare(`
-    delete from jobs where ((keyed = 0 and retrievable = 0 and orphaned_at is null and ? is null) or
-      (? = 1 and (background = 0 or ? = 1) and (keyed = 0 or (attempts = '[]' and repeated = 0)))) and ${isOwn}`);
+  // Its client has the end, and nobody can ask for it again.
+  const forgetDelivered = database.prepare(
+    `delete from jobs where keyed = 0 and retrievable = 0 and orphaned_at is null and ${isOwn}`,
+  );
+  // No image was made, and nobody has the id of the job: the same request begins as well with a row of its own.
+  const forgetNothing = database.prepare(`
+    delete from jobs where (background = 0 or ? = 1) and (keyed = 0 or (attempts = '[]' and repeated = 0)) and ${isOwn}`);
   const end = database.prepare(`
     update jobs set state = ?, response = ?, ended_at = ?, expires_at = ?, orphaned_at = coalesce(orphaned_at, ?),
       request = null, inputs = null
@@ -104,7 +106,8 @@ function finishing(database: DatabaseSync) {
   return (id: string, epoch: number, ending: Ending): boolean => {
     const { state, response, attempts, at, expiresAt, orphanedAt, isRefused } = ending;
     const isNothing = state === 'not_processed' || state === 'cancelled';
-    if (forget.run(orphanedAt, isNothing ? 1 : 0, isRefused ? 1 : 0, id, epoch).changes > 0) return true;
+    if (orphanedAt === null && forgetDelivered.run(id, epoch).changes > 0) return true;
+    if (isNothing && forgetNothing.run(isRefused ? 1 : 0, id, epoch).changes > 0) return true;
     if (end.run(state, response, at, expiresAt, orphanedAt, id, epoch).changes > 0) return true;
     return state === 'done' && heal.run(response, at, expiresAt, id, epoch + 1, attempts).changes > 0;
   };

@@ -33,7 +33,14 @@ export function submitRoute(app: FastifyInstance, current: Current): void {
   };
   const handler = handleGeneration({ parse: parseSubmit, write, writeJob }, current);
   for (const root of operationRoots) {
-    app.post(`${root}${submitPath}`, handler);
+    app.post(`${root}${submitPath}`, async function (request, reply) {
+      try {
+        await handler.call(this, request, reply);
+      } catch (error) {
+        throw operationIdIn(request) === undefined ? error : aboutOperationId(error);
+      }
+      return reply;
+    });
     refuseOtherMethods(app, `${root}${submitPath}`, ['POST']);
   }
 }
@@ -151,9 +158,13 @@ function withoutAddress(): GatewayError {
 
 /** Errors of these routes have Azure's form. */
 export const azureErrors: ErrorForm = (error) => {
-  const isReused = error.kind === 'idempotency_key_reused';
-  const body = azureErrorBody(isReused ? error.with({ param: 'Operation-Id' }, operationIdReused) : error);
-  return { body, ...(isReused && { status: 400 }), headers: { 'x-ms-error-code': String(body.error.code) } };
+  const body = azureErrorBody(error);
+  return { body, headers: { 'x-ms-error-code': String(body.error.code) } };
 };
 
-const operationIdReused = 'This Operation-Id was used for a different request. Draw a new one for each request.';
+/** An id is the key of its request; Azure responds with 400 where that is another one. */
+function aboutOperationId(error: unknown): unknown {
+  if (!(error instanceof GatewayError) || error.kind !== 'idempotency_key_reused') return error;
+  const message = 'This Operation-Id was used for a different request. Draw a new one for each request.';
+  return new GatewayError('invalid_value', message, { param: 'Operation-Id' });
+}

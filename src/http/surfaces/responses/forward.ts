@@ -9,6 +9,7 @@ import type {
 } from '../../../domain/pass-through.ts';
 import { newTraceparent } from '../../../domain/trace.ts';
 import { isRetriedBySdks } from '../../error-response.ts';
+import { streamHeaders } from '../../event-stream.ts';
 import { lingerBeforeClose } from '../../lingering-close.ts';
 import { splitTarget } from '../../request-path.ts';
 import { sendBody } from '../../send-body.ts';
@@ -84,19 +85,13 @@ function whileConnected(response: ServerResponse): { signal: AbortSignal; end: (
   return { signal: controller.signal, end };
 }
 
-const streamHeaders = {
-  'cache-control': 'no-cache, no-transform',
-  // Disable buffering in nginx.
-  'x-accel-buffering': 'no',
-};
-
 function writeHead(reply: FastifyReply, { status, headers }: PassThroughResponse, isPaid: boolean): void {
   // The limits of the client's own key are the ones that it can act on, so they stay.
   const others = Object.entries(headers).filter(([name]) => !reply.hasHeader(name));
   const isStream = headers['content-type']?.startsWith('text/event-stream');
   reply.code(status).headers({
-    ...Object.fromEntries(others),
     ...(isStream && streamHeaders),
+    ...Object.fromEntries(others),
     'x-content-type-options': 'nosniff',
     // A retry would be billed, too. After a 429 nothing is, and Azure says how long to wait.
     ...(isPaid && isRetriedBySdks(status) && status !== 429 && { 'x-should-retry': 'false' }),

@@ -8,7 +8,7 @@ import { boundedUpload } from '../../uploads/watch-upload.ts';
 import { forward } from './forward.ts';
 
 /** Where a request goes whose model is none of ours. */
-type Elsewhere = { readonly passThrough: PassThrough; readonly spooled: SpooledBody; readonly record: InputStore };
+type Elsewhere = { readonly passThrough: PassThrough; readonly spooled: SpooledBody; readonly spool: InputStore };
 
 /**
  * The body of `POST …/responses` while it arrives. Only the model that it names shows who it is for, so it is recorded until
@@ -32,9 +32,9 @@ export class ForwardableBody {
       this.chunks = arriving;
       return;
     }
-    const record = openInputs(request.consumerId);
-    const spooled = new SpooledBody(arriving, record);
-    this.#elsewhere = { passThrough, spooled, record };
+    const spool = openInputs(request.consumerId);
+    const spooled = new SpooledBody(arriving, spool);
+    this.#elsewhere = { passThrough, spooled, spool };
     this.chunks = spooled.read();
     this.isElsewhere = (model) => {
       const isOurs = gateway.catalog.names.includes(model);
@@ -54,6 +54,6 @@ export class ForwardableBody {
 
   /** Deletes what was recorded. */
   async release(): Promise<void> {
-    await this.#elsewhere?.record.release();
+    await this.#elsewhere?.spool.release();
   }
 }

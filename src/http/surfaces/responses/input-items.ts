@@ -1,9 +1,9 @@
 import type { JsonPath } from '../../../codec/json-scanner.ts';
 import { invalidMember as invalid, memberName } from '../../uploads/member-name.ts';
 import type { ImageSource } from '../../uploads/receive-input.ts';
-import type { InputImage, KeptInput } from './kept-input.ts';
+import type { InputCount, InputImage } from './input-count.ts';
 import { MessageParts } from './message-parts.ts';
-import { missingMember, ObjectDraft } from './object-draft.ts';
+import { missingMember, ObjectDraft, tooLong } from './object-draft.ts';
 
 /**
  * What other tools and chat models leave in the history of a conversation (OpenAI's ResponseInputItem). An image model has no
@@ -30,13 +30,13 @@ export class InputItems {
   readonly images: InputImage[] = [];
   /** What has no effect, as `x-gateway-adapted` names it. */
   readonly ignored = new Set<string>();
-  readonly #kept: KeptInput;
+  readonly #count: InputCount;
   #item = new ObjectDraft('', keptMembers);
   #parts: MessageParts;
 
-  constructor(kept: KeptInput) {
-    this.#kept = kept;
-    this.#parts = new MessageParts(kept);
+  constructor(count: InputCount) {
+    this.#count = count;
+    this.#parts = new MessageParts(count);
   }
 
   /** A value, or `tooLong` in its place. Throws a GatewayError that names it where it cannot stand. */
@@ -62,8 +62,9 @@ export class InputItems {
 
   #addWhole(value: unknown): void {
     if (value === null) return;
+    if (value === tooLong) throw invalid('input', 'is too long');
     if (typeof value !== 'string') throw invalid('input', 'must be a string or a list of items');
-    this.#kept.countText(value);
+    this.#count.countText(value);
     if (value !== '') this.prompts.push(value);
   }
 
@@ -81,7 +82,7 @@ export class InputItems {
     else if (type === 'item_reference') this.#endReference(item);
     else if (idleItems.has(type)) this.ignored.add(`input.${type}`);
     else throw invalid(`${item.name}.type`, 'is not supported: this gateway serves images only');
-    this.#parts = new MessageParts(this.#kept);
+    this.#parts = new MessageParts(this.#count);
   }
 
   #endMessage(item: ObjectDraft): void {
@@ -99,7 +100,7 @@ export class InputItems {
       if (said.length > 0) this.ignored.add('input.output_text');
       return;
     }
-    if (content !== undefined) this.#kept.countText(content);
+    if (content !== undefined) this.#count.countText(content);
     (role === 'user' ? this.prompts : this.rules).push(...said.filter((text) => text !== ''));
   }
 
@@ -118,7 +119,7 @@ export class InputItems {
   }
 
   #addImage(image: InputImage): void {
-    this.#kept.countImage();
+    this.#count.countImage();
     this.images.push(image);
   }
 }

@@ -1,7 +1,7 @@
 import type { JsonPath } from '../../../codec/json-scanner.ts';
 import { invalidMember as invalid, memberName } from '../../uploads/member-name.ts';
 import type { ImageSource } from '../../uploads/receive-input.ts';
-import type { KeptInput } from './kept-input.ts';
+import type { InputCount } from './input-count.ts';
 import { missingMember, ObjectDraft } from './object-draft.ts';
 
 const keptMembers = ['type', 'text', 'image_url', 'file_id'];
@@ -17,11 +17,11 @@ export class MessageParts {
   readonly idle = new Set<string>();
   /** Whether the content is a list, and has ended. */
   isComplete = false;
-  readonly #kept: KeptInput;
+  readonly #count: InputCount;
   #part = new ObjectDraft('', keptMembers);
 
-  constructor(kept: KeptInput) {
-    this.#kept = kept;
+  constructor(count: InputCount) {
+    this.#count = count;
   }
 
   addValue(path: JsonPath, value: unknown): void {
@@ -62,7 +62,7 @@ export class MessageParts {
   #addText(part: ObjectDraft): void {
     part.allowOnly('type', 'text', ...idleMembers);
     const text = part.requiredText('text');
-    this.#kept.countText(text);
+    this.#count.countText(text);
     if (text !== '') this.texts.push(text);
   }
 
@@ -74,7 +74,7 @@ export class MessageParts {
     part.allowOnly('type', 'image_url', ...idleMembers);
     const source = part.image('image_url', 'must be a data URL or an https URL');
     if (source === undefined) throw missingMember(`${part.name}.image_url`);
-    this.#kept.countImage();
+    this.#count.countImage();
     this.images.push(source);
   }
 }

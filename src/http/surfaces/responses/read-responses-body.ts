@@ -7,8 +7,8 @@ import { imageUrl, inputFetcher, type JsonImages, readImageUrl, textPieces } fro
 import { invalidMember as invalid, memberName } from '../../uploads/member-name.ts';
 import { type ImageSource, receiveBase64 } from '../../uploads/receive-input.ts';
 import { RepeatedMembers } from '../../uploads/repeated-members.ts';
+import { InputCount, maxKeptText } from './input-count.ts';
 import { InputItems } from './input-items.ts';
-import { KeptInput, maxKeptText } from './kept-input.ts';
 import { ModelSearch } from './model-search.ts';
 import { missingMember, tooLong } from './object-draft.ts';
 import { echoOf, type ResponseEcho } from './response-echo.ts';
@@ -122,10 +122,10 @@ async function readImage(
 /** What has been read of a body so far. */
 class BodyDraft {
   readonly #repeated = new RepeatedMembers();
-  readonly #kept = new KeptInput();
-  readonly #input = new InputItems(this.#kept);
-  readonly #tool = new ToolOptions(this.#kept);
-  readonly #members = new MemberValues(this.#kept);
+  readonly #count = new InputCount();
+  readonly #input = new InputItems(this.#count);
+  readonly #tool = new ToolOptions(this.#count);
+  readonly #members = new MemberValues(this.#count);
   #sawBody = false;
 
   addImage(path: JsonPath, source: ImageSource | undefined): void {

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { JsonPath } from '../../../codec/json-scanner.ts';
 import { GatewayError } from '../../../domain/gateway-error.ts';
 import { invalidMember as invalid, memberName } from '../../uploads/member-name.ts';
-import type { KeptInput } from './kept-input.ts';
+import type { InputCount } from './input-count.ts';
 import { tooLong } from './object-draft.ts';
 
 const anything = z.unknown().optional();
@@ -70,13 +70,13 @@ const refused: Readonly<Record<string, string>> = {
 
 /** Collects the members of a body beside `input` and `tools`. */
 export class MemberValues {
-  readonly #kept: KeptInput;
+  readonly #count: InputCount;
   readonly #values = new Map<string, unknown>();
   /** Of members that are objects, so that a name within them that is given twice is noticed. */
   readonly #objects = new Map<string, Map<string, unknown>>();
 
-  constructor(kept: KeptInput) {
-    this.#kept = kept;
+  constructor(count: InputCount) {
+    this.#count = count;
   }
 
   /** A value, or `tooLong` in its place. Throws a GatewayError that names it where it cannot stand. */
@@ -86,7 +86,9 @@ export class MemberValues {
     const param = memberName(path);
     checkName(String(member), param);
     if (value === tooLong) throw invalid(param, 'is too long, or nested too deeply');
-    this.#kept.countText(value);
+    this.#count.countText(value);
+    // An object cannot have it as a member like any other.
+    if (inner === '__proto__') throw invalid(String(member), 'has a member whose name is not allowed');
     if (inner === undefined) this.#values.set(String(member), value);
     else this.#objectAt(String(member)).set(String(inner), value);
   }

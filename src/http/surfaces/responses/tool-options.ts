@@ -3,7 +3,7 @@ import type { GatewayError } from '../../../domain/gateway-error.ts';
 import { furtherToolOptions } from '../../../domain/image-tool.ts';
 import { invalidMember as invalid, memberName } from '../../uploads/member-name.ts';
 import type { ImageSource } from '../../uploads/receive-input.ts';
-import type { KeptInput } from './kept-input.ts';
+import type { InputCount } from './input-count.ts';
 import { missingMember, ObjectDraft } from './object-draft.ts';
 
 /** Options of the tool that the Images API has by the same names. */
@@ -27,11 +27,11 @@ export class ToolOptions {
   mask: ImageSource | undefined;
   /** The tools as the response repeats them, without the bytes of a mask. */
   echo: readonly Readonly<Record<string, unknown>>[] = [];
-  readonly #kept: KeptInput;
+  readonly #count: InputCount;
   #tool = new ObjectDraft('', toolMembers);
 
-  constructor(kept: KeptInput) {
-    this.#kept = kept;
+  constructor(count: InputCount) {
+    this.#count = count;
   }
 
   /** A value, or `tooLong` in its place. Throws a GatewayError that names it where it cannot stand. */
@@ -75,7 +75,7 @@ export class ToolOptions {
     if (count !== 1) throw invalid(`${tool.name}.n`, 'must be 1: a response has one image', 'unsupported_parameter');
     this.options = Object.fromEntries(values.filter(([name]) => imageOptions.includes(name)));
     this.echo = [Object.fromEntries(values.map(([name, value]) => [name, name === mask ? {} : value]))];
-    this.#kept.countText(this.echo);
+    this.#count.countText(this.echo);
   }
 }
 

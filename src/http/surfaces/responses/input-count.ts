@@ -10,7 +10,7 @@ export const maxKeptText = 256 * 1024;
 export type InputImage = ImageSource | { readonly item: string };
 
 /** Counts what is kept of a body: its images, and every text but those that an image model has no use for. */
-export class KeptInput {
+export class InputCount {
   #length = 0;
   #images = 0;
 
