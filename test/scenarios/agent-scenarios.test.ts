@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { type ScenarioDescription, scenarios } from '../../simulator/scenarios.ts';
+import { type AgentRig, startAgents } from '../end-to-end/agent-rig.ts';
+import { billedFor, isCalled, outcome, streamedOutcome } from '../end-to-end/outcomes.ts';
+import { startUpstream, tinyPng } from '../end-to-end/rig.ts';
 import { callGateway } from '../helpers/call-gateway.ts';
 import { eventText } from '../helpers/event-text.ts';
-import { type AgentRig, startAgents } from './agent-rig.ts';
-import { billedFor, isCalled, outcome, streamedOutcome } from './outcomes.ts';
-import { startUpstream, tinyPng } from './rig.ts';
 
 const good = '200, 1 of 1';
 const unknown = '502 upstream_outcome_unknown, false';

@@ -2,9 +2,18 @@ import type { ServerResponse } from 'node:http';
 import { request } from 'undici';
 import { describe, expect, test } from 'vitest';
 import { type ScenarioDescription, scenarios } from '../../simulator/scenarios.ts';
+import { billedFor, isCalled, outcome, streamedOutcome } from '../end-to-end/outcomes.ts';
+import {
+  generationsPath,
+  modelsFile,
+  openSocket,
+  type Rig,
+  rawCall,
+  startRig,
+  startUpstream,
+  tinyPng,
+} from '../end-to-end/rig.ts';
 import { gatewayKey, startGateway } from '../helpers/start-gateway.ts';
-import { billedFor, isCalled, outcome, streamedOutcome } from './outcomes.ts';
-import { generationsPath, modelsFile, openSocket, type Rig, rawCall, startRig, startUpstream, tinyPng } from './rig.ts';
 
 const unknown = '502 upstream_outcome_unknown, false';
 const timedOut = '504 upstream_outcome_unknown, false';
