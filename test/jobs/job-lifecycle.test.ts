@@ -1,5 +1,6 @@
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { gatewayKey } from '../helpers/start-gateway.ts';
 import { temporaryDirectory } from '../helpers/temporary-directory.ts';
@@ -268,10 +269,12 @@ describe('the same request again', () => {
     const retry = { ...asynchronous, 'x-stainless-retry-count': '1' };
     const start = async (headers: Readonly<Record<string, string>>) => jobIn(await generate(url, {}, headers)).id;
     const first = await start(asynchronous);
+    // What was started last is found by its time, which is counted in milliseconds.
+    await delay(2);
     const second = await start(asynchronous);
     expect(second).not.toBe(first);
-    // Each retry gets a job of its own, as long as there are some.
-    expect([await start(retry), await start(retry)]).toEqual([first, second]);
+    // Each retry gets a job of its own, as long as there are some, beginning with the last.
+    expect([await start(retry), await start(retry)]).toEqual([second, first]);
     await Promise.all([endOf(url, first), endOf(url, second)]);
     const third = await start(retry);
     expect([first, second]).not.toContain(third);
