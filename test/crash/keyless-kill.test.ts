@@ -1,14 +1,14 @@
 import { expect, test } from 'vitest';
 import { ask, codeOf } from './matrix/keyed-client.ts';
 import { bringTo, expectedAfter, type KillPoint } from './matrix/kill-points.ts';
-import { callOf, hasHandle, heldAfterSending, legsOf, type Mode, modes } from './matrix/modes.ts';
+import { callOf, hasHandle, heldAfterSending, legsOf, type WaitingMode, waitingModes } from './matrix/modes.ts';
 import { type Stage, send } from './matrix/stage.ts';
 import { useBundle } from './matrix/use-bundle.ts';
 
 const { startStage } = useBundle();
 
 /** A kill, and what the retry of an SDK gets then. */
-async function retryAfter(stage: Stage, mode: Mode, prompt: string) {
+async function retryAfter(stage: Stage, mode: WaitingMode, prompt: string) {
   const next = await stage.startGateway();
   const reply = await send(next, mode, prompt, undefined).reply;
   await next.kill();
@@ -19,7 +19,7 @@ function right(status: number, billed: number) {
   return { status, code: status === 502 ? 'upstream_outcome_unknown' : undefined, billed };
 }
 
-test.concurrent.each(modes)(
+test.concurrent.each(waitingModes)(
   '%s: after a kill, the retry of a client without a key gets the result or 502, and buys nothing',
   async (mode) => {
     await using stage = await startStage();
@@ -37,7 +37,7 @@ test.concurrent.each(modes)(
   },
 );
 
-test.concurrent.each(modes)(
+test.concurrent.each(waitingModes)(
   '%s: what a client without a key has left is stored, and its retry gets it after a kill',
   async (mode) => {
     await using stage = await startStage();

@@ -3,13 +3,17 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import type { GatewayProcess } from './matrix/gateway-process.ts';
 import { codeOf, type Reply } from './matrix/keyed-client.ts';
-import { hasHandle, heldBeforeImage, heldInBody, legsOf, type Mode, modes } from './matrix/modes.ts';
+import { hasHandle, heldBeforeImage, heldInBody, legsOf, type Mode, modes, waitingModes } from './matrix/modes.ts';
 import { type Stage, send } from './matrix/stage.ts';
 import { useBundle } from './matrix/use-bundle.ts';
 
 const { startStage } = useBundle();
 
+/** A GUID, as an `Operation-Id` must be. */
+const key = '6fb4f0c2-6a0e-4a55-9d0e-1f0c6a3b8d21';
+
 const followed = modes.filter(hasHandle);
+const waitedFor = waitingModes.filter(hasHandle);
 const synchronous = modes.filter((mode) => !hasHandle(mode));
 
 /** Resolves once it takes no connections any more: what it has now is all that it will have. */
@@ -28,7 +32,7 @@ async function closing({ url }: GatewayProcess): Promise<void> {
 async function withHeldRequest(stage: Stage, mode: Mode, held = heldBeforeImage(mode)) {
   const gateway = await stage.startGateway();
   stage.relay.hold(held);
-  const asking = send(gateway, mode, 'a cat', 'key');
+  const asking = send(gateway, mode, 'a cat', key);
   await stage.relay.holds(legsOf(mode));
   return { gateway, asking };
 }
@@ -36,8 +40,8 @@ async function withHeldRequest(stage: Stage, mode: Mode, held = heldBeforeImage(
 /** What the key gets from the next gateway. */
 async function outcome(stage: Stage, mode: Mode) {
   const next = await stage.startGateway();
-  const first = await send(next, mode, 'a cat', 'key').reply;
-  const last = await send(next, mode, 'a cat', 'key').reply;
+  const first = await send(next, mode, 'a cat', key).reply;
+  const last = await send(next, mode, 'a cat', key).reply;
   return { ...seen(first, last), billed: stage.billed('a cat'), cancelled: stage.simulator.ledger.counts().cancelled };
 }
 
@@ -66,7 +70,7 @@ test.concurrent.each(helds)(
   },
 );
 
-test.concurrent.each(followed)(
+test.concurrent.each(waitedFor)(
   '%s: past the deadline of a stalled download, the key still gets its image',
   async (mode) => {
     await using stage = await startStage({ keys: { timeoutMs: 5_000 } });
@@ -78,7 +82,7 @@ test.concurrent.each(followed)(
   },
 );
 
-test.concurrent.each(followed)(
+test.concurrent.each(waitedFor)(
   '%s: at the drain limit, a client is told to come again, and gets its image from the next gateway',
   async (mode) => {
     await using stage = await startStage({ limits: { drainMs: 100 } });
@@ -116,13 +120,13 @@ test.concurrent.each(synchronous)(
   },
 );
 
-test.concurrent.each(modes)(
+test.concurrent.each(waitingModes)(
   '%s: a second gateway joins what the first one runs, and both clients get the same bytes',
   async (mode) => {
     await using stage = await startStage();
     const { gateway, asking } = await withHeldRequest(stage, mode);
     const next = await stage.startGateway();
-    const joined = send(next, mode, 'a cat', 'key');
+    const joined = send(next, mode, 'a cat', key);
     gateway.signal('SIGTERM');
     await closing(gateway);
     stage.relay.release();

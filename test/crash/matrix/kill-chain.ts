@@ -4,10 +4,10 @@ import { setTimeout as wait } from 'node:timers/promises';
 import type { Ledger } from '../../../simulator/ledger.ts';
 import { dataDirOf, GatewayProcess, type ProcessOptions } from './gateway-process.ts';
 import type { HoldingRelay } from './holding-relay.ts';
-import { askForJob } from './job-client.ts';
-import { type Asking, ask, codeOf, type Reply } from './keyed-client.ts';
+import { type Asking, codeOf, type Reply } from './keyed-client.ts';
 import { bringTo, type Expected, expectedAfter, type KillPoint } from './kill-points.ts';
-import { callOf, isJob, type Mode } from './modes.ts';
+import type { Mode } from './modes.ts';
+import { send } from './stage.ts';
 
 /** What became of one job of a gateway that was killed. */
 export type JobResult = {
@@ -112,10 +112,7 @@ export class KillChain implements AsyncDisposable {
   }
 
   #send({ mode, key, prompt }: Job): Asking {
-    const call = callOf(mode, prompt);
-    return isJob(mode)
-      ? askForJob(this.#gateway.url, mode, call, key)
-      : ask(this.#gateway.url, call, { 'idempotency-key': key });
+    return send(this.#gateway, mode, prompt, key);
   }
 
   async #resultOf(

@@ -3,19 +3,20 @@ import sharp from 'sharp';
 import { chatTarget, modelsFile } from '../../end-to-end/rig.ts';
 import type { Exchange, Held } from './holding-relay.ts';
 
-/** How an upstream is spoken to, and what its clients want. */
-export const modes = [
-  ...['deployment', 'v1', 'legacy', 'background', 'stream', 'edit', 'fan-out'],
-  ...['job', 'edit job', 'submit', 'response'],
-] as readonly Mode[];
-
 /** Modes whose clients wait for the response of their request. */
-export type WaitingMode = 'deployment' | 'v1' | 'legacy' | 'background' | 'stream' | 'edit' | 'fan-out';
+export const waitingModes = ['deployment', 'v1', 'legacy', 'background', 'stream', 'edit', 'fan-out'] as const;
+
+export type WaitingMode = (typeof waitingModes)[number];
 
 /** Modes whose clients get an id, and fetch the images later. */
-export type JobMode = 'job' | 'edit job' | 'submit' | 'response';
+const jobModes = ['job', 'edit job', 'submit', 'response'] as const;
+
+export type JobMode = (typeof jobModes)[number];
 
 export type Mode = WaitingMode | JobMode;
+
+/** How an upstream is spoken to, and what its clients want. */
+export const modes: readonly Mode[] = [...waitingModes, ...jobModes];
 
 /** What is behind a job: the same as behind a request that waits. */
 const behind: Readonly<Record<JobMode, WaitingMode>> = {

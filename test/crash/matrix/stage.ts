@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { type Simulator, startSimulator } from '../../../simulator/start-simulator.ts';
 import { GatewayProcess, type ProcessOptions } from './gateway-process.ts';
 import { HoldingRelay } from './holding-relay.ts';
+import { askForJob } from './job-client.ts';
 import { type Asking, ask } from './keyed-client.ts';
-import { callOf, type Mode, modelsOf } from './modes.ts';
+import { callOf, isJob, type Mode, modelsOf } from './modes.ts';
 import type { StoreOptions } from './phases.ts';
 
 type StageOptions = {
@@ -58,8 +59,12 @@ export class Stage implements AsyncDisposable {
   }
 }
 
-/** Sends the request of a mode under a key; without one, it says that it is a retry. */
+/**
+ * Sends the request of a mode under a key, and follows what is a job to its images. Without a key it says that it is a retry,
+ * and follows nothing.
+ */
 export function send({ url }: { readonly url: string }, mode: Mode, prompt: string, key: string | undefined): Asking {
-  const headers = key === undefined ? { 'x-stainless-retry-count': '1' } : { 'idempotency-key': key };
-  return ask(url, callOf(mode, prompt), headers);
+  const call = callOf(mode, prompt);
+  if (key === undefined) return ask(url, call, { 'x-stainless-retry-count': '1' });
+  return isJob(mode) ? askForJob(url, mode, call, key) : ask(url, call, { 'idempotency-key': key });
 }
