@@ -78,7 +78,10 @@ function judgeExchange(
     return { problem: `${responses.length} responses instead of ${input.owed}`, isRefused };
   }
   const problems = responses.map(({ status, headers, body }) =>
-    judge({ status, body, type: headers.get('content-type') ?? '' }, body === ''),
+    judge(
+      { status, body, type: headers.get('content-type') ?? '', isAzures: headers.has('x-ms-error-code') },
+      body === '',
+    ),
   );
   return { problem: problems.find((problem) => problem !== '') ?? '', isRefused };
 }

@@ -6,15 +6,21 @@ const refused = Object.values(callerViews)
   .map(({ status }) => status)
   .filter((status) => status < 499);
 
-type PlainResponse = { readonly status: number; readonly body: string; readonly type: string };
+type PlainResponse = {
+  readonly status: number;
+  readonly body: string;
+  readonly type: string;
+  /** An error in Azure's form, as its headers say. */
+  readonly isAzures?: boolean;
+};
 
 /** What is wrong with a response, where Azure does nothing wrong; empty: nothing. */
-export function judge({ status, body, type }: PlainResponse, isHead = false): string {
+export function judge({ status, body, type, isAzures = false }: PlainResponse, isHead = false): string {
   if (good.includes(status)) return isHead ? '' : judgeSuccess(body, type);
   if (!refused.includes(status)) return `the status ${status}: ${body.slice(0, 300)}`;
   if (isHead && body === '') return '';
   if (!type.startsWith('application/json')) return `an error as ${type}`;
-  return problems(`Error${status}`, parsed(body));
+  return problems(isAzures ? 'AzureError' : `Error${status}`, parsed(body));
 }
 
 function judgeSuccess(body: string, type: string): string {
