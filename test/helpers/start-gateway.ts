@@ -71,6 +71,7 @@ export async function startGateway(models: object, options: Options = {}): Promi
   const secrets = new SecretWatch(keys, models);
   const limits = { ...config, limits: { ...config.limits, ...pick(options.times) } };
   const stores = await openStores({ dataDir: options.dataDir }, limits);
+  if (store) await stores.images.close();
   const hosted = store ? { ...stores, images: store, areDurable: true } : stores;
   const app = buildApp({
     models: config,
