@@ -52,7 +52,8 @@ export async function startProgram(start: Start): Promise<Program> {
   }
   const entry = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
   const words = [...(start.command ? [start.command] : []), ...(start.arguments ?? [])];
-  const defaults = { PORT: '0', MODELS_FILE: modelsFile, DATA_DIR: join(directory, 'data') };
+  // It is killed in the end: what it has in the system's temporary directory goes with its own.
+  const defaults = { PORT: '0', MODELS_FILE: modelsFile, DATA_DIR: join(directory, 'data'), TMPDIR: directory };
   const env = { ...compileCache, ...defaults, GATEWAY_API_KEYS: 'program-key', ...start.env };
   const polling = start.polls ? ['--import', new URL('quick-poll.ts', import.meta.url).href] : [];
   const nodeOptions = [...startOptions, ...polling, ...(start.nodeOptions ?? [])];
