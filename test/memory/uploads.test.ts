@@ -63,6 +63,28 @@ test.each(upstreams)(title, async ({ name, models, response, expansion }) => {
   expect(resident).toBeLessThan(300);
 });
 
+test('8 responses at once whose input has a data URL of 49 MB: the gateway process stays below 300 MB', async () => {
+  const upstream = await startCountingUpstream({ created: 1, data: [{ b64_json: tinyPng }] });
+  const program = await startMeasured({
+    models: editModels(upstream.origin),
+    env: { DATA_DIR: join(await temporaryDirectory(), 'data') },
+  });
+  const url = await program.listening();
+  const image = padded(await pngImage(), 49_000_000);
+  const dataUrl = Buffer.from(`data:image/png;base64,${image.toString('base64')}`);
+  const ask = async (_: unknown, index: number) => {
+    const start = `{"model":"image","input":[{"role":"user","content":[{"type":"input_text","text":"hat ${index}"},`;
+    const pieces = [Buffer.from(`${start}{"type":"input_image","image_url":"`), dataUrl, Buffer.from('"}]}]}')];
+    return await send(url, '/v1/responses', 'application/json', pieces);
+  };
+  const statuses = await Promise.all(Array.from({ length: 8 }, ask));
+  expect(statuses).toEqual(Array.from({ length: 8 }, () => 200));
+  expect(upstream.receivedBytes).toBeGreaterThan(8 * image.length);
+  const resident = await program.residentMegabytes();
+  process.stdout.write(`8 responses with a data URL of 49 MB: ${Math.round(resident)} MB\n`);
+  expect(resident).toBeLessThan(300);
+});
+
 /** Reads what it is sent, and responds to each call with a small image. */
 async function startCountingUpstream(reply: object) {
   let receivedBytes = 0;
@@ -94,18 +116,22 @@ async function edit(url: string, image: Buffer): Promise<number> {
   const start = Buffer.from(`${part('prompt')}a hat\r\n`);
   const between = Buffer.from(part('image[]', '; filename="a.png"'));
   const lineBreak = Buffer.from('\r\n');
-  const pieces = [
+  return await send(url, editsPath, `multipart/form-data; boundary=${boundary}`, [
     start,
     ...Array.from({ length: images }, () => [between, image, lineBreak]).flat(),
     Buffer.from(`--${boundary}--\r\n`),
-  ];
+  ]);
+}
+
+/** Sends the pieces of a body; gives the response's status. */
+async function send(url: string, path: string, type: string, pieces: readonly Buffer[]): Promise<number> {
   const socket = openSocket(url);
   const firstBytes = once(socket, 'data');
   const head = [
-    `POST ${editsPath} HTTP/1.1`,
+    `POST ${path} HTTP/1.1`,
     'host: gateway',
     'api-key: program-key',
-    `content-type: multipart/form-data; boundary=${boundary}`,
+    `content-type: ${type}`,
     `content-length: ${pieces.reduce((sum, { length }) => sum + length, 0)}`,
   ];
   socket.write(`${head.join('\r\n')}\r\n\r\n`);
