@@ -228,6 +228,10 @@ export function jobNotFound(): GatewayError {
   return new GatewayError('job_not_found', 'There is no such job, or not any more.');
 }
 
+export function isJobNotFound(error: unknown): boolean {
+  return error instanceof GatewayError && error.kind === 'job_not_found';
+}
+
 function notCompleted(): GatewayError {
   return new GatewayError('job_not_completed', 'The job has not ended.');
 }

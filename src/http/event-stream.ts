@@ -1,4 +1,5 @@
 import type { FastifyReply } from 'fastify';
+import { replay } from '../concurrency/replay.ts';
 import type { Settlement } from '../domain/generation-reader.ts';
 import { sendBody } from './send-body.ts';
 
@@ -36,13 +37,8 @@ export function sendEvents(
     if (!events.isInEvent && raw.headersSent && !raw.writableNeedDrain) raw.write(heartbeatText);
   }, heartbeatMs);
   raw.once('close', () => clearInterval(heartbeat));
-  const text = beginning === undefined ? events.text() : startingWith(beginning, events.text());
+  const text = beginning === undefined ? events.text() : replay([beginning], events.text()[Symbol.asyncIterator]());
   return sendBody(reply, text, sending);
-}
-
-async function* startingWith<T>(first: T, rest: AsyncIterable<T>): AsyncGenerator<T> {
-  yield first;
-  yield* rest;
 }
 
 /** A generation's events, whose outcome may not be known yet. Throws the generation's error. */

@@ -1,5 +1,5 @@
 import type { GatewayError } from '../../../domain/gateway-error.ts';
-import type { Job, JobEnd, JobState } from '../../../domain/job-store.ts';
+import type { Job, JobState } from '../../../domain/job-store.ts';
 import { failureOfJob, type Jobs } from '../../../generations/jobs.ts';
 import { errorBody } from '../../error-response.ts';
 import { shownJobId } from '../../gateway-headers.ts';
@@ -47,14 +47,13 @@ export function jobObject(job: Job, status: JobStatus) {
     completed_at: job.endedAt === undefined ? null : seconds(job.endedAt),
     expires_at: job.expiresAt === undefined ? null : seconds(job.expiresAt),
     model: job.model,
-    error: jobError(job.end),
+    error: jobError(job),
   };
 }
 
 /** As an error response would have it; `null` where there is none. */
-export function jobError(end: JobEnd | undefined): Record<string, unknown> | null {
-  if (end === undefined || end.name === 'done' || end.name === 'cancelled') return null;
-  const error = failureOfJob(end);
+export function jobError(job: Pick<Job, 'end'>): Record<string, unknown> | null {
+  const error = job.end?.name === 'cancelled' ? undefined : failureOfEnded(job);
   return error === undefined ? null : errorBody(error).error;
 }
 

@@ -90,9 +90,9 @@ async function writeContent(
   { current, stallMs }: Content,
 ): Promise<void> {
   const { jobs } = current.config.gateway;
-  if (failureOfJob(job.end)?.kind === 'job_not_completed') reply.header('retry-after', '2');
+  const failure = failureOfJob(job.end);
+  if (failure?.kind === 'job_not_completed') reply.header('retry-after', '2');
   if (!wantsImage(request)) {
-    const failure = job.end?.name === 'done' ? undefined : failureOfJob(job.end);
     if (failure !== undefined) throw failure;
     const reader = jobs.read(job, { request: whole, delivery: undefined });
     request.record.generation = reader;

@@ -2,7 +2,7 @@ import { GatewayError } from '../../../domain/gateway-error.ts';
 import { type InputReference, type InputStore, maxInputs } from '../../../domain/image-input.ts';
 import type { OpenImage } from '../../../domain/image-store.ts';
 import type { JobId } from '../../../domain/job-store.ts';
-import type { Jobs } from '../../../generations/jobs.ts';
+import { isJobNotFound, type Jobs } from '../../../generations/jobs.ts';
 import { invalidMember } from '../../uploads/member-name.ts';
 import { receiveInput } from '../../uploads/receive-input.ts';
 import type { ResponseImage } from './read-responses-body.ts';
@@ -59,7 +59,7 @@ async function openImage(id: JobId, { jobs, consumer }: Earlier): Promise<OpenIm
     const job = await jobs.find(consumer, id);
     return viewOf(job).isStored ? (await jobs.images(job))?.[0] : undefined;
   } catch (error) {
-    if (error instanceof GatewayError && error.kind === 'job_not_found') return undefined;
+    if (isJobNotFound(error)) return undefined;
     throw error;
   }
 }

@@ -10,9 +10,9 @@ import {
   callAround,
   callId,
   type EndedImage,
-  type ResponseError,
   type ResponseFacts,
   responseAround,
+  responseError,
   responseObject,
 } from './response-object.ts';
 
@@ -216,6 +216,5 @@ function asksForPartials({ echo: { tools } }: ResponseFacts): boolean {
 /** There is no event of its own for a response that was cancelled. */
 function endOf(error: GatewayError): Parameters<typeof responseObject>[1] {
   if (error.kind === 'job_cancelled') return { status: 'cancelled' };
-  const { code, message } = errorBody(error).error as ResponseError;
-  return { status: 'failed', error: { code, message } };
+  return { status: 'failed', error: responseError(errorBody(error).error) };
 }

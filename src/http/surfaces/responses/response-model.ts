@@ -31,12 +31,9 @@ export function chooseModel(
   }).filter((entry): entry is [string, string] => entry[1] !== undefined);
   const known = new Set(catalog.namesOf(models));
   const chosen = agent ?? given.find(([, name]) => known.has(name))?.[1] ?? given[0]?.[1];
-  const isSame = (name: string) =>
-    name === chosen || (known.has(name) && isOneModel(name, chosen, { catalog, models }));
+  // Two names may be aliases of one model.
+  const isAlias = (name: string) =>
+    known.has(name) && known.has(chosen ?? '') && catalog.find(name, models) === catalog.find(chosen, models);
+  const isSame = (name: string) => name === chosen || isAlias(name);
   return { name: chosen, ignored: given.filter(([, name]) => !isSame(name)).map(([member]) => member) };
-}
-
-/** Two names may be aliases of one model. */
-function isOneModel(name: string, other: string | undefined, { catalog, models }: Known): boolean {
-  return catalog.namesOf(models).includes(other ?? '') && catalog.find(name, models) === catalog.find(other, models);
 }

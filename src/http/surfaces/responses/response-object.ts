@@ -22,6 +22,12 @@ export type ResponseStatus = 'queued' | 'in_progress' | 'completed' | 'failed' |
 /** OpenAI's ResponseError. */
 export type ResponseError = { readonly code: string; readonly message: string };
 
+/** Of the members of any error response those that it has. */
+export function responseError(error: Record<string, unknown> | null): ResponseError | null {
+  const { code, message } = (error ?? {}) as ResponseError;
+  return error && { code, message };
+}
+
 /** The id of the response that a job makes. */
 export function responseId(job: JobId): string {
   return `resp_${job}`;

@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { GatewayError } from '../../../domain/gateway-error.ts';
-import type { Jobs } from '../../../generations/jobs.ts';
+import { isJobNotFound, type Jobs } from '../../../generations/jobs.ts';
 import type { Current } from '../../surface.ts';
 import { invalidMember } from '../../uploads/member-name.ts';
 import { forward } from './forward.ts';
@@ -57,8 +57,7 @@ export function orForward(current: Current, handle: Handler): Handler {
       return await handle(request, reply);
     } catch (error) {
       const { passThrough } = current.config;
-      const isUnknown = error instanceof GatewayError && error.kind === 'job_not_found';
-      if (passThrough === undefined || !isUnknown) throw error;
+      if (passThrough === undefined || !isJobNotFound(error)) throw error;
       await forward(request, reply, passThrough, undefined);
       return undefined;
     }

@@ -2,13 +2,12 @@ import type { FastifyReply } from 'fastify';
 import { encodeBase64 } from '../../../codec/base64.ts';
 import { GatewayError } from '../../../domain/gateway-error.ts';
 import type { Job } from '../../../domain/job-store.ts';
-import { failureOfJob, type Jobs } from '../../../generations/jobs.ts';
-import { errorBody } from '../../error-response.ts';
+import { isJobNotFound, type Jobs } from '../../../generations/jobs.ts';
 import { whenDisconnected } from '../../surface.ts';
-import { statusOf } from '../jobs/job-object.ts';
+import { jobError, statusOf } from '../jobs/job-object.ts';
 import { notCached } from '../jobs/write-job.ts';
 import type { ReadAgain } from './response-events.ts';
-import { type ResponseError, responseObject } from './response-object.ts';
+import { responseError, responseObject } from './response-object.ts';
 import { factsOf, type ResponseView, viewOf } from './response-view.ts';
 import { writeResponse } from './write-response.ts';
 import { writeResponseStream } from './write-response-stream.ts';
@@ -32,11 +31,10 @@ export async function writeStored(
 ): Promise<FastifyReply | undefined> {
   const facts = factsOf(job, view.echo);
   if (job.end?.name !== 'done') {
-    const error = job.end?.name === 'cancelled' || job.end === undefined ? null : errorOf(job);
     return reply
       .headers(notCached)
       .type('application/json')
-      .send(responseObject(facts, { status: statusOf[job.state], error }));
+      .send(responseObject(facts, { status: statusOf[job.state], error: responseError(jobError(job)) }));
   }
   reply.headers(notCached);
   const reader = jobs.read(job, { request: { stream: false, partialImages: 0 }, delivery: 'b64_json' });
@@ -76,18 +74,11 @@ export function readImageOf(jobs: Pick<Jobs, 'openImage'>): ReadAgain {
   };
 }
 
-function errorOf({ end }: Job): ResponseError | null {
-  const failure = failureOfJob(end);
-  if (failure === undefined) return null;
-  const { code, message } = errorBody(failure).error as ResponseError;
-  return { code, message };
-}
-
 export function responseNotFound(): GatewayError {
   return new GatewayError('job_not_found', 'There is no such response, or not any more.');
 }
 
 function unlessNotFound(error: unknown): undefined {
-  if (!(error instanceof GatewayError) || error.kind !== 'job_not_found') throw error;
+  if (!isJobNotFound(error)) throw error;
   return undefined;
 }
