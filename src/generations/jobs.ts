@@ -28,6 +28,9 @@ export type JobReading = {
   readonly delivery: Delivery | undefined;
 };
 
+/** For nothing but the images of a job. */
+export const imagesOnly: JobReading['request'] = { stream: false, partialImages: 0 };
+
 type Reading = JobReading & {
   readonly hosting: Hosting | undefined;
   readonly keyedAs: KeyedAs | undefined;

@@ -1,7 +1,7 @@
 import type { FastifyReply } from 'fastify';
 import { replay } from '../concurrency/replay.ts';
-import type { Settlement } from '../domain/generation-reader.ts';
-import { sendBody } from './send-body.ts';
+import type { GenerationReader } from '../domain/generation-reader.ts';
+import { sendGeneration } from './send-body.ts';
 
 /** A comment, which readers of event streams skip. */
 export const heartbeatText = ':\n\n';
@@ -24,21 +24,22 @@ export interface EventText {
   text(): AsyncIterable<Buffer | string>;
 }
 
-type Sending = Parameters<typeof sendBody>[2] & { readonly heartbeatMs: number; readonly beginning?: string };
+type Sending = { readonly heartbeatMs: number; readonly beginning?: string };
 
-/** Sends the head that `reply` has, and events with heartbeats between them, as {@link sendBody} does. */
+/** Sends the head that `reply` has, and events with heartbeats between them, as {@link sendGeneration} does. */
 export function sendEvents(
+  reader: GenerationReader,
   reply: FastifyReply,
   events: EventText,
-  { heartbeatMs, beginning, ...sending }: Sending,
-): Promise<Settlement> {
+  { heartbeatMs, beginning }: Sending,
+): Promise<void> {
   const { raw } = reply;
   const heartbeat = setInterval(() => {
     if (!events.isInEvent && raw.headersSent && !raw.writableNeedDrain) raw.write(heartbeatText);
   }, heartbeatMs);
   raw.once('close', () => clearInterval(heartbeat));
   const text = beginning === undefined ? events.text() : replay([beginning], events.text()[Symbol.asyncIterator]());
-  return sendBody(reply, text, sending);
+  return sendGeneration(reader, reply, text);
 }
 
 /** A generation's events, whose outcome may not be known yet. Throws the generation's error. */

@@ -1,6 +1,6 @@
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import type { FastifyReply } from 'fastify';
-import type { Settlement } from '../domain/generation-reader.ts';
+import type { GenerationReader, Settlement } from '../domain/generation-reader.ts';
 import type { RequestRecord } from '../domain/request-record.ts';
 
 type Sending = { readonly record: RequestRecord; readonly signal?: AbortSignal; readonly stallMs?: number };
@@ -31,6 +31,16 @@ export async function sendBody(
     truncate(raw);
     return isDisconnected || error instanceof StalledClientError ? 'abandoned' : 'truncated';
   }
+}
+
+/** Sends the response of a generation as {@link sendBody} does, and settles its reader. */
+export async function sendGeneration(
+  reader: GenerationReader,
+  reply: FastifyReply,
+  chunks: AsyncIterable<Buffer | string>,
+): Promise<void> {
+  const { record } = reply.request;
+  reader.settle(await sendBody(reply, chunks, { record, signal: reader.signal }), record.error);
 }
 
 /**

@@ -1,4 +1,4 @@
-import type { FastifyReply, FastifyRequest, RouteHandlerMethod } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest, RouteHandlerMethod } from 'fastify';
 import { GatewayError } from '../domain/gateway-error.ts';
 import type { GenerationReader, KeyedAs } from '../domain/generation-reader.ts';
 import type { ImageDownload } from '../domain/image-download.ts';
@@ -146,6 +146,13 @@ async function refundRepeated(reply: FastifyReply, keyedAs: KeyedAs | undefined)
   const { quota } = reply.request;
   if (quota === undefined || keyedAs === undefined || keyedAs === 'first') return;
   reply.headers(rateLimitHeaders('requests', await quota.refund()));
+}
+
+/** For routes of jobs that can be found again. */
+export function refuseWithoutJobs(app: FastifyInstance, current: Current): void {
+  app.addHook('onRequest', async () => {
+    if (!current.config.gateway.jobs.areDurable) throw withoutJobs();
+  });
 }
 
 /** Where nothing outlives the process, nobody can be promised to find a job again. */

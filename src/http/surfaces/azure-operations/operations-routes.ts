@@ -2,12 +2,19 @@ import { hash } from 'node:crypto';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { GatewayError } from '../../../domain/gateway-error.ts';
 import type { Job } from '../../../domain/job-store.ts';
-import type { Jobs } from '../../../generations/jobs.ts';
+import { imagesOnly, type Jobs } from '../../../generations/jobs.ts';
 import type { ErrorForm } from '../../error-response.ts';
 import { ignoreBodies } from '../../request-body.ts';
 import { modelOf } from '../../request-path.ts';
-import { sendBody } from '../../send-body.ts';
-import { type Current, handleGeneration, type ImageCall, type RuntimeConfig, withoutJobs } from '../../surface.ts';
+import { sendGeneration } from '../../send-body.ts';
+import {
+  type Current,
+  handleGeneration,
+  type ImageCall,
+  type RuntimeConfig,
+  refuseWithoutJobs,
+  withoutJobs,
+} from '../../surface.ts';
 import { refuseOtherMethods } from '../../unserved-routes.ts';
 import { absolute, notCached } from '../jobs/write-job.ts';
 import { parseGeneration } from '../openai-images/parse-parameters.ts';
@@ -48,9 +55,7 @@ export function submitRoute(app: FastifyInstance, current: Current): void {
 /** `GET` and `DELETE` of an operation. */
 export function operationRoutes(app: FastifyInstance, current: Current): void {
   ignoreBodies(app);
-  app.addHook('onRequest', async () => {
-    if (!current.config.gateway.jobs.areDurable) throw withoutJobs();
-  });
+  refuseWithoutJobs(app, current);
   for (const url of operationRoots.map((root) => `${root}${operationPath}`)) {
     app.get<ById>(url, async (request, reply) => {
       const { jobs } = current.config.gateway;
@@ -137,12 +142,12 @@ async function writeOperation(job: Job, reply: FastifyReply, jobs: Jobs): Promis
   const { record, params } = reply.request as FastifyRequest<ById>;
   if (job.end === undefined) reply.headers(retryAfter);
   if (job.end?.name !== 'done') return void reply.send(operationBody(params.id, job));
-  const reader = jobs.read(job, { request: { stream: false, partialImages: 0 }, delivery: undefined });
+  const reader = jobs.read(job, { request: imagesOnly, delivery: undefined });
   try {
     const events = await reader.events;
     reply.type('application/json');
     const text = succeededOperation(params.id, job, events, record);
-    reader.settle(await sendBody(reply, text, { record, signal: reader.signal }), record.error);
+    await sendGeneration(reader, reply, text);
   } catch (error) {
     // Clients poll on when the status says nothing: the operation has ended, and its result is gone.
     if (!(error instanceof GatewayError) || error.kind !== 'idempotency_result_gone') throw error;

@@ -2,13 +2,13 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { GatewayError } from '../../../domain/gateway-error.ts';
 import type { OpenImage } from '../../../domain/image-store.ts';
 import type { Job } from '../../../domain/job-store.ts';
-import { failureOfJob } from '../../../generations/jobs.ts';
+import { failureOfJob, imagesOnly } from '../../../generations/jobs.ts';
 import { jobIdOf, shownJobId } from '../../gateway-headers.ts';
 import { appliedPreferences, readPreferences } from '../../preferences.ts';
 import { ignoreBodies } from '../../request-body.ts';
 import { modelsRoots } from '../../request-path.ts';
-import { sendBody } from '../../send-body.ts';
-import { type Current, withoutJobs } from '../../surface.ts';
+import { sendGeneration } from '../../send-body.ts';
+import { type Current, refuseWithoutJobs } from '../../surface.ts';
 import { refuseOtherMethods } from '../../unserved-routes.ts';
 import { sendImage } from '../files/files-route.ts';
 import { imagesJson, writeJson } from '../openai-images/write-json.ts';
@@ -19,15 +19,10 @@ import { notCached, waitForJob } from './write-job.ts';
 
 type ById = { Params: { id: string } };
 
-/** How a job is read when nothing but its images is asked for. */
-const whole = { stream: false, partialImages: 0 };
-
 /** A consumer's jobs on every root: list, retrieve, cancel, delete, and the images of one. @param stallMs as in files */
 export function jobsRoutes(app: FastifyInstance, current: Current, stallMs: number): void {
   ignoreBodies(app);
-  app.addHook('onRequest', async () => {
-    if (!current.config.gateway.jobs.areDurable) throw withoutJobs();
-  });
+  refuseWithoutJobs(app, current);
   for (const root of modelsRoots) {
     jobRoutes(app, `${root}/images/jobs`, current, stallMs);
     const task = `${root}/images/tasks/:id`;
@@ -94,7 +89,7 @@ async function writeContent(
   if (failure?.kind === 'job_not_completed') reply.header('retry-after', '2');
   if (!wantsImage(request)) {
     if (failure !== undefined) throw failure;
-    const reader = jobs.read(job, { request: whole, delivery: undefined });
+    const reader = jobs.read(job, { request: imagesOnly, delivery: undefined });
     request.record.generation = reader;
     await writeJson(reader, reply);
     return;
@@ -129,12 +124,11 @@ async function writeTaskResult(
   if (job.end === undefined) reply.header('retry-after', '3');
   if (job.end?.name !== 'done') return reply.send(taskObject(job));
   const asked = job.end.response.asked ?? (jobs.canLink ? 'url' : undefined);
-  const reader = jobs.read(job, { request: whole, delivery: asked });
+  const reader = jobs.read(job, { request: imagesOnly, delivery: asked });
   const events = await reader.events.catch((error) => error as GatewayError);
   // A task has ended well, or it has failed: its result cannot be had.
   if (events instanceof GatewayError) return reply.send(taskObject(job, events));
   const head = JSON.stringify({ ...taskObject(job), http_status: 200 }).slice(0, -1);
-  const { record } = request;
   reply.header('content-type', 'application/json');
   let link: string | undefined;
   const watched = async function* () {
@@ -145,9 +139,9 @@ async function writeTaskResult(
   };
   const text = async function* () {
     yield `${head},"result":`;
-    yield* imagesJson(watched(), record);
+    yield* imagesJson(watched(), request.record);
     yield link === undefined ? '}' : `,"image_url":${JSON.stringify(link)}}`;
   };
-  reader.settle(await sendBody(reply, text(), { record, signal: reader.signal }), record.error);
+  await sendGeneration(reader, reply, text());
   return reply;
 }

@@ -3,7 +3,7 @@ import type { ImageRequest } from '../../../domain/image-request.ts';
 import type { Job } from '../../../domain/job-store.ts';
 import { shownJobId } from '../../gateway-headers.ts';
 import { appliedPreferences, readPreferences } from '../../preferences.ts';
-import type { RuntimeConfig } from '../../surface.ts';
+import { type RuntimeConfig, whenDisconnected } from '../../surface.ts';
 import { writeJson } from '../openai-images/write-json.ts';
 import { jobObject, jobStatus } from './job-object.ts';
 import { taskObject, taskPath } from './task-object.ts';
@@ -47,7 +47,7 @@ export async function waitForJob(
 ): Promise<Job> {
   if (waitMs === undefined || waitMs === 0 || job.end !== undefined) return job;
   const disconnected = new AbortController();
-  reply.raw.once('close', () => disconnected.abort());
+  whenDisconnected(reply, () => disconnected.abort());
   await jobs.waitFor(job.id, waitMs, disconnected.signal);
   return jobs.find(job.consumer, job.id);
 }

@@ -3,16 +3,23 @@ import type { GenerationReader } from '../../../domain/generation-reader.ts';
 import type { ImageEvent, ImageUsage } from '../../../domain/image-event.ts';
 import { generationHeaders } from '../../gateway-headers.ts';
 import { keepAliveWhileSilent } from '../../interim-responses.ts';
-import { sendBody } from '../../send-body.ts';
+import { sendGeneration } from '../../send-body.ts';
 
 /** Writes a generation's images as OpenAI's ImagesResponse. Rejects with the generation's error. */
-export async function writeJson(reader: GenerationReader, reply: FastifyReply): Promise<void> {
-  const { record } = reply.request;
+export function writeJson(reader: GenerationReader, reply: FastifyReply): Promise<void> {
+  return writeJsonText(reader, reply, (events) => imagesJson(events, reply.request.record));
+}
+
+/** Writes a generation's images as JSON. Rejects with the generation's error. @param textOf the JSON text, piece by piece */
+export async function writeJsonText(
+  reader: GenerationReader,
+  reply: FastifyReply,
+  textOf: (events: AsyncIterable<ImageEvent>) => AsyncIterable<Buffer | string>,
+): Promise<void> {
   keepAliveWhileSilent(reply);
   const events = await reader.events;
   reply.headers({ ...generationHeaders(reader.report, reply.request), 'content-type': 'application/json' });
-  const how = await sendBody(reply, imagesJson(events, record), { record, signal: reader.signal });
-  reader.settle(how, record.error);
+  await sendGeneration(reader, reply, textOf(events));
 }
 
 /** Counts the images that have been written completely. */

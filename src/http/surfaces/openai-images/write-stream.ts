@@ -37,9 +37,7 @@ export async function writeStream(
       return asGatewayError(error, record.requestId);
     },
   });
-  const beginning = isKnown ? {} : { beginning: heartbeatText };
-  const how = await sendEvents(reply, stream, { record, signal: reader.signal, heartbeatMs, ...beginning });
-  reader.settle(how, record.error);
+  await sendEvents(reader, reply, stream, { heartbeatMs, ...(!isKnown && { beginning: heartbeatText }) });
 }
 
 /** False when `ms` were not enough; rejects with what the promise rejects with. */

@@ -1,5 +1,6 @@
 import { parseJson } from '../../../codec/json-text.ts';
 import type { Job } from '../../../domain/job-store.ts';
+import { seconds } from '../jobs/job-object.ts';
 import { plainEcho, type ResponseEcho } from './response-echo.ts';
 import type { ResponseFacts } from './response-object.ts';
 
@@ -24,5 +25,5 @@ export function viewOf({ view }: Pick<Job, 'view'>): ResponseView {
 /** What is known of a job's response from its beginning. */
 export function factsOf(job: Pick<Job, 'id' | 'model' | 'createdAt' | 'operation'>, echo: ResponseEcho): ResponseFacts {
   const { id, model, createdAt, operation } = job;
-  return { job: id, model, createdAt: Math.floor(createdAt / 1000), action: operation, echo };
+  return { job: id, model, createdAt: seconds(createdAt), action: operation, echo };
 }

@@ -2,7 +2,7 @@ import type { FastifyReply } from 'fastify';
 import { encodeBase64 } from '../../../codec/base64.ts';
 import { GatewayError } from '../../../domain/gateway-error.ts';
 import type { Job } from '../../../domain/job-store.ts';
-import { isJobNotFound, type Jobs } from '../../../generations/jobs.ts';
+import { imagesOnly, isJobNotFound, type Jobs } from '../../../generations/jobs.ts';
 import { whenDisconnected } from '../../surface.ts';
 import { jobError, statusOf } from '../jobs/job-object.ts';
 import { notCached } from '../jobs/write-job.ts';
@@ -37,7 +37,7 @@ export async function writeStored(
       .send(responseObject(facts, { status: statusOf[job.state], error: responseError(jobError(job)) }));
   }
   reply.headers(notCached);
-  const reader = jobs.read(job, { request: { stream: false, partialImages: 0 }, delivery: 'b64_json' });
+  const reader = jobs.read(job, { request: imagesOnly, delivery: 'b64_json' });
   whenDisconnected(reply, () => reader.leave());
   await writeResponse(reader, reply, facts);
   return undefined;

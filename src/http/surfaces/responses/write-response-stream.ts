@@ -33,6 +33,5 @@ export async function writeResponseStream(
       return asGatewayError(error, record.requestId);
     },
   });
-  const how = await sendEvents(reply, events, { record, signal: reader.signal, heartbeatMs });
-  reader.settle(how, record.error);
+  await sendEvents(reader, reply, events, { heartbeatMs });
 }

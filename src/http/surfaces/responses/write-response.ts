@@ -1,26 +1,14 @@
 import type { FastifyReply } from 'fastify';
 import type { GenerationReader } from '../../../domain/generation-reader.ts';
 import type { ImageEnd, ImageEvent, ImageFacts } from '../../../domain/image-event.ts';
-import { generationHeaders } from '../../gateway-headers.ts';
-import { keepAliveWhileSilent } from '../../interim-responses.ts';
-import { sendBody } from '../../send-body.ts';
-import type { Written } from '../openai-images/write-json.ts';
+import { type Written, writeJsonText } from '../openai-images/write-json.ts';
 import { SeenHeader } from '../shown-facts.ts';
 import { type ResponseFacts, responseAround } from './response-object.ts';
 
 /** Writes a generation's image as OpenAI's Response. Rejects with the generation's error. */
-export async function writeResponse(
-  reader: GenerationReader,
-  reply: FastifyReply,
-  facts: ResponseFacts,
-): Promise<void> {
-  const { record } = reply.request;
-  keepAliveWhileSilent(reply);
-  const events = await reader.events;
-  reply.headers({ ...generationHeaders(reader.report, reply.request), 'content-type': 'application/json' });
-  const text = responseJson(events, { facts, asked: () => reader.report.asked, written: record });
-  const how = await sendBody(reply, text, { record, signal: reader.signal });
-  reader.settle(how, record.error);
+export function writeResponse(reader: GenerationReader, reply: FastifyReply, facts: ResponseFacts): Promise<void> {
+  const parts = { facts, asked: () => reader.report.asked, written: reply.request.record };
+  return writeJsonText(reader, reply, (events) => responseJson(events, parts));
 }
 
 type Parts = {
