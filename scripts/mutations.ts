@@ -11,7 +11,7 @@ export type Mutation = {
 
 const outcome = ['test/targets/outcome'];
 const dispatch = ['test/upstream/exchange', 'test/upstream/paid-call'];
-const jobs = ['test/storage/sqlite', 'test/generations'];
+const jobs = ['test/storage/sql', 'test/storage/sqlite', 'test/generations'];
 const semaphore = ['test/concurrency/semaphore'];
 const permits = ['test/generations', 'test/end-to-end/permits'];
 const breaker = ['test/targets/breaker', 'test/targets/target-health'];
@@ -55,8 +55,8 @@ export const mutations: readonly Mutation[] = [
   },
   {
     breaks: 'a job is run although its consumer has too many',
-    find: 'return open >= maxOpen;',
-    replace: 'return open > maxOpen;',
+    find: 'row.open >= maxOpen',
+    replace: 'row.open > maxOpen',
     tests: jobs,
   },
   // The outcome table.

@@ -7,11 +7,8 @@ import { fingerprintVersion } from '../generations/fingerprint.ts';
 import { retryRejoinMs } from '../generations/planned-request.ts';
 import { createDiskImageStore, type DiskImageStore, type DiskImageStoreOptions } from '../storage/disk-image-store.ts';
 import { createKeptInputs } from '../storage/kept-input-directory.ts';
-import {
-  createSqliteJobStore,
-  type SqliteJobStore,
-  type SqliteJobStoreOptions,
-} from '../storage/sqlite/sqlite-job-store.ts';
+import type { SqlJobStore } from '../storage/sql/sql-job-store.ts';
+import { createSqliteJobStore, type SqliteJobStoreOptions } from '../storage/sqlite/sqlite-job-store.ts';
 import { createTemporaryImageStore } from '../storage/temporary-image-store.ts';
 
 type Limits = Pick<ModelsConfig, 'limits' | 'storeLimits'>;
@@ -57,7 +54,7 @@ export async function openStores(
   }
 }
 
-type Opened = { readonly jobs: SqliteJobStore; readonly images: DiskImageStore; readonly areDurable: boolean };
+type Opened = { readonly jobs: SqlJobStore; readonly images: DiskImageStore; readonly areDurable: boolean };
 
 function resize({ jobs, images, areDurable }: Opened, limits: Limits): void {
   Object.assign(jobs, jobLimits(limits, areDurable));

@@ -20,7 +20,7 @@ async function bundleUnfenced(): Promise<Bundle> {
       await cp(join(repository, path), join(root, path), { recursive: true });
     }
     await symlink(join(repository, 'node_modules'), join(root, 'node_modules'));
-    const file = join(root, 'src/storage/sqlite/job-rows.ts');
+    const file = join(root, 'src/storage/sql/job-rows.ts');
     let text = await readFile(file, 'utf8');
     for (const [fence, without] of fences) {
       const parts = text.split(fence);

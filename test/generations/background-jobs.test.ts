@@ -4,7 +4,7 @@ import type { Job } from '../../src/domain/job-store.ts';
 import type { Caller } from '../../src/generations/caller.ts';
 import { MemoryImageStore } from '../helpers/memory-image-store.ts';
 import { temporaryDirectory } from '../helpers/temporary-directory.ts';
-import { claimOf } from '../storage/sqlite/open-job-store.ts';
+import { claimOf } from '../storage/sql/open-job-store.ts';
 import { imagesOf, patience } from './crash.ts';
 import { drawn, type FakeGateway, type FakeTarget, fakeGateway, held, openJobs, silent } from './fake-targets.ts';
 

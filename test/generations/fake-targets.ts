@@ -19,7 +19,8 @@ import { Jobs } from '../../src/generations/jobs.ts';
 import { Recovery } from '../../src/generations/recovery.ts';
 import { modelFamily } from '../../src/parameters/model-families.ts';
 import { createKeptInputs } from '../../src/storage/kept-input-directory.ts';
-import { createSqliteJobStore, type SqliteJobStore } from '../../src/storage/sqlite/sqlite-job-store.ts';
+import type { SqlJobStore } from '../../src/storage/sql/sql-job-store.ts';
+import { createSqliteJobStore } from '../../src/storage/sqlite/sqlite-job-store.ts';
 import { createModelCatalog, type LogicalModel, type Target } from '../../src/targets/model-catalog.ts';
 import { TargetHealth } from '../../src/targets/target-health.ts';
 import { defaultTimes, type GatewayTimes } from '../../src/targets/times.ts';
@@ -131,7 +132,7 @@ type Facts = {
 };
 
 /** A store of jobs that goes with the test; in a directory, several processes may have one each. */
-export async function openJobs(directory?: string, limits = durable): Promise<SqliteJobStore> {
+export async function openJobs(directory?: string, limits = durable): Promise<SqlJobStore> {
   const store = await createSqliteJobStore({ directory, fingerprintVersion, ...limits });
   onTestFinished(() => store.close());
   return store;

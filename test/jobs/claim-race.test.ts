@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { temporaryDirectory } from '../helpers/temporary-directory.ts';
-import { openJobStore } from '../storage/sqlite/open-job-store.ts';
+import { openJobStore } from '../storage/sql/open-job-store.ts';
 import { startJobProcess } from './start-job-process.ts';
 
 test('of eight processes that claim 500 keys at the same time, one gets each', async () => {

@@ -16,7 +16,7 @@ import {
   send,
   stopped,
   unavailable,
-} from '../storage/sqlite/open-job-store.ts';
+} from '../storage/sql/open-job-store.ts';
 import { startJobProcess } from './start-job-process.ts';
 
 test('the job of a process that was killed is taken over at once', async () => {

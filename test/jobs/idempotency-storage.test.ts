@@ -5,7 +5,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { Worker } from 'node:worker_threads';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { Stores } from '../../src/app.ts';
-import { jobStoreFailure } from '../../src/storage/sqlite/operation-failure.ts';
+import { jobStoreFailure } from '../../src/storage/sql/operation-failure.ts';
 import { startUpstream, tinyPng } from '../end-to-end/rig.ts';
 import { startStore } from '../end-to-end/store.ts';
 import type { Called } from '../helpers/call-gateway.ts';

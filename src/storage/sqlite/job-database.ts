@@ -1,11 +1,11 @@
 import { closeSync, openSync, statSync } from 'node:fs';
-import { DatabaseSync } from 'node:sqlite';
-import { claimOperations } from './claim-rows.ts';
-import { jobOperations } from './job-rows.ts';
-import { checkVersion, migrate } from './job-schema.ts';
-import { type FailureCode, operationFailure } from './operation-failure.ts';
-import { ownerOperations } from './owner-rows.ts';
-import { recordOperations } from './record-rows.ts';
+import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
+import type { FailureCode } from '../sql/operation-failure.ts';
+import { sharedOperations } from '../sql/operations.ts';
+import type { Result, Row, Statement, Steps } from '../sql/steps.ts';
+import { sqliteFailure } from './sqlite-failure.ts';
+import { sqliteOwnerOperations } from './sqlite-owner-rows.ts';
+import { checkVersion, migrate } from './sqlite-schema.ts';
 
 export type JobDatabaseOptions = {
   /** A path, or `:memory:`. */
@@ -16,8 +16,10 @@ export type JobDatabaseOptions = {
   readonly maxPages?: number | undefined;
 };
 
-export type Operations = ReturnType<typeof allOperations>;
-export type OperationName = keyof Operations;
+const operations = { ...sharedOperations, ...sqliteOwnerOperations };
+
+export type SqliteOperations = typeof operations;
+type OperationName = keyof SqliteOperations;
 
 /** A call of an operation: its name and its arguments. */
 export type Operation = readonly [name: OperationName, ...values: unknown[]];
@@ -29,6 +31,8 @@ export type BatchResult = readonly [
   commits: number,
   changes: number,
 ];
+
+type Prepared = { readonly statement: StatementSync; readonly hasRows: boolean };
 
 /** How long another process may take for its transaction. */
 const busyMs = 5_000;
@@ -44,7 +48,7 @@ const volatile: ReadonlySet<OperationName> = new Set<OperationName>(['renew', 'm
  */
 export class JobDatabase {
   readonly #database: DatabaseSync;
-  readonly #operations: Operations;
+  readonly #statements = new Map<string, Prepared>();
   readonly #file: string;
   readonly #inode: bigint | undefined;
   readonly #changes;
@@ -59,7 +63,6 @@ export class JobDatabase {
     this.#database = open(file);
     try {
       whileBusy(() => prepare(this.#database, maxPages));
-      this.#operations = allOperations(this.#database);
       this.#changes = this.#database.prepare('select total_changes() as changes');
     } catch (error) {
       this.#database.close();
@@ -84,14 +87,14 @@ export class JobDatabase {
         } catch (error) {
           // Some failures, a full disk among them, end the transaction.
           if (batch.length === 1 || !this.#database.isTransaction) throw error;
-          const { code, message } = operationFailure(error);
+          const { code, message } = sqliteFailure(error);
           failures.push([index, code, message]);
         }
       }
       this.#database.exec('commit');
     } catch (error) {
       this.#rollBack();
-      const { code, message } = operationFailure(error);
+      const { code, message } = sqliteFailure(error);
       return [[], batch.map((_, index) => [index, code, message]), 0, 0];
     }
     const changes = this.#countChanges() - before;
@@ -116,17 +119,41 @@ export class JobDatabase {
   }
 
   #runOne([name, ...values]: Operation, hasOthers: boolean): unknown {
-    const operation = this.#operations[name] as (...values: unknown[]) => unknown;
-    if (!hasOthers) return operation(...values);
+    const operation = operations[name] as (...values: unknown[]) => Steps<unknown>;
+    if (!hasOthers) return this.#take(operation(...values));
     this.#database.exec('savepoint one');
     try {
-      const result = operation(...values);
+      const result = this.#take(operation(...values));
       this.#database.exec('release one');
       return result;
     } catch (error) {
       if (this.#database.isTransaction) this.#database.exec('rollback to one; release one');
       throw error;
     }
+  }
+
+  /** Runs the statements of an operation. */
+  #take(steps: Steps<unknown>): unknown {
+    let step = steps.next();
+    while (step.done !== true) step = steps.next(this.#execute(step.value));
+    return step.value;
+  }
+
+  #execute({ sql, values }: Statement): Result {
+    const { statement, hasRows } = this.#prepare(sql);
+    if (!hasRows) return { rows: [], changes: Number(statement.run(...(values as SQLInputValue[])).changes) };
+    // Rows of the driver are no plain objects.
+    const rows = statement.all(...(values as SQLInputValue[])).map((row) => ({ ...row }) as Row);
+    return { rows, changes: rows.length };
+  }
+
+  #prepare(sql: string): Prepared {
+    const known = this.#statements.get(sql);
+    if (known !== undefined) return known;
+    const statement = this.#database.prepare(sql);
+    const prepared = { statement, hasRows: statement.columns().length > 0 };
+    this.#statements.set(sql, prepared);
+    return prepared;
   }
 
   #rollBack(): void {
@@ -148,15 +175,6 @@ function open(file: string): DatabaseSync {
   } catch (error) {
     throw explain(error);
   }
-}
-
-function allOperations(database: DatabaseSync) {
-  return {
-    ...ownerOperations(database),
-    ...claimOperations(database),
-    ...jobOperations(database),
-    ...recordOperations(database),
-  };
 }
 
 /** The files that SQLite puts beside it get its mode. One that exists is not opened: closing it would free SQLite's locks. */

@@ -1,13 +1,13 @@
 import { Worker } from 'node:worker_threads';
+import { OperationFailure } from '../sql/operation-failure.ts';
+import type { OperationRunner } from '../sql/operations.ts';
 import {
   type BatchResult,
   JobDatabase,
   type JobDatabaseOptions,
   type Operation,
-  type OperationName,
-  type Operations,
+  type SqliteOperations,
 } from './job-database.ts';
-import { jobStoreFailure, OperationFailure } from './operation-failure.ts';
 
 type Pending = {
   readonly operation: Operation;
@@ -34,8 +34,7 @@ type Reports = {
  * Collects operations into batches, and hands out what became of each. What comes while a batch is run forms the next one: that
  * shares an fsync, and one message in each direction.
  */
-export class OperationQueue {
-  /** Transactions since the start, and the rows that they changed. */
+export class OperationQueue implements OperationRunner<SqliteOperations> {
   commits = 0;
   changes = 0;
   readonly #start: (reports: Reports, isRestart: boolean) => Runner;
@@ -55,18 +54,14 @@ export class OperationQueue {
         : runInWorker({ ...database, mustExist: isRestart }, reports);
   }
 
-  run<Name extends OperationName>(
-    name: Name,
-    ...values: Parameters<Operations[Name]>
-  ): Promise<ReturnType<Operations[Name]>> {
+  run: OperationRunner<SqliteOperations>['run'] = (name, ...values) => {
     if (this.#isClosed) return Promise.reject(new OperationFailure('failed', 'the job store is closed'));
     return new Promise((done, fail) => {
       if (this.#waiting.length === 0 && this.#sent.length === 0) queueMicrotask(() => this.#send());
-      this.#waiting.push({ operation: [name, ...values], done, fail });
+      this.#waiting.push({ operation: [name, ...(values as unknown[])], done, fail });
     });
-  }
+  };
 
-  /** Resolves once everything has been run. */
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#send();
@@ -164,17 +159,4 @@ function runInWorker(database: JobDatabaseOptions, { settle, broke }: Reports): 
       await exited;
     },
   };
-}
-
-/** Runs an operation. Rejects with the GatewayError that stands for what went wrong. */
-export async function runOrFail<Name extends OperationName>(
-  queue: OperationQueue,
-  name: Name,
-  ...values: Parameters<Operations[Name]>
-): Promise<ReturnType<Operations[Name]>> {
-  try {
-    return await queue.run(name, ...values);
-  } catch (error) {
-    throw jobStoreFailure(error);
-  }
 }

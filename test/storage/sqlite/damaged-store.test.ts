@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { expect, test, vi } from 'vitest';
 import { temporaryDirectory } from '../../helpers/temporary-directory.ts';
-import { begin, claimOf, done, openJobStore, send, unavailable } from './open-job-store.ts';
+import { begin, claimOf, done, openJobStore, send, unavailable } from '../sql/open-job-store.ts';
 
 async function databaseWith(sql: string): Promise<string> {
   const directory = await temporaryDirectory();

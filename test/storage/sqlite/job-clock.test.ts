@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { JobClock, monotonicNow, readBootId } from '../../../src/storage/sqlite/job-clock.ts';
 import { temporaryDirectory } from '../../helpers/temporary-directory.ts';
-import { claimOf, done, hour, openJobStore, send } from './open-job-store.ts';
+import { claimOf, done, hour, openJobStore, send } from '../sql/open-job-store.ts';
 
 const start = 1_800_000_000_000;
 

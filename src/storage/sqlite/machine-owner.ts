@@ -3,13 +3,9 @@ import { readdir, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { prepareDirectory } from '../data-directory.ts';
 import { type DirectorySocket, isListening, listenInDirectory } from '../directory-socket.ts';
+import type { JobOwner, LeaseTimes } from '../sql/job-owner.ts';
 import { JobClock, monotonicNow, readBootId } from './job-clock.ts';
 import type { OperationQueue } from './operation-queue.ts';
-
-export type LeaseTimes = {
-  readonly validMs: number;
-  readonly renewEveryMs: number;
-};
 
 const suffix = '.sock';
 
@@ -17,8 +13,7 @@ const suffix = '.sock';
  * This process among those that share a directory. It renews a lease, and listens on a socket, so that others notice at once
  * when it dies; one that is stopped still listens, and for it the lease decides.
  */
-export class JobOwner {
-  /** Another one when others have taken this process for dead. */
+export class MachineOwner implements JobOwner {
   id = '';
   readonly #queue: OperationQueue;
   readonly #directory: string | undefined;
@@ -37,8 +32,8 @@ export class JobOwner {
     this.#clock = new JobClock(undefined, readBootId(), wall);
   }
 
-  get clock(): JobClock {
-    return this.#clock;
+  now(): number {
+    return this.#clock.now();
   }
 
   /** Begins to live. `onRenewal` is called with each renewal. */
@@ -60,7 +55,6 @@ export class JobOwner {
     if (!isRegistered && id === this.id) await this.registerAgain(id);
   }
 
-  /** Goes on under another id, because the jobs of `id` belong to others. */
   async registerAgain(id: string): Promise<void> {
     if (id !== this.id || this.#hasLeft) return;
     this.#registering ??= this.#replace().finally(() => {
@@ -69,12 +63,12 @@ export class JobOwner {
     await this.#registering;
   }
 
-  /** The other processes that have died, as far as that can be seen at once. */
-  async findDead(): Promise<string[]> {
-    return await this.#deadAmong(await this.#queue.run('otherOwners', this.id));
+  async buryDead(): Promise<void> {
+    const dead = await this.#deadAmong(await this.#queue.run('otherOwners', this.id));
+    await this.#queue.run('bury', this.id, dead, monotonicNow(), this.now());
+    await this.#forget(dead);
   }
 
-  /** Whether all other processes have died, as far as that can be seen at once. */
   async isSole(): Promise<boolean> {
     const others = await this.#queue.run('otherOwners', this.id);
     return (await this.#deadAmong(others)).length === others.length;
@@ -85,7 +79,7 @@ export class JobOwner {
     return (await Promise.all(dead)).flat();
   }
 
-  async forget(dead: readonly string[]): Promise<void> {
+  async #forget(dead: readonly string[]): Promise<void> {
     for (const id of dead) await unlink(this.#socketOf(id)).catch(() => {});
   }
 
@@ -130,7 +124,7 @@ export class JobOwner {
     const files = await readdir(this.#directory);
     const ids = files.filter((name) => name.endsWith(suffix)).map((name) => name.slice(0, -suffix.length));
     const known = new Set((await this.#queue.run('otherOwners', this.id)).map(([id]) => id));
-    for (const id of ids) if (!known.has(id) && (await this.#isDead(id))) await this.forget([id]);
+    for (const id of ids) if (!known.has(id) && (await this.#isDead(id))) await this.#forget([id]);
   }
 
   async #isDead(id: string): Promise<boolean> {

@@ -1,7 +1,8 @@
-import type { DatabaseSync } from 'node:sqlite';
-
-/** What brings a database from each version to the next one; `PRAGMA user_version` counts those that were run. */
-const migrations: readonly string[] = [
+/**
+ * What brings a database from each version to the next one. Each one leaves what earlier versions of the gateway write and read
+ * as it is: of those that share a database, some may be one version behind.
+ */
+export const migrations: readonly string[] = [
   `
   create table owners (id text primary key, lease bigint not null, listens integer not null);
   create table clock (id integer primary key, boot text not null, monotonic bigint not null, time bigint not null);
@@ -46,33 +47,3 @@ const migrations: readonly string[] = [
   create index jobs_open on jobs (consumer) where background = 1 and state = 'running';
   `,
 ];
-
-/** Brings the tables up to date. Throws, and changes nothing, when the database is not one of this version or an earlier one. */
-export function migrate(database: DatabaseSync): void {
-  checkVersion(database);
-  database.exec('begin immediate');
-  try {
-    // Another process may have been faster.
-    const done = checkVersion(database);
-    for (const migration of migrations.slice(done)) database.exec(migration);
-    database.exec(`pragma user_version = ${migrations.length}`);
-    database.exec('commit');
-  } catch (error) {
-    if (database.isTransaction) database.exec('rollback');
-    throw error;
-  }
-}
-
-/** The version of the database, once it is clear that this program can use it. */
-export function checkVersion(database: DatabaseSync): number {
-  const version = Number(database.prepare('pragma user_version').get()?.user_version);
-  const tables = Number(database.prepare('select count(*) as tables from sqlite_master').get()?.tables);
-  if (version > migrations.length) {
-    throw new Error(
-      `DATA_DIR was used by a newer version of the gateway (its job store has schema ${version}, this version knows ${migrations.length}): start that version, or choose another DATA_DIR`,
-    );
-  }
-  if (version === 0 && tables > 0)
-    throw new Error('jobs.sqlite in DATA_DIR is not a job store: choose another DATA_DIR');
-  return version;
-}

@@ -25,17 +25,6 @@ export class OperationFailure extends Error {
   }
 }
 
-const sqliteFull = 13;
-
-/** Tells what SQLite, or the file system under it, has reported. */
-export function operationFailure(error: unknown): OperationFailure {
-  if (error instanceof OperationFailure) return error;
-  const { errcode, code, message } = error as Error & { readonly errcode?: number; readonly code?: string };
-  // The lowest byte is the primary code of an extended one: https://sqlite.org/rescode.html
-  const isFull = (errcode !== undefined && (errcode & 0xff) === sqliteFull) || code === 'ENOSPC' || code === 'EDQUOT';
-  return new OperationFailure(isFull ? 'full' : 'failed', errcode === undefined ? message : `${message} (${errcode})`);
-}
-
 /** The error for clients. */
 export function jobStoreFailure(cause: unknown): GatewayError {
   if (cause instanceof GatewayError) return cause;

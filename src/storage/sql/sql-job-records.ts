@@ -3,59 +3,59 @@ import type { ImageId } from '../../domain/image-store.ts';
 import type { Job, JobAttempt, JobId, JobQuery, JobRecords } from '../../domain/job-store.ts';
 import { claimOfKey } from './claim-values.ts';
 import type { JobOwner } from './job-owner.ts';
-import { type OperationQueue, runOrFail } from './operation-queue.ts';
+import { type OperationRunner, runOrFail } from './operations.ts';
 import type { RecordRow } from './record-rows.ts';
 
-/** The jobs in SQLite that their consumers can retrieve. */
-export class SqliteJobRecords implements JobRecords {
-  readonly #queue: OperationQueue;
+/** The jobs of a database that their consumers can retrieve. */
+export class SqlJobRecords implements JobRecords {
+  readonly #runner: OperationRunner;
   readonly #owner: JobOwner;
 
-  constructor(queue: OperationQueue, owner: JobOwner) {
-    this.#queue = queue;
+  constructor(runner: OperationRunner, owner: JobOwner) {
+    this.#runner = runner;
     this.#owner = owner;
   }
 
   async find(consumer: string, job: JobId): Promise<Job | undefined> {
-    return jobOf(consumer, await runOrFail(this.#queue, 'find', job, consumer, this.#now));
+    return jobOf(consumer, await runOrFail(this.#runner, 'find', job, consumer, this.#now));
   }
 
   async retrieve(consumer: string, job: JobId): Promise<Job | undefined> {
-    return jobOf(consumer, await runOrFail(this.#queue, 'retrieve', job, consumer, this.#now));
+    return jobOf(consumer, await runOrFail(this.#runner, 'retrieve', job, consumer, this.#now));
   }
 
   async findByKey(consumer: string, operation: Operation, key: string): Promise<Job | undefined> {
-    return jobOf(consumer, await runOrFail(this.#queue, 'findClaim', claimOfKey(operation, key), consumer, this.#now));
+    return jobOf(consumer, await runOrFail(this.#runner, 'findClaim', claimOfKey(operation, key), consumer, this.#now));
   }
 
   async list(query: JobQuery): Promise<readonly Job[]> {
-    const rows = await runOrFail(this.#queue, 'list', query, this.#now);
+    const rows = await runOrFail(this.#runner, 'list', query, this.#now);
     return rows.map((row) => jobOf(query.consumer, row) as Job);
   }
 
   async promote(job: JobId, request: string | undefined): Promise<void> {
-    await runOrFail(this.#queue, 'promote', job, request ?? null);
+    await runOrFail(this.#runner, 'promote', job, request ?? null);
   }
 
   async remove(consumer: string, job: JobId): Promise<readonly ImageId[] | undefined> {
-    const attempts = await runOrFail(this.#queue, 'remove', job, consumer, this.#now);
+    const attempts = await runOrFail(this.#runner, 'remove', job, consumer, this.#now);
     return attempts === undefined ? undefined : (JSON.parse(attempts) as JobAttempt[]).flatMap(({ images }) => images);
   }
 
   async requestCancel(job: JobId): Promise<void> {
-    await runOrFail(this.#queue, 'requestCancel', job);
+    await runOrFail(this.#runner, 'requestCancel', job);
   }
 
   async cancelRequests(): Promise<readonly JobId[]> {
-    return await runOrFail(this.#queue, 'cancelRequests', this.#owner.id);
+    return await runOrFail(this.#runner, 'cancelRequests', this.#owner.id);
   }
 
   async inputsInUse(): Promise<readonly string[]> {
-    return await runOrFail(this.#queue, 'inputsInUse');
+    return await runOrFail(this.#runner, 'inputsInUse');
   }
 
   get #now(): number {
-    return this.#owner.clock.now();
+    return this.#owner.now();
   }
 }
 

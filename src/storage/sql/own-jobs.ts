@@ -1,7 +1,7 @@
 import type { Claimed, JobClaim, JobId, TakenJob } from '../../domain/job-store.ts';
 import type { ClaimResult } from './claim-rows.ts';
 import type { JobValues } from './claim-values.ts';
-import type { TakenRow } from './owner-rows.ts';
+import type { TakenRow } from './taken-rows.ts';
 
 /** What this process knows of a job of its own. */
 export type OwnJob = {
@@ -53,8 +53,7 @@ export class OwnJobs {
   }
 
   /** Notes a job that was taken over. */
-  taken([job, epoch, consumer, operation, model, count, ...row]: TakenRow): TakenJob {
-    const [keyed, retrievable, background, repeated, request, inputs, attempts, createdAt] = row;
+  taken({ id: job, epoch, keyed, retrievable, attempts, ...row }: TakenRow): TakenJob {
     const [isKeyed, isRetrievable] = [keyed === 1, retrievable === 1];
     const known = {
       isKeyed,
@@ -67,18 +66,18 @@ export class OwnJobs {
     this.#jobs.set(job, { ...known, values: undefined });
     return {
       lease: { job, epoch },
-      consumer,
-      operation: operation as TakenJob['operation'],
-      model,
-      count,
+      consumer: row.consumer,
+      operation: row.operation as TakenJob['operation'],
+      model: row.model,
+      count: row.images,
       isKeyed,
       isRetrievable,
-      isBackground: background === 1,
-      isRepeat: repeated === 1,
-      request: request ?? undefined,
-      inputs: inputs ?? undefined,
+      isBackground: row.background === 1,
+      isRepeat: row.repeated === 1,
+      request: row.request ?? undefined,
+      inputs: row.inputs ?? undefined,
       attempts: JSON.parse(attempts),
-      createdAt,
+      createdAt: row.created_at,
     };
   }
 }
