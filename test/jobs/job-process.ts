@@ -1,12 +1,12 @@
 import { createInterface } from 'node:readline';
 import { GatewayError } from '../../src/domain/gateway-error.ts';
 import type { JobLease } from '../../src/domain/job-store.ts';
-import { createSqliteJobStore } from '../../src/storage/sqlite/sqlite-job-store.ts';
+import { createJobStore } from '../storage/sql/create-job-store.ts';
 
 // A process with a job store, which does what the lines of its standard input say, and prints what comes of each.
 
 const [directory, validMs = '8000', renewEveryMs = '2000'] = process.argv.slice(2);
-const store = await createSqliteJobStore({
+const store = await createJobStore({
   directory,
   keepMs: 86_400_000,
   rejoinMs: 600_000,

@@ -13,10 +13,12 @@ export interface JobOwner {
   leave(): Promise<void>;
 }
 
-/** How long others believe that a process lives, and how often it says so. */
+/** How long others believe that a process lives, and how often it says so, in milliseconds. */
 export type LeaseTimes = {
   readonly validMs: number;
   readonly renewEveryMs: number;
+  /** How long a process must have been there before it removes others; by default, as long as a lease is valid. */
+  readonly graceMs?: number;
 };
 
 export const defaultLease: LeaseTimes = { validMs: 8_000, renewEveryMs: 2_000 };

@@ -1,4 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
+import { OrderedSteps } from '../../concurrency/ordered-steps.ts';
 import type {
   Claimed,
   JobAttempt,
@@ -36,6 +37,9 @@ export class SqlJobStore implements JobStore {
   readonly #owner: JobOwner;
   readonly #runner: OperationRunner;
   readonly #own = new OwnJobs();
+  /** A database with several connections would overtake what was written about a job before. */
+  readonly #writes = new OrderedSteps();
+  readonly #departures = new OrderedSteps();
   readonly records: SqlJobRecords;
   #delivered: JobId[] = [];
   #forgotten: (readonly [job: JobId, epoch: number])[] = [];
@@ -95,7 +99,9 @@ export class SqlJobStore implements JobStore {
     const own = this.#own.get(lease.job);
     if (own?.isKeyed) return;
     if (own !== undefined) own.orphanedAt = this.now();
-    if (own?.row !== 'none') await runOrFail(this.#runner, 'orphan', lease.job, lease.epoch, this.now());
+    if (own?.row === 'none') return;
+    const at = this.now();
+    await this.#leave(lease.job, () => runOrFail(this.#runner, 'orphan', lease.job, lease.epoch, at));
   }
 
   async finish({ job, epoch }: JobLease, end: JobEnd, isRefused = false): Promise<void> {
@@ -107,7 +113,8 @@ export class SqlJobStore implements JobStore {
       const attempts = own?.attempts ?? '';
       const orphanedAt = own?.orphanedAt ?? null;
       const kept = { isRetrievable, isRefused, attempts, at, expiresAt, orphanedAt };
-      await runOrFail(this.#runner, 'finish', job, epoch, { state: end.name, response: JSON.stringify(end), ...kept });
+      const ending = { state: end.name, response: JSON.stringify(end), ...kept };
+      await this.#writes.run(job, () => runOrFail(this.#runner, 'finish', job, epoch, ending));
     }
     this.#own.delete(job);
   }
@@ -123,11 +130,12 @@ export class SqlJobStore implements JobStore {
 
   putBack(job: JobId): void {
     // What is lost here is taken until this process ends.
-    this.#runner.run('putBack', job, this.#owner.id).catch(() => {});
+    this.#leave(job, () => this.#runner.run('putBack', job, this.#owner.id)).catch(() => {});
   }
 
   async release({ job, epoch }: JobLease): Promise<void> {
-    if (this.#own.get(job)?.row !== 'none') await runOrFail(this.#runner, 'release', job, epoch);
+    if (this.#own.get(job)?.row === 'none') return;
+    await this.#writes.run(job, () => runOrFail(this.#runner, 'release', job, epoch));
   }
 
   async takeOver(): Promise<readonly TakenJob[]> {
@@ -140,7 +148,7 @@ export class SqlJobStore implements JobStore {
   }
 
   async deliveredImages(): Promise<readonly { readonly images: readonly string[]; readonly endedAt: number }[]> {
-    this.flush();
+    await this.flush();
     const rows = await runOrFail(this.#runner, 'delivered');
     return rows.map(([attempts, endedAt]) => ({
       images: (JSON.parse(attempts) as JobAttempt[]).flatMap(({ images }) => images),
@@ -159,10 +167,12 @@ export class SqlJobStore implements JobStore {
   }
 
   /** Writes what nobody waits for: many at once, with what somebody waits for. */
-  flush(): void {
+  async flush(): Promise<void> {
+    const steps: Promise<void>[] = [];
+    if (this.#delivered.length > 0) steps.push(this.#runner.run('markDelivered', this.#delivered.splice(0)));
+    if (this.#forgotten.length > 0) steps.push(this.#runner.run('forget', this.#forgotten.splice(0)));
     // What is lost here is evicted, or forgotten, later.
-    if (this.#delivered.length > 0) this.#runner.run('markDelivered', this.#delivered.splice(0)).catch(() => {});
-    if (this.#forgotten.length > 0) this.#runner.run('forget', this.#forgotten.splice(0)).catch(() => {});
+    await Promise.allSettled(steps);
   }
 
   /** Operations were lost with the thread that ran them: jobs may have become this process's without its knowledge. */
@@ -171,7 +181,7 @@ export class SqlJobStore implements JobStore {
   }
 
   async #close(): Promise<void> {
-    this.flush();
+    await this.flush();
     await this.#owner.leave();
     await this.#runner.close();
   }
@@ -186,8 +196,14 @@ export class SqlJobStore implements JobStore {
     return await this.#runner.run('claimNew', values, this.now(), maxOpen, found[3]);
   }
 
+  /** Who asks again finds what has been left before: a claim waits until that is written. */
+  #leave(job: JobId, step: () => Promise<void>): Promise<void> {
+    return this.#departures.run(job, () => this.#writes.run(job, step));
+  }
+
   async #rejoin(values: JobValues, mayRepeat: boolean, rejoinMs: number): Promise<ClaimResult> {
     const find = (now: number) => this.#runner.run('rejoin', values, mayRepeat, now - rejoinMs, now);
+    await this.#departures.settled();
     const found = await find(this.now());
     if (found[0] !== 'new' || found[4] !== true) return found;
     // If the process that runs the equal job has died, its client is the one that asks again.
@@ -200,14 +216,18 @@ export class SqlJobStore implements JobStore {
     own.isRepeated ||= isRepeated;
     own.attempts = JSON.stringify(attempts);
     own.row = 'maybe';
-    this.flush();
-    await runOrFail(this.#runner, 'insert', values as JobValues, own.attempts, own.isRepeated ? 1 : 0, orphanedAt);
+    void this.flush();
+    const [, job] = values as JobValues;
+    const [attempted, repeated] = [own.attempts, own.isRepeated ? 1 : 0] as const;
+    await this.#writes.run(job, () =>
+      runOrFail(this.#runner, 'insert', values as JobValues, attempted, repeated, orphanedAt),
+    );
     own.row = 'exists';
   }
 
   async #write({ job, epoch }: JobLease, attempts: readonly JobAttempt[], isRepeated: boolean): Promise<void> {
     const text = JSON.stringify(attempts);
-    await runOrFail(this.#runner, 'write', job, epoch, text, isRepeated ? 1 : 0);
+    await this.#writes.run(job, () => runOrFail(this.#runner, 'write', job, epoch, text, isRepeated ? 1 : 0));
     const own = this.#own.get(job);
     if (own !== undefined) own.attempts = text;
   }

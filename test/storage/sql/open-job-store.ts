@@ -1,7 +1,8 @@
 import { onTestFinished } from 'vitest';
 import type { JobAttempt, JobClaim, JobEnd, JobLease, JobStore } from '../../../src/domain/job-store.ts';
 import type { SqlJobStore } from '../../../src/storage/sql/sql-job-store.ts';
-import { createSqliteJobStore, type SqliteJobStoreOptions } from '../../../src/storage/sqlite/sqlite-job-store.ts';
+import type { SqliteJobStoreOptions } from '../../../src/storage/sqlite/sqlite-job-store.ts';
+import { createJobStore } from './create-job-store.ts';
 
 export const hour = 60 * 60_000;
 
@@ -14,7 +15,7 @@ export const stopped = { ...still, validMs: -1 };
 /** A store that is closed with the test; in memory unless a directory is given. */
 export async function openJobStore(options: Partial<SqliteJobStoreOptions> = {}): Promise<SqlJobStore> {
   const defaults = { keepMs: 24 * hour, rejoinMs: 600_000, orphanMs: 60_000, fingerprintVersion: 1, lease: still };
-  const store = await createSqliteJobStore({ ...defaults, ...options });
+  const store = await createJobStore({ ...defaults, ...options });
   onTestFinished(() => store.close());
   return store;
 }
