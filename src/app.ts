@@ -17,6 +17,7 @@ import type { JobStore } from './domain/job-store.ts';
 import type { KeptInputs } from './domain/kept-inputs.ts';
 import type { PassThrough } from './domain/pass-through.ts';
 import type { Price } from './domain/price.ts';
+import type { SharedLimits } from './domain/shared-limits.ts';
 import { Admission } from './generations/admission.ts';
 import { BackgroundJobs } from './generations/background-jobs.ts';
 import type { Hosting } from './generations/delivery.ts';
@@ -88,6 +89,8 @@ export type Stores = {
   readonly images: ImageStore;
   /** The inputs of jobs that wait. */
   readonly keptInputs: KeptInputs;
+  /** Where several gateways count together what consumers use. */
+  readonly sharedLimits?: SharedLimits | undefined;
   /** Whether they outlive the process: only then images have links. */
   readonly areDurable: boolean;
   /** Applies the limits of another models file. */
@@ -126,10 +129,10 @@ const defaultServerTimes: ServerTimes = { interimMs: 60_000, jsonGraceMs: 10_000
 /** Puts the modules together; nothing listens yet, and no upstream is called. */
 export function buildApp(parts: AppParts): App {
   const { consumers, logger, stores, publicBaseUrl, openInputs } = parts;
-  const { jobs: store, images, keptInputs, areDurable } = stores;
+  const { jobs: store, images, keptInputs, sharedLimits, areDurable } = stores;
   const telemetry = createTelemetry(logger);
   const lifecycle: Lifecycle = { phase: 'starting' };
-  const keyStore = new KeyStore(consumers);
+  const keyStore = new KeyStore(consumers, sharedLimits);
   // Connections live as long as the process: they keep the way out of the network that they began with.
   const { egressProxy } = parts.models;
   const client = createUpstreamClient(parts.upstreamTimes, egressProxy);

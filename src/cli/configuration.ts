@@ -32,6 +32,7 @@ export function readConfiguration(variables: Variables): Configuration {
     readEnvironment(variables, referredNames(configs.map(textOf).join('\n'))),
   );
   attempt(failures, () => checkTlsVerification(variables));
+  if (environment?.jobs?.password === 'entra') attempt(failures, () => checkIdentity(variables));
   const files = [...configs, dotEnvFile()];
   const content = contentOf(files);
   const models = attempt(failures, () => readModels(modelsFileOf(variables), variables));

@@ -3,13 +3,18 @@ import { join } from 'node:path';
 import type { Stores } from '../app.ts';
 import type { Environment } from '../config/environment.ts';
 import type { ModelsConfig } from '../config/models-config.ts';
+import type { PostgresSettings } from '../domain/postgres-settings.ts';
 import { fingerprintVersion } from '../generations/fingerprint.ts';
 import { retryRejoinMs } from '../generations/planned-request.ts';
 import { createDiskImageStore, type DiskImageStore, type DiskImageStoreOptions } from '../storage/disk-image-store.ts';
 import { createKeptInputs } from '../storage/kept-input-directory.ts';
+import { createPostgresJobStore } from '../storage/postgres/postgres-job-store.ts';
 import type { SqlJobStore } from '../storage/sql/sql-job-store.ts';
+import { SqlSharedLimits } from '../storage/sql/sql-shared-limits.ts';
 import { createSqliteJobStore, type SqliteJobStoreOptions } from '../storage/sqlite/sqlite-job-store.ts';
 import { createTemporaryImageStore } from '../storage/temporary-image-store.ts';
+import { loadEntra } from '../upstream/entra.ts';
+import { TokenSource } from '../upstream/token-source.ts';
 
 type Limits = Pick<ModelsConfig, 'limits' | 'storeLimits'>;
 
@@ -23,19 +28,22 @@ type Seams = {
   readonly images?: Pick<DiskImageStoreOptions, 'freeBytes' | 'openFiles'>;
 };
 
-/** The stores in DATA_DIR; without it, jobs in memory, and images in a directory that goes with the process. */
+type Place = Pick<Environment, 'dataDir'> & Partial<Pick<Environment, 'jobs'>>;
+
+/**
+ * The stores in DATA_DIR; without it, jobs in memory, and images in a directory that goes with the process. Jobs are in a database
+ * where JOBS_URL names one.
+ */
 export async function openStores(
-  { dataDir }: Pick<Environment, 'dataDir'>,
+  { dataDir, jobs: database }: Place,
   limits: Limits,
   { temporary = tmpdir(), jobs: jobSeams, images: imageSeams }: Seams = {},
 ): Promise<Stores> {
   const areDurable = dataDir !== undefined;
-  const jobs = await createSqliteJobStore({
-    directory: dataDir,
-    fingerprintVersion,
-    ...jobLimits(limits, areDurable),
-    ...jobSeams,
-  });
+  const options = { fingerprintVersion, ...jobLimits(limits, areDurable), ...jobSeams };
+  const jobs = database
+    ? await createPostgresJobStore({ ...options, database, token: await databaseToken(database) })
+    : await createSqliteJobStore({ ...options, directory: dataDir });
   // Whoever comes later writes later, too.
   const checkedAt = Date.now();
   const shared = { ...imageLimits(limits, areDurable), now: () => jobs.now(), ...imageSeams };
@@ -47,11 +55,25 @@ export async function openStores(
     const keptInputs = createKeptInputs(join(dataDir ?? temporary, 'inputs'));
     if (areDurable && soleAt !== undefined) await keptInputs.removeUnused(await jobs.records.inputsInUse());
     const opened = { jobs, images, areDurable };
-    return { ...opened, keptInputs, resize: (models) => resize(opened, models) };
+    // One machine counts in memory.
+    const sharedLimits = database && new SqlSharedLimits(jobs.runner, jobs.owner);
+    return { ...opened, keptInputs, sharedLimits, resize: (models) => resize(opened, models) };
   } catch (error) {
     await jobs.close();
     throw error;
   }
+}
+
+/** https://learn.microsoft.com/azure/postgresql/security/security-entra-configure */
+const databaseScope = 'https://ossrdbms-aad.database.windows.net/.default';
+
+const tokenMs = 10_000;
+
+/** How a database gets tokens of Microsoft Entra ID as its password. */
+async function databaseToken({ password }: PostgresSettings): Promise<(() => Promise<string>) | undefined> {
+  if (password !== 'entra') return undefined;
+  const tokens = new TokenSource((await loadEntra())(databaseScope));
+  return async () => (await tokens.token(AbortSignal.timeout(tokenMs))).expose();
 }
 
 type Opened = { readonly jobs: SqlJobStore; readonly images: DiskImageStore; readonly areDurable: boolean };

@@ -59,7 +59,7 @@ export async function runGateway(
   const { host, port, metricsPort, dataDir } = configuration.environment;
   const { models } = configuration;
   const directory = dataDir === undefined ? 'TMPDIR' : 'DATA_DIR';
-  const stores = await dependingOn(directory, () => open({ dataDir }, models));
+  const stores = await dependingOn(directory, () => open(configuration.environment, models));
   const uploads = uploadsDirectory(configuration.environment);
   await dependingOn(directory, () => prepareInputDirectory(uploads));
   const log = createLogOutput();

@@ -8,6 +8,7 @@ export const environmentNames: readonly string[] = [
   'PORT',
   'MODELS_FILE',
   'DATA_DIR',
+  'JOBS_URL',
   'PUBLIC_BASE_URL',
   'GATEWAY_API_KEYS',
   'KEYS_FILE',

@@ -2,10 +2,12 @@ import { existsSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import { config } from 'dotenv';
+import type { PostgresSettings } from '../domain/postgres-settings.ts';
 import { Secret } from '../domain/secret.ts';
 import { deepFreeze } from './config-file.ts';
 import { unreadVariables } from './environment-checks.ts';
 import type { Variables } from './interpolate.ts';
+import { readJobsUrl } from './jobs-url.ts';
 import { isShortKey, shortKeyProblem } from './keys-schema.ts';
 import { isLoopback, isNetwork } from './network.ts';
 import { ConfigError, type Problem, printWarnings } from './problems.ts';
@@ -23,6 +25,8 @@ export type Environment = {
   readonly modelsFile: string;
   /** Directory for hosted images; `undefined`: none are hosted. */
   readonly dataDir: string | undefined;
+  /** The database of jobs, which several gateways may share; `undefined`: they are in `dataDir`. */
+  readonly jobs: PostgresSettings | undefined;
   /** The URL under which clients reach the gateway, without a trailing slash. */
   readonly publicBaseUrl: string | undefined;
   /** The file of the consumers; `undefined`: none. The default file need not exist. */
@@ -112,7 +116,11 @@ export function readEnvironment(variables: Variables, referred: ReadonlySet<stri
   // An empty value means that no images are hosted.
   const dataDir = (variables.DATA_DIR ?? 'data').trim() || undefined;
   const keysFile = keysFileOf(variables);
+  const jobsUrl = read('JOBS_URL');
+  const jobs = jobsUrl === undefined ? undefined : readJobsUrl(jobsUrl, (message) => report('JOBS_URL', message));
 
+  if (jobs !== undefined && dataDir === undefined)
+    report('JOBS_URL', 'needs DATA_DIR, where images are while they arrive');
   if (!isHost(host)) report('HOST', 'must be an address or a host name, without scheme and port');
   else if (gatewayApiKeys.length === 0 && !hasKeys(keysFile) && !isLoopback(host)) report('HOST', needsKeys);
   for (const problem of unreadVariables(variables, referred)) problems.push(problem);
@@ -145,6 +153,7 @@ export function readEnvironment(variables: Variables, referred: ReadonlySet<stri
     modelsFile: modelsFileOf(variables),
     keysFile,
     dataDir,
+    jobs,
     publicBaseUrl,
     gatewayApiKeys,
     corsOrigins,

@@ -16,10 +16,18 @@ export type QuotaReservation = {
   usage(): Usage | undefined;
 };
 
+/** One of the generations that a consumer may run at once. */
+export type RunningPermit = {
+  /** Rejects with `rate_limited` when other gateways run too many; `undefined`: it is granted. */
+  readonly granted: Promise<void> | undefined;
+  /** To be called once. */
+  release(): void;
+};
+
 /** What a consumer may use for generations. */
 export interface ConsumerLimits {
-  /** Takes one of the generations that may run at once, and gives its release, to be called once. Throws `rate_limited`. */
-  acquire(): () => void;
+  /** Takes one of the generations that may run at once. Throws `rate_limited`. */
+  acquire(): RunningPermit;
   /** Takes images of the quota; `undefined`: there is none. Throws `invalid_value` for more than it can ever hold. */
   reserveImages(count: number): QuotaReservation | undefined;
 }

@@ -122,7 +122,7 @@ function neededFor(bytes: number): number {
  * one of the generations that its consumer may run at once, and images of the consumer's quota.
  */
 export type Permits = {
-  /** Rejects with `rate_limited` when the quota has not so many images left; `undefined`: there is no quota. */
+  /** Rejects with `rate_limited` when the consumer's limits do not allow it; `undefined`: nothing is left to be asked. */
   readonly granted: Promise<void> | undefined;
   /** What is left of the quota, as far as that is known; `undefined`: there is none. */
   readonly imageQuota: (() => Usage | undefined) | undefined;
@@ -146,16 +146,26 @@ type Needed = {
 /** Throws `rate_limited`, `overloaded` or `invalid_value`, and holds nothing then. */
 export function acquirePermits({ admission, consumerUsage, consumer, bodyBytes, images }: Needed): Permits {
   using acquired = new DisposableStack();
-  if (consumerUsage) acquired.defer(consumerUsage.acquire());
+  const running = consumerUsage?.acquire();
+  if (running) acquired.defer(running.release);
   if (admission) acquired.defer(admission.reserve(consumer, bodyBytes));
   const reservation = consumerUsage?.reserveImages(images);
   const held = acquired.move();
   return {
-    granted: reservation?.granted,
+    granted: allOf([running?.granted, reservation?.granted]),
     imageQuota: reservation?.usage,
     release(isSent) {
       held.dispose();
       if (!isSent) reservation?.refund();
     },
   };
+}
+
+function allOf(waits: readonly (Promise<void> | undefined)[]): Promise<void> | undefined {
+  const pending = waits.filter((wait) => wait !== undefined);
+  if (pending.length < 2) return pending[0];
+  const all = Promise.all(pending).then(() => {});
+  // The generation may have ended before this is known.
+  all.catch(() => {});
+  return all;
 }

@@ -46,9 +46,9 @@ test.each([
   'a request %s, while its consumer is busy, and while the process is full',
   async (_, headers, rejoins, busy, full) => {
     const one = startRig({ limits: { concurrent: 1 }, mayRejoin: rejoins });
-    const release = one.usage.acquire();
+    const permit = one.usage.acquire();
     expect(await one.post(headers)).toBe(busy);
-    release();
+    permit.release();
     expect(await one.post(headers)).toBe('200 admitted');
 
     const other = startRig({ mayRejoin: rejoins });

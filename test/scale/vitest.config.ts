@@ -11,7 +11,7 @@ const shared = {
   // Files of one process share the modules that they load.
   isolate: false,
   // A machine that has other work must not make a test fail.
-  testTimeout: 180_000,
+  testTimeout: 600_000,
   hookTimeout: 180_000,
   expect: { poll: { timeout: 60_000, interval: 10 } },
 };
@@ -30,7 +30,15 @@ export default defineConfig({
           include: ['test/storage/sql/**/*.test.ts', 'test/jobs/{owners,claim-race}.test.ts'],
         },
       },
-      { test: { ...shared, name: 'scale', include: ['test/scale/**/*.test.ts'] } },
+      {
+        test: {
+          ...shared,
+          name: 'scale',
+          include: ['test/scale/**/*.test.ts'],
+          // Processes that start, on few processors.
+          maxConcurrency: 12,
+        },
+      },
     ],
   },
 });

@@ -1,8 +1,10 @@
-import { type Release, Semaphore } from '../../concurrency/semaphore.ts';
+import { Semaphore } from '../../concurrency/semaphore.ts';
 import type { Consumer, KeyLimits } from '../../domain/consumer.ts';
-import type { ConsumerLimits, QuotaReservation, Usage } from '../../domain/consumer-limits.ts';
+import type { ConsumerLimits, QuotaReservation, RunningPermit, Usage } from '../../domain/consumer-limits.ts';
 import { GatewayError } from '../../domain/gateway-error.ts';
-import { RateWindow } from './rate-window.ts';
+import type { SharedLimits } from '../../domain/shared-limits.ts';
+import { RateWindow, type UsageWindow } from './rate-window.ts';
+import { SharedWindow } from './shared-window.ts';
 
 /** A request that was counted. */
 export type CountedRequest = {
@@ -18,12 +20,15 @@ export class ConsumerUsage implements ConsumerLimits {
   readonly name: string;
   #models: ReadonlySet<string> | undefined;
   #limits: KeyLimits;
-  #requests: RateWindow | undefined;
-  #images: RateWindow | undefined;
+  #requests: UsageWindow | undefined;
+  #images: UsageWindow | undefined;
+  readonly #shared: SharedLimits | undefined;
   readonly #running = new Semaphore({ permits: Number.POSITIVE_INFINITY });
 
-  constructor(consumer: Consumer) {
+  /** @param shared where several gateways count together */
+  constructor(consumer: Consumer, shared?: SharedLimits) {
     this.name = consumer.name;
+    this.#shared = shared;
     this.#limits = consumer.limits;
     this.adjust(consumer);
   }
@@ -43,15 +48,40 @@ export class ConsumerUsage implements ConsumerLimits {
     this.#models = models && new Set(models);
     this.#limits = limits;
     this.#running.resize({ permits: limits.concurrent ?? Number.POSITIVE_INFINITY });
-    this.#requests = adjusted(this.#requests, limits.requests, limits.windowMs);
-    this.#images = adjusted(this.#images, limits.images, limits.windowMs);
+    this.#requests = this.#adjusted('requests', this.#requests, limits);
+    this.#images = this.#adjusted('images', this.#images, limits);
   }
 
-  /** Takes one of the generations that may run at once. Throws `rate_limited`. */
-  acquire(): Release {
+  #adjusted(of: 'requests' | 'images', window: UsageWindow | undefined, { [of]: points, windowMs }: KeyLimits) {
+    if (points === undefined) return undefined;
+    if (window?.windowMs !== windowMs) {
+      const { name } = this;
+      return this.#shared
+        ? new SharedWindow(this.#shared, `${name} ${of}`, points, windowMs)
+        : new RateWindow(points, windowMs);
+    }
+    window.points = points;
+    return window;
+  }
+
+  acquire(): RunningPermit {
     const release = this.#running.tryAcquire();
     if (release === undefined) throw this.tooManyAtOnce();
-    return release;
+    const { concurrent } = this.#limits;
+    if (this.#shared === undefined || concurrent === undefined) return { granted: undefined, release };
+    const taking = this.#shared.acquire(this.name, concurrent);
+    const granted = taking.then((place) => {
+      if (place === undefined) throw this.tooManyAtOnce();
+    });
+    // The generation may have ended before this is known.
+    granted.catch(() => {});
+    return {
+      granted,
+      release() {
+        release();
+        taking.then((free) => free?.()).catch(() => {});
+      },
+    };
   }
 
   /** Whether no generation more may run at the moment. */
@@ -99,29 +129,22 @@ export class ConsumerUsage implements ConsumerLimits {
         // An error response does not wait for the limiter.
         if (left) left = { ...left, remaining: Math.min(left.limit, left.remaining + reserved) };
         reserved = 0;
-        void taking.then(({ refund }) => refund());
+        taking.then(({ refund }) => refund()).catch(() => {});
       },
     };
   }
 }
 
-function adjusted(window: RateWindow | undefined, points: number | undefined, windowMs: number) {
-  if (points === undefined) return undefined;
-  if (window?.windowMs !== windowMs) return new RateWindow(points, windowMs);
-  window.points = points;
-  return window;
-}
-
 const nothingSent = 'Nothing was sent to the image service.';
 
-function rateLimited(unit: string, window: RateWindow, { limit, remaining, resetMs }: Usage): GatewayError {
+function rateLimited(unit: string, window: UsageWindow, { limit, remaining, resetMs }: Usage): GatewayError {
   const rule = `This key may have ${counted(limit, unit)} in ${window.windowMs / 1000} s, and has ${remaining} left.`;
   const message = `${rule} Try again in ${Math.max(1, Math.ceil(resetMs / 1000))} s. ${nothingSent}`;
   return new GatewayError('rate_limited', message, { retryAfterMs: resetMs });
 }
 
 /** Waiting would not help. */
-function tooMany(window: RateWindow): GatewayError {
+function tooMany(window: UsageWindow): GatewayError {
   const message = `'n' cannot be more than ${window.points}: this key may have no more images in ${window.windowMs / 1000} s.`;
   return new GatewayError('invalid_value', message, { param: 'n' });
 }

@@ -1,5 +1,6 @@
 import { hash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { type Consumer, type GatewayKey, hashOfKey, isExpired } from '../../domain/consumer.ts';
+import type { SharedLimits } from '../../domain/shared-limits.ts';
 import { ConsumerUsage } from './consumer-usage.ts';
 
 type Known = { readonly digest: Buffer; readonly key: GatewayKey; readonly consumer: ConsumerUsage };
@@ -14,6 +15,7 @@ export type Found = { readonly consumer: ConsumerUsage; readonly isExpired: bool
 export class KeyStore {
   readonly #salt = randomBytes(32).toString('base64');
   readonly #nobody = randomBytes(32);
+  readonly #shared: SharedLimits | undefined;
   #known: ReadonlyMap<string, Known> = new Map();
   #consumers: ReadonlyMap<string, ConsumerUsage> = new Map();
   /** True while no key was ever known: every request is accepted, and the gateway listens on loopback only. */
@@ -21,7 +23,9 @@ export class KeyStore {
   /** How many consumers there are. */
   size = 0;
 
-  constructor(consumers: readonly Consumer[]) {
+  /** @param shared where several gateways count together what a consumer uses */
+  constructor(consumers: readonly Consumer[], shared?: SharedLimits) {
+    this.#shared = shared;
     this.replace(consumers);
   }
 
@@ -61,6 +65,6 @@ export class KeyStore {
   #usageOf(consumer: Consumer): ConsumerUsage {
     const usage = this.#consumers.get(consumer.name);
     usage?.adjust(consumer);
-    return usage ?? new ConsumerUsage(consumer);
+    return usage ?? new ConsumerUsage(consumer, this.#shared);
   }
 }

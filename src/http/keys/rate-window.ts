@@ -16,7 +16,17 @@ const counter = 'all';
 const sameEndMs = 500;
 
 /** So many points in each window of time; a window begins with its first use. */
-export class RateWindow {
+export interface UsageWindow {
+  readonly windowMs: number;
+  /** What was used stays used when this changes. */
+  points: number;
+  usage(): Promise<Usage>;
+  /** Takes all of these points, or none. */
+  take(points: number): Promise<Taken>;
+}
+
+/** A window that this process counts alone. */
+export class RateWindow implements UsageWindow {
   readonly windowMs: number;
   readonly #limiter: RateLimiterMemory;
 
@@ -29,7 +39,6 @@ export class RateWindow {
     return this.#limiter.points;
   }
 
-  /** What was used stays used. */
   set points(points: number) {
     this.#limiter.points = points;
   }
@@ -38,7 +47,6 @@ export class RateWindow {
     return this.#usageOf(await this.#limiter.get(counter));
   }
 
-  /** Takes all of these points, or none. */
   async take(points: number): Promise<Taken> {
     try {
       const state = await this.#limiter.consume(counter, points);

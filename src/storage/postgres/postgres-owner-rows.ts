@@ -1,3 +1,4 @@
+import { limitOperations } from '../sql/limit-rows.ts';
 import { firstRow, hasChanged, type Steps, statement } from '../sql/steps.ts';
 import { takingOperations } from '../sql/taken-rows.ts';
 
@@ -33,5 +34,6 @@ export const postgresOwnerOperations = {
   *bury(id: string, now: number): Steps<void> {
     yield* hasChanged(deleteLate, id);
     yield* takingOperations.orphanJobs(now);
+    yield* limitOperations.freeDeadPlaces();
   },
 };

@@ -1,7 +1,7 @@
 import type { Pool, PoolClient } from 'pg';
 import { OperationFailure } from '../sql/operation-failure.ts';
 import type { OperationRunner } from '../sql/operations.ts';
-import { sharedOperations } from '../sql/operations.ts';
+import { sharedOperations, transactions } from '../sql/operations.ts';
 import type { Result, Row, Statement, Steps } from '../sql/steps.ts';
 import { isConnectionLost, postgresFailure } from './postgres-failure.ts';
 import { postgresOwnerOperations } from './postgres-owner-rows.ts';
@@ -28,7 +28,7 @@ export class PostgresRunner implements OperationRunner<PostgresOperations> {
   run: OperationRunner<PostgresOperations>['run'] = async (name, ...values) => {
     if (this.#isClosed) throw new OperationFailure('failed', 'the job store is closed');
     const operation = operations[name] as (...values: unknown[]) => Steps<never>;
-    const running = this.#take(operation(...(values as unknown[])));
+    const running = this.#take(operation(...(values as unknown[])), transactions.has(name));
     this.#running.add(running);
     try {
       return await running;
@@ -43,15 +43,18 @@ export class PostgresRunner implements OperationRunner<PostgresOperations> {
     await this.#pool.end();
   }
 
-  async #take<T>(steps: Steps<T>): Promise<T> {
+  async #take<T>(steps: Steps<T>, isTransaction: boolean): Promise<T> {
     const client = await this.#connect();
     let isBroken = false;
     try {
+      if (isTransaction) await client.query('begin');
       let step = steps.next();
       while (step.done !== true) step = steps.next(await this.#execute(client, step.value));
+      if (isTransaction) await client.query('commit');
       return step.value;
     } catch (error) {
-      isBroken = isConnectionLost(error);
+      // With the connection its transaction ends, too.
+      isBroken = isTransaction || isConnectionLost(error);
       if (isBroken) this.#onLoss();
       throw postgresFailure(error);
     } finally {

@@ -1,3 +1,5 @@
+import { limitTables } from './limit-rows.ts';
+
 /**
  * What brings a database from each version to the next one. Each one leaves what earlier versions of the gateway write and read
  * as it is: of those that share a database, some may be one version behind.
@@ -46,4 +48,6 @@ export const migrations: readonly string[] = [
   create index jobs_retrievable on jobs (consumer, created_at, id) where retrievable = 1;
   create index jobs_open on jobs (consumer) where background = 1 and state = 'running';
   `,
+  // What several gateways count together.
+  limitTables,
 ];

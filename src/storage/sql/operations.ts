@@ -1,5 +1,6 @@
 import { claimOperations } from './claim-rows.ts';
 import { jobOperations } from './job-rows.ts';
+import { limitOperations } from './limit-rows.ts';
 import { jobStoreFailure } from './operation-failure.ts';
 import { recordOperations } from './record-rows.ts';
 import type { Steps } from './steps.ts';
@@ -9,9 +10,13 @@ import { takingOperations } from './taken-rows.ts';
 export const sharedOperations = {
   ...claimOperations,
   ...jobOperations,
+  ...limitOperations,
   ...recordOperations,
   ...takingOperations,
 };
+
+/** Operations whose later statements rely on what the first one has locked: PostgreSQL runs them in a transaction, too. */
+export const transactions: ReadonlySet<string> = new Set(['takePlace'] satisfies (keyof typeof sharedOperations)[]);
 
 /** Operations by their names. Arguments and results are plain data, because they may pass from thread to thread. */
 export type Operations = Readonly<Record<string, (...values: never[]) => Steps<unknown>>>;

@@ -34,8 +34,9 @@ export class SqlJobStore implements JobStore {
   rejoinMs: number;
   orphanMs: number;
   readonly #fingerprintVersion: number;
-  readonly #owner: JobOwner;
-  readonly #runner: OperationRunner;
+  /** For whatever else is kept in the same database. */
+  readonly owner: JobOwner;
+  readonly runner: OperationRunner;
   readonly #own = new OwnJobs();
   /** A database with several connections would overtake what was written about a job before. */
   readonly #writes = new OrderedSteps();
@@ -47,8 +48,8 @@ export class SqlJobStore implements JobStore {
   #closed: Promise<void> | undefined;
 
   constructor(runner: OperationRunner, owner: JobOwner, fingerprintVersion: number, limits: JobLimits) {
-    this.#runner = runner;
-    this.#owner = owner;
+    this.runner = runner;
+    this.owner = owner;
     this.#fingerprintVersion = fingerprintVersion;
     this.records = new SqlJobRecords(runner, owner);
     this.keepMs = limits.keepMs;
@@ -58,18 +59,18 @@ export class SqlJobStore implements JobStore {
 
   /** See {@link JobOwner.now}. */
   now(): number {
-    return this.#owner.now();
+    return this.owner.now();
   }
 
   /** See {@link JobOwner.isSole}. */
   isSole(): Promise<boolean> {
-    return this.#owner.isSole();
+    return this.owner.isSole();
   }
 
   async claim(claim: JobClaim): Promise<Claimed> {
     const rejoinMs = Math.min(claim.rejoinMs, this.rejoinMs);
     // A process that was taken for dead has another name afterwards.
-    const currentValues = () => valuesOf(claim, this.#owner.id, this.#fingerprintVersion);
+    const currentValues = () => valuesOf(claim, this.owner.id, this.#fingerprintVersion);
     if (!claim.isRetrievable && rejoinMs <= 0) return this.#own.claimed(currentValues(), claim, undefined);
     return await this.#asOwner(async () => {
       const values = currentValues();
@@ -79,7 +80,7 @@ export class SqlJobStore implements JobStore {
 
   async read(job: JobId): Promise<JobEnd | undefined | 'gone'> {
     if (this.#own.get(job)?.row === 'none') return undefined;
-    const row = await runOrFail(this.#runner, 'read', job, this.now());
+    const row = await runOrFail(this.runner, 'read', job, this.now());
     if (row === undefined) return 'gone';
     const [state, end] = row;
     return state === 'running' ? undefined : JSON.parse(end ?? '');
@@ -101,7 +102,7 @@ export class SqlJobStore implements JobStore {
     if (own !== undefined) own.orphanedAt = this.now();
     if (own?.row === 'none') return;
     const at = this.now();
-    await this.#leave(lease.job, () => runOrFail(this.#runner, 'orphan', lease.job, lease.epoch, at));
+    await this.#leave(lease.job, () => runOrFail(this.runner, 'orphan', lease.job, lease.epoch, at));
   }
 
   async finish({ job, epoch }: JobLease, end: JobEnd, isRefused = false): Promise<void> {
@@ -114,7 +115,7 @@ export class SqlJobStore implements JobStore {
       const orphanedAt = own?.orphanedAt ?? null;
       const kept = { isRetrievable, isRefused, attempts, at, expiresAt, orphanedAt };
       const ending = { state: end.name, response: JSON.stringify(end), ...kept };
-      await this.#writes.run(job, () => runOrFail(this.#runner, 'finish', job, epoch, ending));
+      await this.#writes.run(job, () => runOrFail(this.runner, 'finish', job, epoch, ending));
     }
     this.#own.delete(job);
   }
@@ -130,26 +131,26 @@ export class SqlJobStore implements JobStore {
 
   putBack(job: JobId): void {
     // What is lost here is taken until this process ends.
-    this.#leave(job, () => this.#runner.run('putBack', job, this.#owner.id)).catch(() => {});
+    this.#leave(job, () => this.runner.run('putBack', job, this.owner.id)).catch(() => {});
   }
 
   async release({ job, epoch }: JobLease): Promise<void> {
     if (this.#own.get(job)?.row === 'none') return;
-    await this.#writes.run(job, () => runOrFail(this.#runner, 'release', job, epoch));
+    await this.#writes.run(job, () => runOrFail(this.runner, 'release', job, epoch));
   }
 
   async takeOver(): Promise<readonly TakenJob[]> {
     if (this.#mayHaveLostJobs) await this.#giveUpLostJobs();
     return await this.#asOwner(async () => {
-      await this.#owner.buryDead();
-      const rows = await this.#runner.run('takeOver', this.#owner.id);
+      await this.owner.buryDead();
+      const rows = await this.runner.run('takeOver', this.owner.id);
       return rows.map((row) => this.#own.taken(row));
     });
   }
 
   async deliveredImages(): Promise<readonly { readonly images: readonly string[]; readonly endedAt: number }[]> {
     await this.flush();
-    const rows = await runOrFail(this.#runner, 'delivered');
+    const rows = await runOrFail(this.runner, 'delivered');
     return rows.map(([attempts, endedAt]) => ({
       images: (JSON.parse(attempts) as JobAttempt[]).flatMap(({ images }) => images),
       endedAt,
@@ -157,8 +158,8 @@ export class SqlJobStore implements JobStore {
   }
 
   async figures(): Promise<JobStoreFigures> {
-    const rows = Object.fromEntries(await runOrFail(this.#runner, 'states'));
-    return { rows, commits: this.#runner.commits, changes: this.#runner.changes };
+    const rows = Object.fromEntries(await runOrFail(this.runner, 'states'));
+    return { rows, commits: this.runner.commits, changes: this.runner.changes };
   }
 
   close(): Promise<void> {
@@ -169,8 +170,8 @@ export class SqlJobStore implements JobStore {
   /** Writes what nobody waits for: many at once, with what somebody waits for. */
   async flush(): Promise<void> {
     const steps: Promise<void>[] = [];
-    if (this.#delivered.length > 0) steps.push(this.#runner.run('markDelivered', this.#delivered.splice(0)));
-    if (this.#forgotten.length > 0) steps.push(this.#runner.run('forget', this.#forgotten.splice(0)));
+    if (this.#delivered.length > 0) steps.push(this.runner.run('markDelivered', this.#delivered.splice(0)));
+    if (this.#forgotten.length > 0) steps.push(this.runner.run('forget', this.#forgotten.splice(0)));
     // What is lost here is evicted, or forgotten, later.
     await Promise.allSettled(steps);
   }
@@ -182,18 +183,18 @@ export class SqlJobStore implements JobStore {
 
   async #close(): Promise<void> {
     await this.flush();
-    await this.#owner.leave();
-    await this.#runner.close();
+    await this.owner.leave();
+    await this.runner.close();
   }
 
   async #find(values: JobValues, claim: JobClaim, rejoinMs: number): Promise<ClaimResult> {
     const { key, mayRepeat, isRetrievable, background } = claim;
     const maxOpen = background?.maxOpen;
-    if (key !== undefined) return await this.#runner.run('claimKey', values, mayRepeat, this.now(), maxOpen);
-    if (rejoinMs <= 0) return await this.#runner.run('claimNew', values, this.now(), maxOpen, false);
+    if (key !== undefined) return await this.runner.run('claimKey', values, mayRepeat, this.now(), maxOpen);
+    if (rejoinMs <= 0) return await this.runner.run('claimNew', values, this.now(), maxOpen, false);
     const found = await this.#rejoin(values, mayRepeat, rejoinMs);
     if (found[0] !== 'new' || !isRetrievable) return found;
-    return await this.#runner.run('claimNew', values, this.now(), maxOpen, found[3]);
+    return await this.runner.run('claimNew', values, this.now(), maxOpen, found[3]);
   }
 
   /** Who asks again finds what has been left before: a claim waits until that is written. */
@@ -202,12 +203,12 @@ export class SqlJobStore implements JobStore {
   }
 
   async #rejoin(values: JobValues, mayRepeat: boolean, rejoinMs: number): Promise<ClaimResult> {
-    const find = (now: number) => this.#runner.run('rejoin', values, mayRepeat, now - rejoinMs, now);
+    const find = (now: number) => this.runner.run('rejoin', values, mayRepeat, now - rejoinMs, now);
     await this.#departures.settled();
     const found = await find(this.now());
     if (found[0] !== 'new' || found[4] !== true) return found;
     // If the process that runs the equal job has died, its client is the one that asks again.
-    await this.#owner.buryDead();
+    await this.owner.buryDead();
     return await find(this.now());
   }
 
@@ -220,14 +221,14 @@ export class SqlJobStore implements JobStore {
     const [, job] = values as JobValues;
     const [attempted, repeated] = [own.attempts, own.isRepeated ? 1 : 0] as const;
     await this.#writes.run(job, () =>
-      runOrFail(this.#runner, 'insert', values as JobValues, attempted, repeated, orphanedAt),
+      runOrFail(this.runner, 'insert', values as JobValues, attempted, repeated, orphanedAt),
     );
     own.row = 'exists';
   }
 
   async #write({ job, epoch }: JobLease, attempts: readonly JobAttempt[], isRepeated: boolean): Promise<void> {
     const text = JSON.stringify(attempts);
-    await this.#writes.run(job, () => runOrFail(this.#runner, 'write', job, epoch, text, isRepeated ? 1 : 0));
+    await this.#writes.run(job, () => runOrFail(this.runner, 'write', job, epoch, text, isRepeated ? 1 : 0));
     const own = this.#own.get(job);
     if (own !== undefined) own.attempts = text;
   }
@@ -235,12 +236,12 @@ export class SqlJobStore implements JobStore {
   async #giveUpLostJobs(): Promise<void> {
     this.#mayHaveLostJobs = false;
     try {
-      const { id } = this.#owner;
-      const running = await runOrFail(this.#runner, 'ownRunning', id);
+      const { id } = this.owner;
+      const running = await runOrFail(this.runner, 'ownRunning', id);
       // Whoever has been told of a job just now has noted it then.
       await setImmediate();
       const lost = running.filter((job) => !this.#own.has(job));
-      if (lost.length > 0) await runOrFail(this.#runner, 'giveUp', id, lost);
+      if (lost.length > 0) await runOrFail(this.runner, 'giveUp', id, lost);
     } catch (error) {
       this.#mayHaveLostJobs = true;
       throw error;
@@ -249,7 +250,7 @@ export class SqlJobStore implements JobStore {
 
   /** Runs what needs a registered process; when it is not any more, it is registered again. */
   async #asOwner<T>(step: () => Promise<T>): Promise<T> {
-    const { id } = this.#owner;
+    const { id } = this.owner;
     try {
       return await step();
     } catch (error) {
@@ -257,7 +258,7 @@ export class SqlJobStore implements JobStore {
       if (!isOwnerless) throw jobStoreFailure(error);
     }
     try {
-      await this.#owner.registerAgain(id);
+      await this.owner.registerAgain(id);
       return await step();
     } catch (error) {
       throw jobStoreFailure(error);

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as wait } from 'node:timers/promises';
+import { postgresUrl } from '../../storage/sql/create-job-store.ts';
 import { dataDirOf, type GatewayProcess } from './gateway-process.ts';
 import { codeOf, type Reply } from './keyed-client.ts';
 import { hasHandle, heldAfterHeaders, heldInBody } from './modes.ts';
@@ -60,12 +61,12 @@ export async function freezeAt(point: FreezePoint, mode: FreezeMode, stage: Stag
   };
 }
 
-/** Stops it where it holds no lock of the database: there it would stop everybody. */
+/** Stops it where it holds no lock of SQLite's file: there it would stop everybody. */
 async function freeze(gateway: GatewayProcess, { program }: Stage): Promise<void> {
   for (;;) {
     gateway.signal('SIGSTOP');
     await wait(50);
-    if (isUnlocked(join(dataDirOf(program.directory), 'jobs.sqlite'))) return;
+    if (postgresUrl !== undefined || isUnlocked(join(dataDirOf(program.directory), 'jobs.sqlite'))) return;
     gateway.signal('SIGCONT');
     await wait(50);
   }

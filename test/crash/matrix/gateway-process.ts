@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { startOptions } from '../../../bench/contestants/start-options.ts';
+import { postgresUrl, schemaFor } from '../../storage/sql/create-job-store.ts';
 import type { Order, Phase, Report, StoreOptions } from './phases.ts';
 
 export type ProcessOptions = {
@@ -54,6 +55,7 @@ export class GatewayProcess implements AsyncDisposable {
       PORT: '0',
       MODELS_FILE: modelsFile,
       DATA_DIR: dataDirOf(directory),
+      ...(postgresUrl && { JOBS_URL: `${postgresUrl}?schema=${schemaFor(directory)}` }),
       GATEWAY_API_KEYS: consumerKey,
       LOG_LEVEL: 'warn',
     };

@@ -36,6 +36,8 @@ export type ChainParts = {
   readonly ledger: Ledger;
   /** Between 0 and 1. */
   readonly random: () => number;
+  /** So many gateways run at a time; 1 by default. Where one of several is killed, the others answer for it. */
+  readonly gateways?: number | undefined;
 };
 
 type Job = { readonly mode: Mode; readonly key: string; readonly prompt: string };
@@ -45,21 +47,27 @@ const maxPauseMs = 40;
 
 let jobs = 0;
 
-/** Gateways with the same DATA_DIR, each of which is killed: the next one must answer for it, before it is killed itself. */
+/** Gateways with the same stores, each of which is killed: the next one must answer for it, before it is killed itself. */
 export class KillChain implements AsyncDisposable {
   readonly #parts: ChainParts;
-  #gateway: GatewayProcess;
+  /** The next one to be killed comes first. */
+  #gateways: readonly GatewayProcess[];
   /** How long some jobs take when nothing happens, on this machine, as busy as it is. */
   #wholeMs: number | undefined;
   kills = 0;
 
-  private constructor(parts: ChainParts, gateway: GatewayProcess) {
+  private constructor(parts: ChainParts, gateways: readonly GatewayProcess[]) {
     this.#parts = parts;
-    this.#gateway = gateway;
+    this.#gateways = gateways;
   }
 
   static async start(parts: ChainParts): Promise<KillChain> {
-    return new KillChain(parts, await GatewayProcess.start(parts.program));
+    const starts = Array.from({ length: parts.gateways ?? 1 }, () => GatewayProcess.start(parts.program));
+    return new KillChain(parts, await Promise.all(starts));
+  }
+
+  get #gateway(): GatewayProcess {
+    return this.#gateways[0] as GatewayProcess;
   }
 
   /** Kills the gateway at an exact point of a job; at a random time of four where the mode has no such point. */
@@ -96,19 +104,25 @@ export class KillChain implements AsyncDisposable {
     return await this.#leftAfter(begun.map(async ({ job, asking }) => this.#resultOf(job, await asking.reply, how)));
   }
 
-  /** What is left on the disk when all jobs have ended is left by the gateway that was killed. */
+  /**
+   * What is left on the disk when all jobs have ended is left by the gateway that was killed. Where others use the directory, they
+   * remove that later.
+   */
   async #leftAfter(results: readonly Promise<Omit<JobResult, 'left'>>[]): Promise<JobResult[]> {
     const ended = await Promise.all(results);
-    const left = await leftIn(dataDirOf(this.#parts.program.directory));
+    const left = this.#gateways.length > 1 ? [] : await leftIn(dataDirOf(this.#parts.program.directory));
     return ended.map((result) => ({ ...result, left }));
   }
 
   async #restart(): Promise<void> {
     const { relay, program } = this.#parts;
-    await this.#gateway.kill();
+    const [killed, ...others] = this.#gateways as [GatewayProcess, ...GatewayProcess[]];
+    await killed.kill();
     this.kills += 1;
     relay.release();
-    this.#gateway = await GatewayProcess.start(program);
+    this.#gateways = others;
+    const next = await GatewayProcess.start(program);
+    this.#gateways = [...others, next];
   }
 
   #send({ mode, key, prompt }: Job): Asking {
@@ -145,7 +159,7 @@ export class KillChain implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#gateway[Symbol.asyncDispose]();
+    for (const gateway of this.#gateways) await gateway[Symbol.asyncDispose]();
   }
 }
 

@@ -7,10 +7,18 @@ import { HoldingRelay } from './holding-relay.ts';
 import { type JobResult, KillChain } from './kill-chain.ts';
 import { killPoints } from './kill-points.ts';
 import { type Mode, modelsOf, modes } from './modes.ts';
+import type { StoreOptions } from './phases.ts';
 
 type Played = { readonly results: readonly JobResult[]; readonly kills: number };
 
-type ChainOptions = { readonly entry: string; readonly simulator: Simulator; readonly seed: number };
+type ChainOptions = {
+  readonly entry: string;
+  readonly simulator: Simulator;
+  readonly seed: number;
+  /** So many gateways run at a time; 1 by default. */
+  readonly gateways?: number;
+  readonly stores?: StoreOptions;
+};
 
 /** Kills a gateway at each of the points, in one mode. */
 export async function playMode(mode: Mode, options: ChainOptions): Promise<Played> {
@@ -31,15 +39,16 @@ export async function playRandomTimes(kills: number, options: ChainOptions): Pro
 }
 
 async function play(
-  { entry, simulator, seed }: ChainOptions,
+  { entry, simulator, seed, gateways, stores = {} }: ChainOptions,
   kill: (chain: KillChain) => Promise<readonly JobResult[]>,
 ): Promise<Played> {
   const directory = await mkdtemp(join(tmpdir(), 'crash-'));
   try {
     await using relay = await HoldingRelay.start(simulator.origin);
-    const program = { entry, directory, models: modelsOf(relay.origin) };
+    const program = { entry, directory, models: modelsOf(relay.origin), stores };
     const dice = new Dice(seed, 0);
-    await using chain = await KillChain.start({ program, relay, ledger: simulator.ledger, random: () => dice.next() });
+    const parts = { program, relay, ledger: simulator.ledger, random: () => dice.next(), gateways };
+    await using chain = await KillChain.start(parts);
     const results = await kill(chain);
     return { results, kills: chain.kills };
   } finally {

@@ -32,9 +32,10 @@ export async function forward(
   const call: ForwardedCall = { sent: false, traceparent: record.trace && newTraceparent(record.trace) };
   record.forwarded = call;
   const method = methodOf(request);
-  const release = consumer?.acquire();
+  const permit = consumer?.acquire();
   const { signal, end } = whileConnected(reply.raw);
   try {
+    await permit?.granted;
     const response = await passThrough.send({ method, ...targetOf(request), headers, body, signal, call });
     writeHead(reply, response, method === 'POST');
     await sendBody(reply, response.body, { record });
@@ -44,7 +45,7 @@ export async function forward(
     reply.hijack();
   } finally {
     end();
-    release?.();
+    permit?.release();
   }
 }
 
