@@ -79,7 +79,8 @@ async function createPool({ database, token, times = defaultTimes }: PostgresJob
     types: { getTypeParser: (id, format) => (id === bigint ? Number : types.getTypeParser(id, format)) },
   };
   const pool = new PostgresPool(config);
-  // A connection that breaks while nobody uses it is replaced by the next one.
+  // A connection may break at any time. Whoever uses it is told by the statement that fails; one that is idle is replaced.
+  pool.on('connect', (client) => void client.on('error', () => {}));
   pool.on('error', () => {});
   return pool;
 }

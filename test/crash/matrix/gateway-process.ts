@@ -15,6 +15,7 @@ export type ProcessOptions = {
   readonly stores?: StoreOptions;
   /** The longest file that it can write, in blocks of the shell's `ulimit -f`. */
   readonly fileBlocks?: number;
+  readonly env?: Readonly<Record<string, string>>;
 };
 
 export const consumerKey = 'program-key';
@@ -47,7 +48,14 @@ export class GatewayProcess implements AsyncDisposable {
   }
 
   /** Resolves once it listens. Rejects with what it has printed when it ends instead. */
-  static async start({ entry, directory, models, stores = {}, fileBlocks }: ProcessOptions): Promise<GatewayProcess> {
+  static async start({
+    entry,
+    directory,
+    models,
+    stores = {},
+    fileBlocks,
+    ...more
+  }: ProcessOptions): Promise<GatewayProcess> {
     await mkdir(directory, { recursive: true });
     const modelsFile = join(directory, 'models.json');
     await writeFile(modelsFile, JSON.stringify(models));
@@ -58,6 +66,7 @@ export class GatewayProcess implements AsyncDisposable {
       ...(postgresUrl && { JOBS_URL: `${postgresUrl}?schema=${schemaFor(directory)}` }),
       GATEWAY_API_KEYS: consumerKey,
       LOG_LEVEL: 'warn',
+      ...more.env,
     };
     const child = fork(entry, [JSON.stringify(stores)], {
       cwd: directory,

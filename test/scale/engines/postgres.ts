@@ -1,6 +1,6 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chown, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { chown, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,7 +12,7 @@ const run = promisify(execFile);
 
 /** A PostgreSQL server of its own, on loopback, whose data end with it. */
 export type Postgres = {
-  /** The URL of its database, whose user has no password. */
+  /** The URL of its database, with the password, if its user has one. */
   readonly url: string;
   readonly port: number;
   /** Ends it as a power cut would. */
@@ -20,8 +20,7 @@ export type Postgres = {
   /** Starts it again after {@link Postgres.kill}. */
   restart(): Promise<void>;
   query(sql: string): Promise<readonly Record<string, unknown>[]>;
-  close(): Promise<void>;
-};
+} & AsyncDisposable;
 
 /** Where Debian keeps the programs of the newest version that is installed. */
 async function programs(): Promise<string> {
@@ -41,14 +40,23 @@ async function unprivileged(): Promise<{ readonly uid: number; readonly gid: num
   return { uid: uid as number, gid: gid as number };
 }
 
-/** @param settings lines of postgresql.conf, such as `max_connections=20` */
-export async function startPostgres(settings: readonly string[] = []): Promise<Postgres> {
+export type PostgresOptions = {
+  /** Lines of postgresql.conf, such as `max_connections=20`. */
+  readonly settings?: readonly string[];
+  /** Of its user, who needs none by default. */
+  readonly password?: string;
+};
+
+export async function startPostgres({ settings = [], password }: PostgresOptions = {}): Promise<Postgres> {
   const [bin, user, port] = await Promise.all([programs(), unprivileged(), freePort()]);
   const root = await mkdtemp(join(tmpdir(), 'gateway-postgres-'));
   if (user !== undefined) await chown(root, user.uid, user.gid);
   const data = join(root, 'data');
   const options = { ...user, cwd: root, env: { PATH: process.env.PATH, LC_ALL: 'C' } };
-  await run(join(bin, 'initdb'), ['-D', data, '-U', 'gateway', '-A', 'trust', '-E', 'UTF8', '--no-sync'], options);
+  const passwordFile = join(root, 'password');
+  if (password !== undefined) await writeFile(passwordFile, password);
+  const access = password === undefined ? ['-A', 'trust'] : ['-A', 'scram-sha-256', '--pwfile', passwordFile];
+  await run(join(bin, 'initdb'), ['-D', data, '-U', 'gateway', ...access, '-E', 'UTF8', '--no-sync'], options);
   const listening = [`port=${port}`, 'listen_addresses=127.0.0.1', `unix_socket_directories=${root}`];
   const flags = [...listening, ...settings].flatMap((setting) => ['-c', setting]);
   let child: ChildProcess;
@@ -62,7 +70,7 @@ export async function startPostgres(settings: readonly string[] = []): Promise<P
     child.kill(signal);
     await exited;
   };
-  const url = `postgres://gateway@127.0.0.1:${port}/postgres`;
+  const url = `postgres://gateway${password === undefined ? '' : `:${password}`}@127.0.0.1:${port}/postgres`;
   await start();
   return {
     url,
@@ -70,7 +78,7 @@ export async function startPostgres(settings: readonly string[] = []): Promise<P
     kill: () => end('SIGKILL'),
     restart: start,
     query: (sql) => query(url, sql),
-    async close() {
+    async [Symbol.asyncDispose]() {
       // Its data are of no use: an immediate shutdown.
       await end('SIGQUIT');
       await rm(root, { recursive: true, force: true, maxRetries: 5 });
