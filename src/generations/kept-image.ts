@@ -188,6 +188,7 @@ export class KeptImage implements ImageSource {
         return this.#decodeAfterFlush(chunk, at);
       this.#used = this.#decoder.decode(piece, this.#buffer, this.#used);
     }
+    this.#trimDecoded();
     return undefined;
   }
 
@@ -215,6 +216,20 @@ export class KeptImage implements ImageSource {
     }
   }
 
+  /**
+   * Of the text that is decoded only what a reader is about to take stays in memory: with links there is no such reader, and
+   * many images at once would hold megabytes for nobody.
+   */
+  #trimDecoded(): void {
+    const reached = this.#parts.readers().map((reader) => this.#positions.get(reader) ?? 0);
+    this.#trimTail(Math.min(this.#decodedLength, ...reached, ...this.#positions.values()));
+  }
+
+  /** How much of the text is in the file or the buffer. */
+  get #decodedLength(): number {
+    return ((this.#written + this.#used) / 3) * 4;
+  }
+
   /** Nobody needs what stands before a position of the text, or it is decoded. */
   #trimTail(before: number): void {
     for (let first = this.#tail[0]; first !== undefined; first = this.#tail[0]) {
@@ -225,7 +240,7 @@ export class KeptImage implements ImageSource {
   }
 
   async #waitForReaders(): Promise<void> {
-    const decoded = ((this.#written + this.#used) / 3) * 4;
+    const decoded = this.#decodedLength;
     for (;;) {
       const positions = this.#parts.readers().map((reader) => this.#positions.get(reader) ?? 0);
       // Whoever came too late has lost its beginning, and is not waited for.

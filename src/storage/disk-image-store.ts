@@ -64,7 +64,8 @@ const minFreeBytes = 64 * mebibyte;
 /** What all images that arrive may hold in memory together, within the limits of what one does. */
 const collectedBytes = 16 * mebibyte;
 const minWriteBytes = 64 * kibibyte;
-const maxWriteBytes = 512 * kibibyte;
+/** An image keeps the buffer that it began with: with longer ones the first of many images would hold most of the memory. */
+const maxWriteBytes = 128 * kibibyte;
 
 /**
  * Keeps images in a directory, also across restarts. Rejects with the disk's error when the directory cannot be used.

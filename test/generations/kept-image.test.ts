@@ -35,6 +35,18 @@ describe('an image that is kept', () => {
     expect(store.openFiles.size).toBe(0);
   });
 
+  test.each([
+    ['that nobody reads, is held decoded only', [], false],
+    ['that a reader will read, is held in the chunk in which it came', [{}], true],
+  ])('its text, %s', async (_, readers, isHeld) => {
+    const { image } = keep({ readers });
+    const chunk = Buffer.alloc(4_000, 'A');
+    await image.write(chunk);
+    const { value } = await image.read(readers[0]).next();
+    expect(value.equals(chunk)).toBe(true);
+    expect(value.buffer === chunk.buffer).toBe(isHeld);
+  });
+
   test('is written at the speed of its upstream, whatever a slow reader does', async () => {
     const { image } = keep({ readers: [{}] });
     const slow = image.read();

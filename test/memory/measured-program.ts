@@ -12,7 +12,7 @@ type MeasuredProgram = Program & {
 
 /** A gateway process that tells how much memory it takes. */
 export async function startMeasured(start: Parameters<typeof startProgram>[0]): Promise<MeasuredProgram> {
-  const reporter = new URL('report-memory.ts', import.meta.url).href;
+  const reporter = new URL('report-memory.js', import.meta.url).href;
   const program = await startProgram({ ...start, nodeOptions: ['--import', reporter] });
   const call = async (what: string) => {
     const reported = once(program.child, 'message');
