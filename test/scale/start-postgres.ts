@@ -4,5 +4,5 @@ import { startPostgres } from './engines/postgres.ts';
 export async function setup(): Promise<() => Promise<void>> {
   const server = await startPostgres({ settings: ['max_connections=400'] });
   process.env.TEST_POSTGRES_URL = server.url;
-  return () => server[Symbol.asyncDispose]();
+  return async () => server[Symbol.asyncDispose]();
 }

@@ -102,7 +102,9 @@ async function untilReady(child: ChildProcess, url: string): Promise<void> {
     try {
       await query(url, 'select 1');
       return;
-    } catch {
+    } catch (error) {
+      // It is there, and the password of its user was changed.
+      if ((error as { readonly code?: string }).code === '28P01') return;
       await wait(50);
     }
   }
