@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { readJobsUrl } from '../../src/config/jobs-url.ts';
+import { Secret } from '../../src/domain/secret.ts';
 
 function read(text: string) {
   const problems: string[] = [];
@@ -18,9 +19,9 @@ describe('JOBS_URL', () => {
       isEncrypted: true,
       schema: undefined,
     });
-    expect(settings?.password).toMatchObject({ expose: expect.any(Function) });
     expect(JSON.stringify(settings)).not.toContain('p/ss');
-    expect((settings?.password as { expose(): string }).expose()).toBe('p/ss');
+    expect(settings?.password).toBeInstanceOf(Secret);
+    expect((settings as { password: Secret }).password.expose()).toBe('p/ss');
   });
 
   test.each([
