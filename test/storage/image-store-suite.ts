@@ -1,6 +1,6 @@
 import { buffer } from 'node:stream/consumers';
 import { describe, expect, test } from 'vitest';
-import type { ImageStore } from '../../src/domain/image-store.ts';
+import type { ByteRange, ImageStore } from '../../src/domain/image-store.ts';
 import { newId, png, put, readBack, receive } from './store-directory.ts';
 
 type StoreSettings = { readonly now?: () => number; readonly lifetimeMs?: number };
@@ -12,8 +12,20 @@ const headers = {
   'image/webp': 'RIFF\x10\0\0\0WEBP',
 };
 
+/** Of an image of 100 bytes. */
+export const allRanges: readonly ByteRange[] = [
+  { first: 0, last: 0 },
+  { first: 0, last: 99 },
+  { first: 10, last: 19 },
+  { first: 99, last: 99 },
+];
+
 /** What every image store does. @param open opens an empty one that is closed with the test */
-export function describeImageStore(name: string, open: (settings?: StoreSettings) => Promise<ImageStore>): void {
+export function describeImageStore(
+  name: string,
+  open: (settings?: StoreSettings) => Promise<ImageStore>,
+  ranges = allRanges,
+): void {
   describe(name, () => {
     test.for(Object.entries(headers))('an image of type %s comes back as it was stored', async ([mediaType, header]) => {
       const now = Date.now();
@@ -26,12 +38,7 @@ export function describeImageStore(name: string, open: (settings?: StoreSettings
       expect(await readBack(store, id)).toEqual(image);
     });
 
-    test.for([
-      { first: 0, last: 0 },
-      { first: 0, last: 99 },
-      { first: 10, last: 19 },
-      { first: 99, last: 99 },
-    ])('the range $first to $last is read with both its ends', async (range) => {
+    test.for(ranges)('the range $first to $last is read with both its ends', async (range) => {
       const store = await open();
       const image = png(100);
       for (let at = 8; at < 100; at += 1) image[at] = at;
