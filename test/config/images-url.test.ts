@@ -43,7 +43,9 @@ describe('IMAGES_URL', () => {
     [{ AZURE_STORAGE_KEY: key }, 'https://pictures.blob.core.windows.net'],
     [{ AZURE_STORAGE_CONNECTION_STRING: account }, 'https://pictures.blob.core.windows.net'],
     [
-      { AZURE_STORAGE_CONNECTION_STRING: `DefaultEndpointsProtocol=https;${account};EndpointSuffix=core.usgovcloudapi.net` },
+      {
+        AZURE_STORAGE_CONNECTION_STRING: `DefaultEndpointsProtocol=https;${account};EndpointSuffix=core.usgovcloudapi.net`,
+      },
       'https://pictures.blob.core.usgovcloudapi.net',
     ],
     [
@@ -58,16 +60,28 @@ describe('IMAGES_URL', () => {
   });
 
   test.each([
-    ['https://pictures.blob.core.windows.net/images', 'must be azblob://account/container or s3://bucket?region=us-east-1'],
+    [
+      'https://pictures.blob.core.windows.net/images',
+      'must be azblob://account/container or s3://bucket?region=us-east-1',
+    ],
     ['pictures', 'must be azblob://account/container or s3://bucket?region=us-east-1'],
     ['azblob://pictures', 'needs the name of a container: azblob://account/container'],
     ['azblob://pictures/images/more', 'needs the name of a container: azblob://account/container'],
     ['azblob://Not_one/images', 'needs the name of a storage account: azblob://account/container'],
     ['azblob://pictures/images?region=eu', 'has a query parameter other than endpoint'],
     ['azblob://pictures/images?sv=2024&sig=abc', 'has a query parameter other than endpoint'],
-    ['azblob://pictures/images?endpoint=ftp://x', 'has an endpoint that is no http or https URL without user, query and fragment'],
-    ['azblob://pictures/images?endpoint=http://x/pictures', 'needs an https endpoint, or AZURE_STORAGE_KEY: tokens are not sent over http'],
-    ['azblob://pictures:1/images', 'must be azblob://account/container or s3://bucket?region=us-east-1, without port and fragment'],
+    [
+      'azblob://pictures/images?endpoint=ftp://x',
+      'has an endpoint that is no http or https URL without user, query and fragment',
+    ],
+    [
+      'azblob://pictures/images?endpoint=http://x/pictures',
+      'needs an https endpoint, or AZURE_STORAGE_KEY: tokens are not sent over http',
+    ],
+    [
+      'azblob://pictures:1/images',
+      'must be azblob://account/container or s3://bucket?region=us-east-1, without port and fragment',
+    ],
     ['s3://', 'needs the name of a bucket: s3://bucket'],
     ['s3://bucket/path', 'names a bucket only, without a path: s3://bucket'],
     ['s3://bucket?region=eu west', 'has a region that is none'],

@@ -27,16 +27,19 @@ export function describeImageStore(
   ranges = allRanges,
 ): void {
   describe(name, () => {
-    test.for(Object.entries(headers))('an image of type %s comes back as it was stored', async ([mediaType, header]) => {
-      const now = Date.now();
-      const store = await open({ now: () => now, lifetimeMs: 90_000 });
-      const image = Buffer.concat([Buffer.from(header, 'latin1'), Buffer.alloc(50_000, 'x')]);
-      const id = newId();
-      const stored = await put(store, image, { id });
-      expect(stored).toEqual({ id, mediaType, length: image.length, expiresAt: now + 90_000 });
-      expect(await store.open(id)).toEqual({ ...stored, read: expect.any(Function) });
-      expect(await readBack(store, id)).toEqual(image);
-    });
+    test.for(Object.entries(headers))(
+      'an image of type %s comes back as it was stored',
+      async ([mediaType, header]) => {
+        const now = Date.now();
+        const store = await open({ now: () => now, lifetimeMs: 90_000 });
+        const image = Buffer.concat([Buffer.from(header, 'latin1'), Buffer.alloc(50_000, 'x')]);
+        const id = newId();
+        const stored = await put(store, image, { id });
+        expect(stored).toEqual({ id, mediaType, length: image.length, expiresAt: now + 90_000 });
+        expect(await store.open(id)).toEqual({ ...stored, read: expect.any(Function) });
+        expect(await readBack(store, id)).toEqual(image);
+      },
+    );
 
     test.for(ranges)('the range $first to $last is read with both its ends', async (range) => {
       const store = await open();
@@ -55,23 +58,26 @@ export function describeImageStore(
       for (const [at, { id }] of stored.entries()) expect(await readBack(store, id)).toEqual(images[at]);
     });
 
-    test.for([1, 5, 12])('an image of about %i MiB comes back whole, and can be read while it arrives', async (mebibytes) => {
-      const store = await open();
-      const image = numbered(mebibytes * 1024 * 1024 + 12_345);
-      const arriving = receive(store);
-      const piece = 300_000;
-      for (let at = 0; at < image.length; at += piece) {
-        await arriving.write(image.subarray(at, at + piece));
-        expect((await arriving.read(at, piece)).equals(image.subarray(at, at + piece))).toBe(true);
-      }
-      const { id, length } = await arriving.commit();
-      expect(length).toBe(image.length);
-      expect((await arriving.read(0, 1_000)).equals(image.subarray(0, 1_000))).toBe(true);
-      const opened = await store.open(id);
-      expect(opened && (await buffer(opened.read())).equals(image)).toBe(true);
-      const range = { first: image.length - 10, last: image.length - 1 };
-      expect(await readBack(store, id, range)).toEqual(image.subarray(-10));
-    });
+    test.for([1, 5, 12])(
+      'an image of about %i MiB comes back whole, and can be read while it arrives',
+      async (mebibytes) => {
+        const store = await open();
+        const image = numbered(mebibytes * 1024 * 1024 + 12_345);
+        const arriving = receive(store);
+        const piece = 300_000;
+        for (let at = 0; at < image.length; at += piece) {
+          await arriving.write(image.subarray(at, at + piece));
+          expect((await arriving.read(at, piece)).equals(image.subarray(at, at + piece))).toBe(true);
+        }
+        const { id, length } = await arriving.commit();
+        expect(length).toBe(image.length);
+        expect((await arriving.read(0, 1_000)).equals(image.subarray(0, 1_000))).toBe(true);
+        const opened = await store.open(id);
+        expect(opened && (await buffer(opened.read())).equals(image)).toBe(true);
+        const range = { first: image.length - 10, last: image.length - 1 };
+        expect(await readBack(store, id, range)).toEqual(image.subarray(-10));
+      },
+    );
 
     test('an expired image is refused at once', async () => {
       let now = Date.now();

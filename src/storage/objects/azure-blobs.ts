@@ -28,6 +28,9 @@ const skewMs = 15 * 60_000;
 /** A key to sign links with is asked for again after a day, so that it always covers six days more. */
 const renewKeyMs = 24 * 60 * 60_000;
 
+/** Where that fails, the key that there is goes on for so long. */
+const retryKeyMs = 60_000;
+
 /** @param tokens used where the account's key is not given */
 export async function openAzureBlobs(container: AzureContainer, tokens: TokensFor | undefined): Promise<ObjectBucket> {
   const azure = await loadOptional('@azure/storage-blob', import('@azure/storage-blob'));
@@ -141,16 +144,17 @@ class AzureBlobs implements ObjectBucket {
 
   /** One key for all links, which Azure gives to whoever has the role Storage Blob Delegator. */
   async #signingKey(): Promise<SigningKey> {
-    const held = await this.#signing?.catch(() => undefined);
+    const current = this.#signing;
+    const held = await current?.catch(() => undefined);
     if (held !== undefined && Date.now() < held.renewAt) return held;
-    const renewed = this.#askForKey();
+    // Another link has asked for one meanwhile.
+    if (this.#signing !== current) return this.#signingKey();
+    const renewed = this.#askForKey().catch((error) => {
+      if (held === undefined || Date.now() > held.until - renewKeyMs) throw error;
+      return { ...held, renewAt: Date.now() + retryKeyMs };
+    });
     this.#signing = renewed;
-    try {
-      return await renewed;
-    } catch (error) {
-      if (held !== undefined && Date.now() < held.until - renewKeyMs) return held;
-      throw error;
-    }
+    return renewed;
   }
 
   async #askForKey(): Promise<SigningKey> {

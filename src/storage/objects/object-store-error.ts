@@ -10,14 +10,17 @@ export class ObjectStoreError extends Error {
   readonly code: string;
 
   constructor({ status, code }: { readonly status?: number | undefined; readonly code: string }) {
-    super(
-      status === undefined
-        ? `the object store did not respond (${code})`
-        : `the object store responded ${status} (${code})`,
-    );
+    super(describe(status, code));
     this.status = status;
     this.code = code;
   }
+}
+
+function describe(status: number | undefined, code: string): string {
+  if (status !== undefined) return `the object store responded ${status} (${code})`;
+  // Nothing was sent.
+  if (/Credential|^AADSTS/.test(code)) return `there are no credentials for the object store (${code})`;
+  return `the object store did not respond (${code})`;
 }
 
 /** The parts of both packages' errors that are safe to show. */

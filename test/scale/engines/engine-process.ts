@@ -11,7 +11,10 @@ export type EngineProcess = {
 
 /** Starts a program of Node, and waits for the line of its output that matches. Rejects when it ends before that. */
 export async function startEngine(args: readonly string[], ready: RegExp): Promise<EngineProcess> {
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'], env: { PATH: process.env.PATH } });
+  const child = spawn(process.execPath, args, {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { PATH: process.env.PATH },
+  });
   const end = () => void child.kill('SIGKILL');
   // A test run that is ended early must not leave it behind.
   process.once('exit', end);

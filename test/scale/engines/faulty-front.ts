@@ -50,7 +50,9 @@ export async function startFaultyFront(target: string): Promise<FaultyFront> {
       .on('error', () => response.destroy());
     incoming.pipe(passed);
   });
-  server.on('connection', (socket) => sockets.add(socket.on('error', () => {}).on('close', () => sockets.delete(socket))));
+  server.on('connection', (socket) =>
+    sockets.add(socket.on('error', () => {}).on('close', () => sockets.delete(socket))),
+  );
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const front: FaultyFront = {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,

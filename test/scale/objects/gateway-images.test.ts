@@ -56,32 +56,35 @@ describe.each(objectStores)('gateways over $name', ({ start }) => {
     expect(rig.logText()).not.toMatch(/sig=|X-Amz-Signature/);
   });
 
-  test.each([403, 503, 'cut'] as const)('deliver images while it fails with %s, and upload them later', async (fault) => {
-    const rig = await startOver('direct');
-    front.fault = fault;
-    const headers = { 'idempotency-key': `key-${fault}` };
-    const first = await callGateway(rig.url, { prompt: 'a cat' }, { headers });
-    const link = (await callGateway(rig.url, asLink)).json().data[0]?.url ?? '';
-    expect(first.status).toBe(200);
-    // It cannot lead anywhere else.
-    expect(link.startsWith(`${rig.url}/v1/images/files/`)).toBe(true);
-    const image = await bytesAt(link);
-    const replay = await callGateway(rig.url, { prompt: 'a cat' }, { headers });
-    expect(replay.json().data).toEqual(first.json().data);
-    expect(await readdir(join(rig.directory, 'images'))).toHaveLength(2);
-    expect(await rig.app.metrics()).toMatch(/^gateway_images_waiting_for_upload 2$/m);
-    front.fault = undefined;
-    await expect.poll(() => readdir(join(rig.directory, 'images'))).toEqual([]);
-    expect((await bytesAt(link)).equals(image)).toBe(true);
-    const again = await callGateway(rig.url, { prompt: 'a cat' }, { headers });
-    expect(again.json().data).toEqual(first.json().data);
-    const lines = rig.log.filter(({ msg }) => /IMAGES_URL/.test(String(msg))).map(({ msg }) => msg);
-    expect(lines).toEqual([
-      'images cannot be uploaded to IMAGES_URL, and wait in DATA_DIR',
-      'images are uploaded to IMAGES_URL again',
-    ]);
-    expect(rig.logText()).not.toContain('canary');
-  });
+  test.each([403, 503, 'cut'] as const)(
+    'deliver images while it fails with %s, and upload them later',
+    async (fault) => {
+      const rig = await startOver('direct');
+      front.fault = fault;
+      const headers = { 'idempotency-key': `key-${fault}` };
+      const first = await callGateway(rig.url, { prompt: 'a cat' }, { headers });
+      const link = (await callGateway(rig.url, asLink)).json().data[0]?.url ?? '';
+      expect(first.status).toBe(200);
+      // It cannot lead anywhere else.
+      expect(link.startsWith(`${rig.url}/v1/images/files/`)).toBe(true);
+      const image = await bytesAt(link);
+      const replay = await callGateway(rig.url, { prompt: 'a cat' }, { headers });
+      expect(replay.json().data).toEqual(first.json().data);
+      expect(await readdir(join(rig.directory, 'images'))).toHaveLength(2);
+      expect(await rig.app.metrics()).toMatch(/^gateway_images_waiting_for_upload 2$/m);
+      front.fault = undefined;
+      await expect.poll(() => readdir(join(rig.directory, 'images'))).toEqual([]);
+      expect((await bytesAt(link)).equals(image)).toBe(true);
+      const again = await callGateway(rig.url, { prompt: 'a cat' }, { headers });
+      expect(again.json().data).toEqual(first.json().data);
+      const lines = rig.log.filter(({ msg }) => /IMAGES_URL/.test(String(msg))).map(({ msg }) => msg);
+      expect(lines).toEqual([
+        'images cannot be uploaded to IMAGES_URL, and wait in DATA_DIR',
+        'images are uploaded to IMAGES_URL again',
+      ]);
+      expect(rig.logText()).not.toContain('canary');
+    },
+  );
 
   test('say that images cannot be read, not that they are gone, while it is away', async () => {
     const rig = await startOver('proxy');

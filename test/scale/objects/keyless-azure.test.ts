@@ -57,11 +57,13 @@ test('a token that is refused, and one that cannot be had, end the start with on
     token: new Secret(tokenFor('https://other.test')),
     expiresAt: Date.now() + 3_600_000,
   });
-  await expect(keyless('proxy', refused)).rejects.toThrow(/^IMAGES_URL cannot be used: the object store responded 40[13] \(\w+\)$/);
+  await expect(keyless('proxy', refused)).rejects.toThrow(
+    /^IMAGES_URL cannot be used: the object store responded 40[13] \(\w+\)$/,
+  );
   const none: TokensFor = () => async () => {
     throw Object.assign(new Error('canary'), { code: 'AADSTS700016' });
   };
   await expect(keyless('proxy', none)).rejects.toThrow(
-    'IMAGES_URL cannot be used: the object store did not respond (AADSTS700016)',
+    'IMAGES_URL cannot be used: there are no credentials for the object store (AADSTS700016)',
   );
 });

@@ -42,24 +42,27 @@ describe.each(objectStores)('$name', ({ start }) => {
     return { store, states };
   };
 
-  test.each(faults)('that fails with %s: images are stored locally, read, and uploaded later', async (fault, reason) => {
-    // Only what never responds has to be waited for.
-    const times = fault === 'silent' ? { ...quick, acknowledgeMs: 500 } : quick;
-    const { store, states } = await open({ times });
-    front.fault = fault;
-    const small = await put(store, png(3_000));
-    const large = await put(store, numbered(7_000_000));
-    expect(store.uploads.pending).toBe(2);
-    expect(await readBack(store, small.id)).toEqual(png(3_000));
-    expect((await readBack(store, large.id))?.equals(numbered(7_000_000))).toBe(true);
-    expect(states).toEqual([{ pending: expect.any(Number), lastError: expect.stringMatching(reason) }]);
-    front.fault = undefined;
-    if (fault === 'silent') return;
-    await expect.poll(() => store.uploads.pending).toBe(0);
-    expect(await readdir(store.images)).toEqual([]);
-    expect((await readBack(store, large.id))?.equals(numbered(7_000_000))).toBe(true);
-    expect(states.at(-1)?.lastError).toBeUndefined();
-  });
+  test.each(faults)(
+    'that fails with %s: images are stored locally, read, and uploaded later',
+    async (fault, reason) => {
+      // Only what never responds has to be waited for.
+      const times = fault === 'silent' ? { ...quick, acknowledgeMs: 500 } : quick;
+      const { store, states } = await open({ times });
+      front.fault = fault;
+      const small = await put(store, png(3_000));
+      const large = await put(store, numbered(7_000_000));
+      expect(store.uploads.pending).toBe(2);
+      expect(await readBack(store, small.id)).toEqual(png(3_000));
+      expect((await readBack(store, large.id))?.equals(numbered(7_000_000))).toBe(true);
+      expect(states).toEqual([{ pending: expect.any(Number), lastError: expect.stringMatching(reason) }]);
+      front.fault = undefined;
+      if (fault === 'silent') return;
+      await expect.poll(() => store.uploads.pending).toBe(0);
+      expect(await readdir(store.images)).toEqual([]);
+      expect((await readBack(store, large.id))?.equals(numbered(7_000_000))).toBe(true);
+      expect(states.at(-1)?.lastError).toBeUndefined();
+    },
+  );
 
   test('that fails in the middle of an image gets all of it later', async () => {
     const { store } = await open();
@@ -117,8 +120,12 @@ test('a wrong key of Azure is in no message', async () => {
   try {
     const key = Buffer.from('a-key-that-is-wrong-canary').toString('base64');
     const storage = { ...azure.storage(), key: new Secret(key) };
-    const failure = await connectBucket(storage as ReturnType<StartedStore['storage']>, undefined).catch((e: unknown) => e);
-    expect((failure as Error).message).toBe('IMAGES_URL cannot be used: the object store responded 403 (AuthorizationFailure)');
+    const failure = await connectBucket(storage as ReturnType<StartedStore['storage']>, undefined).catch(
+      (e: unknown) => e,
+    );
+    expect((failure as Error).message).toBe(
+      'IMAGES_URL cannot be used: the object store responded 403 (AuthorizationFailure)',
+    );
     expect(inspect(failure, { depth: 9, showHidden: true })).not.toContain(key);
   } finally {
     await azure.close();

@@ -27,7 +27,8 @@ describe.each(objectStores)('$name', ({ start, ranges }) => {
   });
 
   /** One that lives on when its store is closed. */
-  const shared = () => new Proxy(bucket, { get: (target, name) => (name === 'close' ? () => {} : bound(target, name)) });
+  const shared = () =>
+    new Proxy(bucket, { get: (target, name) => (name === 'close' ? () => {} : bound(target, name)) });
 
   describeImageStore('as an image store', (settings) => openObjectStore(shared(), settings), ranges);
 

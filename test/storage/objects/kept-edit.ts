@@ -5,7 +5,14 @@ import type { EditInputs, InputReader, InputReference } from '../../../src/domai
 export function editOf(bytes: readonly Buffer[]): EditInputs {
   const stored = new Map(bytes.map((image) => [hash('sha256', image), image]));
   const images = bytes.map((image): InputReference => {
-    return { sha256: hash('sha256', image), size: image.length, type: 'image/png', width: 1, height: 1, hasAlpha: false };
+    return {
+      sha256: hash('sha256', image),
+      size: image.length,
+      type: 'image/png',
+      width: 1,
+      height: 1,
+      hasAlpha: false,
+    };
   });
   const inputs = {
     async *open({ sha256 }: { readonly sha256: string }) {

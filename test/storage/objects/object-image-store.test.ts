@@ -169,7 +169,8 @@ describe('an object store that fails', () => {
     const bad = await put(store, png(100));
     const good = await put(store, png(200));
     const original = bucket.put.bind(bucket);
-    bucket.put = (name, ...rest) => (name.endsWith(bad.id) ? Promise.reject(new Error('refused')) : original(name, ...rest));
+    bucket.put = (name, ...rest) =>
+      name.endsWith(bad.id) ? Promise.reject(new Error('refused')) : original(name, ...rest);
     bucket.status = undefined;
     await expect.poll(() => bucket.objects.has(`images/${good.id}`)).toBe(true);
     await expect.poll(() => store.uploads.pending).toBe(1);

@@ -14,7 +14,8 @@ describe('inputs of a job', () => {
     expect([...bucket.objects.values()].map(({ properties }) => properties.expiresAt)).toEqual([6_000, 6_000, 6_000]);
     const other = createObjectKeptInputs({ bucket, ...lifetime });
     const kept = other.open(name);
-    for (const [at, image] of edit.images.entries()) expect((await readInput(kept, image)).equals(bytes[at] as Buffer)).toBe(true);
+    for (const [at, image] of edit.images.entries())
+      expect((await readInput(kept, image)).equals(bytes[at] as Buffer)).toBe(true);
     await other.removeUnused([]);
     expect(bucket.objects.size).toBe(3);
     await kept.release();
@@ -24,7 +25,10 @@ describe('inputs of a job', () => {
 
   test('that are equal are stored once', async () => {
     const bucket = new MemoryBucket();
-    await createObjectKeptInputs({ bucket, ...lifetime }).keep('consumer', editOf([Buffer.from('a'), Buffer.from('a')]));
+    await createObjectKeptInputs({ bucket, ...lifetime }).keep(
+      'consumer',
+      editOf([Buffer.from('a'), Buffer.from('a')]),
+    );
     expect(bucket.objects.size).toBe(1);
   });
 

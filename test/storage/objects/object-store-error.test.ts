@@ -14,7 +14,6 @@ test.for([
   [{ name: 'RestError', statusCode: 404, details: { errorCode: 'BlobNotFound' } }, 'responded 404 (BlobNotFound)'],
   [Object.assign(new Error(canary), { code: 'ECONNREFUSED' }), 'did not respond (ECONNREFUSED)'],
   [new DOMException(canary, 'TimeoutError'), 'did not respond (TimeoutError)'],
-  [{ name: 'SignInError', code: 'AADSTS700016, AADSTS50034' }, 'did not respond (AADSTS700016, AADSTS50034)'],
   [{ code: `https://store.test/?sig=${canary}` }, 'did not respond (Error)'],
   [undefined, 'did not respond (Error)'],
 ] as const)('of a failure only status and code are shown: %#', ([error, message]) => {
@@ -23,12 +22,18 @@ test.for([
   expect(inspect(shown, { depth: 9 })).not.toContain(canary);
 });
 
+test.for(['AADSTS700016, AADSTS50034', 'CredentialUnavailableError', 'CredentialsProviderError'])(
+  'that there are no credentials is said, with %s',
+  (code) => {
+    const { message } = objectStoreError({ name: code, ...(code.startsWith('AADSTS') && { code }) });
+    expect(message).toBe(`there are no credentials for the object store (${code})`);
+  },
+);
+
 test('a package that is missing is named in a sentence', async () => {
   const missing = Object.assign(new Error('no'), { code: 'ERR_MODULE_NOT_FOUND' });
   const loading = loadOptional('@azure/storage-blob', Promise.reject(missing));
-  await expect(loading).rejects.toThrow(
-    'IMAGES_URL needs the package @azure/storage-blob: npm ci --include=optional',
-  );
+  await expect(loading).rejects.toThrow('IMAGES_URL needs the package @azure/storage-blob: npm ci --include=optional');
 });
 
 test('Azure gets tokens for the scope that it asks for, until they expire', async () => {
@@ -58,10 +63,19 @@ test.for([403, 404, 503])('a start in front of a store that responds %i ends wit
 
 test('a start in front of a store that is not there ends with one sentence', async () => {
   const connecting = connectBucket(azureAt(await refusedPort()), undefined);
-  await expect(connecting).rejects.toThrow(/^IMAGES_URL cannot be used: the object store did not respond \(ECONNREFUSED\)$/);
+  await expect(connecting).rejects.toThrow(
+    /^IMAGES_URL cannot be used: the object store did not respond \(ECONNREFUSED\)$/,
+  );
 });
 
 function azureAt(port: number) {
   const endpoint = `http://127.0.0.1:${port}/account`;
-  return { kind: 'azure', account: 'account', container: 'images', endpoint, key: new Secret(canary), links: 'proxy' } as const;
+  return {
+    kind: 'azure',
+    account: 'account',
+    container: 'images',
+    endpoint,
+    key: new Secret(canary),
+    links: 'proxy',
+  } as const;
 }
