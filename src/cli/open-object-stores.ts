@@ -1,5 +1,6 @@
 import type { Environment } from '../config/environment.ts';
 import type { KeptInputs } from '../domain/kept-inputs.ts';
+import { isKeylessAzure } from '../domain/object-storage.ts';
 import { connectBucket } from '../storage/objects/connect-bucket.ts';
 import type { ObjectBucket } from '../storage/objects/object-bucket.ts';
 import {
@@ -30,8 +31,7 @@ export type ObjectStores = {
  */
 export async function openBucket({ objectStorage }: Partial<Environment>): Promise<OpenBucket | undefined> {
   if (objectStorage === undefined) return undefined;
-  const isKeyless = objectStorage.kind === 'azure' && objectStorage.key === undefined;
-  const bucket = await connectBucket(objectStorage, isKeyless ? await loadEntra() : undefined);
+  const bucket = await connectBucket(objectStorage, isKeylessAzure(objectStorage) ? await loadEntra() : undefined);
   return { bucket, hasDirectLinks: objectStorage.links === 'direct' };
 }
 

@@ -6,6 +6,11 @@ export type ObjectStorage = (AzureContainer | S3Bucket) & {
   readonly links: 'proxy' | 'direct';
 };
 
+/** Whether it is reached with tokens of Microsoft Entra ID. */
+export function isKeylessAzure(storage: ObjectStorage | undefined): boolean {
+  return storage?.kind === 'azure' && storage.key === undefined;
+}
+
 export type AzureContainer = {
   readonly kind: 'azure';
   readonly account: string;
