@@ -94,9 +94,8 @@ export type Stores = {
   readonly sharedLimits?: SharedLimits | undefined;
   /** Whether they outlive the process: only then images have links. */
   readonly areDurable: boolean;
-  /** Of images that are in an object store. */
   readonly uploads?: ImageUploads | undefined;
-  /** A link that does not lead to the gateway, if there is one. Never rejects. */
+  /** A link to the object store, if there is one. Never rejects. */
   readonly linkTo?: ((image: StoredImage) => Promise<string | undefined>) | undefined;
   /** Applies the limits of another models file. */
   resize(models: ModelsConfig): void;
