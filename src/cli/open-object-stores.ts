@@ -9,6 +9,7 @@ import {
   type ObjectImageStoreOptions,
 } from '../storage/objects/object-image-store.ts';
 import { createObjectKeptInputs } from '../storage/objects/object-kept-inputs.ts';
+import { partPermits } from '../storage/objects/part-sender.ts';
 import { loadEntra } from '../upstream/entra.ts';
 
 /** An object store that can be used, before the directory is opened that images wait in. */
@@ -40,10 +41,11 @@ export function createObjectStores(
   { bucket, hasDirectLinks }: OpenBucket,
   settings: Pick<ObjectImageStoreOptions, 'local' | 'lifetimeMs' | 'now'>,
 ): ObjectStores {
-  const images = createObjectImageStore({ ...settings, bucket });
+  const permits = partPermits(bucket);
+  const images = createObjectImageStore({ ...settings, bucket, permits });
   return {
     images,
-    keptInputs: createObjectKeptInputs({ bucket, lifetimeMs: () => images.lifetimeMs, now: settings.now }),
+    keptInputs: createObjectKeptInputs({ bucket, lifetimeMs: () => images.lifetimeMs, now: settings.now, permits }),
     linkTo: hasDirectLinks ? (image) => images.linkTo(image) : undefined,
   };
 }

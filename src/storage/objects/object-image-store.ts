@@ -3,7 +3,7 @@ import type { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { imageMediaType } from '../../codec/image-header.ts';
 import { pause } from '../../concurrency/pause.ts';
-import { Semaphore } from '../../concurrency/semaphore.ts';
+import type { Semaphore } from '../../concurrency/semaphore.ts';
 import type {
   ArrivingImage,
   ByteRange,
@@ -44,6 +44,8 @@ export type ObjectImageStoreOptions = {
   /** Unix time in milliseconds, by which images expire. */
   readonly now?: (() => number) | undefined;
   readonly times?: Partial<ObjectStoreTimes>;
+  /** One for each part that is in memory. Default: {@link partPermits} of its own. */
+  readonly permits?: Semaphore;
 };
 
 export interface ObjectImageStore extends ImageStore {
@@ -76,13 +78,13 @@ class BucketStore implements ObjectImageStore {
   /** Those that were removed while they were uploaded. */
   readonly #removed = new Set<ImageId>();
 
-  constructor({ bucket, local, lifetimeMs, now = Date.now, times }: ObjectImageStoreOptions) {
+  constructor({ bucket, local, lifetimeMs, now = Date.now, times, permits }: ObjectImageStoreOptions) {
     this.#bucket = bucket;
     this.#local = local;
     this.lifetimeMs = lifetimeMs;
     this.#now = now;
     this.#times = { ...defaultTimes, ...times };
-    this.#permits = new Semaphore({ permits: partPermits(bucket) });
+    this.#permits = permits ?? partPermits(bucket);
     this.#queue = new UploadQueue({ upload: (file, signal) => this.#uploadLater(file, signal), times: this.#times });
     this.#sweep = new ObjectSweep({ bucket, now, lifetimeMs: () => this.lifetimeMs });
     for (const file of local.files) this.#queue.add(file);
@@ -190,7 +192,12 @@ class BucketStore implements ObjectImageStore {
   async open(id: string): Promise<OpenImage | undefined> {
     if (!isImageId(id)) return undefined;
     const image = await this.#find(id);
-    return image && { ...image, read: (range) => readableLater((signal) => this.#read(id, range, signal)) };
+    return (
+      image && {
+        ...image,
+        read: (range) => readableLater((signal) => this.#read(id, range, signal), storageUnreachable),
+      }
+    );
   }
 
   async #find(id: ImageId): Promise<StoredImage | undefined> {

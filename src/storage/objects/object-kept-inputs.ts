@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { Semaphore } from '../../concurrency/semaphore.ts';
+import type { Semaphore } from '../../concurrency/semaphore.ts';
 import type { EditInputs, InputReader, StoredBytes } from '../../domain/image-input.ts';
 import type { KeptInputs } from '../../domain/kept-inputs.ts';
 import { inputsNotKept } from '../kept-input-directory.ts';
@@ -16,6 +16,8 @@ type ObjectKeptInputsParts = {
   readonly lifetimeMs: () => number;
   /** Unix time in milliseconds. */
   readonly now?: (() => number) | undefined;
+  /** One for each part that is in memory. Default: {@link partPermits} of its own. */
+  readonly permits?: Semaphore;
 };
 
 /** Inputs in the object store, so that every gateway that shares it can run the job: `inputs/<name>/<sha256>`. */
@@ -29,7 +31,7 @@ class KeptInputObjects implements KeptInputs {
 
   constructor(parts: ObjectKeptInputsParts) {
     this.#parts = parts;
-    this.#permits = new Semaphore({ permits: partPermits(parts.bucket) });
+    this.#permits = parts.permits ?? partPermits(parts.bucket);
   }
 
   async keep(_consumer: string, { images, mask, markup, inputs }: EditInputs): Promise<string> {

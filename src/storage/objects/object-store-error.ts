@@ -19,6 +19,7 @@ export class ObjectStoreError extends Error {
 function describe(status: number | undefined, code: string): string {
   if (status !== undefined) return `the object store responded ${status} (${code})`;
   // Nothing was sent.
+  if (code === 'NoRegion') return 'the region is missing: add ?region= to it';
   if (/Credential|^AADSTS/.test(code)) return `there are no credentials for the object store (${code})`;
   return `the object store did not respond (${code})`;
 }
@@ -26,6 +27,7 @@ function describe(status: number | undefined, code: string): string {
 /** The parts of both packages' errors that are safe to show. */
 type PackageError = {
   readonly name?: unknown;
+  readonly message?: unknown;
   readonly code?: unknown;
   readonly Code?: unknown;
   readonly statusCode?: unknown;
@@ -36,7 +38,9 @@ type PackageError = {
 /** The same failure without anything that could be secret. */
 export function objectStoreError(error: unknown): ObjectStoreError {
   if (error instanceof ObjectStoreError) return error;
-  const { code, Code, details, name, statusCode, $metadata } = (error ?? {}) as PackageError;
+  const { code, Code, details, name, message, statusCode, $metadata } = (error ?? {}) as PackageError;
+  // AWS's SDK says this in no other way.
+  if (message === 'Region is missing') return new ObjectStoreError({ code: 'NoRegion' });
   const status = statusCode ?? $metadata?.httpStatusCode;
   const found = [details?.errorCode, code, Code, name].find(isCode) ?? 'Error';
   return new ObjectStoreError({ status: typeof status === 'number' ? status : undefined, code: found });

@@ -1,12 +1,12 @@
-import type { Semaphore } from '../../concurrency/semaphore.ts';
+import { Semaphore } from '../../concurrency/semaphore.ts';
 import type { ObjectBucket, ObjectProperties, ObjectUpload } from './object-bucket.ts';
 
 /** What all parts that are being sent may take of memory together, in bytes. */
 const sentBytes = 32 * 1024 * 1024;
 
-/** How many parts may be in memory at once, over all uploads. */
-export function partPermits({ partBytes }: Pick<ObjectBucket, 'partBytes'>): number {
-  return Math.max(1, Math.floor(sentBytes / partBytes));
+/** Permits for as many parts as may be in memory at once. */
+export function partPermits({ partBytes }: Pick<ObjectBucket, 'partBytes'>): Semaphore {
+  return new Semaphore({ permits: Math.max(1, Math.floor(sentBytes / partBytes)) });
 }
 
 type PartSenderParts = {

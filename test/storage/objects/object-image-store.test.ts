@@ -150,6 +150,10 @@ describe('an object store that fails', () => {
     await expect(store.open(id)).rejects.toMatchObject({ kind: 'store_unavailable' });
     await store.remove([id]);
     bucket.status = undefined;
+    const opened = await store.open(id);
+    bucket.status = 503;
+    await expect(opened && buffer(opened.read())).rejects.toMatchObject({ kind: 'store_unavailable' });
+    bucket.status = undefined;
     expect(await store.open(id)).toBeDefined();
   });
 

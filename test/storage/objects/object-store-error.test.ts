@@ -1,5 +1,5 @@
 import { inspect } from 'node:util';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { Secret } from '../../../src/domain/secret.ts';
 import { azureTokenCredential } from '../../../src/storage/objects/azure-token-credential.ts';
 import { connectBucket } from '../../../src/storage/objects/connect-bucket.ts';
@@ -59,6 +59,15 @@ test.for([403, 404, 503])('a start in front of a store that responds %i ends wit
   const failure = await connectBucket(azureAt(port), undefined).catch((error: unknown) => error);
   expect((failure as Error).message).toBe(`IMAGES_URL cannot be used: the object store responded ${status} (Injected)`);
   expect(inspect(failure, { depth: 9, showHidden: true })).not.toContain(canary);
+});
+
+test('a start without the region of a bucket ends with one sentence', async () => {
+  for (const name of ['AWS_REGION', 'AWS_DEFAULT_REGION', 'AWS_PROFILE']) vi.stubEnv(name, undefined);
+  vi.stubEnv('AWS_CONFIG_FILE', '/dev/null');
+  const bucket = { kind: 's3', bucket: 'images', region: undefined, endpoint: undefined, links: 'proxy' } as const;
+  await expect(connectBucket(bucket, undefined)).rejects.toThrow(
+    /^IMAGES_URL cannot be used: the region is missing: add \?region= to it$/,
+  );
 });
 
 test('a start in front of a store that is not there ends with one sentence', async () => {
