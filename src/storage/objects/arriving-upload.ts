@@ -8,15 +8,14 @@ type ArrivingUploadParts = {
   readonly sender: PartSender;
   /** Whether the object store can be expected to take anything at the moment. */
   readonly isWorthwhile: () => boolean;
+  /** Ends all uploads. */
+  readonly closed: AbortSignal;
   /**
    * The image is durable in the local directory. Resolves when the object store has it, too, or when it is clear that it will
    * have it later. Never rejects.
-   * @param send sends the rest of it; `undefined`: it is not worth while
+   * @param send sends the rest of it, however long that takes; `undefined`: it is not worth while
    */
-  readonly stored: (
-    image: StoredImage,
-    send: ((signal: AbortSignal) => Promise<void>) | undefined,
-  ) => Promise<StoredImage>;
+  readonly stored: (image: StoredImage, send: (() => Promise<void>) | undefined) => Promise<StoredImage>;
 };
 
 /** An image on its way to the object store: it is uploaded from the local file while it arrives there. */
@@ -27,11 +26,14 @@ export class ArrivingUpload implements ArrivingImage {
   #sending: Promise<void> | undefined;
   #failure: { readonly error: unknown } | undefined;
   #committing: Promise<StoredImage> | undefined;
-  /** The object store has all of it. */
-  #isSent = false;
+  /** The rest is being sent. */
+  #finishing: Promise<void> | undefined;
+  #isFinishing = false;
+  readonly #signal: AbortSignal;
 
   constructor(parts: ArrivingUploadParts) {
     this.#parts = parts;
+    this.#signal = AbortSignal.any([parts.closed, this.#ended.signal]);
   }
 
   get written(): number {
@@ -45,11 +47,11 @@ export class ArrivingUpload implements ArrivingImage {
 
   #sendParts(): void {
     const { sender, isWorthwhile } = this.#parts;
-    if (this.#sending !== undefined || this.#failure !== undefined || this.#ended.signal.aborted) return;
+    if (this.#sending !== undefined || this.#failure !== undefined || this.#signal.aborted) return;
     // Without a part sent, the object store may have failed for others meanwhile.
     if (sender.sent === 0 && !isWorthwhile()) return;
     this.#sending = sender
-      .sendFull(() => this.written, this.#ended.signal)
+      .sendFull(() => this.written, this.#signal)
       .catch((error: unknown) => {
         this.#failure = { error };
       })
@@ -71,24 +73,33 @@ export class ArrivingUpload implements ArrivingImage {
     const { local, sender, isWorthwhile, stored } = this.#parts;
     try {
       const image = await local.commit(retrying);
-      const isSent = sender.sent > 0 || isWorthwhile();
-      return await stored(image, isSent ? (signal) => this.#finish(image.length, signal) : undefined);
+      if (sender.sent === 0 && !isWorthwhile()) return await stored(image, undefined);
+      return await stored(image, () => {
+        this.#finishing = this.#finish(image.length);
+        return this.#finishing;
+      });
     } finally {
-      void this.#endUpload();
+      // Otherwise it goes on after the commit, if it takes too long.
+      if (this.#finishing === undefined) void this.#giveUp();
     }
   }
 
-  async #finish(length: number, signal: AbortSignal): Promise<void> {
-    signal.addEventListener('abort', () => this.#ended.abort(signal.reason), { once: true });
-    await this.#sending;
-    if (this.#failure !== undefined) throw this.#failure.error;
-    await this.#parts.sender.finish(length, this.#ended.signal);
-    this.#isSent = true;
+  async #finish(length: number): Promise<void> {
+    this.#isFinishing = true;
+    try {
+      await this.#sending;
+      if (this.#failure !== undefined) throw this.#failure.error;
+      await this.#parts.sender.finish(length, this.#signal);
+    } catch (error) {
+      void this.#giveUp();
+      throw error;
+    } finally {
+      this.#isFinishing = false;
+    }
   }
 
   /** Never rejects. */
-  async #endUpload(): Promise<void> {
-    if (this.#isSent) return;
+  async #giveUp(): Promise<void> {
     this.#ended.abort();
     await this.#sending;
     await this.#parts.sender.abort();
@@ -99,12 +110,14 @@ export class ArrivingUpload implements ArrivingImage {
       await this.#committing.catch(() => {});
       return;
     }
-    void this.#endUpload();
+    void this.#giveUp();
     await this.#parts.local.discard();
   }
 
   async close(): Promise<void> {
     await this.discard();
-    await this.#parts.local.close();
+    // What is still sent is read from the descriptor, and nobody waits for that.
+    if (this.#isFinishing) void this.#finishing?.catch(() => {}).then(() => this.#parts.local.close());
+    else await this.#parts.local.close();
   }
 }

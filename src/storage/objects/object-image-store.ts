@@ -73,8 +73,8 @@ class BucketStore implements ObjectImageStore {
   readonly #sweep: ObjectSweep;
   readonly #closed = new AbortController();
   lifetimeMs: number;
-  /** Images whose first upload is being acknowledged. */
-  readonly #uploading = new Set<ImageId>();
+  /** Images that are on their way: whoever wants them there waits for that. */
+  readonly #uploads = new Map<ImageId, Promise<void>>();
   /** Those that were removed while they were uploaded. */
   readonly #removed = new Set<ImageId>();
 
@@ -122,6 +122,7 @@ class BucketStore implements ObjectImageStore {
     return new ArrivingUpload({
       local,
       sender,
+      closed: this.#closed.signal,
       isWorthwhile: () => !this.#queue.isFailing && !this.#closed.signal.aborted,
       stored: async (image, send) => {
         const isThere = await this.#acknowledge(image, isKept, send);
@@ -131,31 +132,39 @@ class BucketStore implements ObjectImageStore {
   }
 
   /** Whether the object store has it. Otherwise it waits. */
-  async #acknowledge(
-    image: StoredImage,
-    isKept: boolean,
-    send: ((signal: AbortSignal) => Promise<void>) | undefined,
-  ): Promise<boolean> {
+  async #acknowledge(image: StoredImage, isKept: boolean, send: (() => Promise<void>) | undefined): Promise<boolean> {
     const { id } = image;
     const limit = AbortSignal.any([this.#closed.signal, AbortSignal.timeout(this.#times.acknowledgeMs)]);
-    this.#uploading.add(id);
+    const upload = send && this.#upload(id, send());
     try {
-      if (send === undefined) return false;
-      await orAborted(send(limit), limit);
-      await this.#acknowledged(id);
+      if (upload === undefined) return false;
+      await orAborted(upload, limit);
       return true;
     } catch (error) {
       if (!this.#closed.signal.aborted) this.#queue.noteFailure(error);
       return false;
     } finally {
-      this.#uploading.delete(id);
-      if (!this.#removed.delete(id)) this.#queueIfLocal(id, { image, isKept });
+      this.#queueIfLocal(id, { image, isKept });
     }
+  }
+
+  /** Follows an upload to its end, which may come after everybody has stopped waiting. */
+  #upload(id: ImageId, sent: Promise<void>): Promise<void> {
+    const upload = sent
+      .then(() => this.#acknowledged(id))
+      .finally(() => {
+        this.#uploads.delete(id);
+        this.#removed.delete(id);
+      });
+    this.#uploads.set(id, upload);
+    upload.catch(() => {});
+    return upload;
   }
 
   /** Its local file is of no use any more; those that read it read on. */
   async #acknowledged(id: ImageId): Promise<void> {
     await this.#local.remove([id]);
+    this.#queue.noteSuccess(id);
     if (this.#removed.has(id)) await this.#removeObject(id);
   }
 
@@ -166,6 +175,8 @@ class BucketStore implements ObjectImageStore {
 
   async #uploadLater(file: ImageFile, signal: AbortSignal): Promise<void> {
     const { id, length, mediaType, expiresAt } = file.image;
+    const running = this.#uploads.get(id);
+    if (running !== undefined) return orAborted(running, signal);
     const opened = await this.#local.openKnown(id);
     // It has expired, was removed, or was uploaded by another process.
     if (opened === undefined) return;
@@ -176,16 +187,11 @@ class BucketStore implements ObjectImageStore {
       read: (position, size) => buffer(opened.read({ first: position, last: position + size - 1 })),
       describe: () => ({ contentType: mediaType, expiresAt, isKept: file.isKept }),
     });
-    this.#uploading.add(id);
     try {
-      await sender.finish(length, signal);
-      await this.#acknowledged(id);
+      await this.#upload(id, sender.finish(length, signal));
     } catch (error) {
       void sender.abort();
-      if (!this.#removed.has(id)) throw error;
-    } finally {
-      this.#uploading.delete(id);
-      this.#removed.delete(id);
+      throw error;
     }
   }
 
@@ -245,7 +251,7 @@ class BucketStore implements ObjectImageStore {
   async remove(images: readonly ImageId[]): Promise<void> {
     for (const id of images) {
       this.#queue.delete(id);
-      if (this.#uploading.has(id)) this.#removed.add(id);
+      if (this.#uploads.has(id)) this.#removed.add(id);
     }
     await Promise.all([this.#local.remove(images), ...images.map((id) => this.#removeObject(id))]);
   }
@@ -265,7 +271,7 @@ class BucketStore implements ObjectImageStore {
 
   async linkTo(image: StoredImage): Promise<string | undefined> {
     const { id, expiresAt } = image;
-    if (this.#uploading.has(id) || this.#queue.has(id)) return undefined;
+    if (this.#uploads.has(id) || this.#queue.has(id)) return undefined;
     return this.#bucket.link(nameOf(id), expiresAt).catch(() => undefined);
   }
 

@@ -29,6 +29,8 @@ export class UploadQueue implements ImageUploads {
   readonly #waiting = new Map<ImageId, ImageFile>();
   readonly #closed = new AbortController();
   #running: Promise<void> | undefined;
+  /** Ends the pause after a failure. */
+  #pausing: AbortController | undefined;
   #lastError: string | undefined;
   #listener: ((state: UploadState) => void) | undefined;
   #failed = 0;
@@ -72,6 +74,13 @@ export class UploadQueue implements ImageUploads {
     this.#waiting.delete(id);
   }
 
+  /** An upload has succeeded, whoever has begun it: others need not wait any longer. */
+  noteSuccess(id: ImageId): void {
+    this.#waiting.delete(id);
+    this.#become(undefined);
+    this.#pausing?.abort();
+  }
+
   /** An upload has failed. */
   noteFailure(error: unknown): void {
     this.#failed += 1;
@@ -97,11 +106,17 @@ export class UploadQueue implements ImageUploads {
     for (let failures = this.isFailing ? 1 : 0; this.#waiting.size > 0 && !signal.aborted; ) {
       if (failures > 0) {
         const waitMs = Math.min(maxPauseMs, pauseMs * 2 ** (failures - 1));
-        await pause(waitMs * (0.5 + Math.random() / 2), signal).catch(() => {});
+        await this.#pause(waitMs * (0.5 + Math.random() / 2));
       }
       if (signal.aborted) return;
       failures = (await this.#uploadSome(signal)) ? 0 : failures + 1;
     }
+  }
+
+  async #pause(ms: number): Promise<void> {
+    this.#pausing = new AbortController();
+    await pause(ms, AbortSignal.any([this.#closed.signal, this.#pausing.signal])).catch(() => {});
+    this.#pausing = undefined;
   }
 
   /** Whether all of those that have waited longest could be uploaded. While uploads fail, only one is tried. */
@@ -110,8 +125,7 @@ export class UploadQueue implements ImageUploads {
     const uploads = next.map((file) => async () => {
       if (this.#waiting.get(file.image.id) !== file) return;
       await this.#parts.upload(file, signal);
-      this.#waiting.delete(file.image.id);
-      this.#become(undefined);
+      this.noteSuccess(file.image.id);
     });
     const ends = await Promise.allSettled(startBounded(uploads, { limit: atOnce, goOn: false }));
     const failed = ends.findIndex(({ status }) => status === 'rejected');

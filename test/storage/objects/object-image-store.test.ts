@@ -111,6 +111,11 @@ describe('an object store that fails', () => {
     expect(await readBack(store, first.id)).toEqual(png(100));
     expect(await readBack(store, second.id)).toEqual(png(200));
     resolve();
+    // What was sent is not sent again, and what waits is sent at once.
+    await expect.poll(() => store.uploads.pending).toBe(0);
+    expect(bucket.requests.filter((request) => request === 'put')).toHaveLength(2);
+    expect(await readBack(store, first.id)).toEqual(png(100));
+    expect(await readdir(store.images)).toEqual([]);
   });
 
   test('in the middle of an image gets all of it later', async () => {
