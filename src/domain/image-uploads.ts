@@ -10,7 +10,7 @@ export type UploadState = {
 export interface ImageUploads {
   /** Images that wait for their upload. */
   readonly pending: number;
-  /** Uploads that have failed since the start. An image that waits may fail several times. */
+  /** Uploads that have failed, or taken too long, since the start. An image that waits may fail several times. */
   readonly failed: number;
   /** Calls `listener` when uploads begin to fail, fail in another way, or succeed again; at once if they fail now. */
   watch(listener: (state: UploadState) => void): void;

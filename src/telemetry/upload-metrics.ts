@@ -15,7 +15,7 @@ export function uploadMetrics(registry: Registry): (uploads: ImageUploads) => vo
   });
   new Counter({
     name: 'gateway_image_uploads_failed_total',
-    help: 'Uploads of images to IMAGES_URL that failed; one image may fail several times',
+    help: 'Uploads of images to IMAGES_URL that failed, or took over 10 s; one image may fail several times',
     registers,
     collect() {
       this.reset();
