@@ -3,7 +3,9 @@ import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 /** Suites with a configuration of their own. */
-const ownCommands = ['clients', 'crash', 'jobs', 'memory', 'process', 'scenarios'].map((folder) => `test/${folder}/**`);
+const ownCommands = ['clients', 'crash', 'jobs', 'memory', 'process', 'scale', 'scenarios'].map(
+  (folder) => `test/${folder}/**`,
+);
 
 const setupFiles = ['fixed-seed', 'leave-nothing', 'equal-buffers'].map((helper) => `test/helpers/${helper}.ts`);
 

@@ -12,7 +12,8 @@ import { targetIdentity } from './config/target-identity.ts';
 import type { Consumer } from './domain/consumer.ts';
 import type { CredentialSource } from './domain/credential-source.ts';
 import type { OpenInputStore } from './domain/image-input.ts';
-import type { ImageStore } from './domain/image-store.ts';
+import type { ImageStore, StoredImage } from './domain/image-store.ts';
+import type { ImageUploads } from './domain/image-uploads.ts';
 import type { JobStore } from './domain/job-store.ts';
 import type { KeptInputs } from './domain/kept-inputs.ts';
 import type { PassThrough } from './domain/pass-through.ts';
@@ -93,6 +94,9 @@ export type Stores = {
   readonly sharedLimits?: SharedLimits | undefined;
   /** Whether they outlive the process: only then images have links. */
   readonly areDurable: boolean;
+  readonly uploads?: ImageUploads | undefined;
+  /** A link to the object store, if there is one. Never rejects. */
+  readonly linkTo?: ((image: StoredImage) => Promise<string | undefined>) | undefined;
   /** Applies the limits of another models file. */
   resize(models: ModelsConfig): void;
 };
@@ -129,7 +133,7 @@ const defaultServerTimes: ServerTimes = { interimMs: 60_000, jsonGraceMs: 10_000
 /** Puts the modules together; nothing listens yet, and no upstream is called. */
 export function buildApp(parts: AppParts): App {
   const { consumers, logger, stores, publicBaseUrl, openInputs } = parts;
-  const { jobs: store, images, keptInputs, sharedLimits, areDurable } = stores;
+  const { jobs: store, images, keptInputs, sharedLimits, areDurable, linkTo } = stores;
   const telemetry = createTelemetry(logger);
   const lifecycle: Lifecycle = { phase: 'starting' };
   const keyStore = new KeyStore(consumers, sharedLimits);
@@ -142,7 +146,7 @@ export function buildApp(parts: AppParts): App {
   const admission = new Admission(parts.models.limits, keyStore);
   const inFlight = new InFlight(store, { lingerMs: parts.models.limits.lingerMs, now: () => store.now() });
   const address = { url: publicBaseUrl };
-  const hosting = { place: areDurable ? hostingAt(publicBaseUrl) : undefined };
+  const hosting = { place: areDurable ? hostingAt(publicBaseUrl, linkTo) : undefined };
 
   const background = new BackgroundJobs(admission, inFlight);
   const jobs = new Jobs({ inFlight, background, images, hosting });
@@ -191,6 +195,7 @@ export function buildApp(parts: AppParts): App {
   start.adopt();
   telemetry.watch(() => current.config.gateway.state);
   telemetry.watchJobs(() => store.figures());
+  if (stores.uploads) telemetry.watchUploads(stores.uploads);
   const recovery = new Recovery({ ...running, gateway: () => current.config.gateway });
   const server = createServer({
     current,
@@ -207,7 +212,7 @@ export function buildApp(parts: AppParts): App {
   });
   server.addHook('onListen', async () => {
     address.url ??= loopbackUrl(server);
-    if (areDurable) hosting.place ??= hostingAt(address.url);
+    if (areDurable) hosting.place ??= hostingAt(address.url, linkTo);
   });
   server.addHook('onClose', async () => {
     // Every connected client has its response. What still runs has lost its client, and a shutdown gives it the time to end.
@@ -242,9 +247,11 @@ export function buildApp(parts: AppParts): App {
   };
 }
 
-/** Images have links where there is an address that callers can use. */
-function hostingAt(baseUrl: string | undefined): Hosting | undefined {
-  return baseUrl === undefined ? undefined : { urlOf: (image) => `${baseUrl}${filePath(image)}` };
+/** Images have links where there is an address that callers can use: what waits to be uploaded is served by the gateway. */
+function hostingAt(baseUrl: string | undefined, linkTo: Stores['linkTo']): Hosting | undefined {
+  if (baseUrl === undefined) return undefined;
+  const ownUrl = (image: StoredImage) => `${baseUrl}${filePath(image)}`;
+  return { urlOf: linkTo === undefined ? ownUrl : async (image) => (await linkTo(image)) ?? ownUrl(image) };
 }
 
 type Upstream = {

@@ -7,6 +7,7 @@ import { referredNames, type Variables } from '../config/interpolate.ts';
 import { type KeysConfig, loadKeys } from '../config/load-keys.ts';
 import { loadModels } from '../config/load-models.ts';
 import { type ModelsConfig, needsTokens } from '../config/models-config.ts';
+import { isKeylessAzure } from '../domain/object-storage.ts';
 import { type EntraTokens, loadEntra } from '../upstream/entra.ts';
 import { review } from './review.ts';
 
@@ -36,6 +37,10 @@ export function readConfiguration(variables: Variables): Configuration {
   const files = [...configs, dotEnvFile()];
   const content = contentOf(files);
   const models = attempt(failures, () => readModels(modelsFileOf(variables), variables));
+  // The models' own tokens are checked with them.
+  if (environment && isKeylessAzure(environment.objectStorage) && !(models && needsTokens(models))) {
+    attempt(failures, () => checkIdentity(variables));
+  }
   const keys = environment && models && attempt(failures, () => loadKeys(environment, variables, models));
   if (environment === undefined || models === undefined || keys === undefined || failures.length > 0) {
     throw failures.length === 1 ? failures[0] : new AggregateError(failures);

@@ -15,6 +15,7 @@ import { createSqliteJobStore, type SqliteJobStoreOptions } from '../storage/sql
 import { createTemporaryImageStore } from '../storage/temporary-image-store.ts';
 import { loadEntra } from '../upstream/entra.ts';
 import { TokenSource } from '../upstream/token-source.ts';
+import { createObjectStores, type ObjectStores, openBucket } from './open-object-stores.ts';
 
 type Limits = Pick<ModelsConfig, 'limits' | 'storeLimits'>;
 
@@ -28,37 +29,47 @@ type Seams = {
   readonly images?: Pick<DiskImageStoreOptions, 'freeBytes' | 'openFiles'>;
 };
 
-type Place = Pick<Environment, 'dataDir'> & Partial<Pick<Environment, 'jobs'>>;
+type Place = Pick<Environment, 'dataDir'> & Partial<Pick<Environment, 'jobs' | 'objectStorage'>>;
 
 /**
  * The stores in DATA_DIR; without it, jobs in memory, and images in a directory that goes with the process. Jobs are in a database
- * where JOBS_URL names one.
+ * where JOBS_URL names one, and images in the object store that IMAGES_URL names, and in DATA_DIR only until they are uploaded.
  */
 export async function openStores(
-  { dataDir, jobs: database }: Place,
+  { dataDir, jobs: database, objectStorage }: Place,
   limits: Limits,
   { temporary = tmpdir(), jobs: jobSeams, images: imageSeams }: Seams = {},
 ): Promise<Stores> {
   const areDurable = dataDir !== undefined;
+  // First: nothing is open yet that would have to be closed.
+  const bucket = await openBucket({ objectStorage });
   const options = { fingerprintVersion, ...jobLimits(limits, areDurable), ...jobSeams };
-  const jobs = database
-    ? await createPostgresJobStore({ ...options, database, token: await databaseToken(database) })
-    : await createSqliteJobStore({ ...options, directory: dataDir });
+  const opening = database
+    ? databaseToken(database).then((token) => createPostgresJobStore({ ...options, database, token }))
+    : createSqliteJobStore({ ...options, directory: dataDir });
+  const jobs = await opening.catch((error) => {
+    bucket?.bucket.close();
+    throw error;
+  });
   // Whoever comes later writes later, too.
   const checkedAt = Date.now();
   const shared = { ...imageLimits(limits, areDurable), now: () => jobs.now(), ...imageSeams };
   try {
     const soleAt = (await jobs.isSole()) ? checkedAt : undefined;
-    const images = areDurable
+    const local = areDurable
       ? await createDiskImageStore({ ...shared, directory: dataDir, soleAt })
       : await createTemporaryImageStore(temporary, shared);
-    const keptInputs = createKeptInputs(join(dataDir ?? temporary, 'inputs'));
+    const objects = bucket && createObjectStores(bucket, { ...shared, local });
+    const images: Resizable = objects?.images ?? local;
+    const keptInputs = objects?.keptInputs ?? createKeptInputs(join(dataDir ?? temporary, 'inputs'));
     if (areDurable && soleAt !== undefined) await keptInputs.removeUnused(await jobs.records.inputsInUse());
     const opened = { jobs, images, areDurable };
     // One machine counts in memory.
     const sharedLimits = database && new SqlSharedLimits(jobs.runner, jobs.owner);
-    return { ...opened, keptInputs, sharedLimits, resize: (models) => resize(opened, models) };
+    const linked = { uploads: objects?.images.uploads, linkTo: objects?.linkTo };
+    return { ...opened, ...linked, keptInputs, sharedLimits, resize: (models) => resize(opened, models) };
   } catch (error) {
+    bucket?.bucket.close();
     await jobs.close();
     throw error;
   }
@@ -76,7 +87,9 @@ async function databaseToken({ password }: PostgresSettings): Promise<(() => Pro
   return async () => (await tokens.token(AbortSignal.timeout(tokenMs))).expose();
 }
 
-type Opened = { readonly jobs: SqlJobStore; readonly images: DiskImageStore; readonly areDurable: boolean };
+type Resizable = DiskImageStore | ObjectStores['images'];
+
+type Opened = { readonly jobs: SqlJobStore; readonly images: Resizable; readonly areDurable: boolean };
 
 function resize({ jobs, images, areDurable }: Opened, limits: Limits): void {
   Object.assign(jobs, jobLimits(limits, areDurable));

@@ -2,10 +2,12 @@ import { existsSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import { config } from 'dotenv';
+import type { ObjectStorage } from '../domain/object-storage.ts';
 import type { PostgresSettings } from '../domain/postgres-settings.ts';
 import { Secret } from '../domain/secret.ts';
 import { deepFreeze } from './config-file.ts';
 import { unreadVariables } from './environment-checks.ts';
+import { readObjectStorage } from './images-url.ts';
 import type { Variables } from './interpolate.ts';
 import { readJobsUrl } from './jobs-url.ts';
 import { isShortKey, shortKeyProblem } from './keys-schema.ts';
@@ -27,6 +29,8 @@ export type Environment = {
   readonly dataDir: string | undefined;
   /** The database of jobs, which several gateways may share; `undefined`: they are in `dataDir`. */
   readonly jobs: PostgresSettings | undefined;
+  /** Where images are stored for several gateways; `undefined`: in the directory alone. */
+  readonly objectStorage: ObjectStorage | undefined;
   /** The URL under which clients reach the gateway, without a trailing slash. */
   readonly publicBaseUrl: string | undefined;
   /** The file of the consumers; `undefined`: none. The default file need not exist. */
@@ -115,6 +119,7 @@ export function readEnvironment(variables: Variables, referred: ReadonlySet<stri
   const publicBaseUrl = readBaseUrl(read('PUBLIC_BASE_URL'));
   // An empty value means that no images are hosted.
   const dataDir = (variables.DATA_DIR ?? 'data').trim() || undefined;
+  const objectStorage = readObjectStorage(read, report);
   const keysFile = keysFileOf(variables);
   const jobsUrl = read('JOBS_URL');
   const jobs = jobsUrl === undefined ? undefined : readJobsUrl(jobsUrl, (message) => report('JOBS_URL', message));
@@ -123,6 +128,7 @@ export function readEnvironment(variables: Variables, referred: ReadonlySet<stri
     report('JOBS_URL', 'needs DATA_DIR, where images are while they arrive');
   if (!isHost(host)) report('HOST', 'must be an address or a host name, without scheme and port');
   else if (gatewayApiKeys.length === 0 && !hasKeys(keysFile) && !isLoopback(host)) report('HOST', needsKeys);
+  if (objectStorage !== undefined && dataDir === undefined) report('IMAGES_URL', needsDirectory);
   for (const problem of unreadVariables(variables, referred)) problems.push(problem);
   checkKeys(gatewayApiKeys, { report, onShortKey: isLoopback(host) ? warn : report });
   if (port === undefined) report('PORT', 'must be a whole number from 0 to 65535');
@@ -154,6 +160,7 @@ export function readEnvironment(variables: Variables, referred: ReadonlySet<stri
     keysFile,
     dataDir,
     jobs,
+    objectStorage,
     publicBaseUrl,
     gatewayApiKeys,
     corsOrigins,
@@ -167,6 +174,8 @@ export function readEnvironment(variables: Variables, referred: ReadonlySet<stri
 
 const needsKeys =
   'must be a loopback address while authentication is off: set GATEWAY_API_KEYS or KEYS_FILE, or HOST=127.0.0.1';
+
+const needsDirectory = 'needs DATA_DIR: images are kept there until they are uploaded';
 
 /** `null`: invalid. */
 function readBaseUrl(text: string | undefined): string | undefined | null {

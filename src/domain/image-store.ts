@@ -56,8 +56,9 @@ export interface ImageStore {
   /**
    * Begins an image; nothing is on the disk before its first byte.
    * @param isKept it belongs to a job: it is evicted only after its response was delivered; others are merely hosted
+   * @param isPartial only its readers need it: it is discarded in the end, and never committed
    */
-  receive(id: ImageId, options: { readonly isKept: boolean }): ArrivingImage;
+  receive(id: ImageId, options: { readonly isKept: boolean; readonly isPartial?: boolean }): ArrivingImage;
   /** How many bytes should be collected for one write: fewer where many images arrive at once. */
   readonly writeBytes: number;
   /** `undefined` for ids that are unknown, expired, or no ids at all. */

@@ -13,7 +13,10 @@ export class Secret {
     this.#text = text;
   }
 
-  /** The text itself. Called only for headers of upstream calls and of the proxy, and to check and hash gateway keys. */
+  /**
+   * The text itself. Called only for headers of upstream calls and of the proxy, for the client of an object store, and to
+   * check and hash gateway keys.
+   */
   expose(): string {
     return this.#text;
   }

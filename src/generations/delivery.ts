@@ -8,8 +8,8 @@ import type { StoredImage } from '../domain/image-store.ts';
 
 /** The address under which stored images are served. */
 export type Hosting = {
-  /** The absolute URL of a stored image. */
-  urlOf(image: StoredImage): string;
+  /** The absolute URL of a stored image. Never rejects. */
+  urlOf(image: StoredImage): string | Promise<string>;
 };
 
 /** How one client wants a response that is kept. */
@@ -47,14 +47,14 @@ export async function deliver(
   const linked: ImageEvent[] = [];
   for await (const event of whole) {
     if (event.type === 'url' || event.type === 'done') linked.push(event);
-    else if (event.type === 'image-end') linked.push(linkTo(event, links));
+    else if (event.type === 'image-end') linked.push(await linkTo(event, links));
   }
   return inTurn(linked);
 }
 
-function linkTo({ index, stored, revisedPrompt }: ImageEnd, hosting: Hosting): ImageEvent {
+async function linkTo({ index, stored, revisedPrompt }: ImageEnd, hosting: Hosting): Promise<ImageEvent> {
   if (stored === undefined) throw notStored();
-  const url = hosting.urlOf(stored);
+  const url = await hosting.urlOf(stored);
   return { type: 'url', index, url, ...(revisedPrompt !== undefined && { revisedPrompt }) };
 }
 

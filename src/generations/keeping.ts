@@ -62,7 +62,7 @@ export class Keeping {
 
   readonly keepImage: KeepImage = (id, isPartial) => {
     const { images, mustBeStored, readers } = this.#parts;
-    const file = images.receive(id ?? drawImageId(), { isKept: this.reason === 'kept' });
+    const file = images.receive(id ?? drawImageId(), { isKept: this.reason === 'kept', isPartial });
     return this.response.add(
       new KeptImage({
         file,

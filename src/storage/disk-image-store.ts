@@ -48,6 +48,10 @@ export type DiskImageStoreOptions = ImageStoreLimits & {
 export interface DiskImageStore extends ImageStore {
   /** Replaces the limits. Images keep the expiry that they have; what is too much is evicted with the next image. */
   resize(limits: ImageStoreLimits): void;
+  /** As `open`, of the images that this process knows: it does not look for those that another one has stored. */
+  openKnown(id: ImageId): Promise<OpenImage | undefined>;
+  /** The images that this process knows. */
+  readonly files: readonly ImageFile[];
 }
 
 const kibibyte = 1024;
@@ -183,19 +187,23 @@ class DirectoryStore implements DiskImageStore {
   async open(id: string): Promise<OpenImage | undefined> {
     // A path is built from what the index holds, never from what a client sent.
     if (!isImageId(id)) return undefined;
-    const known = await this.#openKnown(id);
+    const known = await this.openKnown(id);
     if (known !== undefined || this.#isExpired(id)) return known;
     // Another process may have stored it. However many ids are guessed, they wait for one listing per second.
     await this.#synchronize();
-    return this.#openKnown(id);
+    return this.openKnown(id);
   }
 
-  async #openKnown(id: ImageId): Promise<OpenImage | undefined> {
+  async openKnown(id: ImageId): Promise<OpenImage | undefined> {
     const file = this.#index.get(id);
     if (file === undefined || this.#isExpired(id)) return undefined;
     const path = this.#files.path(file);
     if (!(await isWhole(path, file.image.length))) return undefined;
     return { ...file.image, read: (range) => readImage(path, range) };
+  }
+
+  get files(): readonly ImageFile[] {
+    return this.#index.files();
   }
 
   #isExpired(id: ImageId): boolean {

@@ -97,6 +97,6 @@ async function writeFile(path: string, chunks: AsyncIterable<Buffer>): Promise<v
 }
 
 /** Nothing is paid for yet. */
-function inputsNotKept(cause: unknown): GatewayError {
+export function inputsNotKept(cause: unknown): GatewayError {
   return new GatewayError('storage_failed', 'An input of the job could not be stored by the gateway.', { cause });
 }

@@ -58,3 +58,9 @@ export function storageUnavailable(cause: unknown): GatewayError {
   const message = "The gateway's image store cannot be used. Nothing was sent to the image service.";
   return new GatewayError('store_unavailable', message, { outcome: 'not-processed', cause });
 }
+
+/** Whether an image is there cannot be said at the moment. `cause` is for the log only. */
+export function storageUnreachable(cause: unknown): GatewayError {
+  const message = "The gateway's image store cannot be reached at the moment. What is in it is not lost.";
+  return new GatewayError('store_unavailable', message, { cause });
+}

@@ -160,7 +160,8 @@ const operatorHints: Readonly<Partial<Record<ErrorKind, string>>> = {
   upstream_blocked: 'Azure has blocked the whole resource for its content; ask its support, and use another resource',
   storage_failed: 'check free space and permissions of DATA_DIR',
   storage_full: 'free space in DATA_DIR, raise limits.storeBytes, or lower limits.keepHours',
-  store_unavailable: 'check free space and permissions of DATA_DIR: nothing is sent to Azure that cannot be recorded',
+  store_unavailable:
+    'check free space and permissions of DATA_DIR, and IMAGES_URL if it is set: nothing is sent to Azure that cannot be recorded',
 };
 
 /** Of other libraries' errors only name and code: their messages may quote what they were given. */

@@ -2,6 +2,7 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 import { type Cost, costAsNumber } from '../domain/cost.ts';
 import { breakerStates, type GatewayState, type TargetState } from '../domain/gateway-state.ts';
 import type { JobStoreFigures } from '../domain/job-store.ts';
+import { uploadMetrics } from './upload-metrics.ts';
 
 /**
  * Everything that is counted. Labels come from closed sets: routes, logical models, targets, providers and our own words;
@@ -18,6 +19,7 @@ export function createMetrics() {
     watch: stateGauges(registry),
     /** The same for what the job store counts. */
     watchJobs: jobMetrics(registry),
+    watchUploads: uploadMetrics(registry),
     /** In Prometheus' text format. */
     text: () => registry.metrics(),
   };

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import type { Tokens } from '../domain/bill.ts';
 import type { GatewayState } from '../domain/gateway-state.ts';
+import type { ImageUploads } from '../domain/image-uploads.ts';
 import type { JobStoreFigures } from '../domain/job-store.ts';
 import type { Recorder } from '../domain/recorder.ts';
 import type { RequestRecorder } from '../domain/request-record.ts';
@@ -18,6 +19,8 @@ export type Telemetry = Recorder &
     /** Where the state of the gateway can be read from now on. */
     watch(read: () => GatewayState): void;
     watchJobs(read: () => Promise<JobStoreFigures>): void;
+    /** Counts uploads, and writes a line when they begin to fail, fail in another way, or succeed again. */
+    watchUploads(uploads: ImageUploads): void;
     metrics(): Promise<string>;
   };
 
@@ -76,6 +79,14 @@ export function createTelemetry(logger: Logger): Telemetry {
     },
     watch: metrics.watch,
     watchJobs: metrics.watchJobs,
+    watchUploads(uploads) {
+      metrics.watchUploads(uploads);
+      uploads.watch(({ pending, lastError }) => {
+        if (lastError === undefined) logger.info({ pending }, 'images are uploaded to IMAGES_URL again');
+        else
+          logger.warn({ pending, cause: lastError }, 'images cannot be uploaded to IMAGES_URL, and wait in DATA_DIR');
+      });
+    },
     metrics: metrics.text,
   };
 }

@@ -6,6 +6,7 @@ import type { RecordedRequest } from '../../simulator/ledger.ts';
 import { type Simulator, startSimulator } from '../../simulator/start-simulator.ts';
 import type { AppParts } from '../../src/app.ts';
 import type { ImageStore } from '../../src/domain/image-store.ts';
+import type { ObjectStorage } from '../../src/domain/object-storage.ts';
 import { gatewayKey, type StartedGateway, startGateway } from '../helpers/start-gateway.ts';
 
 export const generationsPath = '/v1/images/generations';
@@ -21,6 +22,8 @@ type RigOptions = {
   /** Keys that are added to each model, such as `parameters`. */
   readonly modelKeys?: Record<string, unknown>;
   readonly store?: ImageStore;
+  readonly dataDir?: string;
+  readonly objectStorage?: ObjectStorage;
   readonly publicBaseUrl?: string;
   readonly host?: string;
   readonly callers?: object;

@@ -55,6 +55,12 @@ describe('a kept response', () => {
     expect((await delivered(none)).filter((event) => typeof event === 'string')).toEqual(['aa', 'bb']);
   });
 
+  test('is given as links that have to be signed first', async () => {
+    const signing = { urlOf: async ({ id }: StoredImage) => `https://store.example/${id}?signature` };
+    const links = await delivered(wantedBy(plain, { ...asked, delivery: 'url', hosting: signing }));
+    expect(links[0]).toEqual({ type: 'url', index: 0, url: 'https://store.example/aa?signature' });
+  });
+
   test('is given as links, with what stood beside each image, and to a stream as base64 all the same', async () => {
     const wanted = { ...asked, delivery: 'url' } as const;
     expect(await delivered(wantedBy(plain, wanted))).toEqual([

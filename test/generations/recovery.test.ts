@@ -121,6 +121,28 @@ describe('a process that dies', () => {
     expect([next.recovered, next.calls, next.resumed]).toEqual([['stored'], [], []]);
   });
 
+  test('when its images are in a store that is away: nothing is said of them before they can be asked for', async () => {
+    let isFinishing = false;
+    const { crashOnce } = await beginIn({
+      targets: [{ answers: [drawn] }],
+      steps: () => ({
+        finish: () => {
+          isFinishing = true;
+          return hangs();
+        },
+      }),
+    });
+    const left = await crashOnce(() => isFinishing);
+    left.images.disk.failsToOpen = true;
+    const next = await restartIn(left, followable);
+    // It has asked once, and will again.
+    expect(next.recovered).toEqual([]);
+    left.images.disk.failsToOpen = false;
+    await expect.poll(() => next.recovered, patience).toEqual(['stored']);
+    expect(await imagesOf(await next.start({}, keyed))).toEqual(['a cat 0']);
+    expect([next.calls, next.resumed]).toEqual([[], []]);
+  });
+
   test('when it has finished: the same key gets the same response, byte for byte', async () => {
     const { crashOnce, reader } = await beginIn({ targets: [{ answers: [drawn] }], request: { count: 3 } });
     const first = await imagesOf(reader);

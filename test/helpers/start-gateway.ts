@@ -6,6 +6,7 @@ import { consumersOf, parseKeys } from '../../src/config/load-keys.ts';
 import type { ModelsConfig } from '../../src/config/models-config.ts';
 import type { Consumer } from '../../src/domain/consumer.ts';
 import type { ImageStore } from '../../src/domain/image-store.ts';
+import type { ObjectStorage } from '../../src/domain/object-storage.ts';
 import { Secret } from '../../src/domain/secret.ts';
 import { createTemporaryInputStores } from '../../src/storage/temporary-input-store.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
@@ -31,6 +32,8 @@ type Options = {
   readonly store?: ImageStore;
   /** Where jobs and images are kept; by default as long as the gateway lives. */
   readonly dataDir?: string;
+  /** Where images are stored for several gateways. */
+  readonly objectStorage?: ObjectStorage;
   /** Puts something between the gateway and its stores, such as a failure. */
   readonly changeStores?: (stores: Stores) => Stores;
   readonly publicBaseUrl?: string;
@@ -70,7 +73,7 @@ export async function startGateway(models: object, options: Options = {}): Promi
   });
   const secrets = new SecretWatch(keys, models);
   const limits = { ...config, limits: { ...config.limits, ...pick(options.times) } };
-  const stores = await openStores({ dataDir: options.dataDir }, limits);
+  const stores = await openStores({ dataDir: options.dataDir, objectStorage: options.objectStorage }, limits);
   if (store) await stores.images.close();
   const hosted = store ? { ...stores, images: store, areDurable: true } : stores;
   const app = buildApp({

@@ -17,6 +17,7 @@ import {
   startUpstream,
   tinyPng,
 } from '../end-to-end/rig.ts';
+import { refusedPort } from '../helpers/loopback-server.ts';
 
 const patience = { timeout: 60_000 };
 const key = 'authorization: Bearer program-key';
@@ -99,6 +100,16 @@ describe('a start that cannot succeed', () => {
     const program = await startProgram({ models: modelsFile('https://one.openai.azure.com'), env });
     expect(await failedStart(program)).toBe(
       'DATA_DIR cannot be used (/dev/null/images): a part of the path is not a directory.\n',
+    );
+  });
+
+  test('an IMAGES_URL that nobody serves: it says so in one sentence, without the key', async () => {
+    const IMAGES_URL = `azblob://pictures/images?endpoint=http://127.0.0.1:${await refusedPort()}/pictures`;
+    const AZURE_STORAGE_KEY = 'c2VjcmV0LWNhbmFyeS1zZWNyZXQtY2FuYXJ5';
+    const env = { IMAGES_URL, AZURE_STORAGE_KEY };
+    const program = await startProgram({ models: modelsFile('https://one.openai.azure.com'), env });
+    expect(await failedStart(program)).toBe(
+      'Error: IMAGES_URL cannot be used: the object store did not respond (ECONNREFUSED)\n',
     );
   });
 

@@ -6,6 +6,7 @@ import fc from 'fast-check';
 import { expect, test, vi } from 'vitest';
 import { createDiskImageStore } from '../../src/storage/disk-image-store.ts';
 import { cut, handwriting } from '../helpers/json-text.ts';
+import { describeImageStore } from './image-store-suite.ts';
 import { filesIn, newId, openStore, png, put, readBack, receive, storeDirectory } from './store-directory.ts';
 
 const headers = {
@@ -15,15 +16,7 @@ const headers = {
   'image/webp': 'RIFF\x10\0\0\0WEBP',
 };
 
-test.for(Object.entries(headers))('an image of type %s comes back as it was stored', async ([mediaType, header]) => {
-  const store = await openStore({ now: () => 1_000, lifetimeMs: 500 });
-  const image = Buffer.concat([Buffer.from(header, 'latin1'), Buffer.alloc(50_000, 'x')]);
-  const id = newId();
-  const stored = await put(store, image, { id });
-  expect(stored).toEqual({ id, mediaType, length: image.length, expiresAt: 1_500 });
-  expect(await store.open(id)).toEqual({ ...stored, read: expect.any(Function) });
-  expect(await readBack(store, stored.id)).toEqual(image);
-});
+describeImageStore('a disk image store', openStore);
 
 test('any bytes with the header of an image come back identical, however they are cut', async () => {
   const store = await openStore();
@@ -40,26 +33,9 @@ test('any bytes with the header of an image come back identical, however they ar
   );
 });
 
-test.for([
-  { first: 0, last: 0 },
-  { first: 0, last: 99 },
-  { first: 10, last: 19 },
-  { first: 99, last: 99 },
-])('the range $first to $last is read with both its ends', async (range) => {
+test('images that arrive at the same time have a file each', async () => {
   const store = await openStore();
-  const image = png(100);
-  for (let at = 8; at < 100; at += 1) image[at] = at;
-  const { id } = await put(store, image);
-  expect(await readBack(store, id, range)).toEqual(image.subarray(range.first, range.last + 1));
-});
-
-test('images that arrive at the same time do not mix', async () => {
-  const store = await openStore();
-  const images = Array.from({ length: 50 }, (_, fill) => png(20_000, fill));
-  const stored = await Promise.all(
-    images.map((image) => put(store, [image.subarray(0, 7_000), image.subarray(7_000)])),
-  );
-  for (const [at, { id }] of stored.entries()) expect(await readBack(store, id)).toEqual(images[at]);
+  await Promise.all(Array.from({ length: 50 }, () => put(store)));
   expect(await filesIn(store.directory)).toHaveLength(50);
 });
 
@@ -76,16 +52,6 @@ test('the directories are 0700 and the files 0600', async () => {
   expect(await mode(join(directory, 'arriving'))).toBe('700');
   expect(await mode(join(directory, 'images', name))).toBe('600');
   expect(await mode(join(directory, 'arriving', arriving))).toBe('600');
-});
-
-test('an expired image is refused at once', async () => {
-  let now = 1_000;
-  const store = await openStore({ now: () => now, lifetimeMs: 500 });
-  const { id } = await put(store);
-  now = 1_499;
-  expect(await store.open(id)).toBeDefined();
-  now = 1_500;
-  expect(await store.open(id)).toBeUndefined();
 });
 
 test('the regular sweep removes expired images, and close ends it', async () => {
