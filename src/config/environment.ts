@@ -128,6 +128,7 @@ export function readEnvironment(variables: Variables, referred: ReadonlySet<stri
     report('JOBS_URL', 'needs DATA_DIR, where images are while they arrive');
   if (!isHost(host)) report('HOST', 'must be an address or a host name, without scheme and port');
   else if (gatewayApiKeys.length === 0 && !hasKeys(keysFile) && !isLoopback(host)) report('HOST', needsKeys);
+  if (jobsUrl !== undefined && read('IMAGES_URL') === undefined) report('JOBS_URL', needsImagesUrl);
   if (objectStorage !== undefined && dataDir === undefined) report('IMAGES_URL', needsDirectory);
   for (const problem of unreadVariables(variables, referred)) problems.push(problem);
   checkKeys(gatewayApiKeys, { report, onShortKey: isLoopback(host) ? warn : report });
@@ -171,6 +172,8 @@ export function readEnvironment(variables: Variables, referred: ReadonlySet<stri
     warnings: printWarnings('the environment', warnings),
   });
 }
+
+const needsImagesUrl = 'needs IMAGES_URL, too: gateways that share their jobs share their images';
 
 const needsKeys =
   'must be a loopback address while authentication is off: set GATEWAY_API_KEYS or KEYS_FILE, or HOST=127.0.0.1';

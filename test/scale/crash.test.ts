@@ -7,7 +7,7 @@ import { modes } from '../crash/matrix/modes.ts';
 import { playMode } from '../crash/matrix/play-chain.ts';
 
 /** Shorter than in production, so that others answer soon for a gateway that was killed. */
-const lease = { validMs: 2_000, renewEveryMs: 400 };
+const lease = { validMs: 4_000, renewEveryMs: 500 };
 
 let bundle: Bundle;
 let simulator: Simulator;

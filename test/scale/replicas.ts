@@ -6,7 +6,7 @@ import { GatewayProcess } from '../crash/matrix/gateway-process.ts';
 import { HoldingRelay } from '../crash/matrix/holding-relay.ts';
 import { modelsOf } from '../crash/matrix/modes.ts';
 import type { StoreOptions } from '../crash/matrix/phases.ts';
-import { postgresUrl, schemaFor } from '../storage/sql/create-job-store.ts';
+import { sharedStores } from '../storage/sql/create-job-store.ts';
 
 type ReplicaOptions = {
   readonly env?: Readonly<Record<string, string>>;
@@ -22,9 +22,6 @@ type SetOptions = {
   /** Instead of the server that all tests share. */
   readonly jobsUrl?: string;
 };
-
-/** Shorter than in production: others answer soon for one that was killed. */
-export const leaseMs = 2_000;
 
 /** Gateways that share a database, in front of a simulated Azure behind a relay. */
 export class Replicas implements AsyncDisposable {
@@ -55,10 +52,6 @@ export class Replicas implements AsyncDisposable {
     return new Replicas(simulator, relay, { entry, directory }, options);
   }
 
-  get jobsUrl(): string {
-    return this.#options.jobsUrl ?? `${postgresUrl}?schema=${schemaFor(this.#directory)}`;
-  }
-
   /** Shorter leases than in production: others answer soon for one that was killed. */
   async start({
     env,
@@ -70,7 +63,11 @@ export class Replicas implements AsyncDisposable {
       directory: this.#directory,
       models: modelsOf(this.relay.origin, { ...(keys && { keys }), ...(limits && { limits }) }),
       stores,
-      env: { JOBS_URL: this.jobsUrl, ...(callers && (await this.#withCallers(callers))), ...env },
+      env: {
+        ...sharedStores(this.#directory, this.#options.jobsUrl),
+        ...(callers && (await this.#withCallers(callers))),
+        ...env,
+      },
     });
     this.#ended.use(gateway);
     return gateway;

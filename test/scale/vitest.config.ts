@@ -19,7 +19,7 @@ const shared = {
 // biome-ignore lint/style/noDefaultExport: this is how Vitest reads its configuration
 export default defineConfig({
   test: {
-    globalSetup: 'test/scale/start-postgres.ts',
+    globalSetup: 'test/scale/start-engines.ts',
     maxWorkers: Math.max(4, availableParallelism()),
     projects: [
       // What is shown of the job store in SQLite, once more in PostgreSQL.

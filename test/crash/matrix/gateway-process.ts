@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { startOptions } from '../../../bench/contestants/start-options.ts';
-import { postgresUrl, schemaFor } from '../../storage/sql/create-job-store.ts';
+import { postgresUrl, sharedStores } from '../../storage/sql/create-job-store.ts';
 import type { Order, Phase, Report, StoreOptions } from './phases.ts';
 
 export type ProcessOptions = {
@@ -23,6 +23,15 @@ export const consumerKey = 'program-key';
 /** DATA_DIR of the gateways with this directory. */
 export function dataDirOf(directory: string): string {
   return join(directory, 'data');
+}
+
+let started = 0;
+
+/** Those that share a database and an object store have nothing else in common. */
+function storesOf(directory: string): Readonly<Record<string, string>> {
+  if (postgresUrl === undefined) return { DATA_DIR: dataDirOf(directory) };
+  started += 1;
+  return { DATA_DIR: `${dataDirOf(directory)}-${started}`, ...sharedStores(directory) };
 }
 
 function withinLimit(blocks: number) {
@@ -62,8 +71,7 @@ export class GatewayProcess implements AsyncDisposable {
     const env = {
       PORT: '0',
       MODELS_FILE: modelsFile,
-      DATA_DIR: dataDirOf(directory),
-      ...(postgresUrl && { JOBS_URL: `${postgresUrl}?schema=${schemaFor(directory)}` }),
+      ...storesOf(directory),
       GATEWAY_API_KEYS: consumerKey,
       LOG_LEVEL: 'warn',
       ...more.env,

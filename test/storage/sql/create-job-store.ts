@@ -22,3 +22,13 @@ export async function createJobStore(options: SqliteJobStoreOptions): Promise<Sq
 export function schemaFor(directory: string): string {
   return `test_${createHash('sha256').update(directory).digest('hex').slice(0, 24)}`;
 }
+
+/**
+ * The variables of a gateway that shares its stores with all those that have the same directory.
+ * @param jobsUrl of another server than the one that all tests share
+ */
+export function sharedStores(directory: string, jobsUrl?: string): Readonly<Record<string, string>> {
+  const { TEST_IMAGES_URL = '', TEST_IMAGES_KEY = '' } = process.env;
+  const JOBS_URL = jobsUrl ?? `${postgresUrl}?schema=${schemaFor(directory)}`;
+  return { JOBS_URL, IMAGES_URL: TEST_IMAGES_URL, AZURE_STORAGE_KEY: TEST_IMAGES_KEY };
+}
