@@ -16,12 +16,13 @@ import type { ImageStore, StoredImage } from './domain/image-store.ts';
 import type { ImageUploads } from './domain/image-uploads.ts';
 import type { JobStore } from './domain/job-store.ts';
 import type { KeptInputs } from './domain/kept-inputs.ts';
+import type { Ledger } from './domain/ledger.ts';
 import type { PassThrough } from './domain/pass-through.ts';
 import type { Price } from './domain/price.ts';
 import type { SharedLimits } from './domain/shared-limits.ts';
+import { Accounts } from './generations/accounts.ts';
 import { Admission } from './generations/admission.ts';
 import { BackgroundJobs } from './generations/background-jobs.ts';
-import type { Hosting } from './generations/delivery.ts';
 import { createGateway, type Gateway } from './generations/gateway.ts';
 import { InFlight } from './generations/in-flight.ts';
 import { Jobs } from './generations/jobs.ts';
@@ -30,7 +31,7 @@ import { KeyStore } from './http/keys/key-store.ts';
 import type { Lifecycle } from './http/lifecycle.ts';
 import { allowUploads, createServer, loopbackUrl, type ServerParts } from './http/server.ts';
 import type { RuntimeConfig } from './http/surface.ts';
-import { filePath } from './http/surfaces/files/files-route.ts';
+import { hostingAt } from './http/surfaces/files/files-route.ts';
 import { type ModelFamily, modelFamily } from './parameters/model-families.ts';
 import { forwardedFault } from './providers/azure/forwarded-fault.ts';
 import { azureAsync } from './providers/azure-async/azure-async.ts';
@@ -88,6 +89,7 @@ export type App = {
 export type Stores = {
   readonly jobs: JobStore & { now(): number };
   readonly images: ImageStore;
+  readonly ledger: Ledger;
   /** The inputs of jobs that wait. */
   readonly keptInputs: KeptInputs;
   /** Where several gateways count together what consumers use. */
@@ -120,20 +122,20 @@ export type AppParts = {
   /** Shortened in tests. */
   readonly times?: Partial<GatewayTimes & ServerTimes>;
   readonly upstreamTimes?: Partial<UpstreamTimes & TokenTimes>;
+  /** The time of day, in milliseconds since 1970: it decides when budgets are reset. Replaced in tests. */
+  readonly now?: () => number;
   /** The way to tokens, where a target needs one. */
   readonly entra?: EntraTokens | undefined;
 };
 
 const defaultGraceMs = 60_000;
-
 type ServerTimes = Pick<ServerParts, 'interimMs' | 'jsonGraceMs' | 'stallMs'>;
-
 const defaultServerTimes: ServerTimes = { interimMs: 60_000, jsonGraceMs: 10_000, stallMs: 30_000 };
 
 /** Puts the modules together; nothing listens yet, and no upstream is called. */
 export function buildApp(parts: AppParts): App {
   const { consumers, logger, stores, publicBaseUrl, openInputs } = parts;
-  const { jobs: store, images, keptInputs, sharedLimits, areDurable, linkTo } = stores;
+  const { jobs: store, images, ledger, keptInputs, sharedLimits, areDurable, linkTo } = stores;
   const telemetry = createTelemetry(logger);
   const lifecycle: Lifecycle = { phase: 'starting' };
   const keyStore = new KeyStore(consumers, sharedLimits);
@@ -147,10 +149,14 @@ export function buildApp(parts: AppParts): App {
   const inFlight = new InFlight(store, { lingerMs: parts.models.limits.lingerMs, now: () => store.now() });
   const address = { url: publicBaseUrl };
   const hosting = { place: areDurable ? hostingAt(publicBaseUrl, linkTo) : undefined };
-
   const background = new BackgroundJobs(admission, inFlight);
   const jobs = new Jobs({ inFlight, background, images, hosting });
-  const running = { inFlight, background, jobs, keptInputs, images, hosting, admission, recorder: telemetry };
+  const accounts = new Accounts({
+    ...{ ledger, recorder: telemetry, now: parts.now ?? Date.now },
+    currency: () => current.models.currency,
+    budgetOf: (consumer) => keyStore.budgetOf(consumer),
+  });
+  const running = { inFlight, background, jobs, keptInputs, images, hosting, admission, accounts, recorder: telemetry };
 
   /** What depends on the models file; all else lives as long as the process. */
   function configure(models: ModelsConfig, entra: EntraTokens | undefined) {
@@ -196,6 +202,7 @@ export function buildApp(parts: AppParts): App {
   telemetry.watch(() => current.config.gateway.state);
   telemetry.watchJobs(() => store.figures());
   if (stores.uploads) telemetry.watchUploads(stores.uploads);
+  telemetry.watchBudgets(() => accounts.usages(keyStore.names));
   const recovery = new Recovery({ ...running, gateway: () => current.config.gateway });
   const server = createServer({
     current,
@@ -245,13 +252,6 @@ export function buildApp(parts: AppParts): App {
       };
     },
   };
-}
-
-/** Images have links where there is an address that callers can use: what waits to be uploaded is served by the gateway. */
-function hostingAt(baseUrl: string | undefined, linkTo: Stores['linkTo']): Hosting | undefined {
-  if (baseUrl === undefined) return undefined;
-  const ownUrl = (image: StoredImage) => `${baseUrl}${filePath(image)}`;
-  return { urlOf: linkTo === undefined ? ownUrl : async (image) => (await linkTo(image)) ?? ownUrl(image) };
 }
 
 type Upstream = {

@@ -1,5 +1,6 @@
 import { loadDotEnv } from '../config/environment.ts';
 import type { ResponsesConfig } from '../config/models-config.ts';
+import { microsAsText } from '../domain/budget.ts';
 import type { Consumer, KeyLimits } from '../domain/consumer.ts';
 import type { LogicalModel, ModelCatalog, Target } from '../targets/model-catalog.ts';
 import type { Command } from './command-line.ts';
@@ -63,9 +64,11 @@ export function describeKeys(consumers: readonly Consumer[]): string {
   return `Consumers:\n${consumers.map(describeConsumer).join('')}`;
 }
 
-function describeConsumer({ name, keys, models, limits }: Consumer): string {
+function describeConsumer({ name, keys, models, limits, budget, isAdmin }: Consumer): string {
   const remarks = [keys.map(describeKey).join(', '), models ? `models ${models.join(', ')}` : 'all models'];
-  return `  ${name}: ${[...remarks, ...describeLimits(limits)].join('; ')}\n`;
+  const money = budget && `${microsAsText(budget.amount)} ${budget.currency} per ${budget.per}`;
+  const more = [...describeLimits(limits), ...(money ? [money] : []), ...(isAdmin ? ['admin'] : [])];
+  return `  ${name}: ${[...remarks, ...more].join('; ')}\n`;
 }
 
 function describeKey({ expiresAt }: Consumer['keys'][number]): string {

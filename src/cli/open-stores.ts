@@ -10,6 +10,7 @@ import { createDiskImageStore, type DiskImageStore, type DiskImageStoreOptions }
 import { createKeptInputs } from '../storage/kept-input-directory.ts';
 import { createPostgresJobStore } from '../storage/postgres/postgres-job-store.ts';
 import type { SqlJobStore } from '../storage/sql/sql-job-store.ts';
+import { SqlLedger } from '../storage/sql/sql-ledger.ts';
 import { SqlSharedLimits } from '../storage/sql/sql-shared-limits.ts';
 import { createSqliteJobStore, type SqliteJobStoreOptions } from '../storage/sqlite/sqlite-job-store.ts';
 import { createTemporaryImageStore } from '../storage/temporary-image-store.ts';
@@ -66,8 +67,9 @@ export async function openStores(
     const opened = { jobs, images, areDurable };
     // One machine counts in memory.
     const sharedLimits = database && new SqlSharedLimits(jobs.runner, jobs.owner);
+    const ledger = new SqlLedger(jobs.runner, jobs.owner);
     const linked = { uploads: objects?.images.uploads, linkTo: objects?.linkTo };
-    return { ...opened, ...linked, keptInputs, sharedLimits, resize: (models) => resize(opened, models) };
+    return { ...opened, ...linked, ledger, keptInputs, sharedLimits, resize: (models) => resize(opened, models) };
   } catch (error) {
     bucket?.bucket.close();
     await jobs.close();

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { isExactPrice } from '../domain/cost.ts';
 
 /** The form of consumer names, which appear in logs and metrics. */
 export const consumerNameRule =
@@ -37,6 +38,23 @@ const limits = z.strictObject({
   concurrent: z.int().min(1).max(10_000).exactOptional().describe('Max concurrent image requests'),
 });
 
+const money = (max: number) => z.number().positive().max(max).refine(isExactPrice, 'must have at most six decimals');
+
+const budget = z.strictObject({
+  amount: money(1_000_000_000).describe('How much the consumer may spend in each day or month'),
+  currency: z.string().describe('The currency of the models file: nothing is converted'),
+  per: z.enum(['day', 'month']).describe('Days and months of UTC'),
+  soft: z
+    .number()
+    .positive()
+    .max(1)
+    .exactOptional()
+    .describe('From this share on, responses and the log warn; they never do by default'),
+  maxImageCost: money(1_000_000)
+    .exactOptional()
+    .describe('What is reserved for an image whose price is not known before it is made'),
+});
+
 /** One entry of `callers`. */
 export const consumerSchema = z.strictObject({
   keys: z.array(key).min(1).describe('The keys of this consumer: one, or two while one replaces the other'),
@@ -46,6 +64,11 @@ export const consumerSchema = z.strictObject({
     .exactOptional()
     .describe('Models or aliases that the consumer can use; all by default. Others do not exist for it'),
   limits: limits.exactOptional().describe('Limits of all keys of this consumer together; none by default'),
+  budget: budget.exactOptional().describe('What all keys of this consumer together may spend; anything by default'),
+  role: z
+    .enum(['consumer', 'admin'])
+    .exactOptional()
+    .describe('`admin` sees what all consumers have spent, and the state of the targets; `consumer` by default'),
 });
 
 /** The whole file, with consumers of the given schema. */

@@ -16,6 +16,7 @@ import {
 import type { ModelsConfig } from './models-config.ts';
 import { isLoopback } from './network.ts';
 import { formatPath, type JsonPath, printWarnings, type Report, suggest } from './problems.ts';
+import { readBudget } from './read-budget.ts';
 import { isObject } from './read-json.ts';
 
 /** The consumers, and what the operator should know although it is allowed, one line each. */
@@ -26,7 +27,7 @@ const fileKeys = keysFileSchema(z.unknown());
 /** One key and its successor may be valid at the same time, so that a change of keys interrupts nobody. */
 const maxValidKeys = 2;
 
-type Known = Pick<ModelsConfig, 'models' | 'aliases'>;
+type Known = Pick<ModelsConfig, 'models' | 'aliases' | 'currency' | 'prices'>;
 
 /**
  * All consumers: one for each key of `GATEWAY_API_KEYS`, and those of the keys file, if there is one. Without any, everybody may call.
@@ -119,6 +120,7 @@ function readConsumer(name: string, entry: unknown, context: Context): Consumer 
   if (valid.length > maxValidKeys) report([...path, 'keys'], 'must not hold more than two valid keys');
   const models = parsed.models?.map((model, index) => readModelName(model, [...path, 'models', index], context));
   const { windowMs, ...limits } = parsed.limits ?? {};
+  const budget = parsed.budget && readBudget(parsed.budget, [...path, 'budget'], { ...context, allowed: models });
   if (windowMs !== undefined && limits.requests === undefined && limits.images === undefined) {
     report([...path, 'limits', 'windowMs'], 'has no effect without `requests` or `images`');
   }
@@ -126,6 +128,8 @@ function readConsumer(name: string, entry: unknown, context: Context): Consumer 
     name,
     keys: keys.filter((key) => key !== undefined),
     models: models && [...new Set(models)],
+    ...(budget && { budget }),
+    ...(parsed.role === 'admin' && { isAdmin: true }),
     limits: { ...noLimits, ...limits, ...(windowMs !== undefined && { windowMs }) } satisfies KeyLimits,
   };
 }

@@ -116,7 +116,10 @@ export type TargetConfig = DialectTarget & {
 };
 
 /** What a target's calls cost, where that is known. */
-export function priceOf({ model, price }: TargetConfig, { currency, prices }: ModelsConfig): Price | undefined {
+export function priceOf(
+  { model, price }: TargetConfig,
+  { currency, prices }: Pick<ModelsConfig, 'currency' | 'prices'>,
+): Price | undefined {
   const list = price ?? prices.get(model.toLowerCase());
   return list && { ...list, currency };
 }

@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import type { Budget } from './budget.ts';
 
 /** Somebody who may call, with the keys that show it; several keys are one consumer. */
 export type Consumer = {
@@ -8,6 +9,10 @@ export type Consumer = {
   /** The logical models that it may use; `undefined`: all. */
   readonly models: readonly string[] | undefined;
   readonly limits: KeyLimits;
+  /** `undefined`: it may spend as much as it likes. */
+  readonly budget?: Budget | undefined;
+  /** It may see what all consumers have spent, and the state of the targets. */
+  readonly isAdmin?: boolean;
 };
 
 /** A key, of which the gateway knows the hash alone. */

@@ -35,6 +35,7 @@ export type ErrorKind =
   // the gateway's own state
   | 'client_gone'
   | 'rate_limited'
+  | 'budget_exceeded'
   | 'overloaded'
   | 'deadline_exceeded'
   | 'storage_failed'

@@ -27,6 +27,6 @@ export type TargetState = {
   readonly calls: number;
   readonly waiting: number;
   readonly breaker: BreakerState;
-  /** It has asked for a wait that is not over. */
-  readonly isCoolingDown: boolean;
+  /** How long it is still left alone, because it has asked for that; `undefined`: it has not. */
+  readonly coolDownMs: number | undefined;
 };

@@ -1,4 +1,5 @@
 import type { Bill } from './bill.ts';
+import type { BudgetUsage } from './budget.ts';
 import type { Usage } from './consumer-limits.ts';
 import type { Cost } from './cost.ts';
 import type { ImageEvent, ImageFacts } from './image-event.ts';
@@ -51,6 +52,8 @@ export type GenerationReport = {
   readonly keyedAs?: KeyedAs | undefined;
   /** What its start has left of the consumer's quota of images, where there is one. */
   readonly imageQuota?: Usage | undefined;
+  /** What its start has left of the consumer's budget, where there is one. */
+  readonly budget?: BudgetUsage | undefined;
 };
 
 /** How the response reached its caller: completely, broken off by a failure, or not because the caller left. */

@@ -1,4 +1,5 @@
 import type { Bill, Tokens } from './bill.ts';
+import type { BudgetUsage } from './budget.ts';
 import type { GatewayError, Outcome } from './gateway-error.ts';
 import type { GenerationReport } from './generation-reader.ts';
 import type { ImageRequest } from './image-request.ts';
@@ -77,12 +78,25 @@ export type RetryEnd = 'rejoined' | 'shared_unknown' | 'possible_duplicate' | 'j
  */
 export type Recovered = 'not_processed' | 'restarted' | 'stored' | 'resumed' | 'unknown';
 
+/** A request that counts against the budget of its consumer. */
+export type BudgetUse = {
+  readonly consumer: string;
+  readonly usage: BudgetUsage;
+  /** Whether so much was left. */
+  readonly isGranted: boolean;
+  /** Beyond the soft limit, and whether this request has crossed it. */
+  readonly isBeyond: boolean;
+  readonly hasCrossed: boolean;
+};
+
 /** Where counters go; it never throws. */
 export interface Recorder {
   /** A client's retry, or a request with a known `Idempotency-Key`. */
   retryArrived(end: RetryEnd): void;
   /** A job of a process that has died or stopped was taken over. */
   jobRecovered(how: Recovered): void;
+  /** Money was to be reserved from a budget. */
+  budgetUsed(use: BudgetUse): void;
   anomaly(kind: Anomaly): void;
   attemptEnded(attempt: AttemptRecord): void;
   generationEnded(generation: GenerationRecord): void;

@@ -1,6 +1,7 @@
 import { overloaded, queueLimits, type Release, Semaphore } from '../concurrency/semaphore.ts';
 import { SharedBudget } from '../concurrency/shared-budget.ts';
 import type { ConsumerLimits, Usage } from '../domain/consumer-limits.ts';
+import type { Account } from './account.ts';
 
 type Limits = {
   /** Requests that are worked on at once. */
@@ -122,7 +123,7 @@ function neededFor(bytes: number): number {
  * one of the generations that its consumer may run at once, and images of the consumer's quota.
  */
 export type Permits = {
-  /** Rejects with `rate_limited` when the consumer's limits do not allow it; `undefined`: nothing is left to be asked. */
+  /** Rejects with `rate_limited` or `budget_exceeded` when the consumer's limits or its budget do not allow it; `undefined`: nothing is left to be asked. */
   readonly granted: Promise<void> | undefined;
   /** What is left of the quota, as far as that is known; `undefined`: there is none. */
   readonly imageQuota: (() => Usage | undefined) | undefined;
@@ -141,10 +142,11 @@ type Needed = {
   readonly consumer: string;
   readonly bodyBytes: number;
   readonly images: number;
+  readonly account: Pick<Account, 'isLimited' | 'reserve'>;
 };
 
 /** Throws `rate_limited`, `overloaded` or `invalid_value`, and holds nothing then. */
-export function acquirePermits({ admission, consumerUsage, consumer, bodyBytes, images }: Needed): Permits {
+export function acquirePermits({ admission, consumerUsage, consumer, bodyBytes, images, account }: Needed): Permits {
   using acquired = new DisposableStack();
   const running = consumerUsage?.acquire();
   if (running) acquired.defer(running.release);
@@ -152,7 +154,7 @@ export function acquirePermits({ admission, consumerUsage, consumer, bodyBytes, 
   const reservation = consumerUsage?.reserveImages(images);
   const held = acquired.move();
   return {
-    granted: allOf([running?.granted, reservation?.granted]),
+    granted: withMoney(allOf([running?.granted, reservation?.granted]), account),
     imageQuota: reservation?.usage,
     release(isSent) {
       held.dispose();
@@ -168,4 +170,16 @@ function allOf(waits: readonly (Promise<void> | undefined)[]): Promise<void> | u
   // The generation may have ended before this is known.
   all.catch(() => {});
   return all;
+}
+
+/** The money comes last: it is not worth asking for where a limit is reached. */
+function withMoney(before: Promise<void> | undefined, account: Needed['account']): Promise<void> | undefined {
+  if (!account.isLimited) return before;
+  const granted = (async () => {
+    await before;
+    await account.reserve();
+  })();
+  // The generation may have ended before this is known.
+  granted.catch(() => {});
+  return granted;
 }

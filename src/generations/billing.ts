@@ -34,6 +34,12 @@ export function billOf(call: PaidCall): Bill {
   return { cost: costOf(price, billed), currency, mayBeMore: false };
 }
 
+/** Whether a call may be billed, or is. */
+export function mayCost(call: PaidCall): boolean {
+  const { cost, mayBeMore } = billOf(call);
+  return mayBeMore || cost !== 0n;
+}
+
 /** What calls cost together, where the rest of their responses cannot change that. */
 export function certainCostOf(calls: readonly PaidCall[]): { cost: Cost; currency: string } | undefined {
   const certain = calls.map((call) => {
@@ -109,7 +115,8 @@ function flatPrice({ images: [first] = [] }: PriceList): number | undefined {
   return first?.size === undefined && first?.quality === undefined ? first?.price : undefined;
 }
 
-function mayBe(wanted: string | undefined, fact: string | undefined): boolean {
+/** Whether an entry of a price list that asks for this may be the one that applies. */
+export function mayBe(wanted: string | undefined, fact: string | undefined): boolean {
   return wanted === undefined || fact === undefined || wanted === fact;
 }
 

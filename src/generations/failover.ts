@@ -11,6 +11,7 @@ import { repeatAfter } from '../targets/outcome.ts';
 import { GenerationRetries, type RetryBudget, RetryBudgetSpentError } from '../targets/retry-budget.ts';
 import type { GatewayTimes } from '../targets/times.ts';
 import { backoffMs, withJitter } from './backoff.ts';
+import { mayCost } from './billing.ts';
 import { fanOut } from './fan-out.ts';
 import { type CallContext, UpstreamCall } from './upstream-call.ts';
 
@@ -204,6 +205,9 @@ export class Failover implements GenerationCalls {
     leg.failures += 1;
     const useful = this.#targets.filter((other) => !leg.useless.has(other));
     if (useful.length === 0 || this.#retriesLeft === 0) throw error;
+    const failed = this.calls.findLast((call) => call.leg === leg.number);
+    // What was reserved is for one call that may be billed.
+    if (failed && mayCost(failed) && !(await context.account.reserveAgain(failed.request.count))) throw error;
     this.#retriesLeft -= 1;
     // What a target asked for is waited for where the next one is chosen.
     const isAtOnce = useful.some((other) => !leg.tried.has(other)) || error.retryAfterMs !== undefined;

@@ -3,6 +3,7 @@ import type { GenerationReader } from '../domain/generation-reader.ts';
 import type { ImageRequest } from '../domain/image-request.ts';
 import type { TakenJob } from '../domain/job-store.ts';
 import type { ModelCatalog, Target } from '../targets/model-catalog.ts';
+import type { Accounts } from './accounts.ts';
 import type { Admission } from './admission.ts';
 import type { Caller } from './caller.ts';
 import { GenerationStarter, type StartedJob, type StarterParts } from './generation-starter.ts';
@@ -31,6 +32,7 @@ export interface Gateway {
   /** Starts a job of another process of which nothing was sent. Throws a GatewayError when it cannot be run any more. */
   restartJob(job: TakenJob): void;
   readonly jobs: Jobs;
+  readonly accounts: Accounts;
   /** Whether a request of this caller might rejoin what its client has left a moment ago, and so need no permits. */
   mayRejoin(callerId: string): boolean;
   /** Gives up what has no client, and can be followed by whoever starts next. */
@@ -42,7 +44,7 @@ export interface Gateway {
 }
 
 export function createGateway(parts: StarterParts): Gateway {
-  const { catalog, admission, inFlight, images, background, jobs } = parts;
+  const { catalog, admission, inFlight, images, background, jobs, accounts } = parts;
   const starter = new GenerationStarter(parts);
 
   return {
@@ -68,6 +70,7 @@ export function createGateway(parts: StarterParts): Gateway {
       };
     },
     jobs,
+    accounts,
     start: (model, request, caller) => starter.start(model, request, caller),
     startJob: (model, request, caller) => starter.startJob(model, request, caller),
     restartJob: (job) => starter.restartJob(job),
@@ -82,12 +85,14 @@ export function createGateway(parts: StarterParts): Gateway {
 }
 
 function targetState(model: string, { name, health }: Target): TargetState {
+  const now = performance.now();
+  const coolDown = health.coolDownAt(now);
   return {
     model,
     target: name,
     calls: health.permits.taken,
     waiting: health.permits.waiting,
     breaker: health.breakerState,
-    isCoolingDown: health.coolDownAt(performance.now()) !== undefined,
+    coolDownMs: coolDown && Math.max(0, coolDown.until - now),
   };
 }

@@ -1,7 +1,9 @@
 import type { ImageRequest } from '../domain/image-request.ts';
 import type { ImageStore } from '../domain/image-store.ts';
 import type { JobAttempt, JobLease } from '../domain/job-store.ts';
+import type { Account } from './account.ts';
 import type { Admission, Permits } from './admission.ts';
+import { chargesOf } from './charges.ts';
 import type { GenerationCalls } from './failover.ts';
 import type { InFlight } from './in-flight.ts';
 import { Journal } from './journal.ts';
@@ -26,12 +28,13 @@ export type GenerationParts = {
   readonly request: ImageRequest;
   /** The logical model. */
   readonly model: { readonly name: string };
-  readonly context: Omit<CallContext, 'signal' | 'retryUntil' | 'journal' | 'keeping' | 'isParked'>;
+  readonly context: Omit<CallContext, 'signal' | 'retryUntil' | 'journal' | 'keeping' | 'isParked' | 'account'>;
   /** @param deadline as of `performance.now()` */
   readonly createCalls: (context: CallContext, deadline: number) => GenerationCalls;
   readonly maxRetries: number;
   readonly timeoutMs: number;
   readonly permits: Permits;
+  readonly account: Account;
   readonly admission: Pick<Admission, 'acquire'>;
   readonly inFlight: InFlight;
   readonly images: ImageStore;
@@ -48,14 +51,19 @@ type Progressing = {
 
 /** What does the work of a generation: its calls, what is kept of their images, and what is recorded of both. */
 export function createWork(parts: GenerationParts, { signal, deadline, readers, isParked }: Progressing) {
-  const { timeoutMs, inFlight, images, context, keepReason } = parts;
+  const { timeoutMs, inFlight, images, context, keepReason, account, earlier = [] } = parts;
   // Free steps end a moment earlier, so that their own failure is reported, and not only that the time is over.
   const retryUntil = deadline - Math.min(1_000, timeoutMs / 10);
   const isHosted = context.delivery === 'url' && context.hosting !== undefined;
   const mustBeStored = isHosted ? { signal, until: retryUntil } : undefined;
   const keeping = new Keeping({ images, mustBeStored, readers }, keepReason);
-  const recording = { ...parts, store: inFlight.store, makeRoom: () => keeping.makeRoom() };
+  const settle = (how: { readonly isDone: boolean; readonly isPart: boolean }) =>
+    account.settle(chargesOf(calls.calls, { ...how, earlier }), how.isPart);
+  const recording = { ...parts, store: inFlight.store, makeRoom: () => keeping.makeRoom(), settle };
   const journal = new Journal(recording, parts.earlier);
-  const calls = parts.createCalls({ ...context, signal, retryUntil, journal, keeping, isParked }, deadline);
+  const calls: GenerationCalls = parts.createCalls(
+    { ...context, signal, retryUntil, journal, keeping, isParked, account },
+    deadline,
+  );
   return { keeping, journal, calls };
 }

@@ -2,6 +2,7 @@ import type { GenerationReport, Settlement } from '../domain/generation-reader.t
 import type { Delivery, ImageRequest } from '../domain/image-request.ts';
 import type { JobId, StoredEvent, StoredResponse } from '../domain/job-store.ts';
 import type { AttemptEnd } from '../domain/recorder.ts';
+import type { Account } from './account.ts';
 import type { Permits } from './admission.ts';
 import { billOf, certainCostOf, sumOfBills } from './billing.ts';
 import { storedReport } from './ends.ts';
@@ -17,6 +18,7 @@ export type Progress = {
   readonly maxRetries: number;
   readonly timeoutMs: number;
   readonly permits: Pick<Permits, 'imageQuota'>;
+  readonly account: Pick<Account, 'usage'>;
   readonly calls: GenerationCalls;
   readonly context: Pick<CallContext, 'delivery'>;
   /** It has images, which are delivered, or are still to be. */
@@ -29,7 +31,14 @@ export type Progress = {
 };
 
 /** What has happened so far. */
-export function reportOf({ permits, calls: made, startedAt, knownAt, ...progress }: Progress): GenerationReport {
+export function reportOf({
+  permits,
+  account,
+  calls: made,
+  startedAt,
+  knownAt,
+  ...progress
+}: Progress): GenerationReport {
   const { calls, adaptations, asked } = made;
   const target = calls.at(-1)?.target;
   const bill = sumOfBills(calls.map(billOf));
@@ -55,6 +64,7 @@ export function reportOf({ permits, calls: made, startedAt, knownAt, ...progress
     // The calls of a stream may not even have been made.
     costAhead: isCostKnown ? certainCostOf(calls) : undefined,
     imageQuota: permits.imageQuota?.(),
+    budget: account.usage,
     upstreamRequestId: calls.map(({ attempt }) => attempt.upstreamRequestId).findLast((id) => id !== undefined),
   };
 }

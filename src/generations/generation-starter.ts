@@ -1,3 +1,4 @@
+import type { BudgetUsage } from '../domain/budget.ts';
 import { GatewayError } from '../domain/gateway-error.ts';
 import type { GenerationReader, KeyedAs } from '../domain/generation-reader.ts';
 import type { ImageRequest } from '../domain/image-request.ts';
@@ -8,12 +9,14 @@ import type { Recorder } from '../domain/recorder.ts';
 import { plan } from '../parameters/plan.ts';
 import type { ModelCatalog } from '../targets/model-catalog.ts';
 import type { GatewayTimes } from '../targets/times.ts';
-import { type Admission, acquirePermits, heldNothing, type Permits } from './admission.ts';
+import type { Accounts } from './accounts.ts';
+import { type Admission, heldNothing } from './admission.ts';
 import type { BackgroundJobs } from './background-jobs.ts';
 import type { Caller } from './caller.ts';
 import type { Hosting } from './delivery.ts';
 import { Failover } from './failover.ts';
 import { Generation } from './generation.ts';
+import { estimateOf, grantedPermits, type Held, holdPermits, settleNothing } from './held-permits.ts';
 import type { InFlight } from './in-flight.ts';
 import { shuttingDown } from './interruption.ts';
 import type { Jobs } from './jobs.ts';
@@ -33,11 +36,18 @@ export type StarterParts = {
   readonly background: BackgroundJobs;
   readonly jobs: Jobs;
   readonly keptInputs: KeptInputs;
+  readonly accounts: Accounts;
   readonly random?: () => number;
 };
 
 /** A job that was started, or found again by its `Idempotency-Key` or by a retry. */
-export type StartedJob = { readonly id: JobId; readonly keyedAs: KeyedAs | undefined; readonly isNew: boolean };
+export type StartedJob = {
+  readonly id: JobId;
+  readonly keyedAs: KeyedAs | undefined;
+  readonly isNew: boolean;
+  /** What its start has left of the consumer's budget, where there is one. */
+  readonly budget?: BudgetUsage | undefined;
+};
 
 type NewJob = Extract<Claimed, { kind: 'new' }>;
 type FoundJob = Extract<Claimed, { kind: 'running' | 'ended' }>;
@@ -58,9 +68,10 @@ export class GenerationStarter {
     try {
       const claimed = await this.#claim(planned, job);
       if (claimed.kind !== 'new') return this.#join(claimed, planned);
-      return await this.#firstStep(claimed, planned, () =>
-        this.#begin(claimed, planned, this.#permitsOf(planned)).attach(readingOf(planned, 'first')),
-      );
+      return await this.#firstStep(claimed, planned, () => {
+        const held = holdPermits(this.#parts, claimed.lease.job, planned);
+        return this.#begin(claimed, planned, held).attach(readingOf(planned, 'first'));
+      });
     } catch (error) {
       await release(planned);
       throw error;
@@ -72,10 +83,13 @@ export class GenerationStarter {
     try {
       const claimed = await this.#claim(planned, job);
       if (claimed.kind === 'new') {
-        await this.#firstStep(claimed, planned, async () => {
-          this.#enqueue(claimed, planned, await this.#grantedPermits(planned));
+        const { account } = await this.#firstStep(claimed, planned, async () => {
+          const held = await grantedPermits(this.#parts, claimed.lease.job, planned);
+          this.#enqueue(claimed, planned, held);
+          return held;
         });
-        return { id: claimed.lease.job, keyedAs: planned.isKeyed ? 'first' : undefined, isNew: true };
+        const keyedAs = planned.isKeyed ? 'first' : undefined;
+        return { id: claimed.lease.job, keyedAs, isNew: true, budget: account.usage };
       }
       await release(planned);
       // Without the inputs of an edit, which are gone, nobody else could run it.
@@ -89,7 +103,8 @@ export class GenerationStarter {
   }
 
   /** Starts a job that another process has claimed, and of which nothing was sent. It was admitted there. */
-  restartJob({ lease, consumer, model, isKeyed, isRepeat, request: text = '', inputs }: TakenJob): void {
+  restartJob(job: TakenJob): void {
+    const { lease, consumer, model, isKeyed, isRepeat, request: text = '', inputs } = job;
     const { request, caller } = requestOfText(text, this.#parts.keptInputs.open(inputs));
     const restarted = {
       ...caller,
@@ -99,7 +114,8 @@ export class GenerationStarter {
       keeping: { isBackground: true, isRetrievable: true },
     };
     const planned = { ...this.#plan(model, request, restarted), isKeyed };
-    this.#enqueue({ kind: 'new', lease, isRepeat }, planned, heldNothing);
+    const account = this.#parts.accounts.adopt(job, estimateOf(planned));
+    this.#enqueue({ kind: 'new', lease, isRepeat }, planned, { permits: heldNothing, account });
   }
 
   #plan(name: string | undefined, request: ImageRequest, caller: Caller): Planned {
@@ -130,33 +146,6 @@ export class GenerationStarter {
     return claimed;
   }
 
-  /** What a generation of the consumer may hold. Throws a GatewayError when it is not to be had, and holds nothing then. */
-  #permitsOf({ request, caller }: Planned): Permits {
-    const { admission, inFlight } = this.#parts;
-    if (inFlight.isClosed) throw shuttingDown();
-    if (caller.refusal) throw caller.refusal;
-    return acquirePermits({
-      // What waits in the background holds neither a place nor memory, and comes in turn.
-      admission: caller.keeping?.isBackground ? undefined : admission,
-      consumerUsage: caller.usage,
-      consumer: caller.id,
-      bodyBytes: caller.bodyBytes,
-      images: request.count,
-    });
-  }
-
-  /** The same, once its images are sure to be within the consumer's quota: who is refused shall know at once. */
-  async #grantedPermits(planned: Planned): Promise<Permits> {
-    const permits = this.#permitsOf(planned);
-    try {
-      await permits.granted;
-      return permits;
-    } catch (error) {
-      permits.release(false);
-      throw error;
-    }
-  }
-
   /** Takes the first step of a job; where that fails, the job has ended. */
   async #firstStep<T>({ lease }: NewJob, planned: Planned, step: () => T | Promise<T>): Promise<T> {
     const { recorder, inFlight } = this.#parts;
@@ -173,7 +162,7 @@ export class GenerationStarter {
   #begin(
     { lease, isRepeat }: NewJob,
     planned: Planned,
-    permits: Permits,
+    { permits, account }: Held,
     entry?: Pick<Admission, 'acquire'>,
   ): Generation {
     const { recorder, inFlight, images, times, admission, random = Math.random } = this.#parts;
@@ -215,6 +204,7 @@ export class GenerationStarter {
       createCalls: (context, deadline) => new Failover({ ...failover, context, deadline }),
       timeoutMs: timeoutOf(model, caller),
       permits,
+      account,
       admission: entry ?? admission,
       inFlight,
       images,
@@ -244,16 +234,19 @@ export class GenerationStarter {
   }
 
   /** Puts a job into the queue of those that run without a client. */
-  #enqueue(job: NewJob, planned: Planned, permits: Permits): void {
+  #enqueue(job: NewJob, planned: Planned, held: Held): void {
     this.#parts.background.enqueue({
       lease: job.lease,
-      permits,
+      permits: held.permits,
       model: planned.model.name,
       hasRoom: () => planned.planned.candidates.some(({ target }) => !target.health.permits.isFull),
       begin: (lease, permit) =>
-        this.#begin({ ...job, lease }, planned, permits, { acquire: async () => permit }).journal.begun,
+        this.#begin({ ...job, lease }, planned, held, { acquire: async () => permit }).journal.begun,
       endOf: (error) => endOfNothing(error, planned),
-      discard: () => release(planned),
+      discard: async () => {
+        await settleNothing(held);
+        await release(planned);
+      },
     });
   }
 

@@ -15,9 +15,14 @@ type JournalParts = {
   readonly isRepeat: boolean;
   /** Awaited before each paid call. Rejects with a GatewayError when its images could not be stored. */
   readonly makeRoom: () => Promise<void>;
+  /** Counts what the calls have cost; it may be repeated. `isPart`: the open ones go on elsewhere. */
+  readonly settle: (how: { readonly isDone: boolean; readonly isPart: boolean }) => Promise<void>;
 };
 
-/** Records the paid calls of one job before they are sent, accepted work before it is polled, and how the job ended. */
+/**
+ * Records the paid calls of one job before they are sent, accepted work before it is polled, what they have cost, and how the job
+ * ended.
+ */
 export class Journal {
   readonly #parts: JournalParts;
   #lease: JobLease;
@@ -90,24 +95,35 @@ export class Journal {
    * tried: a response that was paid for is delivered also when it cannot be recorded.
    */
   end(describe: () => JobEnd): Promise<void> {
-    const { store } = this.#parts;
+    const { store, settle } = this.#parts;
     this.recorded ??= this.#persist(
-      this.isWanted ? this.#finishing(describe()) : async () => store.forget(this.#lease),
+      this.isWanted
+        ? this.#finishing(describe())
+        : async () => {
+            // Of a job that is forgotten, nobody else would settle it.
+            await settle({ isDone: false, isPart: false });
+            store.forget(this.#lease);
+          },
     );
     return this.recorded;
   }
 
   /** Gives the job up, so that whoever takes it over goes on with it. */
   release(): Promise<void> {
-    const { store } = this.#parts;
-    this.recorded = this.#persist(() => store.release(this.#lease));
+    const { store, settle } = this.#parts;
+    this.recorded = this.#persist(async () => {
+      await Promise.all([settle({ isDone: false, isPart: true }), store.release(this.#lease)]);
+    });
     return this.recorded;
   }
 
   #finishing(end: JobEnd): () => Promise<void> {
-    const { store } = this.#parts;
+    const { store, settle } = this.#parts;
     this.ended = end;
-    return () => store.finish(this.#lease, end);
+    // In one moment, and so in one transaction where that is possible: whoever asks next finds the job ended.
+    return async () => {
+      await Promise.all([settle({ isDone: end.name === 'done', isPart: false }), store.finish(this.#lease, end)]);
+    };
   }
 
   async #persist(step: () => Promise<void>): Promise<void> {

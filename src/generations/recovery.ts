@@ -6,8 +6,10 @@ import type { KeptInputs } from '../domain/kept-inputs.ts';
 import type { Recorder } from '../domain/recorder.ts';
 import { plainRequest } from '../parameters/parameter-samples.ts';
 import type { LogicalModel } from '../targets/model-catalog.ts';
+import type { Accounts } from './accounts.ts';
 import { heldNothing } from './admission.ts';
 import type { BackgroundJobs } from './background-jobs.ts';
+import { chargesOfAttempts } from './charges.ts';
 import { storedFailure } from './ends.ts';
 import type { Gateway } from './gateway.ts';
 import { Generation } from './generation.ts';
@@ -24,6 +26,7 @@ type RecoveryParts = {
   readonly background: BackgroundJobs;
   readonly jobs: Pick<Jobs, 'cancelRequested'>;
   readonly keptInputs: KeptInputs;
+  readonly accounts: Pick<Accounts, 'adopt' | 'takeOver'>;
   /** The one of the configuration that is in force. */
   readonly gateway: () => Pick<Gateway, 'catalog' | 'restartJob'>;
 };
@@ -75,10 +78,12 @@ export class Recovery {
   }
 
   async #recoverAll(): Promise<void> {
-    const { inFlight } = this.#parts;
+    const { inFlight, accounts } = this.#parts;
     if (inFlight.isEnding) return;
     await this.#parts.jobs.cancelRequested();
     const taken = await inFlight.store.takeOver();
+    // What goes on here settles by itself.
+    await accounts.takeOver().catch(() => {});
     const jobs = [...this.#postponed, ...taken];
     this.#postponed = [];
     await Promise.all(jobs.map((job) => this.#recover(job).catch(() => this.#postponed.push(job))));
@@ -137,7 +142,7 @@ export class Recovery {
       gateway().restartJob(job);
     } catch (error) {
       const end: JobEnd = { name: 'not_processed', failure: storedFailure(error, reportOf(job)) };
-      await persist(() => inFlight.store.finish(job.lease, end));
+      await this.#finish(job, end);
       await keptInputs.open(job.inputs).release();
     }
   }
@@ -160,11 +165,20 @@ export class Recovery {
 
   async #end(job: TakenJob, name: 'not_processed' | 'unknown', error: GatewayError): Promise<void> {
     const end: JobEnd = { name, failure: storedFailure(error, reportOf(job)) };
-    await persist(() => this.#parts.inFlight.store.finish(job.lease, end));
+    await this.#finish(job, end);
+  }
+
+  async #finish(job: TakenJob, end: JobEnd): Promise<void> {
+    const { inFlight, accounts } = this.#parts;
+    const account = accounts.adopt(job);
+    await persist(async () => {
+      const settled = account.settle(chargesOfAttempts(job.attempts, false));
+      await Promise.all([settled, inFlight.store.finish(job.lease, end)]);
+    });
   }
 
   #resume(job: TakenJob, pieces: readonly PaidPiece[], deliversPart: boolean): void {
-    const { inFlight, images, recorder } = this.#parts;
+    const { inFlight, images, recorder, accounts } = this.#parts;
     const request = requestOf(job);
     new Generation({
       lease: job.lease,
@@ -193,6 +207,7 @@ export class Recovery {
       timeoutMs: resumeMs,
       // It was admitted when it was paid for.
       permits: heldNothing,
+      account: accounts.adopt(job),
       admission: { acquire: async () => () => {} },
       inFlight,
       images,

@@ -9,6 +9,7 @@ import { newTraceparent, type Trace } from '../domain/trace.ts';
 import type { AdaptationName } from '../parameters/adaptations.ts';
 import type { Target } from '../targets/model-catalog.ts';
 import type { TargetCall } from '../targets/target-health.ts';
+import type { Account } from './account.ts';
 import { billOf, type PaidCall, readTokens } from './billing.ts';
 import { CallEvents, type Made } from './call-events.ts';
 import { dropPartialImages, type Hosting, lookAhead } from './delivery.ts';
@@ -36,6 +37,7 @@ export type CallContext = {
   readonly requestId: string | undefined;
   readonly model: string;
   readonly journal: Pick<Journal, 'dispatch' | 'note'>;
+  readonly account: Pick<Account, 'reserveAgain'>;
   readonly keeping: Pick<Keeping, 'reason' | 'keepImage'>;
   /** Whether accepted work goes on when the generation ends here, because it will be followed by its handle. */
   readonly isParked: () => boolean;

@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { overloaded, type Release } from '../concurrency/semaphore.ts';
 import { GatewayError } from '../domain/gateway-error.ts';
 import type { Admission } from '../generations/admission.ts';
@@ -34,6 +34,11 @@ export function authenticate(keyStore: KeyStore, headers: IncomingHttpHeaders): 
   const valid = found.find(({ isExpired }) => !isExpired);
   if (valid !== undefined) return valid.consumer;
   throw new GatewayError('invalid_api_key', found.length > 0 ? expired : presented.length > 0 ? wrong : missing);
+}
+
+/** Whether a request may see what concerns all consumers: with a key of an administrator, or where no key is needed. */
+export function isAdmin({ consumer }: FastifyRequest): boolean {
+  return consumer === undefined || consumer.isAdmin;
 }
 
 const expired = 'The API key has expired.';

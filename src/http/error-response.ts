@@ -51,6 +51,8 @@ export const callerViews: Readonly<Record<ErrorKind, CallerView>> = {
   too_many_jobs: { status: 429, type: 'requests', code: 'too_many_jobs' },
   previous_response_not_found: { status: 400, type: invalidRequest, code: 'previous_response_not_found' },
   rate_limited: { status: 429, type: 'requests', code: 'rate_limit_exceeded' },
+  // OpenAI's type for an account that has nothing left.
+  budget_exceeded: { status: 429, type: 'insufficient_quota', code: 'budget_exceeded' },
   overloaded: { status: 503, type: serverError, code: 'overloaded' },
   deadline_exceeded: { status: 504, type: serverError, code: 'deadline_exceeded' },
   upstream_unknown_parameter: { status: 400, type: invalidRequest, code: 'unknown_parameter' },
@@ -152,7 +154,7 @@ const maxWaitMs = 60_000;
  */
 export function mayRetry(error: GatewayError, spent: Spent | undefined): boolean {
   const { kind, outcome, retryAfterMs = 0 } = error;
-  if (retryAfterMs > maxWaitMs) return false;
+  if (retryAfterMs > maxWaitMs || kind === 'budget_exceeded') return false;
   if (kind === 'store_unavailable' || kind === 'storage_full' || kind === 'job_not_completed') return false;
   // The same key never buys again.
   if (kind === 'idempotency_in_flight') return true;

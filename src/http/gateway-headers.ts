@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
 import type { FastifyRequest } from 'fastify';
+import { type BudgetUsage, isBeyondSoft, microsAsText, timeAsText, usedShare } from '../domain/budget.ts';
 import type { Usage } from '../domain/consumer-limits.ts';
 import { costAsText } from '../domain/cost.ts';
 import { GatewayError } from '../domain/gateway-error.ts';
@@ -79,7 +80,7 @@ export function generationHeaders(
   report: GenerationReport,
   { headers: asked, record }: FastifyRequest,
 ): Record<string, string> {
-  const { costAhead, queueMs, upstreamMs, imageQuota, keyedAs } = report;
+  const { costAhead, queueMs, upstreamMs, imageQuota, keyedAs, budget } = report;
   const adapted = [...report.adaptations, ...ignoredWords(record)];
   return {
     'x-gateway-model': printable(report.model),
@@ -94,10 +95,24 @@ export function generationHeaders(
     }),
     // A request that has rejoined an earlier one's generation took nothing of the quota.
     ...(imageQuota && report.startedAt >= record.startedAt && rateLimitHeaders('images', imageQuota)),
+    ...(budget && budgetHeader(budget)),
     // What clients asked for may be more than the model allows.
     ...(asked[timeoutHeader] !== undefined && { [timeoutHeader]: String(report.timeoutMs) }),
     ...(asked[maxRetriesHeader] !== undefined && { [maxRetriesHeader]: String(report.maxRetries) }),
   };
+}
+
+/** Warns that a budget will be used up; nothing below its soft limit. */
+export function budgetHeader(usage: BudgetUsage): Record<string, string> {
+  if (!isBeyondSoft(usage)) return {};
+  const { budget, period } = usage;
+  const facts = [
+    `used=${Math.floor(usedShare(usage) * 100)}%`,
+    `amount=${microsAsText(budget.amount)} ${budget.currency}`,
+    `per=${budget.per}`,
+    `reset=${timeAsText(period.resetsAt)}`,
+  ];
+  return { 'x-gateway-budget': facts.join('; ') };
 }
 
 /** What of a request has no effect, in the words of `x-gateway-adapted`. */

@@ -25,6 +25,8 @@ import { jobsRoutes } from './surfaces/jobs/jobs-routes.ts';
 import { modelsRoutes } from './surfaces/models/models-routes.ts';
 import { editsRoute, generationsRoute, refusedRoutes } from './surfaces/openai-images/images-routes.ts';
 import { createResponseRoute, storedResponseRoutes } from './surfaces/responses/responses-routes.ts';
+import { spendRoute } from './surfaces/spend/spend-route.ts';
+import { targetsRoute } from './surfaces/targets/targets-route.ts';
 import { refuseUnknownUrls } from './unserved-routes.ts';
 import { formOptions } from './uploads/read-form.ts';
 import { maxUploadMs, refuseLongUpload } from './uploads/watch-upload.ts';
@@ -157,6 +159,8 @@ export function createServer(parts: ServerParts): FastifyInstance {
     });
     keyed.register(async (retrieving) => jobsRoutes(retrieving, parts.current, parts.stallMs));
     modelsRoutes(keyed, () => parts.current.config.gateway.catalog);
+    spendRoute(keyed, parts.current);
+    targetsRoute(keyed, parts.current);
     metricsRoute(keyed, parts.metrics);
   });
   return app;

@@ -7,7 +7,7 @@ import type { Job } from '../domain/job-store.ts';
 import type { PassThrough } from '../domain/pass-through.ts';
 import type { Caller, JobKeeping } from '../generations/caller.ts';
 import type { Gateway } from '../generations/gateway.ts';
-import { callerOf, rateLimitHeaders, shownJobId } from './gateway-headers.ts';
+import { budgetHeader, callerOf, rateLimitHeaders, shownJobId } from './gateway-headers.ts';
 import { modelOf } from './request-path.ts';
 import type { UploadLimits } from './uploads/watch-upload.ts';
 
@@ -102,12 +102,13 @@ export async function startJob(call: ImageCall, beginning: Beginning, reply: Fas
     await call.request.edit?.inputs.release();
     throw withoutJobs();
   }
-  const { id, keyedAs, isNew } = await started(call, request, beginning, (model, caller) =>
+  const { id, keyedAs, isNew, budget } = await started(call, request, beginning, (model, caller) =>
     gateway.startJob(model, call.request, caller),
   );
   request.record.job = id;
   await refundRepeated(reply, isNew ? undefined : (keyedAs ?? 'joined'));
   reply.header('x-gateway-job', shownJobId(id));
+  if (budget) reply.headers(budgetHeader(budget));
   if (keyedAs === 'replayed') reply.header('idempotent-replayed', 'true');
   return await jobs.find(request.consumerId, id);
 }

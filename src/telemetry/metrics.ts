@@ -2,6 +2,7 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 import { type Cost, costAsNumber } from '../domain/cost.ts';
 import { breakerStates, type GatewayState, type TargetState } from '../domain/gateway-state.ts';
 import type { JobStoreFigures } from '../domain/job-store.ts';
+import { budgetMetrics } from './budget-metrics.ts';
 import { uploadMetrics } from './upload-metrics.ts';
 
 /**
@@ -15,6 +16,7 @@ export function createMetrics() {
     ...requestMetrics(registry),
     ...attemptMetrics(registry),
     ...reloadMetrics(registry),
+    ...budgetMetrics(registry),
     /** Says where the state of the gateway can be read; that happens when somebody asks for the metrics. */
     watch: stateGauges(registry),
     /** The same for what the job store counts. */
@@ -208,7 +210,7 @@ function stateGauges(registry: Registry): (read: () => GatewayState) => void {
   ofTargets('gateway_target_calls_in_flight', 'Calls that hold a permit of a target', (state) => state.calls);
   ofTargets('gateway_target_calls_waiting', 'Calls that wait for a permit of a target', (state) => state.waiting);
   ofTargets('gateway_target_cooling_down', '1 while a target has asked for a wait', (state) =>
-    Number(state.isCoolingDown),
+    Number(state.coolDownMs !== undefined),
   );
   const breakerHelp = '1 for the state that the circuit breaker of a target is in';
   gauge('gateway_target_breaker_state', breakerHelp, ['model', 'target', 'state'], (set) => {

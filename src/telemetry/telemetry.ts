@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import type { Tokens } from '../domain/bill.ts';
+import { type BudgetUsage, microsAsText, timeAsText, usedShare } from '../domain/budget.ts';
 import type { GatewayState } from '../domain/gateway-state.ts';
 import type { ImageUploads } from '../domain/image-uploads.ts';
 import type { JobStoreFigures } from '../domain/job-store.ts';
@@ -21,6 +22,7 @@ export type Telemetry = Recorder &
     watchJobs(read: () => Promise<JobStoreFigures>): void;
     /** Counts uploads, and writes a line when they begin to fail, fail in another way, or succeed again. */
     watchUploads(uploads: ImageUploads): void;
+    watchBudgets(read: () => Promise<readonly (BudgetUsage & { readonly consumer: string })[]>): void;
     metrics(): Promise<string>;
   };
 
@@ -36,6 +38,8 @@ const tokenKinds = {
 /** Counts what happens, and writes a log line for each request, generation and paid call. */
 export function createTelemetry(logger: Logger): Telemetry {
   const metrics = createMetrics();
+  /** Which soft limit each consumer has crossed last. */
+  const crossings = new Map<string, string>();
   return {
     requestStarted: () => metrics.inFlight.inc(),
     requestEnded(record, end) {
@@ -72,6 +76,18 @@ export function createTelemetry(logger: Logger): Telemetry {
       if (logger.isLevelEnabled(level)) logger[level](attemptLine(attempt), 'attempt');
     },
     unknownRepeated: (provider) => metrics.repeated.inc({ provider }),
+    budgetUsed({ consumer, usage, isGranted, isBeyond, hasCrossed }) {
+      if (!isGranted) metrics.budgetRefused.inc({ consumer });
+      else if (isBeyond) metrics.budgetSoft.inc({ consumer });
+      const crossing = `${usage.period.name} ${usage.budget.soft}`;
+      // What is reserved is given back in part, so that the same limit may be crossed again.
+      if (!hasCrossed || crossings.get(consumer) === crossing) return;
+      crossings.set(consumer, crossing);
+      const { budget, period, used } = usage;
+      const amounts = { used: microsAsText(used), amount: microsAsText(budget.amount), currency: budget.currency };
+      const facts = { consumer, ...amounts, per: budget.per, resetsAt: timeAsText(period.resetsAt) };
+      logger.warn(facts, `budget: ${Math.floor(usedShare(usage) * 100)} % are used`);
+    },
     anomaly: (kind) => metrics.anomalies.inc({ kind }),
     reloadEnded(result) {
       metrics.reloads.inc({ result });
@@ -87,6 +103,7 @@ export function createTelemetry(logger: Logger): Telemetry {
           logger.warn({ pending, cause: lastError }, 'images cannot be uploaded to IMAGES_URL, and wait in DATA_DIR');
       });
     },
+    watchBudgets: metrics.watchBudgets,
     metrics: metrics.text,
   };
 }

@@ -18,7 +18,7 @@ test('the program shows a key once, and an entry that the keys file takes', () =
   const keys = text.match(/aig_[\w-]{43}/g) ?? [];
   expect(keys).toHaveLength(1);
   const [entry = ''] = /^ {2}"web-shop": .*$/m.exec(text) ?? [];
-  const context = { variables: {}, models: { models: [], aliases: new Map() } };
+  const context = { variables: {}, models: { models: [], aliases: new Map(), currency: 'USD', prices: new Map() } };
   expect(parseKeys(`{"callers":{${entry}}}`, context).consumers).toMatchObject([
     { name: 'web-shop', keys: [{ sha256: hash('sha256', keys[0] ?? '', 'hex') }] },
   ]);

@@ -251,7 +251,7 @@ describe('loadKeys', () => {
 
   test('with the example file has its callers beside the keys of the environment', () => {
     const { consumers } = loadKeys(environment('config/keys.example.json', [new Secret('a')]), {}, models);
-    expect(consumers.map(({ name }) => name)).toEqual([nameOf('a'), 'web-shop', 'batch']);
+    expect(consumers.map(({ name }) => name)).toEqual([nameOf('a'), 'web-shop', 'accounting', 'batch']);
   });
 
   test('refuses a short key of the file beyond loopback, and warns of it on loopback', async () => {

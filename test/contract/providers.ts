@@ -253,6 +253,7 @@ export function startCall(
     attemptEnded: () => {},
     retryArrived: () => {},
     unknownRepeated: () => {},
+    budgetUsed: () => {},
     jobRecovered: () => {},
     generationEnded: () => {},
   };

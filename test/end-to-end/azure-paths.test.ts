@@ -353,6 +353,8 @@ describe('the routes', () => {
   const known = [
     ...open,
     '/metrics',
+    '/v1/spend',
+    '/v1/targets',
     '/v1/images/files/:id',
     '/openai/images/generations:submit',
     '/m/:model/openai/images/generations:submit',

@@ -26,16 +26,20 @@ type RigOptions = {
   readonly objectStorage?: ObjectStorage;
   readonly publicBaseUrl?: string;
   readonly host?: string;
+  readonly keys?: readonly string[];
   readonly callers?: object;
   readonly limits?: object;
   readonly times?: AppParts['times'];
+  readonly now?: () => number;
+  /** Keys that are added to the models file. */
+  readonly fileKeys?: object;
 };
 
 /** A gateway with one model of each protocol in front of a simulator; both end with the test. */
-export async function startRig({ timeoutMs, modelKeys, limits, ...hosting }: RigOptions = {}): Promise<Rig> {
+export async function startRig({ timeoutMs, modelKeys, limits, fileKeys, ...hosting }: RigOptions = {}): Promise<Rig> {
   const simulator = await startSimulator({ operationMs: 5, partialMs: 1 });
   onTestFinished(() => simulator.close());
-  const models = { ...modelsFile(simulator.origin, timeoutMs, modelKeys), ...(limits && { limits }) };
+  const models = { ...modelsFile(simulator.origin, timeoutMs, modelKeys), ...(limits && { limits }), ...fileKeys };
   const gateway = await startGateway(models, hosting);
   return Object.defineProperties({ ...gateway } as Rig, {
     log: { get: () => gateway.log },

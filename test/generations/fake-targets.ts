@@ -8,6 +8,7 @@ import { type ImageRequest, operations } from '../../src/domain/image-request.ts
 import type { JobStore } from '../../src/domain/job-store.ts';
 import type { KeptInputs } from '../../src/domain/kept-inputs.ts';
 import type { GenerationRecord, Recorder } from '../../src/domain/recorder.ts';
+import type { Accounts } from '../../src/generations/accounts.ts';
 import { Admission } from '../../src/generations/admission.ts';
 import { BackgroundJobs } from '../../src/generations/background-jobs.ts';
 import type { Caller } from '../../src/generations/caller.ts';
@@ -26,6 +27,7 @@ import { TargetHealth } from '../../src/targets/target-health.ts';
 import { defaultTimes, type GatewayTimes } from '../../src/targets/times.ts';
 import { asStream } from '../helpers/json-text.ts';
 import { MemoryImageStore } from '../helpers/memory-image-store.ts';
+import { fakeAccounts } from './fake-accounts.ts';
 
 /** Tests have no time, but all that a wait needs of a deadline. */
 export const quickTimes: GatewayTimes = {
@@ -117,6 +119,8 @@ export type FakeTarget = {
 export type FakeCall = { readonly target: string; readonly count: number; readonly at: number };
 
 type Facts = {
+  /** By default nothing is limited. */
+  readonly accounts?: Accounts;
   readonly model?: Partial<LogicalModel>;
   readonly times?: Partial<GatewayTimes>;
   readonly inFlight?: number;
@@ -198,6 +202,7 @@ export async function fakeGateway(fakes: readonly FakeTarget[], facts: Facts = {
   const recorder: Recorder = {
     anomaly: () => {},
     unknownRepeated: () => {},
+    budgetUsed: () => {},
     generationEnded: (record) => records.push(record),
     retryArrived: (end) => retries.push(end),
     attemptEnded: ({ end }) => ends.push(end),
@@ -207,7 +212,11 @@ export async function fakeGateway(fakes: readonly FakeTarget[], facts: Facts = {
   const admission = new Admission({ inFlight: facts.inFlight ?? 100, heldBytes: 1e9, queueMs: times.queueMs });
   const hosting = { place: facts.hosting };
   const running = {
-    ...withJobs({ inFlight, images, admission, hosting, ...(facts.keptInputs && { keptInputs: facts.keptInputs }) }),
+    ...withJobs({
+      ...{ inFlight, images, admission, hosting },
+      ...(facts.keptInputs && { keptInputs: facts.keptInputs }),
+      ...(facts.accounts && { accounts: facts.accounts }),
+    }),
     hosting,
     admission,
     recorder,
@@ -241,14 +250,22 @@ type Running = {
   readonly admission?: Admission;
   readonly hosting?: { readonly place: Hosting | undefined };
   readonly keptInputs?: KeptInputs;
+  readonly accounts?: Accounts;
 };
 
 /** The same with jobs that wait, and jobs that are found again. */
 export function withJobs({ inFlight, images, hosting = { place: undefined }, ...parts }: Running) {
   const { admission = new Admission({ inFlight: 1, heldBytes: 1e9, queueMs: 0 }) } = parts;
-  const { keptInputs = createKeptInputs(join(tmpdir(), 'no-inputs')) } = parts;
+  const { keptInputs = createKeptInputs(join(tmpdir(), 'no-inputs')), accounts = fakeAccounts().accounts } = parts;
   const background = new BackgroundJobs(admission, inFlight);
-  return { inFlight, images, background, jobs: new Jobs({ inFlight, background, images, hosting }), keptInputs };
+  return {
+    inFlight,
+    images,
+    background,
+    jobs: new Jobs({ inFlight, background, images, hosting }),
+    keptInputs,
+    accounts,
+  };
 }
 
 type Placed = { name: string; index: number; times: GatewayTimes; calls: FakeCall[]; resumed: string[] };

@@ -53,7 +53,14 @@ const attempt = (leg: number, facts: object = {}) => ({
   ...facts,
 });
 
-const parts = { lease, isKeyed: true, isRetrievable: true, isRepeat: false, makeRoom: async () => {} };
+const parts = {
+  lease,
+  isKeyed: true,
+  isRetrievable: true,
+  isRepeat: false,
+  makeRoom: async () => {},
+  settle: async () => {},
+};
 
 describe('a journal', () => {
   test('writes all attempts of the job, as plain data and without the prompt, each time', async () => {

@@ -10,6 +10,7 @@ export function providerCall(parts: Partial<ProviderCall> = {}): ProviderCall {
       attemptEnded: () => {},
       retryArrived: () => {},
       unknownRepeated: () => {},
+      budgetUsed: () => {},
       jobRecovered: () => {},
       generationEnded: () => {},
     },

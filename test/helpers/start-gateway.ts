@@ -47,6 +47,8 @@ type Options = {
   /** Where it listens; it is called over loopback all the same. */
   readonly host?: string;
   readonly times?: AppParts['times'];
+  /** The time of day. */
+  readonly now?: () => number;
   readonly upstreamTimes?: AppParts['upstreamTimes'];
   /** The way to tokens, for targets that need one. */
   readonly entra?: AppParts['entra'];
@@ -87,6 +89,7 @@ export async function startGateway(models: object, options: Options = {}): Promi
     ...(options.uploadGraceMs !== undefined && { uploadGraceMs: options.uploadGraceMs }),
     ...(options.corsOrigins && { corsOrigins: options.corsOrigins }),
     ...(options.times && { times: options.times }),
+    ...(options.now && { now: options.now }),
     ...(options.upstreamTimes && { upstreamTimes: options.upstreamTimes }),
     entra: secrets.remembering(options.entra),
     trustedProxies: options.trustedProxies ?? [],
@@ -122,10 +125,13 @@ function pick(times: AppParts['times'] = {}): { lingerMs?: number } {
 /** Callers as a keys file has them. */
 export function callersIn(
   callers: object | undefined,
-  models: Pick<ModelsConfig, 'models' | 'aliases'>,
+  models: Pick<ModelsConfig, 'models' | 'aliases'> & Partial<Pick<ModelsConfig, 'currency' | 'prices'>>,
 ): readonly Consumer[] {
   if (callers === undefined) return [];
-  return parseKeys(JSON.stringify({ callers }), { variables: {}, models }).consumers;
+  return parseKeys(JSON.stringify({ callers }), {
+    variables: {},
+    models: { currency: 'USD', prices: new Map(), ...models },
+  }).consumers;
 }
 
 /** A models file with one model `image` behind one target. */

@@ -13,6 +13,7 @@ const recorder: Recorder = {
   attemptEnded: () => {},
   retryArrived: () => {},
   unknownRepeated: () => {},
+  budgetUsed: () => {},
   jobRecovered: () => {},
   generationEnded: () => {},
 };

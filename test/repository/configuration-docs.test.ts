@@ -19,7 +19,13 @@ test('every key of the keys file is described, and the example is that of config
   const schema: unknown = JSON.parse(readFileSync('config/keys.schema.json', 'utf8'));
   const keys = [...keysIn(schema)].filter((key) => key !== '$schema');
   expect(keys.filter((key) => !section.includes(`\`${key}\``))).toEqual([]);
-  const models = { models: [{ name: 'azure-image' }] as ModelConfig[], aliases: new Map() };
+  const targets = [{ model: 'gpt-image-2', price: { images: [{ price: 0.04 }] } }];
+  const models = {
+    models: [{ name: 'azure-image', targets }] as unknown as ModelConfig[],
+    aliases: new Map(),
+    currency: 'USD',
+    prices: new Map(),
+  };
   const [shown] = parseKeys(jsonIn('docs/configuration.md').find(isKeysFile) ?? '', {
     variables: {},
     models,

@@ -1,4 +1,5 @@
 import { Semaphore } from '../../concurrency/semaphore.ts';
+import type { Budget } from '../../domain/budget.ts';
 import type { Consumer, KeyLimits } from '../../domain/consumer.ts';
 import type { ConsumerLimits, QuotaReservation, RunningPermit, Usage } from '../../domain/consumer-limits.ts';
 import { GatewayError } from '../../domain/gateway-error.ts';
@@ -19,6 +20,10 @@ export type CountedRequest = {
 export class ConsumerUsage implements ConsumerLimits {
   readonly name: string;
   #models: ReadonlySet<string> | undefined;
+  /** What it may spend; `undefined`: as much as it likes. */
+  budget: Budget | undefined;
+  /** It may see what all consumers have spent, and the state of the targets. */
+  isAdmin = false;
   #limits: KeyLimits;
   #requests: UsageWindow | undefined;
   #images: UsageWindow | undefined;
@@ -44,7 +49,9 @@ export class ConsumerUsage implements ConsumerLimits {
   }
 
   /** Applies what the configuration says now. What was used stays used, unless windows have another length. */
-  adjust({ models, limits }: Consumer): void {
+  adjust({ models, limits, budget, isAdmin = false }: Consumer): void {
+    this.budget = budget;
+    this.isAdmin = isAdmin;
     this.#models = models && new Set(models);
     this.#limits = limits;
     this.#running.resize({ permits: limits.concurrent ?? Number.POSITIVE_INFINITY });

@@ -1,4 +1,5 @@
 import { hash, randomBytes, timingSafeEqual } from 'node:crypto';
+import type { Budget } from '../../domain/budget.ts';
 import { type Consumer, type GatewayKey, hashOfKey, isExpired } from '../../domain/consumer.ts';
 import type { SharedLimits } from '../../domain/shared-limits.ts';
 import { ConsumerUsage } from './consumer-usage.ts';
@@ -47,6 +48,16 @@ export class KeyStore {
     this.#known = known;
     this.size = usages.size;
     this.isOpen &&= consumers.length === 0;
+  }
+
+  /** The names of all consumers. */
+  get names(): readonly string[] {
+    return [...this.#consumers.keys()];
+  }
+
+  /** What a consumer may spend; `undefined`: as much as it likes, or it is not there any more. */
+  budgetOf(name: string): Budget | undefined {
+    return this.#consumers.get(name)?.budget;
   }
 
   /** `undefined`: the key is not known. */

@@ -12,6 +12,8 @@ import { jobResponses, jobSchemas, jobsPaths } from '../surfaces/jobs/jobs-docum
 import { modelsPaths } from '../surfaces/models/models-routes.ts';
 import { imagesPaths } from '../surfaces/openai-images/images-routes.ts';
 import { responsesPaths } from '../surfaces/responses/responses-routes.ts';
+import { spendPaths, spendResponses, spendSchemas } from '../surfaces/spend/spend-document.ts';
+import { targetsPaths, targetsResponses, targetsSchemas } from '../surfaces/targets/targets-route.ts';
 import { refuseOtherMethods } from '../unserved-routes.ts';
 import { describePath, type JsonSchema, withoutKey } from './describe.ts';
 import { requestParameters, responseHeaders } from './headers.ts';
@@ -69,6 +71,8 @@ export const openApiDocument: JsonSchema = {
     ...modelsPaths,
     ...filesPaths,
     ...healthPaths,
+    ...spendPaths,
+    ...targetsPaths,
     ...metricsPaths,
     openApiPath,
   ]),
@@ -81,6 +85,8 @@ export const openApiDocument: JsonSchema = {
       ...responseSchemas,
       ...jobSchemas,
       ...operationSchemas,
+      ...spendSchemas,
+      ...targetsSchemas,
     },
     requestBodies: {
       Generation: { required: true, content: { 'application/json': schemaLink('GenerationRequest') } },
@@ -90,7 +96,7 @@ export const openApiDocument: JsonSchema = {
         content: { 'multipart/form-data': schemaLink('EditForm'), 'application/json': schemaLink('EditRequest') },
       },
     },
-    responses: { ...responses, ...jobResponses, ...operationResponses },
+    responses: { ...responses, ...jobResponses, ...operationResponses, ...spendResponses, ...targetsResponses },
     parameters: requestParameters,
     headers: responseHeaders,
     securitySchemes: {

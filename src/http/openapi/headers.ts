@@ -42,6 +42,10 @@ export const responseHeaders = {
     description: 'What the images cost, where that is certain in time. The name ends in the currency.',
     schema: { type: 'string', pattern: '^\\d+(\\.\\d+)?$' },
   },
+  'x-gateway-budget': {
+    description: 'From the soft limit of the key’s budget on: how much is used, of how much, and when it is reset.',
+    schema: { type: 'string', pattern: '^used=\\d+%; amount=[\\d.]+ [A-Z]{3}; per=(day|month); reset=\\S+Z$' },
+  },
   [timeoutHeader]: {
     description: 'The deadline in force, if the request set one.',
     schema: limits(timeoutHeader),
@@ -80,6 +84,7 @@ export const startedHeaders: readonly ResponseHeader[] = [
   'idempotent-replayed',
   'x-gateway-attempts',
   'x-gateway-adapted',
+  'x-gateway-budget',
   timeoutHeader,
   maxRetriesHeader,
   'server-timing',

@@ -1,3 +1,4 @@
+import { budgetTables } from './budget-tables.ts';
 import { limitTables } from './limit-rows.ts';
 
 /**
@@ -50,4 +51,6 @@ export const migrations: readonly string[] = [
   `,
   // What several gateways count together.
   limitTables,
+  // What consumers have spent, and may.
+  budgetTables,
 ];

@@ -1,3 +1,4 @@
+import { budgetOperations, transactionalBudgetOperations } from './budget-operations.ts';
 import { claimOperations } from './claim-rows.ts';
 import { jobOperations } from './job-rows.ts';
 import { limitOperations } from './limit-rows.ts';
@@ -13,10 +14,14 @@ export const sharedOperations = {
   ...limitOperations,
   ...recordOperations,
   ...takingOperations,
+  ...budgetOperations,
 };
 
 /** Operations whose later statements rely on what the first one has locked: PostgreSQL runs them in a transaction, too. */
-export const transactions: ReadonlySet<string> = new Set(['takePlace'] satisfies (keyof typeof sharedOperations)[]);
+export const transactions: ReadonlySet<string> = new Set([
+  'takePlace',
+  ...transactionalBudgetOperations,
+] satisfies (keyof typeof sharedOperations)[]);
 
 /** Operations by their names. Arguments and results are plain data, because they may pass from thread to thread. */
 export type Operations = Readonly<Record<string, (...values: never[]) => Steps<unknown>>>;

@@ -19,8 +19,9 @@ export function migrate(database: DatabaseSync): void {
 
 /** The version of the database, once it is clear that this program can use it. */
 export function checkVersion(database: DatabaseSync): number {
-  const version = Number(database.prepare('pragma user_version').get()?.user_version);
+  // In this order: another process may create the tables in between, which come together with their version.
   const tables = Number(database.prepare('select count(*) as tables from sqlite_master').get()?.tables);
+  const version = Number(database.prepare('pragma user_version').get()?.user_version);
   if (version > migrations.length) {
     throw new Error(
       `DATA_DIR was used by a newer version of the gateway (its job store has schema ${version}, this version knows ${migrations.length}): start that version, or choose another DATA_DIR`,

@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { imageExtension } from '../../../codec/image-header.ts';
 import { GatewayError } from '../../../domain/gateway-error.ts';
 import type { ByteRange, ImageStore, OpenImage, StoredImage } from '../../../domain/image-store.ts';
+import type { Hosting } from '../../../generations/delivery.ts';
 import { type DescribedPath, describePath, withoutKey } from '../../openapi/describe.ts';
 import { fileResponses } from '../../openapi/responses.ts';
 import { sendBody } from '../../send-body.ts';
@@ -28,6 +29,19 @@ export const filesPaths: readonly DescribedPath[] = [
 /** The path of a hosted image. It ends as the name of its file would: some programs tell the type of a link by that. */
 export function filePath({ id, mediaType }: StoredImage): string {
   return `${filesPath}/${id}.${imageExtension(mediaType)}`;
+}
+
+/**
+ * Images have links where there is an address that callers can use: what waits to be uploaded is served by the gateway.
+ * @param linkTo where an image is that is stored elsewhere
+ */
+export function hostingAt(
+  baseUrl: string | undefined,
+  linkTo: ((image: StoredImage) => Promise<string | undefined>) | undefined,
+): Hosting | undefined {
+  if (baseUrl === undefined) return undefined;
+  const ownUrl = (image: StoredImage) => `${baseUrl}${filePath(image)}`;
+  return { urlOf: linkTo === undefined ? ownUrl : async (image) => (await linkTo(image)) ?? ownUrl(image) };
 }
 
 /**

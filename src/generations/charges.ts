@@ -1,0 +1,69 @@
+import type { Micros } from '../domain/budget.ts';
+import type { Cost } from '../domain/cost.ts';
+import type { JobAttempt } from '../domain/job-store.ts';
+import type { CallCharge } from '../domain/ledger.ts';
+import type { UpstreamCall } from './upstream-call.ts';
+
+type Ended = {
+  /** Calls that an earlier owner of the job has made. */
+  readonly earlier: readonly JobAttempt[];
+  /** All images of the job were had. */
+  readonly isDone: boolean;
+  /** The open calls go on elsewhere, and are counted there. */
+  readonly isPart: boolean;
+};
+
+/** What the calls of a generation have cost, as far as that is known. */
+export function chargesOf(calls: readonly UpstreamCall[], { earlier, isDone, isPart }: Ended): readonly CallCharge[] {
+  const own = calls.filter(({ attempt, isOpen }) => attempt.sent && !(isPart && isOpen)).map(chargeOf);
+  const known = new Set(calls.map(({ imageIds }) => imageIds[0]));
+  return isPart
+    ? own
+    : [
+        ...own,
+        ...chargesOfAttempts(
+          earlier.filter(({ images }) => !known.has(images[0])),
+          isDone,
+        ),
+      ];
+}
+
+/**
+ * What is left of calls of a process that has died: that they were made. The cost of those that may be billed is not known.
+ * @param isDone their images were had all the same
+ */
+export function chargesOfAttempts(attempts: readonly JobAttempt[], isDone: boolean): readonly CallCharge[] {
+  return attempts
+    .filter(({ state }) => state !== 'not-processed' && state !== 'failed')
+    .map(({ images, target, state }) => {
+      const isHad = isDone && state === 'dispatched';
+      return {
+        id: images[0] ?? '',
+        target,
+        asked: images.length,
+        images: isHad ? images.length : 0,
+        tokens: undefined,
+        cost: undefined,
+        isUnknown: !isHad,
+      };
+    });
+}
+
+function chargeOf(call: UpstreamCall): CallCharge {
+  const { images = 0, tokens, bill, target, count } = call.record('abandoned');
+  const { cost, mayBeMore } = bill;
+  return {
+    id: call.imageIds[0] ?? '',
+    target,
+    asked: count,
+    images,
+    tokens,
+    cost: cost === undefined || mayBeMore ? undefined : inMicros(cost),
+    isUnknown: mayBeMore,
+  };
+}
+
+/** Rounded up to a whole millionth: a token may cost less than that. */
+function inMicros(cost: Cost): Micros {
+  return Number((cost + 999_999n) / 1_000_000n);
+}

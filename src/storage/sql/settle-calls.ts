@@ -1,0 +1,73 @@
+import type { CallCharge, Settling } from '../../domain/ledger.ts';
+import { type Row, type Steps, statement } from './steps.ts';
+
+/**
+ * Counts what calls have cost: each call once, whoever reports it, and how often. The reservation is given back, and a call
+ * whose cost is not known counts with what was reserved for it.
+ * @param at in milliseconds since 1970
+ */
+export function* settleCalls(settling: Settling, at: number): Steps<void> {
+  const { reservation, consumer, day, calls, isPart } = settling;
+  const fresh: CallCharge[] = [];
+  // In one order, so that two processes that settle the same calls do not wait for each other.
+  for (const call of calls.toSorted((one, other) => (one.id < other.id ? -1 : 1))) {
+    const { changes } = yield statement(
+      'insert into settled_calls (id, settled_at) values (?, ?) on conflict (id) do nothing',
+      call.id,
+      at,
+    );
+    if (changes > 0) fresh.push(call);
+  }
+  const [column, value] = 'id' in reservation ? ['id', reservation.id] : ['job', reservation.job];
+  const text = isPart
+    ? `select period, amount, each_image from budget_reservations where ${column} = ?`
+    : `delete from budget_reservations where ${column} = ? returning period, amount, each_image`;
+  const { rows: reserved } = yield statement(text, value);
+  if (!isPart) yield* giveBack(consumer, reserved);
+  const each = Math.max(0, ...reserved.map((row) => Number(row.each_image)));
+  yield* count(settling, fresh, each);
+  const charge = fresh.reduce((sum, { cost, asked }) => sum + (cost ?? each * asked), 0);
+  if (charge === 0) return;
+  // A budget that was changed from days to months, or back, finds the sum of its period.
+  yield statement(
+    'update budgets set spent = spent + ? where consumer = ? and period in (?, ?)',
+    ...[charge, consumer, day, day.slice(0, 7)],
+  );
+}
+
+function* giveBack(consumer: string, reserved: readonly Row[]): Steps<void> {
+  for (const { period = '', amount = 0 } of reserved) {
+    yield statement(
+      'update budgets set reserved = reserved - ? where consumer = ? and period = ?',
+      ...[amount, consumer, period],
+    );
+  }
+}
+
+const sums = [
+  ...['calls', 'images', 'text_in', 'image_in', 'cached_in', 'text_out', 'image_out'],
+  ...['cost', 'assumed_cost', 'unpriced', 'unknown_outcomes'],
+];
+
+const upsert = `
+  insert into spend (consumer, model, target, day, currency, ${sums.join(', ')})
+  values (?, ?, ?, ?, ?, ${sums.map(() => '?').join(', ')})
+  on conflict (consumer, day, model, target, currency) do update set
+  ${sums.map((name) => `${name} = spend.${name} + excluded.${name}`).join(', ')}`;
+
+function* count({ consumer, model, day, currency }: Settling, calls: readonly CallCharge[], each: number): Steps<void> {
+  for (const { target, asked, images, tokens, cost, isUnknown } of calls.toSorted(byTarget)) {
+    const { textIn = 0, imageIn = 0, cachedIn = 0, textOut = 0, imageOut = 0 } = tokens ?? {};
+    yield statement(
+      upsert,
+      ...([consumer, model, target, day, currency] as const),
+      ...([1, images, textIn, imageIn, cachedIn, textOut, imageOut] as const),
+      ...([cost ?? 0, cost === undefined ? each * asked : 0] as const),
+      ...([cost === undefined && !isUnknown ? 1 : 0, isUnknown ? 1 : 0] as const),
+    );
+  }
+}
+
+function byTarget(one: CallCharge, other: CallCharge): number {
+  return one.target < other.target ? -1 : Number(one.target > other.target);
+}

@@ -1,0 +1,56 @@
+import type { JobAttempt } from '../../domain/job-store.ts';
+import type { CallCharge } from '../../domain/ledger.ts';
+import { settleCalls } from './settle-calls.ts';
+import { type Row, type Steps, statement } from './steps.ts';
+
+/**
+ * Settles what processes have reserved that have died. A job that goes on takes its reservation along, and settles it at its
+ * end. Of a job that has ended without that, or of which nothing was sent, there is nobody else to do it.
+ * @param owner the process that takes them over
+ * @param currency of calls that were never counted
+ * @param at in milliseconds since 1970
+ */
+export function* takeReservations(owner: string, currency: string, at: number): Steps<void> {
+  const { rows } = yield statement(`
+    select r.id, r.owner, r.consumer, r.day, j.model, j.state, j.attempts
+    from budget_reservations r left join jobs j on j.id = r.job
+    where r.owner not in (select id from owners) order by r.id`);
+  for (const row of rows) {
+    const { id, consumer, day, model, state } = row;
+    if (state === 'running') {
+      yield statement(
+        'update budget_reservations set owner = ? where id = ? and owner = ?',
+        ...[owner, String(id), String(row.owner)],
+      );
+      continue;
+    }
+    yield* settleCalls(
+      {
+        reservation: { id: String(id) },
+        consumer: String(consumer),
+        model: String(model ?? ''),
+        day: String(day),
+        currency,
+        calls: unsettledCalls(row),
+        isPart: false,
+      },
+      at,
+    );
+  }
+}
+
+/** A job without a row has sent nothing: its row is written before its first call. */
+function unsettledCalls({ attempts }: Row): readonly CallCharge[] {
+  const sent = JSON.parse(String(attempts ?? '[]')) as readonly JobAttempt[];
+  return sent
+    .filter(({ state }) => state !== 'not-processed' && state !== 'failed')
+    .map(({ images, target }) => ({
+      id: images[0] ?? '',
+      target,
+      asked: images.length,
+      images: 0,
+      tokens: undefined,
+      cost: undefined,
+      isUnknown: true,
+    }));
+}
