@@ -1,4 +1,6 @@
+import { coolDownTables } from './cool-down-rows.ts';
 import { limitTables } from './limit-rows.ts';
+import { quotaTables } from './quota-rows.ts';
 
 /**
  * What brings a database from each version to the next one. Each one leaves what earlier versions of the gateway write and read
@@ -50,4 +52,6 @@ export const migrations: readonly string[] = [
   `,
   // What several gateways count together.
   limitTables,
+  // What they know together of the limits of Azure.
+  `${quotaTables}${coolDownTables}`,
 ];

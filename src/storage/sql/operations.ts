@@ -1,7 +1,9 @@
 import { claimOperations } from './claim-rows.ts';
+import { coolDownOperations } from './cool-down-rows.ts';
 import { jobOperations } from './job-rows.ts';
 import { limitOperations } from './limit-rows.ts';
 import { jobStoreFailure } from './operation-failure.ts';
+import { quotaOperations } from './quota-rows.ts';
 import { recordOperations } from './record-rows.ts';
 import type { Steps } from './steps.ts';
 import { takingOperations } from './taken-rows.ts';
@@ -11,12 +13,19 @@ export const sharedOperations = {
   ...claimOperations,
   ...jobOperations,
   ...limitOperations,
+  ...quotaOperations,
+  ...coolDownOperations,
   ...recordOperations,
   ...takingOperations,
 };
 
 /** Operations whose later statements rely on what the first one has locked: PostgreSQL runs them in a transaction, too. */
-export const transactions: ReadonlySet<string> = new Set(['takePlace'] satisfies (keyof typeof sharedOperations)[]);
+export const transactions: ReadonlySet<string> = new Set([
+  'takePlace',
+  'takeQuota',
+  'correctQuota',
+  'refuseQuota',
+] satisfies (keyof typeof sharedOperations)[]);
 
 /** Operations by their names. Arguments and results are plain data, because they may pass from thread to thread. */
 export type Operations = Readonly<Record<string, (...values: never[]) => Steps<unknown>>>;
