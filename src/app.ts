@@ -18,25 +18,27 @@ import type { JobStore } from './domain/job-store.ts';
 import type { KeptInputs } from './domain/kept-inputs.ts';
 import type { PassThrough } from './domain/pass-through.ts';
 import type { Price } from './domain/price.ts';
+import type { QuotaPool, QuotaPools } from './domain/quota-pools.ts';
+import type { SharedCoolDowns } from './domain/shared-cool-downs.ts';
 import type { SharedLimits } from './domain/shared-limits.ts';
 import { Admission } from './generations/admission.ts';
 import { BackgroundJobs } from './generations/background-jobs.ts';
-import type { Hosting } from './generations/delivery.ts';
 import { createGateway, type Gateway } from './generations/gateway.ts';
 import { InFlight } from './generations/in-flight.ts';
 import { Jobs } from './generations/jobs.ts';
 import { Recovery } from './generations/recovery.ts';
 import { KeyStore } from './http/keys/key-store.ts';
 import type { Lifecycle } from './http/lifecycle.ts';
-import { allowUploads, createServer, loopbackUrl, type ServerParts } from './http/server.ts';
+import { allowUploads, createServer, defaultServerTimes, loopbackUrl, type ServerTimes } from './http/server.ts';
 import type { RuntimeConfig } from './http/surface.ts';
-import { filePath } from './http/surfaces/files/files-route.ts';
+import { hostingAt } from './http/surfaces/files/files-route.ts';
 import { type ModelFamily, modelFamily } from './parameters/model-families.ts';
 import { forwardedFault } from './providers/azure/forwarded-fault.ts';
 import { azureAsync } from './providers/azure-async/azure-async.ts';
 import { azureDeployment, azureV1 } from './providers/azure-images/images-descriptors.ts';
 import { foundryAgent } from './providers/foundry-agent/foundry-agent.ts';
 import type { ProviderDescriptor } from './providers/provider-descriptor.ts';
+import { HealthSharing } from './targets/health-sharing.ts';
 import { createModelCatalog, type LogicalModel, type Target } from './targets/model-catalog.ts';
 import type { TargetHealth } from './targets/target-health.ts';
 import { TargetHealths } from './targets/target-healths.ts';
@@ -87,6 +89,9 @@ export type App = {
 /** Where jobs and images are kept. */
 export type Stores = {
   readonly jobs: JobStore & { now(): number };
+  /** What several gateways know together of the limits of Azure. */
+  readonly quotas: QuotaPools;
+  readonly coolDowns?: SharedCoolDowns | undefined;
   readonly images: ImageStore;
   /** The inputs of jobs that wait. */
   readonly keptInputs: KeptInputs;
@@ -124,15 +129,9 @@ export type AppParts = {
   readonly entra?: EntraTokens | undefined;
 };
 
-const defaultGraceMs = 60_000;
-
-type ServerTimes = Pick<ServerParts, 'interimMs' | 'jsonGraceMs' | 'stallMs'>;
-
-const defaultServerTimes: ServerTimes = { interimMs: 60_000, jsonGraceMs: 10_000, stallMs: 30_000 };
-
 /** Puts the modules together; nothing listens yet, and no upstream is called. */
 export function buildApp(parts: AppParts): App {
-  const { consumers, logger, stores, publicBaseUrl, openInputs } = parts;
+  const { consumers, logger, stores, publicBaseUrl, openInputs, uploadGraceMs = 60_000 } = parts;
   const { jobs: store, images, keptInputs, sharedLimits, areDurable, linkTo } = stores;
   const telemetry = createTelemetry(logger);
   const lifecycle: Lifecycle = { phase: 'starting' };
@@ -143,6 +142,7 @@ export function buildApp(parts: AppParts): App {
   const downloads = createImageDownloads(undefined, egressProxy);
   const credentialsWith = createCredentials(parts.upstreamTimes);
   const targets = new TargetHealths();
+  const sharing = new HealthSharing(stores.coolDowns);
   const admission = new Admission(parts.models.limits, keyStore);
   const inFlight = new InFlight(store, { lingerMs: parts.models.limits.lingerMs, now: () => store.now() });
   const address = { url: publicBaseUrl };
@@ -166,6 +166,7 @@ export function buildApp(parts: AppParts): App {
       openInputs,
       credential: credentialsWith(entra),
       price: (target: TargetConfig) => priceOf(target, models),
+      quota: (name: string) => stores.quotas.pool(name),
       healthOf: new Map(identified.map(({ target }, index) => [target, healths[index] as TargetHealth])),
     };
     const catalog = createModelCatalog({
@@ -175,7 +176,7 @@ export function buildApp(parts: AppParts): App {
     });
     const config: RuntimeConfig = {
       gateway: createGateway({ ...running, catalog, times }),
-      uploadLimits: { uploadBytes: models.uploadBytes, graceMs: parts.uploadGraceMs ?? defaultGraceMs },
+      uploadLimits: { uploadBytes: models.uploadBytes, graceMs: uploadGraceMs },
       inputDownload: models.imageUrls === 'download' ? downloads.fromAnywhere : undefined,
       passThrough: models.responses && passThroughTo(models.responses, upstream),
       currency: models.currency,
@@ -183,6 +184,8 @@ export function buildApp(parts: AppParts): App {
     };
     const adopt = () => {
       adoptHealths();
+      stores.quotas.configure(models.quotas);
+      sharing.use(identified, healths);
       admission.resize(models.limits);
       inFlight.lingerMs = times.lingerMs;
       stores.resize({ ...models, limits: { ...models.limits, lingerMs: times.lingerMs } });
@@ -190,12 +193,12 @@ export function buildApp(parts: AppParts): App {
     return { next: { models, config }, adopt };
   }
 
-  const start = configure(parts.models, parts.entra);
-  const current = start.next;
-  start.adopt();
+  const { next: current, adopt } = configure(parts.models, parts.entra);
+  adopt();
   telemetry.watch(() => current.config.gateway.state);
   telemetry.watchJobs(() => store.figures());
   if (stores.uploads) telemetry.watchUploads(stores.uploads);
+  telemetry.watchQuotas(() => stores.quotas.figures());
   const recovery = new Recovery({ ...running, gateway: () => current.config.gateway });
   const server = createServer({
     current,
@@ -218,6 +221,7 @@ export function buildApp(parts: AppParts): App {
     // Every connected client has its response. What still runs has lost its client, and a shutdown gives it the time to end.
     if (lifecycle.phase === 'closing') await inFlight.settled();
     recovery.stop();
+    sharing.stop();
     background.giveUp();
     inFlight.cancelAll();
     await Promise.all([inFlight.recorded(), background.settled()]);
@@ -235,7 +239,7 @@ export function buildApp(parts: AppParts): App {
     recorder: telemetry,
     metrics: telemetry.metrics,
     keyStore,
-    recover: () => recovery.start(),
+    recover: async () => void (await Promise.all([recovery.start(), sharing.start()])),
     prepare(models, entra) {
       const { next, adopt } = configure(models, entra);
       return () => {
@@ -247,13 +251,6 @@ export function buildApp(parts: AppParts): App {
   };
 }
 
-/** Images have links where there is an address that callers can use: what waits to be uploaded is served by the gateway. */
-function hostingAt(baseUrl: string | undefined, linkTo: Stores['linkTo']): Hosting | undefined {
-  if (baseUrl === undefined) return undefined;
-  const ownUrl = (image: StoredImage) => `${baseUrl}${filePath(image)}`;
-  return { urlOf: linkTo === undefined ? ownUrl : async (image) => (await linkTo(image)) ?? ownUrl(image) };
-}
-
 type Upstream = {
   readonly providers: readonly ProviderDescriptor[];
   readonly client: UpstreamClient;
@@ -261,6 +258,7 @@ type Upstream = {
   readonly openInputs: OpenInputStore;
   credential(source: CredentialSource): Credential;
   price(target: TargetConfig): Price | undefined;
+  quota(name: string): QuotaPool;
   readonly healthOf: ReadonlyMap<TargetConfig, TargetHealth>;
 };
 
@@ -288,6 +286,7 @@ function createTarget(target: TargetConfig, { client, openInputs, ...upstream }:
     upstreamStream: target.upstreamStream,
     price: upstream.price(target),
     health: upstream.healthOf.get(target) as TargetHealth,
+    quota: target.quota === undefined ? undefined : upstream.quota(target.quota),
     provider: descriptor.create(target, { client, openInputs, credential: upstream.credential(target.credential) }),
     calls: descriptor.addresses(target),
     download: upstream.downloads.allowing([new URL(baseURL).origin, ...downloadOrigins]),

@@ -3,6 +3,7 @@ import type { Tokens } from '../domain/bill.ts';
 import type { GatewayState } from '../domain/gateway-state.ts';
 import type { ImageUploads } from '../domain/image-uploads.ts';
 import type { JobStoreFigures } from '../domain/job-store.ts';
+import type { QuotaFigures } from '../domain/quota-pools.ts';
 import type { Recorder } from '../domain/recorder.ts';
 import type { RequestRecorder } from '../domain/request-record.ts';
 import { attemptLine, generationLine, levelOf, levelOfGeneration, operatorHint, requestLine } from './log-lines.ts';
@@ -21,6 +22,7 @@ export type Telemetry = Recorder &
     watchJobs(read: () => Promise<JobStoreFigures>): void;
     /** Counts uploads, and writes a line when they begin to fail, fail in another way, or succeed again. */
     watchUploads(uploads: ImageUploads): void;
+    watchQuotas(read: () => Promise<readonly QuotaFigures[]>): void;
     metrics(): Promise<string>;
   };
 
@@ -87,6 +89,7 @@ export function createTelemetry(logger: Logger): Telemetry {
           logger.warn({ pending, cause: lastError }, 'images cannot be uploaded to IMAGES_URL, and wait in DATA_DIR');
       });
     },
+    watchQuotas: metrics.watchQuotas,
     metrics: metrics.text,
   };
 }

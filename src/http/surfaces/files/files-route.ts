@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { imageExtension } from '../../../codec/image-header.ts';
 import { GatewayError } from '../../../domain/gateway-error.ts';
 import type { ByteRange, ImageStore, OpenImage, StoredImage } from '../../../domain/image-store.ts';
+import type { Hosting } from '../../../generations/delivery.ts';
 import { type DescribedPath, describePath, withoutKey } from '../../openapi/describe.ts';
 import { fileResponses } from '../../openapi/responses.ts';
 import { sendBody } from '../../send-body.ts';
@@ -115,4 +116,17 @@ function requestedRange(
   const last = from === '' || to === '' ? length - 1 : Math.min(Number(to), length - 1);
   if (from !== '' && to !== '' && Number(to) < first) return undefined;
   return first <= last ? { first, last } : 'unsatisfiable';
+}
+
+/**
+ * Images have links where there is an address that callers can use: what waits to be uploaded is served by the gateway.
+ * @param linkTo gives links to where images were uploaded
+ */
+export function hostingAt(
+  baseUrl: string | undefined,
+  linkTo: ((image: StoredImage) => Promise<string | undefined>) | undefined,
+): Hosting | undefined {
+  if (baseUrl === undefined) return undefined;
+  const ownUrl = (image: StoredImage) => `${baseUrl}${filePath(image)}`;
+  return { urlOf: linkTo === undefined ? ownUrl : async (image) => (await linkTo(image)) ?? ownUrl(image) };
 }
