@@ -28,6 +28,8 @@ export type RecordedRequest = {
   readonly query: Readonly<Record<string, unknown>>;
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
   body: unknown;
+  /** When it came, as of `performance.now()`. */
+  readonly at: number;
 };
 
 /** The sums that `GET /simulator/ledger` serves: no prompts, no headers, no credentials. */
@@ -150,6 +152,7 @@ export function recordRequests(app: FastifyInstance, ledger: Ledger): void {
       query: { ...(request.query as Record<string, unknown>) },
       headers: { ...headers },
       body: undefined,
+      at: performance.now(),
     };
     recorded.set(request, record);
     ledger.noteRequest(record);

@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { tokenPath } from './managed-identity.ts';
+import { parseQuota } from './quota.ts';
 import { startSimulator } from './start-simulator.ts';
 
 const { values } = parseArgs({
@@ -7,10 +8,16 @@ const { values } = parseArgs({
     host: { type: 'string', default: '127.0.0.1' },
     port: { type: 'string', default: '8867' },
     key: { type: 'string', default: 'simulator-key' },
+    quota: { type: 'string', multiple: true, default: [] },
   },
 });
 
-const simulator = await startSimulator({ host: values.host, port: Number(values.port), apiKey: values.key });
+const simulator = await startSimulator({
+  host: values.host,
+  port: Number(values.port),
+  apiKey: values.key,
+  quotas: values.quota.map(parseQuota),
+});
 const { origin } = simulator;
 process.stdout.write(
   `Simulated Azure listens on ${origin}; scenarios: ${origin}/simulator/scenarios, tokens: ${origin}${tokenPath}\n`,

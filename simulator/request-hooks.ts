@@ -3,6 +3,7 @@ import { accessDenied, accessTokenRefused } from './azure-errors.ts';
 import type { Ledger } from './ledger.ts';
 import type { TokenStore } from './managed-identity.ts';
 import type { ImageStore } from './private-images.ts';
+import type { Quotas } from './quota.ts';
 import { sendPlain } from './send-response.ts';
 
 /**
@@ -16,6 +17,7 @@ export type SimulatorState = {
   readonly ledger: Ledger;
   readonly images: ImageStore;
   readonly tokens: TokenStore;
+  readonly quotas: Quotas;
 };
 
 /** Counts a paid POST once its body is complete. */

@@ -28,7 +28,7 @@ export function planJob(body: RequestBody, place: JobPlace): ImageJob | PlainRes
 }
 
 /**
- * Bills a job and plays the scenarios that every flow shares: waiting, hanging, scripted responses.
+ * Counts a job against its quota, bills it, and plays the scenarios that every flow shares: waiting, hanging, scripted responses.
  * Resolves with true when the images are still to be made, and with false when the scenario has responded, or never will.
  */
 export async function beginJob(
@@ -41,6 +41,12 @@ export async function beginJob(
   const { scenario, flow, deployment, prompt, count } = job;
   if (scenario.name === 'unsupported-content-type-once' && state.ledger.noteFirst(prompt)) {
     sendPlain(reply, unsupportedForm());
+    return false;
+  }
+  const verdict = state.quotas.take(deployment, apiVersion);
+  if (verdict) reply.headers(verdict.headers);
+  if (verdict?.refusal) {
+    sendPlain(reply, verdict.refusal);
     return false;
   }
   // Billed before any wait: a client that leaves has still caused the work.

@@ -12,6 +12,7 @@ import {
 } from './azure-errors.ts';
 import type { Scenario } from './choose-scenario.ts';
 import type { Flow } from './ledger.ts';
+import { rateLimit } from './quota.ts';
 import type { ScenarioName } from './scenarios.ts';
 
 /** What a scripted response may contain. `otherOrigin` is a second name of the simulator, or a host that is nowhere. */
@@ -45,13 +46,6 @@ const policyFilter = {
   violence: harmless,
 };
 const safetySystem = 'Your request was rejected as a result of our safety system.';
-
-/** The wording of Azure's rate limit, with or without the wait in it. */
-function rateLimit(apiVersion: string, wait: string): PlainResponse {
-  const operation = `the ImageGenerations_Create Operation under Azure OpenAI API version ${apiVersion}`;
-  const limit = 'have exceeded call rate limit of your current OpenAI S0 pricing tier.';
-  return azureError(429, '429', `Requests to ${operation} ${limit}${wait}`);
-}
 
 const scripts: Partial<Record<ScenarioName, Script>> = {
   '429-ms': (wait, { apiVersion }) => withHeaders(rateLimit(apiVersion, ''), { 'retry-after-ms': `${wait}` }),

@@ -8,6 +8,7 @@ import { addFreeCalls } from './free-calls.ts';
 import { addLedgerEndpoints, createLedger, type Ledger, recordRequests } from './ledger.ts';
 import { addTokenEndpoint, createTokenStore, type TokenStore } from './managed-identity.ts';
 import { addPrivateImages, createImageStore } from './private-images.ts';
+import { type QuotaOptions, Quotas } from './quota.ts';
 import type { SimulatorState } from './request-hooks.ts';
 import { addAzureResponses } from './responses/azure-responses.ts';
 import { sendPlain } from './send-response.ts';
@@ -15,7 +16,7 @@ import { sendPlain } from './send-response.ts';
 /**
  * How to start: port 0 takes a free one, `operationMs` is how long a legacy operation, or a response in background,
  * takes, in milliseconds, and `partialMs` the pause between the events of a stream. Tokens of the managed identity live
- * `tokenSeconds`, and a request for one must send `identityHeader`.
+ * `tokenSeconds`, and a request for one must send `identityHeader`. Without `quotas` there is no limit.
  */
 export type SimulatorOptions = {
   readonly host?: string;
@@ -25,6 +26,7 @@ export type SimulatorOptions = {
   readonly partialMs?: number;
   readonly tokenSeconds?: number;
   readonly identityHeader?: string;
+  readonly quotas?: readonly QuotaOptions[];
 };
 
 /** A running simulator. `close` ends it together with every open connection. */
@@ -35,6 +37,7 @@ export type Simulator = {
   readonly ledger: Ledger;
   /** How many tokens were issued so far, and the end of all of them. */
   readonly tokens: Pick<TokenStore, 'issued' | 'revokeAll'>;
+  readonly quotas: Pick<Quotas, 'refused'>;
   close(): Promise<void>;
 };
 
@@ -46,15 +49,16 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
   const { tokenSeconds = 3600, identityHeader = 'simulator-identity' } = options;
   const ledger = createLedger();
   const tokens = createTokenStore(tokenSeconds);
+  const quotas = new Quotas(options.quotas ?? []);
   // Clients keep their connections and some scenarios never respond: closing must not wait for either.
   const app = fastify({ forceCloseConnections: true, bodyLimit: largestBody });
-  addRoutes(app, { apiKey, operationMs, partialMs, ledger, images: createImageStore(), tokens });
+  addRoutes(app, { apiKey, operationMs, partialMs, ledger, images: createImageStore(), tokens, quotas });
   addTokenEndpoint(app, tokens, identityHeader);
   await app.listen({ host, port });
   const address = app.server.address() as AddressInfo;
   const name = address.family === 'IPv6' ? `[${address.address}]` : address.address;
   const origin = `http://${name}:${address.port}`;
-  return { origin, apiKey, identityHeader, ledger, tokens, close: () => app.close() };
+  return { origin, apiKey, identityHeader, ledger, tokens, quotas, close: () => app.close() };
 }
 
 function addRoutes(app: FastifyInstance, state: SimulatorState): void {

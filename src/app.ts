@@ -1,24 +1,17 @@
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
-import {
-  type ModelConfig,
-  type ModelsConfig,
-  priceOf,
-  type ResponsesConfig,
-  type TargetConfig,
-} from './config/models-config.ts';
-import { requestDefaults } from './config/request-defaults.ts';
+import { logicalModel, passThroughTo } from './app/configured-models.ts';
+import { type ModelsConfig, priceOf, type TargetConfig } from './config/models-config.ts';
 import { targetIdentity } from './config/target-identity.ts';
 import type { Consumer } from './domain/consumer.ts';
-import type { CredentialSource } from './domain/credential-source.ts';
 import type { OpenInputStore } from './domain/image-input.ts';
 import type { ImageStore, StoredImage } from './domain/image-store.ts';
 import type { ImageUploads } from './domain/image-uploads.ts';
 import type { JobStore } from './domain/job-store.ts';
 import type { KeptInputs } from './domain/kept-inputs.ts';
 import type { Ledger } from './domain/ledger.ts';
-import type { PassThrough } from './domain/pass-through.ts';
-import type { Price } from './domain/price.ts';
+import type { QuotaPools } from './domain/quota-pools.ts';
+import type { SharedCoolDowns } from './domain/shared-cool-downs.ts';
 import type { SharedLimits } from './domain/shared-limits.ts';
 import { Accounts } from './generations/accounts.ts';
 import { Admission } from './generations/admission.ts';
@@ -29,25 +22,24 @@ import { Jobs } from './generations/jobs.ts';
 import { Recovery } from './generations/recovery.ts';
 import { KeyStore } from './http/keys/key-store.ts';
 import type { Lifecycle } from './http/lifecycle.ts';
-import { allowUploads, createServer, loopbackUrl, type ServerParts } from './http/server.ts';
+import { allowUploads, createServer, defaultServerTimes, loopbackUrl, type ServerTimes } from './http/server.ts';
 import type { RuntimeConfig } from './http/surface.ts';
 import { hostingAt } from './http/surfaces/files/files-route.ts';
 import { type ModelFamily, modelFamily } from './parameters/model-families.ts';
-import { forwardedFault } from './providers/azure/forwarded-fault.ts';
 import { azureAsync } from './providers/azure-async/azure-async.ts';
 import { azureDeployment, azureV1 } from './providers/azure-images/images-descriptors.ts';
 import { foundryAgent } from './providers/foundry-agent/foundry-agent.ts';
 import type { ProviderDescriptor } from './providers/provider-descriptor.ts';
-import { createModelCatalog, type LogicalModel, type Target } from './targets/model-catalog.ts';
+import { HealthSharing } from './targets/health-sharing.ts';
+import { createModelCatalog } from './targets/model-catalog.ts';
 import type { TargetHealth } from './targets/target-health.ts';
 import { TargetHealths } from './targets/target-healths.ts';
 import { defaultTimes, type GatewayTimes } from './targets/times.ts';
 import { createTelemetry, type ReloadRecorder } from './telemetry/telemetry.ts';
-import { createPassThrough } from './upstream/azure-pass-through.ts';
-import { createUpstreamClient, type UpstreamClient, type UpstreamTimes } from './upstream/client.ts';
-import { type Credential, createCredentials } from './upstream/credential.ts';
+import { createUpstreamClient, type UpstreamTimes } from './upstream/client.ts';
+import { createCredentials } from './upstream/credential.ts';
 import type { EntraTokens } from './upstream/entra.ts';
-import { createImageDownloads, type ImageDownloads } from './upstream/guarded-download.ts';
+import { createImageDownloads } from './upstream/guarded-download.ts';
 import type { TokenTimes } from './upstream/token-source.ts';
 
 /** Every upstream protocol that a target can name, in the order in which messages list them. */
@@ -88,6 +80,9 @@ export type App = {
 /** Where jobs and images are kept. */
 export type Stores = {
   readonly jobs: JobStore & { now(): number };
+  /** What several gateways know together of the limits of Azure. */
+  readonly quotas: QuotaPools;
+  readonly coolDowns?: SharedCoolDowns | undefined;
   readonly images: ImageStore;
   readonly ledger: Ledger;
   /** The inputs of jobs that wait. */
@@ -128,13 +123,9 @@ export type AppParts = {
   readonly entra?: EntraTokens | undefined;
 };
 
-const defaultGraceMs = 60_000;
-type ServerTimes = Pick<ServerParts, 'interimMs' | 'jsonGraceMs' | 'stallMs'>;
-const defaultServerTimes: ServerTimes = { interimMs: 60_000, jsonGraceMs: 10_000, stallMs: 30_000 };
-
 /** Puts the modules together; nothing listens yet, and no upstream is called. */
 export function buildApp(parts: AppParts): App {
-  const { consumers, logger, stores, publicBaseUrl, openInputs } = parts;
+  const { consumers, logger, stores, publicBaseUrl, openInputs, uploadGraceMs = 60_000 } = parts;
   const { jobs: store, images, ledger, keptInputs, sharedLimits, areDurable, linkTo } = stores;
   const telemetry = createTelemetry(logger);
   const lifecycle: Lifecycle = { phase: 'starting' };
@@ -145,6 +136,7 @@ export function buildApp(parts: AppParts): App {
   const downloads = createImageDownloads(undefined, egressProxy);
   const credentialsWith = createCredentials(parts.upstreamTimes);
   const targets = new TargetHealths();
+  const sharing = new HealthSharing(stores.coolDowns);
   const admission = new Admission(parts.models.limits, keyStore);
   const inFlight = new InFlight(store, { lingerMs: parts.models.limits.lingerMs, now: () => store.now() });
   const address = { url: publicBaseUrl };
@@ -166,12 +158,14 @@ export function buildApp(parts: AppParts): App {
     );
     const { healths, adopt: adoptHealths } = targets.next(identified, times);
     const upstream = {
-      providers: parts.providers ?? providers,
+      providerOf: (target: TargetConfig) => providerOf(target, parts.providers),
+      familyOf: (target: TargetConfig) => familyOf(target, parts.providers),
       client,
       downloads,
       openInputs,
       credential: credentialsWith(entra),
       price: (target: TargetConfig) => priceOf(target, models),
+      quota: (name: string) => stores.quotas.pool(name),
       healthOf: new Map(identified.map(({ target }, index) => [target, healths[index] as TargetHealth])),
     };
     const catalog = createModelCatalog({
@@ -181,7 +175,7 @@ export function buildApp(parts: AppParts): App {
     });
     const config: RuntimeConfig = {
       gateway: createGateway({ ...running, catalog, times }),
-      uploadLimits: { uploadBytes: models.uploadBytes, graceMs: parts.uploadGraceMs ?? defaultGraceMs },
+      uploadLimits: { uploadBytes: models.uploadBytes, graceMs: uploadGraceMs },
       inputDownload: models.imageUrls === 'download' ? downloads.fromAnywhere : undefined,
       passThrough: models.responses && passThroughTo(models.responses, upstream),
       currency: models.currency,
@@ -189,6 +183,8 @@ export function buildApp(parts: AppParts): App {
     };
     const adopt = () => {
       adoptHealths();
+      stores.quotas.configure(models.quotas);
+      sharing.use(identified, healths);
       admission.resize(models.limits);
       inFlight.lingerMs = times.lingerMs;
       stores.resize({ ...models, limits: { ...models.limits, lingerMs: times.lingerMs } });
@@ -196,13 +192,13 @@ export function buildApp(parts: AppParts): App {
     return { next: { models, config }, adopt };
   }
 
-  const start = configure(parts.models, parts.entra);
-  const current = start.next;
-  start.adopt();
+  const { next: current, adopt } = configure(parts.models, parts.entra);
+  adopt();
   telemetry.watch(() => current.config.gateway.state);
   telemetry.watchJobs(() => store.figures());
   if (stores.uploads) telemetry.watchUploads(stores.uploads);
   telemetry.watchBudgets(() => accounts.usages(keyStore.names));
+  telemetry.watchQuotas(() => stores.quotas.figures());
   const recovery = new Recovery({ ...running, gateway: () => current.config.gateway });
   const server = createServer({
     current,
@@ -225,6 +221,7 @@ export function buildApp(parts: AppParts): App {
     // Every connected client has its response. What still runs has lost its client, and a shutdown gives it the time to end.
     if (lifecycle.phase === 'closing') await inFlight.settled();
     recovery.stop();
+    sharing.stop();
     background.giveUp();
     inFlight.cancelAll();
     await Promise.all([inFlight.recorded(), background.settled()]);
@@ -242,7 +239,7 @@ export function buildApp(parts: AppParts): App {
     recorder: telemetry,
     metrics: telemetry.metrics,
     keyStore,
-    recover: () => recovery.start(),
+    recover: async () => void (await Promise.all([recovery.start(), sharing.start()])),
     prepare(models, entra) {
       const { next, adopt } = configure(models, entra);
       return () => {
@@ -252,49 +249,4 @@ export function buildApp(parts: AppParts): App {
       };
     },
   };
-}
-
-type Upstream = {
-  readonly providers: readonly ProviderDescriptor[];
-  readonly client: UpstreamClient;
-  readonly downloads: ImageDownloads;
-  readonly openInputs: OpenInputStore;
-  credential(source: CredentialSource): Credential;
-  price(target: TargetConfig): Price | undefined;
-  readonly healthOf: ReadonlyMap<TargetConfig, TargetHealth>;
-};
-
-function logicalModel(model: ModelConfig, upstream: Upstream): LogicalModel {
-  return {
-    name: model.name,
-    timeoutMs: model.timeoutMs,
-    defaults: requestDefaults(model.defaults),
-    parameters: model.parameters,
-    partialSuccess: model.partialSuccess,
-    maxRetries: model.maxRetries,
-    onUnknownOutcome: model.onUnknownOutcome,
-    targets: model.targets.map((target) => createTarget(target, upstream)),
-  };
-}
-
-function createTarget(target: TargetConfig, { client, openInputs, ...upstream }: Upstream): Target {
-  const { name, priority, weight, baseURL, downloadOrigins } = target;
-  const descriptor = providerOf(target, upstream.providers);
-  return {
-    name,
-    priority,
-    weight,
-    family: familyOf(target, upstream.providers),
-    upstreamStream: target.upstreamStream,
-    price: upstream.price(target),
-    health: upstream.healthOf.get(target) as TargetHealth,
-    provider: descriptor.create(target, { client, openInputs, credential: upstream.credential(target.credential) }),
-    calls: descriptor.addresses(target),
-    download: upstream.downloads.allowing([new URL(baseURL).origin, ...downloadOrigins]),
-  };
-}
-
-function passThroughTo({ target, image }: ResponsesConfig, { client, credential }: Upstream): PassThrough {
-  const parts = { client, credential: credential(target.credential), faultOf: forwardedFault };
-  return createPassThrough({ ...parts, baseURL: target.baseURL, imageDeployment: image?.deployment });
 }

@@ -45,11 +45,13 @@ function describeModel({ name, timeoutMs, targets }: LogicalModel, { aliases, de
   return `${name} (${remarks.join('; ')})\n${targets.map(describeTarget).join('')}`;
 }
 
-function describeTarget({ name, family, priority, weight, provider, calls }: Target): string {
+function describeTarget({ name, family, priority, weight, provider, calls, quota }: Target): string {
   const urls = calls.map(
     ({ url, remarks }) => `    POST ${url}${remarks.length > 0 ? ` (${remarks.join(', ')})` : ''}\n`,
   );
-  return `  target ${name}: ${provider.id}, family ${family.name}, priority ${priority}, weight ${weight}\n${urls.join('')}`;
+  const remarks = [`family ${family.name}`, `priority ${priority}`, `weight ${weight}`];
+  if (quota) remarks.push(`quota ${quota.name}`);
+  return `  target ${name}: ${provider.id}, ${remarks.join(', ')}\n${urls.join('')}`;
 }
 
 /** Where requests of the Responses API are forwarded. No secrets. */

@@ -9,8 +9,10 @@ import { retryRejoinMs } from '../generations/planned-request.ts';
 import { createDiskImageStore, type DiskImageStore, type DiskImageStoreOptions } from '../storage/disk-image-store.ts';
 import { createKeptInputs } from '../storage/kept-input-directory.ts';
 import { createPostgresJobStore } from '../storage/postgres/postgres-job-store.ts';
+import { SqlCoolDowns } from '../storage/sql/sql-cool-downs.ts';
 import type { SqlJobStore } from '../storage/sql/sql-job-store.ts';
 import { SqlLedger } from '../storage/sql/sql-ledger.ts';
+import { type QuotaTimes, SqlQuotaPools } from '../storage/sql/sql-quota-pools.ts';
 import { SqlSharedLimits } from '../storage/sql/sql-shared-limits.ts';
 import { createSqliteJobStore, type SqliteJobStoreOptions } from '../storage/sqlite/sqlite-job-store.ts';
 import { createTemporaryImageStore } from '../storage/temporary-image-store.ts';
@@ -26,7 +28,7 @@ const minLifetimeMs = 60_000;
 /** Replaced in tests. */
 type Seams = {
   readonly temporary?: string;
-  readonly jobs?: Pick<SqliteJobStoreOptions, 'now' | 'lease' | 'maxPages'>;
+  readonly jobs?: Pick<SqliteJobStoreOptions, 'now' | 'lease' | 'maxPages'> & { readonly quotas?: Partial<QuotaTimes> };
   readonly images?: Pick<DiskImageStoreOptions, 'freeBytes' | 'openFiles'>;
 };
 
@@ -69,7 +71,20 @@ export async function openStores(
     const sharedLimits = database && new SqlSharedLimits(jobs.runner, jobs.owner);
     const ledger = new SqlLedger(jobs.runner, jobs.owner);
     const linked = { uploads: objects?.images.uploads, linkTo: objects?.linkTo };
-    return { ...opened, ...linked, ledger, keptInputs, sharedLimits, resize: (models) => resize(opened, models) };
+    const known = {
+      quotas: new SqlQuotaPools(jobs, jobSeams?.quotas),
+      // Nobody else looks into the memory of a process.
+      coolDowns: areDurable || database ? new SqlCoolDowns(jobs.runner, jobs.owner) : undefined,
+    };
+    return {
+      ...opened,
+      ...linked,
+      ...known,
+      ledger,
+      keptInputs,
+      sharedLimits,
+      resize: (models) => resize(opened, models),
+    };
   } catch (error) {
     bucket?.bucket.close();
     await jobs.close();

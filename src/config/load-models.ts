@@ -10,6 +10,7 @@ import { priceList } from './price-schema.ts';
 import { type JsonPath, printName, printWarnings, type Report, suggest } from './problems.ts';
 import { isObject } from './read-json.ts';
 import { longForm, readModel } from './read-model.ts';
+import { checkQuotas, quotaLimits, warnAboutQuotas } from './read-quotas.ts';
 import { readResponses } from './read-responses.ts';
 
 const fileKeys = fileSchema(z.unknown());
@@ -62,6 +63,7 @@ export function parseModels(
     (value, report, warn, written) => {
       const parsed = readFile(value, dialects, report);
       warnAboutLiteralSecrets(written, variables, warn);
+      if (parsed) warnAboutQuotas(parsed, warn);
       if (parsed && review) reviewModels(parsed.models, review, warn);
       return parsed;
     },
@@ -93,6 +95,7 @@ function readFile(
   if (isObject(value.models) && entries.length === 0) report(['models'], 'must not be empty');
   const models = entries.map(([name, entry]) => readModel(name, entry, dialects, ['models', name], report));
   checkReferences(value, report);
+  checkQuotas(value, report);
   const egressProxy = readEgressProxy(value, report);
   const complete = models.filter((model) => model !== undefined);
   const areWhole = file !== undefined && complete.length === models.length;
@@ -112,6 +115,7 @@ function build(file: z.output<typeof fileKeys>, models: readonly ModelConfig[]):
     models,
     currency: file.currency,
     prices: frozenMap(Object.entries(file.prices ?? {}).map(([name, price]) => [name.toLowerCase(), priceList(price)])),
+    quotas: quotaLimits(file.quotas),
     drainMs,
     limits: {
       inFlight: limits.inFlight ?? 200,

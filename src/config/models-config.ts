@@ -4,6 +4,7 @@ import type { EgressProxy } from '../domain/egress-proxy.ts';
 import type { CapabilityOverrides } from '../domain/model-capabilities.ts';
 import type { ParameterPolicy } from '../domain/parameter-policy.ts';
 import type { Price, PriceList } from '../domain/price.ts';
+import type { QuotaLimits } from '../domain/quota-pools.ts';
 
 /** The models file as the gateway uses it: validated, with defaults, deeply frozen. */
 export type ModelsConfig = {
@@ -16,6 +17,8 @@ export type ModelsConfig = {
   readonly currency: string;
   /** What calls cost, by the family of their target, in lower case. */
   readonly prices: ReadonlyMap<string, PriceList>;
+  /** What quotas allow that targets share, by name. */
+  readonly quotas: ReadonlyMap<string, QuotaLimits>;
   /** What the process takes on; times in milliseconds. */
   readonly limits: ProcessLimits;
   readonly storeLimits: StoreLimits;
@@ -103,6 +106,8 @@ export type TargetConfig = DialectTarget & {
   /** Share among the targets of one priority. */
   readonly weight: number;
   readonly credential: CredentialSource;
+  /** The name of the quota that its calls are counted against. */
+  readonly quota?: string;
   /** Calls that may run at once; without it, any number. */
   readonly maxConcurrent?: number;
   /** Further origins from which result images may be downloaded. */

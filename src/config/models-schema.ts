@@ -59,6 +59,14 @@ export const responsesSchema = z.strictObject({
     .describe('Model or alias whose deployment the image tool of chat models calls'),
 });
 
+const perMinute = z.int().min(1).max(1_000_000).exactOptional();
+
+/** What a quota allows. */
+const quotaSchema = z.strictObject({
+  requestsPerMinute: perMinute.describe('Max requests a minute; without it, the gateway learns from 429 responses'),
+  imagesPerMinute: perMinute.describe('Max images a minute'),
+});
+
 /** The whole file with models of the given schema. */
 export function fileSchema<Model extends z.ZodType>(model: Model) {
   return z.strictObject({
@@ -82,6 +90,10 @@ export function fileSchema<Model extends z.ZodType>(model: Model) {
       .record(printableName, priceSchema)
       .exactOptional()
       .describe('Prices of calls, by the `model` of their target'),
+    quotas: z
+      .record(printableName, quotaSchema)
+      .exactOptional()
+      .describe('Quotas of Azure that several targets share, by names that targets have as their `quota`'),
     limits: z
       .strictObject({
         inFlight: z.int().min(1).max(10_000).exactOptional().describe('Max requests in flight'),

@@ -45,6 +45,7 @@ const common = {
   weight: z.int().min(1).max(1000).default(1).describe('Share among the targets of one priority'),
   model: printableName.describe('The model family: what the deployment is, e.g. gpt-image-2'),
   ...connectionKeys,
+  quota: printableName.exactOptional().describe('The quota in `quotas` that its calls are counted against'),
   maxConcurrent: z.int().min(1).max(10_000).exactOptional().describe('Calls that may run at once at this target'),
   downloadOrigins: z
     .array(z.string().refine(isOrigin, 'must be an origin such as https://files.example.com, without a path'))

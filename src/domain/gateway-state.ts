@@ -13,6 +13,13 @@ export type GatewayState = {
   /** What is stored. */
   readonly images: ImageStoreUsage;
   readonly targets: readonly TargetState[];
+  readonly quotas: readonly QuotaState[];
+};
+
+export type QuotaState = {
+  readonly pool: string;
+  /** Calls of this process that wait for their turn. */
+  readonly waiting: number;
 };
 
 export const breakerStates = ['closed', 'open', 'half-open'] as const;

@@ -1,5 +1,6 @@
 import type { ImageEvent } from './image-event.ts';
 import type { ImageRequest, Operation } from './image-request.ts';
+import type { QuotaFacts } from './quota-pools.ts';
 import type { Recorder } from './recorder.ts';
 
 /** What is known of one paid call. The upstream client writes it; generations read it. */
@@ -10,6 +11,8 @@ export type Attempt = {
   upstreamRequestId?: string;
   /** The status of the upstream's response, once there is one. */
   status?: number;
+  /** What that response says about the quota of the call. */
+  quota?: QuotaFacts;
   /** The trace that the call is a part of, as a `traceparent` header. */
   readonly traceparent?: string | undefined;
 };

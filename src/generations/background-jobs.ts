@@ -1,6 +1,7 @@
 import { pause } from '../concurrency/pause.ts';
 import type { Release } from '../concurrency/semaphore.ts';
 import type { JobEnd, JobId, JobLease } from '../domain/job-store.ts';
+import type { QuotaGrant } from '../domain/quota-pools.ts';
 import type { Admission, Permits } from './admission.ts';
 import type { InFlight } from './in-flight.ts';
 import { jobCancelled } from './interruption.ts';
@@ -15,10 +16,15 @@ export type QueuedJob = {
   /** Whether one of its targets has a permit at the moment. */
   hasRoom(): boolean;
   /**
-   * Starts it. Resolves when its first call has its permits, or when it has ended without one.
-   * @param permit of the process, which is the generation's from then on
+   * Waits for its turn in the quota of its targets; `undefined`: it needs none. Rejects with the signal's reason, and when the
+   * store is not available.
    */
-  begin(lease: JobLease, permit: Release): Promise<void>;
+  turn(signal: AbortSignal): Promise<QuotaGrant | undefined>;
+  /**
+   * Starts it. Resolves when its first call has its permits, or when it has ended without one.
+   * @param permit of the process, which is the generation's from then on, as its turn is
+   */
+  begin(lease: JobLease, having: { readonly permit: Release; readonly granted: QuotaGrant | undefined }): Promise<void>;
   /** How it ended when it cannot be started. */
   endOf(error: unknown): JobEnd;
   /** Removes its inputs: it will not be run. */
@@ -91,16 +97,19 @@ export class BackgroundJobs {
     const { job, interrupt } = waiting;
     const { signal } = interrupt;
     let permit: Release | undefined;
+    let granted: QuotaGrant | undefined;
     try {
       await Promise.race([before, whenAborted(signal)]);
       while (!job.hasRoom()) await pause(lookEveryMs, signal);
+      granted = await job.turn(signal);
       permit = await this.#admission.acquire(signal, { isPatient: true });
       this.#remove(waiting);
       // It may have been interrupted in the very moment in which the permit was granted.
       signal.throwIfAborted();
-      await job.begin(waiting.lease, permit);
+      await job.begin(waiting.lease, { permit, granted });
     } catch (error) {
       this.#remove(waiting);
+      granted?.giveBack();
       permit?.();
       job.permits.release(false);
       const ending = this.#end(waiting, error);

@@ -2,6 +2,7 @@ import { pause } from '../concurrency/pause.ts';
 import { GatewayError } from '../domain/gateway-error.ts';
 import type { ImageEvent } from '../domain/image-event.ts';
 import type { ImageRequest } from '../domain/image-request.ts';
+import type { QuotaGrant } from '../domain/quota-pools.ts';
 import { type AdaptedRequest, adaptRequest } from '../parameters/adapt.ts';
 import type { AdaptationName } from '../parameters/adaptations.ts';
 import type { Plan } from '../parameters/plan.ts';
@@ -13,6 +14,8 @@ import type { GatewayTimes } from '../targets/times.ts';
 import { backoffMs, withJitter } from './backoff.ts';
 import { mayCost } from './billing.ts';
 import { fanOut } from './fan-out.ts';
+import { type Leg, legAfter } from './leg.ts';
+import { QuotaTurns } from './quota-turns.ts';
 import { type CallContext, UpstreamCall } from './upstream-call.ts';
 
 type FailoverParts = {
@@ -25,6 +28,9 @@ type FailoverParts = {
   readonly mayRepeatUnknown: boolean;
   /** Whether nobody waits for it: it may take its time for a permit. */
   readonly isBackground: boolean;
+  readonly consumer: string;
+  /** It is its turn in the pool of one of the targets. */
+  readonly granted?: QuotaGrant | undefined;
   /** How many further paid calls may follow failed ones, over all legs and targets. */
   readonly maxRetries: number;
   /** When the generation's time is over, as of `performance.now()`. */
@@ -103,11 +109,15 @@ export class Failover implements GenerationCalls {
   async #runLeg(piece: ImageRequest, before?: Leg): Promise<AsyncIterable<ImageEvent>> {
     const leg = legAfter(before, this.#legs.length);
     this.#legs.push(leg);
+    const turns = this.#newTurns();
     try {
       for (;;) {
-        // Never empty: where the last one proves to be of no use, the request ends.
-        const candidates = this.#targets.filter((target) => !leg.useless.has(target));
-        const facts = { tried: leg.tried, now: performance.now(), random: this.#parts.random() };
+        // Where the last one proves to be of no use, the request ends.
+        const useful = this.#targets.filter((target) => !leg.useless.has(target));
+        const candidates = useful.filter((target) => !turns.isHopeless(target));
+        if (candidates.length === 0) throw turns.tooLong(leg.last);
+        const { tried } = leg;
+        const facts = { tried, now: performance.now(), random: this.#parts.random(), quota: turns.known };
         const choice = chooseHealthy(candidates, facts);
         if (!('target' in choice)) {
           await this.#waitFor(choice.coolDown, leg);
@@ -116,10 +126,19 @@ export class Failover implements GenerationCalls {
         const { legs, adaptations } = this.#adapt(piece, choice.target);
         leg.adaptations = legs.length > 1 ? ['n=fan-out'] : adaptations;
         this.asked = legs[0];
-        if (legs.length > 1) return await this.#fanOut(piece, legs, leg);
+        if (legs.length > 1) {
+          turns.leave();
+          return await this.#fanOut(piece, legs, leg);
+        }
+        const { quota, health } = choice.target;
+        // A turn that would wait for a permit keeps the turn from others.
+        if (quota && !turns.allows(choice.target) && !health.permits.isFull) {
+          await turns.advance(quota, legs[0].count);
+          continue;
+        }
         try {
           // In the tick of the choice: one call is enough to try a target that has failed.
-          return await this.#call(choice.target, legs[0], leg);
+          return await this.#call(choice.target, legs[0], leg, turns);
         } catch (error) {
           await this.#allowRetry(error, choice.target, leg);
         }
@@ -127,7 +146,22 @@ export class Failover implements GenerationCalls {
     } catch (error) {
       // A later failure that made nothing does not undo an earlier one that may have been billed.
       throw leg.unknown !== undefined && madeNothing(error) ? leg.unknown : error;
+    } finally {
+      turns.leave();
     }
+  }
+
+  /** Who is refused when its time is too short knows at once; a job that nobody waits for takes its time. */
+  #newTurns(): QuotaTurns {
+    const { consumer, context, times, isBackground, granted } = this.#parts;
+    const keptMs = isBackground ? 0 : times.minLeftMs;
+    return new QuotaTurns({
+      consumer,
+      signal: context.signal,
+      patienceMs: () => this.#leftMs() - keptMs,
+      // Made for the first leg.
+      granted: this.#legs.length === 1 ? granted : undefined,
+    });
   }
 
   /** What a target is asked for. Throws a GatewayError where it cannot serve a leg. */
@@ -138,16 +172,17 @@ export class Failover implements GenerationCalls {
     return adaptRequest(piece, { family: target.family, policy: model.parameters, defaults: planned.defaults });
   }
 
-  async #call(target: Target, piece: ImageRequest, leg: Leg): Promise<AsyncIterable<ImageEvent>> {
+  async #call(target: Target, piece: ImageRequest, leg: Leg, turns: QuotaTurns): Promise<AsyncIterable<ImageEvent>> {
     const { context } = this.#parts;
     const { last, tried } = leg;
     // A target that has not been called yet, for what was not even begun elsewhere, adds nothing to the load of any target.
     const isRetry = last !== undefined && !(last.outcome === 'not-processed' && !tried.has(target));
     const isPatient = this.#started > 0 || this.#parts.isBackground;
     this.#started += 1;
-    const permit = await target.health.acquire(context.signal, { isRetry, retries: this.#retries, isPatient });
+    const kind = { isRetry, retries: this.#retries, isPatient };
+    const { permit, turn } = await turns.enter(target, kind, { images: piece.count, last });
     if (isRetry && last.outcome === 'unknown') context.recorder.unknownRepeated(target.provider.id);
-    const call = new UpstreamCall(target, { leg: leg.number, request: asSent(piece, target) }, permit, context);
+    const call = new UpstreamCall(target, { leg: leg.number, request: asSent(piece, target), turn }, permit, context);
     this.calls.push(call);
     // A stream holds its permit until it has ended; images that wait for those of other calls must not keep these from theirs.
     const isHeld = piece.stream && this.#legs.length === 1;
@@ -222,38 +257,6 @@ export class Failover implements GenerationCalls {
 }
 
 type CoolDownChoice = Extract<Choice, { coolDown: unknown }>['coolDown'];
-
-/** What one leg has met so far. */
-type Leg = {
-  /** From 0, in the order in which they begin. */
-  readonly number: number;
-  /** Targets that cannot serve anybody at the moment. */
-  readonly useless: Set<Target>;
-  readonly tried: Set<Target>;
-  /** Transient failures: each is believed once. */
-  readonly transient: Set<string>;
-  failures: number;
-  last: GatewayError | undefined;
-  /** The failure that was retried although it may have been billed. */
-  unknown: GatewayError | undefined;
-  /** What the gateway does for it at the target that it was adapted to last. */
-  adaptations: AdaptedRequest['adaptations'];
-};
-
-/** A leg goes on where the request that it is a piece of has stopped. */
-function legAfter(before: Leg | undefined, number: number): Leg {
-  const { useless, tried, transient, failures = 0, last, unknown } = before ?? {};
-  return {
-    number,
-    useless: new Set(useless),
-    tried: new Set(tried),
-    transient: new Set(transient),
-    failures,
-    last,
-    unknown,
-    adaptations: [],
-  };
-}
 
 async function* endingWith<T>(permit: Disposable, events: AsyncIterable<T>): AsyncGenerator<T> {
   try {

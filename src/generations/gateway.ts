@@ -2,6 +2,7 @@ import type { GatewayState, TargetState } from '../domain/gateway-state.ts';
 import type { GenerationReader } from '../domain/generation-reader.ts';
 import type { ImageRequest } from '../domain/image-request.ts';
 import type { TakenJob } from '../domain/job-store.ts';
+import type { QuotaPool } from '../domain/quota-pools.ts';
 import type { ModelCatalog, Target } from '../targets/model-catalog.ts';
 import type { Accounts } from './accounts.ts';
 import type { Admission } from './admission.ts';
@@ -66,6 +67,7 @@ export function createGateway(parts: StarterParts): Gateway {
         get images() {
           return images.usage;
         },
+        quotas: poolsOf(catalog).map(({ name, waiting }) => ({ pool: name, waiting })),
         targets: catalog.models.flatMap(({ name, targets }) => targets.map((target) => targetState(name, target))),
       };
     },
@@ -82,6 +84,12 @@ export function createGateway(parts: StarterParts): Gateway {
     settled: () => inFlight.settled(),
     cancelAll: () => inFlight.cancelAll(),
   };
+}
+
+/** Those that targets use. */
+function poolsOf({ models }: ModelCatalog): readonly QuotaPool[] {
+  const pools = models.flatMap(({ targets }) => targets.flatMap(({ quota }) => quota ?? []));
+  return [...new Set(pools)];
 }
 
 function targetState(model: string, { name, health }: Target): TargetState {

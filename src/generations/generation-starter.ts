@@ -5,6 +5,7 @@ import type { ImageRequest } from '../domain/image-request.ts';
 import type { ImageStore } from '../domain/image-store.ts';
 import type { BackgroundClaim, Claimed, JobId, TakenJob } from '../domain/job-store.ts';
 import type { KeptInputs } from '../domain/kept-inputs.ts';
+import type { QuotaGrant } from '../domain/quota-pools.ts';
 import type { Recorder } from '../domain/recorder.ts';
 import { plan } from '../parameters/plan.ts';
 import type { ModelCatalog } from '../targets/model-catalog.ts';
@@ -22,6 +23,7 @@ import { shuttingDown } from './interruption.ts';
 import type { Jobs } from './jobs.ts';
 import { persist } from './persist.ts';
 import { claimOf, endOfNothing, type Planned, readingOf, timeoutOf } from './planned-request.ts';
+import { firstGrant } from './quota-turns.ts';
 import { requestOfText, textOfRequest } from './stored-request.ts';
 
 export type StarterParts = {
@@ -163,7 +165,7 @@ export class GenerationStarter {
     { lease, isRepeat }: NewJob,
     planned: Planned,
     { permits, account }: Held,
-    entry?: Pick<Admission, 'acquire'>,
+    having?: Pick<Admission, 'acquire'> & { readonly granted: QuotaGrant | undefined },
   ): Generation {
     const { recorder, inFlight, images, times, admission, random = Math.random } = this.#parts;
     const { model, place, request, caller, isKeyed, isRetrievable } = planned;
@@ -178,6 +180,8 @@ export class GenerationStarter {
       planned: planned.planned,
       mayRepeatUnknown,
       isBackground,
+      consumer: caller.id,
+      granted: having?.granted,
       budget: inFlight.budget,
       times,
       random,
@@ -205,7 +209,7 @@ export class GenerationStarter {
       timeoutMs: timeoutOf(model, caller),
       permits,
       account,
-      admission: entry ?? admission,
+      admission: having ?? admission,
       inFlight,
       images,
     });
@@ -240,8 +244,9 @@ export class GenerationStarter {
       permits: held.permits,
       model: planned.model.name,
       hasRoom: () => planned.planned.candidates.some(({ target }) => !target.health.permits.isFull),
-      begin: (lease, permit) =>
-        this.#begin({ ...job, lease }, planned, held, { acquire: async () => permit }).journal.begun,
+      turn: (signal) => firstGrant(planned.planned, planned.caller.id, signal),
+      begin: (lease, { permit, granted }) =>
+        this.#begin({ ...job, lease }, planned, held, { acquire: async () => permit, granted }).journal.begun,
       endOf: (error) => endOfNothing(error, planned),
       discard: async () => {
         await settleNothing(held);

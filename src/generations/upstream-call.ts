@@ -4,6 +4,7 @@ import type { ImageEvent } from '../domain/image-event.ts';
 import type { Attempt, ProviderCall, UpstreamHandle } from '../domain/image-provider.ts';
 import { type Delivery, type ImageRequest, parameterNames } from '../domain/image-request.ts';
 import type { ImageId } from '../domain/image-store.ts';
+import type { QuotaGrant } from '../domain/quota-pools.ts';
 import type { AttemptEnd, AttemptRecord, Recorder } from '../domain/recorder.ts';
 import { newTraceparent, type Trace } from '../domain/trace.ts';
 import type { AdaptationName } from '../parameters/adaptations.ts';
@@ -17,6 +18,7 @@ import { afterCommitment } from './ends.ts';
 import type { Journal } from './journal.ts';
 import { KeepableEvents, type KeepImage } from './keepable-events.ts';
 import { drawImageId, type Keeping } from './keeping.ts';
+import { QuotaOfCall } from './quota-of-call.ts';
 
 /** What all calls of one generation have in common. */
 export type CallContext = {
@@ -50,6 +52,8 @@ type Piece = {
   readonly request: ImageRequest;
   /** Of work that was accepted before, and of its images: it is followed, and nothing is paid for. */
   readonly accepted?: { readonly handle: UpstreamHandle; readonly imageIds: readonly ImageId[] };
+  /** Its turn in the quota of its target, and how long it has waited for that. */
+  readonly turn?: { readonly grant: QuotaGrant | undefined; readonly waitedMs: number };
 };
 
 /** One paid call to one target, from its permit until it has failed, or until the generation is settled. */
@@ -64,6 +68,7 @@ export class UpstreamCall implements PaidCall {
   handle: UpstreamHandle | undefined;
   readonly attempt: Attempt;
   readonly permit: TargetCall;
+  readonly #quota: QuotaOfCall;
   readonly #context: CallContext;
   readonly #begin = performance.now();
   /** Its handle could not be recorded. */
@@ -76,13 +81,14 @@ export class UpstreamCall implements PaidCall {
   error: GatewayError | undefined;
   #converted: AdaptationName | undefined;
 
-  constructor(target: Target, { leg, request, accepted }: Piece, permit: TargetCall, context: CallContext) {
+  constructor(target: Target, { leg, request, accepted, turn }: Piece, permit: TargetCall, context: CallContext) {
     this.target = target;
     this.leg = leg;
     this.request = request;
     this.handle = accepted?.handle;
     this.imageIds = accepted?.imageIds ?? Array.from({ length: request.count }, drawImageId);
     this.permit = permit;
+    this.#quota = new QuotaOfCall(target.quota, turn);
     this.#context = context;
     this.attempt = { sent: false, traceparent: context.trace && newTraceparent(context.trace) };
   }
@@ -96,12 +102,14 @@ export class UpstreamCall implements PaidCall {
         throw afterCommitment(error);
       });
       this.permit.succeeded();
+      this.#quota.succeeded(this.attempt);
       return events;
     } catch (error) {
       this.failure = endOfFailure(error, this.attempt);
       this.error = error instanceof GatewayError ? error : undefined;
       const reported = signal.aborted ? signal.reason : withoutForeignParameter(error, asked);
-      if (this.#isTargetToBlame()) this.permit.failed(reported);
+      const isTold = await this.#quota.failed(error, this.attempt);
+      if (this.#isTargetToBlame()) this.permit.failed(isTold ? withoutWait(reported) : reported);
       throw reported;
     } finally {
       this.#knownAt = performance.now();
@@ -116,6 +124,11 @@ export class UpstreamCall implements PaidCall {
       return keeping.keepImage(id, isPartial);
     };
     this.#output?.keep(keepImage);
+  }
+
+  /** How long it waited for quota and permit, in milliseconds. */
+  get queueMs(): number {
+    return this.permit.queueMs + this.#quota.waitedMs;
   }
 
   /** True while nobody knows whether it is billed: it runs, or its outcome is unknown. */
@@ -171,7 +184,7 @@ export class UpstreamCall implements PaidCall {
       sent,
       status,
       error: this.error,
-      queueMs: this.permit.queueMs,
+      queueMs: this.queueMs,
       upstreamMs: (this.#knownAt ?? performance.now()) - this.#begin,
       upstreamRequestId,
       tokens: readTokens(made?.usage, { isEdit: this.request.edit !== undefined }),
@@ -193,7 +206,10 @@ export class UpstreamCall implements PaidCall {
       retryUntil,
       attempt: this.attempt,
       recorder,
-      dispatch: () => journal.dispatch(this),
+      dispatch: async () => {
+        await journal.dispatch(this);
+        await this.#quota.dispatched();
+      },
       note: async (handle) => {
         this.handle = handle;
         // The work is paid for, so it goes on: only nobody else could follow it.
@@ -238,6 +254,11 @@ export class UpstreamCall implements PaidCall {
     if (wantsBase64 && !asked.stream) this.#converted = 'delivery=b64_json';
     return this.target.download(url, signal, retryUntil);
   }
+}
+
+/** The wait is one of the pool's, not of the target's. */
+function withoutWait(error: unknown): unknown {
+  return error instanceof GatewayError ? error.with({ retryAfterMs: undefined }) : error;
 }
 
 /** Whether nothing of it is billed, or its upstream can be asked to end it. */

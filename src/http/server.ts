@@ -75,6 +75,11 @@ export type ServerParts = {
   readonly metrics: () => Promise<string>;
 };
 
+/** How long the server waits for what, in milliseconds. */
+export type ServerTimes = Pick<ServerParts, 'interimMs' | 'jsonGraceMs' | 'stallMs'>;
+
+export const defaultServerTimes: ServerTimes = { interimMs: 60_000, jsonGraceMs: 10_000, stallMs: 30_000 };
+
 const jsonBodyBytes = 1024 * 1024;
 
 /** More are closed at once. It bounds what idle connections cost; what requests may cost has limits of its own. */

@@ -29,6 +29,11 @@ export class Breaker {
     return this.#state.name;
   }
 
+  /** Until when no request is sent, if it is open. */
+  get openUntil(): number | undefined {
+    return this.#state.name === 'open' ? this.#state.until : undefined;
+  }
+
   /** Whether a request may be sent now; what it does then must be told by `started`. */
   allows(now: number): boolean {
     return this.#state.name === 'closed' || (this.#state.name === 'open' && now >= this.#state.until);
@@ -58,6 +63,14 @@ export class Breaker {
     this.#openings += 1;
     const { breakerOpenMs, maxBreakerOpenMs } = this.#times;
     this.#state = { name: 'open', until: now + Math.min(maxBreakerOpenMs, breakerOpenMs * this.#openings) };
+    this.#calls = [];
+  }
+
+  /** Another process has opened its own: this one does the same, unless it tries the target or waits longer already. */
+  adopt(until: number): void {
+    if (this.#state.name === 'half-open' || until <= (this.openUntil ?? 0)) return;
+    this.#state = { name: 'open', until };
+    this.#openings = Math.max(1, this.#openings);
     this.#calls = [];
   }
 

@@ -6,6 +6,7 @@ import type { ImageProvider } from '../domain/image-provider.ts';
 import type { RequestDefaults } from '../domain/image-request.ts';
 import type { ParameterPolicy } from '../domain/parameter-policy.ts';
 import type { Price } from '../domain/price.ts';
+import type { QuotaPool } from '../domain/quota-pools.ts';
 import type { ModelFamily } from '../parameters/model-families.ts';
 import type { TargetHealth } from './target-health.ts';
 
@@ -24,6 +25,8 @@ export type Target = {
   /** What its calls cost, where that is known. */
   readonly price?: Price | undefined;
   readonly health: TargetHealth;
+  /** The quota that its calls are counted against. */
+  readonly quota?: QuotaPool | undefined;
   /** Fetches result images from where this target may keep them. */
   readonly download: ImageDownload;
 };

@@ -12,6 +12,11 @@ import type { GatewayTimes } from './times.ts';
  */
 export type CoolDown = { readonly until: number; readonly askedUntil: number; readonly error: GatewayError };
 
+/** What was learned about a target, and other processes should know. */
+export type Learned =
+  | ({ readonly what: 'cool-down' } & CoolDown)
+  | { readonly what: 'breaker'; readonly until: number };
+
 /**
  * One call to a target: its permit, its place in the retry budget, and what it shows of the target's health. Whoever acquires
  * it reports how the call ended and disposes of it; a call whose end was not reported says nothing about the target.
@@ -44,6 +49,8 @@ type Options = {
 /** What is known about a target at the moment, from the calls of all requests. Times are those of `performance.now()`. */
 export class TargetHealth {
   readonly permits: Semaphore;
+  /** Gets what is learned from calls of this process. */
+  onLearned: ((learned: Learned) => void) | undefined;
   readonly #breaker: Breaker;
   readonly #maxCoolDownMs: number;
   readonly #clock: () => number;
@@ -74,6 +81,12 @@ export class TargetHealth {
   /** The wait that is still to be kept, if any. */
   coolDownAt(now: number): CoolDown | undefined {
     return this.#coolDown !== undefined && this.#coolDown.until > now ? this.#coolDown : undefined;
+  }
+
+  /** Another process has learned this. A longer wait that is known here is kept. */
+  adopt(learned: Learned): void {
+    if (learned.what === 'breaker') this.#breaker.adopt(learned.until);
+    else if (learned.until > (this.#coolDown?.until ?? 0)) this.#coolDown = learned;
   }
 
   /**
@@ -117,7 +130,7 @@ export class TargetHealth {
           this.#breaker.succeeded();
         }),
       failed: (error) => reportOnce(() => this.#judge(error, trial)),
-      truncated: () => this.#breaker.failed(this.#clock()),
+      truncated: () => this.#count(() => this.#breaker.failed(this.#clock())),
       [Symbol.dispose]: () => {
         reportOnce(() => this.#endUndecided(trial));
         release();
@@ -157,8 +170,8 @@ export class TargetHealth {
     const now = this.#clock();
     const { retryAfterMs } = error;
     if (retryAfterMs !== undefined) this.#coolDownFor(retryAfterMs, error, now);
-    if (error.isTargetWide) this.#breaker.open(now);
-    else if (retryAfterMs === undefined && isTargetFault(error)) this.#breaker.failed(now);
+    if (error.isTargetWide) this.#count(() => this.#breaker.open(now));
+    else if (retryAfterMs === undefined && isTargetFault(error)) this.#count(() => this.#breaker.failed(now));
     else this.#breaker.undecided(now);
   }
 
@@ -166,6 +179,16 @@ export class TargetHealth {
   #coolDownFor(askedMs: number, error: GatewayError, now: number): void {
     const askedUntil = now + askedMs;
     const until = now + Math.min(askedMs, this.#maxCoolDownMs);
-    if (until > (this.#coolDown?.until ?? 0)) this.#coolDown = { until, askedUntil, error };
+    if (until <= (this.#coolDown?.until ?? 0)) return;
+    this.#coolDown = { until, askedUntil, error };
+    this.onLearned?.({ what: 'cool-down', ...this.#coolDown });
+  }
+
+  /** Counts a failure, which may open the breaker. */
+  #count(failure: () => void): void {
+    const before = this.#breaker.openUntil;
+    failure();
+    const until = this.#breaker.openUntil;
+    if (until !== undefined && until !== before) this.onLearned?.({ what: 'breaker', until });
   }
 }

@@ -1,8 +1,8 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import { type Cost, costAsNumber } from '../domain/cost.ts';
 import { breakerStates, type GatewayState, type TargetState } from '../domain/gateway-state.ts';
-import type { JobStoreFigures } from '../domain/job-store.ts';
 import { budgetMetrics } from './budget-metrics.ts';
+import { jobMetrics, quotaMetrics } from './store-metrics.ts';
 import { uploadMetrics } from './upload-metrics.ts';
 
 /**
@@ -22,6 +22,8 @@ export function createMetrics() {
     /** The same for what the job store counts. */
     watchJobs: jobMetrics(registry),
     watchUploads: uploadMetrics(registry),
+    /** The same for quotas, which the store knows. */
+    watchQuotas: quotaMetrics(registry),
     /** In Prometheus' text format. */
     text: () => registry.metrics(),
   };
@@ -212,57 +214,14 @@ function stateGauges(registry: Registry): (read: () => GatewayState) => void {
   ofTargets('gateway_target_cooling_down', '1 while a target has asked for a wait', (state) =>
     Number(state.coolDownMs !== undefined),
   );
+  gauge('gateway_quota_waiting', 'Calls that wait for their turn in a quota', ['pool'], (set) => {
+    for (const { pool, waiting } of read?.().quotas ?? []) set({ pool }, waiting);
+  });
   const breakerHelp = '1 for the state that the circuit breaker of a target is in';
   gauge('gateway_target_breaker_state', breakerHelp, ['model', 'target', 'state'], (set) => {
     for (const { model, target, breaker } of read?.().targets ?? [])
       for (const state of breakerStates) set({ model, target, state }, Number(state === breaker));
   });
-  return (where) => {
-    read = where;
-  };
-}
-
-/** What the job store counts, read when somebody asks for the metrics, from where the returned function says. */
-function jobMetrics(registry: Registry): (read: () => Promise<JobStoreFigures>) => void {
-  let read: (() => Promise<JobStoreFigures>) | undefined;
-  const registers = [registry];
-  let reading: Promise<JobStoreFigures | undefined> | undefined;
-  // One read for all of them; and a store that is not available must not keep the other metrics back.
-  const figures = () => {
-    reading ??= read?.()
-      .catch(() => undefined)
-      .finally(() => {
-        reading = undefined;
-      });
-    return reading;
-  };
-
-  function counted(name: string, help: string, value: (found: JobStoreFigures) => number): void {
-    new Counter({
-      name,
-      help,
-      registers,
-      async collect() {
-        const found = await figures();
-        this.reset();
-        if (found) this.inc(value(found));
-      },
-    });
-  }
-
-  new Gauge({
-    name: 'gateway_jobs',
-    help: 'Jobs that are recorded, by state',
-    labelNames: ['state'],
-    registers,
-    async collect() {
-      const found = await figures();
-      this.reset();
-      for (const [state, count] of Object.entries(found?.rows ?? {})) this.set({ state }, count);
-    },
-  });
-  counted('gateway_job_commits_total', 'Transactions of the job store', ({ commits }) => commits);
-  counted('gateway_job_changes_total', 'Changes that these transactions were made of', ({ changes }) => changes);
   return (where) => {
     read = where;
   };

@@ -4,6 +4,7 @@ import { type BudgetUsage, microsAsText, timeAsText, usedShare } from '../domain
 import type { GatewayState } from '../domain/gateway-state.ts';
 import type { ImageUploads } from '../domain/image-uploads.ts';
 import type { JobStoreFigures } from '../domain/job-store.ts';
+import type { QuotaFigures } from '../domain/quota-pools.ts';
 import type { Recorder } from '../domain/recorder.ts';
 import type { RequestRecorder } from '../domain/request-record.ts';
 import { attemptLine, generationLine, levelOf, levelOfGeneration, operatorHint, requestLine } from './log-lines.ts';
@@ -23,6 +24,7 @@ export type Telemetry = Recorder &
     /** Counts uploads, and writes a line when they begin to fail, fail in another way, or succeed again. */
     watchUploads(uploads: ImageUploads): void;
     watchBudgets(read: () => Promise<readonly (BudgetUsage & { readonly consumer: string })[]>): void;
+    watchQuotas(read: () => Promise<readonly QuotaFigures[]>): void;
     metrics(): Promise<string>;
   };
 
@@ -104,6 +106,7 @@ export function createTelemetry(logger: Logger): Telemetry {
       });
     },
     watchBudgets: metrics.watchBudgets,
+    watchQuotas: metrics.watchQuotas,
     metrics: metrics.text,
   };
 }

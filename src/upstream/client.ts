@@ -8,6 +8,7 @@ import { egressConnector } from './egress-connector.ts';
 import { exchange, type HttpRequest, type HttpResponse } from './exchange.ts';
 import { inflateBody } from './inflate-body.ts';
 import { paidCallError } from './paid-call-error.ts';
+import { rateLimitFacts } from './rate-limit-headers.ts';
 
 export type UpstreamResponse = HttpResponse & {
   /** The credential was not accepted: when a call would show another one. */
@@ -197,6 +198,8 @@ function traceOf({ traceparent }: Attempt): Record<string, string> {
 
 function noteResponse(attempt: Attempt, { status, headers }: HttpResponse): void {
   attempt.status = status;
+  const quota = rateLimitFacts(headers);
+  if (quota) attempt.quota = quota;
   const id = headers['apim-request-id'] ?? headers['x-ms-request-id'] ?? headers['x-request-id'];
   if (typeof id === 'string' && /^[\x21-\x7e]{1,128}$/.test(id)) attempt.upstreamRequestId = id;
 }

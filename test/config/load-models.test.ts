@@ -51,6 +51,7 @@ describe('a valid file', () => {
       ],
       currency: 'USD',
       prices: new Map(),
+      quotas: new Map(),
       drainMs: 600_000,
       uploadBytes: 200_000_000,
       limits: { inFlight: 200, heldBytes: 536_870_912, queueMs: 15_000, lingerMs: 15_000 },

@@ -7,6 +7,7 @@ import type { ProviderCall } from '../../src/domain/image-provider.ts';
 import { type ImageRequest, operations } from '../../src/domain/image-request.ts';
 import type { JobStore } from '../../src/domain/job-store.ts';
 import type { KeptInputs } from '../../src/domain/kept-inputs.ts';
+import type { QuotaPool } from '../../src/domain/quota-pools.ts';
 import type { GenerationRecord, Recorder } from '../../src/domain/recorder.ts';
 import type { Accounts } from '../../src/generations/accounts.ts';
 import { Admission } from '../../src/generations/admission.ts';
@@ -114,6 +115,8 @@ export type FakeTarget = {
   readonly maxCount?: number;
   readonly maxConcurrent?: number;
   readonly family?: string;
+  /** The quota that its calls are counted against. */
+  readonly quota?: QuotaPool;
 };
 
 export type FakeCall = { readonly target: string; readonly count: number; readonly at: number };
@@ -276,7 +279,7 @@ function fakeTarget(
   { answers, resumes = [], ...fake }: FakeTarget,
   { name, index, times, calls, resumed }: Placed,
 ): Target {
-  const { priority, maxCount = 10, maxConcurrent = Number.POSITIVE_INFINITY, family = 'gpt-image-1' } = fake;
+  const { priority, maxCount = 10, maxConcurrent = Number.POSITIVE_INFINITY, family = 'gpt-image-1', quota } = fake;
   let next = 0;
   let nextResume = 0;
   const known = modelFamily(family);
@@ -312,6 +315,7 @@ function fakeTarget(
     },
     calls: [],
     health: new TargetHealth(maxConcurrent, times),
+    quota,
     download: () => Promise.reject(new Error('nothing is downloaded here')),
   };
 }

@@ -8,6 +8,7 @@ import type { Consumer } from '../../src/domain/consumer.ts';
 import type { ImageStore } from '../../src/domain/image-store.ts';
 import type { ObjectStorage } from '../../src/domain/object-storage.ts';
 import { Secret } from '../../src/domain/secret.ts';
+import type { QuotaTimes } from '../../src/storage/sql/sql-quota-pools.ts';
 import { createTemporaryInputStores } from '../../src/storage/temporary-input-store.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
 import { parseModels } from './parse-models.ts';
@@ -18,6 +19,7 @@ export const gatewayKey = 'gateway-key-canary';
 export type StartedGateway = {
   readonly url: string;
   readonly app: App;
+  readonly stores: Stores;
   /** Every line that the gateway has logged, parsed. */
   readonly log: Record<string, unknown>[];
   /** The same as text, to search for what must not be there. */
@@ -36,6 +38,8 @@ type Options = {
   readonly objectStorage?: ObjectStorage;
   /** Puts something between the gateway and its stores, such as a failure. */
   readonly changeStores?: (stores: Stores) => Stores;
+  /** How quota pools are played. */
+  readonly quotas?: Partial<QuotaTimes>;
   readonly publicBaseUrl?: string;
   /** Where uploads go; by default where the system has temporary files. */
   readonly uploads?: string;
@@ -75,7 +79,11 @@ export async function startGateway(models: object, options: Options = {}): Promi
   });
   const secrets = new SecretWatch(keys, models);
   const limits = { ...config, limits: { ...config.limits, ...pick(options.times) } };
-  const stores = await openStores({ dataDir: options.dataDir, objectStorage: options.objectStorage }, limits);
+  const stores = await openStores(
+    { dataDir: options.dataDir, objectStorage: options.objectStorage },
+    limits,
+    options.quotas && { jobs: { quotas: options.quotas } },
+  );
   if (store) await stores.images.close();
   const hosted = store ? { ...stores, images: store, areDurable: true } : stores;
   const app = buildApp({
@@ -110,6 +118,7 @@ export async function startGateway(models: object, options: Options = {}): Promi
   return {
     url,
     app,
+    stores: hosted,
     get log() {
       return lines.map((line) => JSON.parse(line) as Record<string, unknown>);
     },

@@ -44,6 +44,7 @@ test('the models file is valid, and so are the single models', () => {
   expect(models.map((list) => list.map(({ name }) => name))).toEqual([
     ['azure-image', 'poster'],
     ['azure-image'],
+    ['azure-image'],
     ['artist'],
     ['poster-artist'],
     ['poster'],

@@ -42,7 +42,7 @@ test('keeps what was sent: method, path, query, headers and parsed body', async 
 test('remembers the last thousand requests, but counts all', async () => {
   const { ledger } = caller.simulator;
   for (let number = 0; number < 1005; number += 1) {
-    ledger.noteRequest({ method: 'GET', path: `/${number}`, query: {}, headers: {}, body: undefined });
+    ledger.noteRequest({ method: 'GET', path: `/${number}`, query: {}, headers: {}, body: undefined, at: 0 });
   }
   expect([ledger.requests.length, ledger.requests[0]?.path, ledger.counts().requests]).toEqual([1000, '/5', 1005]);
 });

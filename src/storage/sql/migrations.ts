@@ -1,5 +1,7 @@
 import { budgetTables } from './budget-tables.ts';
+import { coolDownTables } from './cool-down-rows.ts';
 import { limitTables } from './limit-rows.ts';
+import { quotaTables } from './quota-rows.ts';
 
 /**
  * What brings a database from each version to the next one. Each one leaves what earlier versions of the gateway write and read
@@ -53,4 +55,6 @@ export const migrations: readonly string[] = [
   limitTables,
   // What consumers have spent, and may.
   budgetTables,
+  // What they know together of the limits of Azure.
+  `${quotaTables}${coolDownTables}`,
 ];

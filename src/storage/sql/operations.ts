@@ -1,8 +1,10 @@
 import { budgetOperations, transactionalBudgetOperations } from './budget-operations.ts';
 import { claimOperations } from './claim-rows.ts';
+import { coolDownOperations } from './cool-down-rows.ts';
 import { jobOperations } from './job-rows.ts';
 import { limitOperations } from './limit-rows.ts';
 import { jobStoreFailure } from './operation-failure.ts';
+import { quotaOperations } from './quota-rows.ts';
 import { recordOperations } from './record-rows.ts';
 import type { Steps } from './steps.ts';
 import { takingOperations } from './taken-rows.ts';
@@ -12,6 +14,8 @@ export const sharedOperations = {
   ...claimOperations,
   ...jobOperations,
   ...limitOperations,
+  ...quotaOperations,
+  ...coolDownOperations,
   ...recordOperations,
   ...takingOperations,
   ...budgetOperations,
@@ -21,6 +25,9 @@ export const sharedOperations = {
 export const transactions: ReadonlySet<string> = new Set([
   'takePlace',
   ...transactionalBudgetOperations,
+  'takeQuota',
+  'correctQuota',
+  'refuseQuota',
 ] satisfies (keyof typeof sharedOperations)[]);
 
 /** Operations by their names. Arguments and results are plain data, because they may pass from thread to thread. */

@@ -1,7 +1,9 @@
 import { closeSync, openSync, statSync } from 'node:fs';
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
+import { coolDownOperations } from '../sql/cool-down-rows.ts';
 import type { FailureCode } from '../sql/operation-failure.ts';
 import { sharedOperations } from '../sql/operations.ts';
+import { quotaOperations } from '../sql/quota-rows.ts';
 import type { Result, Row, Statement, Steps } from '../sql/steps.ts';
 import { sqliteFailure } from './sqlite-failure.ts';
 import { sqliteOwnerOperations } from './sqlite-owner-rows.ts';
@@ -40,7 +42,12 @@ const busyMs = 5_000;
 const sqliteBusy = 5;
 
 /** Nothing is lost when these do not survive a power failure. */
-const volatile: ReadonlySet<OperationName> = new Set<OperationName>(['renew', 'markDelivered']);
+const volatile: ReadonlySet<OperationName> = new Set<OperationName>([
+  'renew',
+  'markDelivered',
+  ...(Object.keys(quotaOperations) as (keyof typeof quotaOperations)[]),
+  ...(Object.keys(coolDownOperations) as (keyof typeof coolDownOperations)[]),
+]);
 
 /**
  * The database of jobs, which several processes may have open. It blocks while it waits for the disk. Opening throws an error
