@@ -30,6 +30,12 @@ export type FreezeResult = {
   readonly billed: number;
 };
 
+/** What nobody can know as long as the gateway that has called does not go on. */
+export function isUnknownTo(mode: FreezeMode, point: FreezePoint): boolean {
+  if (point === 'dispatched') return true;
+  return mode === 'deployment' && (point === 'under way' || point === 'within the body');
+}
+
 const lease = { validMs: 1_000, renewEveryMs: 250 };
 
 /** Two gateways on one DATA_DIR: the first is stopped, the second takes its jobs over, and the first goes on. */

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { startOptions } from '../../../bench/contestants/start-options.ts';
+import { compileCache } from '../../helpers/compile-cache.ts';
 import { postgresUrl, sharedStores } from '../../storage/sql/create-job-store.ts';
 import type { Order, Phase, Report, StoreOptions } from './phases.ts';
 
@@ -74,6 +75,7 @@ export class GatewayProcess implements AsyncDisposable {
       ...storesOf(directory),
       GATEWAY_API_KEYS: consumerKey,
       LOG_LEVEL: 'warn',
+      ...compileCache,
       ...more.env,
     };
     const child = fork(entry, [JSON.stringify(stores)], {
