@@ -1,6 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { QuotaOptions } from '../../simulator/quota.ts';
 import { type Simulator, startSimulator } from '../../simulator/start-simulator.ts';
 import { GatewayProcess } from '../crash/matrix/gateway-process.ts';
 import { HoldingRelay } from '../crash/matrix/holding-relay.ts';
@@ -17,6 +18,9 @@ type SetOptions = {
   /** Keys of each model, and limits of the models file. */
   readonly keys?: object;
   readonly limits?: object;
+  /** Quota pools of the models file, and what the simulated Azure allows. */
+  readonly quotas?: object;
+  readonly enforced?: readonly QuotaOptions[];
   /** The callers of the keys file. */
   readonly callers?: object;
   /** Instead of the server that all tests share. */
@@ -46,7 +50,10 @@ export class Replicas implements AsyncDisposable {
   }
 
   static async prepare(entry: string, options: SetOptions = {}): Promise<Replicas> {
-    const simulator = await startSimulator({ operationMs: 5, partialMs: 1 });
+    const simulator = await startSimulator({
+      ...{ operationMs: 5, partialMs: 1 },
+      ...(options.enforced && { quotas: options.enforced }),
+    });
     const relay = await HoldingRelay.start(simulator.origin);
     const directory = await mkdtemp(join(tmpdir(), 'scale-'));
     return new Replicas(simulator, relay, { entry, directory }, options);
@@ -57,11 +64,14 @@ export class Replicas implements AsyncDisposable {
     env,
     stores = { lease: { validMs: 2_000, renewEveryMs: 400 } },
   }: ReplicaOptions = {}): Promise<GatewayProcess> {
-    const { keys, limits, callers } = this.#options;
+    const { keys, limits, callers, quotas } = this.#options;
     const gateway = await GatewayProcess.start({
       entry: this.#entry,
       directory: this.#directory,
-      models: modelsOf(this.relay.origin, { ...(keys && { keys }), ...(limits && { limits }) }),
+      models: {
+        ...modelsOf(this.relay.origin, { ...(keys && { keys }), ...(limits && { limits }) }),
+        ...(quotas && { quotas }),
+      },
       stores,
       env: {
         ...sharedStores(this.#directory, this.#options.jobsUrl),

@@ -134,7 +134,7 @@ export class KillChain implements AsyncDisposable {
     first: Reply,
     how: Pick<JobResult, 'point' | 'expected'>,
   ): Promise<Omit<JobResult, 'left'>> {
-    const again = await this.#send(job).reply;
+    const again = await this.#retry(job);
     const last = await this.#send(job).reply;
     const { ledger } = this.#parts;
     const { mode, prompt } = job;
@@ -156,6 +156,15 @@ export class KillChain implements AsyncDisposable {
       isReplay: last.headers['idempotent-replayed'] === 'true',
       replies: [first, again, last].map(describe),
     };
+  }
+
+  /**
+   * As a client does after a broken connection. Where others answer for a gateway that was killed, it may join a job there of which
+   * nothing was sent: that has ended then, and is begun anew by the next retry.
+   */
+  async #retry(job: Job): Promise<Reply> {
+    const reply = await this.#send(job).reply;
+    return this.#gateways.length > 1 && reply.status === 503 ? this.#retry(job) : reply;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -17,6 +17,8 @@ export type Phase = (typeof phases)[number];
 /** How the stores of a gateway under test differ from the usual ones. */
 export type StoreOptions = {
   readonly lease?: { readonly validMs: number; readonly renewEveryMs: number };
+  /** Azure's minute is shorter. */
+  readonly quotas?: { readonly windowMs: number; readonly marginMs: number; readonly pollMs: number };
   /** The database cannot grow beyond so many pages. */
   readonly maxPages?: number;
   /** What the disk of the images seems to have left. */

@@ -10,10 +10,15 @@ import type { StopPoints } from './stop-points.ts';
 
 /** Opens the stores as the gateway does, with steps that a test can stop, delay, or let fail. */
 export function openStoppable(points: StopPoints, options: StoreOptions): typeof openStores {
-  const { lease, maxPages, freeBytes, clockOffsetMs = 0 } = options;
+  const { lease, quotas, maxPages, freeBytes, clockOffsetMs = 0 } = options;
   return async (environment, limits) => {
     const stores = await openStores(environment, limits, {
-      jobs: { now: () => Date.now() + clockOffsetMs, ...(lease && { lease }), ...(maxPages && { maxPages }) },
+      jobs: {
+        now: () => Date.now() + clockOffsetMs,
+        ...(lease && { lease }),
+        ...(quotas && { quotas }),
+        ...(maxPages && { maxPages }),
+      },
       images: {
         openFiles: async (directory) => stoppableDirectory(await openImageDirectory(directory), points),
         ...(freeBytes !== undefined && { freeBytes: async () => freeBytes }),
