@@ -161,7 +161,7 @@ const operatorHints: Readonly<Partial<Record<ErrorKind, string>>> = {
   storage_failed: 'check free space and permissions of DATA_DIR',
   storage_full: 'free space in DATA_DIR, raise limits.storeBytes, or lower limits.keepHours',
   store_unavailable:
-    'check free space and permissions of DATA_DIR, and IMAGES_URL if it is set: nothing is sent to Azure that cannot be recorded',
+    'check the database of JOBS_URL and the object store of IMAGES_URL, if they are set, and free space and permissions of DATA_DIR: nothing is sent to Azure that cannot be recorded',
 };
 
 /** Of other libraries' errors only name and code: their messages may quote what they were given. */

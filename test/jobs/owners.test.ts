@@ -53,7 +53,8 @@ test('the retry of a client finds its job before anybody has taken that over', a
   const first = await openJobStore({ directory });
   const second = await openJobStore({ directory });
   const { job } = await send(first, keyless());
-  expect(await second.claim(keyless())).toMatchObject({ kind: 'new' });
+  // Who does not say that it is a retry does not wait until it is known whether the first process lives.
+  expect(await second.claim(keyless({ rejoinMs: 15_000 }))).toMatchObject({ kind: 'new' });
   await first.close();
   expect(await second.claim(keyless())).toEqual({ kind: 'running', job });
   expect(await second.takeOver()).toMatchObject([{ lease: { job, epoch: 2 } }]);
@@ -113,4 +114,14 @@ test('a process that was taken for dead may not write its jobs, and goes on unde
   await expect(first.orphan(sent)).rejects.toMatchObject(unavailable);
   const next = await send(first, claimOf({ key: 'next' }));
   await first.finish(next, done);
+});
+
+test('a job without a key that was given up is found by the retry of its client, also after it was taken over', async () => {
+  const directory = await temporaryDirectory();
+  const first = await openJobStore({ directory });
+  const second = await openJobStore({ directory });
+  const lease = await send(first, keyless());
+  await first.release(lease);
+  expect(await second.takeOver()).toHaveLength(1);
+  expect(await second.claim(keyless())).toEqual({ kind: 'running', job: lease.job });
 });

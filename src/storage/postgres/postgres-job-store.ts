@@ -42,21 +42,27 @@ const bigint = 20;
  */
 export async function createPostgresJobStore(options: PostgresJobStoreOptions): Promise<SqlJobStore> {
   const { database, fingerprintVersion, lease = defaultLease } = options;
-  const pool = await createPool(options);
+  const pool = await createPool(options, maxConnections);
+  const leasePool = await createPool(options, 1);
   try {
     await prepare(pool, database.schema);
     const runner = new PostgresRunner(pool, () => store.expectLostJobs());
-    const owner = new PostgresOwner(runner, lease);
+    const renewals = new PostgresRunner(leasePool, () => {});
+    const owner = new PostgresOwner(runner, renewals, lease);
     const store = new SqlJobStore(runner, owner, fingerprintVersion, options);
     await owner.start(() => store.flush());
+    runner.closeWith(renewals);
     return store;
   } catch (error) {
-    await pool.end();
+    await Promise.all([pool.end(), leasePool.end()]);
     throw describeFailure(error, database);
   }
 }
 
-async function createPool({ database, token, times = defaultTimes }: PostgresJobStoreOptions): Promise<Pool> {
+async function createPool(
+  { database, token, times = defaultTimes }: PostgresJobStoreOptions,
+  connections: number,
+): Promise<Pool> {
   const { Pool: PostgresPool, types } = await loadPackage();
   const { host, port, user, password, isEncrypted, schema } = database;
   const config: PoolConfig = {
@@ -67,7 +73,7 @@ async function createPool({ database, token, times = defaultTimes }: PostgresJob
     password: password === 'entra' ? token : password?.expose(),
     ssl: isEncrypted,
     application_name: 'azure-image-gateway',
-    max: maxConnections,
+    max: connections,
     keepAlive: true,
     connectionTimeoutMillis: times.connectMs,
     statement_timeout: times.statementMs,

@@ -11,6 +11,8 @@ const deleteOwner = 'delete from owners where id = ?';
 const deleteLate = `delete from owners where id <> ? and lease < ${time}`;
 const otherOwner = `select 1 from owners where id <> ? and lease >= ${time} limit 1`;
 
+const leaseOf = 'select lease from owners where id = ?';
+
 type Time = { readonly now: number };
 
 /** The processes that share a database. Leases are times of its clock. */
@@ -30,9 +32,13 @@ export const postgresOwnerOperations = {
   *isSole(id: string): Steps<boolean> {
     return (yield* firstRow(otherOwner, id)) === undefined;
   },
-  /** Removes the processes whose leases have run out. */
-  *bury(id: string, now: number): Steps<void> {
-    yield* hasChanged(deleteLate, id);
+  /** `undefined`: it is not registered any more. */
+  *leaseOf(id: string): Steps<number | undefined> {
+    return (yield* firstRow<{ readonly lease: number }>(leaseOf, id))?.lease;
+  },
+  /** Removes the processes whose leases have run out, if this one may, and notes the jobs that have no process. */
+  *bury(id: string, mayRemove: boolean, now: number): Steps<void> {
+    if (mayRemove) yield* hasChanged(deleteLate, id);
     yield* takingOperations.orphanJobs(now);
     yield* limitOperations.freeDeadPlaces();
   },

@@ -1,24 +1,35 @@
 import { randomBytes } from 'node:crypto';
+import { setTimeout as wait } from 'node:timers/promises';
 import type { JobOwner, LeaseTimes } from '../sql/job-owner.ts';
 import type { OperationRunner } from '../sql/operations.ts';
 import { DatabaseClock } from './database-clock.ts';
 import type { PostgresOperations } from './postgres-runner.ts';
 
+const lookEveryMs = 200;
+
 /** This process among those that share a database. */
 export class PostgresOwner implements JobOwner {
   id = '';
   readonly #runner: OperationRunner<PostgresOperations>;
+  /** Of its own connection, because a renewal that waits for others would come too late. */
+  readonly #renewals: OperationRunner<PostgresOperations>;
   readonly #lease: LeaseTimes;
   readonly #clock = new DatabaseClock();
   #registering: Promise<void> | undefined;
+  #renewing: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
   #hasLeft = false;
   /** The last renewal, and since when none has come too late, as of `performance.now()`. */
   #renewedAt = 0;
   #steadySince = 0;
 
-  constructor(runner: OperationRunner<PostgresOperations>, lease: LeaseTimes) {
+  constructor(
+    runner: OperationRunner<PostgresOperations>,
+    renewals: OperationRunner<PostgresOperations>,
+    lease: LeaseTimes,
+  ) {
     this.#runner = runner;
+    this.#renewals = renewals;
     this.#lease = lease;
   }
 
@@ -33,15 +44,23 @@ export class PostgresOwner implements JobOwner {
       onRenewal();
       // When the store is out of order, whoever uses it is told; the next renewal may succeed.
       this.renew().catch(() => {});
+      this.#runner.run('deleteExpired', this.now()).catch(() => {});
     }, this.#lease.renewEveryMs).unref();
   }
 
-  async renew(): Promise<void> {
+  /** Not twice at once: those that wait for a database that is slow would be of no use. */
+  renew(): Promise<void> {
+    this.#renewing ??= this.#renew().finally(() => {
+      this.#renewing = undefined;
+    });
+    return this.#renewing;
+  }
+
+  async #renew(): Promise<void> {
     const { id } = this;
-    const time = await this.#runner.run('renew', id, this.#lease.validMs);
+    const time = await this.#renewals.run('renew', id, this.#lease.validMs);
     if (time !== undefined) this.#renewed(time);
     else if (id === this.id) await this.registerAgain(id);
-    await this.#runner.run('deleteExpired', this.now());
   }
 
   async registerAgain(id: string): Promise<void> {
@@ -59,8 +78,19 @@ export class PostgresOwner implements JobOwner {
   async buryDead(): Promise<void> {
     const { validMs, graceMs = validMs } = this.#lease;
     if (performance.now() - this.#renewedAt > validMs) await this.renew();
-    if (performance.now() - this.#steadySince < graceMs) return;
-    await this.#runner.run('bury', this.id, this.now());
+    const isSteady = performance.now() - this.#steadySince >= graceMs;
+    await this.#runner.run('bury', this.id, isSteady, this.now());
+  }
+
+  async isLiving(id: string): Promise<boolean> {
+    for (let first: number | undefined; ; ) {
+      await this.buryDead();
+      const lease = await this.#runner.run('leaseOf', id);
+      if (lease === undefined) return false;
+      if (first !== undefined && lease > first) return true;
+      first ??= lease;
+      await wait(lookEveryMs, undefined, { ref: false });
+    }
   }
 
   isSole(): Promise<boolean> {
@@ -76,7 +106,7 @@ export class PostgresOwner implements JobOwner {
 
   async #register(): Promise<void> {
     const id = randomBytes(18).toString('base64url');
-    const time = await this.#runner.run('register', id, this.#lease.validMs);
+    const time = await this.#renewals.run('register', id, this.#lease.validMs);
     this.id = id;
     this.#renewed(time);
   }

@@ -17,6 +17,7 @@ export class PostgresRunner implements OperationRunner<PostgresOperations> {
   readonly #pool: Pool;
   readonly #onLoss: () => void;
   readonly #running = new Set<Promise<unknown>>();
+  readonly #others: PostgresRunner[] = [];
   #isClosed = false;
 
   /** @param onLoss called when a connection has broken, and nobody knows which of its statements were committed */
@@ -37,10 +38,15 @@ export class PostgresRunner implements OperationRunner<PostgresOperations> {
     }
   };
 
+  /** Another one that is of no use without this one. */
+  closeWith(other: PostgresRunner): void {
+    this.#others.push(other);
+  }
+
   async close(): Promise<void> {
     this.#isClosed = true;
     await Promise.allSettled(this.#running);
-    await this.#pool.end();
+    await Promise.all([this.#pool.end(), ...this.#others.map((other) => other.close())]);
   }
 
   async #take<T>(steps: Steps<T>, isTransaction: boolean): Promise<T> {

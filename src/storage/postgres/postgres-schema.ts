@@ -7,6 +7,9 @@ const compatibleWith = 2;
 /** Of all that use locks of this kind in the database, only gateways know this number. */
 const lockId = 7_308_613_517;
 
+/** The driver has a limit of its own. */
+const patient = { query_timeout: 60 * 60_000 };
+
 type Version = { readonly version: number; readonly compatible: number };
 
 /**
@@ -17,7 +20,9 @@ type Version = { readonly version: number; readonly compatible: number };
 export async function migratePostgres(client: ClientBase, schema: string | undefined): Promise<void> {
   await client.query('begin');
   try {
-    await client.query('select pg_advisory_xact_lock($1)', [lockId]);
+    // Large tables, and other gateways that change them, take longer than the statements of every day may.
+    await client.query('set local statement_timeout = 0');
+    await client.query({ ...patient, text: 'select pg_advisory_xact_lock($1)', values: [lockId] });
     if (schema !== undefined) await client.query(`create schema if not exists "${schema}"`);
     await client.query(
       'create table if not exists gateway_schema (version integer not null, compatible integer not null)',
@@ -26,7 +31,7 @@ export async function migratePostgres(client: ClientBase, schema: string | undef
     const { version, compatible } = rows[0] ?? { version: 0, compatible: 0 };
     if (compatible > migrations.length) throw new Error(tooNew(version));
     if (version < migrations.length) {
-      for (const migration of migrations.slice(version)) await client.query(migration);
+      for (const migration of migrations.slice(version)) await client.query({ ...patient, text: migration });
       await client.query('delete from gateway_schema');
       await client.query('insert into gateway_schema values ($1, $2)', [migrations.length, compatibleWith]);
     }

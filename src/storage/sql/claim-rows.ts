@@ -4,11 +4,11 @@ import { OperationFailure } from './operation-failure.ts';
 import { firstRow, hasChanged, type Steps } from './steps.ts';
 
 /**
- * What a claim finds, with the epoch of the lease, or with the end of the job as JSON. `hasEqual`: another process runs an equal
- * job without a key, whose client has not left as far as is known.
+ * What a claim finds, with the epoch of the lease, or with the end of the job as JSON. `equalOwner`: another process that runs an
+ * equal job without a key, whose client has not left as far as is known.
  */
 export type ClaimResult =
-  | readonly [kind: 'new', job: string, epoch: number, isRepeat: boolean, hasEqual?: boolean]
+  | readonly [kind: 'new', job: string, epoch: number, isRepeat: boolean, equalOwner?: string]
   | readonly [kind: 'running', job: string]
   | readonly [kind: 'ended', job: string, end: string]
   | readonly [kind: 'mismatch']
@@ -58,9 +58,9 @@ const findUnknown = `
     and background = 1 and (expires_at is null or expires_at > ?)
   order by taken_by in (select id from owners), state = 'unknown', orphaned_at desc, created_at desc limit 1`;
 const findEqual = `
-  select 1 from jobs
+  select owner from jobs
   where consumer = ? and fingerprint = ? and fingerprint_version = ? and keyed = 0 and orphaned_at is null
-    and state = 'running' and owner <> ? limit 1`;
+    and state = 'running' and owner <> ? order by created_at desc limit 1`;
 const take = 'update jobs set taken_by = ? where id = ? and taken_by = ?';
 const putBack = "update jobs set taken_by = '' where id = ? and taken_by = ?";
 const removeExpired = 'delete from jobs where id = ? and expires_at <= ?';
@@ -111,8 +111,8 @@ export const claimOperations = {
           ? yield* firstRow<ClaimedRow>(findUnknown, ...equal, since, now)
           : yield* firstRow<ClaimedRow>(findLeft, ...equal, since, retrievable, now);
       if (row === undefined) {
-        const hasEqual = (yield* firstRow(findEqual, ...equal, owner)) !== undefined;
-        return ['new', id, 1, false, hasEqual];
+        const running = yield* firstRow<{ readonly owner: string }>(findEqual, ...equal, owner);
+        return running === undefined ? ['new', id, 1, false] : ['new', id, 1, false, running.owner];
       }
       const isRepeat = mayBeRepeated(row, mayRepeat);
       if (isRepeat || repeatable.includes(row.state)) {

@@ -8,6 +8,11 @@ export interface JobOwner {
   registerAgain(id: string): Promise<void>;
   /** Removes the processes that have died: their jobs have no owner then. */
   buryDead(): Promise<void>;
+  /**
+   * Whether another process lives. Where that cannot be seen at once, it resolves when its lease was renewed, or has run out; a
+   * dead one is removed then.
+   */
+  isLiving(id: string): Promise<boolean>;
   /** Whether no other process uses the store, as far as that can be seen at once. */
   isSole(): Promise<boolean>;
   leave(): Promise<void>;

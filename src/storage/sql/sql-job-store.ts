@@ -42,6 +42,7 @@ export class SqlJobStore implements JobStore {
   readonly #writes = new OrderedSteps();
   readonly #departures = new OrderedSteps();
   readonly records: SqlJobRecords;
+  readonly #claiming = new Set<Promise<unknown>>();
   #delivered: JobId[] = [];
   #forgotten: (readonly [job: JobId, epoch: number])[] = [];
   #mayHaveLostJobs = false;
@@ -72,10 +73,16 @@ export class SqlJobStore implements JobStore {
     // A process that was taken for dead has another name afterwards.
     const currentValues = () => valuesOf(claim, this.owner.id, this.#fingerprintVersion);
     if (!claim.isRetrievable && rejoinMs <= 0) return this.#own.claimed(currentValues(), claim, undefined);
-    return await this.#asOwner(async () => {
+    const claiming = this.#asOwner(async () => {
       const values = currentValues();
       return this.#own.claimed(values, claim, await this.#find(values, claim, rejoinMs));
     });
+    this.#claiming.add(claiming);
+    try {
+      return await claiming;
+    } finally {
+      this.#claiming.delete(claiming);
+    }
   }
 
   async read(job: JobId): Promise<JobEnd | undefined | 'gone'> {
@@ -143,7 +150,7 @@ export class SqlJobStore implements JobStore {
     if (this.#mayHaveLostJobs) await this.#giveUpLostJobs();
     return await this.#asOwner(async () => {
       await this.owner.buryDead();
-      const rows = await this.runner.run('takeOver', this.owner.id);
+      const rows = await this.runner.run('takeOver', this.owner.id, this.now());
       return rows.map((row) => this.#own.taken(row));
     });
   }
@@ -192,7 +199,7 @@ export class SqlJobStore implements JobStore {
     const maxOpen = background?.maxOpen;
     if (key !== undefined) return await this.runner.run('claimKey', values, mayRepeat, this.now(), maxOpen);
     if (rejoinMs <= 0) return await this.runner.run('claimNew', values, this.now(), maxOpen, false);
-    const found = await this.#rejoin(values, mayRepeat, rejoinMs);
+    const found = await this.#rejoin(values, mayRepeat, { rejoinMs, isRetry: claim.rejoinMs >= this.rejoinMs });
     if (found[0] !== 'new' || !isRetrievable) return found;
     return await this.runner.run('claimNew', values, this.now(), maxOpen, found[3]);
   }
@@ -202,13 +209,18 @@ export class SqlJobStore implements JobStore {
     return this.#departures.run(job, () => this.#writes.run(job, step));
   }
 
-  async #rejoin(values: JobValues, mayRepeat: boolean, rejoinMs: number): Promise<ClaimResult> {
+  /** @param isRetry its client says that it has asked before: the process that runs the equal job may be the one that has died */
+  async #rejoin(
+    values: JobValues,
+    mayRepeat: boolean,
+    { rejoinMs, isRetry }: { readonly rejoinMs: number; readonly isRetry: boolean },
+  ): Promise<ClaimResult> {
     const find = (now: number) => this.runner.run('rejoin', values, mayRepeat, now - rejoinMs, now);
     await this.#departures.settled();
     const found = await find(this.now());
-    if (found[0] !== 'new' || found[4] !== true) return found;
-    // If the process that runs the equal job has died, its client is the one that asks again.
-    await this.owner.buryDead();
+    if (found[0] !== 'new' || found[4] === undefined) return found;
+    if (!isRetry) await this.owner.buryDead();
+    else if (await this.owner.isLiving(found[4])) return found;
     return await find(this.now());
   }
 
@@ -238,8 +250,8 @@ export class SqlJobStore implements JobStore {
     try {
       const { id } = this.owner;
       const running = await runOrFail(this.runner, 'ownRunning', id);
-      // Whoever has been told of a job just now has noted it then.
-      await setImmediate();
+      // What is there may be a claim's whose response is on its way: it is noted then.
+      await Promise.allSettled([...this.#claiming, setImmediate()]);
       const lost = running.filter((job) => !this.#own.has(job));
       if (lost.length > 0) await runOrFail(this.runner, 'giveUp', id, lost);
     } catch (error) {

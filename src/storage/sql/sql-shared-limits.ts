@@ -34,7 +34,10 @@ export class SqlSharedLimits implements SharedLimits {
 
   async acquire(consumer: string, places: number): Promise<(() => void) | undefined> {
     const id = randomBytes(18).toString('base64url');
-    const isTaken = await runOrFail(this.#runner, 'takePlace', id, consumer, this.#owner.id, places);
+    const taking = runOrFail(this.#runner, 'takePlace', id, consumer, this.#owner.id, places);
+    // It may have been taken although the response was lost.
+    taking.catch(() => this.#free(id));
+    const isTaken = await taking;
     return isTaken ? () => this.#free(id) : undefined;
   }
 

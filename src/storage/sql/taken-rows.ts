@@ -24,7 +24,8 @@ export type TakenRow = {
 const deletedAtOnce = 1_000;
 
 const takeJobs = `
-  update jobs set owner = ?, epoch = epoch + 1
+  update jobs set owner = ?, epoch = epoch + 1,
+    orphaned_at = case when keyed = 0 and background = 0 then coalesce(orphaned_at, ?) else orphaned_at end
   where state = 'running' and owner not in (select id from owners)
   returning id, epoch, consumer, operation, model, images, keyed, retrievable, background, repeated, request, inputs,
     attempts, created_at`;
@@ -38,9 +39,10 @@ const giveUp = "update jobs set owner = '' where id = ? and state = 'running' an
 
 /** What becomes of the jobs of processes that have died. */
 export const takingOperations = {
-  *takeOver(owner: string): Steps<readonly TakenRow[]> {
+  /** The clients of jobs without a key were cut off, also where nobody has noted that before. */
+  *takeOver(owner: string, now: number): Steps<readonly TakenRow[]> {
     yield* mustBeRegistered(owner);
-    const { rows } = yield statement(takeJobs, owner);
+    const { rows } = yield statement(takeJobs, owner, now);
     return rows as unknown as readonly TakenRow[];
   },
   /** The clients of jobs whose owners are gone were cut off. */

@@ -69,6 +69,11 @@ export class MachineOwner implements JobOwner {
     await this.#forget(dead);
   }
 
+  async isLiving(id: string): Promise<boolean> {
+    await this.buryDead();
+    return (await this.#queue.run('otherOwners', this.id)).some(([other]) => other === id);
+  }
+
   async isSole(): Promise<boolean> {
     const others = await this.#queue.run('otherOwners', this.id);
     return (await this.#deadAmong(others)).length === others.length;

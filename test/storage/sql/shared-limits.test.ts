@@ -74,3 +74,20 @@ test('the places of a process that has died are free', async () => {
   await living.takeOver();
   expect(await limits?.acquire('shop', 1)).toBeDefined();
 });
+
+test('a place is freed that may have been taken although the response was lost', async () => {
+  const { runner, owner } = await openJobStore();
+  const lost: typeof runner = {
+    ...{ commits: 0, changes: 0, close: async () => {} },
+    async run(name, ...values) {
+      const result = await runner.run(name, ...values);
+      if (name === 'takePlace') throw new Error('the connection has broken');
+      return result;
+    },
+  };
+  await expect(new SqlSharedLimits(lost, owner).acquire('shop', 1)).rejects.toMatchObject({
+    kind: 'store_unavailable',
+  });
+  const limits = new SqlSharedLimits(runner, owner);
+  await expect.poll(async () => (await limits.acquire('shop', 1)) !== undefined).toBe(true);
+});
