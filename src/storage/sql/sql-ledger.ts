@@ -1,4 +1,5 @@
 import type { BudgetPeriod, Micros } from '../../domain/budget.ts';
+import type { JobId } from '../../domain/job-store.ts';
 import type { Ledger, MoneyReservation, ReserveResult, Settling, SpendQuery, SpendRow } from '../../domain/ledger.ts';
 import { type OperationRunner, runOrFail } from './operations.ts';
 
@@ -11,6 +12,8 @@ const pruneEveryMs = 60 * 60_000;
 export class SqlLedger implements Ledger {
   readonly #runner: OperationRunner;
   readonly #owner: { readonly id: string };
+  /** What it has reserved and not settled yet, with its id at that time. */
+  readonly #open = new Map<string, { readonly job: JobId; readonly owner: string }>();
   #pruneAt = 0;
 
   /** @param owner this process; it has another id when others have taken it for dead */
@@ -20,11 +23,20 @@ export class SqlLedger implements Ledger {
   }
 
   async reserve(reservation: MoneyReservation, limit: Micros): Promise<ReserveResult> {
-    return await runOrFail(this.#runner, 'reserveMoney', reservation, limit, this.#owner.id);
+    const { id, job } = reservation;
+    const { owner } = this.#open.get(id) ?? { owner: this.#owner.id };
+    // Before it is tried: nobody knows whether one was committed that fails.
+    this.#open.set(id, { job, owner });
+    return await runOrFail(this.#runner, 'reserveMoney', reservation, limit, owner);
   }
 
   async settle(settling: Settling): Promise<void> {
-    await runOrFail(this.#runner, 'settleCalls', settling, Date.now());
+    const { id, job } = settling.reservation;
+    const now = this.#owner.id;
+    const others = [...this.#open].filter(([other, of]) => of.job === job && other !== id).map(([other]) => other);
+    const settler = { owners: [this.#open.get(id)?.owner ?? now, now] as const, others };
+    await runOrFail(this.#runner, 'settleCalls', settling, settler, Date.now());
+    if (!settling.isPart) this.#open.delete(id);
     this.#prune();
   }
 

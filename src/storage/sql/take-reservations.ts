@@ -1,6 +1,6 @@
 import type { JobAttempt } from '../../domain/job-store.ts';
 import type { CallCharge } from '../../domain/ledger.ts';
-import { settleCalls } from './settle-calls.ts';
+import { settleOne } from './settle-calls.ts';
 import { type Row, type Steps, statement } from './steps.ts';
 
 /**
@@ -12,11 +12,11 @@ import { type Row, type Steps, statement } from './steps.ts';
  */
 export function* takeReservations(owner: string, currency: string, at: number): Steps<void> {
   const { rows } = yield statement(`
-    select r.id, r.owner, r.consumer, r.day, j.model, j.state, j.attempts
+    select r.id, r.job, r.owner, r.consumer, r.day, j.model, j.state, j.attempts
     from budget_reservations r left join jobs j on j.id = r.job
     where r.owner not in (select id from owners) order by r.id`);
   for (const row of rows) {
-    const { id, consumer, day, model, state } = row;
+    const { id, job, consumer, day, model, state } = row;
     if (state === 'running') {
       yield statement(
         'update budget_reservations set owner = ? where id = ? and owner = ?',
@@ -24,9 +24,9 @@ export function* takeReservations(owner: string, currency: string, at: number): 
       );
       continue;
     }
-    yield* settleCalls(
+    yield* settleOne(
       {
-        reservation: { id: String(id) },
+        reservation: { id: String(id), job: String(job), isAdopted: false },
         consumer: String(consumer),
         model: String(model ?? ''),
         day: String(day),
@@ -34,6 +34,7 @@ export function* takeReservations(owner: string, currency: string, at: number): 
         calls: unsettledCalls(row),
         isPart: false,
       },
+      String(row.owner),
       at,
     );
   }

@@ -24,7 +24,8 @@ export type BudgetDatabase = {
 /** What the operations find of jobs and their owners. */
 const jobTables = `
   create table owners (id text primary key);
-  create table jobs (id text primary key, model text not null, state text not null, attempts text not null);`;
+  create table jobs (id text primary key, model text not null, state text not null, attempts text not null,
+    owner text not null default 'heir');`;
 
 /** A database that holds what the operations need, in SQLite or in PostgreSQL. */
 export async function openBudgetDatabase(): Promise<BudgetDatabase> {
