@@ -86,12 +86,15 @@ export class Account {
     const { of, period, each } = budget;
     const amount = images * each;
     const share = { id: reservation, job, consumer, period, day, amount, each };
+    const hadReserved = this.#hasReserved;
+    // Before it is known: what was committed without a word must be given back.
     this.#hasReserved = true;
     const reserving = ledger.reserve(share, of.amount).finally(() => {
       this.#reserving = undefined;
     });
     this.#reserving = reserving;
     const { isGranted, used } = await reserving;
+    this.#hasReserved = isGranted || hadReserved;
     this.usage = { budget: of, used, period };
     const isBeyond = isBeyondSoft(this.usage);
     const hasCrossed = isGranted && isBeyond && !isBeyondSoft({ budget: of, used: used - amount });
