@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { periodAt } from '../../../src/domain/budget.ts';
 import type { CallCharge, MoneyReservation, Settling } from '../../../src/domain/ledger.ts';
 import type { Settler } from '../../../src/storage/sql/settle-calls.ts';
-import { type BudgetDatabase, openBudgetDatabase } from './open-budget-database.ts';
+import { type BudgetDatabase, openBudgetDatabase, type RunBudget } from './open-budget-database.ts';
 import { expectNeverExceeded } from './reserve-together.ts';
 
 const noon = Date.UTC(2026, 10, 30, 12);
@@ -90,6 +90,23 @@ describe('a reservation', () => {
     expect(await used(database, day)).toBe(0);
     expect(await database.run('reserveMoney', reservation(), 69, 'me')).toEqual({ isGranted: false, used: 30 });
     expect(await database.run('reserveMoney', reservation(), 70, 'me')).toEqual({ isGranted: true, used: 70 });
+  });
+
+  test('that begins a period does not miss what is being settled', async () => {
+    const database = await openBudgetDatabase();
+    const [one, other = one] = database.processes as [RunBudget, RunBudget?];
+    for (let round = 0; round < 40; round += 1) {
+      const consumer = `consumer-${round}`;
+      // Its statements are many, so that the other one comes between them.
+      const calls = Array.from({ length: 12 }, (_, index) =>
+        call({ id: `${round}-${index}`, target: `t${index}`, cost: 1 }),
+      );
+      const settled = one('settleCalls', settling({ consumer, calls }), by('me'), 1);
+      await new Promise((resume) => setTimeout(resume, round / 4));
+      await other('reserveMoney', reservation({ id: `r${round}`, job: `j${round}`, consumer, amount: 1 }), 1_000, 'me');
+      await settled;
+      expect(await database.run('usedMoney', [{ consumer, period: month }])).toEqual([13]);
+    }
   });
 
   test('that is added to counts with its sum, and ends as one', async () => {
