@@ -46,6 +46,13 @@ export const budgetOperations = {
 
   settleCalls,
   takeReservations,
+
+  /** The ids of what a process has reserved. */
+  *reservationsOf(owner: string): Steps<readonly string[]> {
+    const { rows } = yield statement('select id from budget_reservations where owner = ?', owner);
+    return rows.map(({ id }) => String(id));
+  },
+
   sumSpend,
 
   /** Forgets calls that were settled so long ago that nobody settles them again. */

@@ -204,7 +204,7 @@ describe('what a process has reserved that has died', () => {
     const database = await openBudgetDatabase();
     await database.exec(`insert into owners (id) values ('heir'); ${job}`);
     await database.run('reserveMoney', reservation(), 100, 'dead');
-    await database.run('takeReservations', 'heir', 'USD', 1);
+    await database.run('takeReservations', 'heir', [], 'USD', 1);
     return database;
   }
 
@@ -242,7 +242,7 @@ describe('what a process has reserved that has died', () => {
     const database = await openBudgetDatabase();
     await database.exec(`insert into owners (id) values ('heir'), ('me')`);
     await database.run('reserveMoney', reservation(), 100, 'me');
-    await database.run('takeReservations', 'heir', 'USD', 1);
+    await database.run('takeReservations', 'heir', [], 'USD', 1);
     expect(await used(database)).toBe(40);
   });
 });
@@ -255,7 +255,7 @@ describe('what a process has reserved that was taken for dead', () => {
     await database.exec(`
       insert into owners (id) values ('heir'), ('woken');
       insert into jobs (id, model, state, attempts, owner) values ('j', 'poster', 'running', '[]', 'heir')`);
-    if (isTaken) await database.run('takeReservations', 'heir', 'USD', 1);
+    if (isTaken) await database.run('takeReservations', 'heir', [], 'USD', 1);
     return database;
   }
 
@@ -273,7 +273,7 @@ describe('what a process has reserved that was taken for dead', () => {
   test('is given back by itself where it has its job again', async () => {
     const database = await frozen(false);
     await database.exec(`update jobs set owner = 'woken'`);
-    await database.run('takeReservations', 'woken', 'USD', 1);
+    await database.run('takeReservations', 'woken', [], 'USD', 1);
     await database.run('settleCalls', settling(), { owners: ['frozen', 'woken'], others: [] }, 2);
     expect(await used(database)).toBe(30);
   });
