@@ -211,6 +211,8 @@ export type JobStoreFigures = {
 export interface JobStore {
   /** For how long a job without readers runs on, in milliseconds; Infinity: until its own deadline. */
   readonly orphanMs: number;
+  /** What is asked of it, and of the ledger beside it, is recorded in that order, or together. */
+  readonly keepsOrder?: boolean;
   readonly records: JobRecords;
   claim(claim: JobClaim): Promise<Claimed>;
   /** How a job ended; `undefined` while it runs, `'gone'` when it is not recorded any more. */

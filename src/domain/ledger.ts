@@ -37,8 +37,12 @@ export type CallCharge = {
 
 /** What a generation has cost, or a part of it. */
 export type Settling = {
-  /** Its reservation, or all of its job, where an earlier process has made it. */
-  readonly reservation: { readonly id: string } | { readonly job: JobId };
+  readonly reservation: {
+    readonly id: string;
+    readonly job: JobId;
+    /** It ends also what earlier processes have reserved for the job. */
+    readonly isAdopted: boolean;
+  };
   readonly consumer: string;
   /** The logical model. */
   readonly model: string;

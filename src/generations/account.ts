@@ -20,8 +20,10 @@ export type AccountParts = {
   /** `undefined`: it may spend as much as it likes. */
   readonly budget: { readonly of: Budget; readonly period: BudgetPeriod; readonly each: Micros } | undefined;
   readonly images: number;
-  /** Of this generation; `undefined`: an earlier owner of the job may have reserved for it. */
-  readonly reservation: string | undefined;
+  /** Names what this generation reserves. */
+  readonly reservation: string;
+  /** An earlier owner of the job may have reserved for it, too. */
+  readonly isAdopted: boolean;
 };
 
 /** The money of one generation: reserved before anything is sent, settled by what it has cost. */
@@ -67,30 +69,32 @@ export class Account {
    * @param isPart further calls go on elsewhere
    */
   async settle(calls: readonly CallCharge[], isPart = false): Promise<void> {
-    const { ledger, consumer, model, day, currency, reservation, job } = this.#parts;
+    const { ledger, consumer, model, day, currency, job, reservation, isAdopted } = this.#parts;
     this.#isClosed = true;
     if (this.#reserving !== undefined) await this.#reserving.catch(() => {});
-    const isOwn = reservation !== undefined;
-    if (calls.length === 0 && (isPart || (isOwn && !this.#hasReserved))) return;
+    if (calls.length === 0 && (isPart || !(isAdopted || this.#hasReserved))) return;
     const settling: Settling = {
-      reservation: isOwn ? { id: reservation } : { job },
+      reservation: { id: reservation, job, isAdopted },
       ...{ consumer, model, day, currency, calls, isPart },
     };
     await ledger.settle(settling);
   }
 
   async #reserve(images: number): Promise<boolean> {
-    const { ledger, recorder, budget, job, consumer, day, reservation = `${job}+` } = this.#parts;
+    const { ledger, recorder, budget, job, consumer, day, reservation } = this.#parts;
     if (budget === undefined) return true;
     const { of, period, each } = budget;
     const amount = images * each;
     const share = { id: reservation, job, consumer, period, day, amount, each };
+    const hadReserved = this.#hasReserved;
+    // Before it is known: what was committed without a word must be given back.
     this.#hasReserved = true;
     const reserving = ledger.reserve(share, of.amount).finally(() => {
       this.#reserving = undefined;
     });
     this.#reserving = reserving;
     const { isGranted, used } = await reserving;
+    this.#hasReserved = isGranted || hadReserved;
     this.usage = { budget: of, used, period };
     const isBeyond = isBeyondSoft(this.usage);
     const hasCrossed = isGranted && isBeyond && !isBeyondSoft({ budget: of, used: used - amount });

@@ -43,6 +43,7 @@ export class Accounts {
       day: dayOf(now),
       budget: budget && { of: budget, period: periodAt(budget.per, now), each: estimate(budget) },
       reservation: randomBytes(12).toString('base64url'),
+      isAdopted: false,
     });
   }
 
@@ -54,7 +55,8 @@ export class Accounts {
     const budget = estimate && this.#parts.budgetOf(consumer);
     return new Account({
       ...this.#common(),
-      ...{ job: lease.job, consumer, model, images: count, day: dayOf(createdAt), reservation: undefined },
+      ...{ job: lease.job, consumer, model, images: count, day: dayOf(createdAt) },
+      ...{ reservation: `${lease.job}+`, isAdopted: true },
       budget: budget && estimate && { of: budget, period: periodAt(budget.per, createdAt), each: estimate(budget) },
     });
   }

@@ -4,6 +4,7 @@ import type { ImageRequest } from '../domain/image-request.ts';
 import type { JobAttempt, JobEnd, JobLease, JobStore } from '../domain/job-store.ts';
 import type { AttemptEnd } from '../domain/recorder.ts';
 import { persist } from './persist.ts';
+import { settleFirst } from './settle-first.ts';
 import type { UpstreamCall } from './upstream-call.ts';
 
 type JournalParts = {
@@ -112,7 +113,11 @@ export class Journal {
   release(): Promise<void> {
     const { store, settle } = this.#parts;
     this.recorded = this.#persist(async () => {
-      await Promise.all([settle({ isDone: false, isPart: true }), store.release(this.#lease)]);
+      await settleFirst(
+        store,
+        () => settle({ isDone: false, isPart: true }),
+        () => store.release(this.#lease),
+      );
     });
     return this.recorded;
   }
@@ -120,10 +125,12 @@ export class Journal {
   #finishing(end: JobEnd): () => Promise<void> {
     const { store, settle } = this.#parts;
     this.ended = end;
-    // In one moment, and so in one transaction where that is possible: whoever asks next finds the job ended.
-    return async () => {
-      await Promise.all([settle({ isDone: end.name === 'done', isPart: false }), store.finish(this.#lease, end)]);
-    };
+    return () =>
+      settleFirst(
+        store,
+        () => settle({ isDone: end.name === 'done', isPart: false }),
+        () => store.finish(this.#lease, end),
+      );
   }
 
   async #persist(step: () => Promise<void>): Promise<void> {

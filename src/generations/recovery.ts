@@ -18,6 +18,7 @@ import type { Jobs } from './jobs.ts';
 import { evictableAfterMs } from './keeping.ts';
 import { persist } from './persist.ts';
 import { type PaidPiece, Resumption } from './resumption.ts';
+import { settleFirst } from './settle-first.ts';
 
 type RecoveryParts = {
   readonly inFlight: InFlight;
@@ -171,10 +172,13 @@ export class Recovery {
   async #finish(job: TakenJob, end: JobEnd): Promise<void> {
     const { inFlight, accounts } = this.#parts;
     const account = accounts.adopt(job);
-    await persist(async () => {
-      const settled = account.settle(chargesOfAttempts(job.attempts, false));
-      await Promise.all([settled, inFlight.store.finish(job.lease, end)]);
-    });
+    await persist(() =>
+      settleFirst(
+        inFlight.store,
+        () => account.settle(chargesOfAttempts(job.attempts, false)),
+        () => inFlight.store.finish(job.lease, end),
+      ),
+    );
   }
 
   #resume(job: TakenJob, pieces: readonly PaidPiece[], deliversPart: boolean): void {

@@ -39,7 +39,9 @@ describe('the money of a generation', () => {
     await expect(reader.events).rejects.toMatchObject({ kind: 'budget_exceeded', outcome: undefined });
     expect(fake.calls).toEqual([]);
     expect(fake.gateway.admission.heldBytes).toBe(0);
-    await expect.poll(() => fakes.settled, patience).toMatchObject([{ calls: [] }]);
+    await new Promise(setImmediate);
+    // There is nothing to give back.
+    expect(fakes.settled).toEqual([]);
   });
 
   test('of a job without a client is refused at its start', async () => {
@@ -50,7 +52,7 @@ describe('the money of a generation', () => {
     const caller = { id: 'somebody', isRetry: false, bodyBytes: 0, ...background };
     await expect(fake.gateway.startJob(undefined, request, caller)).rejects.toMatchObject({ kind: 'budget_exceeded' });
     expect(fake.calls).toEqual([]);
-    expect(fakes.settled).toMatchObject([{ calls: [] }]);
+    expect(fakes.settled).toEqual([]);
   });
 
   test('is not reserved again for a retry after a failure that made nothing', async () => {

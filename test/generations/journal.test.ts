@@ -131,6 +131,32 @@ describe('a journal', () => {
     expect(written).toEqual([]);
   });
 
+  test('records the end once its cost is counted, where the store does not keep their order', async () => {
+    const { store, ends } = fakeStore();
+    const counted = Promise.withResolvers<void>();
+    const journal = new Journal({ ...parts, store, settle: () => counted.promise }, undefined);
+    const recorded = journal.end(() => end);
+    await new Promise(setImmediate);
+    expect(ends).toEqual([]);
+    counted.resolve();
+    await recorded;
+    expect(ends).toEqual([lease]);
+  });
+
+  test('records the end in the same moment where the store keeps the order', async () => {
+    const { store, ends } = fakeStore();
+    const ordered = { ...store, keepsOrder: true };
+    void new Journal({ ...parts, store: ordered, settle: () => new Promise(() => {}) }, undefined).end(() => end);
+    expect(ends).toEqual([lease]);
+  });
+
+  test('records the end also where its cost cannot be counted now', async () => {
+    const { store, ends } = fakeStore();
+    const journal = new Journal({ ...parts, store, settle: () => Promise.reject(away()) }, undefined);
+    await journal.end(() => end);
+    expect(ends).toEqual([lease]);
+  });
+
   test('records the end once where that succeeds', async () => {
     const { store, ends } = fakeStore();
     const journal = new Journal({ ...parts, store }, undefined);

@@ -12,6 +12,7 @@ export type PostgresOperations = typeof operations;
 
 /** Runs operations on PostgreSQL: each one on a connection of its own, one statement after the other. */
 export class PostgresRunner implements OperationRunner<PostgresOperations> {
+  readonly keepsOrder = false;
   commits = 0;
   changes = 0;
   readonly #pool: Pool;

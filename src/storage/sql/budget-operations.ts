@@ -1,5 +1,6 @@
 import type { BudgetPeriod } from '../../domain/budget.ts';
 import type { MoneyReservation, ReserveResult } from '../../domain/ledger.ts';
+import { lockMoney } from './lock-money.ts';
 import { settleCalls } from './settle-calls.ts';
 import { type Row, type Steps, statement } from './steps.ts';
 import { sumSpend } from './sum-spend.ts';
@@ -19,7 +20,11 @@ export const budgetOperations = {
       const row = yield* rowOf(consumer, period);
       if (row !== undefined && usedOf(row) + amount > limit) return { isGranted: false, used: usedOf(row) };
       // There was no row yet, or another process has begun the period, or given something back, just now.
-      if (row === undefined) yield begin(consumer, period);
+      if (row === undefined) {
+        // A statement of its own: the sum must be of what is committed once the lock is had.
+        yield lockMoney(consumer);
+        yield begin(consumer, period);
+      }
       granted = yield* take(reservation, limit);
     }
     const { id, job, day, each } = reservation;
@@ -41,6 +46,13 @@ export const budgetOperations = {
 
   settleCalls,
   takeReservations,
+
+  /** The ids of what a process has reserved. */
+  *reservationsOf(owner: string): Steps<readonly string[]> {
+    const { rows } = yield statement('select id from budget_reservations where owner = ?', owner);
+    return rows.map(({ id }) => String(id));
+  },
+
   sumSpend,
 
   /** Forgets calls that were settled so long ago that nobody settles them again. */

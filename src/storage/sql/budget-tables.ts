@@ -1,3 +1,8 @@
+/** One row for each consumer, which whoever changes its money locks where rows may be missing that others are about to write. */
+export const budgetLockTable = `
+  create table budget_holders (consumer text primary key, changes bigint not null);
+`;
+
 /** What budgets and spend are kept in. Money is in millionths of the currency, as a whole number: sums are exact. */
 export const budgetTables = `
   create table budgets (

@@ -1,4 +1,4 @@
-import { budgetTables } from './budget-tables.ts';
+import { budgetLockTable, budgetTables } from './budget-tables.ts';
 import { coolDownTables } from './cool-down-rows.ts';
 import { limitTables } from './limit-rows.ts';
 import { quotaTables } from './quota-rows.ts';
@@ -57,4 +57,6 @@ export const migrations: readonly string[] = [
   budgetTables,
   // What they know together of the limits of Azure.
   `${quotaTables}${coolDownTables}`,
+  // What the first row of a budget waits for.
+  budgetLockTable,
 ];

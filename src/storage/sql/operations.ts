@@ -43,6 +43,8 @@ type ArgumentsOf<Operation> = Operation extends (...values: infer Values) => Ste
 export interface OperationRunner<All = SharedOperations> {
   /** Rejects with an OperationFailure: then nobody knows whether a part of it was done, unless its code says so. */
   run<Name extends keyof All>(name: Name, ...values: ArgumentsOf<All[Name]>): Promise<ResultOf<All[Name]>>;
+  /** Operations are committed in the order in which they were given. */
+  readonly keepsOrder: boolean;
   /** Transactions since the start, and the rows that they changed. */
   readonly commits: number;
   readonly changes: number;

@@ -1,13 +1,43 @@
 import type { CallCharge, Settling } from '../../domain/ledger.ts';
-import { type Row, type Steps, statement } from './steps.ts';
+import { lockMoney } from './lock-money.ts';
+import { type Row, type SqlValue, type Steps, statement } from './steps.ts';
+
+/** The process that settles. */
+export type Settler = {
+  /** Its id when it reserved, and now: others have taken it for dead in between where these differ. */
+  readonly owners: readonly [string, string];
+  /** What it has reserved for the same job, and still holds for another run of it. */
+  readonly others: readonly string[];
+};
+
+/** Which reservations end. */
+type Ending = { readonly where: string; readonly values: readonly SqlValue[] };
 
 /**
- * Counts what calls have cost: each call once, whoever reports it, and how often. The reservation is given back, and a call
- * whose cost is not known counts with what was reserved for it.
+ * Counts what calls have cost: each call once, whoever reports it, and how often. What was reserved for the job is given back,
+ * also by an earlier run that never did, and a call whose cost is not known counts with what was reserved for it.
  * @param at in milliseconds since 1970
  */
-export function* settleCalls(settling: Settling, at: number): Steps<void> {
-  const { reservation, consumer, day, calls, isPart } = settling;
+export function* settleCalls(settling: Settling, { owners, others }: Settler, at: number): Steps<void> {
+  const { job, isAdopted } = settling.reservation;
+  // Whoever was frozen must not give back what belongs to the process that has taken the job over: that has the job's row now,
+  // and the reservation a moment later.
+  const where = `
+    job = ? and (owner in (?, ?) or ? = 1)${others.map(() => ' and id <> ?').join('')}
+    and not exists (
+      select 1 from jobs where jobs.id = budget_reservations.job and state = 'running' and jobs.owner not in (?, ?))`;
+  yield* settle(settling, { where, values: [job, ...owners, isAdopted ? 1 : 0, ...others, ...owners] }, at);
+}
+
+/** The same for one reservation, as long as it has this owner. */
+export function* settleOne(settling: Settling, owner: string, at: number): Steps<void> {
+  yield* settle(settling, { where: 'id = ? and owner = ?', values: [settling.reservation.id, owner] }, at);
+}
+
+function* settle(settling: Settling, { where, values }: Ending, at: number): Steps<void> {
+  const { consumer, day, calls, isPart } = settling;
+  // First, so that nobody who holds the lock waits for a row of a budget that was changed here.
+  yield lockMoney(consumer);
   const fresh: CallCharge[] = [];
   // In one order, so that two processes that settle the same calls do not wait for each other.
   for (const call of calls.toSorted((one, other) => (one.id < other.id ? -1 : 1))) {
@@ -18,11 +48,10 @@ export function* settleCalls(settling: Settling, at: number): Steps<void> {
     );
     if (changes > 0) fresh.push(call);
   }
-  const [column, value] = 'id' in reservation ? ['id', reservation.id] : ['job', reservation.job];
   const text = isPart
-    ? `select period, amount, each_image from budget_reservations where ${column} = ?`
-    : `delete from budget_reservations where ${column} = ? returning period, amount, each_image`;
-  const { rows: reserved } = yield statement(text, value);
+    ? `select period, amount, each_image from budget_reservations where ${where}`
+    : `delete from budget_reservations where ${where} returning period, amount, each_image`;
+  const { rows: reserved } = yield statement(text, ...values);
   if (!isPart) yield* giveBack(consumer, reserved);
   const each = Math.max(0, ...reserved.map((row) => Number(row.each_image)));
   yield* count(settling, fresh, each);

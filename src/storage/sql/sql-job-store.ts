@@ -68,6 +68,10 @@ export class SqlJobStore implements JobStore {
     return this.owner.isSole();
   }
 
+  get keepsOrder(): boolean {
+    return this.runner.keepsOrder;
+  }
+
   async claim(claim: JobClaim): Promise<Claimed> {
     const rejoinMs = Math.min(claim.rejoinMs, this.rejoinMs);
     // A process that was taken for dead has another name afterwards.

@@ -1,22 +1,29 @@
 import type { JobAttempt } from '../../domain/job-store.ts';
 import type { CallCharge } from '../../domain/ledger.ts';
-import { settleCalls } from './settle-calls.ts';
-import { type Row, type Steps, statement } from './steps.ts';
+import { settleOne } from './settle-calls.ts';
+import { firstRow, type Row, type Steps, statement } from './steps.ts';
+
+const find = `
+  select r.id, r.job, r.owner, r.consumer, r.day, j.model, j.state, j.attempts
+  from budget_reservations r left join jobs j on j.id = r.job where`;
 
 /**
  * Settles what processes have reserved that have died. A job that goes on takes its reservation along, and settles it at its
  * end. Of a job that has ended without that, or of which nothing was sent, there is nobody else to do it.
  * @param owner the process that takes them over
+ * @param strays ids of its own reservations that it does not hold: they were committed after it had given them up
  * @param currency of calls that were never counted
  * @param at in milliseconds since 1970
  */
-export function* takeReservations(owner: string, currency: string, at: number): Steps<void> {
-  const { rows } = yield statement(`
-    select r.id, r.owner, r.consumer, r.day, j.model, j.state, j.attempts
-    from budget_reservations r left join jobs j on j.id = r.job
-    where r.owner not in (select id from owners) order by r.id`);
-  for (const row of rows) {
-    const { id, consumer, day, model, state } = row;
+export function* takeReservations(owner: string, strays: readonly string[], currency: string, at: number): Steps<void> {
+  const { rows } = yield statement(`${find} r.owner not in (select id from owners) order by r.id`);
+  const own: Row[] = [];
+  for (const id of strays) {
+    const row = yield* firstRow<Row>(`${find} r.id = ? and r.owner = ?`, id, owner);
+    if (row !== undefined) own.push(row);
+  }
+  for (const row of [...rows, ...own]) {
+    const { id, job, consumer, day, model, state } = row;
     if (state === 'running') {
       yield statement(
         'update budget_reservations set owner = ? where id = ? and owner = ?',
@@ -24,9 +31,9 @@ export function* takeReservations(owner: string, currency: string, at: number): 
       );
       continue;
     }
-    yield* settleCalls(
+    yield* settleOne(
       {
-        reservation: { id: String(id) },
+        reservation: { id: String(id), job: String(job), isAdopted: false },
         consumer: String(consumer),
         model: String(model ?? ''),
         day: String(day),
@@ -34,6 +41,7 @@ export function* takeReservations(owner: string, currency: string, at: number): 
         calls: unsettledCalls(row),
         isPart: false,
       },
+      String(row.owner),
       at,
     );
   }

@@ -35,6 +35,7 @@ type Reports = {
  * shares an fsync, and one message in each direction.
  */
 export class OperationQueue implements OperationRunner<SqliteOperations> {
+  readonly keepsOrder = true;
   commits = 0;
   changes = 0;
   readonly #start: (reports: Reports, isRestart: boolean) => Runner;

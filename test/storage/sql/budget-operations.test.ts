@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { periodAt } from '../../../src/domain/budget.ts';
 import type { CallCharge, MoneyReservation, Settling } from '../../../src/domain/ledger.ts';
-import { type BudgetDatabase, openBudgetDatabase } from './open-budget-database.ts';
+import type { Settler } from '../../../src/storage/sql/settle-calls.ts';
+import { type BudgetDatabase, openBudgetDatabase, type RunBudget } from './open-budget-database.ts';
 import { expectNeverExceeded } from './reserve-together.ts';
 
 const noon = Date.UTC(2026, 10, 30, 12);
@@ -16,9 +17,17 @@ function call(changes: Partial<CallCharge> = {}): CallCharge {
   return { id: 'c', target: 't', asked: 1, images: 1, tokens: undefined, cost: 30, isUnknown: false, ...changes };
 }
 
+const own = { id: 'r', job: 'j', isAdopted: false };
+const adopted = { id: 'j+', job: 'j', isAdopted: true };
+
+/** A process, as it settles. */
+function by(owner: string, ...others: string[]): Settler {
+  return { owners: [owner, owner], others };
+}
+
 function settling(changes: Partial<Settling> = {}): Settling {
   const common = { consumer: 'shop', model: 'poster', day: '2026-11-30', currency: 'USD', isPart: false };
-  return { reservation: { id: 'r' }, calls: [call()], ...common, ...changes };
+  return { reservation: own, calls: [call()], ...common, ...changes };
 }
 
 const unknown = call({ cost: undefined, isUnknown: true, images: 0 });
@@ -76,11 +85,28 @@ describe('a reservation', () => {
 
   test('counts what was spent in its period before there was a budget', async () => {
     const database = await openBudgetDatabase();
-    await database.run('settleCalls', settling({ day: '2026-11-02' }), 1);
+    await database.run('settleCalls', settling({ day: '2026-11-02' }), by('me'), 1);
     expect(await used(database)).toBe(30);
     expect(await used(database, day)).toBe(0);
     expect(await database.run('reserveMoney', reservation(), 69, 'me')).toEqual({ isGranted: false, used: 30 });
     expect(await database.run('reserveMoney', reservation(), 70, 'me')).toEqual({ isGranted: true, used: 70 });
+  });
+
+  test('that begins a period does not miss what is being settled', async () => {
+    const database = await openBudgetDatabase();
+    const [one, other = one] = database.processes as [RunBudget, RunBudget?];
+    for (let round = 0; round < 40; round += 1) {
+      const consumer = `consumer-${round}`;
+      // Its statements are many, so that the other one comes between them.
+      const calls = Array.from({ length: 12 }, (_, index) =>
+        call({ id: `${round}-${index}`, target: `t${index}`, cost: 1 }),
+      );
+      const settled = one('settleCalls', settling({ consumer, calls }), by('me'), 1);
+      await new Promise((resume) => setTimeout(resume, round / 4));
+      await other('reserveMoney', reservation({ id: `r${round}`, job: `j${round}`, consumer, amount: 1 }), 1_000, 'me');
+      await settled;
+      expect(await database.run('usedMoney', [{ consumer, period: month }])).toEqual([13]);
+    }
   });
 
   test('that is added to counts with its sum, and ends as one', async () => {
@@ -88,7 +114,7 @@ describe('a reservation', () => {
     await database.run('reserveMoney', reservation(), 100, 'me');
     await database.run('reserveMoney', reservation(), 100, 'me');
     expect(await used(database)).toBe(80);
-    await database.run('settleCalls', settling({ calls: [unknown, call({ id: 'd' })] }), 1);
+    await database.run('settleCalls', settling({ calls: [unknown, call({ id: 'd' })] }), by('me'), 1);
     expect(await used(database)).toBe(70);
   });
 });
@@ -97,7 +123,7 @@ describe('settling', () => {
   test('replaces what was reserved by what it has cost', async () => {
     const database = await openBudgetDatabase();
     await database.run('reserveMoney', reservation(), 100, 'me');
-    await database.run('settleCalls', settling(), 1);
+    await database.run('settleCalls', settling(), by('me'), 1);
     expect(await used(database)).toBe(30);
     expect(await spent(database)).toMatchObject([{ calls: 1, images: 1, cost: 30, assumedCost: 0, currency: 'USD' }]);
   });
@@ -105,8 +131,8 @@ describe('settling', () => {
   test('counts a call once that is reported twice', async () => {
     const database = await openBudgetDatabase();
     await database.run('reserveMoney', reservation(), 100, 'me');
-    await database.run('settleCalls', settling(), 1);
-    await database.run('settleCalls', settling({ reservation: { job: 'j' }, calls: [unknown] }), 2);
+    await database.run('settleCalls', settling(), by('me'), 1);
+    await database.run('settleCalls', settling({ reservation: adopted, calls: [unknown] }), by('me'), 2);
     expect(await used(database)).toBe(30);
     expect(await spent(database)).toMatchObject([{ calls: 1, unknownOutcomes: 0 }]);
   });
@@ -114,7 +140,7 @@ describe('settling', () => {
   test('keeps what was reserved where the cost is not known', async () => {
     const database = await openBudgetDatabase();
     await database.run('reserveMoney', reservation({ amount: 80 }), 100, 'me');
-    await database.run('settleCalls', settling({ calls: [unknown, call({ id: 'd' })] }), 1);
+    await database.run('settleCalls', settling({ calls: [unknown, call({ id: 'd' })] }), by('me'), 1);
     expect(await used(database)).toBe(70);
     expect(await spent(database)).toMatchObject([
       { calls: 2, images: 1, cost: 30, assumedCost: 40, unknownOutcomes: 1, unpriced: 0 },
@@ -123,14 +149,14 @@ describe('settling', () => {
 
   test('tells images without a price from calls with an unknown outcome', async () => {
     const database = await openBudgetDatabase();
-    await database.run('settleCalls', settling({ calls: [call({ cost: undefined })] }), 1);
+    await database.run('settleCalls', settling({ calls: [call({ cost: undefined })] }), by('me'), 1);
     expect(await spent(database)).toMatchObject([{ cost: 0, assumedCost: 0, unpriced: 1, unknownOutcomes: 0 }]);
   });
 
   test('gives everything back where nothing was sent', async () => {
     const database = await openBudgetDatabase();
     await database.run('reserveMoney', reservation(), 100, 'me');
-    await database.run('settleCalls', settling({ calls: [] }), 1);
+    await database.run('settleCalls', settling({ calls: [] }), by('me'), 1);
     expect(await used(database)).toBe(0);
     expect(await spent(database)).toEqual([]);
   });
@@ -138,24 +164,34 @@ describe('settling', () => {
   test('of a part leaves what was reserved for the rest', async () => {
     const database = await openBudgetDatabase();
     await database.run('reserveMoney', reservation({ amount: 80 }), 200, 'me');
-    await database.run('settleCalls', settling({ isPart: true }), 1);
+    await database.run('settleCalls', settling({ isPart: true }), by('me'), 1);
     expect(await used(database)).toBe(110);
-    await database.run('settleCalls', settling({ reservation: { job: 'j' }, calls: [call(), call({ id: 'd' })] }), 2);
+    await database.run(
+      'settleCalls',
+      settling({ reservation: adopted, calls: [call(), call({ id: 'd' })] }),
+      by('me'),
+      2,
+    );
     expect(await used(database)).toBe(60);
   });
 
   test('counts for the days and for the months of a consumer', async () => {
     const database = await openBudgetDatabase();
-    await database.run('reserveMoney', reservation({ id: 'd', period: day }), 100, 'me');
-    await database.run('reserveMoney', reservation({ id: 'm' }), 100, 'me');
-    await database.run('settleCalls', settling({ reservation: { id: 'd' } }), 1);
-    await database.run('settleCalls', settling({ reservation: { id: 'm' }, calls: [call({ id: 'e' })] }), 1);
+    await database.run('reserveMoney', reservation({ id: 'd', job: 'd', period: day }), 100, 'me');
+    await database.run('reserveMoney', reservation({ id: 'm', job: 'm' }), 100, 'me');
+    await database.run('settleCalls', settling({ reservation: { ...own, id: 'd', job: 'd' } }), by('me'), 1);
+    await database.run(
+      'settleCalls',
+      settling({ reservation: { ...own, id: 'm', job: 'm' }, calls: [call({ id: 'e' })] }),
+      by('me'),
+      1,
+    );
     expect([await used(database, day), await used(database)]).toEqual([60, 60]);
   });
 
   test('of calls that were settled long ago is forgotten', async () => {
     const database = await openBudgetDatabase();
-    await database.run('settleCalls', settling(), 1);
+    await database.run('settleCalls', settling(), by('me'), 1);
     await database.run('pruneSettled', 2);
     expect(await database.all('select * from settled_calls')).toEqual([]);
   });
@@ -168,7 +204,7 @@ describe('what a process has reserved that has died', () => {
     const database = await openBudgetDatabase();
     await database.exec(`insert into owners (id) values ('heir'); ${job}`);
     await database.run('reserveMoney', reservation(), 100, 'dead');
-    await database.run('takeReservations', 'heir', 'USD', 1);
+    await database.run('takeReservations', 'heir', [], 'USD', 1);
     return database;
   }
 
@@ -177,19 +213,27 @@ describe('what a process has reserved that has died', () => {
   });
 
   test('is given back where its job has ended and nothing was sent', async () => {
-    expect(await used(await died(`insert into jobs values ('j', 'poster', 'not_processed', '[]')`))).toBe(0);
+    expect(
+      await used(
+        await died(`insert into jobs (id, model, state, attempts) values ('j', 'poster', 'not_processed', '[]')`),
+      ),
+    ).toBe(0);
   });
 
   test('goes on with its job', async () => {
-    const database = await died(`insert into jobs values ('j', 'poster', 'running', '${attempts}')`);
+    const database = await died(
+      `insert into jobs (id, model, state, attempts) values ('j', 'poster', 'running', '${attempts}')`,
+    );
     expect(await database.all('select owner from budget_reservations')).toEqual([{ owner: 'heir' }]);
     expect(await used(database)).toBe(40);
-    await database.run('settleCalls', settling({ reservation: { job: 'j' } }), 2);
+    await database.run('settleCalls', settling({ reservation: adopted }), by('heir'), 2);
     expect(await used(database)).toBe(30);
   });
 
   test('counts as spent where its job has ended and was not settled', async () => {
-    const database = await died(`insert into jobs values ('j', 'poster', 'done', '${attempts}')`);
+    const database = await died(
+      `insert into jobs (id, model, state, attempts) values ('j', 'poster', 'done', '${attempts}')`,
+    );
     expect(await used(database)).toBe(40);
     expect(await spent(database)).toMatchObject([{ calls: 1, assumedCost: 40, unknownOutcomes: 1 }]);
   });
@@ -198,8 +242,50 @@ describe('what a process has reserved that has died', () => {
     const database = await openBudgetDatabase();
     await database.exec(`insert into owners (id) values ('heir'), ('me')`);
     await database.run('reserveMoney', reservation(), 100, 'me');
-    await database.run('takeReservations', 'heir', 'USD', 1);
+    await database.run('takeReservations', 'heir', [], 'USD', 1);
     expect(await used(database)).toBe(40);
+  });
+});
+
+describe('what a process has reserved that was taken for dead', () => {
+  /** Its job goes on in another process, which has the reservation, too, or will have it in a moment. */
+  async function frozen(isTaken: boolean): Promise<BudgetDatabase> {
+    const database = await openBudgetDatabase();
+    await database.run('reserveMoney', reservation(), 100, 'frozen');
+    await database.exec(`
+      insert into owners (id) values ('heir'), ('woken');
+      insert into jobs (id, model, state, attempts, owner) values ('j', 'poster', 'running', '[]', 'heir')`);
+    if (isTaken) await database.run('takeReservations', 'heir', [], 'USD', 1);
+    return database;
+  }
+
+  test.each([true, false])('stays with its job when that process wakes (taken: %s)', async (isTaken) => {
+    const database = await frozen(isTaken);
+    const woken: Settler = { owners: ['frozen', 'woken'], others: [] };
+    await database.run('settleCalls', settling({ calls: [] }), woken, 2);
+    await database.run('settleCalls', settling({ calls: [], reservation: adopted }), woken, 2);
+    expect(await used(database)).toBe(40);
+    await database.run('settleCalls', settling({ calls: [unknown], reservation: adopted }), by('heir'), 3);
+    expect(await spent(database)).toMatchObject([{ calls: 1, assumedCost: 40 }]);
+    expect(await used(database)).toBe(40);
+  });
+
+  test('is given back by itself where it has its job again', async () => {
+    const database = await frozen(false);
+    await database.exec(`update jobs set owner = 'woken'`);
+    await database.run('takeReservations', 'woken', [], 'USD', 1);
+    await database.run('settleCalls', settling(), { owners: ['frozen', 'woken'], others: [] }, 2);
+    expect(await used(database)).toBe(30);
+  });
+});
+
+describe('what an earlier run of a job has left', () => {
+  test('is given back by the next one, but not what another run holds', async () => {
+    const database = await openBudgetDatabase();
+    for (const id of ['old', 'r', 'next']) await database.run('reserveMoney', reservation({ id }), 200, 'me');
+    await database.run('settleCalls', settling(), by('me', 'next'), 1);
+    expect(await database.all('select id from budget_reservations')).toEqual([{ id: 'next' }]);
+    expect(await used(database)).toBe(70);
   });
 });
 
@@ -211,7 +297,7 @@ describe('spend', () => {
     for (const [index, on] of days.entries()) {
       for (const consumer of ['a', 'b']) {
         const calls = [call({ id: `${consumer}${index}`, tokens }), call({ id: `${consumer}${index}x`, target: 'u' })];
-        await run('settleCalls', settling({ consumer, day: on, calls }), 1);
+        await run('settleCalls', settling({ consumer, day: on, calls }), by('me'), 1);
       }
     }
     const november = { from: '2026-11-01', to: '2026-11-30' };

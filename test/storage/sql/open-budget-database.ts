@@ -4,7 +4,7 @@ import { Pool } from 'pg';
 import { onTestFinished } from 'vitest';
 import { PostgresRunner } from '../../../src/storage/postgres/postgres-runner.ts';
 import { budgetOperations } from '../../../src/storage/sql/budget-operations.ts';
-import { budgetTables } from '../../../src/storage/sql/budget-tables.ts';
+import { budgetLockTable, budgetTables } from '../../../src/storage/sql/budget-tables.ts';
 import type { OperationRunner } from '../../../src/storage/sql/operations.ts';
 import type { Row, Steps } from '../../../src/storage/sql/steps.ts';
 import { postgresUrl, schemaFor } from './create-job-store.ts';
@@ -24,12 +24,13 @@ export type BudgetDatabase = {
 /** What the operations find of jobs and their owners. */
 const jobTables = `
   create table owners (id text primary key);
-  create table jobs (id text primary key, model text not null, state text not null, attempts text not null);`;
+  create table jobs (id text primary key, model text not null, state text not null, attempts text not null,
+    owner text not null default 'heir');`;
 
 /** A database that holds what the operations need, in SQLite or in PostgreSQL. */
 export async function openBudgetDatabase(): Promise<BudgetDatabase> {
   const database = postgresUrl === undefined ? openHere() : await openThere(postgresUrl);
-  await database.exec(`${jobTables}${budgetTables}`);
+  await database.exec(`${jobTables}${budgetTables}${budgetLockTable}`);
   return database;
 }
 

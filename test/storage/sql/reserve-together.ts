@@ -17,6 +17,7 @@ export async function expectNeverExceeded(processes: readonly RunBudget[], limit
   );
   const granted = (await Promise.all(all)).flat();
   expect(granted).toHaveLength(limit);
+  const settler = { owners: ['process', 'process'], others: [] } as const;
   const settle = async ({ id, run }: (typeof granted)[number], cost: number | undefined) => {
     const call = { id, target: 't', asked: 1, images: 1, tokens: undefined, cost, isUnknown: cost === undefined };
     const settling = {
@@ -27,7 +28,7 @@ export async function expectNeverExceeded(processes: readonly RunBudget[], limit
       calls: [call],
       isPart: false,
     };
-    await run('settleCalls', { reservation: { id }, ...settling }, 1);
+    await run('settleCalls', { reservation: { id, job: id, isAdopted: false }, ...settling }, settler, 1);
   };
   // Each is reported by two, as after a takeover.
   await Promise.all(granted.flatMap((one, index) => [0, 1].map(() => settle(one, index % 2 === 0 ? 1 : undefined))));
