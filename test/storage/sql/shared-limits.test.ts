@@ -78,7 +78,7 @@ test('the places of a process that has died are free', async () => {
 test('a place is freed that may have been taken although the response was lost', async () => {
   const { runner, owner } = await openJobStore();
   const lost: typeof runner = {
-    ...{ commits: 0, changes: 0, close: async () => {} },
+    ...{ keepsOrder: true, commits: 0, changes: 0, close: async () => {} },
     async run(name, ...values) {
       const result = await runner.run(name, ...values);
       if (name === 'takePlace') throw new Error('the connection has broken');
