@@ -194,6 +194,9 @@ export interface JobRecords {
   inputsInUse(): Promise<readonly string[]>;
 }
 
+/** The images of one job, with the time when it ended. */
+export type DeliveredImages = { readonly images: readonly ImageId[]; readonly endedAt: number };
+
 /** For metrics. */
 export type JobStoreFigures = {
   /** Jobs that are recorded, by state. */
@@ -240,8 +243,8 @@ export interface JobStore {
   release(lease: JobLease): Promise<void>;
   /** Takes over the running jobs of owners that have died or given them up. */
   takeOver(): Promise<readonly TakenJob[]>;
-  /** The images of all jobs whose responses have reached a client, with the time when the job ended. */
-  deliveredImages(): Promise<readonly { readonly images: readonly ImageId[]; readonly endedAt: number }[]>;
+  /** The images of all jobs whose responses have reached a client; read in pages, because there may be millions. */
+  deliveredImages(): AsyncIterable<DeliveredImages>;
   figures(): Promise<JobStoreFigures>;
   close(): Promise<void>;
 }

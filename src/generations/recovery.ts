@@ -54,8 +54,11 @@ export class Recovery {
   /** Recovers what there is now, and then goes on every second. Rejects when the store cannot be read now. */
   async start(): Promise<void> {
     const { inFlight, images } = this.#parts;
-    for (const { images: ids, endedAt } of await inFlight.store.deliveredImages()) {
-      images.mayEvict(ids, endedAt + evictableAfterMs);
+    // Of those of all gateways, only images on this machine can be evicted.
+    if (images.isLocal) {
+      for await (const { images: ids, endedAt } of inFlight.store.deliveredImages()) {
+        images.mayEvict(ids, endedAt + evictableAfterMs);
+      }
     }
     await this.#recoverAll();
     const next = () => {
