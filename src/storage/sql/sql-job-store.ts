@@ -10,6 +10,7 @@ import type {
   JobLease,
   JobStore,
   JobStoreFigures,
+  JobTransactions,
   TakenJob,
 } from '../../domain/job-store.ts';
 import type { ClaimResult } from './claim-rows.ts';
@@ -164,9 +165,14 @@ export class SqlJobStore implements JobStore {
     }
   }
 
+  get transactions(): JobTransactions {
+    const { commits, changes } = this.runner;
+    return { commits, changes };
+  }
+
   async figures(): Promise<JobStoreFigures> {
     const rows = Object.fromEntries(await runOrFail(this.runner, 'states'));
-    return { rows, commits: this.runner.commits, changes: this.runner.changes };
+    return { rows, ...this.transactions };
   }
 
   close(): Promise<void> {
