@@ -17,6 +17,8 @@ type JournalParts = {
   readonly makeRoom: () => Promise<void>;
   /** Counts what the calls have cost; it may be repeated. `isPart`: the open ones go on elsewhere. */
   readonly settle: (how: { readonly isDone: boolean; readonly isPart: boolean }) => Promise<void>;
+  /** Removes the inputs that were kept for the job, once its end is recorded: until then it may run elsewhere. Never rejects. */
+  readonly removeInputs?: () => Promise<void>;
 };
 
 /**
@@ -118,11 +120,12 @@ export class Journal {
   }
 
   #finishing(end: JobEnd): () => Promise<void> {
-    const { store, settle } = this.#parts;
+    const { store, settle, removeInputs } = this.#parts;
     this.ended = end;
     // In one moment, and so in one transaction where that is possible: whoever asks next finds the job ended.
     return async () => {
       await Promise.all([settle({ isDone: end.name === 'done', isPart: false }), store.finish(this.#lease, end)]);
+      void removeInputs?.();
     };
   }
 

@@ -1,4 +1,5 @@
 import { GatewayError } from '../domain/gateway-error.ts';
+import type { InputStore } from '../domain/image-input.ts';
 import type { ImageRequest } from '../domain/image-request.ts';
 import type { ImageStore, OpenImage } from '../domain/image-store.ts';
 import type { JobAttempt, JobEnd, StoredReport, TakenJob } from '../domain/job-store.ts';
@@ -145,8 +146,7 @@ export class Recovery {
       gateway().restartJob(job);
     } catch (error) {
       const end: JobEnd = { name: 'not_processed', failure: storedFailure(error, reportOf(job)) };
-      await this.#finish(job, end);
-      await keptInputs.open(job.inputs).release();
+      await this.#finish(job, end, keptInputs.open(job.inputs));
     }
   }
 
@@ -171,12 +171,14 @@ export class Recovery {
     await this.#finish(job, end);
   }
 
-  async #finish(job: TakenJob, end: JobEnd): Promise<void> {
+  /** @param inputs of a job that might still be run elsewhere, where it has been taken over from here */
+  async #finish(job: TakenJob, end: JobEnd, inputs?: Pick<InputStore, 'release'>): Promise<void> {
     const { inFlight, accounts } = this.#parts;
     const account = accounts.adopt(job);
     await persist(async () => {
       const settled = account.settle(chargesOfAttempts(job.attempts, false));
       await Promise.all([settled, inFlight.store.finish(job.lease, end)]);
+      await inputs?.release();
     });
   }
 
