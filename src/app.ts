@@ -195,7 +195,7 @@ export function buildApp(parts: AppParts): App {
   const { next: current, adopt } = configure(parts.models, parts.entra);
   adopt();
   telemetry.watch(() => current.config.gateway.state);
-  telemetry.watchJobs(() => store.figures());
+  telemetry.watchJobs(store);
   if (stores.uploads) telemetry.watchUploads(stores.uploads);
   telemetry.watchBudgets(() => accounts.usages(keyStore.names));
   telemetry.watchQuotas(() => stores.quotas.figures());

@@ -67,6 +67,8 @@ export interface ImageStore {
   makeRoom(): Promise<void>;
   /** Removes images for good. Those that are being read are read to their end. Never rejects. */
   remove(images: readonly ImageId[]): Promise<void>;
+  /** Whether images stay on this machine, where they are evicted to make room. Elsewhere they last until they expire. */
+  readonly isLocal: boolean;
   /** From that time on (Unix, in milliseconds) the images may be evicted to make room. */
   mayEvict(images: readonly ImageId[], from: number): void;
   readonly usage: ImageStoreUsage;

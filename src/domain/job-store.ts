@@ -194,13 +194,16 @@ export interface JobRecords {
   inputsInUse(): Promise<readonly string[]>;
 }
 
+/** The images of one job, with the time when it ended. */
+export type DeliveredImages = { readonly images: readonly ImageId[]; readonly endedAt: number };
+
+/** Transactions since the start, and the changes that they were made of. */
+export type JobTransactions = { readonly commits: number; readonly changes: number };
+
 /** For metrics. */
-export type JobStoreFigures = {
+export type JobStoreFigures = JobTransactions & {
   /** Jobs that are recorded, by state. */
   readonly rows: Readonly<Record<string, number>>;
-  /** Transactions since the start, and the changes that they were made of. */
-  readonly commits: number;
-  readonly changes: number;
 };
 
 /**
@@ -242,8 +245,11 @@ export interface JobStore {
   release(lease: JobLease): Promise<void>;
   /** Takes over the running jobs of owners that have died or given them up. */
   takeOver(): Promise<readonly TakenJob[]>;
-  /** The images of all jobs whose responses have reached a client, with the time when the job ended. */
-  deliveredImages(): Promise<readonly { readonly images: readonly ImageId[]; readonly endedAt: number }[]>;
+  /** The images of all jobs whose responses have reached a client; read in pages, because there may be millions. */
+  deliveredImages(): AsyncIterable<DeliveredImages>;
+  /** Known without a query, also while the database is away. */
+  readonly transactions: JobTransactions;
+  /** Counts all rows: that takes long where there are many. */
   figures(): Promise<JobStoreFigures>;
   close(): Promise<void>;
 }

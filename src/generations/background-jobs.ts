@@ -27,8 +27,10 @@ export type QueuedJob = {
   begin(lease: JobLease, having: { readonly permit: Release; readonly granted: QuotaGrant | undefined }): Promise<void>;
   /** How it ended when it cannot be started. */
   endOf(error: unknown): JobEnd;
-  /** Removes its inputs: it will not be run. */
-  discard(): Promise<void>;
+  /** Removes its inputs: it will not be run anywhere. Never rejects. */
+  removeInputs(): Promise<void>;
+  /** Gives back what is reserved for it here. */
+  settle(): Promise<void>;
 };
 
 type Waiting = { readonly job: QueuedJob; lease: JobLease; readonly interrupt: AbortController };
@@ -129,8 +131,12 @@ export class BackgroundJobs {
       await persist(() => store.release(lease));
       return;
     }
-    await persist(() => store.finish(lease, job.endOf(error)));
-    await job.discard();
+    await persist(async () => {
+      await store.finish(lease, job.endOf(error));
+      // Whoever has taken it over needs them.
+      await job.removeInputs();
+    });
+    await job.settle();
   }
 }
 

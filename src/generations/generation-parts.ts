@@ -59,7 +59,9 @@ export function createWork(parts: GenerationParts, { signal, deadline, readers, 
   const keeping = new Keeping({ images, mustBeStored, readers }, keepReason);
   const settle = (how: { readonly isDone: boolean; readonly isPart: boolean }) =>
     account.settle(chargesOf(calls.calls, { ...how, earlier }), how.isPart);
-  const recording = { ...parts, store: inFlight.store, makeRoom: () => keeping.makeRoom(), settle };
+  const kept = parts.isBackground ? parts.request.edit?.inputs : undefined;
+  const removeInputs = async () => kept?.release();
+  const recording = { ...parts, store: inFlight.store, makeRoom: () => keeping.makeRoom(), settle, removeInputs };
   const journal = new Journal(recording, parts.earlier);
   const calls: GenerationCalls = parts.createCalls(
     { ...context, signal, retryUntil, journal, keeping, isParked, account },

@@ -248,10 +248,8 @@ export class GenerationStarter {
       begin: (lease, { permit, granted }) =>
         this.#begin({ ...job, lease }, planned, held, { acquire: async () => permit, granted }).journal.begun,
       endOf: (error) => endOfNothing(error, planned),
-      discard: async () => {
-        await settleNothing(held);
-        await release(planned);
-      },
+      removeInputs: () => release(planned),
+      settle: () => settleNothing(held),
     });
   }
 

@@ -283,15 +283,15 @@ export class Generation {
   }
 
   #release(): void {
-    const { permits, request } = this.#parts;
+    const { permits, request, isBackground } = this.#parts;
     const { calls } = this.#calls;
     // Whatever is still open (a body, a poll, a download) ends with the signal.
     this.#interrupt.abort(hasEnded);
     for (const { permit } of calls) permit[Symbol.dispose]();
     this.#releasePermit?.();
     permits.release(calls.some(({ attempt }) => attempt.sent));
-    // Whoever runs what was not sent needs its inputs.
-    if (this.state.name !== 'parked' || this.journal.isDispatched) void request.edit?.inputs.release();
+    // Those of a job in the background are kept for whoever may have taken it over, until its end is recorded.
+    if (!isBackground) void request.edit?.inputs.release();
   }
 
   #closeUnread(): void {

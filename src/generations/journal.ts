@@ -18,6 +18,8 @@ type JournalParts = {
   readonly makeRoom: () => Promise<void>;
   /** Counts what the calls have cost; it may be repeated. `isPart`: the open ones go on elsewhere. */
   readonly settle: (how: { readonly isDone: boolean; readonly isPart: boolean }) => Promise<void>;
+  /** Removes the inputs that were kept for the job, once its end is recorded: until then it may run elsewhere. Never rejects. */
+  readonly removeInputs?: () => Promise<void>;
 };
 
 /**
@@ -123,14 +125,16 @@ export class Journal {
   }
 
   #finishing(end: JobEnd): () => Promise<void> {
-    const { store, settle } = this.#parts;
+    const { store, settle, removeInputs } = this.#parts;
     this.ended = end;
-    return () =>
-      settleFirst(
+    return async () => {
+      await settleFirst(
         store,
         () => settle({ isDone: end.name === 'done', isPart: false }),
         () => store.finish(this.#lease, end),
       );
+      void removeInputs?.();
+    };
   }
 
   async #persist(step: () => Promise<void>): Promise<void> {

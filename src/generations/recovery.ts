@@ -1,4 +1,5 @@
 import { GatewayError } from '../domain/gateway-error.ts';
+import type { InputStore } from '../domain/image-input.ts';
 import type { ImageRequest } from '../domain/image-request.ts';
 import type { ImageStore, OpenImage } from '../domain/image-store.ts';
 import type { JobAttempt, JobEnd, StoredReport, TakenJob } from '../domain/job-store.ts';
@@ -55,8 +56,11 @@ export class Recovery {
   /** Recovers what there is now, and then goes on every second. Rejects when the store cannot be read now. */
   async start(): Promise<void> {
     const { inFlight, images } = this.#parts;
-    for (const { images: ids, endedAt } of await inFlight.store.deliveredImages()) {
-      images.mayEvict(ids, endedAt + evictableAfterMs);
+    // Of those of all gateways, only images on this machine can be evicted.
+    if (images.isLocal) {
+      for await (const { images: ids, endedAt } of inFlight.store.deliveredImages()) {
+        images.mayEvict(ids, endedAt + evictableAfterMs);
+      }
     }
     await this.#recoverAll();
     const next = () => {
@@ -143,8 +147,7 @@ export class Recovery {
       gateway().restartJob(job);
     } catch (error) {
       const end: JobEnd = { name: 'not_processed', failure: storedFailure(error, reportOf(job)) };
-      await this.#finish(job, end);
-      await keptInputs.open(job.inputs).release();
+      await this.#finish(job, end, keptInputs.open(job.inputs));
     }
   }
 
@@ -169,16 +172,18 @@ export class Recovery {
     await this.#finish(job, end);
   }
 
-  async #finish(job: TakenJob, end: JobEnd): Promise<void> {
+  /** @param inputs of a job that might still be run elsewhere, where it has been taken over from here */
+  async #finish(job: TakenJob, end: JobEnd, inputs?: Pick<InputStore, 'release'>): Promise<void> {
     const { inFlight, accounts } = this.#parts;
     const account = accounts.adopt(job);
-    await persist(() =>
-      settleFirst(
+    await persist(async () => {
+      await settleFirst(
         inFlight.store,
         () => account.settle(chargesOfAttempts(job.attempts, false)),
         () => inFlight.store.finish(job.lease, end),
-      ),
-    );
+      );
+      await inputs?.release();
+    });
   }
 
   #resume(job: TakenJob, pieces: readonly PaidPiece[], deliversPart: boolean): void {

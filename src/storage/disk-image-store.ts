@@ -117,6 +117,7 @@ type StoreSettings = ImageStoreLimits &
   Pick<DiskImageStoreOptions, 'maxImageBytes'> & { readonly defaultMaxBytes: number };
 
 class DirectoryStore implements DiskImageStore {
+  readonly isLocal = true;
   readonly #files: ImageDirectory;
   readonly #index: ImageIndex;
   readonly #now: () => number;

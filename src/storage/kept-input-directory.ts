@@ -9,13 +9,13 @@ import type { KeptInputs } from '../domain/kept-inputs.ts';
 import { prepareDirectory, syncDirectory } from './data-directory.ts';
 import { onDisk, storageFull } from './storage-failure.ts';
 
-/** The most disk that the inputs of all jobs may use together; those of one consumer may use half of it. */
-const maxDiskBytes = 5_000_000_000;
+/** The most that the kept inputs of this process's jobs may use together; those of one consumer may use half of it. */
+export const maxKeptBytes = 5_000_000_000;
 
 const namePattern = /^[\w-]{24}$/;
 
 /** A directory in which each job has one of its own, with a file for each of its inputs, called by its SHA-256. */
-export function createKeptInputs(directory: string, diskBytes = maxDiskBytes): KeptInputs {
+export function createKeptInputs(directory: string, diskBytes = maxKeptBytes): KeptInputs {
   return new KeptInputDirectory(directory, new SharedBudget(diskBytes));
 }
 

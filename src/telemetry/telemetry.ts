@@ -3,7 +3,7 @@ import type { Tokens } from '../domain/bill.ts';
 import { type BudgetUsage, microsAsText, timeAsText, usedShare } from '../domain/budget.ts';
 import type { GatewayState } from '../domain/gateway-state.ts';
 import type { ImageUploads } from '../domain/image-uploads.ts';
-import type { JobStoreFigures } from '../domain/job-store.ts';
+import type { JobStore } from '../domain/job-store.ts';
 import type { QuotaFigures } from '../domain/quota-pools.ts';
 import type { Recorder } from '../domain/recorder.ts';
 import type { RequestRecorder } from '../domain/request-record.ts';
@@ -20,7 +20,7 @@ export type Telemetry = Recorder &
   ReloadRecorder & {
     /** Where the state of the gateway can be read from now on. */
     watch(read: () => GatewayState): void;
-    watchJobs(read: () => Promise<JobStoreFigures>): void;
+    watchJobs(store: Pick<JobStore, 'figures' | 'transactions'>): void;
     /** Counts uploads, and writes a line when they begin to fail, fail in another way, or succeed again. */
     watchUploads(uploads: ImageUploads): void;
     watchBudgets(read: () => Promise<readonly (BudgetUsage & { readonly consumer: string })[]>): void;

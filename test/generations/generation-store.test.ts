@@ -152,7 +152,7 @@ describe('a key whose request has ended', () => {
     expect(await imagesOf(again)).toEqual(images);
     expect([first.report.id, fake.retries]).toEqual([again.report.id, ['replayed']]);
     expect([...fake.images.evictable.keys()]).toEqual([...fake.images.images.keys()]);
-    await expect.poll(async () => (await fake.store.deliveredImages()).length, patience).toBe(1);
+    await expect.poll(async () => (await Array.fromAsync(fake.store.deliveredImages())).length, patience).toBe(1);
   });
 
   test.each([

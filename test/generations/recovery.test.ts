@@ -246,3 +246,15 @@ describe('accepted work of a process that has died', () => {
     expect(next.calls).toHaveLength(bought);
   });
 });
+
+describe('images whose responses have reached a client', () => {
+  test.each([true, false])('may be evicted after a restart, if they are on this machine: %s', async (isLocal) => {
+    const { crashOnce, fake, reader } = await beginIn({ targets: [{ answers: [drawn] }] });
+    await imagesOf(reader);
+    await expect.poll(async () => (await Array.fromAsync(fake.store.deliveredImages())).length, patience).toBe(1);
+    const left = await crashOnce(() => true);
+    left.images.isLocal = isLocal;
+    const next = await restartIn(left, followable);
+    expect([...next.images.evictable.keys()]).toEqual(isLocal ? [...left.images.images.keys()] : []);
+  });
+});

@@ -1,7 +1,12 @@
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
+import type { ImageRequest } from '../../src/domain/image-request.ts';
 import type { JobLease } from '../../src/domain/job-store.ts';
+import { createKeptInputs } from '../../src/storage/kept-input-directory.ts';
 import { MemoryImageStore } from '../helpers/memory-image-store.ts';
 import { temporaryDirectory } from '../helpers/temporary-directory.ts';
+import { editOf, readInput } from '../storage/objects/kept-edit.ts';
 import { imagesOf, keyed, patience, withSteps } from './crash.ts';
 import {
   drawn,
@@ -136,5 +141,55 @@ describe('a process that is taken for dead and is not', () => {
     expect(await imagesOf(first)).toEqual(['a cat 0']);
     expect(await imagesOf(await other.start({}, keyed))).toEqual(['a cat 0']);
     expect(paid(one, other)).toBe(1);
+  });
+
+  describe('leaves the inputs of a job in the background, which waits in the other one by then,', () => {
+    /** The job of the first process was given up without its knowledge, and waits in the other one. */
+    async function takenOver(when: 'while it waits' | 'before its dispatch') {
+      const directory = await temporaryDirectory();
+      const facts = { images: new MemoryImageStore(), keptInputs: createKeptInputs(join(directory, 'inputs')) };
+      const jobs = await openJobs(directory);
+      const thaw = Promise.withResolvers<void>();
+      const refused = Promise.withResolvers<void>();
+      let isThere = false;
+      const store = withSteps(jobs, {
+        async dispatch(...values) {
+          isThere = true;
+          await thaw.promise;
+          await jobs.dispatch(...values);
+        },
+        async finish(...values) {
+          await jobs.finish(...values).catch((error) => {
+            refused.resolve();
+            throw error;
+          });
+        },
+      });
+      const one = await fakeGateway([{ answers: [drawn], ...(when === 'while it waits' && { maxConcurrent: 0 }) }], {
+        ...facts,
+        store,
+      });
+      const edit = editOf([Buffer.from('an input')]);
+      const asked = { prompt: 'a cat', count: 1, stream: false, partialImages: 0, extra: {}, edit };
+      const keeping = { isBackground: true, isRetrievable: true };
+      const caller = { id: 'somebody', isRetry: false, bodyBytes: 0, keeping };
+      const { id } = await one.gateway.startJob(undefined, asked as unknown as ImageRequest, caller);
+      if (when === 'before its dispatch') await expect.poll(() => isThere, patience).toBe(true);
+      await jobs.release({ job: id, epoch: 1 });
+      const others = await openJobs(directory);
+      const [taken] = await others.takeOver();
+      const read = async () => String(await readInput(facts.keptInputs.open(taken?.inputs), edit.images[0]));
+      return { one, id, thaw, refused, read };
+    }
+
+    test.each(['while it waits', 'before its dispatch'] as const)('when it has stood still %s', async (when) => {
+      const { one, id, thaw, refused, read } = await takenOver(when);
+      if (when === 'while it waits') expect(one.gateway.jobs.cancelHere(id)).toBe(true);
+      else thaw.resolve();
+      await refused.promise;
+      // Nothing says that something is not removed any more.
+      await setTimeout(200);
+      expect(await read()).toBe('an input');
+    });
   });
 });

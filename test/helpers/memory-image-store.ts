@@ -29,6 +29,7 @@ export class MemoryImageStore implements ImageStore {
     beforeWrite: undefined,
     beforeCommit: undefined,
   };
+  isLocal = true;
   writeBytes = 64 * 1024;
   readonly images = new Map<
     ImageId,

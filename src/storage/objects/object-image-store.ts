@@ -64,6 +64,7 @@ export function createObjectImageStore(options: ObjectImageStoreOptions): Object
 }
 
 class BucketStore implements ObjectImageStore {
+  readonly isLocal = false;
   readonly #bucket: ObjectBucket;
   readonly #local: DiskImageStore;
   readonly #now: () => number;

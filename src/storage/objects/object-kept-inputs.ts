@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import type { Semaphore } from '../../concurrency/semaphore.ts';
+import { SharedBudget } from '../../concurrency/shared-budget.ts';
 import type { EditInputs, InputReader, StoredBytes } from '../../domain/image-input.ts';
 import type { KeptInputs } from '../../domain/kept-inputs.ts';
-import { inputsNotKept } from '../kept-input-directory.ts';
-import { onDisk } from '../storage-failure.ts';
+import { inputsNotKept, maxKeptBytes } from '../kept-input-directory.ts';
+import { onDisk, storageFull } from '../storage-failure.ts';
 import type { ObjectBucket, ObjectProperties } from './object-bucket.ts';
 import { PartSender, partPermits } from './part-sender.ts';
 import { readableLater } from './readable-later.ts';
@@ -18,6 +19,8 @@ type ObjectKeptInputsParts = {
   readonly now?: (() => number) | undefined;
   /** One for each part that is in memory. Default: {@link partPermits} of its own. */
   readonly permits?: Semaphore;
+  /** The most that the inputs of this process's jobs may use together. */
+  readonly maxBytes?: number;
 };
 
 /** Inputs in the object store, so that every gateway that shares it can run the job: `inputs/<name>/<sha256>`. */
@@ -28,17 +31,24 @@ export function createObjectKeptInputs(parts: ObjectKeptInputsParts): KeptInputs
 class KeptInputObjects implements KeptInputs {
   readonly #parts: ObjectKeptInputsParts;
   readonly #permits: Semaphore;
+  readonly #bytes: SharedBudget;
+  /** Frees what the inputs of this process's jobs have reserved. */
+  readonly #reserved = new Map<string, () => void>();
 
   constructor(parts: ObjectKeptInputsParts) {
     this.#parts = parts;
+    this.#bytes = new SharedBudget(parts.maxBytes ?? maxKeptBytes);
     this.#permits = parts.permits ?? partPermits(parts.bucket);
   }
 
-  async keep(_consumer: string, { images, mask, markup, inputs }: EditInputs): Promise<string> {
+  async keep(consumer: string, { images, mask, markup, inputs }: EditInputs): Promise<string> {
     const all = [...images, mask, markup].filter((input) => input !== undefined);
     const distinct = new Map(all.map((input) => [input.sha256, input]));
     const name = randomBytes(18).toString('base64url');
     const { now = Date.now, lifetimeMs } = this.#parts;
+    const reservation = this.#bytes.open(consumer);
+    if (!reservation.grow([...distinct.values()].reduce((sum, { size }) => sum + size, 0))) throw storageFull();
+    this.#reserved.set(name, reservation.release);
     const properties = { contentType: 'application/octet-stream', expiresAt: now() + lifetimeMs(), isKept: true };
     try {
       for (const input of distinct.values()) await onDisk(this.#send(name, input, inputs, properties), inputsNotKept);
@@ -89,6 +99,8 @@ class KeptInputObjects implements KeptInputs {
     try {
       for await (const object of bucket.list(`inputs/${name}/`, signal)) await bucket.remove(object.name, signal);
     } catch {}
+    this.#reserved.get(name)?.();
+    this.#reserved.delete(name);
   }
 }
 

@@ -23,6 +23,11 @@ export type Ending = {
   readonly expiresAt: number;
 };
 
+export type DeliveredPage = {
+  readonly jobs: readonly (readonly [attempts: string, endedAt: number])[];
+  readonly last: string | undefined;
+};
+
 type StateRow = { readonly state: string; readonly epoch: number; readonly response: string | null };
 
 const insert = `
@@ -52,7 +57,10 @@ const heal = `
   update jobs set state = 'done', response = ?, ended_at = ?, expires_at = ?
   where id = ? and epoch = ? and state = 'unknown' and attempts = ?`;
 const markDelivered = 'update jobs set delivered = 1 where id = ?';
-const delivered = "select attempts, ended_at from jobs where state = 'done' and delivered = 1 order by ended_at";
+// In the order of the primary key, and whatever they are: so no page reads more rows than it returns.
+const delivered = `
+  select id, case when state = 'done' and delivered = 1 then attempts end as attempts, ended_at
+  from jobs where id > ? order by id limit ?`;
 const states = `select ${shownState} as shown, count(*) as jobs from jobs group by shown`;
 
 /** The states of a job: one statement for each transition, which shows the epoch of its lease. */
@@ -89,10 +97,17 @@ export const jobOperations = {
   *markDelivered(ids: readonly string[]): Steps<void> {
     for (const id of ids) yield statement(markDelivered, id);
   },
-  /** The attempts as JSON of all jobs whose responses have reached a client. */
-  *delivered(): Steps<readonly (readonly [attempts: string, endedAt: number])[]> {
-    const { rows } = yield statement(delivered);
-    return rows.map(({ attempts, ended_at }) => [attempts as string, ended_at as number]);
+  /**
+   * The attempts as JSON of jobs whose responses have reached a client, of a page of jobs.
+   * @param after the last id of the page before, which is returned as `last`; `undefined` after the last page
+   */
+  *delivered(after: string, limit: number): Steps<DeliveredPage> {
+    const { rows } = yield statement(delivered, after, limit);
+    const found = rows.filter(({ attempts }) => attempts !== null);
+    return {
+      jobs: found.map(({ attempts, ended_at }) => [attempts as string, ended_at as number]),
+      last: rows.length < limit ? undefined : (rows.at(-1)?.id as string),
+    };
   },
   *states(): Steps<readonly (readonly [state: string, count: number])[]> {
     const { rows } = yield statement(states);

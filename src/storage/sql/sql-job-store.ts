@@ -2,6 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import { OrderedSteps } from '../../concurrency/ordered-steps.ts';
 import type {
   Claimed,
+  DeliveredImages,
   JobAttempt,
   JobClaim,
   JobEnd,
@@ -9,11 +10,13 @@ import type {
   JobLease,
   JobStore,
   JobStoreFigures,
+  JobTransactions,
   TakenJob,
 } from '../../domain/job-store.ts';
 import type { ClaimResult } from './claim-rows.ts';
 import { type JobValues, valuesOf } from './claim-values.ts';
 import type { JobOwner } from './job-owner.ts';
+import type { DeliveredPage } from './job-rows.ts';
 import { jobStoreFailure, OperationFailure } from './operation-failure.ts';
 import { type OperationRunner, runOrFail } from './operations.ts';
 import { type OwnJob, OwnJobs } from './own-jobs.ts';
@@ -27,6 +30,9 @@ export type JobLimits = {
   rejoinMs: number;
   orphanMs: number;
 };
+
+/** All jobs may be too many for the memory, and for one statement. */
+const deliveredAtOnce = 1_000;
 
 /** Jobs in a database, which several processes may share. */
 export class SqlJobStore implements JobStore {
@@ -159,18 +165,25 @@ export class SqlJobStore implements JobStore {
     });
   }
 
-  async deliveredImages(): Promise<readonly { readonly images: readonly string[]; readonly endedAt: number }[]> {
+  async *deliveredImages(): AsyncGenerator<DeliveredImages> {
     await this.flush();
-    const rows = await runOrFail(this.runner, 'delivered');
-    return rows.map(([attempts, endedAt]) => ({
-      images: (JSON.parse(attempts) as JobAttempt[]).flatMap(({ images }) => images),
-      endedAt,
-    }));
+    for (let after: string | undefined = ''; after !== undefined; ) {
+      const { jobs, last }: DeliveredPage = await runOrFail(this.runner, 'delivered', after, deliveredAtOnce);
+      for (const [attempts, endedAt] of jobs) {
+        yield { images: (JSON.parse(attempts) as JobAttempt[]).flatMap(({ images }) => images), endedAt };
+      }
+      after = last;
+    }
+  }
+
+  get transactions(): JobTransactions {
+    const { commits, changes } = this.runner;
+    return { commits, changes };
   }
 
   async figures(): Promise<JobStoreFigures> {
     const rows = Object.fromEntries(await runOrFail(this.runner, 'states'));
-    return { rows, commits: this.runner.commits, changes: this.runner.changes };
+    return { rows, ...this.transactions };
   }
 
   close(): Promise<void> {

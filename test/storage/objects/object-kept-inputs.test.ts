@@ -43,6 +43,19 @@ describe('inputs of a job', () => {
     expect(bucket.objects.size).toBe(0);
   });
 
+  test('of one consumer take half of the room at most, until they are released', async () => {
+    const bucket = new MemoryBucket();
+    const keeping = createObjectKeptInputs({ bucket, ...lifetime, maxBytes: 20 });
+    const edit = editOf([Buffer.alloc(6, 1)]);
+    const name = await keeping.keep('one', edit);
+    await expect(keeping.keep('one', edit)).rejects.toMatchObject({ kind: 'storage_full' });
+    expect(bucket.objects.size).toBe(1);
+    await keeping.keep('two', edit);
+    await keeping.open(name).release();
+    await keeping.keep('one', edit);
+    expect(bucket.objects.size).toBe(2);
+  });
+
   test('are none under a name that is none', async () => {
     const bucket = new MemoryBucket();
     const inputs = createObjectKeptInputs({ bucket, ...lifetime });

@@ -326,12 +326,28 @@ describe.each(kinds)('jobs %s', (_, place) => {
     await send(store, claimOf({ key: 'runs on' }));
     const before = store.now();
     await store.finish(lease, done);
-    expect(await store.deliveredImages()).toEqual([]);
+    expect(await Array.fromAsync(store.deliveredImages())).toEqual([]);
     store.delivered(lease.job);
     store.delivered('unknown');
-    const [delivered] = await store.deliveredImages();
+    const [delivered] = await Array.fromAsync(store.deliveredImages());
     expect(delivered?.images).toEqual(['image-1']);
     expect(delivered?.endedAt).toBeGreaterThanOrEqual(before);
+  });
+
+  test('images of more delivered responses than fit on a page are all listed, each once', async () => {
+    const store = await open();
+    const keys = Array.from({ length: 1_001 }, (_, at) => `key ${at}`);
+    const sent = await Promise.all(
+      keys.map(async (key) => {
+        const lease = await begin(store, claimOf({ key }));
+        await store.dispatch(lease, [{ ...attempt, images: [`image of ${key}`] }], false);
+        await store.finish(lease, done);
+        return lease;
+      }),
+    );
+    for (const { job } of sent) store.delivered(job);
+    const listed = await Array.fromAsync(store.deliveredImages());
+    expect(listed.flatMap(({ images }) => images).sort()).toEqual(keys.map((key) => `image of ${key}`).sort());
   });
 
   test('of operations of one moment, one that fails fails alone', async () => {
