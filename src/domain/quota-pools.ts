@@ -38,12 +38,12 @@ export interface QuotaGrant {
    */
   stamp(): Promise<void>;
   /** Nothing was sent: others may have it. Never rejects. */
-  giveBack(): void;
+  release(): void;
 }
 
 /** A place in the queue of a pool. */
 export interface QuotaTurn {
-  /** Set once it is this call's turn. Whoever takes it must use it or give it back. */
+  /** Set once it is this call's turn. Whoever takes it must use it or release it. */
   readonly grant: QuotaGrant | undefined;
   /** How long it will take, as things are, in milliseconds. */
   readonly waitMs: number;

@@ -109,7 +109,7 @@ export class BackgroundJobs {
       await job.begin(waiting.lease, { permit, granted });
     } catch (error) {
       this.#remove(waiting);
-      granted?.giveBack();
+      granted?.release();
       permit?.();
       job.permits.release(false);
       const ending = this.#end(waiting, error);

@@ -136,7 +136,7 @@ export class SqlQuotaPool implements QuotaPool {
       this.#waiters.delete(id);
       const grant = this.#grant(id);
       if (waiter) waiter.looked(grant);
-      else grant.giveBack();
+      else grant.release();
     }
     for (const [id, at] of starts) this.#waiters.get(id)?.looked(at);
   }
@@ -154,13 +154,13 @@ export class SqlQuotaPool implements QuotaPool {
         if (used === undefined) throw lateGrant();
         usedWhenSent = used;
       },
-      giveBack: () => this.#remove(id),
+      release: () => this.#remove(id),
     };
   }
 
   #leave(id: string, turn: QuotaTurn): void {
     if (this.#waiters.delete(id)) this.#remove(id);
-    else turn.grant?.giveBack();
+    else turn.grant?.release();
   }
 
   /** What is lost here ages, or is removed when this process looks again. */

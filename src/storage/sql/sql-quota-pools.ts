@@ -4,7 +4,7 @@ import { type OperationRunner, runOrFail } from './operations.ts';
 import type { PoolRule } from './quota-rows.ts';
 import { SqlQuotaPool } from './sql-quota-pool.ts';
 
-/** How quota pools are played, in milliseconds. Shortened in tests. */
+/** How long things take in quota pools, in milliseconds. Shortened in tests. */
 export type QuotaTimes = {
   /** For what limits are given: Azure's minute. */
   readonly windowMs: number;

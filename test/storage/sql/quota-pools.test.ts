@@ -26,7 +26,7 @@ describe('a pool of several processes', () => {
     const turn = await other.ask(need, never);
     expect([turn.grant, other.waiting]).toEqual([undefined, 1]);
     expect(turn.waitMs).toBeGreaterThan(50_000);
-    grant?.giveBack();
+    grant?.release();
     const next = await turn.wait(never, 100_000);
     expect(next?.pool).toBe(other);
     expect(other.waiting).toBe(0);
@@ -128,7 +128,7 @@ describe('a pool of several processes', () => {
     await expect(grant?.stamp()).rejects.toMatchObject(unavailable);
     expect(await pool.refused(1, {})).toBe(false);
     await pool.correct({ remaining: 1 }, grant);
-    grant?.giveBack();
+    grant?.release();
     expect(pool.waiting).toBe(0);
   });
 
