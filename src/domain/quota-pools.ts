@@ -49,7 +49,7 @@ export interface QuotaTurn {
   readonly waitMs: number;
   /**
    * Resolves with the grant, or with `undefined` as soon as it is clear that it would take longer than `patienceMs`. Rejects with
-   * the signal's reason, or with a GatewayError when the store is not available; then the place is given up.
+   * the signal's reason, or with a GatewayError when the store stays away for too long; then the place is given up.
    */
   wait(signal: AbortSignal, patienceMs: number): Promise<QuotaGrant | undefined>;
   /** Gives up the place, or a grant that was not taken. Never rejects. */

@@ -85,7 +85,7 @@ const removeOld = `
   where pool = ? and (granted_at <= ? or (sent = 0 and owner not in (select id from owners)))`;
 const removeStale = 'delete from quota_waits where pool = ? and owner <> ? and seen_at < ?';
 const keepWaits = 'update quota_waits set seen_at = ? where pool = ? and owner = ?';
-const readGrants = 'select consumer, requests, images, granted_at, sent from quota_grants where pool = ?';
+const readGrants = 'select id, owner, consumer, requests, images, granted_at, sent from quota_grants where pool = ?';
 const readWaits = 'select id, owner, consumer, images, queued_at from quota_waits where pool = ?';
 const insertWait = `
   insert into quota_waits (id, pool, consumer, owner, images, queued_at, seen_at) values (?, ?, ?, ?, ?, ?, ?)
@@ -93,6 +93,7 @@ const insertWait = `
 const removeWait = 'delete from quota_waits where id = ?';
 const insertGrant = `
   insert into quota_grants (id, pool, consumer, owner, requests, images, granted_at, sent) values (?, ?, ?, ?, ?, ?, ?, ?)`;
+const renewGrant = 'update quota_grants set granted_at = ? where id = ?';
 const stampGrant = 'update quota_grants set granted_at = ?, sent = 1 where id = ?';
 const countUsed =
   'select coalesce(sum(requests), 0) as requests from quota_grants where pool = ? and (sent = 0 or granted_at > ?)';
@@ -107,7 +108,10 @@ const readPools = `
 
 /** How quota pools are shared. */
 export const quotaOperations = {
-  /** Queues calls of a process that do not wait yet, and gives it the turns that are its. @param waits all that it has */
+  /**
+   * Queues calls of a process that do not wait yet, and gives it the turns that are its. A grant whose answer was lost is given
+   * again: its call still waits. @param waits all that it has
+   */
   *takeQuota(rule: PoolRule, owner: string, waits: readonly QuotaWait[], now: number): Steps<TakenTurns> {
     const { pool, staleMs } = rule;
     const row = yield* lock(rule, now);
@@ -115,21 +119,26 @@ export const quotaOperations = {
     const { rows } = yield statement(readWaits, pool);
     const others = rows.filter((row) => row.owner !== owner).map(waitOf);
     const known = new Set(rows.filter((row) => row.owner === owner).map(({ id }) => String(id)));
+    const grants = (yield statement(readGrants, pool)).rows;
+    const unsent = new Set(grants.filter((row) => row.owner === owner && row.sent === 0).map(({ id }) => String(id)));
+    const again = waits.filter(({ id }) => unsent.has(id));
     const turns = scheduleTurns({
-      grants: yield* grantsOf(pool, now),
-      waits: [...others, ...waits],
+      grants: grants.map((row) => grantOf(row, now)),
+      waits: [...others, ...waits.filter(({ id }) => !unsent.has(id))],
       limits: limitsOf(rule, row, now),
       from: Math.max(now, row.blocked_until),
     });
     const own = new Set(waits.map(({ id }) => id));
     const mine = turns.filter(({ wait }) => own.has(wait.id));
     const granted = mine.filter(({ at }) => at <= now).map(({ wait }) => wait);
-    yield* keep(pool, owner, { waits, granted, known }, now);
+    const given = [...again, ...granted];
+    yield* keep(pool, owner, { waits, granted: given, known }, now);
+    for (const { id } of again) yield statement(renewGrant, now, id);
     for (const { id, consumer, images } of granted) {
       yield statement(insertGrant, id, pool, consumer, owner, 1, images, now, 0);
     }
     const starts = mine.filter(({ at }) => at > now).map(({ wait, at }) => [wait.id, at] as const);
-    return { granted: granted.map(({ id }) => id), starts };
+    return { granted: given.map(({ id }) => id), starts };
   },
 
   /** A call is about to be sent. Returns how many requests of the last window are known; `undefined`: its grant is gone. */

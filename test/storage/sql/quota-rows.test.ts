@@ -148,6 +148,19 @@ describe('quota pools', () => {
     expect(await database.run('stampQuota', rule, first.id, start)).toBeUndefined();
   });
 
+  test('give a grant again whose answer was lost', async () => {
+    const database = await open();
+    const played = { ...rule, requests: 1 };
+    const [first, next] = [waitOf('a'), waitOf('a')];
+    await database.run('takeQuota', played, database.one, [first], start);
+    const now = start + second;
+    const again = await database.run('takeQuota', played, database.one, [first, next], now);
+    expect(again).toEqual({ granted: [first.id], starts: [[next.id, now + 60 * second]] });
+    expect(await database.run('stampQuota', played, first.id, now)).toBe(1);
+    // What was sent is not given once more.
+    expect((await database.run('takeQuota', played, database.one, [next], now)).granted).toEqual([]);
+  });
+
   test('forget a grant that was not used for a whole window', async () => {
     const database = await open();
     const played = { ...rule, requests: 1 };
