@@ -38,18 +38,18 @@ export interface QuotaGrant {
    */
   stamp(): Promise<void>;
   /** Nothing was sent: others may have it. Never rejects. */
-  giveBack(): void;
+  release(): void;
 }
 
 /** A place in the queue of a pool. */
 export interface QuotaTurn {
-  /** Set once it is this call's turn. Whoever takes it must use it or give it back. */
+  /** Set once it is this call's turn. Whoever takes it must use it or release it. */
   readonly grant: QuotaGrant | undefined;
   /** How long it will take, as things are, in milliseconds. */
   readonly waitMs: number;
   /**
    * Resolves with the grant, or with `undefined` as soon as it is clear that it would take longer than `patienceMs`. Rejects with
-   * the signal's reason, or with a GatewayError when the store is not available; then the place is given up.
+   * the signal's reason, or with a GatewayError when the store stays away for too long; then the place is given up.
    */
   wait(signal: AbortSignal, patienceMs: number): Promise<QuotaGrant | undefined>;
   /** Gives up the place, or a grant that was not taken. Never rejects. */

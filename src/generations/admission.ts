@@ -100,6 +100,11 @@ export class Admission {
     throw overloaded();
   }
 
+  /** A permit that is free now. */
+  tryAcquire(): Release | undefined {
+    return this.#permits.tryAcquire();
+  }
+
   /**
    * Resolves with the permit of a request to be worked on. Rejects with the signal's reason, and with `overloaded`; a patient
    * caller waits for as long as it takes.

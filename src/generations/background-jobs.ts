@@ -43,10 +43,11 @@ const givenUp = new Error('the job is left to another process');
 
 /**
  * Starts jobs in the order in which they came, as soon as a target of their model and the process have a permit. They wait as long
- * as that takes; meanwhile they hold none, so that those for whom a client waits come between them.
+ * as that takes; meanwhile they hold none, so that those for whom a client waits come between them. Only one that had to wait for
+ * the permit of the process holds that while it waits for its turn in a quota, as a request does.
  */
 export class BackgroundJobs {
-  readonly #admission: Pick<Admission, 'acquire'>;
+  readonly #admission: Pick<Admission, 'acquire' | 'tryAcquire'>;
   readonly #inFlight: InFlight;
   readonly #waiting = new Map<JobId, Waiting>();
   /** By model: resolves when the job that came last has begun, and all before it have. */
@@ -54,7 +55,7 @@ export class BackgroundJobs {
   /** Jobs of which it is being recorded that they have ended, or were given up. */
   readonly #ending = new Set<Promise<unknown>>();
 
-  constructor(admission: Pick<Admission, 'acquire'>, inFlight: InFlight) {
+  constructor(admission: Pick<Admission, 'acquire' | 'tryAcquire'>, inFlight: InFlight) {
     this.#admission = admission;
     this.#inFlight = inFlight;
   }
@@ -104,14 +105,21 @@ export class BackgroundJobs {
       await Promise.race([before, whenAborted(signal)]);
       while (!job.hasRoom()) await pause(lookEveryMs, signal);
       granted = await job.turn(signal);
-      permit = await this.#admission.acquire(signal, { isPatient: true });
+      permit = this.#admission.tryAcquire();
+      if (permit === undefined) {
+        // The permit may take minutes: until then the turn would be kept from others, and pass.
+        granted?.release();
+        granted = undefined;
+        permit = await this.#admission.acquire(signal, { isPatient: true });
+        granted = await job.turn(signal);
+      }
       this.#remove(waiting);
       // It may have been interrupted in the very moment in which the permit was granted.
       signal.throwIfAborted();
       await job.begin(waiting.lease, { permit, granted });
     } catch (error) {
       this.#remove(waiting);
-      granted?.giveBack();
+      granted?.release();
       permit?.();
       job.permits.release(false);
       const ending = this.#end(waiting, error);

@@ -180,7 +180,7 @@ export class Failover implements GenerationCalls {
     const isPatient = this.#started > 0 || this.#parts.isBackground;
     this.#started += 1;
     const kind = { isRetry, retries: this.#retries, isPatient };
-    const { permit, turn } = await turns.enter(target, kind, { images: piece.count, last });
+    const { permit, turn } = await turns.acquire(target, kind, { images: piece.count, last });
     if (isRetry && last.outcome === 'unknown') context.recorder.unknownRepeated(target.provider.id);
     const call = new UpstreamCall(target, { leg: leg.number, request: asSent(piece, target), turn }, permit, context);
     this.calls.push(call);

@@ -30,7 +30,7 @@ export class QuotaOfCall {
   /** Resolves when the next call may be chosen: to whether its pool waits for as long as its response wanted. */
   async failed(error: unknown, attempt: Attempt): Promise<boolean> {
     if (!attempt.sent) {
-      this.#grant?.giveBack();
+      this.#grant?.release();
       return false;
     }
     const { quota = {} } = attempt;

@@ -51,7 +51,7 @@ export class QuotaTurns {
    */
   async advance(pool: QuotaPool, images: number): Promise<void> {
     const begin = performance.now();
-    this.#giveBack();
+    this.#release();
     try {
       if (this.#turns.has(pool)) await this.#waitForShortest();
       else await this.#ask(pool, images);
@@ -65,7 +65,7 @@ export class QuotaTurns {
    * for its permit gets its turn after that, because a turn that is not used keeps others waiting. Rejects as the permit and
    * `advance` do, and when the wait would be too long; nothing is held then.
    */
-  async enter(
+  async acquire(
     target: Target,
     kind: CallKind,
     { images, last }: { readonly images: number; readonly last: GatewayError | undefined },
@@ -80,14 +80,14 @@ export class QuotaTurns {
       return { permit, turn: { grant, waitedMs: this.waitedMs } };
     } catch (error) {
       permit?.[Symbol.dispose]();
-      grant?.giveBack();
+      grant?.release();
       throw error;
     }
   }
 
   /** Gives up everything: the next call begins anew. */
   leave(): void {
-    this.#giveBack();
+    this.#release();
     for (const turn of this.#turns.values()) turn.leave();
     this.#turns.clear();
     this.#hopeless.clear();
@@ -143,8 +143,8 @@ export class QuotaTurns {
     }
   }
 
-  #giveBack(): void {
-    this.#grant?.giveBack();
+  #release(): void {
+    this.#grant?.release();
     this.#grant = undefined;
   }
 }

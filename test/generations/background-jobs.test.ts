@@ -6,6 +6,7 @@ import { MemoryImageStore } from '../helpers/memory-image-store.ts';
 import { temporaryDirectory } from '../helpers/temporary-directory.ts';
 import { claimOf } from '../storage/sql/open-job-store.ts';
 import { imagesOf, patience } from './crash.ts';
+import { FakeQuota } from './fake-quota.ts';
 import { drawn, type FakeGateway, type FakeTarget, fakeGateway, held, openJobs, silent } from './fake-targets.ts';
 
 const plain = { prompt: 'a cat', count: 1, stream: false, partialImages: 0, extra: {} } as unknown as ImageRequest;
@@ -60,6 +61,24 @@ describe('jobs that nobody waits for', () => {
     first.complete();
     await expect.poll(() => stateOf(fake, ids[2] ?? ''), patience).toBe('done');
     expect(fake.calls).toHaveLength(2);
+  });
+
+  test('keep no turn of a quota from others while they wait for a permit of the process', async () => {
+    const quota = new FakeQuota('q', 2);
+    const first = held(drawn);
+    const store = await openJobs(await temporaryDirectory());
+    const fake = await fakeGateway([{ answers: [first.answer, drawn], quota }], { store, inFlight: 1 });
+    const request = fake.start({ prompt: 'a request' }).then(imagesOf);
+    await expect.poll(() => fake.calls.length, patience).toBe(1);
+    const id = await startJob(fake);
+    await expect.poll(() => quota.events.slice(2), patience).toEqual(['ask somebody 1', 'given back']);
+    first.complete();
+    expect(await request).toHaveLength(1);
+    // With the permit it waits for its turn anew.
+    await expect.poll(() => quota.waiting, patience).toBe(1);
+    quota.grantNext();
+    await expect.poll(() => stateOf(fake, id), patience).toBe('done');
+    expect(quota.events.slice(4)).toEqual(['ask somebody 1', 'sent']);
   });
 
   test('are given to a retry of the request that has started them, until somebody retrieves them', async () => {

@@ -54,7 +54,7 @@ export class FakeQuota implements QuotaPool {
         if (this.fails === 'stamp') throw unavailable();
         this.events.push('sent');
       },
-      giveBack: () => void this.events.push('given back'),
+      release: () => void this.events.push('given back'),
     };
   }
 
@@ -78,7 +78,7 @@ export class FakeQuota implements QuotaPool {
         });
         return grant ?? promise;
       },
-      leave: () => (grant ? grant.giveBack() : leave()),
+      leave: () => (grant ? grant.release() : leave()),
     };
   }
 }

@@ -38,7 +38,7 @@ type Options = {
   readonly objectStorage?: ObjectStorage;
   /** Puts something between the gateway and its stores, such as a failure. */
   readonly changeStores?: (stores: Stores) => Stores;
-  /** How quota pools are played. */
+  /** How long things take in quota pools. */
   readonly quotas?: Partial<QuotaTimes>;
   readonly publicBaseUrl?: string;
   /** Where uploads go; by default where the system has temporary files. */

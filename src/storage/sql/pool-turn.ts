@@ -6,6 +6,8 @@ export class PoolTurn implements QuotaTurn {
   readonly #clock: Pick<JobOwner, 'now'>;
   #grant: QuotaGrant | undefined;
   #startAt = 0;
+  /** Why it could not be looked at the last time. */
+  #away: { readonly reason: unknown } | undefined;
   #error: { readonly reason: unknown } | undefined;
   #news = Promise.withResolvers<void>();
   /** Set by the pool. */
@@ -24,8 +26,15 @@ export class PoolTurn implements QuotaTurn {
   }
 
   readonly looked = (result: QuotaGrant | number): void => {
+    this.#away = undefined;
     if (typeof result === 'number') this.#startAt = result;
     else this.#grant = result;
+    this.#tell();
+  };
+
+  /** The store is away: whoever has the time waits until it is back. */
+  readonly away = (reason: unknown): void => {
+    this.#away = { reason };
     this.#tell();
   };
 
@@ -39,6 +48,7 @@ export class PoolTurn implements QuotaTurn {
     try {
       while (this.#grant === undefined) {
         if (this.#clock.now() + this.waitMs > until) {
+          if (this.#away) throw this.#away.reason;
           this.leave();
           return undefined;
         }

@@ -1,5 +1,5 @@
 import { type LoggedGrant, type QuotaWait, scheduleTurns, type WindowLimits } from './quota-schedule.ts';
-import { hasChanged, type Row, type Steps, statement } from './steps.ts';
+import { hasChanged, type Row, type SqlValue, type Steps, statement } from './steps.ts';
 
 /**
  * Pools, what was granted of them in the last window, and who waits. Whoever decides updates the row of the pool first: that
@@ -85,14 +85,12 @@ const removeOld = `
   where pool = ? and (granted_at <= ? or (sent = 0 and owner not in (select id from owners)))`;
 const removeStale = 'delete from quota_waits where pool = ? and owner <> ? and seen_at < ?';
 const keepWaits = 'update quota_waits set seen_at = ? where pool = ? and owner = ?';
-const readGrants = 'select consumer, requests, images, granted_at, sent from quota_grants where pool = ?';
+const readGrants = 'select id, owner, consumer, requests, images, granted_at, sent from quota_grants where pool = ?';
 const readWaits = 'select id, owner, consumer, images, queued_at from quota_waits where pool = ?';
-const insertWait = `
-  insert into quota_waits (id, pool, consumer, owner, images, queued_at, seen_at) values (?, ?, ?, ?, ?, ?, ?)
-  on conflict (id) do nothing`;
+const insertWaits = 'insert into quota_waits (id, pool, consumer, owner, images, queued_at, seen_at)';
 const removeWait = 'delete from quota_waits where id = ?';
-const insertGrant = `
-  insert into quota_grants (id, pool, consumer, owner, requests, images, granted_at, sent) values (?, ?, ?, ?, ?, ?, ?, ?)`;
+const insertGrants = 'insert into quota_grants (id, pool, consumer, owner, requests, images, granted_at, sent)';
+const renewGrant = 'update quota_grants set granted_at = ? where id = ?';
 const stampGrant = 'update quota_grants set granted_at = ?, sent = 1 where id = ?';
 const countUsed =
   'select coalesce(sum(requests), 0) as requests from quota_grants where pool = ? and (sent = 0 or granted_at > ?)';
@@ -105,9 +103,15 @@ const readPools = `
     (select coalesce(sum(images), 0) from quota_grants where pool = name and (sent = 0 or granted_at > ?)) as images
   from quota_pools where name = ?`;
 
+/** Rows of one statement. The databases keep each statement that was prepared, one for each number of rows. */
+const maxRows = 100;
+
 /** How quota pools are shared. */
 export const quotaOperations = {
-  /** Queues calls of a process that do not wait yet, and gives it the turns that are its. @param waits all that it has */
+  /**
+   * Queues calls of a process that do not wait yet, and gives it the turns that are its. A grant whose answer was lost is given
+   * again: its call still waits. @param waits all that it has
+   */
   *takeQuota(rule: PoolRule, owner: string, waits: readonly QuotaWait[], now: number): Steps<TakenTurns> {
     const { pool, staleMs } = rule;
     const row = yield* lock(rule, now);
@@ -115,21 +119,25 @@ export const quotaOperations = {
     const { rows } = yield statement(readWaits, pool);
     const others = rows.filter((row) => row.owner !== owner).map(waitOf);
     const known = new Set(rows.filter((row) => row.owner === owner).map(({ id }) => String(id)));
+    const grants = (yield statement(readGrants, pool)).rows;
+    const unsent = new Set(grants.filter((row) => row.owner === owner && row.sent === 0).map(({ id }) => String(id)));
+    const again = waits.filter(({ id }) => unsent.has(id));
     const turns = scheduleTurns({
-      grants: yield* grantsOf(pool, now),
-      waits: [...others, ...waits],
+      grants: grants.map((row) => grantOf(row, now)),
+      waits: [...others, ...waits.filter(({ id }) => !unsent.has(id))],
       limits: limitsOf(rule, row, now),
       from: Math.max(now, row.blocked_until),
     });
     const own = new Set(waits.map(({ id }) => id));
     const mine = turns.filter(({ wait }) => own.has(wait.id));
     const granted = mine.filter(({ at }) => at <= now).map(({ wait }) => wait);
-    yield* keep(pool, owner, { waits, granted, known }, now);
-    for (const { id, consumer, images } of granted) {
-      yield statement(insertGrant, id, pool, consumer, owner, 1, images, now, 0);
-    }
+    const given = [...again, ...granted];
+    yield* keep(pool, owner, { waits, granted: given, known }, now);
+    for (const { id } of again) yield statement(renewGrant, now, id);
+    const taken = granted.map(({ id, consumer, images }) => [id, pool, consumer, owner, 1, images, now, 0]);
+    yield* insert(insertGrants, taken);
     const starts = mine.filter(({ at }) => at > now).map(({ wait, at }) => [wait.id, at] as const);
-    return { granted: granted.map(({ id }) => id), starts };
+    return { granted: given.map(({ id }) => id), starts };
   },
 
   /** A call is about to be sent. Returns how many requests of the last window are known; `undefined`: its grant is gone. */
@@ -160,7 +168,9 @@ export const quotaOperations = {
     if (limit !== undefined && report.limit !== null && report.limit < limit) return;
     // Where nothing is known, only a quota that is used up is news.
     const missing = limit === undefined ? 0 : limit - Math.max(usedNow, usedWhenSent) - remaining;
-    if (missing > 0 && report.limit !== null) yield statement(insertGrant, id, rule.pool, '', '', missing, 0, now, 1);
+    if (missing > 0 && report.limit !== null) {
+      yield* insert(insertGrants, [[id, rule.pool, '', '', missing, 0, now, 1]]);
+    }
     const isNews = limit === undefined || missing > 0;
     if (remaining === 0 && isNews && resetAt !== null) yield statement(block, resetAt, rule.pool, resetAt);
   },
@@ -191,6 +201,15 @@ export const quotaOperations = {
     return { used: shares.length === 0 ? undefined : Math.max(...shares) };
   },
 };
+
+/** Writes many rows with each statement: everybody else who uses the pool waits until all are written. */
+function* insert(into: string, rows: readonly (readonly SqlValue[])[], otherwise = ''): Steps<void> {
+  for (let first = 0; first < rows.length; first += maxRows) {
+    const some = rows.slice(first, first + maxRows);
+    const places = some.map((row) => `(${row.map(() => '?').join(', ')})`);
+    yield statement(`${into} values ${places.join(', ')} ${otherwise}`, ...some.flat());
+  }
+}
 
 /** Makes others wait for this decision, and removes what has aged; a call that was not sent by then needs another grant. */
 function* lock({ pool, windowMs }: PoolRule, now: number): Steps<PoolRow> {
@@ -234,10 +253,9 @@ function* keep(pool: string, owner: string, { waits, granted, known }: Kept, now
   const gone = new Set(granted.map(({ id }) => id));
   const staying = new Set(waits.map(({ id }) => id).filter((id) => !gone.has(id)));
   for (const id of known) if (!staying.has(id)) yield statement(removeWait, id);
-  for (const { id, consumer, images, queuedAt } of waits) {
-    if (!known.has(id) && staying.has(id))
-      yield statement(insertWait, id, pool, consumer, owner, images, queuedAt, now);
-  }
+  const added = waits.filter(({ id }) => !known.has(id) && staying.has(id));
+  const rows = added.map(({ id, consumer, images, queuedAt }) => [id, pool, consumer, owner, images, queuedAt, now]);
+  yield* insert(insertWaits, rows, 'on conflict (id) do nothing');
   if (staying.size > 0) yield statement(keepWaits, now, pool, owner);
 }
 

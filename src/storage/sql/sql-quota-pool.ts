@@ -19,6 +19,8 @@ type Waiter = QuotaNeed & {
   readonly queuedAt: number;
   /** It was looked at: it has got its grant, or knows when that is expected. */
   readonly looked: (result: QuotaGrant | number) => void;
+  /** It could not be looked at, and will be again. */
+  readonly away: (error: unknown) => void;
   readonly failed: (error: unknown) => void;
 };
 
@@ -33,6 +35,8 @@ export class SqlQuotaPool implements QuotaPool {
   #lastQueuedAt = 0;
   /** When the first of those that wait here is expected to be sent. */
   #nextStart = 0;
+  /** Since when it could not be looked, as of `performance.now()`. */
+  #awaySince: number | undefined;
   #timer: NodeJS.Timeout | undefined;
   #looking: Promise<void> | undefined;
   #isWanted = false;
@@ -56,6 +60,7 @@ export class SqlQuotaPool implements QuotaPool {
       id: this.#newId(),
       queuedAt: this.#lastQueuedAt,
       looked: turn.looked,
+      away: turn.away,
       failed: turn.failed,
     };
     turn.leave = () => this.#leave(waiter.id, turn);
@@ -110,7 +115,11 @@ export class SqlQuotaPool implements QuotaPool {
     }
     this.#isWanted = false;
     this.#looking = undefined;
-    if (this.#waiters.size === 0) return;
+    if (this.#waiters.size === 0) {
+      // Nobody knows of a store that nobody asks.
+      this.#awaySince = undefined;
+      return;
+    }
     const { store, times } = this.#parts;
     const waitMs = Math.max(1, Math.min(times.pollMs, this.#nextStart - store.owner.now()));
     this.#timer = setTimeout(() => this.look(), waitMs);
@@ -121,11 +130,22 @@ export class SqlQuotaPool implements QuotaPool {
     const waits = waiters.map(({ id, consumer, images, queuedAt }) => ({ id, consumer, images, queuedAt }));
     try {
       this.#handOut(await runOrFail(store.runner, 'takeQuota', rule(), store.owner.id, waits, store.owner.now()));
+      this.#awaySince = undefined;
     } catch (error) {
-      for (const { id, failed } of waiters) {
-        this.#waiters.delete(id);
-        failed(error);
-      }
+      this.#missed(waiters, error);
+    }
+  }
+
+  /** Most outages are short, and patient calls outlive them; a grant whose answer was lost is given again. */
+  #missed(waiters: readonly Waiter[], error: unknown): void {
+    const now = performance.now();
+    this.#awaySince ??= now;
+    this.#nextStart = Number.POSITIVE_INFINITY;
+    const isLong = now - this.#awaySince >= this.#parts.times.maxAwayMs;
+    for (const { id, away, failed } of waiters) {
+      if (isLong) this.#waiters.delete(id);
+      if (isLong) failed(error);
+      else away(error);
     }
   }
 
@@ -136,7 +156,7 @@ export class SqlQuotaPool implements QuotaPool {
       this.#waiters.delete(id);
       const grant = this.#grant(id);
       if (waiter) waiter.looked(grant);
-      else grant.giveBack();
+      else grant.release();
     }
     for (const [id, at] of starts) this.#waiters.get(id)?.looked(at);
   }
@@ -154,13 +174,13 @@ export class SqlQuotaPool implements QuotaPool {
         if (used === undefined) throw lateGrant();
         usedWhenSent = used;
       },
-      giveBack: () => this.#remove(id),
+      release: () => this.#remove(id),
     };
   }
 
   #leave(id: string, turn: QuotaTurn): void {
     if (this.#waiters.delete(id)) this.#remove(id);
-    else turn.grant?.giveBack();
+    else turn.grant?.release();
   }
 
   /** What is lost here ages, or is removed when this process looks again. */

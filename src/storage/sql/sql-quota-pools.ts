@@ -4,7 +4,7 @@ import { type OperationRunner, runOrFail } from './operations.ts';
 import type { PoolRule } from './quota-rows.ts';
 import { SqlQuotaPool } from './sql-quota-pool.ts';
 
-/** How quota pools are played, in milliseconds. Shortened in tests. */
+/** How long things take in quota pools, in milliseconds. Shortened in tests. */
 export type QuotaTimes = {
   /** For what limits are given: Azure's minute. */
   readonly windowMs: number;
@@ -14,9 +14,17 @@ export type QuotaTimes = {
   readonly pollMs: number;
   /** A 429 may ask for a longer wait, or an outdated one: the pool is tried again after this one. */
   readonly maxBlockMs: number;
+  /** So long calls go on waiting while the store is away: a database that fails over is back by then. */
+  readonly maxAwayMs: number;
 };
 
-const defaultTimes: QuotaTimes = { windowMs: 60_000, marginMs: 1_200, pollMs: 250, maxBlockMs: 300_000 };
+const defaultTimes: QuotaTimes = {
+  windowMs: 60_000,
+  marginMs: 1_200,
+  pollMs: 250,
+  maxBlockMs: 300_000,
+  maxAwayMs: 30_000,
+};
 
 /** A process that has not looked for so many polls gets no turn. */
 const stalePolls = 10;

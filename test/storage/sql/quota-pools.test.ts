@@ -1,11 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import type { QuotaPool } from '../../../src/domain/quota-pools.ts';
+import { OperationFailure } from '../../../src/storage/sql/operation-failure.ts';
+import type { OperationRunner } from '../../../src/storage/sql/operations.ts';
 import { SqlQuotaPools } from '../../../src/storage/sql/sql-quota-pools.ts';
 import { temporaryDirectory } from '../../helpers/temporary-directory.ts';
 import { openJobStore } from './open-job-store.ts';
 
 const never = new AbortController().signal;
-const times = { windowMs: 60_000, marginMs: 0, pollMs: 10, maxBlockMs: 10_000 };
+const times = { windowMs: 60_000, marginMs: 0, pollMs: 10, maxBlockMs: 10_000, maxAwayMs: 30_000 };
 const need = { consumer: 'shop', images: 1 };
 
 /** The pool `q` of one process. */
@@ -17,6 +19,25 @@ async function openPool(directory?: string, more: Partial<typeof times> = {}, re
   return pools.pool('q');
 }
 
+/** A pool of one request in 400 ms, whose store fails while a test wants it: before it looks, or after that. */
+async function openUnreliable() {
+  const { runner, owner } = await openJobStore();
+  const store = { fails: undefined as 'before' | 'after' | undefined, failures: 0 };
+  const run: OperationRunner['run'] = async (name, ...values) => {
+    if (store.fails === 'before') return fail();
+    const result = await runner.run(name, ...values);
+    return store.fails === 'after' ? fail() : result;
+  };
+  const fail = () => {
+    store.failures += 1;
+    throw new OperationFailure('failed');
+  };
+  const unreliable = { run, commits: 0, changes: 0, close: async () => {} };
+  const pools = new SqlQuotaPools({ runner: unreliable, owner }, { ...times, windowMs: 400 });
+  pools.configure(new Map([['q', { requests: 1 }]]));
+  return { pool: pools.pool('q'), store };
+}
+
 describe('a pool of several processes', () => {
   test('gives a turn that is given back to whoever waits, in another process, too', async () => {
     const directory = await temporaryDirectory();
@@ -26,7 +47,7 @@ describe('a pool of several processes', () => {
     const turn = await other.ask(need, never);
     expect([turn.grant, other.waiting]).toEqual([undefined, 1]);
     expect(turn.waitMs).toBeGreaterThan(50_000);
-    grant?.giveBack();
+    grant?.release();
     const next = await turn.wait(never, 100_000);
     expect(next?.pool).toBe(other);
     expect(other.waiting).toBe(0);
@@ -116,19 +137,54 @@ describe('a pool of several processes', () => {
     expect(waitMs).toBeGreaterThan(50_000);
   });
 
-  test('whose store is away rejects, and does not forget to look later', async () => {
+  test('whose store is away for long rejects, and does not forget to look later', async () => {
     const store = await openJobStore();
-    const pools = new SqlQuotaPools(store, times);
+    const pools = new SqlQuotaPools(store, { ...times, maxAwayMs: 50 });
     const pool = pools.pool('q');
     await (await pool.ask(need, never)).grant?.stamp();
     const { grant } = await pool.ask(need, never);
     await store.close();
     const unavailable = { kind: 'store_unavailable', outcome: 'not-processed' };
-    await expect(pool.ask(need, never)).rejects.toMatchObject(unavailable);
+    const turn = await pool.ask(need, never);
+    await expect(turn.wait(never, 100_000)).rejects.toMatchObject(unavailable);
     await expect(grant?.stamp()).rejects.toMatchObject(unavailable);
     expect(await pool.refused(1, {})).toBe(false);
     await pool.correct({ remaining: 1 }, grant);
-    grant?.giveBack();
+    grant?.release();
+    expect(pool.waiting).toBe(0);
+  });
+
+  test('whose store comes back: who waits goes on waiting, and a grant is not lost with its answer', async () => {
+    const { pool, store } = await openUnreliable();
+    await (await pool.ask(need, never)).grant?.stamp();
+    const early = (await pool.ask(need, never)).wait(never, 100_000);
+    store.fails = 'before';
+    const late = pool.ask(need, never).then((turn) => turn.wait(never, 100_000));
+    await expect.poll(() => store.failures).toBeGreaterThan(3);
+    expect(pool.waiting).toBe(2);
+    // What it does is done, and nobody hears of it.
+    store.fails = 'after';
+    const failures = store.failures;
+    await expect.poll(() => store.failures).toBeGreaterThan(failures + 3);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    store.fails = undefined;
+    const grant = await early;
+    await grant?.stamp();
+    expect(grant?.usedWhenSent).toBe(1);
+    await (await late)?.stamp();
+    expect(pool.waiting).toBe(0);
+  });
+
+  test('whose store is away: who has no time, or is gone, waits no longer', async () => {
+    const { pool, store } = await openUnreliable();
+    store.fails = 'before';
+    const turn = await pool.ask(need, never);
+    expect(turn.grant).toBeUndefined();
+    await expect(turn.wait(never, 30)).rejects.toMatchObject({ kind: 'store_unavailable', outcome: 'not-processed' });
+    const client = new AbortController();
+    const gone = (await pool.ask(need, never)).wait(client.signal, 100_000);
+    client.abort(new Error('gone'));
+    await expect(gone).rejects.toThrow('gone');
     expect(pool.waiting).toBe(0);
   });
 

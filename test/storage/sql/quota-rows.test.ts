@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { OperationRunner } from '../../../src/storage/sql/operations.ts';
-import type { PoolRule } from '../../../src/storage/sql/quota-rows.ts';
+import { type PoolRule, quotaOperations } from '../../../src/storage/sql/quota-rows.ts';
 import type { QuotaWait } from '../../../src/storage/sql/quota-schedule.ts';
 import { temporaryDirectory } from '../../helpers/temporary-directory.ts';
 import { openJobStore } from './open-job-store.ts';
@@ -148,6 +148,19 @@ describe('quota pools', () => {
     expect(await database.run('stampQuota', rule, first.id, start)).toBeUndefined();
   });
 
+  test('give a grant again whose answer was lost', async () => {
+    const database = await open();
+    const played = { ...rule, requests: 1 };
+    const [first, next] = [waitOf('a'), waitOf('a')];
+    await database.run('takeQuota', played, database.one, [first], start);
+    const now = start + second;
+    const again = await database.run('takeQuota', played, database.one, [first, next], now);
+    expect(again).toEqual({ granted: [first.id], starts: [[next.id, now + 60 * second]] });
+    expect(await database.run('stampQuota', played, first.id, now)).toBe(1);
+    // What was sent is not given once more.
+    expect((await database.run('takeQuota', played, database.one, [next], now)).granted).toEqual([]);
+  });
+
   test('forget a grant that was not used for a whole window', async () => {
     const database = await open();
     const played = { ...rule, requests: 1 };
@@ -251,6 +264,33 @@ describe('quota pools', () => {
     await database.run('refuseQuota', played, { until: 0, limit: 3 }, start + 600 * second);
     await database.run('takeQuota', played, database.one, [waitOf('a')], start + 600 * second);
     expect(await database.run('readQuota', played, start + 600 * second)).toEqual({ used: 1 / 3 });
+  });
+
+  test.each([
+    ['waits', 12],
+    ['grants', null],
+  ])('write many %s with few statements: everybody else waits meanwhile', async (_, requests) => {
+    const waits = Array.from({ length: 250 }, () => waitOf('a'));
+    const played = { ...rule, requests };
+    const steps = quotaOperations.takeQuota(played, 'one', waits, start);
+    let statements = 0;
+    for (let step = steps.next(); step.done !== true; statements += 1) {
+      const rows = step.value.sql.includes('returning') ? [{}] : [];
+      step = steps.next({ rows, changes: 0 });
+    }
+    expect(statements).toBeLessThan(12);
+    const database = await open();
+    const take = (now: number) => database.run('takeQuota', played, database.one, waits, now);
+    const first = await take(start);
+    expect(first.granted.length + first.starts.length).toBe(250);
+    expect(await database.run('readQuota', { ...rule, requests: 250 }, start)).toEqual({
+      used: first.granted.length / 250,
+    });
+    const late = waitOf('a', { queuedAt: start + 1 });
+    const { granted, starts } = await database.run('takeQuota', played, database.two, [late], start);
+    // All that wait come before it.
+    const turn = requests === null ? start : start + 20 * 60 * second + 50 * second;
+    expect([granted, starts]).toEqual(requests === null ? [[late.id], []] : [[], [[late.id, turn]]]);
   });
 
   test('never grant more than the window allows, whoever asks when, and leave nobody waiting', async () => {
