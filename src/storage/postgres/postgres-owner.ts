@@ -4,6 +4,9 @@ import type { OperationRunner } from '../sql/operations.ts';
 import { DatabaseClock } from './database-clock.ts';
 import type { PostgresOperations } from './postgres-runner.ts';
 
+/** So often with each renewal: who waits for the database comes in between. */
+const maxDeletions = 10;
+
 /** This process among those that share a database. */
 export class PostgresOwner implements JobOwner {
   id = '';
@@ -41,7 +44,8 @@ export class PostgresOwner implements JobOwner {
     const time = await this.#runner.run('renew', id, this.#lease.validMs);
     if (time !== undefined) this.#renewed(time);
     else if (id === this.id) await this.registerAgain(id);
-    await this.#runner.run('deleteExpired', this.now());
+    // More may expire between two renewals than are deleted at once.
+    for (let left = maxDeletions; left > 0 && (await this.#runner.run('deleteExpired', this.now())); left -= 1);
   }
 
   async registerAgain(id: string): Promise<void> {
