@@ -67,6 +67,9 @@ export type SpendQuery = {
   readonly consumer: string | undefined;
 };
 
+/** So many groups can be told; one more is read where there are more. */
+export const maxSpendRows = 10_000;
+
 /** Sums of one group of calls. */
 export type SpendRow = Readonly<Partial<Record<SpendKey, string>>> & {
   readonly currency: string;

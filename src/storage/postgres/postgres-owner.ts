@@ -7,6 +7,9 @@ import type { PostgresOperations } from './postgres-runner.ts';
 
 const lookEveryMs = 200;
 
+/** So often at most with each renewal: who waits for the database comes in between. */
+const maxDeletions = 10;
+
 /** This process among those that share a database. */
 export class PostgresOwner implements JobOwner {
   id = '';
@@ -44,7 +47,7 @@ export class PostgresOwner implements JobOwner {
       onRenewal();
       // When the store is out of order, whoever uses it is told; the next renewal may succeed.
       this.renew().catch(() => {});
-      this.#runner.run('deleteExpired', this.now()).catch(() => {});
+      this.#deleteExpired().catch(() => {});
     }, this.#lease.renewEveryMs).unref();
   }
 
@@ -61,6 +64,11 @@ export class PostgresOwner implements JobOwner {
     const time = await this.#renewals.run('renew', id, this.#lease.validMs);
     if (time !== undefined) this.#renewed(time);
     else if (id === this.id) await this.registerAgain(id);
+  }
+
+  /** More may expire between two renewals than are deleted at once. */
+  async #deleteExpired(): Promise<void> {
+    for (let left = maxDeletions; left > 0 && (await this.#runner.run('deleteExpired', this.now())); left -= 1);
   }
 
   async registerAgain(id: string): Promise<void> {

@@ -1,4 +1,4 @@
-import { type SpendKey, type SpendQuery, type SpendRow, spendKeys } from '../../domain/ledger.ts';
+import { maxSpendRows, type SpendKey, type SpendQuery, type SpendRow, spendKeys } from '../../domain/ledger.ts';
 import { type Row, type Steps, statement } from './steps.ts';
 
 const sums = {
@@ -26,7 +26,7 @@ export function* sumSpend({ from, to, by, consumer }: SpendQuery): Steps<readonl
   const groups = [...keys, 'currency'].join(', ');
   const ofConsumer = consumer === undefined ? '' : ' and consumer = ?';
   const { rows } = yield statement(
-    `select ${groups}, ${sumColumns} from spend where day >= ? and day <= ?${ofConsumer} group by ${groups} order by ${groups}`,
+    `select ${groups}, ${sumColumns} from spend where day >= ? and day <= ?${ofConsumer} group by ${groups} order by ${groups} limit ${maxSpendRows + 1}`,
     ...[from, to, ...(consumer === undefined ? [] : [consumer])],
   );
   return rows.map((row) => spendRow(row, keys));

@@ -49,8 +49,10 @@ export const takingOperations = {
   *orphanJobs(now: number): Steps<void> {
     yield* hasChanged(orphanJobs, now);
   },
-  *deleteExpired(now: number): Steps<void> {
-    yield* hasChanged(deleteExpired, now, deletedAtOnce);
+  /** Returns whether there may be more. */
+  *deleteExpired(now: number): Steps<boolean> {
+    const { changes } = yield statement(deleteExpired, now, deletedAtOnce);
+    return changes === deletedAtOnce;
   },
   *ownRunning(owner: string): Steps<readonly string[]> {
     const { rows } = yield statement(ownRunning, owner);

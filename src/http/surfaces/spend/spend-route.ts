@@ -1,4 +1,6 @@
 import type { FastifyInstance } from 'fastify';
+import { GatewayError } from '../../../domain/gateway-error.ts';
+import { maxSpendRows } from '../../../domain/ledger.ts';
 import { isAdmin } from '../../access.ts';
 import type { Current } from '../../surface.ts';
 import { refuseOtherMethods } from '../../unserved-routes.ts';
@@ -17,9 +19,15 @@ export function spendRoute(app: FastifyInstance, current: Current): void {
     const format = readSpendFormat(query, headers.accept);
     const asked = readSpendQuery(query, { consumerId, isAdmin: isAdmin(request), now: accounts.now() });
     const rows = await accounts.spend(asked);
+    if (rows.length > maxSpendRows) throw tooManyGroups();
     reply.headers(notCached);
     if (format === 'json') return reply.send(spendObject(asked, rows, currency));
     return reply.type('text/csv; charset=utf-8; header=present').send(spendCsv(asked, rows));
   });
   refuseOtherMethods(app, spendUrl, ['GET', 'HEAD']);
+}
+
+function tooManyGroups(): GatewayError {
+  const message = `The spend has more than ${maxSpendRows} rows. Ask for fewer days, or for fewer groups in 'by'.`;
+  return new GatewayError('invalid_value', message, { param: 'by' });
 }
