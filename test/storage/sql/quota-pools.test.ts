@@ -32,7 +32,7 @@ async function openUnreliable() {
     store.failures += 1;
     throw new OperationFailure('failed');
   };
-  const unreliable = { run, commits: 0, changes: 0, close: async () => {} };
+  const unreliable = { run, keepsOrder: true, commits: 0, changes: 0, close: async () => {} };
   const pools = new SqlQuotaPools({ runner: unreliable, owner }, { ...times, windowMs: 400 });
   pools.configure(new Map([['q', { requests: 1 }]]));
   return { pool: pools.pool('q'), store };
