@@ -19,9 +19,9 @@ export interface SharedLimits {
     limit: { readonly points: number; readonly windowMs: number },
   ): Promise<WindowState & { readonly isGranted: boolean }>;
   /** Puts points back, if their window still lasts. Resolves with what is used then. */
-  putBack(window: string, points: number, endsAt: number): Promise<WindowState>;
+  refund(window: string, points: number, endsAt: number): Promise<WindowState>;
   /** What is used: nothing before the first use. */
   read(window: string): Promise<WindowState>;
-  /** Takes one of the places that a consumer has, and gives its release, which never rejects; `undefined`: all are taken. */
-  acquire(consumer: string, places: number): Promise<(() => void) | undefined>;
+  /** Acquires one of the permits of a consumer, and gives its release, which never rejects; `undefined`: all are held. */
+  acquire(consumer: string, permits: number): Promise<(() => void) | undefined>;
 }

@@ -77,8 +77,8 @@ export class ConsumerUsage implements ConsumerLimits {
     const { concurrent } = this.#limits;
     if (this.#shared === undefined || concurrent === undefined) return { granted: undefined, release };
     const taking = this.#shared.acquire(this.name, concurrent);
-    const granted = taking.then((place) => {
-      if (place === undefined) throw this.tooManyAtOnce();
+    const granted = taking.then((release) => {
+      if (release === undefined) throw this.tooManyAtOnce();
     });
     // The generation may have ended before this is known.
     granted.catch(() => {});

@@ -29,7 +29,7 @@ export class SharedWindow implements UsageWindow {
     const refund = async () => {
       if (isRefunded) return await this.usage();
       isRefunded = true;
-      return this.#usageOf(await this.#limits.putBack(this.#name, points, state.endsAt));
+      return this.#usageOf(await this.#limits.refund(this.#name, points, state.endsAt));
     };
     return { isGranted, usage: this.#usageOf(state), refund };
   }

@@ -40,6 +40,6 @@ export const postgresOwnerOperations = {
   *bury(id: string, mayRemove: boolean, now: number): Steps<void> {
     if (mayRemove) yield* hasChanged(deleteLate, id);
     yield* takingOperations.orphanJobs(now);
-    yield* limitOperations.freeDeadPlaces();
+    yield* limitOperations.releaseDeadPermits();
   },
 };

@@ -1,11 +1,11 @@
 import { firstRow, hasChanged, type Steps, statement } from './steps.ts';
 
-/** What was taken in windows of time, and the places that are taken now. */
+/** What was taken in windows of time, and the permits that are held now. */
 export const limitTables = `
   create table usage_windows (name text primary key, used bigint not null, ends_at bigint not null);
-  create table place_holders (consumer text primary key, changes bigint not null);
-  create table places (id text primary key, consumer text not null, owner text not null);
-  create index places_by_consumer on places (consumer);
+  create table permit_holders (consumer text primary key, changes bigint not null);
+  create table consumer_permits (id text primary key, consumer text not null, owner text not null);
+  create index consumer_permits_by_consumer on consumer_permits (consumer);
 `;
 
 type WindowRow = { readonly used: number; readonly ends_at: number };
@@ -17,20 +17,20 @@ const begin = 'insert into usage_windows (name, used, ends_at) values (?, 0, ?) 
 const beginAgain = 'update usage_windows set used = 0, ends_at = ? where name = ? and ends_at <= ?';
 const take = `
   update usage_windows set used = used + ? where name = ? and ends_at > ? and used + ? <= ? returning used, ends_at`;
-const putBack = `
+const refund = `
   update usage_windows set used = case when used < ? then 0 else used - ? end where name = ? and ends_at = ?`;
 const find = 'select used, ends_at from usage_windows where name = ? and ends_at > ?';
 
-// Whoever changes the row first is alone with the places of the consumer until the transaction ends.
+// Whoever changes this row makes others wait until its transaction ends: so nobody else counts the permits of the consumer meanwhile.
 const lock = `
-  insert into place_holders (consumer, changes) values (?, 1)
-  on conflict (consumer) do update set changes = place_holders.changes + 1`;
-const insertPlace = `
-  insert into places (id, consumer, owner)
+  insert into permit_holders (consumer, changes) values (?, 1)
+  on conflict (consumer) do update set changes = permit_holders.changes + 1`;
+const insertPermit = `
+  insert into consumer_permits (id, consumer, owner)
   select ?, ?, ?
-  where (select count(*) from places where consumer = ? and owner in (select id from owners)) < ?`;
-const removePlace = 'delete from places where id = ?';
-const removeDead = 'delete from places where owner not in (select id from owners)';
+  where (select count(*) from consumer_permits where consumer = ? and owner in (select id from owners)) < ?`;
+const removePermit = 'delete from consumer_permits where id = ?';
+const removeDead = 'delete from consumer_permits where owner not in (select id from owners)';
 
 /** The limits of consumers that several processes count together. */
 export const limitOperations = {
@@ -48,24 +48,24 @@ export const limitOperations = {
     if (taken !== undefined) return [true, taken.used, taken.ends_at];
     return [false, ...(yield* limitOperations.readWindow(name, now))];
   },
-  *putBackIntoWindow(name: string, points: number, endsAt: number, now: number): Steps<WindowUse> {
-    yield statement(putBack, points, points, name, endsAt);
+  *refundWindow(name: string, points: number, endsAt: number, now: number): Steps<WindowUse> {
+    yield statement(refund, points, points, name, endsAt);
     return yield* limitOperations.readWindow(name, now);
   },
   *readWindow(name: string, now: number): Steps<WindowUse> {
     const row = yield* firstRow<WindowRow>(find, name, now);
     return row === undefined ? [0, now] : [row.used, row.ends_at];
   },
-  /** Returns whether there was a place. */
-  *takePlace(id: string, consumer: string, owner: string, places: number): Steps<boolean> {
+  /** Returns whether a permit was free. */
+  *acquirePermit(id: string, consumer: string, owner: string, permits: number): Steps<boolean> {
     yield statement(lock, consumer);
-    return yield* hasChanged(insertPlace, id, consumer, owner, consumer, places);
+    return yield* hasChanged(insertPermit, id, consumer, owner, consumer, permits);
   },
-  *freePlace(id: string): Steps<void> {
-    yield statement(removePlace, id);
+  *releasePermit(id: string): Steps<void> {
+    yield statement(removePermit, id);
   },
-  /** The places of processes that have died. */
-  *freeDeadPlaces(): Steps<void> {
+  /** Those of processes that have died. */
+  *releaseDeadPermits(): Steps<void> {
     yield statement(removeDead);
   },
 };

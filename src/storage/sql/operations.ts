@@ -23,7 +23,7 @@ export const sharedOperations = {
 
 /** Operations whose later statements rely on what the first one has locked: PostgreSQL runs them in a transaction, too. */
 export const transactions: ReadonlySet<string> = new Set([
-  'takePlace',
+  'acquirePermit',
   ...transactionalBudgetOperations,
   'takeQuota',
   'correctQuota',

@@ -22,9 +22,9 @@ export class SqlSharedLimits implements SharedLimits {
     return { isGranted, ...stateOf(use, now) };
   }
 
-  async putBack(window: string, points: number, endsAt: number): Promise<WindowState> {
+  async refund(window: string, points: number, endsAt: number): Promise<WindowState> {
     const now = this.#owner.now();
-    return stateOf(await runOrFail(this.#runner, 'putBackIntoWindow', window, points, endsAt, now), now);
+    return stateOf(await runOrFail(this.#runner, 'refundWindow', window, points, endsAt, now), now);
   }
 
   async read(window: string): Promise<WindowState> {
@@ -32,18 +32,18 @@ export class SqlSharedLimits implements SharedLimits {
     return stateOf(await runOrFail(this.#runner, 'readWindow', window, now), now);
   }
 
-  async acquire(consumer: string, places: number): Promise<(() => void) | undefined> {
+  async acquire(consumer: string, permits: number): Promise<(() => void) | undefined> {
     const id = randomBytes(18).toString('base64url');
-    const taking = runOrFail(this.#runner, 'takePlace', id, consumer, this.#owner.id, places);
+    const taking = runOrFail(this.#runner, 'acquirePermit', id, consumer, this.#owner.id, permits);
     // It may have been taken although the response was lost.
     taking.catch(() => this.#free(id));
     const isTaken = await taking;
     return isTaken ? () => this.#free(id) : undefined;
   }
 
-  /** Until the store is there again, and at the latest until this process ends, others find the place taken. */
+  /** Until the store is there again, and at the latest until this process ends, the permit counts. */
   #free(id: string): void {
-    this.#runner.run('freePlace', id).catch(() => setTimeout(() => this.#free(id), freeAgainMs).unref());
+    this.#runner.run('releasePermit', id).catch(() => setTimeout(() => this.#free(id), freeAgainMs).unref());
   }
 }
 

@@ -41,9 +41,9 @@ test('points go back into their own window only', async () => {
   const limit = { points: 5, windowMs: minute };
   const { endsAt, resetMs } = await limits.take('shop', 4, limit);
   expect(resetMs).toBeGreaterThan(minute - 10_000);
-  expect(await limits.putBack('shop', 4, endsAt - 1)).toMatchObject({ used: 4 });
-  expect(await limits.putBack('shop', 3, endsAt)).toMatchObject({ used: 1 });
-  expect(await limits.putBack('shop', 3, endsAt)).toMatchObject({ used: 0 });
+  expect(await limits.refund('shop', 4, endsAt - 1)).toMatchObject({ used: 4 });
+  expect(await limits.refund('shop', 3, endsAt)).toMatchObject({ used: 1 });
+  expect(await limits.refund('shop', 3, endsAt)).toMatchObject({ used: 0 });
 });
 
 test('a window that has ended is another one', async () => {
@@ -53,7 +53,7 @@ test('a window that has ended is another one', async () => {
   await expect.poll(async () => (await limits.take('shop', 1, limit)).isGranted).toBe(true);
 });
 
-test('three processes together have no more places than there are, and a place that is free is taken again', async () => {
+test('three processes together hold no more permits than there are, and one that is released is acquired again', async () => {
   const limits = await openLimits(3);
   const taken = await Promise.all(Array.from({ length: 30 }, (_, at) => limits[at % 3]?.acquire('shop', 4)));
   const free = taken.filter((release) => release !== undefined);
@@ -64,7 +64,7 @@ test('three processes together have no more places than there are, and a place t
   expect(await limits[2]?.acquire('other', 4)).toBeDefined();
 });
 
-test('the places of a process that has died are free', async () => {
+test('the permits of a process that has died are free', async () => {
   const directory = await temporaryDirectory();
   const dead = await openJobStore({ directory, lease: stopped });
   const living = await openJobStore({ directory });
@@ -75,13 +75,13 @@ test('the places of a process that has died are free', async () => {
   expect(await limits?.acquire('shop', 1)).toBeDefined();
 });
 
-test('a place is freed that may have been taken although the response was lost', async () => {
+test('a permit is released that may have been acquired although the response was lost', async () => {
   const { runner, owner } = await openJobStore();
   const lost: typeof runner = {
     ...{ keepsOrder: true, commits: 0, changes: 0, close: async () => {} },
     async run(name, ...values) {
       const result = await runner.run(name, ...values);
-      if (name === 'takePlace') throw new Error('the connection has broken');
+      if (name === 'acquirePermit') throw new Error('the connection has broken');
       return result;
     },
   };
