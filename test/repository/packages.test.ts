@@ -8,7 +8,14 @@ type Manifest = {
   allowScripts: Record<string, boolean>;
   engines: { node: string };
 };
-type Locked = { dev?: boolean; optional?: boolean; version?: string; hasInstallScript?: boolean };
+type Locked = {
+  dev?: boolean;
+  optional?: boolean;
+  version?: string;
+  hasInstallScript?: boolean;
+  os?: string[];
+  engines?: { node?: string };
+};
 
 const manifest = JSON.parse(readFileSync('package.json', 'utf8')) as Manifest;
 const lock = JSON.parse(readFileSync('package-lock.json', 'utf8')) as { packages: Record<string, Locked> };
@@ -39,6 +46,14 @@ test('the tests run on the Node of the packages, which is new enough for the pro
   expect(process.versions.node).toBe(manifest.devDependencies.node);
   const [, least = ''] = /^>=(.+)$/.exec(manifest.engines.node) ?? [];
   expect(process.versions.node.localeCompare(least, 'en', { numeric: true })).toBeGreaterThanOrEqual(0);
+});
+
+test('npm on Node 20 leaves out no optional package of the gateway', () => {
+  // It says nothing when the engine of an optional package excludes the Node that it runs on itself.
+  const optional = locked.filter(([, { optional, dev, os }]) => optional === true && dev !== true && os === undefined);
+  const excluding = optional.filter(([, { engines }]) => !/^\D*(?:[0-9]|1[0-9]|20)(?:\D|$)/.test(engines?.node ?? '0'));
+  expect(optional.length).toBeGreaterThan(50);
+  expect(excluding.map(([path, { engines }]) => `${path}: ${engines?.node}`)).toEqual([]);
 });
 
 test('the gateway needs fewer than 100 packages, and fewer than 200 with those for Entra ID, PostgreSQL and object stores', () => {
