@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import { samplesLike } from '../end-to-end/samples-of.ts';
 import { consumers, startQuotaRig, target, windowMs } from './quota-rig.ts';
-import { samplesLike } from './samples-of.ts';
 
 const patience = { timeout: 20_000 };
 const pooled = { quota: 'sub-a' };
