@@ -14,6 +14,7 @@ export const notRun: Readonly<Record<string, string>> = {
   'docker compose run --rm gateway node dist/main.js check': noDocker,
   'docker compose up --build gateway': noDocker,
   'docker compose --profile demo up --build demo': noDocker,
+  'docker compose --profile scale up --build nginx': noDocker,
   'npm run bench': minutes,
   'npm run bench -- cpu latency': minutes,
   'npm run bench -- cpu latency stream --before DIR': minutes,
