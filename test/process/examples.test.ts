@@ -26,7 +26,7 @@ function commandsOf({ text }: Block): string[] {
 const commands = shells.flatMap((block) => commandsOf(block).map((command) => ({ command, place: block.place })));
 
 test('every block has a known language, which says whether it is run', () => {
-  const known = ['js', 'sh', 'bash', 'python', 'jsonc', 'mermaid', 'nginx', 'text', 'yaml'];
+  const known = ['js', 'sh', 'bash', 'python', 'ini', 'jsonc', 'mermaid', 'nginx', 'text', 'yaml'];
   const others = blocks.filter(({ language }) => !known.includes(language));
   expect(others.map(({ place, language }) => `${place}: ${language}`)).toEqual([]);
 });
