@@ -53,6 +53,7 @@ function keysAt(schema: z.core.$ZodType, path: readonly PropertyKey[]): readonly
   const object = unwrap(schema);
   const [key, ...rest] = path;
   if (object instanceof z.ZodArray && key !== undefined) return keysAt(object.element, rest);
+  if (object instanceof z.ZodRecord && key !== undefined) return keysAt(object.valueType as z.core.$ZodType, rest);
   if (!(object instanceof z.ZodObject)) return [];
   if (key === undefined) return Object.keys(object.shape);
   const member = object.shape[String(key)];
@@ -71,7 +72,7 @@ function describe(issue: RawIssue): string {
     case 'too_small':
       return issue.origin === 'string' || issue.origin === 'array'
         ? 'must not be empty'
-        : `must be at least ${issue.minimum}`;
+        : `must be ${issue.inclusive === false ? 'more than' : 'at least'} ${issue.minimum}`;
     case 'too_big':
       return `must be at most ${issue.maximum}`;
     case 'invalid_value':

@@ -11,7 +11,10 @@ export function budgetExceeded(
   const message = [
     `This key may spend ${microsAsText(amount)} ${currency} per ${per}, and ${left} ${currency} are left;`,
     `this request may cost ${microsAsText(needed)} ${currency}.`,
-    `The budget is reset at ${timeAsText(period.resetsAt)}. Nothing was sent to the image service.`,
+    needed > amount
+      ? 'That is more than the whole budget, so that no reset helps: ask for fewer or cheaper images.'
+      : `The budget is reset at ${timeAsText(period.resetsAt)}.`,
+    'Nothing was sent to the image service.',
   ].join(' ');
   return new GatewayError('budget_exceeded', message, { retryAfterMs: Math.max(1, period.resetsAt - now) });
 }

@@ -46,7 +46,11 @@ describe('a price that makes no sense is named:', () => {
     ['a negative one', { textIn: -1 }, 'prices.gpt-image-1.textIn: must be at least 0'],
     ['text', { textIn: '5' }, 'prices.gpt-image-1.textIn: must be a number'],
     ['too many decimals', { textIn: 0.0000001 }, 'prices.gpt-image-1.textIn: must have at most six decimals'],
-    ['a key that is not known', { textin: 1 }, 'prices.gpt-image-1.textin: unknown key `textin`'],
+    [
+      'a key that is not known',
+      { textin: 1 },
+      'prices.gpt-image-1.textin: unknown key `textin`, did you mean `textIn`?',
+    ],
     [
       'images beside tokens',
       { textIn: 1, images: [{ price: 1 }] },

@@ -44,7 +44,7 @@ describe('a mistake in quotas is reported', () => {
       {},
       'quotas.a.requestsPerMinute (line 1): must be at least 1',
     ],
-    ['another key', { a: { tokensPerMinute: 5 } }, {}, 'tokensPerMinute'],
+    ['another key', { a: { requestPerMinute: 5 } }, {}, 'did you mean `requestsPerMinute`?'],
   ])('%s', (_, quotas, keys, message) => {
     expect(problems(quotas, keys)).toContain(message);
   });

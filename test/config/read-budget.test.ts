@@ -49,7 +49,7 @@ describe('a budget in the keys file', () => {
 
   test.each([
     ['another currency', { currency: 'USD' }, 'budget.currency: must be EUR, the `currency` of the models file'],
-    ['nothing to spend', { amount: 0 }, /^budget\.amount: /],
+    ['nothing to spend', { amount: 0 }, 'budget.amount: must be more than 0'],
     ['too many decimals', { amount: 0.0000001 }, /^budget\.amount: must have at most six decimals/],
     ['another period', { per: 'week' }, /^budget\.per: /],
     ['a soft limit above the hard one', { soft: 1.1 }, /^budget\.soft: /],
