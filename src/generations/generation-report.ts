@@ -43,7 +43,7 @@ export function reportOf({
   const target = calls.at(-1)?.target;
   const bill = sumOfBills(calls.map(billOf));
   const isCostKnown = progress.hasImages && !progress.request.stream && bill.currency !== undefined;
-  const queueMs = calls.reduce((sum, { permit }) => sum + permit.queueMs, progress.permitMs);
+  const queueMs = calls.reduce((sum, call) => sum + call.queueMs, progress.permitMs);
   return {
     id: progress.id,
     model: progress.model.name,

@@ -8,7 +8,7 @@ import { temporaryDirectory } from '../helpers/temporary-directory.ts';
 /** Azure's minute in these tests. */
 export const windowMs = 6_000;
 
-const quotaTimes = { windowMs, marginMs: 180, pollMs: 50, maxBlockMs: 10_000 };
+const quotaTimes = { windowMs, marginMs: 180, pollMs: 50, maxBlockMs: 10_000, maxAwayMs: 500 };
 const times = { lingerMs: 0, backoffMs: 5, maxBackoffMs: 10, minLeftMs: 1_000 };
 
 export const consumers = ['shop', 'mill', 'farm'] as const;
