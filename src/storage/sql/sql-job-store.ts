@@ -194,17 +194,13 @@ export class SqlJobStore implements JobStore {
   /** Writes what nobody waits for: many at once, with what somebody waits for. */
   async flush(): Promise<void> {
     const [delivered, forgotten] = [this.#delivered.splice(0), this.#forgotten.splice(0)];
-    const steps: Promise<void>[] = [];
-    if (delivered.length > 0) {
+    const again = () => void this.#forgotten.push(...forgotten);
+    await Promise.all([
       // What is lost here is evicted later.
-      steps.push(this.runner.run('markDelivered', delivered).catch(() => {}));
-    }
-    if (forgotten.length > 0) {
-      // Until they are forgotten, they seem to run: with this process they would become unknown.
-      const again = () => void this.#forgotten.push(...forgotten);
-      steps.push(this.runner.run('forget', forgotten).catch(again));
-    }
-    await Promise.all(steps);
+      delivered.length > 0 && this.runner.run('markDelivered', delivered).catch(() => {}),
+      // Until they are forgotten they seem to run, and would become unknown with this process.
+      forgotten.length > 0 && this.runner.run('forget', forgotten).catch(again),
+    ]);
   }
 
   /** Operations were lost with the thread that ran them: jobs may have become this process's without its knowledge. */
