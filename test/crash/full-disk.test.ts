@@ -54,7 +54,7 @@ test.concurrent('too little room for an image: a call with a key is refused befo
 test.concurrent('a disk that takes no more: images that were paid for are delivered, and then nothing is bought any more', async () => {
   await using stage = await startStage();
   // Room for the empty database, and for no image of a megabyte.
-  const gateway = await stage.startGateway({}, 400);
+  const gateway = await stage.startGateway({}, 800);
   const { served, refused } = await untilRefused(gateway, 'simulate:big-1');
   expect(served.length).toBeGreaterThan(0);
   expect(served.filter(({ reply }) => !reply.isWhole || reply.body.length < 1_000_000)).toEqual([]);
