@@ -6,6 +6,7 @@ import { DatabaseClock } from './database-clock.ts';
 import type { PostgresOperations } from './postgres-runner.ts';
 
 const lookEveryMs = 200;
+const renewAgainMs = 250;
 
 /** So often at most with each renewal: who waits for the database comes in between. */
 const maxDeletions = 10;
@@ -21,6 +22,7 @@ export class PostgresOwner implements JobOwner {
   #registering: Promise<void> | undefined;
   #renewing: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
+  #retry: NodeJS.Timeout | undefined;
   #hasLeft = false;
   /** The last renewal, and since when none has come too late, as of `performance.now()`. */
   #renewedAt = 0;
@@ -45,10 +47,20 @@ export class PostgresOwner implements JobOwner {
     await this.#register();
     this.#timer = setInterval(() => {
       onRenewal();
-      // When the store is out of order, whoever uses it is told; the next renewal may succeed.
-      this.renew().catch(() => {});
+      this.#renewUntilDone();
       this.#deleteExpired().catch(() => {});
     }, this.#lease.renewEveryMs).unref();
+  }
+
+  /** A database that is away for a moment, again and again, must not miss all renewals by chance: a failed one is repeated soon. */
+  #renewUntilDone(): void {
+    if (this.#retry !== undefined) return;
+    this.renew().catch(() => {
+      this.#retry ??= setTimeout(() => {
+        this.#retry = undefined;
+        if (!this.#hasLeft) this.#renewUntilDone();
+      }, renewAgainMs).unref();
+    });
   }
 
   /** Not twice at once: those that wait for a database that is slow would be of no use. */
@@ -108,6 +120,7 @@ export class PostgresOwner implements JobOwner {
   async leave(): Promise<void> {
     this.#hasLeft = true;
     clearInterval(this.#timer);
+    clearTimeout(this.#retry);
     await this.#registering?.catch(() => {});
     await this.#runner.run('leave', this.id).catch(() => {});
   }
