@@ -1,6 +1,6 @@
 import type { Tokens } from './bill.ts';
 import type { BudgetPeriod, Micros } from './budget.ts';
-import type { JobId } from './job-store.ts';
+import type { JobAttempt, JobId } from './job-store.ts';
 
 /** Money that is set aside before anything is sent. */
 export type MoneyReservation = {
@@ -34,6 +34,27 @@ export type CallCharge = {
   /** It may have been billed without an image that was seen. */
   readonly isUnknown: boolean;
 };
+
+/**
+ * What is left of calls of a process that has died: that they were made. The cost of those that may be billed is not known.
+ * @param isDone their images were had all the same
+ */
+export function chargesOfAttempts(attempts: readonly JobAttempt[], isDone: boolean): readonly CallCharge[] {
+  return attempts
+    .filter(({ state }) => state !== 'not-processed' && state !== 'failed')
+    .map(({ images, target, state }) => {
+      const isHad = isDone && state === 'dispatched';
+      return {
+        id: images[0] ?? '',
+        target,
+        asked: images.length,
+        images: isHad ? images.length : 0,
+        tokens: undefined,
+        cost: undefined,
+        isUnknown: !isHad,
+      };
+    });
+}
 
 /** What a generation has cost, or a part of it. */
 export type Settling = {

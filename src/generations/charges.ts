@@ -1,7 +1,7 @@
 import type { Micros } from '../domain/budget.ts';
 import type { Cost } from '../domain/cost.ts';
 import type { JobAttempt } from '../domain/job-store.ts';
-import type { CallCharge } from '../domain/ledger.ts';
+import { type CallCharge, chargesOfAttempts } from '../domain/ledger.ts';
 import type { UpstreamCall } from './upstream-call.ts';
 
 type Ended = {
@@ -26,27 +26,6 @@ export function chargesOf(calls: readonly UpstreamCall[], { earlier, isDone, isP
           isDone,
         ),
       ];
-}
-
-/**
- * What is left of calls of a process that has died: that they were made. The cost of those that may be billed is not known.
- * @param isDone their images were had all the same
- */
-export function chargesOfAttempts(attempts: readonly JobAttempt[], isDone: boolean): readonly CallCharge[] {
-  return attempts
-    .filter(({ state }) => state !== 'not-processed' && state !== 'failed')
-    .map(({ images, target, state }) => {
-      const isHad = isDone && state === 'dispatched';
-      return {
-        id: images[0] ?? '',
-        target,
-        asked: images.length,
-        images: isHad ? images.length : 0,
-        tokens: undefined,
-        cost: undefined,
-        isUnknown: !isHad,
-      };
-    });
 }
 
 function chargeOf(call: UpstreamCall): CallCharge {

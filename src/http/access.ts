@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { overloaded, type Release } from '../concurrency/semaphore.ts';
 import { GatewayError } from '../domain/gateway-error.ts';
 import type { Admission } from '../generations/admission.ts';
@@ -62,11 +62,11 @@ export function admitRequests(
     // A repeated request needs no permits of its own, and only its body shows that it is one.
     const mayRepeat = hasIdempotencyKey(request.raw) || mayRejoin(consumerId);
     if (consumer !== undefined) {
-      for (const what of ['requests', 'images'] as const) {
-        const usage = await consumer.usage(what);
-        if (usage !== undefined) reply.headers(rateLimitHeaders(what, usage));
+      await reportUsage(reply, consumer, 'images');
+      if (consumer.isBusy && !mayRepeat) {
+        await reportUsage(reply, consumer, 'requests');
+        throw consumer.tooManyAtOnce();
       }
-      if (consumer.isBusy && !mayRepeat) throw consumer.tooManyAtOnce();
       request.quota = await consumer.countRequest();
       if (request.quota) reply.headers(rateLimitHeaders('requests', request.quota.usage));
       if (request.quota?.refusal && !hasIdempotencyKey(request.raw)) throw request.quota.refusal;
@@ -76,6 +76,11 @@ export function admitRequests(
     request.arrival = admission.arrive(consumerId);
     releaseAtClose(reply.raw, request.arrival.release);
   });
+}
+
+async function reportUsage(reply: FastifyReply, consumer: ConsumerUsage, what: 'requests' | 'images'): Promise<void> {
+  const usage = await consumer.usage(what);
+  if (usage !== undefined) reply.headers(rateLimitHeaders(what, usage));
 }
 
 /** Releases when the connection of a response closes; at once where it has closed, because it does not say so again. */

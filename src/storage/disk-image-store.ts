@@ -52,6 +52,8 @@ export interface DiskImageStore extends ImageStore {
   openKnown(id: ImageId): Promise<OpenImage | undefined>;
   /** The images that this process knows. */
   readonly files: readonly ImageFile[];
+  /** One of them. */
+  fileOf(id: ImageId): ImageFile | undefined;
 }
 
 const kibibyte = 1024;
@@ -205,6 +207,10 @@ class DirectoryStore implements DiskImageStore {
 
   get files(): readonly ImageFile[] {
     return this.#index.files();
+  }
+
+  fileOf(id: ImageId): ImageFile | undefined {
+    return this.#index.get(id);
   }
 
   #isExpired(id: ImageId): boolean {

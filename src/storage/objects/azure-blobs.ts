@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream';
 import type * as Azure from '@azure/storage-blob';
 import type { ByteRange } from '../../domain/image-store.ts';
 import type { AzureContainer } from '../../domain/object-storage.ts';
+import { loadOptional } from '../load-optional.ts';
 import { azureTokenCredential, type TokensFor } from './azure-token-credential.ts';
 import {
   expiryOf,
@@ -13,7 +14,7 @@ import {
   type ObjectProperties,
   type ObjectUpload,
 } from './object-bucket.ts';
-import { atStore, loadOptional, objectStoreError } from './object-store-error.ts';
+import { atStore, objectStoreError } from './object-store-error.ts';
 import { limited, untilHead } from './request-limit.ts';
 
 /** Blocks may be as small as one likes; with these, an image of 2 MB is half stored when its last byte comes. */
@@ -33,7 +34,7 @@ const retryKeyMs = 60_000;
 
 /** @param tokens used where the account's key is not given */
 export async function openAzureBlobs(container: AzureContainer, tokens: TokensFor | undefined): Promise<ObjectBucket> {
-  const azure = await loadOptional('@azure/storage-blob', import('@azure/storage-blob'));
+  const azure = await loadOptional('IMAGES_URL', '@azure/storage-blob', import('@azure/storage-blob'));
   return new AzureBlobs(azure, container, tokens);
 }
 

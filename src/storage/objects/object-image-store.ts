@@ -170,7 +170,7 @@ class BucketStore implements ObjectImageStore {
   }
 
   #queueIfLocal(id: ImageId, record: Pick<ImageFile, 'image' | 'isKept'>): void {
-    const file = this.#local.files.find(({ image }) => image.id === id);
+    const file = this.#local.fileOf(id);
     if (file !== undefined) this.#queue.add({ ...file, ...record });
   }
 

@@ -59,13 +59,3 @@ export async function atStore<T>(request: Promise<T>): Promise<T> {
 function isCode(text: unknown): text is string {
   return typeof text === 'string' && /^[A-Za-z][\w.-]{1,60}(?:, [A-Za-z][\w.-]{1,60}){0,5}$/.test(text);
 }
-
-/** Loads a package that need not be installed. @param importing what imports it */
-export async function loadOptional<T>(name: string, importing: Promise<T>): Promise<T> {
-  try {
-    return await importing;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') throw error;
-    throw new Error(`IMAGES_URL needs the package ${name}: npm ci --include=optional`);
-  }
-}

@@ -3,6 +3,7 @@ import type * as S3 from '@aws-sdk/client-s3';
 import type * as Presigner from '@aws-sdk/s3-request-presigner';
 import type { ByteRange } from '../../domain/image-store.ts';
 import type { S3Bucket } from '../../domain/object-storage.ts';
+import { loadOptional } from '../load-optional.ts';
 import {
   expiryOf,
   type ListedObject,
@@ -13,7 +14,7 @@ import {
   type ObjectProperties,
   type ObjectUpload,
 } from './object-bucket.ts';
-import { atStore, loadOptional, objectStoreError } from './object-store-error.ts';
+import { atStore, objectStoreError } from './object-store-error.ts';
 import { limited, untilHead } from './request-limit.ts';
 
 /** All parts but the last must have 5 MiB: https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html */
@@ -24,8 +25,12 @@ const maxSockets = 512;
 
 /** Credentials are those that the SDK finds: of an IAM role, of the environment, of a profile. */
 export async function openS3Objects(bucket: S3Bucket): Promise<ObjectBucket> {
-  const s3 = await loadOptional('@aws-sdk/client-s3', import('@aws-sdk/client-s3'));
-  const presigner = await loadOptional('@aws-sdk/s3-request-presigner', import('@aws-sdk/s3-request-presigner'));
+  const s3 = await loadOptional('IMAGES_URL', '@aws-sdk/client-s3', import('@aws-sdk/client-s3'));
+  const presigner = await loadOptional(
+    'IMAGES_URL',
+    '@aws-sdk/s3-request-presigner',
+    import('@aws-sdk/s3-request-presigner'),
+  );
   return new S3Objects(s3, presigner, bucket);
 }
 

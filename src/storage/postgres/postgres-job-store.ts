@@ -1,5 +1,6 @@
 import type { Pool, PoolConfig } from 'pg';
 import type { PostgresSettings } from '../../domain/postgres-settings.ts';
+import { loadOptional } from '../load-optional.ts';
 import { defaultLease, type LeaseTimes } from '../sql/job-owner.ts';
 import { type JobLimits, SqlJobStore } from '../sql/sql-job-store.ts';
 import { postgresFailure } from './postgres-failure.ts';
@@ -51,7 +52,6 @@ export async function createPostgresJobStore(options: PostgresJobStoreOptions): 
     const owner = new PostgresOwner(runner, renewals, lease);
     const store = new SqlJobStore(runner, owner, fingerprintVersion, options);
     await owner.start(() => store.flush());
-    runner.closeWith(renewals);
     return store;
   } catch (error) {
     await Promise.all([pool.end(), leasePool.end()]);
@@ -63,7 +63,7 @@ async function createPool(
   { database, token, times = defaultTimes }: PostgresJobStoreOptions,
   connections: number,
 ): Promise<Pool> {
-  const { Pool: PostgresPool, types } = await loadPackage();
+  const { Pool: PostgresPool, types } = await loadOptional('JOBS_URL', 'pg', import('pg'));
   const { host, port, user, password, isEncrypted, schema } = database;
   const config: PoolConfig = {
     host,
@@ -104,14 +104,6 @@ async function prepare(pool: Pool, schema: string | undefined): Promise<void> {
 
 const notSynchronous =
   'the database of JOBS_URL has synchronous_commit = off: after a crash it may have forgotten what was paid for; set it to on';
-
-async function loadPackage() {
-  try {
-    return await import('pg');
-  } catch (cause) {
-    throw new Error('JOBS_URL needs the package pg: npm ci --include=optional', { cause });
-  }
-}
 
 /** For the operator. */
 function describeFailure(error: unknown, { host, port }: PostgresSettings): Error {

@@ -123,6 +123,7 @@ export class PostgresOwner implements JobOwner {
     clearTimeout(this.#retry);
     await this.#registering?.catch(() => {});
     await this.#runner.run('leave', this.id).catch(() => {});
+    await this.#renewals.close();
   }
 
   async #register(): Promise<void> {

@@ -1,7 +1,6 @@
 import type { Pool, PoolClient } from 'pg';
 import { OperationFailure } from '../sql/operation-failure.ts';
-import type { OperationRunner } from '../sql/operations.ts';
-import { sharedOperations, transactions } from '../sql/operations.ts';
+import { type OperationRunner, sharedOperations, transactions } from '../sql/operations.ts';
 import type { Result, Row, Statement, Steps } from '../sql/steps.ts';
 import { isConnectionLost, postgresFailure } from './postgres-failure.ts';
 import { postgresOwnerOperations } from './postgres-owner-rows.ts';
@@ -18,7 +17,6 @@ export class PostgresRunner implements OperationRunner<PostgresOperations> {
   readonly #pool: Pool;
   readonly #onLoss: () => void;
   readonly #running = new Set<Promise<unknown>>();
-  readonly #others: PostgresRunner[] = [];
   #isClosed = false;
 
   /** @param onLoss called when a connection has broken, and nobody knows which of its statements were committed */
@@ -39,15 +37,10 @@ export class PostgresRunner implements OperationRunner<PostgresOperations> {
     }
   };
 
-  /** Another one that is of no use without this one. */
-  closeWith(other: PostgresRunner): void {
-    this.#others.push(other);
-  }
-
   async close(): Promise<void> {
     this.#isClosed = true;
     await Promise.allSettled(this.#running);
-    await Promise.all([this.#pool.end(), ...this.#others.map((other) => other.close())]);
+    await this.#pool.end();
   }
 
   async #take<T>(steps: Steps<T>, isTransaction: boolean): Promise<T> {

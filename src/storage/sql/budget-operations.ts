@@ -1,6 +1,6 @@
 import type { BudgetPeriod } from '../../domain/budget.ts';
 import type { MoneyReservation, ReserveResult } from '../../domain/ledger.ts';
-import { lockMoney } from './lock-money.ts';
+import { lockConsumer } from './lock-consumer.ts';
 import { settleCalls } from './settle-calls.ts';
 import { type Row, type Steps, statement } from './steps.ts';
 import { sumSpend } from './sum-spend.ts';
@@ -22,7 +22,7 @@ export const budgetOperations = {
       // There was no row yet, or another process has begun the period, or given something back, just now.
       if (row === undefined) {
         // A statement of its own: the sum must be of what is committed once the lock is had.
-        yield lockMoney(consumer);
+        yield lockConsumer('budget_holders', consumer);
         yield begin(consumer, period);
       }
       granted = yield* take(reservation, limit);
@@ -85,12 +85,15 @@ function* rowOf(consumer: string, { name }: BudgetPeriod): Steps<Row | undefined
   return rows[0];
 }
 
+/** What a consumer has spent from a day to another one, where nothing is reserved. */
+const sumOfSpend = `cast(coalesce(sum(cost + assumed_cost), 0) as bigint) as spent, 0 as reserved
+  from spend where consumer = ? and day >= ? and day <= ?`;
+
 /** A budget counts from the beginning of its period, also where it was configured later. */
 function begin(consumer: string, { name, firstDay, lastDay }: BudgetPeriod) {
   return statement(
     `insert into budgets (consumer, period, spent, reserved)
-     select cast(? as text), cast(? as text), cast(coalesce(sum(cost + assumed_cost), 0) as bigint), 0
-     from spend where consumer = ? and day >= ? and day <= ?
+     select cast(? as text), cast(? as text), ${sumOfSpend}
      on conflict (consumer, period) do nothing`,
     ...[consumer, name, consumer, firstDay, lastDay],
   );
@@ -99,11 +102,7 @@ function begin(consumer: string, { name, firstDay, lastDay }: BudgetPeriod) {
 function* usedIn(consumer: string, period: BudgetPeriod): Steps<number> {
   const budget = yield* rowOf(consumer, period);
   if (budget !== undefined) return usedOf(budget);
-  const { rows } = yield statement(
-    `select cast(coalesce(sum(cost + assumed_cost), 0) as bigint) as spent, 0 as reserved
-     from spend where consumer = ? and day >= ? and day <= ?`,
-    ...[consumer, period.firstDay, period.lastDay],
-  );
+  const { rows } = yield statement(`select ${sumOfSpend}`, ...[consumer, period.firstDay, period.lastDay]);
   return usedOf(rows[0] as Row);
 }
 

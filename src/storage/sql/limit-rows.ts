@@ -1,3 +1,4 @@
+import { lockConsumer } from './lock-consumer.ts';
 import { firstRow, hasChanged, type Steps, statement } from './steps.ts';
 
 /** What was taken in windows of time, and the permits that are held now. */
@@ -21,10 +22,6 @@ const refund = `
   update usage_windows set used = case when used < ? then 0 else used - ? end where name = ? and ends_at = ?`;
 const find = 'select used, ends_at from usage_windows where name = ? and ends_at > ?';
 
-// Whoever changes this row makes others wait until its transaction ends: so nobody else counts the permits of the consumer meanwhile.
-const lock = `
-  insert into permit_holders (consumer, changes) values (?, 1)
-  on conflict (consumer) do update set changes = permit_holders.changes + 1`;
 const insertPermit = `
   insert into consumer_permits (id, consumer, owner)
   select ?, ?, ?
@@ -41,10 +38,15 @@ export const limitOperations = {
     limit: { readonly points: number; readonly windowMs: number },
     now: number,
   ): Steps<readonly [isTaken: boolean, ...WindowUse]> {
-    const endsAt = now + limit.windowMs;
-    yield statement(begin, name, endsAt);
-    yield statement(beginAgain, endsAt, name, now);
-    const taken = yield* firstRow<WindowRow>(take, points, name, now, points, limit.points);
+    const tryToTake = () => firstRow<WindowRow>(take, points, name, now, points, limit.points);
+    let taken = yield* tryToTake();
+    if (taken === undefined) {
+      // Perhaps there is no window that lasts.
+      const endsAt = now + limit.windowMs;
+      yield statement(begin, name, endsAt);
+      yield statement(beginAgain, endsAt, name, now);
+      taken = yield* tryToTake();
+    }
     if (taken !== undefined) return [true, taken.used, taken.ends_at];
     return [false, ...(yield* limitOperations.readWindow(name, now))];
   },
@@ -58,7 +60,8 @@ export const limitOperations = {
   },
   /** Returns whether a permit was free. */
   *acquirePermit(id: string, consumer: string, owner: string, permits: number): Steps<boolean> {
-    yield statement(lock, consumer);
+    // Nobody else counts the permits of the consumer meanwhile.
+    yield lockConsumer('permit_holders', consumer);
     return yield* hasChanged(insertPermit, id, consumer, owner, consumer, permits);
   },
   *releasePermit(id: string): Steps<void> {

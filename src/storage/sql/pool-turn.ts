@@ -25,23 +25,24 @@ export class PoolTurn implements QuotaTurn {
     return this.#grant ? 0 : Math.max(0, this.#startAt - this.#clock.now());
   }
 
-  readonly looked = (result: QuotaGrant | number): void => {
+  /** It was looked at: it has got its grant, or knows when that is expected. */
+  looked(result: QuotaGrant | number): void {
     this.#away = undefined;
     if (typeof result === 'number') this.#startAt = result;
     else this.#grant = result;
     this.#tell();
-  };
+  }
 
   /** The store is away: whoever has the time waits until it is back. */
-  readonly away = (reason: unknown): void => {
+  away(reason: unknown): void {
     this.#away = { reason };
     this.#tell();
-  };
+  }
 
-  readonly failed = (reason: unknown): void => {
+  failed(reason: unknown): void {
     this.#error = { reason };
     this.#tell();
-  };
+  }
 
   async wait(signal: AbortSignal, patienceMs: number): Promise<QuotaGrant | undefined> {
     const until = this.#clock.now() + patienceMs;

@@ -1,5 +1,5 @@
 import type { CallCharge, Settling } from '../../domain/ledger.ts';
-import { lockMoney } from './lock-money.ts';
+import { lockConsumer } from './lock-consumer.ts';
 import { type Row, type SqlValue, type Steps, statement } from './steps.ts';
 
 /** The process that settles. */
@@ -36,8 +36,9 @@ export function* settleOne(settling: Settling, owner: string, at: number): Steps
 
 function* settle(settling: Settling, { where, values }: Ending, at: number): Steps<void> {
   const { consumer, day, calls, isPart } = settling;
-  // First, so that nobody who holds the lock waits for a row of a budget that was changed here.
-  yield lockMoney(consumer);
+  // The first row of a budget begins with a sum, which must not miss what is settled here. First, so that nobody who holds the
+  // lock waits for a row of a budget that was changed here.
+  yield lockConsumer('budget_holders', consumer);
   const fresh: CallCharge[] = [];
   // In one order, so that two processes that settle the same calls do not wait for each other.
   for (const call of calls.toSorted((one, other) => (one.id < other.id ? -1 : 1))) {

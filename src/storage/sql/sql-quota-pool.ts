@@ -17,11 +17,7 @@ type Parts = {
 type Waiter = QuotaNeed & {
   readonly id: string;
   readonly queuedAt: number;
-  /** It was looked at: it has got its grant, or knows when that is expected. */
-  readonly looked: (result: QuotaGrant | number) => void;
-  /** It could not be looked at, and will be again. */
-  readonly away: (error: unknown) => void;
-  readonly failed: (error: unknown) => void;
+  readonly turn: PoolTurn;
 };
 
 /** A pool as this process uses it: looks for all calls of the process at once, and only while one waits. */
@@ -55,14 +51,7 @@ export class SqlQuotaPool implements QuotaPool {
     const turn = new PoolTurn(this.#parts.store.owner);
     // Strictly later than who came before.
     this.#lastQueuedAt = Math.max(this.#parts.store.owner.now(), this.#lastQueuedAt + 1);
-    const waiter = {
-      ...need,
-      id: this.#newId(),
-      queuedAt: this.#lastQueuedAt,
-      looked: turn.looked,
-      away: turn.away,
-      failed: turn.failed,
-    };
+    const waiter = { ...need, id: this.#newId(), queuedAt: this.#lastQueuedAt, turn };
     turn.leave = () => this.#leave(waiter.id, turn);
     this.#waiters.set(waiter.id, waiter);
     this.look();
@@ -142,10 +131,10 @@ export class SqlQuotaPool implements QuotaPool {
     this.#awaySince ??= now;
     this.#nextStart = Number.POSITIVE_INFINITY;
     const isLong = now - this.#awaySince >= this.#parts.times.maxAwayMs;
-    for (const { id, away, failed } of waiters) {
+    for (const { id, turn } of waiters) {
       if (isLong) this.#waiters.delete(id);
-      if (isLong) failed(error);
-      else away(error);
+      if (isLong) turn.failed(error);
+      else turn.away(error);
     }
   }
 
@@ -155,10 +144,10 @@ export class SqlQuotaPool implements QuotaPool {
       const waiter = this.#waiters.get(id);
       this.#waiters.delete(id);
       const grant = this.#grant(id);
-      if (waiter) waiter.looked(grant);
+      if (waiter) waiter.turn.looked(grant);
       else grant.release();
     }
-    for (const [id, at] of starts) this.#waiters.get(id)?.looked(at);
+    for (const [id, at] of starts) this.#waiters.get(id)?.turn.looked(at);
   }
 
   #grant(id: string): QuotaGrant {

@@ -1,5 +1,5 @@
 import type { JobAttempt } from '../../domain/job-store.ts';
-import type { CallCharge } from '../../domain/ledger.ts';
+import { chargesOfAttempts } from '../../domain/ledger.ts';
 import { settleOne } from './settle-calls.ts';
 import { firstRow, type Row, type Steps, statement } from './steps.ts';
 
@@ -38,27 +38,12 @@ export function* takeReservations(owner: string, strays: readonly string[], curr
         model: String(model ?? ''),
         day: String(day),
         currency,
-        calls: unsettledCalls(row),
+        // A job without a row has sent nothing: its row is written before its first call.
+        calls: chargesOfAttempts(JSON.parse(String(row.attempts ?? '[]')) as readonly JobAttempt[], false),
         isPart: false,
       },
       String(row.owner),
       at,
     );
   }
-}
-
-/** A job without a row has sent nothing: its row is written before its first call. */
-function unsettledCalls({ attempts }: Row): readonly CallCharge[] {
-  const sent = JSON.parse(String(attempts ?? '[]')) as readonly JobAttempt[];
-  return sent
-    .filter(({ state }) => state !== 'not-processed' && state !== 'failed')
-    .map(({ images, target }) => ({
-      id: images[0] ?? '',
-      target,
-      asked: images.length,
-      images: 0,
-      tokens: undefined,
-      cost: undefined,
-      isUnknown: true,
-    }));
 }

@@ -1,9 +1,10 @@
 import { inspect } from 'node:util';
 import { expect, test, vi } from 'vitest';
 import { Secret } from '../../../src/domain/secret.ts';
+import { loadOptional } from '../../../src/storage/load-optional.ts';
 import { azureTokenCredential } from '../../../src/storage/objects/azure-token-credential.ts';
 import { connectBucket } from '../../../src/storage/objects/connect-bucket.ts';
-import { loadOptional, objectStoreError } from '../../../src/storage/objects/object-store-error.ts';
+import { objectStoreError } from '../../../src/storage/objects/object-store-error.ts';
 import { refusedPort, serveHttp } from '../../helpers/loopback-server.ts';
 
 const canary = 'c2VjcmV0LWNhbmFyeS1zZWNyZXQtY2FuYXJ5';
@@ -32,7 +33,7 @@ test.for(['AADSTS700016, AADSTS50034', 'CredentialUnavailableError', 'Credential
 
 test('a package that is missing is named in a sentence', async () => {
   const missing = Object.assign(new Error('no'), { code: 'ERR_MODULE_NOT_FOUND' });
-  const loading = loadOptional('@azure/storage-blob', Promise.reject(missing));
+  const loading = loadOptional('IMAGES_URL', '@azure/storage-blob', Promise.reject(missing));
   await expect(loading).rejects.toThrow('IMAGES_URL needs the package @azure/storage-blob: npm ci --include=optional');
 });
 
