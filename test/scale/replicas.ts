@@ -27,6 +27,9 @@ type SetOptions = {
   readonly jobsUrl?: string;
 };
 
+/** Shorter than in production, so that others answer soon for a gateway that was killed. */
+export const shortLease = { validMs: 4_000, renewEveryMs: 500 };
+
 /** Gateways that share a database, in front of a simulated Azure behind a relay. */
 export class Replicas implements AsyncDisposable {
   readonly simulator: Simulator;

@@ -72,7 +72,7 @@ async function freeze(gateway: GatewayProcess, { program }: Stage): Promise<void
   for (;;) {
     gateway.signal('SIGSTOP');
     await wait(50);
-    if (postgresUrl !== undefined || isUnlocked(join(dataDirOf(program.directory), 'jobs.sqlite'))) return;
+    if (postgresUrl() !== undefined || isUnlocked(join(dataDirOf(program.directory), 'jobs.sqlite'))) return;
     gateway.signal('SIGCONT');
     await wait(50);
   }

@@ -30,7 +30,7 @@ let started = 0;
 
 /** Those that share a database and an object store have nothing else in common. */
 function storesOf(directory: string): Readonly<Record<string, string>> {
-  if (postgresUrl === undefined) return { DATA_DIR: dataDirOf(directory) };
+  if (postgresUrl() === undefined) return { DATA_DIR: dataDirOf(directory) };
   started += 1;
   return { DATA_DIR: `${dataDirOf(directory)}-${started}`, ...sharedStores(directory) };
 }

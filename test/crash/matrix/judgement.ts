@@ -20,6 +20,11 @@ export function problemsOf(result: JobResult): string[] {
   return problems.map((problem) => `${problem} (${replies.join('; ')})`);
 }
 
+/** The same for many, with the point at which each gateway was killed. */
+export function problemsIn(results: readonly JobResult[]): string[] {
+  return results.flatMap((result) => problemsOf(result).map((problem) => `${result.point}: ${problem}`));
+}
+
 /** What many results have in common, for one line. */
 export class Tally {
   kills = 0;

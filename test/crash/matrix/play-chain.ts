@@ -9,9 +9,9 @@ import { killPoints } from './kill-points.ts';
 import { type Mode, modelsOf, modes } from './modes.ts';
 import type { StoreOptions } from './phases.ts';
 
-type Played = { readonly results: readonly JobResult[]; readonly kills: number };
+export type Played = { readonly results: readonly JobResult[]; readonly kills: number };
 
-type ChainOptions = {
+export type ChainOptions = {
   readonly entry: string;
   readonly simulator: Simulator;
   readonly seed: number;

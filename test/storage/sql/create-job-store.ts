@@ -4,12 +4,15 @@ import type { SqlJobStore } from '../../../src/storage/sql/sql-job-store.ts';
 import { createSqliteJobStore, type SqliteJobStoreOptions } from '../../../src/storage/sqlite/sqlite-job-store.ts';
 
 /** Set by `npm run test:scale`: the server on which these tests are run once more. */
-export const postgresUrl = process.env.TEST_POSTGRES_URL;
+export function postgresUrl(): string | undefined {
+  return process.env.TEST_POSTGRES_URL;
+}
 
 /** Opens a store in SQLite, or in PostgreSQL, where a schema takes the place of the directory. */
 export async function createJobStore(options: SqliteJobStoreOptions): Promise<SqlJobStore> {
-  if (postgresUrl === undefined) return await createSqliteJobStore(options);
-  const { hostname, port, username, pathname } = new URL(postgresUrl);
+  const server = postgresUrl();
+  if (server === undefined) return await createSqliteJobStore(options);
+  const { hostname, port, username, pathname } = new URL(server);
   const database = {
     ...{ host: hostname, port: Number(port), user: username, database: pathname.slice(1), password: undefined },
     ...{ isEncrypted: false, schema: schemaFor(options.directory ?? randomUUID()) },
@@ -29,6 +32,6 @@ export function schemaFor(directory: string): string {
  */
 export function sharedStores(directory: string, jobsUrl?: string): Readonly<Record<string, string>> {
   const { TEST_IMAGES_URL = '', TEST_IMAGES_KEY = '' } = process.env;
-  const JOBS_URL = jobsUrl ?? `${postgresUrl}?schema=${schemaFor(directory)}`;
+  const JOBS_URL = jobsUrl ?? `${postgresUrl()}?schema=${schemaFor(directory)}`;
   return { JOBS_URL, IMAGES_URL: TEST_IMAGES_URL, AZURE_STORAGE_KEY: TEST_IMAGES_KEY };
 }

@@ -29,7 +29,8 @@ const jobTables = `
 
 /** A database that holds what the operations need, in SQLite or in PostgreSQL. */
 export async function openBudgetDatabase(): Promise<BudgetDatabase> {
-  const database = postgresUrl === undefined ? openHere() : await openThere(postgresUrl);
+  const server = postgresUrl();
+  const database = server === undefined ? openHere() : await openThere(server);
   await database.exec(`${jobTables}${budgetTables}${budgetLockTable}`);
   return database;
 }

@@ -1,5 +1,6 @@
 import { onTestFinished } from 'vitest';
 import type { JobAttempt, JobClaim, JobEnd, JobLease, JobStore } from '../../../src/domain/job-store.ts';
+import type { OperationRunner } from '../../../src/storage/sql/operations.ts';
 import type { SqlJobStore } from '../../../src/storage/sql/sql-job-store.ts';
 import type { SqliteJobStoreOptions } from '../../../src/storage/sqlite/sqlite-job-store.ts';
 import { createJobStore } from './create-job-store.ts';
@@ -18,6 +19,11 @@ export async function openJobStore(options: Partial<SqliteJobStoreOptions> = {})
   const store = await createJobStore({ ...defaults, ...options });
   onTestFinished(() => store.close());
   return store;
+}
+
+/** A runner that does what a test wants. */
+export function runnerOf(run: OperationRunner['run']): OperationRunner {
+  return { run, keepsOrder: true, commits: 0, changes: 0, close: async () => {} };
 }
 
 /** With a key, unless it is taken away. */

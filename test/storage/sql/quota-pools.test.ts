@@ -4,7 +4,7 @@ import { OperationFailure } from '../../../src/storage/sql/operation-failure.ts'
 import type { OperationRunner } from '../../../src/storage/sql/operations.ts';
 import { SqlQuotaPools } from '../../../src/storage/sql/sql-quota-pools.ts';
 import { temporaryDirectory } from '../../helpers/temporary-directory.ts';
-import { openJobStore } from './open-job-store.ts';
+import { openJobStore, runnerOf } from './open-job-store.ts';
 
 const never = new AbortController().signal;
 const times = { windowMs: 60_000, marginMs: 0, pollMs: 10, maxBlockMs: 10_000, maxAwayMs: 30_000 };
@@ -32,8 +32,7 @@ async function openUnreliable() {
     store.failures += 1;
     throw new OperationFailure('failed');
   };
-  const unreliable = { run, keepsOrder: true, commits: 0, changes: 0, close: async () => {} };
-  const pools = new SqlQuotaPools({ runner: unreliable, owner }, { ...times, windowMs: 400 });
+  const pools = new SqlQuotaPools({ runner: runnerOf(run), owner }, { ...times, windowMs: 400 });
   pools.configure(new Map([['q', { requests: 1 }]]));
   return { pool: pools.pool('q'), store };
 }

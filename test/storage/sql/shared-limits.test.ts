@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { SqlSharedLimits } from '../../../src/storage/sql/sql-shared-limits.ts';
 import { temporaryDirectory } from '../../helpers/temporary-directory.ts';
-import { openJobStore, stopped } from './open-job-store.ts';
+import { openJobStore, runnerOf, stopped } from './open-job-store.ts';
 
 const minute = 60_000;
 
@@ -77,14 +77,11 @@ test('the permits of a process that has died are free', async () => {
 
 test('a permit is released that may have been acquired although the response was lost', async () => {
   const { runner, owner } = await openJobStore();
-  const lost: typeof runner = {
-    ...{ keepsOrder: true, commits: 0, changes: 0, close: async () => {} },
-    async run(name, ...values) {
-      const result = await runner.run(name, ...values);
-      if (name === 'acquirePermit') throw new Error('the connection has broken');
-      return result;
-    },
-  };
+  const lost = runnerOf(async (name, ...values) => {
+    const result = await runner.run(name, ...values);
+    if (name === 'acquirePermit') throw new Error('the connection has broken');
+    return result;
+  });
   await expect(new SqlSharedLimits(lost, owner).acquire('shop', 1)).rejects.toMatchObject({
     kind: 'store_unavailable',
   });
