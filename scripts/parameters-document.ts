@@ -2,8 +2,9 @@ import { writeFileSync } from 'node:fs';
 import { parameterPolicies } from '../src/domain/parameter-policy.ts';
 import { adaptations } from '../src/parameters/adaptations.ts';
 import { agentFamily, type ModelFamily, modelFamilies, unknownFamily } from '../src/parameters/model-families.ts';
-import { conflicts, pixelRule } from '../src/parameters/parameter-rules.ts';
+import { conflicts } from '../src/parameters/parameter-rules.ts';
 import { type ParameterSample, samplesFor } from '../src/parameters/parameter-samples.ts';
+import { anySizeWithinRule, sizeRuleInWords } from '../src/parameters/size-rules.ts';
 import { type Fate, fateOf } from './sample-fate.ts';
 
 /** `docs/parameters.md`: what each family does with each parameter under each policy, found by running samples. */
@@ -43,7 +44,7 @@ deployment in place of the agent takes all parameters.
 **Overrides.** \`capabilities\` of a target say what a single deployment takes, for example
 \`"capabilities": { "outputFormats": ["png", "jpeg", "webp"], "compressionFormats": ["jpeg", "webp"] }\`. A list holds
 the values that may be sent, \`[]\` means that there is no such parameter, and \`"any"\` leaves it to Azure. Among sizes, \`WxH\`
-stands for ${pixelRule}.
+stands for ${sizeRuleInWords(anySizeWithinRule)}.
 `;
 
 function adaptationTable(): string {

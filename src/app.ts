@@ -28,7 +28,9 @@ import { hostingAt } from './http/surfaces/files/files-route.ts';
 import { type ModelFamily, modelFamily } from './parameters/model-families.ts';
 import { azureAsync } from './providers/azure-async/azure-async.ts';
 import { azureDeployment, azureV1 } from './providers/azure-images/images-descriptors.ts';
+import { flux } from './providers/flux/flux.ts';
 import { foundryAgent } from './providers/foundry-agent/foundry-agent.ts';
+import { mai } from './providers/mai/mai.ts';
 import type { ProviderDescriptor } from './providers/provider-descriptor.ts';
 import { HealthSharing } from './targets/health-sharing.ts';
 import { createModelCatalog } from './targets/model-catalog.ts';
@@ -43,7 +45,7 @@ import { createImageDownloads } from './upstream/guarded-download.ts';
 import type { TokenTimes } from './upstream/token-source.ts';
 
 /** Every upstream protocol that a target can name, in the order in which messages list them. */
-export const providers: readonly ProviderDescriptor[] = [azureAsync, azureDeployment, azureV1, foundryAgent];
+export const providers: readonly ProviderDescriptor[] = [azureAsync, azureDeployment, azureV1, foundryAgent, mai, flux];
 
 /** The one that a valid target names. */
 export function providerOf(target: TargetConfig, among = providers): ProviderDescriptor {

@@ -47,9 +47,14 @@ export class Base64Decoder {
   }
 }
 
+/** How many characters the base64 text of so many bytes has. */
+export function base64Length(bytes: number): number {
+  return Math.ceil(bytes / 3) * 4;
+}
+
 /** How many characters an image's data URL (RFC 2397) has. */
 export function dataUrlLength({ type, size }: Pick<InputReference, 'type' | 'size'>): number {
-  return dataUrlHead(type).length + Math.ceil(size / 3) * 4;
+  return dataUrlHead(type).length + base64Length(size);
 }
 
 /** An image's data URL while the image is read. */

@@ -43,7 +43,7 @@ export function likelyBaseURL(dialect: Dialect, text: string): string | undefine
   return end === '' ? undefined : `…${end}`;
 }
 
-const azureHost = /\.(openai|cognitiveservices|services\.ai)\.azure\.(com|us|cn)$/;
+const azureHost = /\.((openai|cognitiveservices|services\.ai)\.azure\.(com|us|cn)|api\.cognitive\.microsoft\.com)$/;
 
 function bareHost({ hostname }: URL): string {
   return hostname.replace(/^\[(.*)\]$/, '$1');

@@ -40,6 +40,7 @@ export const capabilitiesSchema = z
     styles: values,
     inputFidelities: values,
     maxInputs: z.int().min(1).max(maxInputs).exactOptional().describe('Max input images of an edit'),
+    mask: flag.describe('Whether edits support a mask'),
     markup: flag.describe('Whether edits support markup, a drawing over the first image'),
     responseFormats: z
       .array(z.enum(['url', 'b64_json']))
@@ -49,6 +50,7 @@ export const capabilitiesSchema = z
       .enum(seedSupport)
       .exactOptional()
       .describe('Whether seed is forwarded; undocumented: unless `parameters` is strict'),
+    endUsers: flag.describe('Whether user and safety_identifier are forwarded'),
     extraParameters: flag.describe('Whether unknown parameters are forwarded'),
   })
   .describe('Where this deployment differs from its family') satisfies z.ZodType<CapabilityOverrides>;

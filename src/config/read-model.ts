@@ -70,17 +70,18 @@ export function readModel(
 }
 
 function readTarget(
-  entry: unknown,
+  written: unknown,
   index: number,
   dialects: readonly Dialect[],
   path: JsonPath,
   report: Report,
 ): TargetConfig | undefined {
-  if (!isObject(entry)) {
+  if (!isObject(written)) {
     report(path, 'must be an object');
     return undefined;
   }
-  const dialect = readProvider(entry, dialects, path, report);
+  const dialect = readProvider(written, dialects, path, report);
+  const entry = dialect === undefined ? written : { ...written, provider: dialect.id };
   const address = readAddress(dialect, entry, path, report);
   const isWhole = checkTogether(dialect, entry, path, report);
   if (dialect === undefined) {

@@ -16,7 +16,7 @@ export function readProvider(
   report: Report,
 ): Dialect | undefined {
   const { provider } = target;
-  const dialect = dialects.find(({ id }) => id === provider);
+  const dialect = dialects.find((one) => one.claims?.(target)) ?? dialects.find(({ id }) => id === provider);
   if (dialect) return dialect;
   const ids = dialects.map(({ id }) => id);
   const known = `must be one of ${ids.join(', ')}`;

@@ -50,6 +50,11 @@ export interface Dialect<Config extends DialectTarget = DialectTarget> {
   address(url: string, entry: JsonObject): Checked<DialectAddress> | undefined;
   /** The path that somebody probably meant who has copied the address of a request; empty: none. */
   likelyPath(path: string, isAzure: boolean): string;
+  /**
+   * Whether a target that names another provider can only be meant for this one: its model is served nowhere else, however alike
+   * the two addresses are.
+   */
+  claims?(entry: JsonObject): boolean;
   /** Keys that exclude each other, and what is missing where one of several is needed. */
   conflicts?(entry: JsonObject): readonly KeyProblem[];
   /** What is valid, but probably not meant. @param operations what the target's family can do */

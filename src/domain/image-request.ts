@@ -76,6 +76,12 @@ export function parameterNames(request: ImageRequest): ReadonlySet<string> {
   return new Set(names);
 }
 
+/** The edges that a size such as `1024x1536` names, in pixels; `undefined`: it names none. */
+export function edgesOf(size: string): { readonly width: number; readonly height: number } | undefined {
+  const match = /^([1-9]\d{0,4})x([1-9]\d{0,4})$/.exec(size);
+  return match === null ? undefined : { width: Number(match[1]), height: Number(match[2]) };
+}
+
 /** Every text that a caller has written into its request. */
 export function callerTexts({ prompt, user, extra }: ImageRequest): readonly string[] {
   return [prompt, ...textsIn([user, extra])];

@@ -11,6 +11,7 @@ import type { ParameterPolicy } from '../domain/parameter-policy.ts';
 import { type AdaptationName, adaptations } from './adaptations.ts';
 import { adaptToAgent } from './agent-wishes.ts';
 import { checkFamilyTakes, checkInputs } from './edit-inputs.ts';
+import { checkOwnParameters, withEdgesAsSize } from './own-parameters.ts';
 import {
   conflictError,
   conflictsIn,
@@ -59,10 +60,12 @@ const valueParameters = [
  * in what the caller left open; a default that conflicts with what the caller said, or that the family does not take,
  * yields, so that no error is about it.
  */
-export function adaptRequest(request: ImageRequest, { family, policy, defaults = {} }: AdaptTo): AdaptedRequest {
+export function adaptRequest(sent: ImageRequest, { family: whole, policy, defaults = {} }: AdaptTo): AdaptedRequest {
+  const family = sent.edit ? ofEdits(whole) : whole;
   // An agent takes no parameters, so nothing can be forwarded to it.
   const applied = family.agentDecides && policy === 'pass' ? 'adapt' : policy;
-  if (request.edit) checkInputs(request.edit, family);
+  if (sent.edit) checkInputs(sent.edit, family);
+  const request = withEdgesAsSize(sent, family);
   const open = Object.entries(defaults).filter(([member]) => request[member as OptionalMember] === undefined);
   const filledIn = new Map(open.map((entry) => [wireNames[entry[0] as OptionalMember] as string, entry]));
   for (;;) {
@@ -72,6 +75,12 @@ export function adaptRequest(request: ImageRequest, { family, policy, defaults =
     else if (result instanceof GatewayError) throw result;
     else return result;
   }
+}
+
+/** What a family does with edits, where these take other sizes. */
+function ofEdits(family: ModelCapabilities): ModelCapabilities {
+  const { editSizes, defaults } = family;
+  return editSizes === undefined ? family : { ...family, sizes: editSizes, defaults: { ...defaults, size: undefined } };
 }
 
 /** `atFault`: the wire names of what is refused here, or would be upstream; the first default among them yields. */
@@ -130,7 +139,7 @@ function adaptMembers(
   policy: 'adapt' | 'strict',
 ): Pick<AdaptedRequest, 'legs' | 'adaptations'> {
   const draft: Draft = { sent: { ...asked }, adaptations: [] };
-  const { prompt, edit, outputCompression, extra, stream, delivery } = asked;
+  const { prompt, edit, outputCompression, stream, delivery } = asked;
   if (prompt.length > family.promptCharacters) throw promptTooLong(prompt.length, family.promptCharacters);
   if (edit) checkFamilyTakes(edit, family);
   for (const parameter of valueParameters) {
@@ -142,7 +151,7 @@ function adaptMembers(
   if (outputCompression !== undefined && isAbsent(family.compressionFormats)) {
     throw unsupportedParameter('output_compression');
   }
-  if (Object.keys(extra).length > 0) adaptExtra(draft, family, policy);
+  adaptExtra(draft, family, policy);
   if (stream) adaptStream(draft, family, policy);
   if (stream || delivery !== undefined) adaptDelivery(draft, asked, family, policy);
   const wishes = family.agentDecides ? adaptToAgent(draft.sent, policy) : { request: draft.sent, adaptations: [] };
@@ -176,20 +185,27 @@ function replaceValue(
   reported.push(adaptation.name);
 }
 
-/** `seed`, and the parameters that the gateway does not know. */
-function adaptExtra(
-  { sent, adaptations: reported }: Draft,
-  family: ModelCapabilities,
-  policy: 'adapt' | 'strict',
-): void {
-  const { seed, ...others } = sent.extra;
-  const [other] = Object.keys(others);
-  if (other !== undefined && !family.extraParameters) throw unsupportedParameter(other);
-  if (seed === undefined || family.seed === 'supported') return;
-  if (policy === 'strict') throw unsupportedParameter('seed');
-  if (family.seed === 'undocumented') return;
-  sent.extra = others;
-  reported.push('seed=removed');
+/** What names the end user, `seed`, and parameters that OpenAI's API does not have. */
+function adaptExtra(draft: Draft, family: ModelCapabilities, policy: 'adapt' | 'strict'): void {
+  const remove = (name: 'user' | 'safety_identifier' | 'seed') => {
+    if (policy === 'strict') throw unsupportedParameter(name);
+    draft.adaptations.push(`${name}=removed`);
+  };
+  const { seed, safety_identifier: endUser, ...others } = draft.sent.extra;
+  if (draft.sent.user !== undefined && !family.endUsers) {
+    remove('user');
+    draft.sent.user = undefined;
+  }
+  const hasNoEndUsers = !family.endUsers || (endUser !== undefined && !family.extraParameters);
+  const hasNoSeed = family.seed === 'refused' || (family.seed === 'undocumented' && policy === 'strict');
+  if (endUser !== undefined && hasNoEndUsers) remove('safety_identifier');
+  if (seed !== undefined && hasNoSeed) remove('seed');
+  const sent = {
+    ...others,
+    ...(endUser !== undefined && !hasNoEndUsers && { safety_identifier: endUser }),
+    ...(seed !== undefined && !hasNoSeed && { seed }),
+  };
+  draft.sent.extra = checkOwnParameters(sent, family);
 }
 
 /** Where the family cannot stream, the gateway makes the events itself from the complete images. */

@@ -25,11 +25,12 @@ export function checkInputs(
 }
 
 /** What the family says about the images of an edit. Throws a GatewayError. */
-export function checkFamilyTakes({ images, markup }: EditInputs, family: ModelCapabilities): void {
+export function checkFamilyTakes({ images, mask, markup }: EditInputs, family: ModelCapabilities): void {
   if (images.length > family.maxInputs) {
     const message = `'image' has ${images.length} images, and this model takes at most ${family.maxInputs}.`;
     throw new GatewayError('invalid_value', message, { param: 'image' });
   }
+  if (mask !== undefined && !family.mask) throw unsupportedParameter('mask');
   if (markup !== undefined && !family.markup) throw unsupportedParameter('markup');
 }
 

@@ -1,7 +1,8 @@
+import { fluxApiCapabilities, foundryModelCapabilities, maiParameters } from '../domain/foundry-models.ts';
 import { operations } from '../domain/image-request.ts';
 import { agentCapabilities } from '../domain/image-tool.ts';
 import type { ModelCapabilities } from '../domain/model-capabilities.ts';
-import { anySizeWithinRule } from './parameter-rules.ts';
+import { anySizeWithinRule } from './size-rules.ts';
 
 /** A row of the table; its name is the prefix of its models' names. */
 export type ModelFamily = ModelCapabilities & { readonly name: string };
@@ -22,10 +23,13 @@ const permissive: ModelCapabilities = {
   styles: 'any',
   inputFidelities: 'any',
   maxInputs: 16,
+  mask: true,
   markup: true,
   maxInlineImageChars: Number.POSITIVE_INFINITY,
   responseFormats: ['url', 'b64_json'],
   seed: 'undocumented',
+  endUsers: true,
+  ownParameters: {},
   extraParameters: true,
   agentDecides: false,
   defaults: {},
@@ -49,10 +53,13 @@ const dallE: Omit<ModelCapabilities, 'promptCharacters' | 'maxCount' | 'sizes' |
   styles: [],
   inputFidelities: [],
   maxInputs: 1,
+  mask: false,
   markup: false,
   maxInlineImageChars: Number.POSITIVE_INFINITY,
   responseFormats: ['url'],
   seed: 'refused',
+  endUsers: true,
+  ownParameters: {},
   extraParameters: true,
   agentDecides: false,
   defaults: {
@@ -108,6 +115,41 @@ const gptImage: ModelCapabilities = {
   },
 };
 
+/**
+ * https://learn.microsoft.com/azure/ai-foundry/foundry-models/how-to/use-foundry-models-mai. The service ignores `size` and `n`
+ * without a word (https://github.com/BerriAI/litellm/issues/40074), and refuses every parameter that it does not know.
+ */
+const maiImage: ModelCapabilities = {
+  ...permissive,
+  ...foundryModelCapabilities,
+  // 32,000 tokens, which are that many words at most, and several times as many characters.
+  promptCharacters: 128_000,
+  sizes: ['WxH-mai'],
+  // The result is as large as the input.
+  editSizes: [],
+  outputFormats: ['png'],
+  maxInputs: 1,
+  seed: 'refused',
+  defaults: { ...foundryModelCapabilities.defaults, size: '1024x1024', outputFormat: 'png', outputCompression: 100 },
+};
+
+/** Through Azure's image API, at the address of a deployment; counts and formats are not documented. */
+const flux: ModelCapabilities = {
+  ...permissive,
+  streams: false,
+  qualities: [],
+  backgrounds: [],
+  moderations: [],
+  styles: [],
+  inputFidelities: [],
+  mask: false,
+  markup: false,
+  seed: 'supported',
+};
+
+/** Through the provider API only. */
+const flux2 = { ...permissive, ...fluxApiCapabilities, maxCount: 10 } satisfies ModelCapabilities;
+
 /** By prefix of the model's name, as Azure's and OpenAI's references of their image APIs document them. */
 export const modelFamilies: readonly ModelFamily[] = [
   {
@@ -148,18 +190,29 @@ export const modelFamilies: readonly ModelFamily[] = [
   { name: 'gpt-image-2.6', ...laterGptImage },
   { name: 'gpt-image', ...laterGptImage },
   { name: 'chatgpt-image', ...laterGptImage },
+  { name: 'mai-image', ...maiImage },
   {
-    // Through Azure's image API. `width` and `height` are passed on; counts and formats are not documented.
-    name: 'flux',
-    ...permissive,
-    streams: false,
-    qualities: [],
-    backgrounds: [],
-    moderations: [],
-    styles: [],
-    inputFidelities: [],
-    markup: false,
-    seed: 'supported',
+    name: 'mai-image-2.6',
+    ...maiImage,
+    sizes: ['WxH-mai-2.6'],
+    maxInputs: 5,
+    ownParameters: maiParameters,
+  },
+  { name: 'flux', ...flux },
+  { name: 'flux-1.1', ...flux, operations: ['generate'] },
+  { name: 'flux.1-kontext', ...flux, maxInputs: 1 },
+  { name: 'flux.2', ...flux2, maxInputs: 10 },
+  { name: 'flux.2-pro', ...flux2, maxInputs: 8 },
+  {
+    name: 'flux.2-flex',
+    ...flux2,
+    sizes: ['WxH-flux-4mp'],
+    maxInputs: 10,
+    ownParameters: {
+      ...flux2.ownParameters,
+      guidance: { type: 'number', min: 1.5, max: 10 },
+      steps: { type: 'integer', min: 1, max: 50 },
+    },
   },
 ];
 

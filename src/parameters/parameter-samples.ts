@@ -1,6 +1,6 @@
 import type { EditInputs, InputReference } from '../domain/image-input.ts';
 import type { ImageRequest } from '../domain/image-request.ts';
-import type { ModelCapabilities } from '../domain/model-capabilities.ts';
+import type { ModelCapabilities, OwnParameter } from '../domain/model-capabilities.ts';
 import { operationOf } from './plan.ts';
 
 /** A request that asks for one parameter, to see what becomes of it. */
@@ -69,7 +69,9 @@ export const parameterSamples: readonly ParameterSample[] = [
   sample('stream', 'stream', true),
   sample('stream', 'count', 2, { stream: true }, 'true with n 2'),
   ...[1, 3].map((value) => sample('partial_images', 'partialImages', value, { stream: true }, `${value} with stream`)),
+  sample('size of an edit', 'size', '1024x1024', { edit: editOf(1) }),
   sample('user', 'user', 'someone', {}, 'any text'),
+  sample('safety_identifier', 'extra', { safety_identifier: 'someone' }, {}, 'any text'),
   ...['low', 'high'].map((value) => sample('input_fidelity', 'inputFidelity', value, { edit: editOf(1) }, `${value}`)),
   ...[1, 16].map((count) => sample('image', 'edit', editOf(count), {}, `${count}`)),
   sample('mask', 'edit', editOf(1, { mask: image }), {}, 'an image'),
@@ -78,9 +80,21 @@ export const parameterSamples: readonly ParameterSample[] = [
   sample('other parameters', 'extra', { complexity: 'low' }, {}, 'such as complexity'),
 ];
 
-/** Those that make sense for a family: edits only where it edits. */
-export function samplesFor({ operations }: ModelCapabilities): readonly ParameterSample[] {
-  return parameterSamples.filter(({ request }) => operations.includes(operationOf(request)));
+/** Those that make sense for a family: edits only where it edits, and its own parameters. */
+export function samplesFor({ operations, ownParameters }: ModelCapabilities): readonly ParameterSample[] {
+  const possible = parameterSamples.filter(({ request }) => operations.includes(operationOf(request)));
+  const own = Object.entries(ownParameters).filter(([name]) => !asSize.includes(name) && name !== 'seed');
+  return [...possible, ...own.map(([name, parameter]) => ownSample(name, parameter))];
+}
+
+/** They become the size before anything is checked. */
+const asSize = ['width', 'height'];
+
+function ownSample(name: string, own: OwnParameter): ParameterSample {
+  if (own.type === 'boolean') return sample(name, 'extra', { [name]: true }, {}, 'true');
+  if (own.type === 'ratio') return sample(name, 'extra', { [name]: '16:9' }, {}, '16:9');
+  const { min = 7, max } = own;
+  return sample(name, 'extra', { [name]: min }, {}, max === undefined ? 'a number' : `${min} to ${max}`);
 }
 
 function sample<Member extends keyof ImageRequest>(

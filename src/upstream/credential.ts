@@ -25,6 +25,17 @@ export function keyCredential(apiKey: Secret): Credential {
   return { show: async () => shown };
 }
 
+/** The same credential; a key goes as a bearer token, as some hosts of Azure want it. */
+export function keyAsBearer(credential: Credential): Credential {
+  return {
+    async show(signal) {
+      const shown = await credential.show(signal);
+      const { 'api-key': key, ...header } = shown.header;
+      return key === undefined ? shown : { ...shown, header: { ...header, authorization: `Bearer ${key}` } };
+    },
+  };
+}
+
 /** A bearer token of Microsoft Entra ID. */
 export function tokenCredential(tokens: TokenSource): Credential {
   return {

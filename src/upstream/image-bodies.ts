@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { Readable } from 'node:stream';
-import { dataUrl, dataUrlLength } from '../codec/base64.ts';
+import { base64Length, dataUrl, dataUrlLength, encodeBase64 } from '../codec/base64.ts';
 import type { InputReader, InputReference } from '../domain/image-input.ts';
 import type { PaidBody } from './client.ts';
 
@@ -48,17 +48,24 @@ export function formBody(
 
 const lineBreak = Buffer.from('\r\n');
 
-/** Gives what stands in a JSON value for the data URL of an image. */
+/** Gives what stands in a JSON value for an image. */
 export type Place = (image: InputReference) => string;
 
+/** How an image stands in JSON: as a data URL, or as nothing but its base64. */
+type ImageForm = 'data-url' | 'base64';
+
 /**
- * A JSON body with images as data URLs. They are encoded while they are sent, anew for each sending, so that no more
- * than a piece of them is held.
+ * A JSON body with images. They are encoded while they are sent, anew for each sending, so that no more than a piece of
+ * them is held.
  *
  * @param build makes the JSON value
  * @param inputs has the bytes of the images; only read where the value has any
  */
-export function jsonWithImages(build: (place: Place) => unknown, inputs: InputReader | undefined): PaidBody {
+export function jsonWithImages(
+  build: (place: Place) => unknown,
+  inputs: InputReader | undefined,
+  form: ImageForm = 'data-url',
+): PaidBody {
   const images: InputReference[] = [];
   const mark = randomUUID();
   const value = build((image) => `${mark}:${images.push(image) - 1};`);
@@ -67,14 +74,21 @@ export function jsonWithImages(build: (place: Place) => unknown, inputs: InputRe
   const pieces = parts.map((part, at) => (at % 2 === 0 ? Buffer.from(part) : (images[Number(part)] as InputReference)));
   return {
     contentType: 'application/json',
-    length: pieces.reduce((sum, piece) => sum + (Buffer.isBuffer(piece) ? piece.length : dataUrlLength(piece)), 0),
+    length: pieces.reduce((sum, piece) => sum + (Buffer.isBuffer(piece) ? piece.length : lengthIn[form](piece)), 0),
     content: () => Readable.from(chunks(), { objectMode: false }),
   };
 
   async function* chunks(): AsyncGenerator<Buffer> {
     for (const piece of pieces) {
       if (Buffer.isBuffer(piece)) yield piece;
-      else if (inputs) yield* dataUrl(piece.type, inputs.open(piece));
+      else if (!inputs) continue;
+      else if (form === 'base64') yield* encodeBase64(inputs.open(piece));
+      else yield* dataUrl(piece.type, inputs.open(piece));
     }
   }
 }
+
+const lengthIn: Readonly<Record<ImageForm, (image: InputReference) => number>> = {
+  'data-url': dataUrlLength,
+  base64: ({ size }) => base64Length(size),
+};

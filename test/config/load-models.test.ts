@@ -246,7 +246,7 @@ describe('mistakes in names', () => {
 });
 
 describe('mistakes in a target', () => {
-  const providers = 'must be one of azure-async, azure-deployment, azure-v1, foundry-agent';
+  const providers = 'must be one of azure-async, azure-deployment, azure-v1, foundry-agent, mai, flux';
 
   function targetMessages(target: unknown): string[] {
     const short = messagesOf({ models: { poster: target } });
@@ -454,7 +454,7 @@ test('all mistakes of a file are printed together, in the order of its lines', (
   models.poster.targets[0].apiKey (line 8): the environment variable EAST_KEY is unset or empty
   models.poster.targets[0].apiVersion (line 8): is required: deployment addressing needs an api-version, e.g. 2025-04-01-preview
   models.poster.targets[1].model (line 10): duplicate key, already used on line 10
-  models.poster.targets[1].provider (line 10): unknown provider: must be one of azure-async, azure-deployment, azure-v1, foundry-agent, did you mean \`azure-v1\`?`);
+  models.poster.targets[1].provider (line 10): unknown provider: must be one of azure-async, azure-deployment, azure-v1, foundry-agent, mai, flux, did you mean \`azure-v1\`?`);
 });
 
 test('targets of one model may mix providers', () => {

@@ -8,7 +8,9 @@ import { Secret } from '../../src/domain/secret.ts';
 import { plainRequest } from '../../src/parameters/parameter-samples.ts';
 import { azureAsync } from '../../src/providers/azure-async/azure-async.ts';
 import * as images from '../../src/providers/azure-images/images-descriptors.ts';
+import { flux } from '../../src/providers/flux/flux.ts';
 import { foundryAgent } from '../../src/providers/foundry-agent/foundry-agent.ts';
+import { mai } from '../../src/providers/mai/mai.ts';
 import { createTemporaryInputStores } from '../../src/storage/temporary-input-store.ts';
 import { createUpstreamClient, type UpstreamClient } from '../../src/upstream/client.ts';
 import { type Credential, keyCredential } from '../../src/upstream/credential.ts';
@@ -149,9 +151,33 @@ export const foundryBackground: ProviderUnderTest = {
   target: { ...foundryTool.target, background: true },
 };
 
+export const maiImage: ProviderUnderTest = {
+  name: 'mai',
+  paidPath: '/mai/v1/images/generations',
+  create: (client) =>
+    mai.create(
+      { provider: 'mai', model: 'MAI-Image-2.6', baseURL: azureOrigin, deployment },
+      { client, credential, openInputs },
+    ),
+  target: { ...once, provider: 'mai', model: 'MAI-Image-2.6', baseURL: azureOrigin, deployment, apiKey: upstreamKey },
+};
+
+export const flux2: ProviderUnderTest = {
+  name: 'flux',
+  paidPath: '/providers/blackforestlabs/v1/flux-2-flex?api-version=preview',
+  create: (client) =>
+    flux.create(
+      { provider: 'flux', model: 'FLUX.2-flex', baseURL: azureOrigin, deployment, apiVersion: 'preview' },
+      { client, credential, openInputs },
+    ),
+  target: { ...once, provider: 'flux', model: 'FLUX.2-flex', baseURL: azureOrigin, deployment, apiKey: upstreamKey },
+};
+
+/** Each names its own parameters in its errors. */
+export const edgeProviders = [maiImage, flux2];
 export const synchronousProviders = [azureDeployment, azureV1, azureV1WithVersion];
 export const foundryProviders = [foundryTool, foundryBackground];
-export const allProviders = [...synchronousProviders, azureAsyncFlow, ...foundryProviders];
+export const allProviders = [...synchronousProviders, azureAsyncFlow, ...foundryProviders, ...edgeProviders];
 
 /** Where the operation of the mocked submit is polled. */
 export const operationPath =

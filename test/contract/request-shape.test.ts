@@ -12,10 +12,13 @@ import {
   azureV1,
   azureV1WithVersion,
   deployment,
+  edgeProviders,
+  flux2,
   foundryBackground,
   foundryProviders,
   imageCall,
   imageDeployment,
+  maiImage,
   operationPath,
   type ProviderUnderTest,
   responseOf,
@@ -44,7 +47,8 @@ async function send(
   } else if (foundryProviders.includes(provider)) {
     azure.post(provider.paidPath, ...Array(calls).fill({ body: responseOf([imageCall(tinyPng)]) }));
   } else {
-    azure.post(provider.paidPath, { body: { created: 1713833628, data: [{ b64_json: tinyPng }] } });
+    const success = { body: { created: 1713833628, data: [{ b64_json: tinyPng }] } };
+    azure.post(provider.paidPath, ...Array(provider === maiImage ? calls : 1).fill(success));
   }
   const gateway = await startGateway(oneTarget({ ...provider.target, ...target }));
   const called = await callGateway(gateway.url, { model: 'image', ...body }, { headers });
@@ -54,10 +58,17 @@ async function send(
 }
 
 const modelOf = (provider: ProviderUnderTest) =>
-  provider === azureV1 || provider === azureV1WithVersion ? { model: deployment } : {};
+  [azureV1, azureV1WithVersion, ...edgeProviders].includes(provider) ? { model: deployment } : {};
+
+/** A size as edges; MAI-Image gets them also where nobody has asked for any. */
+function edgesOf(provider: ProviderUnderTest, size = provider === maiImage ? '1024x1024' : ''): object {
+  const [width = 0, height = 0] = size.split('x').map(Number);
+  return width === 0 ? {} : { width, height };
+}
 
 /** The body of one paid call, in the words of the provider's protocol. */
 function bodyOf(provider: ProviderUnderTest, { prompt, ...options }: { prompt: string; size?: string }): object {
+  if (edgeProviders.includes(provider)) return { ...modelOf(provider), prompt, ...edgesOf(provider, options.size) };
   if (!foundryProviders.includes(provider)) return { ...modelOf(provider), prompt, ...options };
   return {
     agent_reference: { type: 'agent_reference', name: agent },
@@ -138,9 +149,11 @@ describe.each(allProviders)('the paid call of $name', (provider) => {
     const { azure, called } = await send(provider, { prompt: 'a cat', n: 3 }, { calls: 3 });
     const once = bodyOf(provider, { prompt: 'a cat' });
     const paid = azure.requests.filter(({ method }) => method === 'POST').map(({ body }) => body);
-    expect(paid).toEqual(isFoundry(provider) ? [once, once, once] : [{ ...once, n: 3 }]);
+    const isFannedOut = isFoundry(provider) || provider === maiImage;
+    const count = provider === flux2 ? { num_images: 3 } : { n: 3 };
+    expect(paid).toEqual(isFannedOut ? [once, once, once] : [{ ...once, ...count }]);
     // One call of this mock makes one image, whatever is requested.
-    expect(called.headers.get('x-gateway-adapted')).toBe(isFoundry(provider) ? 'n=fan-out' : 'n=fewer');
+    expect(called.headers.get('x-gateway-adapted')).toBe(isFannedOut ? 'n=fan-out' : 'n=fewer');
   });
 
   test('a prompt with any characters arrives as it was given', async () => {

@@ -19,7 +19,15 @@ const byDefault = { how: 'default' };
 const refused = (param: string) => ({ how: 'refused', param });
 const adapted = (...names: string[]) => ({ how: 'adapted', adaptations: names });
 
-const sizesWithinRule = ['1024x1024', '1536x1024', '1024x1536', '1792x1024', '1024x1792', '2048x1152'];
+const grid = ['1024x1024', '1536x1024', '1024x1536', '1792x1024', '1024x1792', '2048x1152'];
+const anySize = ['256x256', '512x512', '1000x1000', ...grid];
+const sizesWithin: Readonly<Record<string, readonly string[]>> = {
+  WxH: grid,
+  'WxH-mai': ['1024x1024'],
+  'WxH-mai-2.6': grid,
+  'WxH-flux': anySize,
+  'WxH-flux-4mp': anySize,
+};
 const replacements: Readonly<Record<string, string>> = {
   '256x256': '1024x1024',
   '512x512': '1024x1024',
@@ -35,7 +43,7 @@ const replacements: Readonly<Record<string, string>> = {
 type Cell = { readonly sample: ParameterSample; readonly family: ModelFamily; readonly isAdapted: boolean };
 
 const has = (values: Values, value: string) =>
-  values === 'any' || values.includes(value) || (values.includes('WxH') && sizesWithinRule.includes(value));
+  values === 'any' || values.some((entry) => entry === value || sizesWithin[entry]?.includes(value));
 
 function listed(param: string, values: Values, fallback: string | undefined) {
   return ({ sample: { value }, isAdapted }: Cell) => {
@@ -43,7 +51,8 @@ function listed(param: string, values: Values, fallback: string | undefined) {
     if (has(values, value)) return sent;
     const other = ['size', 'quality'].includes(param) ? replacements[value] : undefined;
     if (isAdapted && other !== undefined && has(values, other)) return adapted(`${param}=${value}>${other}`);
-    return isAdapted && param === 'style' && values.length === 0 ? adapted('style=removed') : refused(param);
+    const isRemoved = isAdapted && ['style', 'size', 'quality'].includes(param) && values.length === 0;
+    return isRemoved ? adapted(`${param}=removed`) : refused(param);
   };
 }
 
@@ -51,6 +60,10 @@ const expectations: Readonly<Record<string, (cell: Cell) => unknown>> = {
   n: ({ sample, family, isAdapted }) =>
     sample.request.count <= family.maxCount ? sent : isAdapted ? adapted('n=fan-out') : refused('n'),
   size: (cell) => listed('size', cell.family.sizes, cell.family.defaults.size)(cell),
+  'size of an edit': (cell) => {
+    const { sizes, editSizes = sizes, defaults } = cell.family;
+    return listed('size', editSizes, cell.family.editSizes ? undefined : defaults.size)(cell);
+  },
   quality: (cell) => listed('quality', cell.family.qualities, cell.family.defaults.quality)(cell),
   style: (cell) => listed('style', cell.family.styles, cell.family.defaults.style)(cell),
   background: (cell) => listed('background', cell.family.backgrounds, cell.family.defaults.background)(cell),
@@ -78,22 +91,30 @@ const expectations: Readonly<Record<string, (cell: Cell) => unknown>> = {
     if (family.streams) return sent;
     return isAdapted ? adapted('stream=completed-only', 'partial_images=removed') : refused('stream');
   },
-  user: () => sent,
+  user: ({ family, isAdapted }) => (family.endUsers ? sent : isAdapted ? adapted('user=removed') : refused('user')),
+  safety_identifier: ({ family, isAdapted }) => {
+    if (family.endUsers && family.extraParameters) return sent;
+    return isAdapted ? adapted('safety_identifier=removed') : refused('safety_identifier');
+  },
   input_fidelity: (cell) =>
     listed('input_fidelity', cell.family.inputFidelities, cell.family.defaults.inputFidelity)(cell),
   image: ({ sample, family }) => (Number(sample.value) > family.maxInputs ? refused('image') : sent),
-  mask: () => sent,
+  mask: ({ family }) => (family.mask ? sent : refused('mask')),
   markup: ({ family }) => (family.markup ? sent : refused('markup')),
   seed: ({ family: { seed }, isAdapted }) => {
     if (seed === 'supported' || (isAdapted && seed === 'undocumented')) return sent;
     return isAdapted ? adapted('seed=removed') : refused('seed');
   },
+  web_grounding: () => refused('web_grounding'),
   'other parameters': ({ family }) => (family.extraParameters ? sent : refused('complexity')),
 };
 
 function expected(sample: ParameterSample, family: ModelFamily, policy: ParameterPolicy): unknown {
   if (policy === 'pass') return sent;
-  return expectations[sample.parameter]?.({ sample, family, isAdapted: policy === 'adapt' });
+  const { parameter } = sample;
+  const isOwn = Object.hasOwn(family.ownParameters, parameter);
+  const expectation = expectations[parameter] ?? (isOwn ? () => sent : undefined);
+  return expectation?.({ sample, family, isAdapted: policy === 'adapt' });
 }
 
 describe.each(families)('the family $name', (family) => {
@@ -118,7 +139,7 @@ describe('the samples of the matrix', () => {
       family.inputFidelities,
     ]);
     const values = lists.filter((list) => list !== 'any').flat();
-    expect(values.filter((value) => value !== 'WxH' && !shown.includes(value))).toEqual([]);
+    expect(values.filter((value) => !Object.hasOwn(sizesWithin, value) && !shown.includes(value))).toEqual([]);
   });
 
   test('show every adaptation of the closed list', () => {

@@ -4,7 +4,8 @@ import { describe, expect, test } from 'vitest';
 import type { EditInputs } from '../../src/domain/image-input.ts';
 import type { ImageRequest } from '../../src/domain/image-request.ts';
 import { plainRequest } from '../../src/parameters/parameter-samples.ts';
-import { editsForm } from '../../src/providers/azure-images/azure-images.ts';
+import { editsForm } from '../../src/providers/azure/edits-form.ts';
+import { imagesBody } from '../../src/providers/azure/images-body.ts';
 import { editInputs, imageInput } from '../helpers/image-input.ts';
 
 const image = imageInput(Buffer.from('an image'));
@@ -15,7 +16,7 @@ async function partsOf(
   edit: EditInputs = editInputs([image]),
   model?: string,
 ): Promise<[string, string][]> {
-  const body = editsForm({ ...plainRequest, edit, ...request }, edit, model);
+  const body = editsForm(imagesBody({ ...plainRequest, edit, ...request }, model), edit);
   const bytes = await buffer((body.content as () => Readable)());
   expect(bytes.length).toBe(body.length);
   const form = await new Response(new Uint8Array(bytes), { headers: { 'content-type': body.contentType } }).formData();

@@ -1,11 +1,10 @@
 import { scanJson } from '../../codec/json-scanner.ts';
 import type { ImageEvent } from '../../domain/image-event.ts';
-import type { EditInputs, InputReference } from '../../domain/image-input.ts';
 import type { ImageProvider } from '../../domain/image-provider.ts';
-import { type ImageRequest, operations } from '../../domain/image-request.ts';
-import { jsonBody, type PaidBody } from '../../upstream/client.ts';
-import { type FormFile, formBody } from '../../upstream/image-bodies.ts';
+import { operations } from '../../domain/image-request.ts';
+import { jsonBody } from '../../upstream/client.ts';
 import { azureResponseError } from '../azure/azure-error.ts';
+import { editsForm } from '../azure/edits-form.ts';
 import { imageEvents, imagesShape } from '../azure/image-events.ts';
 import { streamEvents } from '../azure/image-stream.ts';
 import { imagesBody } from '../azure/images-body.ts';
@@ -31,7 +30,8 @@ export function azureImages({ id, address, credential, client, openInputs }: Opt
     operations,
     async generate(request, call) {
       const { edit, stream } = request;
-      const body = edit ? editsForm(request, edit, address.model) : jsonBody(imagesBody(request, address.model));
+      const parameters = imagesBody(request, address.model);
+      const body = edit ? editsForm(parameters, edit) : jsonBody(parameters);
       const url = edit ? address.edits : address.generations;
       const response = await client.post(url, { credential, body, isStream: stream }, call);
       if (response.status < 200 || response.status > 299) {
@@ -46,31 +46,4 @@ export function azureImages({ id, address, credential, client, openInputs }: Opt
       return waitForOutcome(events);
     },
   };
-}
-
-/**
- * The form of an edit: small fields first, then the files, each with the type that its bytes have, because Azure refuses
- * `application/octet-stream`. Several images go by the name that Azure documents, `image[]`.
- */
-export function editsForm(request: ImageRequest, edit: EditInputs, model: string | undefined): PaidBody {
-  const fields = Object.entries(imagesBody(request, model))
-    .filter(([, value]) => value !== undefined)
-    .map(([name, value]) => [name, String(value)] as const);
-  return formBody(fields, filesOf(edit));
-}
-
-function filesOf({ images, mask, markup, inputs }: EditInputs): FormFile[] {
-  const name = images.length === 1 ? 'image' : 'image[]';
-  const file = (name: string, stem: string, input: InputReference): FormFile => ({
-    name,
-    filename: `${stem}.${input.type.slice('image/'.length)}`,
-    contentType: input.type,
-    bytes: input.size,
-    open: () => inputs.open(input),
-  });
-  return [
-    ...images.map((image, index) => file(name, `image-${index + 1}`, image)),
-    ...(mask ? [file('mask', 'mask', mask)] : []),
-    ...(markup ? [file('markup', 'markup', markup)] : []),
-  ];
 }

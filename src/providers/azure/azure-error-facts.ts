@@ -49,7 +49,7 @@ export function readAzureErrorFacts(response: ErrorResponse): AzureErrorFacts {
   // API Management responds with a flat object; only its 429 is known well enough to be believed.
   const message = isText(memberOf(error, 'message')) || status === 429 ? (ownMessage ?? '') : '';
   const codes = [code, type, ...inner.map((one) => memberOf(one, 'code'))].filter(isText).map(plainCode);
-  const param = parameterName(memberOf(error, 'param') ?? paramOfDetails(error));
+  const param = parameterName(memberOf(error, 'param') ?? paramOfDetails(error) ?? paramOfMessage(message, codes));
   return {
     status: decisiveStatus(status, codes, [...statusNames.map((name) => memberOf(error, name)), code]),
     isCut,
@@ -138,6 +138,11 @@ function errorStatus(value: unknown): number | undefined {
 function paramOfDetails(error: unknown): unknown {
   const details = memberOf(error, 'details');
   return Array.isArray(details) ? details.map((detail) => memberOf(detail, 'param')).find(isText) : undefined;
+}
+
+/** MAI-Image names the parameter in its message only: `… 'width' must be at least 768 pixels.` */
+function paramOfMessage(message: string, codes: readonly string[]): string | undefined {
+  return codes.includes('unsupportedrequestvalue') ? /'(\w{1,64})'/.exec(message)?.[1] : undefined;
 }
 
 function plainCode(code: string): string {

@@ -8,6 +8,7 @@ const contentCodes = [
   'imagecontentpolicyviolation',
   'invalidprompt',
   'biopolicy',
+  'contentsafetyviolation',
 ];
 const quotaCodes = [
   'insufficientquota',
@@ -221,7 +222,7 @@ export const rules: readonly Rule[] = [
   refused(hasCode('unsupportedparameter'), 'upstream_unsupported_parameter'),
   refused(hasCode(...imageCodes), 'upstream_refused_image'),
   refused(({ message }) => /unsupported mimetype/i.test(message), 'upstream_refused_image'),
-  refused(hasCode('invalidvalue', 'invalidpayload'), 'upstream_refused_value'),
+  refused(hasCode('invalidvalue', 'invalidpayload', 'unsupportedrequestvalue'), 'upstream_refused_value'),
   // Without a status it stands in a response that has failed, or in an event.
   refused(({ status = 400, param }) => status === 400 && param !== undefined, 'upstream_refused_value'),
   refused(hasStatus(400), 'upstream_refused_request'),

@@ -1,0 +1,25 @@
+import type { DialectAddress, JsonObject } from '../../domain/dialect.ts';
+import { versioned } from './azure-target.ts';
+
+// Protocols at paths of their own at a resource: its address is what a target names, and the rest is added.
+
+/** The resource of an address that may end in what is called at it. */
+export function resourceOf(url: string, ownPath: RegExp): string {
+  return url.replace(ownPath, '').replace(/\/openai(\/v1)?$/, '');
+}
+
+/** Where a target is called whose deployment is named like its model, unless it says otherwise. */
+export function resourceAddress(baseURL: string, entry: JsonObject): DialectAddress {
+  const name = [entry.deployment, entry.model].find((value) => typeof value === 'string');
+  return { baseURL, deployment: String(name ?? '') };
+}
+
+/** Whether the models file names a model of this kind behind the v1 path, where Azure serves it to nobody. */
+export function isBehindV1({ provider, model }: JsonObject, family: RegExp): boolean {
+  return provider === 'azure-v1' && typeof model === 'string' && family.test(model);
+}
+
+/** What the doctor asks: the list of models tells whether the key is known, and nothing that is free tells more. */
+export function resourceProbe(baseURL: string) {
+  return { credential: [versioned(`${baseURL}/openai/v1/models`, undefined)], parts: [], isProject: false } as const;
+}

@@ -1,0 +1,78 @@
+import { scanJson } from '../../codec/json-scanner.ts';
+import type { ImageEvent, ImageUsage } from '../../domain/image-event.ts';
+import type { ImageProvider } from '../../domain/image-provider.ts';
+import { type ImageRequest, operations } from '../../domain/image-request.ts';
+import { jsonBody } from '../../upstream/client.ts';
+import { azureResponseError } from '../azure/azure-error.ts';
+import { edgesOfSize, sizeOfEdges } from '../azure/edge-size.ts';
+import { editsForm } from '../azure/edits-form.ts';
+import { imageEvents, imagesShape } from '../azure/image-events.ts';
+import { imagesBody } from '../azure/images-body.ts';
+import { waitForOutcome } from '../azure/read-response.ts';
+import type { ProviderDeps } from '../provider-descriptor.ts';
+
+export type MaiAddress = {
+  readonly generations: URL;
+  readonly edits: URL;
+  /** The body's `model`. */
+  readonly deployment: string;
+};
+
+type Options = Pick<ProviderDeps, 'client' | 'credential'> & { readonly address: MaiAddress };
+
+/** One POST for one image. */
+export function maiImages({ address, credential, client }: Options): ImageProvider {
+  return {
+    id: 'mai',
+    operations,
+    async generate(request, call) {
+      const { edit } = request;
+      const body = edit
+        ? editsForm(editFields(request, address.deployment), edit)
+        : jsonBody(generationBody(request, address.deployment));
+      const url = edit ? address.edits : address.generations;
+      const response = await client.post(url, { credential, body }, call);
+      if (response.status < 200 || response.status > 299) {
+        throw await azureResponseError(response, sizeOfEdges, address.deployment);
+      }
+      return waitForOutcome(inKnownTokens(imageEvents(scanJson(response.body, imagesShape), call)));
+    },
+  };
+}
+
+/** The service ignores `size` and `n` without a word: neither is ever sent. */
+function withoutIgnored(request: ImageRequest, deployment: string): Record<string, unknown> {
+  const { size: _1, n: _2, stream: _3, partial_images: _4, ...body } = imagesBody(request, deployment);
+  return body;
+}
+
+function generationBody(request: ImageRequest, deployment: string): Record<string, unknown> {
+  const isFree = request.extra.auto_aspect_ratio === true && request.size === undefined;
+  const size = isFree ? undefined : (request.size ?? '1024x1024');
+  return { ...withoutIgnored(request, deployment), ...edgesOfSize(size) };
+}
+
+/** Edits refuse `width` and `height`. */
+const editFields = withoutIgnored;
+
+/** The same events, with the usage under the names that OpenAI's API has for it. */
+async function* inKnownTokens(events: AsyncIterable<ImageEvent>): AsyncGenerator<ImageEvent> {
+  for await (const event of events) {
+    yield event.type === 'done' && event.usage ? { ...event, usage: inOpenAiTerms(event.usage) } : event;
+  }
+}
+
+/** Both spellings have been seen; what is in neither stays as it came. */
+function inOpenAiTerms(usage: ImageUsage): ImageUsage {
+  const { num_input_text_tokens: text, num_input_image_tokens: image = 0, num_output_tokens, ...others } = usage;
+  const made = num_output_tokens ?? usage.output_image_tokens ?? usage.output_tokens;
+  if (typeof text !== 'number' || typeof image !== 'number' || typeof made !== 'number') return usage;
+  return {
+    ...others,
+    input_tokens: text + image,
+    output_tokens: made,
+    total_tokens: text + image + made,
+    input_tokens_details: { text_tokens: text, image_tokens: image },
+    output_tokens_details: { text_tokens: 0, image_tokens: made },
+  };
+}
