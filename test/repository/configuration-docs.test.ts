@@ -47,6 +47,7 @@ test('the models file is valid, and so are the single models', () => {
     ['azure-image'],
     ['artist'],
     ['poster-artist'],
+    ['mai', 'flux'],
     ['poster'],
     ['azure-image'],
   ]);
