@@ -7,6 +7,8 @@ const ownCommands = ['clients', 'crash', 'jobs', 'memory', 'process', 'scale', '
   (folder) => `test/${folder}/**`,
 );
 
+const endToEnd = 'test/end-to-end/**/*.test.ts';
+
 const setupFiles = ['fixed-seed', 'leave-nothing', 'equal-buffers'].map((helper) => `test/helpers/${helper}.ts`);
 
 /**
@@ -75,7 +77,17 @@ export default defineConfig({
           ...shared,
           name: 'real',
           include: ['test/**/*.test.ts'],
-          exclude: [...ownCommands, 'test/contract/**', ...alone],
+          exclude: [...ownCommands, 'test/contract/**', endToEnd, ...alone],
+          setupFiles: ['test/helpers/no-network.ts', ...setupFiles],
+        },
+      },
+      {
+        // Left out by `npm test`, which has to be quick.
+        test: {
+          ...shared,
+          name: 'end-to-end',
+          include: [endToEnd],
+          exclude: alone,
           setupFiles: ['test/helpers/no-network.ts', ...setupFiles],
         },
       },

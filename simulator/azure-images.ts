@@ -2,7 +2,7 @@ import multipart from '@fastify/multipart';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { operationNotSupported, type PlainResponse, resourceNotFound, unsupportedContentType } from './azure-errors.ts';
 import { checkFiles } from './check-files.ts';
-import { knowsEdits, servesApiVersion } from './families.ts';
+import { type Family, knowsEdits, servesApiVersion } from './families.ts';
 import type { ImageJob } from './image-job.ts';
 import {
   type AddressedCall,
@@ -47,6 +47,7 @@ async function generate(
 ) {
   if ('status' in call) return sendPlain(reply, call);
   const { family, apiVersion, body } = call;
+  if (hasOwnPath(family)) return sendPlain(reply, resourceNotFound());
   // dall-e-2 exists in the legacy flow only, FLUX on the deployments path only.
   const isElsewhere = family.kind === 'dall-e-2' || (family.kind === 'flux' && call.flow === 'azure-v1');
   if (isElsewhere) return sendPlain(reply, operationNotSupported('generation', family.name));
@@ -54,6 +55,11 @@ async function generate(
   if (!servesApiVersion(family, apiVersion)) return sendPlain(reply, resourceNotFound());
   const job = readJob(body, call);
   return 'status' in job ? sendPlain(reply, job) : respondToJob(job, apiVersion, state, request, reply);
+}
+
+/** MAI-Image and FLUX.2 have paths of their own, and none of these. */
+function hasOwnPath({ kind }: Family): boolean {
+  return kind === 'mai' || kind === 'flux-2';
 }
 
 type Address = (body: RequestBody) => AddressedCall | PlainResponse;
@@ -123,6 +129,7 @@ function addressForm(form: ReceivedForm | undefined, address: Address): Addresse
 /** Checks files and fields of an edit: a job to do, or the refusal. */
 async function readEdit(call: AddressedCall, files: readonly ReceivedFile[]): Promise<ImageJob | PlainResponse> {
   const { family } = call;
+  if (hasOwnPath(family)) return resourceNotFound();
   // The dall-e families of Azure do not edit, and FLUX is documented on the deployments path only.
   const isElsewhere = family.kind === 'flux' && call.flow === 'azure-v1';
   if (family.edits === undefined || isElsewhere) return operationNotSupported('edit', family.name);

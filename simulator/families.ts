@@ -5,7 +5,7 @@
 export type Family = {
   /** The canonical model name, and the prefix that a deployment's name starts with. */
   readonly name: string;
-  readonly kind: 'dall-e-2' | 'dall-e-3' | 'gpt-image' | 'flux';
+  readonly kind: 'dall-e-2' | 'dall-e-3' | 'gpt-image' | 'flux' | 'flux-2' | 'mai';
   readonly sizes: readonly string[];
   /** True when any `WxH` within the family's pixel rule is accepted besides `sizes`. */
   readonly freeSizes: boolean;
@@ -57,6 +57,25 @@ function flux(name: string): Family {
   };
 }
 
+/** FLUX.2 is served by the API of its maker only, as the other two are, too. */
+function flux2(name: string, maximumInputs: number): Family {
+  const edits = { maximumInputs, mask: false, markup: false };
+  return { ...flux(name), kind: 'flux-2', maximumCount: 10, edits };
+}
+
+function mai(name: string, maximumInputs: number): Family {
+  return {
+    name,
+    kind: 'mai',
+    sizes: [],
+    freeSizes: true,
+    qualities: [],
+    maximumCount: 1,
+    maximumPromptLength: 128_000,
+    edits: { maximumInputs, mask: false, markup: false },
+  };
+}
+
 /**
  * The families the simulator knows. `dall-e-2` exists in the legacy flow only, as at Azure; `FLUX` stands
  * for any other of its kind.
@@ -88,18 +107,24 @@ export const families: readonly Family[] = [
   flux('FLUX-1.1-pro'),
   flux('FLUX.1-Kontext-pro'),
   flux('FLUX'),
+  flux2('FLUX.2-pro', 8),
+  flux2('FLUX.2-flex', 10),
+  flux2('FLUX.2', 10),
+  mai('MAI-Image', 1),
+  mai('MAI-Image-2.6', 5),
 ];
 
+const withCapitals: readonly Family['kind'][] = ['flux', 'flux-2', 'mai'];
 const maxFirst = families.toSorted((one, other) => other.name.length - one.name.length);
 
 /**
  * The family of a deployment named `<family>[anything][--<scenario>]`, or undefined when no family's name fits.
- * Capitals do not matter for FLUX, whose own name has some that deployments seldom repeat.
+ * Capitals do not matter for FLUX and MAI-Image, whose own names have some that deployments seldom repeat.
  */
 export function familyOf(deployment: string): Family | undefined {
   const lowered = deployment.toLowerCase();
   return maxFirst.find(({ name, kind }) =>
-    kind === 'flux' ? lowered.startsWith(name.toLowerCase()) : deployment.startsWith(name),
+    withCapitals.includes(kind) ? lowered.startsWith(name.toLowerCase()) : deployment.startsWith(name),
   );
 }
 

@@ -59,10 +59,11 @@ function countOf({ n }: RequestBody, { name }: Scenario): number {
   return typeof n === 'number' ? n : 1;
 }
 
-// GPT image returns base64, dall-e a url unless asked otherwise; FLUX, whose default is not documented, base64.
+// GPT image, MAI-Image and FLUX.2 return base64, dall-e a url unless asked otherwise; FLUX, whose default is not documented, base64.
 function asUrl({ response_format: format }: RequestBody, kind: Family['kind'], scenario: Scenario): boolean {
   if (kind === 'gpt-image') return scenario.name === 'url-item';
-  return kind === 'flux' ? format === 'url' : format !== 'b64_json';
+  if (kind === 'flux') return format === 'url';
+  return kind.startsWith('dall-e') && format !== 'b64_json';
 }
 
 function listedSizeOf({ size }: RequestBody): string {

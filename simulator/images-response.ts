@@ -35,10 +35,11 @@ export async function imagesResponse(job: ImageJob, options: ImagesResponseOptio
   // The last one, so that a reader which stops at the first item is caught.
   if (scenario.name === 'filter-item') items[items.length - 1] = filteredItem;
   const members: Members = {
-    ...(scenario.name === 'no-created' ? {} : { created: Math.floor(Date.now() / 1000) }),
+    ...(scenario.name === 'no-created' || job.family.kind === 'mai' ? {} : { created: Math.floor(Date.now() / 1000) }),
     ...(scenario.name === 'extra-fields' ? extraMembers() : {}),
     data: isEmpty ? [] : items,
     ...(job.family.kind === 'gpt-image' ? gptImageMembers(job, options) : {}),
+    ...(job.family.kind === 'mai' ? { usage: maiUsageOf(job) } : {}),
   };
   return jsonBody(members, images, scenario.name === 'escaped' ? 'escaped' : 'compact');
 }
@@ -76,6 +77,16 @@ export function usageOf(job: ImageJob, partials = 0): Members {
     input_tokens: inputTokens,
     output_tokens: outputTokens,
     input_tokens_details: { text_tokens: textTokens, image_tokens: imageTokens },
+  };
+}
+
+/** The same tokens in the terms of MAI-Image, which bills 1024 of them for an image of 1024². */
+function maiUsageOf({ prompt, size, edited }: ImageJob): Members {
+  const [width = 0, height = 0] = size.split('x').map(Number);
+  return {
+    num_input_text_tokens: Math.ceil(prompt.length / 4),
+    num_input_image_tokens: tokensOfInput * (edited?.inputs ?? 0),
+    num_output_tokens: Math.ceil((width * height) / 1024),
   };
 }
 

@@ -3,7 +3,7 @@ import { shortenDataUrls } from './incoming-request.ts';
 import { scenarios } from './scenarios.ts';
 
 /** The protocol a generation was asked for in. */
-export type Flow = 'azure-async' | 'azure-deployment' | 'azure-v1' | 'foundry-agent';
+export type Flow = 'azure-async' | 'azure-deployment' | 'azure-v1' | 'foundry-agent' | 'mai' | 'flux';
 
 /** What a call wants made: images from a prompt alone, or from images too. */
 export type ImageOperation = 'generate' | 'edit';

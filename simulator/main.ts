@@ -9,6 +9,7 @@ const { values } = parseArgs({
     port: { type: 'string', default: '8867' },
     key: { type: 'string', default: 'simulator-key' },
     quota: { type: 'string', multiple: true, default: [] },
+    'project-keys': { type: 'boolean', default: false },
   },
 });
 
@@ -17,6 +18,7 @@ const simulator = await startSimulator({
   port: Number(values.port),
   apiKey: values.key,
   quotas: values.quota.map(parseQuota),
+  projectKeys: values['project-keys'],
 });
 const { origin } = simulator;
 process.stdout.write(

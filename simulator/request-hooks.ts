@@ -18,6 +18,8 @@ export type SimulatorState = {
   readonly images: ImageStore;
   readonly tokens: TokenStore;
   readonly quotas: Quotas;
+  /** Whether the paths of projects also accept the key, which those of Azure do not. */
+  readonly hasProjectKeys: boolean;
 };
 
 /** Counts a paid POST once its body is complete. */
@@ -49,7 +51,9 @@ export function requireKey({ apiKey, tokens }: SimulatorState) {
 }
 
 /** Checks the token of a project's paths, which have a scope of their own and accept no key. */
-export function requireProjectToken({ tokens }: SimulatorState) {
+export function requireProjectToken(state: SimulatorState) {
+  const { tokens, hasProjectKeys } = state;
+  if (hasProjectKeys) return requireKey(state);
   return async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> => {
     const isGood = request.headers['api-key'] === undefined && tokens.accepts(bearerOf(request), [projectResource]);
     return isGood ? undefined : sendPlain(reply, accessTokenRefused());

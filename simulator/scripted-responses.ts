@@ -96,7 +96,8 @@ const scripts: Partial<Record<ScenarioName, Script>> = {
   'error-in-200': () => ({ ...azureError(200, 'InternalServerError', 'The image could not be made.') }),
   'html-200': () => html(200, 'Welcome'),
 
-  'filter-policy': () => {
+  'filter-policy': (_, { flow }) => {
+    if (flow === 'mai') return azureError(400, 'content_safety_violation', safetySystem);
     const inner = {
       code: 'ResponsibleAIPolicyViolation',
       content_filter_results: { jailbreak: { detected: false, filtered: false } },

@@ -4,8 +4,10 @@ import { type FastifyError, type FastifyInstance, fastify } from 'fastify';
 import { addAzureAsync } from './azure-async.ts';
 import { resourceNotFound } from './azure-errors.ts';
 import { addAzureEdits, addAzureImages } from './azure-images.ts';
+import { addFlux } from './flux.ts';
 import { addFreeCalls } from './free-calls.ts';
 import { addLedgerEndpoints, createLedger, type Ledger, recordRequests } from './ledger.ts';
+import { addMai } from './mai.ts';
 import { addTokenEndpoint, createTokenStore, type TokenStore } from './managed-identity.ts';
 import { addPrivateImages, createImageStore } from './private-images.ts';
 import { type QuotaOptions, Quotas } from './quota.ts';
@@ -16,7 +18,8 @@ import { sendPlain } from './send-response.ts';
 /**
  * How to start: port 0 takes a free one, `operationMs` is how long a legacy operation, or a response in background,
  * takes, in milliseconds, and `partialMs` the pause between the events of a stream. Tokens of the managed identity live
- * `tokenSeconds`, and a request for one must send `identityHeader`. Without `quotas` there is no limit.
+ * `tokenSeconds`, and a request for one must send `identityHeader`. Without `quotas` there is no limit. With `projectKeys` the
+ * paths of projects accept the key, as those of Azure do not: for a demo that has no identity.
  */
 export type SimulatorOptions = {
   readonly host?: string;
@@ -27,6 +30,7 @@ export type SimulatorOptions = {
   readonly tokenSeconds?: number;
   readonly identityHeader?: string;
   readonly quotas?: readonly QuotaOptions[];
+  readonly projectKeys?: boolean;
 };
 
 /** A running simulator. `close` ends it together with every open connection. */
@@ -46,13 +50,14 @@ const largestBody = 4 * 1024 * 1024;
 /** Starts a simulated Azure and resolves once it listens. */
 export async function startSimulator(options: SimulatorOptions = {}): Promise<Simulator> {
   const { host = '127.0.0.1', port = 0, apiKey = 'simulator-key', operationMs = 600, partialMs = 150 } = options;
-  const { tokenSeconds = 3600, identityHeader = 'simulator-identity' } = options;
+  const { tokenSeconds = 3600, identityHeader = 'simulator-identity', projectKeys = false } = options;
   const ledger = createLedger();
   const tokens = createTokenStore(tokenSeconds);
   const quotas = new Quotas(options.quotas ?? []);
   // Clients keep their connections and some scenarios never respond: closing must not wait for either.
   const app = fastify({ forceCloseConnections: true, bodyLimit: largestBody });
-  addRoutes(app, { apiKey, operationMs, partialMs, ledger, images: createImageStore(), tokens, quotas });
+  const images = createImageStore();
+  addRoutes(app, { apiKey, operationMs, partialMs, ledger, images, tokens, quotas, hasProjectKeys: projectKeys });
   addTokenEndpoint(app, tokens, identityHeader);
   await app.listen({ host, port });
   const address = app.server.address() as AddressInfo;
@@ -64,7 +69,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
 function addRoutes(app: FastifyInstance, state: SimulatorState): void {
   recordRequests(app, state.ledger);
   app.addHook('onRequest', async (request, reply) => {
-    if (/^\/(?:openai|api\/projects)\//.test(request.url)) reply.headers(azureHeaders());
+    if (/^\/(?:openai|api\/projects|mai|providers)\//.test(request.url)) reply.headers(azureHeaders());
   });
   app.setNotFoundHandler((_request, reply) => sendPlain(reply, resourceNotFound()));
   // What Fastify itself refuses (no JSON, too large, another content type) is refused in Azure's format.
@@ -76,6 +81,8 @@ function addRoutes(app: FastifyInstance, state: SimulatorState): void {
   addAzureAsync(app, state);
   addAzureImages(app, state);
   addAzureEdits(app, state);
+  addMai(app, state);
+  addFlux(app, state);
   addAzureResponses(app, state);
   addFreeCalls(app, state);
   addPrivateImages(app, state.images);

@@ -32,7 +32,9 @@ async function runDemo(): Promise<void> {
   const address = URL.parse(variables.SIMULATOR_URL || `http://127.0.0.1:${gatewayPort === 0 ? 0 : 8867}`);
   if (!address) throw new Error('SIMULATOR_URL must be an address, such as http://127.0.0.1:8867');
   const { startSimulator } = await loadSimulator();
-  const simulator = await dependingOn('SIMULATOR_URL', () => startSimulator({ host, port: Number(address.port) }));
+  const simulator = await dependingOn('SIMULATOR_URL', () =>
+    startSimulator({ host, port: Number(address.port), projectKeys: true }),
+  );
   const azure = simulator.origin.replace('//0.0.0.0', '//127.0.0.1').replace('//[::]', '//[::1]');
   try {
     const configuration = readConfiguration({

@@ -86,11 +86,15 @@ describe('the files in config/', () => {
 
   test('models.demo.json needs no variable and talks to the simulator only', () => {
     const config = loadModels('config/models.demo.json', {});
-    expect(config.models.map(({ name }) => name)).toEqual(['azure-image', 'azure-image-v1', 'artist']);
+    expect(config.models.map(({ name }) => name)).toEqual([
+      ...['azure-image', 'azure-image-v1', 'artist', 'poster-artist', 'mai-image', 'flux', 'dall-e-legacy'],
+    ]);
     expect(config.models.flatMap(({ targets }) => targets.map(({ baseURL }) => baseURL))).toEqual([
       'http://127.0.0.1:8867/openai/deployments/gpt-image-2',
       'http://127.0.0.1:8867/openai/v1',
       'http://127.0.0.1:8867',
+      'http://127.0.0.1:8867/api/projects/demo',
+      ...Array(3).fill('http://127.0.0.1:8867'),
     ]);
   });
 

@@ -175,7 +175,7 @@ export const rules: readonly Rule[] = [
     wrongApiVersion,
   ),
   misconfigured(
-    (facts) => facts.status === 404 && /\bagent\b.{0,200}\bnot found\b/i.test(facts.message),
+    (facts) => facts.status === 404 && /\bagent\b.{0,200}\b(not found|doesn't exist)\b/i.test(facts.message),
     'the project has no agent of this name',
   ),
   misconfigured(hasStatus(404, 405), wrongPath),
