@@ -6,6 +6,9 @@ export type InputMediaType = (typeof inputMediaTypes)[number];
 /** The Images API takes no more images than this for one edit. */
 export const maxInputs = 16;
 
+/** Far above what any model takes or makes: small files that unpack to gigabytes are refused by their headers. */
+export const maxPixels = 50_000_000;
+
 /** Bytes in an input store. Plain data: it survives JSON, and an equal reference opens the same bytes. */
 export type StoredBytes = {
   /** As hex. */

@@ -78,7 +78,8 @@ export class Failover implements GenerationCalls {
     this.#targets = parts.planned.candidates.map(({ target }) => target);
     this.#retriesLeft = parts.maxRetries;
     this.#unknownLeft = parts.mayRepeatUnknown ? 1 : 0;
-    this.asked = parts.planned.candidates[0]?.adapted.legs[0] ?? parts.request;
+    const [first] = parts.planned.candidates;
+    this.asked = first ? askedIn(first.adapted) : parts.request;
   }
 
   /** What the gateway did for any of the legs; before the first call, what it would do at the first target. */
@@ -123,9 +124,10 @@ export class Failover implements GenerationCalls {
           await this.#waitFor(choice.coolDown, leg);
           continue;
         }
-        const { legs, adaptations } = this.#adapt(piece, choice.target);
+        const adapted = this.#adapt(piece, choice.target);
+        const { legs, adaptations, conversion } = adapted;
         leg.adaptations = legs.length > 1 ? ['n=fan-out'] : adaptations;
-        this.asked = legs[0];
+        this.asked = askedIn(adapted);
         if (legs.length > 1) {
           turns.leave();
           return await this.#fanOut(piece, legs, leg);
@@ -138,7 +140,7 @@ export class Failover implements GenerationCalls {
         }
         try {
           // In the tick of the choice: one call is enough to try a target that has failed.
-          return await this.#call(choice.target, legs[0], leg, turns);
+          return await this.#call(choice.target, { request: legs[0], conversion }, leg, turns);
         } catch (error) {
           await this.#allowRetry(error, choice.target, leg);
         }
@@ -167,12 +169,18 @@ export class Failover implements GenerationCalls {
   /** What a target is asked for. Throws a GatewayError where it cannot serve a leg. */
   #adapt(piece: ImageRequest, target: Target): AdaptedRequest {
     const { request, planned, model } = this.#parts;
+    const { defaults, canConvert } = planned;
     const known = planned.candidates.find((candidate) => candidate.target === target);
     if (piece === request && known !== undefined) return known.adapted;
-    return adaptRequest(piece, { family: target.family, policy: model.parameters, defaults: planned.defaults });
+    return adaptRequest(piece, { family: target.family, policy: model.parameters, defaults, canConvert });
   }
 
-  async #call(target: Target, piece: ImageRequest, leg: Leg, turns: QuotaTurns): Promise<AsyncIterable<ImageEvent>> {
+  async #call(
+    target: Target,
+    { request: piece, conversion }: Pick<UpstreamCall, 'request' | 'conversion'>,
+    leg: Leg,
+    turns: QuotaTurns,
+  ): Promise<AsyncIterable<ImageEvent>> {
     const { context } = this.#parts;
     const { last, tried } = leg;
     // A target that has not been called yet, for what was not even begun elsewhere, adds nothing to the load of any target.
@@ -182,7 +190,8 @@ export class Failover implements GenerationCalls {
     const kind = { isRetry, retries: this.#retries, isPatient };
     const { permit, turn } = await turns.acquire(target, kind, { images: piece.count, last });
     if (isRetry && last.outcome === 'unknown') context.recorder.unknownRepeated(target.provider.id);
-    const call = new UpstreamCall(target, { leg: leg.number, request: asSent(piece, target), turn }, permit, context);
+    const request = asSent(piece, target);
+    const call = new UpstreamCall(target, { leg: leg.number, request, conversion, turn }, permit, context);
     this.calls.push(call);
     // A stream holds its permit until it has ended; images that wait for those of other calls must not keep these from theirs.
     const isHeld = piece.stream && this.#legs.length === 1;
@@ -257,6 +266,11 @@ export class Failover implements GenerationCalls {
 }
 
 type CoolDownChoice = Extract<Choice, { coolDown: unknown }>['coolDown'];
+
+/** What is asked for, as its client meets it in the response. */
+function askedIn({ legs: [first], conversion }: AdaptedRequest): ImageRequest {
+  return conversion ? { ...first, outputFormat: conversion.format } : first;
+}
 
 async function* endingWith<T>(permit: Disposable, events: AsyncIterable<T>): AsyncGenerator<T> {
   try {

@@ -12,6 +12,7 @@ type Entry = {
 };
 
 const oldSize = 'a default of older clients becomes the nearest size that newer models have';
+const converted = 'the upstream is asked for the first format, and the gateway converts its images to the second';
 const qualityName = 'the same quality under the name that the family gives it';
 
 /** Everything that the gateway does itself under `adapt`, apart from what it tells an agent. The rest is refused. */
@@ -31,6 +32,14 @@ const table = [
     to: 'standard',
     meaning: 'the lowest quality of a family that has no `low`',
   },
+  { name: 'output_format=png>webp', parameter: 'output_format', meaning: converted },
+  {
+    name: 'output_format=png>jpeg',
+    parameter: 'output_format',
+    meaning: `${converted}; transparent pixels become white`,
+  },
+  { name: 'output_format=jpeg>webp', parameter: 'output_format', meaning: converted },
+  { name: 'output_format=jpeg>png', parameter: 'output_format', meaning: converted },
   { name: 'style=removed', parameter: 'style', meaning: 'the family has no styles' },
   { name: 'seed=removed', parameter: 'seed', meaning: 'the family has no seed' },
   { name: 'n=fan-out', parameter: 'n', meaning: 'several calls make the images, because one call cannot' },

@@ -32,6 +32,12 @@ const replacements: Readonly<Record<string, string>> = {
   low: 'standard',
 };
 
+/** The format that is converted to what a family lacks. */
+function convertedFrom({ sample: { value }, family: { outputFormats }, isAdapted }: Cell): string | undefined {
+  if (!isAdapted || has(outputFormats, value) || !['png', 'jpeg', 'webp'].includes(value)) return undefined;
+  return ['png', 'jpeg'].find((format) => has(outputFormats, format));
+}
+
 type Cell = { readonly sample: ParameterSample; readonly family: ModelFamily; readonly isAdapted: boolean };
 
 const has = (values: Values, value: string) =>
@@ -54,9 +60,18 @@ const expectations: Readonly<Record<string, (cell: Cell) => unknown>> = {
   quality: (cell) => listed('quality', cell.family.qualities, cell.family.defaults.quality)(cell),
   style: (cell) => listed('style', cell.family.styles, cell.family.defaults.style)(cell),
   background: (cell) => listed('background', cell.family.backgrounds, cell.family.defaults.background)(cell),
-  output_format: (cell) => listed('output_format', cell.family.outputFormats, cell.family.defaults.outputFormat)(cell),
+  output_format: (cell) => {
+    const from = convertedFrom(cell);
+    if (from !== undefined) return adapted(`output_format=${from}>${cell.sample.value}`);
+    return listed('output_format', cell.family.outputFormats, cell.family.defaults.outputFormat)(cell);
+  },
   moderation: (cell) => listed('moderation', cell.family.moderations, cell.family.defaults.moderation)(cell),
-  output_compression: ({ sample, family }) => {
+  output_compression: (cell) => {
+    const { sample, family, isAdapted } = cell;
+    const isLost = !has(family.outputFormats, 'jpeg') || !has(family.compressionFormats, 'jpeg');
+    const isAsked = sample.request.outputCompression !== family.defaults.outputCompression;
+    const isConverted = isAdapted && isLost && has(family.outputFormats, 'png');
+    if (isConverted && (isAsked || !has(family.outputFormats, 'jpeg'))) return adapted('output_format=png>jpeg');
     if (!has(family.outputFormats, 'jpeg')) return refused('output_format');
     if (!has(family.compressionFormats, 'jpeg')) return refused('output_compression');
     return sample.request.outputCompression === family.defaults.outputCompression ? byDefault : sent;
@@ -131,6 +146,12 @@ describe('the samples of the matrix', () => {
     for (const asked of [{ extra: options }, { stream: true, partialImages: 1 }]) {
       const family = { ...agentFamily, streams: true };
       for (const name of adaptRequest({ ...plainRequest, ...asked }, { family, policy: 'adapt' }).adaptations) {
+        seen.add(name);
+      }
+    }
+    for (const outputFormat of ['png', 'webp']) {
+      const family = { ...unknownFamily, outputFormats: ['jpeg'] };
+      for (const name of adaptRequest({ ...plainRequest, outputFormat }, { family, policy: 'adapt' }).adaptations) {
         seen.add(name);
       }
     }

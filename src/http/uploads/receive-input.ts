@@ -2,13 +2,16 @@ import { decodeBase64 } from '../../codec/base64.ts';
 import { readImageHeader } from '../../codec/image-header.ts';
 import { replay } from '../../concurrency/replay.ts';
 import { GatewayError } from '../../domain/gateway-error.ts';
-import { type EditInputs, type InputReference, type InputStore, inputMediaTypes } from '../../domain/image-input.ts';
+import {
+  type EditInputs,
+  type InputReference,
+  type InputStore,
+  inputMediaTypes,
+  maxPixels,
+} from '../../domain/image-input.ts';
 
 /** OpenAI's limit for one image, in bytes. */
 export const largestInput = 50 * 1024 * 1024;
-
-/** Far above what any model accepts: small files that unpack to gigabytes are refused here and not sent to Azure. */
-const maxPixels = 50_000_000;
 
 /** What an edit's body holds, as a form or as JSON. */
 export type Upload = {
