@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { maxInputs } from '../domain/image-input.ts';
+import { inputMediaTypes, maxInputs } from '../domain/image-input.ts';
 import { operations } from '../domain/image-request.ts';
 import { type CapabilityOverrides, seedSupport } from '../domain/model-capabilities.ts';
 
@@ -40,6 +40,11 @@ export const capabilitiesSchema = z
     styles: values,
     inputFidelities: values,
     maxInputs: z.int().min(1).max(maxInputs).exactOptional().describe('Max input images of an edit'),
+    inputTypes: z
+      .array(z.enum(inputMediaTypes))
+      .min(1)
+      .exactOptional()
+      .describe('Media types of the images of an edit; other ones are converted'),
     markup: flag.describe('Whether edits support markup, a drawing over the first image'),
     responseFormats: z
       .array(z.enum(['url', 'b64_json']))

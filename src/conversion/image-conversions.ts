@@ -4,7 +4,14 @@ import { readImageHeader } from '../codec/image-header.ts';
 import { Semaphore } from '../concurrency/semaphore.ts';
 import { GatewayError } from '../domain/gateway-error.ts';
 import { type ConversionOrder, type ImageConverter, UnusableImageError } from '../domain/image-conversion.ts';
-import { type InputReader, type InputReference, maxPixels, type StoredBytes } from '../domain/image-input.ts';
+import {
+  type InputMediaType,
+  type InputReader,
+  type InputReference,
+  maxPixels,
+  type StoredBytes,
+} from '../domain/image-input.ts';
+import { decodeHeic } from './decode-heic.ts';
 import { isSharpInstalled, loadSharp, type SharpModule } from './load-sharp.ts';
 
 /** So many images are converted at once, each by one thread of libvips. */
@@ -52,11 +59,11 @@ class SharpConverter implements ImageConverter {
 }
 
 async function convertFile(sharp: SharpModule, order: ConversionOrder): Promise<InputReference> {
-  const { image, from, into, format } = order;
+  const { image, from, into, format, signal } = order;
   const file = await readWhole(image, from);
-  await checkHeader(file);
-  const options = { failOn: 'error', limitInputPixels: maxPixels, sequentialRead: true, autoOrient: true } as const;
-  const { data, info } = await encoded(sharp(file, options), order).catch(unusable);
+  const type = await checkedType(file);
+  const decoding = type === 'image/heic' ? await decodedHeic(sharp, file, signal) : sharp(file, options);
+  const { data, info } = await encoded(decoding, order).catch(unusable);
   noteBuffer(data.length);
   const stored = await into.put(pieces(data));
   return { ...stored, type: `image/${format}`, width: info.width, height: info.height, hasAlpha: info.channels === 4 };
@@ -71,16 +78,29 @@ async function readWhole(image: StoredBytes, from: InputReader): Promise<Buffer>
   return file;
 }
 
-/** A file says itself what it is, and how large it becomes: only then it is decoded. */
-async function checkHeader(file: Buffer): Promise<void> {
-  const header = await readImageHeader(async (position, length) => file.subarray(position, position + length));
-  if (header === undefined) throw new UnusableImageError('is damaged, or of a type that is not converted');
-  const { width, height } = header;
-  if (width * height > maxPixels) throw new UnusableImageError(`has more than ${maxPixels} pixels: ${width}x${height}`);
+const options = { failOn: 'error', limitInputPixels: maxPixels, sequentialRead: true, autoOrient: true } as const;
+
+async function decodedHeic(sharp: SharpModule, file: Buffer, signal: AbortSignal): Promise<Sharp> {
+  const { width, height, pixels } = await decodeHeic(file, signal);
+  return sharp(pixels, { limitInputPixels: maxPixels, raw: { width, height, channels: 4 } });
 }
 
+/** A file says itself what it is, and how large it becomes: only then it is decoded. */
+async function checkedType(file: Buffer): Promise<InputMediaType> {
+  const header = await readImageHeader(async (position, length) => file.subarray(position, position + length));
+  if (header === undefined) throw new UnusableImageError('is damaged, or of a type that is not converted');
+  const { mediaType, width, height } = header;
+  if (width * height > maxPixels) throw new UnusableImageError(`has more than ${maxPixels} pixels: ${width}x${height}`);
+  return mediaType;
+}
+
+/** What libvips calls the formats that it may read. */
+const loaders: ReadonlySet<string> = new Set(['png', 'jpeg', 'webp', 'gif', 'heif', 'raw']);
+
 async function encoded(decoding: Sharp, { format, compression }: ConversionOrder) {
-  const { pages = 1 } = await decoding.metadata();
+  const { pages = 1, format: found } = await decoding.metadata();
+  // Its first bytes decide what a loader gets to see, whatever stands behind them.
+  if (!loaders.has(found)) throw new UnusableImageError('is of a type that is not converted');
   if (pages > 1) throw new UnusableImageError(`is animated, and of its ${pages} frames only one could be kept`);
   const quality = Math.max(1, compression);
   if (format === 'png') decoding.png();

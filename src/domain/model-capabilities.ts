@@ -1,3 +1,4 @@
+import type { InputMediaType } from './image-input.ts';
 import type { Delivery, ImageRequest, Operation, RequestDefaults } from './image-request.ts';
 
 /**
@@ -31,6 +32,8 @@ export type ModelCapabilities = {
   readonly inputFidelities: Values;
   /** The most images that one edit takes. */
   readonly maxInputs: number;
+  /** The types that the images of an edit may have. Mask and markup are PNG. */
+  readonly inputTypes: readonly InputMediaType[];
   /** Whether an edit takes a drawing over its first image. */
   readonly markup: boolean;
   /** The longest data URL in which an image of an edit can be sent, in characters; Infinity where files are sent. */

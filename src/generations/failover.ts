@@ -5,6 +5,7 @@ import type { ImageRequest } from '../domain/image-request.ts';
 import type { QuotaGrant } from '../domain/quota-pools.ts';
 import { type AdaptedRequest, adaptRequest } from '../parameters/adapt.ts';
 import type { AdaptationName } from '../parameters/adaptations.ts';
+import { convertsInputs } from '../parameters/input-conversion.ts';
 import type { Plan } from '../parameters/plan.ts';
 import { type Choice, chooseHealthy } from '../targets/choose-target.ts';
 import type { LogicalModel, Target } from '../targets/model-catalog.ts';
@@ -13,9 +14,11 @@ import { GenerationRetries, type RetryBudget, RetryBudgetSpentError } from '../t
 import type { GatewayTimes } from '../targets/times.ts';
 import { backoffMs, withJitter } from './backoff.ts';
 import { mayCost } from './billing.ts';
+import { ConvertedInputs } from './converted-inputs.ts';
 import { fanOut } from './fan-out.ts';
 import { type Leg, legAfter } from './leg.ts';
 import { QuotaTurns } from './quota-turns.ts';
+import { askedIn, asSent } from './sent-request.ts';
 import { type CallContext, UpstreamCall } from './upstream-call.ts';
 
 type FailoverParts = {
@@ -62,6 +65,7 @@ export interface GenerationCalls {
 export class Failover implements GenerationCalls {
   readonly #parts: FailoverParts;
   readonly #retries: GenerationRetries;
+  readonly #inputs: ConvertedInputs;
   readonly #targets: readonly Target[];
   /** The legs that were begun, the whole request first; one that was split says so, and its own legs the rest. */
   readonly #legs: Leg[] = [];
@@ -75,6 +79,7 @@ export class Failover implements GenerationCalls {
   constructor(parts: FailoverParts) {
     this.#parts = parts;
     this.#retries = new GenerationRetries(parts.budget);
+    this.#inputs = new ConvertedInputs(parts.context.converting, parts.consumer, parts.context.signal);
     this.#targets = parts.planned.candidates.map(({ target }) => target);
     this.#retriesLeft = parts.maxRetries;
     this.#unknownLeft = parts.mayRepeatUnknown ? 1 : 0;
@@ -132,7 +137,12 @@ export class Failover implements GenerationCalls {
           turns.leave();
           return await this.#fanOut(piece, legs, leg);
         }
-        const { quota, health } = choice.target;
+        const { quota, health, family } = choice.target;
+        const request = convertsInputs(adaptations) ? this.#inputs.fitted(legs[0], family) : legs[0];
+        if (request === undefined) {
+          await this.#inputs.convert(legs[0], family);
+          continue;
+        }
         // A turn that would wait for a permit keeps the turn from others.
         if (quota && !turns.allows(choice.target) && !health.permits.isFull) {
           await turns.advance(quota, legs[0].count);
@@ -140,7 +150,7 @@ export class Failover implements GenerationCalls {
         }
         try {
           // In the tick of the choice: one call is enough to try a target that has failed.
-          return await this.#call(choice.target, { request: legs[0], conversion }, leg, turns);
+          return await this.#call(choice.target, { request, conversion }, leg, turns);
         } catch (error) {
           await this.#allowRetry(error, choice.target, leg);
         }
@@ -267,11 +277,6 @@ export class Failover implements GenerationCalls {
 
 type CoolDownChoice = Extract<Choice, { coolDown: unknown }>['coolDown'];
 
-/** What is asked for, as its client meets it in the response. */
-function askedIn({ legs: [first], conversion }: AdaptedRequest): ImageRequest {
-  return conversion ? { ...first, outputFormat: conversion.format } : first;
-}
-
 async function* endingWith<T>(permit: Disposable, events: AsyncIterable<T>): AsyncGenerator<T> {
   try {
     yield* events;
@@ -283,11 +288,4 @@ async function* endingWith<T>(permit: Disposable, events: AsyncIterable<T>): Asy
 function madeNothing(error: unknown): boolean {
   if (!(error instanceof GatewayError)) return false;
   return error.outcome === 'not-processed' || error.outcome === 'failed' || error.kind === 'overloaded';
-}
-
-/** A call of one image may go over the upstream's stream, because quiet connections are reported to be cut there. */
-function asSent(piece: ImageRequest, { family, upstreamStream }: Target): ImageRequest {
-  const isCollapsed = upstreamStream === 'always' && family.streams && !piece.stream && piece.count === 1;
-  // A stream carries base64, whatever the client gets in the end.
-  return isCollapsed ? { ...piece, stream: true, partialImages: 1, delivery: undefined } : piece;
 }

@@ -12,6 +12,7 @@ import type { ParameterPolicy } from '../domain/parameter-policy.ts';
 import { type AdaptationName, adaptations } from './adaptations.ts';
 import { adaptToAgent } from './agent-wishes.ts';
 import { checkFamilyTakes, checkInputs } from './edit-inputs.ts';
+import { adaptInputTypes } from './input-conversion.ts';
 import { conversionUnavailable, type OutputConversion, outputConversion } from './output-conversion.ts';
 import {
   conflictError,
@@ -33,7 +34,7 @@ export type AdaptedRequest = {
   readonly legs: Legs;
   /** What the gateway does itself to satisfy the caller, as `x-gateway-adapted` reports it. */
   readonly adaptations: readonly AdaptationName[];
-  /** What the gateway makes of the images that come. */
+  /** What the gateway makes of the images that come. Those of an edit are converted to what the family takes. */
   readonly conversion: Conversion | undefined;
   /** How the caller gets its images: what it has asked for, else the operator's default. */
   readonly delivery: Delivery | undefined;
@@ -110,7 +111,8 @@ function tryToAdapt(
   const { delivery } = request;
   if (isPassed) return { result: { legs: [request], adaptations: [], conversion: undefined, delivery }, atFault };
   try {
-    const adapted = adaptMembers(conversion ? { ...asked, delivery } : asked, family, policy, conversion);
+    const converting = { conversion, canConvert };
+    const adapted = adaptMembers(conversion ? { ...asked, delivery } : asked, family, policy, converting);
     return { result: { ...adapted, conversion: conversion?.to, delivery }, atFault: conversion?.names ?? [] };
   } catch (error) {
     if (!(error instanceof GatewayError)) throw error;
@@ -156,12 +158,15 @@ function adaptMembers(
   asked: ImageRequest,
   family: ModelCapabilities,
   policy: 'adapt' | 'strict',
-  conversion: OutputConversion | undefined,
+  { conversion, canConvert }: Converting,
 ): Pick<AdaptedRequest, 'legs' | 'adaptations'> {
   const draft: Draft = { sent: { ...asked }, adaptations: conversion ? [conversion.name] : [] };
   const { prompt, edit, outputCompression, extra, stream, delivery } = asked;
   if (prompt.length > family.promptCharacters) throw promptTooLong(prompt.length, family.promptCharacters);
-  if (edit) checkFamilyTakes(edit, family);
+  if (edit) {
+    checkFamilyTakes(edit, family);
+    draft.adaptations.push(...adaptInputTypes(edit.images, family, { policy, canConvert }));
+  }
   for (const parameter of valueParameters) {
     const value = asked[parameter.member];
     if (value !== undefined && !takes(family[parameter.capability], value)) {

@@ -13,6 +13,7 @@ type Entry = {
 
 const oldSize = 'a default of older clients becomes the nearest size that newer models have';
 const converted = 'the upstream is asked for the first format, and the gateway converts its images to the second';
+const convertedInput = 'the family does not take this type, so the gateway converts the image before it is sent';
 const qualityName = 'the same quality under the name that the family gives it';
 
 /** Everything that the gateway does itself under `adapt`, apart from what it tells an agent. The rest is refused. */
@@ -40,6 +41,12 @@ const table = [
   },
   { name: 'output_format=jpeg>webp', parameter: 'output_format', meaning: converted },
   { name: 'output_format=jpeg>png', parameter: 'output_format', meaning: converted },
+  { name: 'image=webp>png', parameter: 'image', meaning: convertedInput },
+  { name: 'image=gif>png', parameter: 'image', meaning: convertedInput },
+  { name: 'image=avif>jpeg', parameter: 'image', meaning: convertedInput },
+  { name: 'image=avif>png', parameter: 'image', meaning: `${convertedInput}; it has transparency` },
+  { name: 'image=heic>jpeg', parameter: 'image', meaning: convertedInput },
+  { name: 'image=heic>png', parameter: 'image', meaning: `${convertedInput}; it has transparency` },
   { name: 'style=removed', parameter: 'style', meaning: 'the family has no styles' },
   { name: 'seed=removed', parameter: 'seed', meaning: 'the family has no seed' },
   { name: 'n=fan-out', parameter: 'n', meaning: 'several calls make the images, because one call cannot' },

@@ -6,6 +6,9 @@ import { anySizeWithinRule } from './parameter-rules.ts';
 /** A row of the table; its name is the prefix of its models' names. */
 export type ModelFamily = ModelCapabilities & { readonly name: string };
 
+/** What OpenAI's edits take. */
+const commonInputTypes = ['image/png', 'image/jpeg', 'image/webp'] as const;
+
 const permissive: ModelCapabilities = {
   operations,
   promptCharacters: 32_000,
@@ -22,6 +25,7 @@ const permissive: ModelCapabilities = {
   styles: 'any',
   inputFidelities: 'any',
   maxInputs: 16,
+  inputTypes: commonInputTypes,
   markup: true,
   maxInlineImageChars: Number.POSITIVE_INFINITY,
   responseFormats: ['url', 'b64_json'],
@@ -49,6 +53,7 @@ const dallE: Omit<ModelCapabilities, 'promptCharacters' | 'maxCount' | 'sizes' |
   styles: [],
   inputFidelities: [],
   maxInputs: 1,
+  inputTypes: commonInputTypes,
   markup: false,
   maxInlineImageChars: Number.POSITIVE_INFINITY,
   responseFormats: ['url'],

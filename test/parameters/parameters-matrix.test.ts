@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { fateOf } from '../../scripts/sample-fate.ts';
+import { inputMediaTypes } from '../../src/domain/image-input.ts';
 import type { Values } from '../../src/domain/model-capabilities.ts';
 import { type ParameterPolicy, parameterPolicies } from '../../src/domain/parameter-policy.ts';
 import { adaptRequest } from '../../src/parameters/adapt.ts';
@@ -11,6 +12,7 @@ import {
   plainRequest,
   samplesFor,
 } from '../../src/parameters/parameter-samples.ts';
+import { editInputs, imageInput } from '../helpers/image-input.ts';
 
 // What is expected is worked out from the table a second time and in another way: one line per parameter.
 const families = [...modelFamilies, unknownFamily];
@@ -147,6 +149,14 @@ describe('the samples of the matrix', () => {
       const family = { ...agentFamily, streams: true };
       for (const name of adaptRequest({ ...plainRequest, ...asked }, { family, policy: 'adapt' }).adaptations) {
         seen.add(name);
+      }
+    }
+    for (const type of inputMediaTypes) {
+      for (const hasAlpha of [true, false]) {
+        const images = [imageInput(Buffer.from('an image'), { type, hasAlpha })];
+        const asked = { ...plainRequest, edit: editInputs(images) };
+        const family = { ...unknownFamily, inputTypes: ['image/png', 'image/jpeg'] as const };
+        for (const name of adaptRequest(asked, { family, policy: 'adapt' }).adaptations) seen.add(name);
       }
     }
     for (const outputFormat of ['png', 'webp']) {

@@ -7,11 +7,9 @@ import {
   type InputReference,
   type InputStore,
   inputMediaTypes,
+  maxInputBytes,
   maxPixels,
 } from '../../domain/image-input.ts';
-
-/** OpenAI's limit for one image, in bytes. */
-export const largestInput = 50 * 1024 * 1024;
 
 /** What an edit's body holds, as a form or as JSON. */
 export type Upload = {
@@ -38,7 +36,7 @@ export async function receiveInput(
   bytes: AsyncIterable<Buffer>,
   inputs: InputStore,
 ): Promise<InputReference> {
-  const stored = await inputs.put(atMost(largestInput, name, bytes));
+  const stored = await inputs.put(atMost(maxInputBytes, name, bytes));
   const invalid = (reason: string) => new GatewayError('invalid_image_file', `'${name}' ${reason}.`, { param: name });
   if (stored.size === 0) throw invalid('is empty');
   const header = await readImageHeader((position, length) => inputs.read(stored, position, length));
