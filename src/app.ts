@@ -151,7 +151,7 @@ export function buildApp(parts: AppParts): App {
     currency: () => current.models.currency,
     budgetOf: (consumer) => keyStore.budgetOf(consumer),
   });
-  const converter = parts.sharp === 'unused' ? undefined : createImageConverter(parts.sharp === 'shared');
+  const converter = parts.sharp === 'unused' ? undefined : createImageConverter(telemetry, parts.sharp === 'shared');
   const converting = converter && { converter, openInputs };
   const common = { inFlight, background, jobs, keptInputs, images, hosting, admission, accounts };
   const running = { ...common, converting, recorder: telemetry };

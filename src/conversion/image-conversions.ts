@@ -11,6 +11,7 @@ import {
   maxPixels,
   type StoredBytes,
 } from '../domain/image-input.ts';
+import type { ConversionRecord, Recorder } from '../domain/recorder.ts';
 import { decodeHeic } from './decode-heic.ts';
 import { isSharpInstalled, loadSharp, type SharpModule } from './load-sharp.ts';
 
@@ -24,17 +25,21 @@ const maxBytes = 64 * 1024 * 1024;
  * The one converter of a process; `undefined` without the optional package sharp, which is loaded when it is needed first.
  * @param isShared whether something else in this process uses sharp in other ways
  */
-export function createImageConverter(isShared: boolean): ImageConverter | undefined {
-  return isSharpInstalled() ? new SharpConverter(() => loadSharp(isShared)) : undefined;
+export function createImageConverter(recorder: Conversions, isShared: boolean): ImageConverter | undefined {
+  return isSharpInstalled() ? new SharpConverter(() => loadSharp(isShared), recorder) : undefined;
 }
+
+type Conversions = Pick<Recorder, 'imageConverted'>;
 
 class SharpConverter implements ImageConverter {
   readonly #load: () => Promise<SharpModule>;
   readonly #permits = new Semaphore({ permits: atOnce });
+  readonly #recorder: Conversions;
   #loading: Promise<SharpModule> | undefined;
 
-  constructor(load: () => Promise<SharpModule>) {
+  constructor(load: () => Promise<SharpModule>, recorder: Conversions) {
     this.#load = load;
+    this.#recorder = recorder;
   }
 
   async ready(): Promise<void> {
@@ -42,11 +47,19 @@ class SharpConverter implements ImageConverter {
   }
 
   async convert(order: ConversionOrder): Promise<InputReference> {
-    const release = await this.#permits.acquire(order.signal);
+    const { kind, format: to, signal } = order;
+    const release = await this.#permits.acquire(signal);
+    const begin = performance.now();
+    const seen: Seen = { type: undefined };
+    let outcome: ConversionRecord['outcome'] = 'converted';
     try {
-      return await convertFile(await this.#loaded(), order);
+      return await convertFile(await this.#loaded(), order, seen);
+    } catch (error) {
+      outcome = error instanceof UnusableImageError ? 'unusable' : signal.aborted ? 'abandoned' : 'failed';
+      throw error;
     } finally {
       release();
+      this.#recorder.imageConverted({ from: seen.type, to, kind, outcome, durationMs: performance.now() - begin });
     }
   }
 
@@ -58,11 +71,14 @@ class SharpConverter implements ImageConverter {
   }
 }
 
-async function convertFile(sharp: SharpModule, order: ConversionOrder): Promise<InputReference> {
+/** What a file has turned out to be. */
+type Seen = { type: InputMediaType | undefined };
+
+async function convertFile(sharp: SharpModule, order: ConversionOrder, seen: Seen): Promise<InputReference> {
   const { image, from, into, format, signal } = order;
   const file = await readWhole(image, from);
-  const type = await checkedType(file);
-  const decoding = type === 'image/heic' ? await decodedHeic(sharp, file, signal) : sharp(file, options);
+  await checkHeader(file, seen);
+  const decoding = seen.type === 'image/heic' ? await decodedHeic(sharp, file, signal) : sharp(file, options);
   const { data, info } = await encoded(decoding, order).catch(unusable);
   noteBuffer(data.length);
   const stored = await into.put(pieces(data));
@@ -86,12 +102,12 @@ async function decodedHeic(sharp: SharpModule, file: Buffer, signal: AbortSignal
 }
 
 /** A file says itself what it is, and how large it becomes: only then it is decoded. */
-async function checkedType(file: Buffer): Promise<InputMediaType> {
+async function checkHeader(file: Buffer, seen: Seen): Promise<void> {
   const header = await readImageHeader(async (position, length) => file.subarray(position, position + length));
   if (header === undefined) throw new UnusableImageError('is damaged, or of a type that is not converted');
   const { mediaType, width, height } = header;
+  seen.type = mediaType;
   if (width * height > maxPixels) throw new UnusableImageError(`has more than ${maxPixels} pixels: ${width}x${height}`);
-  return mediaType;
 }
 
 /** What libvips calls the formats that it may read. */

@@ -2,12 +2,14 @@ import sharp, { type Sharp } from 'sharp';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { createImageConverter } from '../../src/conversion/image-conversions.ts';
 import type { ConversionOrder, ImageConverter } from '../../src/domain/image-conversion.ts';
+import type { ConversionRecord } from '../../src/domain/recorder.ts';
 import { createTemporaryInputStores } from '../../src/storage/temporary-input-store.ts';
 import { temporaryDirectory } from '../end-to-end/edits.ts';
 import { opaqueHeic, rotatedHeic, transparentHeic } from '../fixtures/heic.ts';
 import { asStream } from '../helpers/json-text.ts';
 
-const converter = createImageConverter(true) as ImageConverter;
+const records: ConversionRecord[] = [];
+const converter = createImageConverter({ imageConverted: (one) => records.push(one) }, true) as ImageConverter;
 
 /** A file of an image, converted: what is said of it, and its bytes. */
 async function convert(bytes: Buffer, order: Partial<ConversionOrder> = {}) {
@@ -98,5 +100,28 @@ describe('a file', () => {
     );
     expect(sizes).toEqual(sizes.toSorted((one, other) => one - other));
     expect(new Set(sizes).size).toBe(3);
+  });
+});
+
+describe('conversions', () => {
+  test('run two at a time; one that is given up while it waits leaves the queue', async () => {
+    const bytes = await twoColours(1600, 1200).png().toBuffer();
+    const giveUp = new AbortController();
+    const reason = new Error('the request has ended');
+    const all = Promise.all([1, 2, 3, 4].map(() => convert(bytes, { format: 'webp' })));
+    const given = convert(bytes, { format: 'webp', signal: giveUp.signal });
+    giveUp.abort(reason);
+    await expect(given).rejects.toBe(reason);
+    expect((await all).map(({ said }) => said.type)).toEqual(Array.from({ length: 4 }, () => 'image/webp'));
+  });
+
+  test('are recorded, with what became of them', async () => {
+    records.length = 0;
+    await convert(await twoColours().gif().toBuffer(), { kind: 'partial' });
+    await expect(convert(Buffer.from('a text'))).rejects.toThrow(/damaged/);
+    expect(records).toMatchObject([
+      { from: 'image/gif', to: 'png', kind: 'partial', outcome: 'converted' },
+      { from: undefined, to: 'png', kind: 'input', outcome: 'unusable' },
+    ]);
   });
 });

@@ -204,6 +204,7 @@ export async function fakeGateway(fakes: readonly FakeTarget[], facts: Facts = {
   };
   const recorder: Recorder = {
     anomaly: () => {},
+    imageConverted: () => {},
     unknownRepeated: () => {},
     budgetUsed: () => {},
     generationEnded: (record) => records.push(record),
