@@ -5,8 +5,9 @@ import { bundle } from './scripts/bundle.ts';
 // their types, a start takes half of the time and 25 MB less memory.
 
 const gateway = await bundle('src/main.ts');
-// A thread begins with a file of its own.
+// Each thread begins with a file of its own.
 const worker = await bundle('src/storage/sqlite/job-worker.ts');
+const heicWorker = await bundle('src/conversion/heic-worker.ts');
 await mkdir('dist', { recursive: true });
 const { engines } = JSON.parse(await readFile('package.json', 'utf8')) as { engines: { node: string } };
 const [major, minor] = engines.node.replace('>=', '').split('.').map(Number);
@@ -21,8 +22,9 @@ if (found[0] > ${major} || (found[0] === ${major} && found[1] >= ${minor})) {
   process.exitCode = 1;
 }
 `;
-// The gateway comes last: it starts the worker.
+// The gateway comes last: it starts the others.
 await write('dist/job-worker.js', worker);
+await write('dist/heic-worker.js', heicWorker);
 await write('dist/gateway.js', gateway);
 await write('dist/main.js', entry);
 

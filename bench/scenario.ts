@@ -1,7 +1,7 @@
 /** A deployment of the benchmark's upstream: its name says how it responds. */
 export type Scenario = {
-  /** `image`: base64 at once; `events`: three partials and a final; `link`: the address of a file. */
-  readonly kind: 'image' | 'events' | 'link';
+  /** `image`: base64 at once; `png`: one that can be decoded; `events`: three partials and a final; `link`: the address of a file. */
+  readonly kind: 'image' | 'png' | 'events' | 'link';
   /** Bytes of the image's file; `b64_json` holds four characters for three of them. */
   readonly bytes: number;
   /** What the upstream takes for its work, before the response or between two events. */
@@ -13,7 +13,7 @@ export function scenarioName({ kind, bytes, delayMs }: Scenario): string {
 }
 
 export function scenarioNamed(name: string): Scenario | undefined {
-  const [, kind, bytes, delayMs] = /^(image|events|link)-(\d+)-(\d+)$/.exec(name) ?? [];
+  const [, kind, bytes, delayMs] = /^(image|png|events|link)-(\d+)-(\d+)$/.exec(name) ?? [];
   if (kind === undefined) return undefined;
   return { kind: kind as Scenario['kind'], bytes: Number(bytes), delayMs: Number(delayMs) };
 }

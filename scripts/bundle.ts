@@ -7,9 +7,9 @@ export async function bundle(input: string): Promise<string> {
     platform: 'node',
     // The UMD builds of some packages resolve their parts at run time, which no bundler can follow.
     resolve: { mainFields: ['module', 'main'] },
-    // Loaded on demand: Entra ID tokens, PostgreSQL, object stores, the readable log, and the simulator of the demo, which is not
-    // for production.
-    external: [/^@azure\//, /^@aws-sdk\//, 'pg', 'pino-pretty', /\/simulator\//],
+    // Loaded on demand: Entra ID tokens, PostgreSQL, object stores, conversions of images, the readable log, and the simulator of
+    // the demo, which is not for production.
+    external: [/^@azure\//, /^@aws-sdk\//, 'pg', 'sharp', 'heic-decode', 'pino-pretty', /\/simulator\//],
     logLevel: 'warn',
   });
   const { output } = await bundle.generate({

@@ -10,7 +10,7 @@ import { type Fate, fateOf } from './sample-fate.ts';
 /** `docs/parameters.md`: what each family does with each parameter under each policy, found by running samples. */
 export function parametersDocument(): string {
   const families = [...Map.groupBy([...modelFamilies, unknownFamily, agentFamily], abilities).values()];
-  return [introduction, adaptationTable(), conflictTable(), ...families.map(familySection)].join('\n');
+  return [introduction, formats, adaptationTable(), conflictTable(), ...families.map(familySection)].join('\n');
 }
 
 const introduction = `# Parameters
@@ -45,6 +45,25 @@ deployment in place of the agent takes all parameters.
 \`"capabilities": { "outputFormats": ["png", "jpeg", "webp"], "compressionFormats": ["jpeg", "webp"] }\`. A list holds
 the values that may be sent, \`[]\` means that there is no such parameter, and \`"any"\` leaves it to Azure. Among sizes, \`WxH\`
 stands for ${sizeRuleInWords(anySizeWithinRule)}.
+`;
+
+const formats = `## Formats
+
+Under \`adapt\` the gateway converts what a family lacks, if the optional package \`sharp\` is installed; without it, the request
+is a 400 that says so.
+
+* **Images that are made.** For an \`output_format\` of \`png\`, \`jpeg\` or \`webp\` that the family does not make, it is asked for
+  PNG, else for JPEG, and the images are converted, partial ones too. \`output_compression\` is then the quality of the converted
+  image, 100 without it, and is not sent; so it is where the family makes the format but cannot compress it.
+  \`background: transparent\` with \`jpeg\` is made as PNG, and its transparent pixels become white. Links to converted images are
+  always the gateway's own. Nothing is converted to \`gif\` or \`svg\`.
+* **Images of an edit.** WebP and GIF become PNG; HEIC and AVIF become JPEG, or PNG if they have transparency. They are turned
+  upright, are in sRGB afterwards, and lose their metadata. Animated ones are refused, because their frames would be lost, and
+  so is what cannot be decoded; nothing is paid for then. HEIC also needs the optional package \`heic-decode\`. A mask or markup
+  is always PNG.
+
+Two images are converted at once; the others wait, on disk above 1 MiB. An image that Azure has made and that cannot be decoded
+was paid for: a 502 whose outcome is unknown, and no retry.
 `;
 
 function adaptationTable(): string {

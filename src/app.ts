@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import { logicalModel, passThroughTo } from './app/configured-models.ts';
 import { type ModelsConfig, priceOf, type TargetConfig } from './config/models-config.ts';
 import { targetIdentity } from './config/target-identity.ts';
+import { createImageConverter } from './conversion/image-conversions.ts';
 import type { Consumer } from './domain/consumer.ts';
 import type { OpenInputStore } from './domain/image-input.ts';
 import type { ImageStore, StoredImage } from './domain/image-store.ts';
@@ -111,6 +112,8 @@ export type AppParts = {
   /** The address under which callers reach the gateway; on loopback it is known without. */
   readonly publicBaseUrl?: string | undefined;
   readonly openInputs: OpenInputStore;
+  /** Whether the optional package sharp is used as if it were not there, or something else in this process uses it, too. */
+  readonly sharp?: 'unused' | 'shared' | undefined;
   /** How long the body of an edit may take to arrive, beside a second for each megabyte. */
   readonly uploadGraceMs?: number;
   readonly corsOrigins?: readonly string[];
@@ -150,7 +153,10 @@ export function buildApp(parts: AppParts): App {
     currency: () => current.models.currency,
     budgetOf: (consumer) => keyStore.budgetOf(consumer),
   });
-  const running = { inFlight, background, jobs, keptInputs, images, hosting, admission, accounts, recorder: telemetry };
+  const converter = parts.sharp === 'unused' ? undefined : createImageConverter(telemetry, parts.sharp === 'shared');
+  const converting = converter && { converter, openInputs };
+  const common = { inFlight, background, jobs, keptInputs, images, hosting, admission, accounts };
+  const running = { ...common, converting, recorder: telemetry };
 
   /** What depends on the models file; all else lives as long as the process. */
   function configure(models: ModelsConfig, entra: EntraTokens | undefined) {

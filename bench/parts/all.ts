@@ -2,6 +2,7 @@ import type { Part } from '../part.ts';
 import { conversions } from './conversions.ts';
 import { cpu } from './cpu.ts';
 import { edits } from './edits.ts';
+import { formats } from './formats.ts';
 import { jobs } from './jobs.ts';
 import { latency } from './latency.ts';
 import { load } from './load.ts';
@@ -18,6 +19,7 @@ export const parts: readonly Part[] = [
   latency,
   load,
   conversions,
+  formats,
   edits,
   stream,
   responses,

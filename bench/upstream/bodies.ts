@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Scenario } from '../scenario.ts';
+import { noisyPng } from './noisy-png.ts';
 
 /** The beginning of every PNG file, and of its first chunk for 1024 x 1024 pixels. */
 const pngHeader = Buffer.from('89504e470d0a1a0a0000000d49484452000004000000040008020000', 'hex');
@@ -17,9 +18,10 @@ export function imageFile(bytes: number): Buffer {
 }
 
 /** The response of the Images API, as Azure's deployments send it. */
-export function imageAnswer({ bytes }: Scenario): Buffer {
+export function imageAnswer({ kind, bytes }: Scenario): Buffer {
   const facts = { background: 'opaque', output_format: 'png', quality: 'high', size: '1024x1024' };
-  const data = [{ b64_json: imageFile(bytes).toString('base64') }];
+  const file = kind === 'png' ? noisyPng(bytes) : imageFile(bytes);
+  const data = [{ b64_json: file.toString('base64') }];
   return Buffer.from(JSON.stringify({ created: 1_750_000_000, ...facts, data, usage }));
 }
 

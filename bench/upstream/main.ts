@@ -26,7 +26,7 @@ async function respond(scenario: Scenario, response: ServerResponse): Promise<vo
     response.end();
     return;
   }
-  const body = bodyOf(name, () => [kind === 'image' ? imageAnswer(scenario) : linkAnswer(scenario, origin())]);
+  const body = bodyOf(name, () => [kind === 'link' ? linkAnswer(scenario, origin()) : imageAnswer(scenario)]);
   if (delayMs > 0) await wait(delayMs);
   send(response, 'application/json', body);
 }

@@ -1,8 +1,14 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** Licences that ask for nothing but their own text and a notice. Any other one is for people to decide. */
-export const allowedLicences = ['0BSD', 'Apache-2.0', 'BSD-2-Clause', 'BSD-3-Clause', 'ISC', 'MIT'];
+/**
+ * Licences that ask for nothing but their own text and a notice; and the LGPL, for optional libraries that are installed as they
+ * are and can be replaced: libvips of sharp, and libheif. Any other one is for people to decide.
+ */
+export const allowedLicences = [
+  ...['0BSD', 'Apache-2.0', 'BSD-2-Clause', 'BSD-3-Clause', 'ISC', 'MIT'],
+  ...['LGPL-3.0', 'LGPL-3.0-or-later'],
+];
 
 /** `licence` is an SPDX expression as the package says it; `undefined`: it says nothing. */
 export type LicencedPackage = {

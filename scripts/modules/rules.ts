@@ -10,6 +10,7 @@ export const moduleImports: Readonly<Record<string, readonly string[]>> = {
   providers: ['domain', 'concurrency', 'codec', 'upstream'],
   http: ['domain', 'concurrency', 'codec', 'parameters', 'targets', 'generations'],
   storage: ['domain', 'concurrency', 'codec'],
+  conversion: ['domain', 'concurrency', 'codec'],
   telemetry: ['domain'],
   config: ['domain', 'codec'],
   app: [
@@ -21,6 +22,7 @@ export const moduleImports: Readonly<Record<string, readonly string[]>> = {
     'providers',
     'http',
     'storage',
+    'conversion',
     'telemetry',
     'config',
   ],
@@ -35,6 +37,7 @@ export const moduleImports: Readonly<Record<string, readonly string[]>> = {
       'upstream',
       'http',
       'storage',
+      'conversion',
       'telemetry',
     ],
     ...['config', 'app', 'simulator'],
@@ -61,7 +64,8 @@ export const packageHomes: Readonly<Record<string, readonly string[]>> = {
   dotenv: ['config'],
   'jsonc-parser': ['config'],
   'close-with-grace': ['cli'],
-  sharp: ['simulator'],
+  sharp: ['conversion', 'simulator'],
+  'heic-decode': ['conversion'],
   vitest: [],
   nock: [],
 };

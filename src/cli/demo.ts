@@ -43,7 +43,8 @@ async function runDemo(): Promise<void> {
       SIMULATOR_URL: azure,
       SIMULATOR_KEY: simulator.apiKey,
     });
-    const gateway = await runGateway(configuration);
+    // The simulator draws SVG with the package that the gateway would keep from it.
+    const gateway = await runGateway(configuration, undefined, undefined, 'shared');
     process.stdout.write(introduction(gateway.replace('//127.0.0.1', '//localhost'), azure));
   } catch (error) {
     await simulator.close();

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import closeWithGrace from 'close-with-grace';
 import type { DestinationStream, Logger } from 'pino';
-import { type App, buildApp, type Stores } from '../app.ts';
+import { type App, type AppParts, buildApp, type Stores } from '../app.ts';
 import type { Environment } from '../config/environment.ts';
 import type { Variables } from '../config/interpolate.ts';
 import { drain } from '../http/lifecycle.ts';
@@ -23,7 +23,7 @@ const leadMs = 5_000;
 
 type Built = { readonly app: App; readonly logger: Logger };
 
-type Outside = { readonly stores?: Stores; readonly log?: DestinationStream };
+type Outside = { readonly stores?: Stores; readonly log?: DestinationStream; readonly sharp?: AppParts['sharp'] };
 
 const nowhere: DestinationStream = { write() {} };
 
@@ -34,13 +34,13 @@ const nowhere: DestinationStream = { write() {} };
  */
 export async function buildGateway(
   { environment, models, keys }: Configuration,
-  { stores, log = nowhere }: Outside = {},
+  { stores, log = nowhere, sharp }: Outside = {},
 ): Promise<Built> {
   const { logLevel, logPretty, publicBaseUrl, corsOrigins, trustedProxies } = environment;
   const openInputs = createTemporaryInputStores(uploadsDirectory(environment));
   const logger = await createLogger({ level: logLevel, isPretty: logPretty, destination: log });
   const entra = await entraFor(models);
-  const parts = { models, consumers: keys.consumers, logger, publicBaseUrl, openInputs, corsOrigins, entra };
+  const parts = { models, consumers: keys.consumers, logger, publicBaseUrl, openInputs, corsOrigins, entra, sharp };
   const opened = stores ?? (await openStores({ dataDir: undefined }, models));
   return { app: buildApp({ ...parts, stores: opened, trustedProxies }), logger };
 }
@@ -50,11 +50,13 @@ export async function buildGateway(
  *
  * @param readVariables reads the current variables; with it, the configuration is reloaded on SIGHUP and when a file changes
  * @param open opens the stores; replaced in tests
+ * @param sharp what else uses that package in this process
  */
 export async function runGateway(
   configuration: Configuration,
   readVariables?: () => Variables,
   open = openStores,
+  sharp?: AppParts['sharp'],
 ): Promise<string> {
   const { host, port, metricsPort, dataDir } = configuration.environment;
   const { models } = configuration;
@@ -63,7 +65,7 @@ export async function runGateway(
   const uploads = uploadsDirectory(configuration.environment);
   await dependingOn(directory, () => prepareInputDirectory(uploads));
   const log = createLogOutput();
-  const { app, logger } = await buildGateway(configuration, { stores, log });
+  const { app, logger } = await buildGateway(configuration, { stores, log, sharp });
   await app.recover();
   const url = await dependingOn('PORT', () => app.server.listen({ host, port }));
   const metricsUrl = metricsPort === undefined ? undefined : await serveMetrics(app, { host, port: metricsPort });

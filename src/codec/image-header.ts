@@ -1,4 +1,5 @@
 import type { InputMediaType } from '../domain/image-input.ts';
+import { isHeif, readHeif } from './heif-header.ts';
 
 /** How many bytes of a file `imageMediaType` needs to see. */
 export const imageHeaderBytes = 12;
@@ -41,20 +42,28 @@ export type ImageHeader = {
 const maxParts = 1_000;
 
 /**
- * Reads the header of a PNG, JPEG or WebP file; the image itself is never decoded. `undefined`: it is none of these, or
- * its header is damaged.
+ * Reads the header of a PNG, JPEG, WebP, GIF, AVIF or HEIC file; the image itself is never decoded. `undefined`: it is none of
+ * these, or its header is damaged.
  */
 export async function readImageHeader(read: ReadAt): Promise<ImageHeader | undefined> {
-  const mediaType = imageMediaType(await read(0, imageHeaderBytes));
-  const header =
-    mediaType === 'image/png'
-      ? await readPng(read)
-      : mediaType === 'image/jpeg'
-        ? await readJpeg(read)
-        : mediaType === 'image/webp'
-          ? await readWebp(read)
-          : undefined;
+  const start = await read(0, imageHeaderBytes);
+  const reader = isHeif(start) ? readHeif : readers.get(imageMediaType(start) ?? '');
+  const header = await reader?.(read);
   return header && header.width > 0 && header.height > 0 ? header : undefined;
+}
+
+const readers: ReadonlyMap<string, (read: ReadAt) => Promise<ImageHeader | undefined>> = new Map([
+  ['image/png', readPng],
+  ['image/jpeg', readJpeg],
+  ['image/webp', readWebp],
+  ['image/gif', readGif],
+]);
+
+/** GIF89a, 18: the screen on which the frames are drawn. Any frame may have transparent pixels. */
+async function readGif(read: ReadAt): Promise<ImageHeader | undefined> {
+  const start = await read(6, 4);
+  if (start.length < 4) return undefined;
+  return { mediaType: 'image/gif', width: start.readUInt16LE(0), height: start.readUInt16LE(2), hasAlpha: true };
 }
 
 /** PNG 3rd edition, 11.2.1 (IHDR) and 11.3.1 (tRNS, which stands before the first IDAT). */

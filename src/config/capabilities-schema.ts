@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { maxInputs } from '../domain/image-input.ts';
+import { inputMediaTypes, maxInputs } from '../domain/image-input.ts';
 import { operations } from '../domain/image-request.ts';
 import { type CapabilityOverrides, seedSupport } from '../domain/model-capabilities.ts';
 
@@ -41,6 +41,11 @@ export const capabilitiesSchema = z
     inputFidelities: values,
     maxInputs: z.int().min(1).max(maxInputs).exactOptional().describe('Max input images of an edit'),
     mask: flag.describe('Whether edits support a mask'),
+    inputTypes: z
+      .array(z.enum(inputMediaTypes))
+      .min(1)
+      .exactOptional()
+      .describe('Media types of the images of an edit; other ones are converted'),
     markup: flag.describe('Whether edits support markup, a drawing over the first image'),
     responseFormats: z
       .array(z.enum(['url', 'b64_json']))

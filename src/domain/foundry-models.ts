@@ -22,7 +22,7 @@ export const foundryModelCapabilities = {
   endUsers: false,
   ownParameters: edges,
   extraParameters: false,
-  defaults: { background: 'opaque', delivery: 'b64_json' },
+  defaults: { background: 'opaque', outputCompression: 100, delivery: 'b64_json' },
 } as const satisfies Partial<ModelCapabilities>;
 
 /** What MAI-Image-2.6 takes beside its prompt, as far as callers may always ask for it. */

@@ -1,10 +1,23 @@
 /** The media types that an upload may have; its own bytes say which one it is. */
-export const inputMediaTypes = ['image/png', 'image/jpeg', 'image/webp'] as const;
+export const inputMediaTypes = [
+  'image/png',
+  'image/jpeg',
+  'image/webp',
+  'image/gif',
+  'image/avif',
+  'image/heic',
+] as const;
 
 export type InputMediaType = (typeof inputMediaTypes)[number];
 
 /** The Images API takes no more images than this for one edit. */
 export const maxInputs = 16;
+
+/** OpenAI's limit for one image, in bytes. */
+export const maxInputBytes = 50 * 1024 * 1024;
+
+/** Far above what any model takes or makes: small files that unpack to gigabytes are refused by their headers. */
+export const maxPixels = 50_000_000;
 
 /** Bytes in an input store. Plain data: it survives JSON, and an equal reference opens the same bytes. */
 export type StoredBytes = {

@@ -1,4 +1,5 @@
 import type { ErrorKind, ModerationDetails, Outcome } from './gateway-error.ts';
+import type { Conversion } from './image-conversion.ts';
 import type { ImageEnd, ImageEvent, ImageFacts } from './image-event.ts';
 import type { UpstreamHandle } from './image-provider.ts';
 import type { Delivery, Operation } from './image-request.ts';
@@ -69,6 +70,8 @@ export type JobAttempt = {
   readonly images: readonly ImageId[];
   /** What the upstream was asked for. */
   readonly asked: ImageFacts;
+  /** What its images are converted to. */
+  readonly conversion?: Conversion;
 };
 
 /** What was reported about a response. */

@@ -1,3 +1,4 @@
+import type { InputMediaType } from './image-input.ts';
 import type { Delivery, ImageRequest, Operation, RequestDefaults } from './image-request.ts';
 
 /**
@@ -51,6 +52,8 @@ export type ModelCapabilities = {
   readonly maxInputs: number;
   /** Whether an edit takes a mask for its first image. */
   readonly mask: boolean;
+  /** The types that the images of an edit may have. Mask and markup are PNG. */
+  readonly inputTypes: readonly InputMediaType[];
   /** Whether an edit takes a drawing over its first image. */
   readonly markup: boolean;
   /** The longest data URL in which an image of an edit can be sent, in characters; Infinity where files are sent. */

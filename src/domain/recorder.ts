@@ -2,6 +2,8 @@ import type { Bill, Tokens } from './bill.ts';
 import type { BudgetUsage } from './budget.ts';
 import type { GatewayError, Outcome } from './gateway-error.ts';
 import type { GenerationReport } from './generation-reader.ts';
+import type { ConversionKind, ConvertedFormat } from './image-conversion.ts';
+import type { InputMediaType } from './image-input.ts';
 import type { ImageRequest } from './image-request.ts';
 
 /** Anomalies of an upstream that cost no image, but that an operator should know of. */
@@ -89,6 +91,20 @@ export type BudgetUse = {
   readonly hasCrossed: boolean;
 };
 
+/**
+ * One conversion of an image. `unusable`: it cannot or must not be decoded; `abandoned`: its request has ended before; `failed`:
+ * the gateway could not.
+ */
+export type ConversionRecord = {
+  /** `undefined`: its bytes do not say. */
+  readonly from: InputMediaType | undefined;
+  readonly to: ConvertedFormat;
+  readonly kind: ConversionKind;
+  readonly outcome: 'converted' | 'unusable' | 'abandoned' | 'failed';
+  /** Without its wait for a permit. */
+  readonly durationMs: number;
+};
+
 /** Where counters go; it never throws. */
 export interface Recorder {
   /** A client's retry, or a request with a known `Idempotency-Key`. */
@@ -97,6 +113,7 @@ export interface Recorder {
   jobRecovered(how: Recovered): void;
   /** Money was to be reserved from a budget. */
   budgetUsed(use: BudgetUse): void;
+  imageConverted(conversion: ConversionRecord): void;
   anomaly(kind: Anomaly): void;
   attemptEnded(attempt: AttemptRecord): void;
   generationEnded(generation: GenerationRecord): void;

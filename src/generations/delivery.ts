@@ -100,8 +100,13 @@ function withBytes(events: AsyncIterable<ImageEvent>, reader: object): AsyncIter
  * The events without partial images, for clients that did not ask for a stream but whose images come as one. Settles when
  * the first image itself begins: until then, a failure is still an ordinary error.
  */
-export async function dropPartialImages(events: AsyncIterable<ImageEvent>): Promise<AsyncIterable<ImageEvent>> {
-  const { head, rest } = await readHead(withoutPartialImages(events), ({ type }) => type !== 'image');
+export function dropPartialImages(events: AsyncIterable<ImageEvent>): Promise<AsyncIterable<ImageEvent>> {
+  return readToFirstImage(withoutPartialImages(events));
+}
+
+/** The same events, read up to where the first image begins. */
+export async function readToFirstImage(events: AsyncIterable<ImageEvent>): Promise<AsyncIterable<ImageEvent>> {
+  const { head, rest } = await readHead(events, ({ type }) => type === 'image');
   return replay(head, rest);
 }
 

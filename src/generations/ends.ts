@@ -1,5 +1,6 @@
 import { GatewayError } from '../domain/gateway-error.ts';
 import type { GenerationEnd, GenerationReport, Settlement } from '../domain/generation-reader.ts';
+import { type ImageRequest, parameterNames } from '../domain/image-request.ts';
 import type { ImageId } from '../domain/image-store.ts';
 import type { JobEnd, StoredEvent, StoredFailure, StoredReport, StoredResponse } from '../domain/job-store.ts';
 import type { AttemptEnd } from '../domain/recorder.ts';
@@ -55,6 +56,14 @@ export function afterCommitment(error: unknown): unknown {
     'The image service failed after it had begun to respond. The image may be billed; it was not retried.',
     { outcome: 'unknown', cause: error, upstream: error.upstream, hint: error.hint },
   );
+}
+
+/** A parameter that the client has not sent, but its operator or the gateway, must not be named to it. */
+export function withoutForeignParameter(error: unknown, asked: ImageRequest): unknown {
+  if (!(error instanceof GatewayError) || error.param === undefined) return error;
+  const [name = ''] = /^\w+/.exec(error.param) ?? [];
+  if (parameterNames(asked).has(name)) return error;
+  return error.with({ param: undefined }, error.message.replace(`'${error.param}'`, 'one of the parameters'));
 }
 
 const givenUp = new GatewayError(

@@ -5,6 +5,7 @@ import type { ImageRequest } from '../domain/image-request.ts';
 import type { QuotaGrant } from '../domain/quota-pools.ts';
 import { type AdaptedRequest, adaptRequest } from '../parameters/adapt.ts';
 import type { AdaptationName } from '../parameters/adaptations.ts';
+import { convertsInputs } from '../parameters/input-conversion.ts';
 import type { Plan } from '../parameters/plan.ts';
 import { type Choice, chooseHealthy } from '../targets/choose-target.ts';
 import type { LogicalModel, Target } from '../targets/model-catalog.ts';
@@ -13,9 +14,11 @@ import { GenerationRetries, type RetryBudget, RetryBudgetSpentError } from '../t
 import type { GatewayTimes } from '../targets/times.ts';
 import { backoffMs, withJitter } from './backoff.ts';
 import { mayCost } from './billing.ts';
+import { ConvertedInputs } from './converted-inputs.ts';
 import { fanOut } from './fan-out.ts';
 import { type Leg, legAfter } from './leg.ts';
 import { QuotaTurns } from './quota-turns.ts';
+import { askedIn, asSent } from './sent-request.ts';
 import { type CallContext, UpstreamCall } from './upstream-call.ts';
 
 type FailoverParts = {
@@ -62,6 +65,7 @@ export interface GenerationCalls {
 export class Failover implements GenerationCalls {
   readonly #parts: FailoverParts;
   readonly #retries: GenerationRetries;
+  readonly #inputs: ConvertedInputs;
   readonly #targets: readonly Target[];
   /** The legs that were begun, the whole request first; one that was split says so, and its own legs the rest. */
   readonly #legs: Leg[] = [];
@@ -75,10 +79,12 @@ export class Failover implements GenerationCalls {
   constructor(parts: FailoverParts) {
     this.#parts = parts;
     this.#retries = new GenerationRetries(parts.budget);
+    this.#inputs = new ConvertedInputs(parts.context.converting, parts.consumer, parts.context.signal);
     this.#targets = parts.planned.candidates.map(({ target }) => target);
     this.#retriesLeft = parts.maxRetries;
     this.#unknownLeft = parts.mayRepeatUnknown ? 1 : 0;
-    this.asked = parts.planned.candidates[0]?.adapted.legs[0] ?? parts.request;
+    const [first] = parts.planned.candidates;
+    this.asked = first ? askedIn(first.adapted) : parts.request;
   }
 
   /** What the gateway did for any of the legs; before the first call, what it would do at the first target. */
@@ -123,14 +129,20 @@ export class Failover implements GenerationCalls {
           await this.#waitFor(choice.coolDown, leg);
           continue;
         }
-        const { legs, adaptations } = this.#adapt(piece, choice.target);
+        const adapted = this.#adapt(piece, choice.target);
+        const { legs, adaptations, conversion } = adapted;
         leg.adaptations = legs.length > 1 ? ['n=fan-out'] : adaptations;
-        this.asked = legs[0];
+        this.asked = askedIn(adapted);
         if (legs.length > 1) {
           turns.leave();
           return await this.#fanOut(piece, legs, leg);
         }
-        const { quota, health } = choice.target;
+        const { quota, health, family } = choice.target;
+        const request = convertsInputs(adaptations) ? this.#inputs.fitted(legs[0], family) : legs[0];
+        if (request === undefined) {
+          await this.#inputs.convert(legs[0], family);
+          continue;
+        }
         // A turn that would wait for a permit keeps the turn from others.
         if (quota && !turns.allows(choice.target) && !health.permits.isFull) {
           await turns.advance(quota, legs[0].count);
@@ -138,7 +150,7 @@ export class Failover implements GenerationCalls {
         }
         try {
           // In the tick of the choice: one call is enough to try a target that has failed.
-          return await this.#call(choice.target, legs[0], leg, turns);
+          return await this.#call(choice.target, { request, conversion }, leg, turns);
         } catch (error) {
           await this.#allowRetry(error, choice.target, leg);
         }
@@ -167,12 +179,18 @@ export class Failover implements GenerationCalls {
   /** What a target is asked for. Throws a GatewayError where it cannot serve a leg. */
   #adapt(piece: ImageRequest, target: Target): AdaptedRequest {
     const { request, planned, model } = this.#parts;
+    const { defaults, canConvert } = planned;
     const known = planned.candidates.find((candidate) => candidate.target === target);
     if (piece === request && known !== undefined) return known.adapted;
-    return adaptRequest(piece, { family: target.family, policy: model.parameters, defaults: planned.defaults });
+    return adaptRequest(piece, { family: target.family, policy: model.parameters, defaults, canConvert });
   }
 
-  async #call(target: Target, piece: ImageRequest, leg: Leg, turns: QuotaTurns): Promise<AsyncIterable<ImageEvent>> {
+  async #call(
+    target: Target,
+    { request: piece, conversion }: Pick<UpstreamCall, 'request' | 'conversion'>,
+    leg: Leg,
+    turns: QuotaTurns,
+  ): Promise<AsyncIterable<ImageEvent>> {
     const { context } = this.#parts;
     const { last, tried } = leg;
     // A target that has not been called yet, for what was not even begun elsewhere, adds nothing to the load of any target.
@@ -182,7 +200,8 @@ export class Failover implements GenerationCalls {
     const kind = { isRetry, retries: this.#retries, isPatient };
     const { permit, turn } = await turns.acquire(target, kind, { images: piece.count, last });
     if (isRetry && last.outcome === 'unknown') context.recorder.unknownRepeated(target.provider.id);
-    const call = new UpstreamCall(target, { leg: leg.number, request: asSent(piece, target), turn }, permit, context);
+    const request = asSent(piece, target);
+    const call = new UpstreamCall(target, { leg: leg.number, request, conversion, turn }, permit, context);
     this.calls.push(call);
     // A stream holds its permit until it has ended; images that wait for those of other calls must not keep these from theirs.
     const isHeld = piece.stream && this.#legs.length === 1;
@@ -269,11 +288,4 @@ async function* endingWith<T>(permit: Disposable, events: AsyncIterable<T>): Asy
 function madeNothing(error: unknown): boolean {
   if (!(error instanceof GatewayError)) return false;
   return error.outcome === 'not-processed' || error.outcome === 'failed' || error.kind === 'overloaded';
-}
-
-/** A call of one image may go over the upstream's stream, because quiet connections are reported to be cut there. */
-function asSent(piece: ImageRequest, { family, upstreamStream }: Target): ImageRequest {
-  const isCollapsed = upstreamStream === 'always' && family.streams && !piece.stream && piece.count === 1;
-  // A stream carries base64, whatever the client gets in the end.
-  return isCollapsed ? { ...piece, stream: true, partialImages: 1, delivery: undefined } : piece;
 }

@@ -14,6 +14,7 @@ import type { Accounts } from './accounts.ts';
 import { type Admission, heldNothing } from './admission.ts';
 import type { BackgroundJobs } from './background-jobs.ts';
 import type { Caller } from './caller.ts';
+import type { Converting } from './converted-events.ts';
 import type { Hosting } from './delivery.ts';
 import { Failover } from './failover.ts';
 import { Generation } from './generation.ts';
@@ -32,6 +33,8 @@ export type StarterParts = {
   readonly recorder: Recorder;
   /** Where clients get links, if images are hosted at the moment. */
   readonly hosting: { readonly place: Hosting | undefined };
+  /** What converts images, if there is something that does. */
+  readonly converting?: Converting | undefined;
   readonly images: ImageStore;
   readonly times: GatewayTimes;
   readonly inFlight: InFlight;
@@ -121,11 +124,12 @@ export class GenerationStarter {
   }
 
   #plan(name: string | undefined, request: ImageRequest, caller: Caller): Planned {
-    const { inFlight, catalog, hosting } = this.#parts;
+    const { inFlight, catalog, hosting, converting } = this.#parts;
     if (inFlight.isClosed) throw shuttingDown();
     const model = catalog.find(name, caller.models);
     const { place } = hosting;
-    const planned = planFor(request, { model, place });
+    const canConvert = converting !== undefined;
+    const planned = plan(request, model, { canHost: place !== undefined, canConvert });
     const isKeyed = caller.idempotencyKey !== undefined;
     return {
       model,
@@ -199,6 +203,7 @@ export class GenerationStarter {
         asked: request,
         delivery,
         hosting: place,
+        converting: this.#parts.converting,
         isModelsDeadline: (caller.timeoutMs ?? model.timeoutMs) >= model.timeoutMs,
         recorder,
         trace: caller.trace,
@@ -265,13 +270,10 @@ export class GenerationStarter {
     await edit.inputs.release();
     const durable = { ...request, edit: { ...edit, inputs: keptInputs.open(name) } };
     // What each target is asked for holds the inputs, too.
-    const kept = { ...planned, request: durable, planned: planFor(durable, planned) };
+    const abilities = { canHost: planned.place !== undefined, canConvert: planned.planned.canConvert };
+    const kept = { ...planned, request: durable, planned: plan(durable, planned.model, abilities) };
     return { planned: kept, job: { request: text, inputs: name } };
   }
-}
-
-function planFor(request: ImageRequest, { model, place }: Pick<Planned, 'model' | 'place'>): Planned['planned'] {
-  return plan(request, model, { canHost: place !== undefined });
 }
 
 /** A request that does not become a generation has no use for its inputs. */

@@ -148,7 +148,7 @@ export class Journal {
   }
 }
 
-function recordOf({ leg, target, failure, handle, attempt, imageIds, request }: UpstreamCall): JobAttempt {
+function recordOf({ leg, target, failure, handle, attempt, imageIds, request, conversion }: UpstreamCall): JobAttempt {
   return {
     leg,
     target: target.name,
@@ -157,6 +157,7 @@ function recordOf({ leg, target, failure, handle, attempt, imageIds, request }: 
     ...(attempt.upstreamRequestId !== undefined && { upstreamRequestId: attempt.upstreamRequestId }),
     images: imageIds,
     asked: factsOf(request),
+    ...(conversion && { conversion }),
   };
 }
 

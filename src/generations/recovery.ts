@@ -11,6 +11,7 @@ import type { LogicalModel } from '../targets/model-catalog.ts';
 import type { Accounts } from './accounts.ts';
 import { heldNothing } from './admission.ts';
 import type { BackgroundJobs } from './background-jobs.ts';
+import type { Converting } from './converted-events.ts';
 import { storedFailure } from './ends.ts';
 import type { Gateway } from './gateway.ts';
 import { Generation } from './generation.ts';
@@ -25,6 +26,7 @@ type RecoveryParts = {
   readonly inFlight: InFlight;
   readonly images: ImageStore;
   readonly recorder: Recorder;
+  readonly converting?: Converting | undefined;
   readonly background: BackgroundJobs;
   readonly jobs: Pick<Jobs, 'cancelRequested'>;
   readonly keptInputs: KeptInputs;
@@ -187,7 +189,7 @@ export class Recovery {
   }
 
   #resume(job: TakenJob, pieces: readonly PaidPiece[], deliversPart: boolean): void {
-    const { inFlight, images, recorder, accounts } = this.#parts;
+    const { inFlight, images, recorder, accounts, converting } = this.#parts;
     const request = requestOf(job);
     new Generation({
       lease: job.lease,
@@ -205,6 +207,7 @@ export class Recovery {
         // Links of the upstream are downloaded while they lead somewhere.
         delivery: 'b64_json',
         hosting: undefined,
+        converting,
         isModelsDeadline: false,
         recorder,
         trace: undefined,

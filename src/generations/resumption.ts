@@ -81,11 +81,11 @@ export class Resumption implements GenerationCalls {
 
   #follow({ attempt, handle, target }: Extract<PaidPiece, { kind: 'accepted' }>): Promise<AsyncIterable<ImageEvent>> {
     const { request, context } = this.#parts;
-    const { leg, images, asked } = attempt;
+    const { leg, images, asked, conversion } = attempt;
     const piece = { ...request, ...asked, count: images.length };
     const call = new UpstreamCall(
       target,
-      { leg, request: piece, accepted: { handle, imageIds: images } },
+      { leg, request: piece, conversion, accepted: { handle, imageIds: images } },
       noPermit,
       context,
     );

@@ -1,8 +1,9 @@
 import { GatewayError } from '../domain/gateway-error.ts';
+import type { Conversion } from '../domain/image-conversion.ts';
 import type { DownloadedImage } from '../domain/image-download.ts';
 import type { ImageEvent } from '../domain/image-event.ts';
 import type { Attempt, ProviderCall, UpstreamHandle } from '../domain/image-provider.ts';
-import { type Delivery, type ImageRequest, parameterNames } from '../domain/image-request.ts';
+import type { Delivery, ImageRequest } from '../domain/image-request.ts';
 import type { ImageId } from '../domain/image-store.ts';
 import type { QuotaGrant } from '../domain/quota-pools.ts';
 import type { AttemptEnd, AttemptRecord, Recorder } from '../domain/recorder.ts';
@@ -13,8 +14,9 @@ import type { TargetCall } from '../targets/target-health.ts';
 import type { Account } from './account.ts';
 import { billOf, type PaidCall, readTokens } from './billing.ts';
 import { CallEvents, type Made } from './call-events.ts';
+import { type Converting, converted } from './converted-events.ts';
 import { dropPartialImages, type Hosting, lookAhead } from './delivery.ts';
-import { afterCommitment } from './ends.ts';
+import { afterCommitment, withoutForeignParameter } from './ends.ts';
 import type { Journal } from './journal.ts';
 import { KeepableEvents, type KeepImage } from './keepable-events.ts';
 import { drawImageId, type Keeping } from './keeping.ts';
@@ -27,6 +29,8 @@ export type CallContext = {
   /** How the client gets its images; `undefined`: as they come. */
   readonly delivery: Delivery | undefined;
   readonly hosting: Hosting | undefined;
+  /** What converts images, if there is something that does. */
+  readonly converting?: Converting | undefined;
   readonly signal: AbortSignal;
   /** When free steps after a paid call are tried for the last time, as of `performance.now()`. */
   readonly retryUntil: number;
@@ -50,6 +54,8 @@ type Piece = {
   /** Which piece of the request, from 0. */
   readonly leg: number;
   readonly request: ImageRequest;
+  /** What its images become when they have come. */
+  readonly conversion: Conversion | undefined;
   /** Of work that was accepted before, and of its images: it is followed, and nothing is paid for. */
   readonly accepted?: { readonly handle: UpstreamHandle; readonly imageIds: readonly ImageId[] };
   /** Its turn in the quota of its target, and how long it has waited for that. */
@@ -62,6 +68,7 @@ export class UpstreamCall implements PaidCall {
   readonly leg: number;
   /** What the upstream is asked for. */
   readonly request: ImageRequest;
+  readonly conversion: Conversion | undefined;
   /** What its images are called when they are stored: drawn before the call, so that they are found after a crash. */
   readonly imageIds: readonly ImageId[];
   /** Of the work that its upstream has accepted. */
@@ -81,10 +88,16 @@ export class UpstreamCall implements PaidCall {
   error: GatewayError | undefined;
   #converted: AdaptationName | undefined;
 
-  constructor(target: Target, { leg, request, accepted, turn }: Piece, permit: TargetCall, context: CallContext) {
+  constructor(
+    target: Target,
+    { leg, request, conversion, accepted, turn }: Piece,
+    permit: TargetCall,
+    context: CallContext,
+  ) {
     this.target = target;
     this.leg = leg;
     this.request = request;
+    this.conversion = conversion;
     this.handle = accepted?.handle;
     this.imageIds = accepted?.imageIds ?? Array.from({ length: request.count }, drawImageId);
     this.permit = permit;
@@ -200,13 +213,14 @@ export class UpstreamCall implements PaidCall {
   }
 
   #ask(provider: Target['provider']): Promise<AsyncIterable<ImageEvent>> {
-    const { signal, retryUntil, recorder, journal, isParked } = this.#context;
+    const { signal, retryUntil, recorder, journal, isParked, converting } = this.#context;
     const call: ProviderCall = {
       signal,
       retryUntil,
       attempt: this.attempt,
       recorder,
       dispatch: async () => {
+        if (this.conversion) await converting?.converter.ready();
         await journal.dispatch(this);
         await this.#quota.dispatched();
       },
@@ -230,15 +244,17 @@ export class UpstreamCall implements PaidCall {
   async #deliver(response: AsyncIterable<ImageEvent>): Promise<AsyncIterable<ImageEvent>> {
     const { asked, delivery, hosting, keeping } = this.#context;
     const { stream, count } = this.request;
-    const wantsBase64 = (delivery ?? this.target.family.defaults.delivery) === 'b64_json';
+    const isHosted = delivery === 'url' && hosting !== undefined;
+    const isConverted = this.conversion !== undefined;
+    const wanted = delivery ?? (isConverted ? 'b64_json' : this.target.family.defaults.delivery);
+    const wantsBase64 = wanted === 'b64_json';
     // A link of the upstream's ends sooner than what is kept, but where nothing is hosted there is no other link.
-    const downloads = wantsBase64 || (keeping.reason === 'kept' && hosting !== undefined);
+    const downloads = wantsBase64 || isConverted || (keeping.reason === 'kept' && hosting !== undefined);
     const events = new CallEvents(response, downloads ? (url) => this.#download(url, wantsBase64) : undefined);
     this.#events = events;
     await events.readLinks();
     const isPlain = !stream || (asked.stream && asked.partialImages > 0);
-    const images = isPlain ? events : await dropPartialImages(events);
-    const isHosted = delivery === 'url' && hosting !== undefined;
+    const images = await converted(isPlain ? events : await dropPartialImages(events), this.conversion, this.#context);
     // While the head of the response can still say that images are missing.
     const isReadAhead = !asked.stream && count > 1 && !isHosted;
     const output = new KeepableEvents(isReadAhead ? await lookAhead(images) : images, this.imageIds);
@@ -271,14 +287,6 @@ export function blameTargets(calls: readonly UpstreamCall[]): void {
   const truncated = calls.filter((call) => call.endWith('truncated') === 'truncated');
   const byTarget = new Map(truncated.map(({ target, permit }) => [target, permit]));
   for (const permit of byTarget.values()) permit.truncated();
-}
-
-/** A parameter that the client has not sent, but its operator or the gateway, must not be named to it. */
-function withoutForeignParameter(error: unknown, asked: ImageRequest): unknown {
-  if (!(error instanceof GatewayError) || error.param === undefined) return error;
-  const [name = ''] = /^\w+/.exec(error.param) ?? [];
-  if (parameterNames(asked).has(name)) return error;
-  return error.with({ param: undefined }, error.message.replace(`'${error.param}'`, 'one of the parameters'));
 }
 
 function endOfFailure(error: unknown, { sent }: Attempt): AttemptEnd {

@@ -1,4 +1,5 @@
 import { GatewayError } from '../domain/gateway-error.ts';
+import type { Conversion } from '../domain/image-conversion.ts';
 import {
   type Delivery,
   type ImageRequest,
@@ -11,6 +12,8 @@ import type { ParameterPolicy } from '../domain/parameter-policy.ts';
 import { type AdaptationName, adaptations } from './adaptations.ts';
 import { adaptToAgent } from './agent-wishes.ts';
 import { checkFamilyTakes, checkInputs } from './edit-inputs.ts';
+import { adaptInputTypes } from './input-conversion.ts';
+import { conversionUnavailable, type OutputConversion, outputConversion } from './output-conversion.ts';
 import { checkOwnParameters, withEdgesAsSize } from './own-parameters.ts';
 import {
   conflictError,
@@ -32,6 +35,8 @@ export type AdaptedRequest = {
   readonly legs: Legs;
   /** What the gateway does itself to satisfy the caller, as `x-gateway-adapted` reports it. */
   readonly adaptations: readonly AdaptationName[];
+  /** What the gateway makes of the images that come. Those of an edit are converted to what the family takes. */
+  readonly conversion: Conversion | undefined;
   /** How the caller gets its images: what it has asked for, else the operator's default. */
   readonly delivery: Delivery | undefined;
 };
@@ -41,6 +46,8 @@ export type AdaptTo = {
   readonly family: ModelCapabilities;
   readonly policy: ParameterPolicy;
   readonly defaults?: RequestDefaults;
+  /** Whether the gateway can convert images. Default: it can. */
+  readonly canConvert?: boolean;
 };
 
 /** The parameters whose values a family lists. */
@@ -60,8 +67,11 @@ const valueParameters = [
  * in what the caller left open; a default that conflicts with what the caller said, or that the family does not take,
  * yields, so that no error is about it.
  */
-export function adaptRequest(sent: ImageRequest, { family: whole, policy, defaults = {} }: AdaptTo): AdaptedRequest {
-  const family = sent.edit ? ofEdits(whole) : whole;
+export function adaptRequest(
+  sent: ImageRequest,
+  { family: ofModel, policy, defaults = {}, canConvert = true }: AdaptTo,
+): AdaptedRequest {
+  const family = sent.edit ? ofEdits(ofModel) : ofModel;
   // An agent takes no parameters, so nothing can be forwarded to it.
   const applied = family.agentDecides && policy === 'pass' ? 'adapt' : policy;
   if (sent.edit) checkInputs(sent.edit, family);
@@ -69,7 +79,9 @@ export function adaptRequest(sent: ImageRequest, { family: whole, policy, defaul
   const open = Object.entries(defaults).filter(([member]) => request[member as OptionalMember] === undefined);
   const filledIn = new Map(open.map((entry) => [wireNames[entry[0] as OptionalMember] as string, entry]));
   for (;;) {
-    const { result, atFault } = tryToAdapt({ ...request, ...Object.fromEntries(filledIn.values()) }, family, applied);
+    const whole = { ...request, ...Object.fromEntries(filledIn.values()) };
+    const conversion = applied === 'adapt' ? outputConversion(whole, family) : undefined;
+    const { result, atFault } = tryToAdapt(whole, family, applied, { conversion, canConvert });
     const yielding = atFault.find((name) => filledIn.has(name));
     if (yielding !== undefined) filledIn.delete(yielding);
     else if (result instanceof GatewayError) throw result;
@@ -86,22 +98,40 @@ function ofEdits(family: ModelCapabilities): ModelCapabilities {
 /** `atFault`: the wire names of what is refused here, or would be upstream; the first default among them yields. */
 type Result = { readonly result: AdaptedRequest | GatewayError; readonly atFault: readonly string[] };
 
-function tryToAdapt(request: ImageRequest, family: ModelCapabilities, policy: ParameterPolicy): Result {
+type Converting = { readonly conversion: OutputConversion | undefined; readonly canConvert: boolean };
+
+function tryToAdapt(
+  whole: ImageRequest,
+  family: ModelCapabilities,
+  policy: ParameterPolicy,
+  { conversion, canConvert }: Converting,
+): Result {
   const isPassed = policy === 'pass';
+  const request = conversion ? askedOf(whole, conversion) : whole;
   const asked = isPassed ? request : withoutDefaults(request, family);
+  if (conversion && !canConvert) {
+    return { result: conversionUnavailable(conversion.to.format), atFault: [...conversion.names, 'output_format'] };
+  }
   // Under `pass` the upstream decides about the caller's conflicts, but a default must not cause one.
   const conflicts = conflictsIn(asked, family, isPassed ? 'adapt' : policy);
   const atFault = conflicts.flatMap(({ names }) => names);
   const refused = conflicts.find(({ policies }) => policies.includes(policy));
   if (refused !== undefined) return { result: conflictError(refused), atFault };
   const { delivery } = request;
-  if (isPassed) return { result: { legs: [request], adaptations: [], delivery }, atFault };
+  if (isPassed) return { result: { legs: [request], adaptations: [], conversion: undefined, delivery }, atFault };
   try {
-    return { result: { ...adaptMembers(asked, family, policy), delivery }, atFault: [] };
+    const converting = { conversion, canConvert };
+    const adapted = adaptMembers(conversion ? { ...asked, delivery } : asked, family, policy, converting);
+    return { result: { ...adapted, conversion: conversion?.to, delivery }, atFault: conversion?.names ?? [] };
   } catch (error) {
     if (!(error instanceof GatewayError)) throw error;
     return { result: error, atFault: [error.param ?? ''] };
   }
+}
+
+/** What an upstream is asked for so that its images can be converted. */
+function askedOf(request: ImageRequest, { from }: OutputConversion): ImageRequest {
+  return { ...request, outputFormat: from, outputCompression: undefined };
 }
 
 /** The request as it will be sent, while its parameters are adapted one by one. */
@@ -137,11 +167,15 @@ function adaptMembers(
   asked: ImageRequest,
   family: ModelCapabilities,
   policy: 'adapt' | 'strict',
+  { conversion, canConvert }: Converting,
 ): Pick<AdaptedRequest, 'legs' | 'adaptations'> {
-  const draft: Draft = { sent: { ...asked }, adaptations: [] };
+  const draft: Draft = { sent: { ...asked }, adaptations: conversion ? [conversion.name] : [] };
   const { prompt, edit, outputCompression, stream, delivery } = asked;
   if (prompt.length > family.promptCharacters) throw promptTooLong(prompt.length, family.promptCharacters);
-  if (edit) checkFamilyTakes(edit, family);
+  if (edit) {
+    checkFamilyTakes(edit, family);
+    draft.adaptations.push(...adaptInputTypes(edit.images, family, { policy, canConvert }));
+  }
   for (const parameter of valueParameters) {
     const value = asked[parameter.member];
     if (value !== undefined && !takes(family[parameter.capability], value)) {
@@ -153,7 +187,9 @@ function adaptMembers(
   }
   adaptExtra(draft, family, policy);
   if (stream) adaptStream(draft, family, policy);
-  if (stream || delivery !== undefined) adaptDelivery(draft, asked, family, policy);
+  if (stream || conversion || delivery !== undefined) {
+    adaptDelivery(draft, { ...asked, isConverted: conversion !== undefined }, family, policy);
+  }
   const wishes = family.agentDecides ? adaptToAgent(draft.sent, policy) : { request: draft.sent, adaptations: [] };
   const legs = splitCount(wishes.request, family, policy);
   const fanOut: readonly AdaptationName[] = legs.length > 1 ? ['n=fan-out'] : [];
@@ -226,18 +262,20 @@ function adaptStream(
 
 /**
  * Sends `response_format` only where the upstream knows it; the gateway converts what comes otherwise. A stream carries
- * base64, so base64 is asked for where the gateway makes the stream and the upstream has the choice.
+ * base64, so base64 is asked for where the gateway makes the stream and the upstream has the choice. Images that it converts
+ * have no links of the upstream's.
  */
 function adaptDelivery(
   { sent, adaptations: reported }: Draft,
-  { stream, delivery }: ImageRequest,
+  { stream, delivery, isConverted }: ImageRequest & { readonly isConverted: boolean },
   { responseFormats, defaults, streams }: ModelCapabilities,
   policy: 'adapt' | 'strict',
 ): void {
-  const needed = stream && !streams ? 'b64_json' : delivery;
+  const needed = isConverted || (stream && !streams) ? 'b64_json' : delivery;
   const canBeTold = needed !== undefined && responseFormats.includes(needed) && needed !== defaults.delivery;
   sent.delivery = canBeTold ? needed : undefined;
-  if (delivery === undefined || responseFormats.includes(delivery)) return;
+  const isGiven = delivery === undefined || delivery === defaults.delivery || responseFormats.includes(delivery);
+  if (isGiven && !(isConverted && delivery === 'url')) return;
   if (policy === 'strict') throw unsupportedValue('response_format', delivery, responseFormats);
   reported.push(`delivery=${delivery}`);
 }

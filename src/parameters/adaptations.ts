@@ -12,6 +12,8 @@ type Entry = {
 };
 
 const oldSize = 'a default of older clients becomes the nearest size that newer models have';
+const converted = 'the upstream is asked for the first format, and the gateway converts its images to the second';
+const convertedInput = 'the family does not take this type, so the gateway converts the image before it is sent';
 const qualityName = 'the same quality under the name that the family gives it';
 
 /** Everything that the gateway does itself under `adapt`, apart from what it tells an agent. The rest is refused. */
@@ -32,6 +34,20 @@ const table = [
     meaning: 'the lowest quality of a family that has no `low`',
   },
   { name: 'quality=removed', parameter: 'quality', meaning: 'the family has no qualities' },
+  { name: 'output_format=png>webp', parameter: 'output_format', meaning: converted },
+  {
+    name: 'output_format=png>jpeg',
+    parameter: 'output_format',
+    meaning: `${converted}; transparent pixels become white`,
+  },
+  { name: 'output_format=jpeg>webp', parameter: 'output_format', meaning: converted },
+  { name: 'output_format=jpeg>png', parameter: 'output_format', meaning: converted },
+  { name: 'image=webp>png', parameter: 'image', meaning: convertedInput },
+  { name: 'image=gif>png', parameter: 'image', meaning: convertedInput },
+  { name: 'image=avif>jpeg', parameter: 'image', meaning: convertedInput },
+  { name: 'image=avif>png', parameter: 'image', meaning: `${convertedInput}; it has transparency` },
+  { name: 'image=heic>jpeg', parameter: 'image', meaning: convertedInput },
+  { name: 'image=heic>png', parameter: 'image', meaning: `${convertedInput}; it has transparency` },
   { name: 'style=removed', parameter: 'style', meaning: 'the family has no styles' },
   { name: 'size=removed', parameter: 'size', meaning: 'the model gives its edits the size of their first image' },
   { name: 'user=removed', parameter: 'user', meaning: 'the model takes no name of an end user' },

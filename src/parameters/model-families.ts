@@ -7,6 +7,9 @@ import { anySizeWithinRule } from './size-rules.ts';
 /** A row of the table; its name is the prefix of its models' names. */
 export type ModelFamily = ModelCapabilities & { readonly name: string };
 
+/** What OpenAI's edits take. */
+const commonInputTypes = ['image/png', 'image/jpeg', 'image/webp'] as const;
+
 const permissive: ModelCapabilities = {
   operations,
   promptCharacters: 32_000,
@@ -24,6 +27,7 @@ const permissive: ModelCapabilities = {
   inputFidelities: 'any',
   maxInputs: 16,
   mask: true,
+  inputTypes: commonInputTypes,
   markup: true,
   maxInlineImageChars: Number.POSITIVE_INFINITY,
   responseFormats: ['url', 'b64_json'],
@@ -54,6 +58,7 @@ const dallE: Omit<ModelCapabilities, 'promptCharacters' | 'maxCount' | 'sizes' |
   inputFidelities: [],
   maxInputs: 1,
   mask: false,
+  inputTypes: commonInputTypes,
   markup: false,
   maxInlineImageChars: Number.POSITIVE_INFINITY,
   responseFormats: ['url'],
@@ -127,10 +132,11 @@ const maiImage: ModelCapabilities = {
   sizes: ['WxH-mai'],
   // The result is as large as the input.
   editSizes: [],
+  inputTypes: ['image/png', 'image/jpeg'],
   outputFormats: ['png'],
   maxInputs: 1,
   seed: 'refused',
-  defaults: { ...foundryModelCapabilities.defaults, size: '1024x1024', outputFormat: 'png', outputCompression: 100 },
+  defaults: { ...foundryModelCapabilities.defaults, size: '1024x1024', outputFormat: 'png' },
 };
 
 /** Through Azure's image API, at the address of a deployment; counts and formats are not documented. */

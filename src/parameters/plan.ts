@@ -32,17 +32,25 @@ export type Plan<T extends PlanTarget> = {
   readonly delivery: Delivery | undefined;
   /** The defaults that were applied, for a part of the request that is adapted again. */
   readonly defaults: RequestDefaults;
+  readonly canConvert: boolean;
+};
+
+/** What the gateway itself can do for its callers. */
+export type PlanAbilities = {
+  /** It hosts images, so that it can give links where a target gives none. */
+  readonly canHost: boolean;
+  /** It converts images. */
+  readonly canConvert: boolean;
 };
 
 /**
  * Finds the targets of a model that can serve a request, and adapts the request to each of them. Where none can serve it,
  * throws the GatewayError of the first one by priority, or `unsupported_operation`. Pure: the target's health plays no part.
- * @param canHost whether the gateway can host images, so that it can give links where a target gives none
  */
 export function plan<T extends PlanTarget>(
   request: ImageRequest,
   model: PlanModel<T>,
-  { canHost }: { readonly canHost: boolean },
+  { canHost, canConvert }: PlanAbilities,
 ): Plan<T> {
   const defaults = canHost || model.defaults.delivery !== 'url' ? model.defaults : defaultsWithoutHosting(model);
   const candidates: Candidate<T>[] = [];
@@ -50,7 +58,7 @@ export function plan<T extends PlanTarget>(
   const targets = targetsFor(operationOf(request), model);
   for (const target of targets.toSorted((one, other) => one.priority - other.priority)) {
     try {
-      const adapted = adaptRequest(request, { family: target.family, policy: model.parameters, defaults });
+      const adapted = adaptRequest(request, { family: target.family, policy: model.parameters, defaults, canConvert });
       if (!canHost && adapted.adaptations.includes('delivery=url')) throw hostingUnavailable();
       candidates.push({ target, adapted });
     } catch (error) {
@@ -59,7 +67,7 @@ export function plan<T extends PlanTarget>(
   }
   if (candidates.length === 0) throw refusals[0];
   const delivery = candidates.find(({ adapted }) => adapted.delivery !== undefined)?.adapted.delivery;
-  return { candidates, delivery, defaults };
+  return { candidates, delivery, defaults, canConvert };
 }
 
 /** What a request asks a target to do. */

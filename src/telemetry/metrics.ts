@@ -2,6 +2,7 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 import { type Cost, costAsNumber } from '../domain/cost.ts';
 import { breakerStates, type GatewayState, type TargetState } from '../domain/gateway-state.ts';
 import { budgetMetrics } from './budget-metrics.ts';
+import { conversionMetrics } from './conversion-metrics.ts';
 import { jobMetrics, quotaMetrics } from './store-metrics.ts';
 import { uploadMetrics } from './upload-metrics.ts';
 
@@ -17,6 +18,7 @@ export function createMetrics() {
     ...attemptMetrics(registry),
     ...reloadMetrics(registry),
     ...budgetMetrics(registry),
+    ...conversionMetrics(registry),
     /** Says where the state of the gateway can be read; that happens when somebody asks for the metrics. */
     watch: stateGauges(registry),
     /** The same for what the job store counts. */

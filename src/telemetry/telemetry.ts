@@ -90,6 +90,7 @@ export function createTelemetry(logger: Logger): Telemetry {
       const facts = { consumer, ...amounts, per: budget.per, resetsAt: timeAsText(period.resetsAt) };
       logger.warn(facts, `budget: ${Math.floor(usedShare(usage) * 100)} % are used`);
     },
+    imageConverted: (conversion) => metrics.addConversion(conversion),
     anomaly: (kind) => metrics.anomalies.inc({ kind }),
     reloadEnded(result) {
       metrics.reloads.inc({ result });

@@ -159,8 +159,13 @@ describe('an agent', () => {
 });
 
 test('what the DALL·E models never had is warned of', () => {
-  const defaults = { size: '1024x1024', output_compression: 50, output_format: 'webp' };
-  expect(warnedOf({ ...asyncTarget, defaults })).toEqual(['output_format', 'output_compression']);
+  const defaults = { size: '1024x1024', background: 'transparent', moderation: 'low' };
+  expect(warnedOf({ ...asyncTarget, defaults })).toEqual(['background', 'moderation']);
+});
+
+test('a format that their images are converted to is not warned of', () => {
+  const defaults = { output_format: 'webp', output_compression: 50 };
+  expect(warnedOf({ ...asyncTarget, defaults })).toEqual([]);
 });
 
 test('what the operator says of a deployment counts', () => {

@@ -105,7 +105,8 @@ describe('a file that is damaged', () => {
     ],
     ['a WebP without a chunk', () => Buffer.from('RIFF\0\0\0\0WEBP')],
     ['a WebP of an unknown kind', () => Buffer.from(`RIFF\0\0\0\0WEBPVP9 ${'\0'.repeat(40)}`)],
-    ['a GIF', () => Buffer.from(`GIF89a${'\x01'.repeat(40)}`)],
+    ['a GIF’s signature', () => Buffer.from('GIF89a\x01\0\x01')],
+    ['a BMP', () => Buffer.from(`BM${'\x01'.repeat(40)}`)],
     ['SVG', () => Buffer.from('<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>')],
   ])('%s: none', async (_, make) => {
     expect((await headerOf(make(await images))).header).toBeUndefined();

@@ -276,6 +276,7 @@ export function startCall(
   const anomalies: Anomaly[] = [];
   const recorder: ProviderCall['recorder'] = {
     anomaly: (kind) => anomalies.push(kind),
+    imageConverted: () => {},
     attemptEnded: () => {},
     retryArrived: () => {},
     unknownRepeated: () => {},

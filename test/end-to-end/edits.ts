@@ -6,6 +6,7 @@ import sharp from 'sharp';
 import { expect, onTestFinished } from 'vitest';
 import type { FormRecord } from '../../simulator/receive-form.ts';
 import { type Simulator, startSimulator } from '../../simulator/start-simulator.ts';
+import type { AppParts } from '../../src/app.ts';
 import type { ImageStore } from '../../src/domain/image-store.ts';
 import type { ResponseBody } from '../helpers/call-gateway.ts';
 import { gatewayKey, type StartedGateway, startGateway } from '../helpers/start-gateway.ts';
@@ -24,6 +25,8 @@ type Options = {
   readonly uploadGraceMs?: number;
   readonly uploadsBytes?: number;
   readonly callers?: object;
+  readonly dataDir?: string;
+  readonly sharp?: AppParts['sharp'];
   /** Keys that are added to each model. */
   readonly modelKeys?: Record<string, unknown>;
   /** Keys that are added to the models file. */

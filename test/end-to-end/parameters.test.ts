@@ -130,9 +130,9 @@ describe("the operator's defaults", () => {
   });
 
   test('are no excuse for what the caller itself combines', async () => {
-    const body = { background: 'transparent', output_format: 'jpeg' };
+    const body = { output_compression: 80, output_format: 'png' };
     const { status, body: response, sent } = await call({ body, modelKeys });
-    expect([status, response.error.param, sent]).toEqual([400, 'background', []]);
+    expect([status, response.error.param, sent]).toEqual([400, 'output_compression', []]);
   });
 });
 

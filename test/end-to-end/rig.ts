@@ -31,6 +31,7 @@ type RigOptions = {
   readonly limits?: object;
   readonly times?: AppParts['times'];
   readonly now?: () => number;
+  readonly sharp?: AppParts['sharp'];
   /** Keys that are added to the models file. */
   readonly fileKeys?: object;
 };

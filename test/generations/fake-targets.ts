@@ -13,6 +13,7 @@ import type { Accounts } from '../../src/generations/accounts.ts';
 import { Admission } from '../../src/generations/admission.ts';
 import { BackgroundJobs } from '../../src/generations/background-jobs.ts';
 import type { Caller } from '../../src/generations/caller.ts';
+import type { Converting } from '../../src/generations/converted-events.ts';
 import type { Hosting } from '../../src/generations/delivery.ts';
 import { fingerprintVersion } from '../../src/generations/fingerprint.ts';
 import { createGateway, type Gateway } from '../../src/generations/gateway.ts';
@@ -129,6 +130,7 @@ type Facts = {
   readonly inFlight?: number;
   readonly random?: () => number;
   readonly hosting?: Hosting;
+  readonly converting?: Converting;
   readonly images?: MemoryImageStore;
   /** By default one in memory, that keeps jobs for `lingerMs`. */
   readonly store?: JobStore;
@@ -204,6 +206,7 @@ export async function fakeGateway(fakes: readonly FakeTarget[], facts: Facts = {
   };
   const recorder: Recorder = {
     anomaly: () => {},
+    imageConverted: () => {},
     unknownRepeated: () => {},
     budgetUsed: () => {},
     generationEnded: (record) => records.push(record),
@@ -221,6 +224,7 @@ export async function fakeGateway(fakes: readonly FakeTarget[], facts: Facts = {
       ...(facts.accounts && { accounts: facts.accounts }),
     }),
     hosting,
+    converting: facts.converting,
     admission,
     recorder,
   };

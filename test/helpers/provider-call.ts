@@ -7,6 +7,7 @@ export function providerCall(parts: Partial<ProviderCall> = {}): ProviderCall {
     attempt: { sent: false },
     recorder: {
       anomaly: () => {},
+      imageConverted: () => {},
       attemptEnded: () => {},
       retryArrived: () => {},
       unknownRepeated: () => {},

@@ -57,6 +57,8 @@ type Options = {
   /** The way to tokens, for targets that need one. */
   readonly entra?: AppParts['entra'];
   readonly providers?: AppParts['providers'];
+  /** By default shared with the simulator. */
+  readonly sharp?: AppParts['sharp'];
   /** Adds routes of the test. */
   readonly extend?: (server: App['server']) => void;
   /** Concurrent tests say themselves when they have finished. */
@@ -101,6 +103,7 @@ export async function startGateway(models: object, options: Options = {}): Promi
     ...(options.upstreamTimes && { upstreamTimes: options.upstreamTimes }),
     entra: secrets.remembering(options.entra),
     trustedProxies: options.trustedProxies ?? [],
+    sharp: options.sharp ?? 'shared',
   });
   secrets.listenTo(app.server);
   options.extend?.(app.server);

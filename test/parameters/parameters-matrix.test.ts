@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { fateOf } from '../../scripts/sample-fate.ts';
+import { inputMediaTypes } from '../../src/domain/image-input.ts';
 import type { Values } from '../../src/domain/model-capabilities.ts';
 import { type ParameterPolicy, parameterPolicies } from '../../src/domain/parameter-policy.ts';
 import { adaptRequest } from '../../src/parameters/adapt.ts';
@@ -11,6 +12,7 @@ import {
   plainRequest,
   samplesFor,
 } from '../../src/parameters/parameter-samples.ts';
+import { editInputs, imageInput } from '../helpers/image-input.ts';
 
 // What is expected is worked out from the table a second time and in another way: one line per parameter.
 const families = [...modelFamilies, unknownFamily];
@@ -40,6 +42,12 @@ const replacements: Readonly<Record<string, string>> = {
   low: 'standard',
 };
 
+/** The format that is converted to what a family lacks. */
+function convertedFrom({ sample: { value }, family: { outputFormats }, isAdapted }: Cell): string | undefined {
+  if (!isAdapted || has(outputFormats, value) || !['png', 'jpeg', 'webp'].includes(value)) return undefined;
+  return ['png', 'jpeg'].find((format) => has(outputFormats, format));
+}
+
 type Cell = { readonly sample: ParameterSample; readonly family: ModelFamily; readonly isAdapted: boolean };
 
 const has = (values: Values, value: string) =>
@@ -67,12 +75,21 @@ const expectations: Readonly<Record<string, (cell: Cell) => unknown>> = {
   quality: (cell) => listed('quality', cell.family.qualities, cell.family.defaults.quality)(cell),
   style: (cell) => listed('style', cell.family.styles, cell.family.defaults.style)(cell),
   background: (cell) => listed('background', cell.family.backgrounds, cell.family.defaults.background)(cell),
-  output_format: (cell) => listed('output_format', cell.family.outputFormats, cell.family.defaults.outputFormat)(cell),
+  output_format: (cell) => {
+    const from = convertedFrom(cell);
+    if (from !== undefined) return adapted(`output_format=${from}>${cell.sample.value}`);
+    return listed('output_format', cell.family.outputFormats, cell.family.defaults.outputFormat)(cell);
+  },
   moderation: (cell) => listed('moderation', cell.family.moderations, cell.family.defaults.moderation)(cell),
-  output_compression: ({ sample, family }) => {
+  output_compression: (cell) => {
+    const { sample, family, isAdapted } = cell;
+    const isLost = !has(family.outputFormats, 'jpeg') || !has(family.compressionFormats, 'jpeg');
+    const isAsked = sample.request.outputCompression !== family.defaults.outputCompression;
+    const isConverted = isAdapted && isLost && has(family.outputFormats, 'png');
+    if (isConverted && (isAsked || !has(family.outputFormats, 'jpeg'))) return adapted('output_format=png>jpeg');
     if (!has(family.outputFormats, 'jpeg')) return refused('output_format');
-    if (!has(family.compressionFormats, 'jpeg')) return refused('output_compression');
-    return sample.request.outputCompression === family.defaults.outputCompression ? byDefault : sent;
+    if (!isAsked) return byDefault;
+    return has(family.compressionFormats, 'jpeg') ? sent : refused('output_compression');
   },
   response_format: ({ sample: { value }, family, isAdapted }) => {
     if (value === family.defaults.delivery) return byDefault;
@@ -152,6 +169,20 @@ describe('the samples of the matrix', () => {
     for (const asked of [{ extra: options }, { stream: true, partialImages: 1 }]) {
       const family = { ...agentFamily, streams: true };
       for (const name of adaptRequest({ ...plainRequest, ...asked }, { family, policy: 'adapt' }).adaptations) {
+        seen.add(name);
+      }
+    }
+    for (const type of inputMediaTypes) {
+      for (const hasAlpha of [true, false]) {
+        const images = [imageInput(Buffer.from('an image'), { type, hasAlpha })];
+        const asked = { ...plainRequest, edit: editInputs(images) };
+        const family = { ...unknownFamily, inputTypes: ['image/png', 'image/jpeg'] as const };
+        for (const name of adaptRequest(asked, { family, policy: 'adapt' }).adaptations) seen.add(name);
+      }
+    }
+    for (const outputFormat of ['png', 'webp']) {
+      const family = { ...unknownFamily, outputFormats: ['jpeg'] };
+      for (const name of adaptRequest({ ...plainRequest, outputFormat }, { family, policy: 'adapt' }).adaptations) {
         seen.add(name);
       }
     }

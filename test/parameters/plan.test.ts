@@ -23,8 +23,8 @@ const modelOf = (
   ...facts,
 });
 
-const planFor = (model: PlanModel<PlanTarget>, asked: Partial<ImageRequest>, canHost = true) =>
-  plan({ ...plainRequest, ...asked }, model, { canHost });
+const planFor = (model: PlanModel<PlanTarget>, asked: Partial<ImageRequest>, canHost = true, canConvert = true) =>
+  plan({ ...plainRequest, ...asked }, model, { canHost, canConvert });
 
 function refusal(model: PlanModel<PlanTarget>, asked: Partial<ImageRequest>, canHost = true): GatewayError {
   try {
@@ -63,7 +63,8 @@ describe('candidates', () => {
       modelOf(Object.freeze([target('b', 'flux', { priority: 1 }), target('a', 'dall-e-3')])),
     );
     const request = Object.freeze({ ...plainRequest, quality: 'high' });
-    expect(plan(request, model, { canHost: false })).toEqual(plan(request, model, { canHost: false }));
+    const abilities = { canHost: false, canConvert: true };
+    expect(plan(request, model, abilities)).toEqual(plan(request, model, abilities));
   });
 });
 

@@ -244,13 +244,13 @@ describe('a form that is refused', () => {
       'image',
     ],
     [
-      'with a GIF',
+      'with a TIFF',
       async () =>
         editForm([
           file(
             'image',
             await sharp(await pngImage())
-              .gif()
+              .tiff()
               .toBuffer(),
           ),
         ]),

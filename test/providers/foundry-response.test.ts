@@ -10,6 +10,7 @@ import { asStream, cut, type Handwriting, handwriting, writeJson } from '../help
 const anomalies: Anomaly[] = [];
 const recorder: Recorder = {
   anomaly: (kind) => anomalies.push(kind),
+  imageConverted: () => {},
   attemptEnded: () => {},
   retryArrived: () => {},
   unknownRepeated: () => {},

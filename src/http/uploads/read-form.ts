@@ -4,10 +4,10 @@ import type { FastifyRequest } from 'fastify';
 import { parseJson } from '../../codec/json-text.ts';
 import { replay } from '../../concurrency/replay.ts';
 import { GatewayError } from '../../domain/gateway-error.ts';
-import { type InputReference, type InputStore, maxInputs } from '../../domain/image-input.ts';
+import { type InputReference, type InputStore, maxInputBytes, maxInputs } from '../../domain/image-input.ts';
 import { charsetProblem, checkCharset } from '../request-body.ts';
 import { watchPartHeads } from './part-heads.ts';
-import { largestInput, receiveInput, type Upload } from './receive-input.ts';
+import { receiveInput, type Upload } from './receive-input.ts';
 
 const maxParts = 50;
 
@@ -16,7 +16,7 @@ export const formOptions = {
   isPartAFile: () => true,
   limits: {
     // One byte more than allowed, so that the error can name the file that is too large.
-    fileSize: largestInput + 1,
+    fileSize: maxInputBytes + 1,
     files: maxParts,
     parts: maxParts,
     headerPairs: 64,
@@ -191,7 +191,7 @@ function typed(name: string, text: string): unknown {
 }
 
 const messages: Readonly<Record<string, [kind: 'request_too_large' | 'invalid_request', message: string]>> = {
-  FST_REQ_FILE_TOO_LARGE: ['request_too_large', `A file of the form is longer than ${largestInput} bytes.`],
+  FST_REQ_FILE_TOO_LARGE: ['request_too_large', `A file of the form is longer than ${maxInputBytes} bytes.`],
   FST_FILES_LIMIT: ['request_too_large', `The form has more than ${maxParts} parts.`],
   FST_PARTS_LIMIT: ['request_too_large', `The form has more than ${maxParts} parts.`],
   FST_PROTO_VIOLATION: ['invalid_request', 'The form has a field whose name is not allowed.'],

@@ -2,13 +2,14 @@ import { decodeBase64 } from '../../codec/base64.ts';
 import { readImageHeader } from '../../codec/image-header.ts';
 import { replay } from '../../concurrency/replay.ts';
 import { GatewayError } from '../../domain/gateway-error.ts';
-import { type EditInputs, type InputReference, type InputStore, inputMediaTypes } from '../../domain/image-input.ts';
-
-/** OpenAI's limit for one image, in bytes. */
-export const largestInput = 50 * 1024 * 1024;
-
-/** Far above what any model accepts: small files that unpack to gigabytes are refused here and not sent to Azure. */
-const maxPixels = 50_000_000;
+import {
+  type EditInputs,
+  type InputReference,
+  type InputStore,
+  inputMediaTypes,
+  maxInputBytes,
+  maxPixels,
+} from '../../domain/image-input.ts';
 
 /** What an edit's body holds, as a form or as JSON. */
 export type Upload = {
@@ -35,7 +36,7 @@ export async function receiveInput(
   bytes: AsyncIterable<Buffer>,
   inputs: InputStore,
 ): Promise<InputReference> {
-  const stored = await inputs.put(atMost(largestInput, name, bytes));
+  const stored = await inputs.put(atMost(maxInputBytes, name, bytes));
   const invalid = (reason: string) => new GatewayError('invalid_image_file', `'${name}' ${reason}.`, { param: name });
   if (stored.size === 0) throw invalid('is empty');
   const header = await readImageHeader((position, length) => inputs.read(stored, position, length));

@@ -1,0 +1,15 @@
+import type { ImageRequest } from '../domain/image-request.ts';
+import type { AdaptedRequest } from '../parameters/adapt.ts';
+import type { Target } from '../targets/model-catalog.ts';
+
+/** What is asked for, as its client meets it in the response. */
+export function askedIn({ legs: [first], conversion }: AdaptedRequest): ImageRequest {
+  return conversion ? { ...first, outputFormat: conversion.format } : first;
+}
+
+/** A call of one image may go over the upstream's stream, because quiet connections are reported to be cut there. */
+export function asSent(piece: ImageRequest, { family, upstreamStream }: Target): ImageRequest {
+  const isCollapsed = upstreamStream === 'always' && family.streams && !piece.stream && piece.count === 1;
+  // A stream carries base64, whatever the client gets in the end.
+  return isCollapsed ? { ...piece, stream: true, partialImages: 1, delivery: undefined } : piece;
+}
