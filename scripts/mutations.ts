@@ -230,7 +230,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     breaks: 'a failure of the whole target does not open its breaker',
-    find: 'if (error.isTargetWide) this.#breaker.open(now);\n    else if',
+    find: 'if (error.isTargetWide) this.#count(() => this.#breaker.open(now));\n    else if',
     replace: 'if',
     tests: breaker,
   },
