@@ -1,8 +1,9 @@
 import multipart from '@fastify/multipart';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { operationNotSupported, type PlainResponse, resourceNotFound, unsupportedContentType } from './azure-errors.ts';
+import { operationNotSupported, type PlainResponse, resourceNotFound } from './azure-errors.ts';
 import { checkFiles } from './check-files.ts';
 import { type Family, knowsEdits, servesApiVersion } from './families.ts';
+import { createFormHooks } from './form-hooks.ts';
 import type { ImageJob } from './image-job.ts';
 import {
   type AddressedCall,
@@ -13,14 +14,7 @@ import {
   type RequestBody,
 } from './incoming-request.ts';
 import { sourceImageOf } from './inspect-image.ts';
-import {
-  fileRoleOf,
-  formBody,
-  formOptions,
-  type ReceivedFile,
-  type ReceivedForm,
-  receiveForm,
-} from './receive-form.ts';
+import { fileRoleOf, formBody, formOptions, type ReceivedFile, type ReceivedForm } from './receive-form.ts';
 import { countReceived, requireKey, type SimulatorState } from './request-hooks.ts';
 import { readJob, respondToJob } from './run-job.ts';
 import { sendPlain } from './send-response.ts';
@@ -74,17 +68,13 @@ export function addAzureEdits(app: FastifyInstance, state: SimulatorState): void
 }
 
 function addRoutes(scope: FastifyInstance, state: SimulatorState): void {
-  const forms = new WeakMap<FastifyRequest, ReceivedForm>();
+  const { requireForm, readForm, formOf } = createFormHooks();
   const edit = (request: FastifyRequest, reply: FastifyReply, address: Address) =>
-    respondToEdit(forms.get(request), request, reply, { address, state });
+    respondToEdit(formOf(request), request, reply, { address, state });
+  // Edits are multipart only.
   const hooks = {
     onRequest: [requireKey(state), requireForm],
-    // As early as a JSON body would be there: the ledger takes it from the request.
-    preValidation: async (request: FastifyRequest) => {
-      const form = await receiveForm(request);
-      forms.set(request, form);
-      request.body = form.record;
-    },
+    preValidation: readForm,
     preHandler: countReceived(state),
   };
   scope.post<{ Params: { deployment: string } }>(
@@ -100,13 +90,6 @@ function addRoutes(scope: FastifyInstance, state: SimulatorState): void {
 // Other versions do not have this path at all.
 async function requireEdits(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> {
   return knowsEdits(String(apiVersionOf(request))) ? undefined : sendPlain(reply, resourceNotFound());
-}
-
-// Edits are multipart only.
-async function requireForm(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> {
-  const [type = ''] = (request.headers['content-type'] ?? '').split(';', 1);
-  const isForm = type.trim().toLowerCase() === 'multipart/form-data';
-  return isForm ? undefined : sendPlain(reply, unsupportedContentType(type.trim(), 'multipart/form-data'));
 }
 
 async function respondToEdit(

@@ -77,8 +77,8 @@ function mai(name: string, maximumInputs: number): Family {
 }
 
 /**
- * The families the simulator knows. `dall-e-2` exists in the legacy flow only, as at Azure; `FLUX` stands
- * for any other of its kind.
+ * The families the simulator knows. `dall-e-2` exists in the legacy flow only, as at Azure; `FLUX`, `FLUX.2`
+ * and `MAI-Image` stand for any other of their kind.
  */
 export const families: readonly Family[] = [
   {
@@ -110,8 +110,10 @@ export const families: readonly Family[] = [
   flux2('FLUX.2-pro', 8),
   flux2('FLUX.2-flex', 10),
   flux2('FLUX.2', 10),
-  mai('MAI-Image', 1),
   mai('MAI-Image-2.6', 5),
+  mai('MAI-Image-2.6-Flash', 5),
+  mai('MAI-Image-2.5', 1),
+  mai('MAI-Image', 1),
 ];
 
 const withCapitals: readonly Family['kind'][] = ['flux', 'flux-2', 'mai'];

@@ -93,7 +93,8 @@ export function isWithinReach({ scenario, flow, family, asUrl, stream, edited }:
     case 'gpt-image':
       return family.kind === 'gpt-image' && flow !== 'foundry-agent';
     case 'edit':
-      return edited !== undefined;
+      // Nobody reports it of the models of other makers, and those of FLUX are no forms.
+      return edited !== undefined && flow !== 'mai' && flow !== 'flux';
     case 'stream':
       return stream;
     case 'agent':

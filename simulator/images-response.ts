@@ -1,6 +1,7 @@
 import { filteredImage } from './azure-errors.ts';
 import { drawImage } from './draw-image.ts';
 import { type ImageJob, imageOrdersOf } from './image-job.ts';
+import { violatingItem } from './mai-errors.ts';
 import { imageMarker, jsonBody, type ResponseBytes } from './response-bytes.ts';
 
 /** The members of a JSON object. */
@@ -25,7 +26,7 @@ type ImagesResponseOptions = {
   readonly withEcho: boolean;
 };
 
-/** Builds the body of a successful call on the deployments or the v1 path, scenario included. */
+/** Builds the body of a successful call of a synchronous flow, scenario included. */
 export async function imagesResponse(job: ImageJob, options: ImagesResponseOptions): Promise<ResponseBytes> {
   const { scenario } = job;
   const isEmpty = scenario.name === 'empty-data';
@@ -33,13 +34,13 @@ export async function imagesResponse(job: ImageJob, options: ImagesResponseOptio
   const images = needsImages ? await Promise.all(imageOrdersOf(job).map(drawImage)) : [];
   const items = Array.from({ length: job.count }, (_, index) => itemOf(job, options.links[index]));
   // The last one, so that a reader which stops at the first item is caught.
-  if (scenario.name === 'filter-item') items[items.length - 1] = filteredItem;
+  if (scenario.name === 'filter-item') items[items.length - 1] = job.flow === 'mai' ? violatingItem : filteredItem;
   const members: Members = {
-    ...(scenario.name === 'no-created' || job.family.kind === 'mai' ? {} : { created: Math.floor(Date.now() / 1000) }),
+    ...(scenario.name === 'no-created' || job.flow === 'mai' ? {} : { created: Math.floor(Date.now() / 1000) }),
     ...(scenario.name === 'extra-fields' ? extraMembers() : {}),
     data: isEmpty ? [] : items,
     ...(job.family.kind === 'gpt-image' ? gptImageMembers(job, options) : {}),
-    ...(job.family.kind === 'mai' ? { usage: maiUsageOf(job) } : {}),
+    ...(job.flow === 'mai' ? { usage: maiUsageOf(job) } : {}),
   };
   return jsonBody(members, images, scenario.name === 'escaped' ? 'escaped' : 'compact');
 }

@@ -83,7 +83,7 @@ export const imageTypes: readonly ImageType[] = [
 export type SourceImage = { readonly digest: string; readonly bytes: Buffer };
 
 /** The image to draw over. Of a file too large to be kept there is a tile, in a colour that depends on its bytes. */
-export async function sourceImageOf({ sha256, facts }: ReceivedFile): Promise<SourceImage> {
+export async function sourceImageOf({ sha256, facts }: Pick<ReceivedFile, 'sha256' | 'facts'>): Promise<SourceImage> {
   return { digest: sha256, bytes: facts.thumbnail ?? (await tileOf(sha256)) };
 }
 

@@ -1,12 +1,13 @@
 import multipart from '@fastify/multipart';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { deploymentNotFound, invalidFile, type PlainResponse } from './azure-errors.ts';
-import { checkFiles } from './check-files.ts';
+import { deploymentNotFound, type PlainResponse } from './azure-errors.ts';
 import { type Family, familyOf } from './families.ts';
+import { createFormHooks } from './form-hooks.ts';
 import type { JobPlace } from './image-job.ts';
 import { apiVersionOf, objectBody, type RequestBody } from './incoming-request.ts';
 import { type ImageFacts, sourceImageOf } from './inspect-image.ts';
-import { fileRoleOf, formBody, formOptions, type ReceivedFile, receiveForm } from './receive-form.ts';
+import { asMaiResponse, unsupportedValue } from './mai-errors.ts';
+import { formBody, formOptions, type ReceivedFile, type ReceivedForm } from './receive-form.ts';
 import { countReceived, requireKey, type SimulatorState } from './request-hooks.ts';
 import { planJob, respondToJob } from './run-job.ts';
 import { sendPlain } from './send-response.ts';
@@ -29,24 +30,12 @@ export function addMai(app: FastifyInstance, state: SimulatorState): void {
   );
   app.register(async (scope) => {
     await scope.register(multipart, formOptions);
-    scope.post('/mai/v1/images/edits', hooks, async (request, reply) => {
-      const form = await receiveForm(request);
-      // The ledger takes it from the request.
-      request.body = form.record;
-      const fields = formBody(form);
-      return respond('status' in fields ? fields : await readEdit(fields.body, form.files), request, reply);
-    });
+    const { requireForm, readForm, formOf } = createFormHooks();
+    const formHooks = { ...hooks, onRequest: [requireKey(state), requireForm], preValidation: readForm };
+    scope.post('/mai/v1/images/edits', formHooks, async (request, reply) =>
+      respond(await readEdit(formOf(request)), request, reply),
+    );
   });
-}
-
-/** The wording for every value that it does not take. */
-function refused(message: string): PlainResponse {
-  const error = {
-    code: 'unsupported_request_value',
-    message: `The request is not valid: ${message}`,
-    details: message,
-  };
-  return { status: 400, body: { error } };
 }
 
 function placeOf({ model }: RequestBody): JobPlace | PlainResponse {
@@ -55,7 +44,7 @@ function placeOf({ model }: RequestBody): JobPlace | PlainResponse {
   return { flow: 'mai', family, deployment: String(model) };
 }
 
-const isNewest = ({ name }: Family) => name === 'MAI-Image-2.6';
+const isNewest = ({ name }: Family) => name.startsWith('MAI-Image-2.6');
 
 /** It ignores `size` and `n` without a word: whoever sends them gets one image of 1024². */
 const ignored = ['size', 'n'];
@@ -67,11 +56,11 @@ function readGeneration(body: RequestBody): MaiCall | PlainResponse {
   const flags = isNewest(place.family) ? ['auto_aspect_ratio', 'web_grounding'] : [];
   for (const [name, value] of Object.entries(others)) {
     if (ignored.includes(name)) continue;
-    if (!flags.includes(name)) return refused(`'${name}' is not supported.`);
-    if (typeof value !== 'boolean') return refused(`'${name}' must be a boolean.`);
+    if (!flags.includes(name)) return unsupportedValue(`'${name}' is not supported.`);
+    if (typeof value !== 'boolean') return unsupportedValue(`'${name}' must be a boolean.`);
   }
   const problem = promptProblem(prompt, place.family) ?? edgeProblem(width, height, place.family);
-  if (problem !== undefined) return refused(problem);
+  if (problem !== undefined) return unsupportedValue(problem);
   return { body: { prompt, size: `${width}x${height}` }, place };
 }
 
@@ -94,23 +83,34 @@ function edgeProblem(width: unknown, height: unknown, family: Family): string | 
   return isTooLarge ? "'width' times 'height' must be at most 1048576." : undefined;
 }
 
-async function readEdit(body: RequestBody, files: readonly ReceivedFile[]): Promise<MaiCall | PlainResponse> {
-  const place = placeOf(body);
+async function readEdit(form: ReceivedForm | undefined): Promise<MaiCall | PlainResponse> {
+  const fields = form === undefined ? { body: {} } : formBody(form);
+  if ('status' in fields) return asMaiResponse(fields);
+  const place = placeOf(fields.body);
   if ('status' in place) return place;
-  const { model: _, prompt, ...others } = body;
-  // Width and height are refused here: the image is as large as its input.
+  const { model: _, prompt, ...others } = fields.body;
+  // Width and height are refused here: the image has the shape of the first input.
   const [other] = Object.keys(others);
-  if (other !== undefined) return refused(`'${other}' is not supported for edits.`);
-  const problem = promptProblem(prompt, place.family);
-  if (problem !== undefined) return refused(problem);
-  const refusal = place.family.edits && checkFiles(files, place.family.edits);
-  if (refusal) return refusal;
-  const images = files.filter(({ part }) => fileRoleOf(part) === 'image');
-  const isOther = ({ facts }: ReceivedFile) => facts.mediaType !== 'image/png' && facts.mediaType !== 'image/jpeg';
-  if (images.some(isOther)) return invalidFile('image', 'it must be image/jpeg or image/png');
+  if (other !== undefined) return unsupportedValue(`'${other}' is not supported for edits.`);
+  const images = form?.files ?? [];
+  const problem = promptProblem(prompt, place.family) ?? imagesProblem(images, place.family);
+  if (problem !== undefined) return unsupportedValue(problem);
   const [first] = images as [ReceivedFile];
   const edited = { source: await sourceImageOf(first), inputs: images.length };
   return { body: { prompt, size: sizeLike(first.facts) }, place: { ...place, edited } };
+}
+
+const imageParts = ['image', 'image[]'];
+const imageFormats = ['image/jpeg', 'image/png'];
+
+function imagesProblem(files: readonly ReceivedFile[], { edits }: Family): string | undefined {
+  const other = files.find(({ part }) => !imageParts.includes(part));
+  if (other !== undefined) return `'${other.part}' is not supported for edits.`;
+  const max = edits?.maximumInputs ?? 0;
+  if (files.length === 0 || files.length > max) return `'image' must be there once to ${max} times.`;
+  const isBad = ({ contentType, facts }: ReceivedFile) =>
+    !imageFormats.includes(contentType) || facts.mediaType !== contentType || facts.isBroken;
+  return files.some(isBad) ? "'image' must be an image in JPEG or PNG format." : undefined;
 }
 
 /** The nearest size on the grid; that of an image too large to be looked at is not known. */

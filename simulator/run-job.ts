@@ -65,7 +65,7 @@ export async function beginJob(
   return scripted === undefined;
 }
 
-/** Makes the images of a job of the deployments or the v1 path and sends them, whole or as a stream, as its scenario wants. */
+/** Makes the images of a job of a synchronous flow and sends them, whole or as a stream, as its scenario wants. */
 export async function respondToJob(
   job: ImageJob,
   apiVersion: string,

@@ -1,6 +1,6 @@
 /**
- * Where a scenario means something: in any flow, in one of the two protocols, for one family, in an edit, in an answer
- * that is streamed, where a chat model calls for images, or where an image is downloaded.
+ * Where a scenario means something: in any flow, in the legacy flow or in all others, for one family, in an edit that is not
+ * for MAI-Image or FLUX, in an answer that is streamed, where a chat model calls for images, or where an image is downloaded.
  */
 export type ScenarioReach = 'all' | 'legacy' | 'synchronous' | 'gpt-image' | 'edit' | 'stream' | 'agent' | 'download';
 

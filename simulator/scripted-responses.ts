@@ -12,6 +12,7 @@ import {
 } from './azure-errors.ts';
 import type { Scenario } from './choose-scenario.ts';
 import type { Flow } from './ledger.ts';
+import { asMaiResponse } from './mai-errors.ts';
 import { rateLimit } from './quota.ts';
 import type { ScenarioName } from './scenarios.ts';
 
@@ -96,8 +97,7 @@ const scripts: Partial<Record<ScenarioName, Script>> = {
   'error-in-200': () => ({ ...azureError(200, 'InternalServerError', 'The image could not be made.') }),
   'html-200': () => html(200, 'Welcome'),
 
-  'filter-policy': (_, { flow }) => {
-    if (flow === 'mai') return azureError(400, 'content_safety_violation', safetySystem);
+  'filter-policy': () => {
     const inner = {
       code: 'ResponsibleAIPolicyViolation',
       content_filter_results: { jailbreak: { detected: false, filtered: false } },
@@ -133,5 +133,6 @@ function filteredWithCreated(error: typeof filteredTask, flow: Flow): PlainRespo
 
 /** The response of a scenario that makes no images; undefined for the others. */
 export function scriptedResponse(scenario: Scenario, context: ScriptContext): PlainResponse | undefined {
-  return scripts[scenario.name]?.(scenario.value, context);
+  const response = scripts[scenario.name]?.(scenario.value, context);
+  return context.flow === 'mai' && response !== undefined ? asMaiResponse(response) : response;
 }

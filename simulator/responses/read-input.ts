@@ -1,10 +1,10 @@
-import { createHash } from 'node:crypto';
 import { missingParameter, type PlainResponse, unknownParameter } from '../azure-errors.ts';
 import { checkFiles } from '../check-files.ts';
+import { decodeImage } from '../decode-image.ts';
 import type { Family } from '../families.ts';
 import type { JobPlace } from '../image-job.ts';
 import { isObject, type RequestBody } from '../incoming-request.ts';
-import { imageTypes, inspectImage, sourceImageOf } from '../inspect-image.ts';
+import { imageTypes, sourceImageOf } from '../inspect-image.ts';
 import type { ReceivedFile } from '../receive-form.ts';
 import { invalidMember } from './response-errors.ts';
 
@@ -92,24 +92,13 @@ function imageUrls(images: readonly string[], mask: unknown) {
   return [...inputs, { url: String(mask.image_url), part: 'mask', param: 'tools[0].input_image_mask' }];
 }
 
-const largestDecoded = 8 * 1024 * 1024;
-
 /** Decodes a data URL into what a form's part would have been; `param` is what a refusal calls it. */
 async function readDataUrl(url: string, part: string, param: string): Promise<ReceivedFile | PlainResponse> {
   const [head, contentType = ''] = /^data:([^;,]{1,100});base64,/.exec(url) ?? [];
   // Data URLs only; nothing is fetched here.
   if (head === undefined) return invalidMember(param, 'must be a data URL with base64');
-  const encoded = url.slice(head.length);
-  const content = Buffer.from(encoded, 'base64');
-  // The decoder skips what is not base64, so that fewer bytes come out.
-  const digits = encoded.length - (/={0,2}$/.exec(encoded.slice(-2))?.[0].length ?? 0);
-  if (content.length !== Math.floor((digits * 3) / 4)) return invalidMember(param, 'is not base64');
-  return {
-    part,
-    filename: `${part}.${imageTypes.find(({ mediaType }) => mediaType === contentType)?.extensions[0] ?? 'bin'}`,
-    contentType,
-    bytes: content.length,
-    sha256: createHash('sha256').update(content).digest('hex'),
-    facts: await inspectImage(content, content.length <= largestDecoded),
-  };
+  const image = await decodeImage(url.slice(head.length));
+  if (image === undefined) return invalidMember(param, 'is not base64');
+  const extension = imageTypes.find(({ mediaType }) => mediaType === contentType)?.extensions[0] ?? 'bin';
+  return { part, filename: `${part}.${extension}`, contentType, ...image };
 }
