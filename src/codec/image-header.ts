@@ -21,6 +21,11 @@ export function imageMediaType(header: Buffer): string | undefined {
   return undefined;
 }
 
+/** The same of a file in base64, by the beginning of its text. */
+export function base64MediaType(text: string): string | undefined {
+  return imageMediaType(Buffer.from(text.slice(0, imageHeaderCharacters), 'base64'));
+}
+
 /** How the name of a file of this media type ends. */
 export function imageExtension(mediaType: string): string {
   return mediaType.replace(/^image\/|\+xml$/g, '').replace('jpeg', 'jpg');

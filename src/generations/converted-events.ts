@@ -1,5 +1,5 @@
 import { decodeBase64, encodeBase64 } from '../codec/base64.ts';
-import { imageHeaderCharacters, imageMediaType } from '../codec/image-header.ts';
+import { base64MediaType, imageHeaderCharacters } from '../codec/image-header.ts';
 import { replay } from '../concurrency/replay.ts';
 import { GatewayError } from '../domain/gateway-error.ts';
 import { type Conversion, type ImageConverter, UnusableImageError } from '../domain/image-conversion.ts';
@@ -57,7 +57,8 @@ type ImageBegin = Extract<ImageEvent, { type: 'image' }>;
 async function* convertedImage(begin: ImageBegin, bytes: ImageBytes, stage: Stage): AsyncGenerator<ImageEvent> {
   const head = await readHead(bytes);
   const text = replay(head, bytes);
-  const isWanted = imageMediaType(decodedHead(head)) === `image/${stage.conversion.format}`;
+  const mediaType = base64MediaType(Buffer.concat(head).toString('latin1', 0, imageHeaderCharacters));
+  const isWanted = mediaType === `image/${stage.conversion.format}`;
   if (isWanted) {
     yield begin;
     for await (const chunk of text) yield { type: 'bytes', chunk };
@@ -117,10 +118,6 @@ async function readHead(bytes: ImageBytes): Promise<Buffer[]> {
     length += value.length;
   }
   return head;
-}
-
-function decodedHead(head: readonly Buffer[]): Buffer {
-  return Buffer.from(Buffer.concat(head).toString('latin1', 0, imageHeaderCharacters), 'base64');
 }
 
 function factsAfter(facts: ImageFacts, { conversion: { format } }: Stage): ImageFacts {

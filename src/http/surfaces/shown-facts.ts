@@ -1,4 +1,4 @@
-import { imageHeaderCharacters, imageMediaType } from '../../codec/image-header.ts';
+import { base64MediaType, imageHeaderCharacters } from '../../codec/image-header.ts';
 import type { ImageFacts } from '../../domain/image-event.ts';
 
 /** The beginning of an image that passes by as base64: it says what kind of file it is. */
@@ -10,7 +10,7 @@ export class SeenHeader {
   }
 
   get mediaType(): string | undefined {
-    return imageMediaType(Buffer.from(this.#text, 'base64'));
+    return base64MediaType(this.#text);
   }
 }
 

@@ -1,5 +1,5 @@
 import { Base64Check } from '../../codec/base64.ts';
-import { imageHeaderCharacters, imageMediaType } from '../../codec/image-header.ts';
+import { base64MediaType, imageHeaderCharacters } from '../../codec/image-header.ts';
 import type { JsonPath, JsonShape, ScanToken } from '../../codec/json-scanner.ts';
 import type { GatewayError } from '../../domain/gateway-error.ts';
 import type { ImageEvent, ImageFacts, ImageUsage } from '../../domain/image-event.ts';
@@ -159,8 +159,8 @@ export class ImageCheck {
   }
 
   #judgeHeader(): void {
-    const bytes = Buffer.from(this.#header.toString('latin1', 0, imageHeaderCharacters), 'base64');
-    if (imageMediaType(bytes) === undefined) throw invalidResponse('the bytes are not an image');
+    const mediaType = base64MediaType(this.#header.toString('latin1'));
+    if (mediaType === undefined) throw invalidResponse('the bytes are not an image');
   }
 }
 
