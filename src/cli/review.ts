@@ -2,7 +2,7 @@ import { familyOf, providerOf } from '../app.ts';
 import type { Review } from '../config/load-models.ts';
 import type { ModelConfig, TargetConfig } from '../config/models-config.ts';
 import { suggest } from '../config/problems.ts';
-import { isSharpInstalled } from '../conversion/load-sharp.ts';
+import { isInstalled } from '../conversion/load-sharp.ts';
 import { GatewayError } from '../domain/gateway-error.ts';
 import { wireNames } from '../domain/image-request.ts';
 import { type AdaptTo, adaptRequest } from '../parameters/adapt.ts';
@@ -28,7 +28,7 @@ function reviewTarget(target: TargetConfig, warn: (key: string, message: string)
 /** Warns of defaults that no target takes: requests never get them, and nobody would notice. */
 function reviewDefaults(model: ModelConfig, warn: (key: string, message: string) => void): void {
   const { defaults, parameters: policy, targets } = model;
-  const canConvert = isSharpInstalled();
+  const canConvert = isInstalled('sharp');
   const adaptTos = targets.map((target) => ({ family: familyOf(target), policy, canConvert }));
   const values = defaults as Readonly<Record<string, unknown>>;
   for (const [member, name] of Object.entries(wireNames)) {

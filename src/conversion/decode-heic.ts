@@ -1,6 +1,6 @@
-import { createRequire } from 'node:module';
 import { Worker } from 'node:worker_threads';
 import { UnusableImageError } from '../domain/image-conversion.ts';
+import { isInstalled } from './load-sharp.ts';
 
 /** Four bytes for each pixel: red, green, blue and alpha. */
 export type Pixels = { readonly width: number; readonly height: number; readonly pixels: Uint8Array };
@@ -15,7 +15,7 @@ const maxMs = 60_000;
  * own. Rejects with an `UnusableImageError`, and with the reason of the signal.
  */
 export async function decodeHeic(file: Buffer, signal: AbortSignal): Promise<Pixels> {
-  if (!isInstalled()) {
+  if (!isInstalled('heic-decode')) {
     throw new UnusableImageError('is HEIC, and this gateway does not have the optional package heic-decode');
   }
   const { promise, resolve, reject } = Promise.withResolvers<Pixels>();
@@ -31,14 +31,5 @@ export async function decodeHeic(file: Buffer, signal: AbortSignal): Promise<Pix
   } finally {
     either.removeEventListener('abort', end);
     await worker.terminate();
-  }
-}
-
-function isInstalled(): boolean {
-  try {
-    createRequire(import.meta.url).resolve('heic-decode');
-    return true;
-  } catch {
-    return false;
   }
 }

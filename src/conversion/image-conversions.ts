@@ -13,7 +13,7 @@ import {
 } from '../domain/image-input.ts';
 import type { ConversionRecord, Recorder } from '../domain/recorder.ts';
 import { decodeHeic } from './decode-heic.ts';
-import { isSharpInstalled, loadSharp, type SharpModule } from './load-sharp.ts';
+import { isInstalled, loadSharp, type SharpModule } from './load-sharp.ts';
 
 /** So many images are converted at once, each by one thread of libvips. */
 const atOnce = 2;
@@ -26,7 +26,7 @@ const maxBytes = 64 * 1024 * 1024;
  * @param isShared whether something else in this process uses sharp in other ways
  */
 export function createImageConverter(recorder: Conversions, isShared: boolean): ImageConverter | undefined {
-  return isSharpInstalled() ? new SharpConverter(() => loadSharp(isShared), recorder) : undefined;
+  return isInstalled('sharp') ? new SharpConverter(() => loadSharp(isShared), recorder) : undefined;
 }
 
 type Conversions = Pick<Recorder, 'imageConverted'>;

@@ -6,10 +6,10 @@ export type SharpModule = typeof import('sharp').default;
 /** The loaders of libvips that the gateway has a use for; SVG and all others must never see a client's bytes. */
 const loaders = ['Png', 'Jpeg', 'Webp', 'Nsgif', 'Heif'].map((name) => `VipsForeignLoad${name}`);
 
-/** Whether the optional package is installed. It is not loaded. */
-export function isSharpInstalled(): boolean {
+/** Whether an optional package is installed. It is not loaded. */
+export function isInstalled(name: 'sharp' | 'heic-decode'): boolean {
   try {
-    createRequire(import.meta.url).resolve('sharp');
+    createRequire(import.meta.url).resolve(name);
     return true;
   } catch {
     return false;
