@@ -1,7 +1,7 @@
 import type { ModelCapabilities, OwnParameter } from './model-capabilities.ts';
 
 /** `size` in the words of models that take its edges, in pixels. */
-export const edges: Readonly<Record<string, OwnParameter>> = {
+const edges: Readonly<Record<string, OwnParameter>> = {
   width: { type: 'integer', min: 1 },
   height: { type: 'integer', min: 1 },
 };

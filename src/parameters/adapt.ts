@@ -222,27 +222,28 @@ function replaceValue(
 }
 
 /** What names the end user, `seed`, and parameters that OpenAI's API does not have. */
-function adaptExtra(draft: Draft, family: ModelCapabilities, policy: 'adapt' | 'strict'): void {
-  const remove = (name: 'user' | 'safety_identifier' | 'seed') => {
-    if (policy === 'strict') throw unsupportedParameter(name);
-    draft.adaptations.push(`${name}=removed`);
+function adaptExtra(
+  { sent, adaptations: reported }: Draft,
+  family: ModelCapabilities,
+  policy: 'adapt' | 'strict',
+): void {
+  const asked: Readonly<Record<string, unknown>> = { ...sent.extra, user: sent.user };
+  const isMissing = {
+    user: !family.endUsers,
+    safety_identifier: !family.endUsers || !family.extraParameters,
+    seed: family.seed === 'refused' || (family.seed === 'undocumented' && policy === 'strict'),
   };
-  const { seed, safety_identifier: endUser, ...others } = draft.sent.extra;
-  if (draft.sent.user !== undefined && !family.endUsers) {
-    remove('user');
-    draft.sent.user = undefined;
-  }
-  const hasNoEndUsers = !family.endUsers || (endUser !== undefined && !family.extraParameters);
-  const hasNoSeed = family.seed === 'refused' || (family.seed === 'undocumented' && policy === 'strict');
-  if (endUser !== undefined && hasNoEndUsers) remove('safety_identifier');
-  if (seed !== undefined && hasNoSeed) remove('seed');
-  const sent = {
-    ...others,
-    ...(endUser !== undefined && !hasNoEndUsers && { safety_identifier: endUser }),
-    ...(seed !== undefined && !hasNoSeed && { seed }),
-  };
-  draft.sent.extra = checkOwnParameters(sent, family);
+  const removed = removable.filter((name) => asked[name] !== undefined && isMissing[name]);
+  const [first] = removed;
+  if (first !== undefined && policy === 'strict') throw unsupportedParameter(first);
+  reported.push(...removed.map((name) => `${name}=removed` as const));
+  if (removed.includes('user')) sent.user = undefined;
+  const kept = Object.entries(sent.extra).filter(([name]) => !removed.some((other) => other === name));
+  sent.extra = checkOwnParameters(Object.fromEntries(kept), family);
 }
+
+/** What is left out and reported where the upstream does not take it. */
+const removable = ['user', 'safety_identifier', 'seed'] as const;
 
 /** Where the family cannot stream, the gateway makes the events itself from the complete images. */
 function adaptStream(

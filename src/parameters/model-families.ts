@@ -154,7 +154,7 @@ const flux: ModelCapabilities = {
 };
 
 /** Through the provider API only. */
-const flux2 = { ...permissive, ...fluxApiCapabilities, maxCount: 10 } satisfies ModelCapabilities;
+const flux2 = { ...permissive, ...fluxApiCapabilities, maxCount: 10, maxInputs: 10 } satisfies ModelCapabilities;
 
 /** By prefix of the model's name, as Azure's and OpenAI's references of their image APIs document them. */
 export const modelFamilies: readonly ModelFamily[] = [
@@ -207,13 +207,12 @@ export const modelFamilies: readonly ModelFamily[] = [
   { name: 'flux', ...flux },
   { name: 'flux-1.1', ...flux, operations: ['generate'] },
   { name: 'flux.1-kontext', ...flux, maxInputs: 1 },
-  { name: 'flux.2', ...flux2, maxInputs: 10 },
+  { name: 'flux.2', ...flux2 },
   { name: 'flux.2-pro', ...flux2, maxInputs: 8 },
   {
     name: 'flux.2-flex',
     ...flux2,
     sizes: ['WxH-flux-4mp'],
-    maxInputs: 10,
     ownParameters: {
       ...flux2.ownParameters,
       guidance: { type: 'number', min: 1.5, max: 10 },
