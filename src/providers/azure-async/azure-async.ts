@@ -8,7 +8,7 @@ import { jsonBody, type PaidBody, type UpstreamResponse } from '../../upstream/c
 import { invalidResponse } from '../../upstream/paid-call-error.ts';
 import { readBounded } from '../../upstream/read-bounded.ts';
 import { retryHint } from '../../upstream/retry-hint.ts';
-import { azureResponseError, errorBodyLimits, errorInSuccess } from '../azure/azure-error.ts';
+import { errorBodyLimits, errorInSuccess, requireSuccess } from '../azure/azure-error.ts';
 import {
   apiVersion,
   deploymentIn,
@@ -66,7 +66,7 @@ function createAzureAsync(config: AzureAsyncConfig, { credential, client }: Prov
   /** Submits the job; gives the URL to poll, and what the response says about when to do so first. */
   async function submit(body: PaidBody, call: ProviderCall): Promise<{ url: URL; firstHintMs: number | undefined }> {
     const response = await client.post(submitUrl, { credential, body }, call);
-    if (response.status < 200 || response.status > 299) throw await azureResponseError(response);
+    await requireSuccess(response);
     const location = operationUrl(response.headers['operation-location'], baseURL);
     const firstHintMs = retryHint(response.headers);
     if ('refused' in location) return { url: await urlInBody(response, location.refused), firstHintMs };

@@ -3,7 +3,7 @@ import type { ImageEvent } from '../../domain/image-event.ts';
 import type { ImageProvider } from '../../domain/image-provider.ts';
 import { operations } from '../../domain/image-request.ts';
 import { jsonBody } from '../../upstream/client.ts';
-import { azureResponseError } from '../azure/azure-error.ts';
+import { requireSuccess } from '../azure/azure-error.ts';
 import { editsForm } from '../azure/edits-form.ts';
 import { imageEvents, imagesShape } from '../azure/image-events.ts';
 import { streamEvents } from '../azure/image-stream.ts';
@@ -34,9 +34,7 @@ export function azureImages({ id, address, credential, client, openInputs }: Opt
       const body = edit ? editsForm(parameters, edit) : jsonBody(parameters);
       const url = edit ? address.edits : address.generations;
       const response = await client.post(url, { credential, body, isStream: stream }, call);
-      if (response.status < 200 || response.status > 299) {
-        throw await azureResponseError(response, undefined, address.deployment);
-      }
+      await requireSuccess(response, undefined, address.deployment);
       if (!stream) return waitForOutcome(imageEvents(scanJson(response.body, imagesShape), call));
       // Who asks for a stream may get JSON all the same, whatever its content type says.
       const { isJson, whole } = await sniffJson(response.body, call.attempt);

@@ -10,6 +10,7 @@ import {
   knownVersion,
   versioned,
 } from '../azure/azure-target.ts';
+import { onlyProtocolOf } from '../azure/resource-address.ts';
 import type { ProviderDescriptor } from '../provider-descriptor.ts';
 import { type AzureAddress, azureImages } from './azure-images.ts';
 
@@ -45,9 +46,8 @@ export const azureDeployment: ProviderDescriptor<AzureDeploymentConfig> = {
     return isAzure ? `/openai/deployments/${deployment}` : '/deployments/{name}';
   },
   warnings({ apiVersion: version, model }, operations) {
-    const elsewhere = providersOfOthers.find(([family]) => family.test(model));
-    if (elsewhere)
-      return [['provider', `Azure serves this model by another protocol: use the provider ${elsewhere[1]}`]];
+    const only = onlyProtocolOf(model);
+    if (only) return [['provider', `Azure serves this model by another protocol: use the provider ${only}`]];
     if (!operations.includes('edit') || !isBefore(version, firstWithEdits)) return [];
     return [['apiVersion', `this version does not support edits, which need ${firstWithEdits} or later`]];
   },
@@ -149,12 +149,6 @@ function textOf(entry: JsonObject, key: string): string | undefined {
   const value = entry[key];
   return typeof value === 'string' ? value : undefined;
 }
-
-/** Models that have no address of deployments. */
-const providersOfOthers: readonly (readonly [RegExp, string])[] = [
-  [/^flux\.2/i, 'flux'],
-  [/^mai-image/i, 'mai'],
-];
 
 /** Deployments have edits from this version on: https://learn.microsoft.com/azure/ai-foundry/openai/reference-preview */
 const firstWithEdits = '2025-04-01-preview';

@@ -11,17 +11,18 @@ import { anythingElse, messages, rules } from './azure-error-rules.ts';
 export const errorBodyLimits = { bytes: 64 * 1024, ms: 5_000 };
 
 /**
- * The meaning of a response that is not a success. Reads its body, bounded, and never rejects.
+ * Rejects with what a response means that is not a success, whose body it reads, bounded.
  * @param deployment for the operator's hint
  */
-export async function azureResponseError(
+export async function requireSuccess(
   response: UpstreamResponse,
   parameter?: ParameterNames,
   deployment?: string,
-): Promise<GatewayError> {
+): Promise<void> {
   const { status, headers, body, renewal } = response;
+  if (status >= 200 && status <= 299) return;
   const beginning = await readBounded(body, errorBodyLimits);
-  return meaningOf(factsOfResponse({ ...beginning, status, headers, renewal }, parameter), deployment);
+  throw meaningOf(factsOfResponse({ ...beginning, status, headers, renewal }, parameter), deployment);
 }
 
 /** What a response that is not a success says, as far as its body was read. */

@@ -14,9 +14,20 @@ export function resourceAddress(baseURL: string, entry: JsonObject): DialectAddr
   return { baseURL, deployment: String(name ?? '') };
 }
 
-/** Whether the models file names a model of this kind behind the v1 path, where Azure serves it to nobody. */
-export function isBehindV1({ provider, model }: JsonObject, family: RegExp): boolean {
-  return provider === 'azure-v1' && typeof model === 'string' && family.test(model);
+/** Models that Azure serves by these protocols only, at no address of deployments and not behind the v1 path. */
+const models = { flux: /^flux\.2/i, mai: /^mai-image/i } as const;
+
+type OwnProtocol = keyof typeof models;
+
+/** The only protocol that serves a model; `undefined`: others do. */
+export function onlyProtocolOf(model: string): OwnProtocol | undefined {
+  const ids = Object.keys(models) as OwnProtocol[];
+  return ids.find((id) => models[id].test(model));
+}
+
+/** Whether the models file names a model of this protocol behind the v1 path. */
+export function isBehindV1({ provider, model }: JsonObject, id: OwnProtocol): boolean {
+  return provider === 'azure-v1' && typeof model === 'string' && onlyProtocolOf(model) === id;
 }
 
 /** What the doctor asks: the list of models tells whether the key is known, and nothing that is free tells more. */

@@ -4,10 +4,9 @@ import { type ImageRequest, operations } from '../../domain/image-request.ts';
 import type { PaidBody } from '../../upstream/client.ts';
 import { keyAsBearer } from '../../upstream/credential.ts';
 import { jsonWithImages, type Place } from '../../upstream/image-bodies.ts';
-import { azureResponseError } from '../azure/azure-error.ts';
-import { edgesOfSize, sizeOfEdges } from '../azure/edge-size.ts';
+import { requireSuccess } from '../azure/azure-error.ts';
+import { edgesOfSize, parametersBesideSize, sizeOfEdges } from '../azure/edge-size.ts';
 import { imageEvents, imagesShape } from '../azure/image-events.ts';
-import { imagesBody } from '../azure/images-body.ts';
 import { waitForOutcome } from '../azure/read-response.ts';
 import type { ProviderDeps } from '../provider-descriptor.ts';
 
@@ -28,9 +27,7 @@ export function fluxImages({ url, deployment, isKeyBearer, client, ...deps }: Op
     async generate(request, call) {
       const body = fluxBody(request, deployment);
       const response = await client.post(url, { credential, body }, call);
-      if (response.status < 200 || response.status > 299) {
-        throw await azureResponseError(response, callersName, deployment);
-      }
+      await requireSuccess(response, callersName, deployment);
       return waitForOutcome(imageEvents(scanJson(response.body, imagesShape), call));
     },
   };
@@ -38,7 +35,7 @@ export function fluxImages({ url, deployment, isKeyBearer, client, ...deps }: Op
 
 function fluxBody(request: ImageRequest, deployment: string): PaidBody {
   const { edit } = request;
-  const { size, n, stream: _1, partial_images: _2, ...parameters } = imagesBody(request, deployment);
+  const { n, ...parameters } = parametersBesideSize(request, deployment);
   const build = (place: Place) => ({
     ...parameters,
     ...edgesOfSize(request.size),

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { DialectTarget, JsonObject, KeyProblem } from '../../domain/dialect.ts';
 import { fluxApiCapabilities } from '../../domain/foundry-models.ts';
 import { apiVersion, deploymentName, endsLikeRequest, versioned } from '../azure/azure-target.ts';
-import { isBehindV1, resourceAddress, resourceOf, resourceProbe } from '../azure/resource-address.ts';
+import { isBehindV1, onlyProtocolOf, resourceAddress, resourceOf, resourceProbe } from '../azure/resource-address.ts';
 import type { ProviderDescriptor } from '../provider-descriptor.ts';
 import { fluxImages } from './flux-images.ts';
 
@@ -50,7 +50,7 @@ export const flux: ProviderDescriptor<FluxConfig> = {
   id: 'flux',
   schema,
   azurePath: /^\/$/,
-  claims: (entry) => isBehindV1(entry, /^flux\.2/i),
+  claims: (entry) => isBehindV1(entry, 'flux'),
   address(url, entry) {
     const resource = resourceOf(url, ownPath);
     if (!endsLikeRequest(resource)) return { ok: resourceAddress(resource, entry) };
@@ -58,7 +58,8 @@ export const flux: ProviderDescriptor<FluxConfig> = {
   },
   likelyPath: () => '',
   conflicts,
-  capabilities: ({ model }) => (/^flux\.2/i.test(model) ? {} : fluxApiCapabilities),
+  // The family of the others is what Azure's image API takes of them.
+  capabilities: ({ model }) => (onlyProtocolOf(model) === 'flux' ? {} : fluxApiCapabilities),
   addresses: (config) => [{ url: addressOf(config).href, remarks: [`model ${config.deployment}`] }],
   create(config, deps) {
     const { deployment, keyHeader = usualKeyHeader(config.baseURL) } = config;

@@ -2,7 +2,7 @@ import type { ImageEvent } from '../../domain/image-event.ts';
 import type { Attempt, ImageProvider } from '../../domain/image-provider.ts';
 import { operations } from '../../domain/image-request.ts';
 import type { ResponseBody } from '../../upstream/exchange.ts';
-import { azureResponseError } from '../azure/azure-error.ts';
+import { requireSuccess } from '../azure/azure-error.ts';
 import { sniffJson, waitForOutcome } from '../azure/read-response.ts';
 import type { ProviderDeps, ProviderDescriptor } from '../provider-descriptor.ts';
 import { followResponse, resumeResponse } from './follow-response.ts';
@@ -32,8 +32,7 @@ function create(config: FoundryAgentConfig, { credential, client }: ProviderDeps
         { credential, headers, body, isStream: request.stream },
         call,
       );
-      if (response.status < 200 || response.status > 299)
-        throw await azureResponseError(response, parameter, chatDeployment);
+      await requireSuccess(response, parameter, chatDeployment);
       if (background && !request.stream) return followResponse(response, call, upstream);
       const context = { recorder, parameter };
       const events = request.stream

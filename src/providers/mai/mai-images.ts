@@ -3,11 +3,10 @@ import type { ImageEvent, ImageUsage } from '../../domain/image-event.ts';
 import type { ImageProvider } from '../../domain/image-provider.ts';
 import { type ImageRequest, operations } from '../../domain/image-request.ts';
 import { jsonBody } from '../../upstream/client.ts';
-import { azureResponseError } from '../azure/azure-error.ts';
-import { edgesOfSize, sizeOfEdges } from '../azure/edge-size.ts';
+import { requireSuccess } from '../azure/azure-error.ts';
+import { edgesOfSize, parametersBesideSize, sizeOfEdges } from '../azure/edge-size.ts';
 import { editsForm } from '../azure/edits-form.ts';
 import { imageEvents, imagesShape } from '../azure/image-events.ts';
-import { imagesBody } from '../azure/images-body.ts';
 import { waitForOutcome } from '../azure/read-response.ts';
 import type { ProviderDeps } from '../provider-descriptor.ts';
 
@@ -28,32 +27,27 @@ export function maiImages({ address, credential, client }: Options): ImageProvid
     async generate(request, call) {
       const { edit } = request;
       const body = edit
-        ? editsForm(editFields(request, address.deployment), edit)
+        ? editsForm(parametersOf(request, address.deployment), edit)
         : jsonBody(generationBody(request, address.deployment));
       const url = edit ? address.edits : address.generations;
       const response = await client.post(url, { credential, body }, call);
-      if (response.status < 200 || response.status > 299) {
-        throw await azureResponseError(response, sizeOfEdges, address.deployment);
-      }
+      await requireSuccess(response, sizeOfEdges, address.deployment);
       return waitForOutcome(inKnownTokens(imageEvents(scanJson(response.body, imagesShape), call)));
     },
   };
 }
 
-/** The service ignores `size` and `n` without a word: neither is ever sent. */
-function withoutIgnored(request: ImageRequest, deployment: string): Record<string, unknown> {
-  const { size: _1, n: _2, stream: _3, partial_images: _4, ...body } = imagesBody(request, deployment);
-  return body;
+/** The service ignores `size` and `n` without a word: neither is ever sent. Its edits refuse `width` and `height`, too. */
+function parametersOf(request: ImageRequest, deployment: string): Record<string, unknown> {
+  const { n: _, ...parameters } = parametersBesideSize(request, deployment);
+  return parameters;
 }
 
 function generationBody(request: ImageRequest, deployment: string): Record<string, unknown> {
   const isFree = request.extra.auto_aspect_ratio === true && request.size === undefined;
   const size = isFree ? undefined : (request.size ?? '1024x1024');
-  return { ...withoutIgnored(request, deployment), ...edgesOfSize(size) };
+  return { ...parametersOf(request, deployment), ...edgesOfSize(size) };
 }
-
-/** Edits refuse `width` and `height`. */
-const editFields = withoutIgnored;
 
 /** The same events, with the usage under the names that OpenAI's API has for it. */
 async function* inKnownTokens(events: AsyncIterable<ImageEvent>): AsyncGenerator<ImageEvent> {

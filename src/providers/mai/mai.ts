@@ -32,7 +32,7 @@ export const mai: ProviderDescriptor<MaiConfig> = {
   id: 'mai',
   schema,
   azurePath: /^\/$/,
-  claims: (entry) => isBehindV1(entry, /^mai-image/i),
+  claims: (entry) => isBehindV1(entry, 'mai'),
   address(url, entry) {
     const resource = resourceOf(url, ownPath);
     if (endsLikeRequest(resource)) return { problem: 'must be the resource itself, the gateway adds /mai/v1' };
