@@ -80,7 +80,7 @@ export function otherOrigin(request: FastifyRequest): string {
 // Deeper than any member that may hold an image; a body can be nested as deep as its sender likes.
 const deepest = 8;
 
-/** The same JSON value with the data of its images left out, so that it takes no megabytes to remember it. */
+/** The same JSON value with the data of its data URLs left out, so that it takes no megabytes to remember it. */
 export function shortenDataUrls(value: unknown, depth = 0): unknown {
   if (typeof value === 'string') return shortenDataUrl(value);
   if (depth === deepest) return value;
@@ -90,11 +90,7 @@ export function shortenDataUrls(value: unknown, depth = 0): unknown {
   return Object.fromEntries(members);
 }
 
-// No prompt is as long: it is the base64 of an image.
-const longestText = 200_000;
-
 function shortenDataUrl(text: string): string {
   const head = /^data:[^,;]{0,100};base64,/.exec(text)?.[0];
-  if (head === undefined && text.length > longestText) return `${text.slice(0, 32)}…(${text.length} characters)`;
   return head === undefined ? text : `${head}…(${text.length - head.length} characters)`;
 }
