@@ -44,7 +44,7 @@ async function runDemo(): Promise<void> {
       SIMULATOR_KEY: simulator.apiKey,
     });
     // The simulator draws SVG with the package that the gateway would keep from it.
-    const gateway = await runGateway(configuration, undefined, undefined, 'shared');
+    const gateway = await runGateway(configuration, { sharp: 'shared' });
     process.stdout.write(introduction(gateway.replace('//127.0.0.1', '//localhost'), azure));
   } catch (error) {
     await simulator.close();

@@ -25,6 +25,14 @@ type Built = { readonly app: App; readonly logger: Logger };
 
 type Outside = { readonly stores?: Stores; readonly log?: DestinationStream; readonly sharp?: AppParts['sharp'] };
 
+type RunOptions = {
+  /** Reads the current variables; with it, the configuration is reloaded on SIGHUP and when a file changes. */
+  readonly readVariables?: () => Variables;
+  /** Opens the stores; replaced in tests. */
+  readonly open?: typeof openStores;
+  readonly sharp?: AppParts['sharp'];
+};
+
 const nowhere: DestinationStream = { write() {} };
 
 /**
@@ -45,18 +53,10 @@ export async function buildGateway(
   return { app: buildApp({ ...parts, stores: opened, trustedProxies }), logger };
 }
 
-/**
- * Listens until a signal ends the process. Resolves with the gateway's URL once it is ready.
- *
- * @param readVariables reads the current variables; with it, the configuration is reloaded on SIGHUP and when a file changes
- * @param open opens the stores; replaced in tests
- * @param sharp what else uses that package in this process
- */
+/** Listens until a signal ends the process. Resolves with the gateway's URL once it is ready. */
 export async function runGateway(
   configuration: Configuration,
-  readVariables?: () => Variables,
-  open = openStores,
-  sharp?: AppParts['sharp'],
+  { readVariables, open = openStores, sharp }: RunOptions = {},
 ): Promise<string> {
   const { host, port, metricsPort, dataDir } = configuration.environment;
   const { models } = configuration;

@@ -15,6 +15,6 @@ export const start: Command = {
     // SIGHUP asks for a reload. Until the gateway listens for that, it would end the process.
     process.on('SIGHUP', () => {});
     const readVariables = environmentReader();
-    await runGateway(readConfiguration(loadDotEnv()), readVariables);
+    await runGateway(readConfiguration(loadDotEnv()), { readVariables });
   },
 };

@@ -16,7 +16,7 @@ process.channel?.unref();
 process.once('disconnect', () => process.exit(1));
 try {
   const open = openStoppable(points, JSON.parse(process.argv[2] ?? '{}'));
-  const url = await runGateway(readConfiguration(loadDotEnv()), undefined, open);
+  const url = await runGateway(readConfiguration(loadDotEnv()), { open });
   process.send?.({ url } satisfies Report);
 } catch (error) {
   process.stderr.write(describeStartFailure(error));
