@@ -134,9 +134,7 @@ export async function startUpstream(
   };
 }
 
-/** A PNG of one pixel. */
-export const tinyPng =
-  'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGNgYGBgAAAABQABh6FO1AAAAABJRU5ErkJggg==';
+export { tinyPng } from '../fixtures/images.ts';
 
 /** The request line, headers and body of a call of the Images API, as bytes for a plain socket. */
 export function rawCall(body: unknown, headers: readonly string[] = [`authorization: Bearer ${gatewayKey}`]): string {
