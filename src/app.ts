@@ -122,7 +122,7 @@ export type AppParts = {
   /** Shortened in tests. */
   readonly times?: Partial<GatewayTimes & ServerTimes>;
   readonly upstreamTimes?: Partial<UpstreamTimes & TokenTimes>;
-  /** The time of day, in milliseconds since 1970: it decides when budgets are reset. Replaced in tests. */
+  /** The time of day, in milliseconds since 1970: it decides when budgets are reset and models end. Replaced in tests. */
   readonly now?: () => number;
   /** The way to tokens, where a target needs one. */
   readonly entra?: EntraTokens | undefined;
@@ -130,7 +130,7 @@ export type AppParts = {
 
 /** Puts the modules together; nothing listens yet, and no upstream is called. */
 export function buildApp(parts: AppParts): App {
-  const { consumers, logger, stores, publicBaseUrl, openInputs, uploadGraceMs = 60_000 } = parts;
+  const { consumers, logger, stores, publicBaseUrl, openInputs, uploadGraceMs = 60_000, now = Date.now } = parts;
   const { jobs: store, images, ledger, keptInputs, sharedLimits, areDurable, linkTo } = stores;
   const telemetry = createTelemetry(logger);
   const lifecycle: Lifecycle = { phase: 'starting' };
@@ -149,7 +149,7 @@ export function buildApp(parts: AppParts): App {
   const background = new BackgroundJobs(admission, inFlight);
   const jobs = new Jobs({ inFlight, background, images, hosting });
   const accounts = new Accounts({
-    ...{ ledger, recorder: telemetry, now: parts.now ?? Date.now },
+    ...{ ledger, recorder: telemetry, now },
     currency: () => current.models.currency,
     budgetOf: (consumer) => keyStore.budgetOf(consumer),
   });
@@ -174,6 +174,7 @@ export function buildApp(parts: AppParts): App {
       credential: credentialsWith(entra),
       price: (target: TargetConfig) => priceOf(target, models),
       quota: (name: string) => stores.quotas.pool(name),
+      now,
       healthOf: new Map(identified.map(({ target }, index) => [target, healths[index] as TargetHealth])),
     };
     const catalog = createModelCatalog({

@@ -5,9 +5,12 @@ import type { OpenInputStore } from '../domain/image-input.ts';
 import type { PassThrough } from '../domain/pass-through.ts';
 import type { Price } from '../domain/price.ts';
 import type { QuotaPool } from '../domain/quota-pools.ts';
+import type { Retirement } from '../domain/retirement.ts';
 import type { ModelFamily } from '../parameters/model-families.ts';
+import { retirementOf } from '../parameters/retirements.ts';
 import { forwardedFault } from '../providers/azure/forwarded-fault.ts';
 import type { ProviderDescriptor } from '../providers/provider-descriptor.ts';
+import { type Lifetime, priorityAt } from '../targets/lifetime.ts';
 import type { LogicalModel, Target } from '../targets/model-catalog.ts';
 import type { TargetHealth } from '../targets/target-health.ts';
 import { createPassThrough } from '../upstream/azure-pass-through.ts';
@@ -26,6 +29,8 @@ export type Upstream = {
   price(target: TargetConfig): Price | undefined;
   quota(name: string): QuotaPool;
   readonly healthOf: ReadonlyMap<TargetConfig, TargetHealth>;
+  /** The time of day, in milliseconds since 1970. */
+  now(): number;
 };
 
 /** A model of the models file, with the targets that its requests go to. */
@@ -38,17 +43,26 @@ export function logicalModel(model: ModelConfig, upstream: Upstream): LogicalMod
     partialSuccess: model.partialSuccess,
     maxRetries: model.maxRetries,
     onUnknownOutcome: model.onUnknownOutcome,
-    targets: model.targets.map((target) => createTarget(target, upstream)),
+    targets: model.targets.map((target) => createTarget(target, model, upstream)),
   };
 }
 
-function createTarget(target: TargetConfig, { client, openInputs, ...upstream }: Upstream): Target {
-  const { name, priority, weight, baseURL, downloadOrigins } = target;
+function createTarget(
+  target: TargetConfig,
+  model: ModelConfig,
+  { client, openInputs, now, ...upstream }: Upstream,
+): Target {
+  const { name, weight, baseURL, downloadOrigins } = target;
   const descriptor = upstream.providerOf(target);
+  const retirement = retirementOf(target);
+  const lifetime = lifetimeOf(target, model, retirement);
   return {
     name,
-    priority,
+    get priority() {
+      return priorityAt(lifetime, now());
+    },
     weight,
+    retirement,
     family: upstream.familyOf(target),
     upstreamStream: target.upstreamStream,
     price: upstream.price(target),
@@ -58,6 +72,17 @@ function createTarget(target: TargetConfig, { client, openInputs, ...upstream }:
     calls: descriptor.addresses(target),
     download: upstream.downloads.allowing([new URL(baseURL).origin, ...downloadOrigins]),
   };
+}
+
+function lifetimeOf(
+  { name, priority, replacedBy }: TargetConfig,
+  { targets }: ModelConfig,
+  retirement: Retirement | undefined,
+): Lifetime {
+  const replaces = targets.flatMap(({ priority: replaced, replacedBy: by }) =>
+    by?.target === name ? [{ priority: replaced, from: by.from }] : [],
+  );
+  return { priority, ends: [retirement?.date, replacedBy?.from].filter((day) => day !== undefined), replaces };
 }
 
 /** Where requests of the Responses API go that the gateway does not run itself. */

@@ -2,6 +2,7 @@ import { loadDotEnv } from '../config/environment.ts';
 import type { ResponsesConfig } from '../config/models-config.ts';
 import { microsAsText } from '../domain/budget.ts';
 import type { Consumer, KeyLimits } from '../domain/consumer.ts';
+import { hasEnded } from '../targets/lifetime.ts';
 import type { LogicalModel, ModelCatalog, Target } from '../targets/model-catalog.ts';
 import type { Command } from './command-line.ts';
 import { readConfiguration, warningsOf } from './configuration.ts';
@@ -45,12 +46,15 @@ function describeModel({ name, timeoutMs, targets }: LogicalModel, { aliases, de
   return `${name} (${remarks.join('; ')})\n${targets.map(describeTarget).join('')}`;
 }
 
-function describeTarget({ name, family, priority, weight, provider, calls, quota }: Target): string {
+function describeTarget(target: Target): string {
+  const { name, family, priority, weight, provider, calls, quota, retirement } = target;
   const urls = calls.map(
     ({ url, remarks }) => `    POST ${url}${remarks.length > 0 ? ` (${remarks.join(', ')})` : ''}\n`,
   );
-  const remarks = [`family ${family.name}`, `priority ${priority}`, `weight ${weight}`];
+  const place = hasEnded(target) ? 'tried last' : `priority ${priority}`;
+  const remarks = [`family ${family.name}`, place, `weight ${weight}`];
   if (quota) remarks.push(`quota ${quota.name}`);
+  if (retirement) remarks.push(`retires ${retirement.date}`);
   return `  target ${name}: ${provider.id}, ${remarks.join(', ')}\n${urls.join('')}`;
 }
 

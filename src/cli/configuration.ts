@@ -9,6 +9,7 @@ import { loadModels } from '../config/load-models.ts';
 import { type ModelsConfig, needsTokens } from '../config/models-config.ts';
 import { isKeylessAzure } from '../domain/object-storage.ts';
 import { type EntraTokens, loadEntra } from '../upstream/entra.ts';
+import { retirementWarnings } from './retirement-warnings.ts';
 import { review } from './review.ts';
 
 export type Configuration = {
@@ -61,7 +62,13 @@ function attempt<T>(failures: unknown[], read: () => T): T | undefined {
 /** What is valid but probably not meant, one line each. */
 export function warningsOf({ environment, models, keys }: Configuration): readonly string[] {
   const isOpenToPages = keys.consumers.length === 0 && environment.corsOrigins.includes('*');
-  return [...environment.warnings, ...(isOpenToPages ? [openToPages] : []), ...models.warnings, ...keys.warnings];
+  return [
+    ...environment.warnings,
+    ...(isOpenToPages ? [openToPages] : []),
+    ...models.warnings,
+    ...keys.warnings,
+    ...retirementWarnings(models, Date.now()),
+  ];
 }
 
 const openToPages =

@@ -12,6 +12,7 @@ import { type Ask, askForFree, askTarget, type Probed, type ResponseFindings } f
 import { hasFailure, notChecked, printReport, type TargetReport } from './doctor/findings.ts';
 import type { ResponseFacts } from './doctor/judge-response.ts';
 import { type HostFindings, probeHost } from './doctor/probe-host.ts';
+import { retirementWarnings } from './retirement-warnings.ts';
 
 export const doctor: Command = {
   name: 'doctor',
@@ -26,6 +27,8 @@ export const doctor: Command = {
     process.stdout.write('The configuration is valid. Checking its targets with free GET requests:\n\n');
     const reports = await examine(models, { entra: await entraFor(models) });
     process.stdout.write(printReport(reports));
+    const warnings = retirementWarnings(models, Date.now());
+    if (warnings.length > 0) process.stdout.write(`\n${warnings.map((warning) => `Warning: ${warning}\n`).join('')}`);
     if (hasFailure(reports)) process.exitCode = 1;
   },
 };

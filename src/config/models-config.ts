@@ -106,6 +106,10 @@ export type TargetConfig = DialectTarget & {
   /** Share among the targets of one priority. */
   readonly weight: number;
   readonly credential: CredentialSource;
+  /** The day on which its model ends, or `never`, if that is not what is published. */
+  readonly retires?: string;
+  /** The name of the target of the same model that takes its place on a day. */
+  readonly replacedBy?: { readonly target: string; readonly from: string };
   /** The name of the quota that its calls are counted against. */
   readonly quota?: string;
   /** Calls that may run at once; without it, any number. */

@@ -4,7 +4,7 @@ import type { Dialect } from '../domain/dialect.ts';
 import { check, type Misplaced } from './check-schema.ts';
 import type { ModelConfig, TargetConfig } from './models-config.ts';
 import { longModelSchema, modelKeysSchema } from './models-schema.ts';
-import type { JsonPath, Report } from './problems.ts';
+import { type JsonPath, type Report, suggest } from './problems.ts';
 import { isObject, type JsonDocument } from './read-json.ts';
 import { buildTarget, checkTogether, positionName, readAddress, readProvider } from './read-target.ts';
 import { anyTargetSchema, targetSchema } from './target-schema.ts';
@@ -64,6 +64,7 @@ export function readModel(
     readTarget(target, index, dialects, [...path, 'targets', index], report),
   );
   reportEqualNames(entries, [...path, 'targets'], report);
+  reportReplacements(entries, [...path, 'targets'], report);
   const complete = targets.filter((target) => target !== undefined);
   if (parsed === undefined || complete.length < targets.length) return undefined;
   return buildModel(name, parsed, complete, dialects);
@@ -115,6 +116,19 @@ function reportEqualNames(entries: readonly unknown[], path: JsonPath, report: R
     if (typeof name !== 'string') continue;
     if (seen.has(name)) report([...path, index, 'name'], 'an earlier target of this model has the same name');
     seen.add(name);
+  }
+}
+
+/** Reports a target that is to be replaced by one that does not exist, or by itself. */
+function reportReplacements(entries: readonly unknown[], path: JsonPath, report: Report): void {
+  const names = entries.map((entry, index) => (isObject(entry) && 'name' in entry ? entry.name : positionName(index)));
+  for (const [index, entry] of entries.entries()) {
+    const replacement = isObject(entry) && isObject(entry.replacedBy) ? entry.replacedBy.target : undefined;
+    if (typeof replacement !== 'string') continue;
+    const others = names.filter((name, at) => at !== index && typeof name === 'string') as string[];
+    if (others.includes(replacement)) continue;
+    const place = [...path, index, 'replacedBy', 'target'];
+    report(place, `no other target of this model has this name${suggest(replacement, others)}`);
   }
 }
 

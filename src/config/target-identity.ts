@@ -18,6 +18,7 @@ function placeOf(model: string, target: TargetConfig): string {
 
 /** Everything but what only decides when the target is called, and what that costs. In JSON a key is masked. */
 function callsOf(target: TargetConfig): string {
-  const { name: _1, priority: _2, weight: _3, maxConcurrent: _4, price: _5, quota: _6, ...calls } = target;
+  const { name: _1, priority: _2, weight: _3, maxConcurrent: _4, price: _5, quota: _6, ...others } = target;
+  const { retires: _7, replacedBy: _8, ...calls } = others;
   return JSON.stringify(calls);
 }

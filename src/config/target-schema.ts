@@ -35,15 +35,29 @@ export const connectionKeys = {
     .describe('Further headers of all calls to the target, such as the key of a front door; best taken from variables'),
 };
 
+const aDay = 'a date such as 2027-04-21';
+const dayOrNever = `must be ${aDay}, or "never"`;
+
 const common = {
   name: z
     .string()
     .regex(/^[A-Za-z0-9._-]{1,64}$/, 'must be 1 to 64 letters, digits, dots, underscores or dashes')
     .exactOptional()
     .describe('How logs and the x-gateway-target header call this target; its position when left out'),
-  priority: z.int().min(0).default(0).describe('Targets with a lower number are tried first'),
+  priority: z.int().min(0).max(1_000_000).default(0).describe('Targets with a lower number are tried first'),
   weight: z.int().min(1).max(1000).default(1).describe('Share among the targets of one priority'),
   model: printableName.describe('The model family: what the deployment is, e.g. gpt-image-2'),
+  retires: z
+    .union([z.string().regex(z.regexes.date, dayOrNever), z.literal('never')], dayOrNever)
+    .exactOptional()
+    .describe('When Azure retires the model, instead of the date that is known; from then on the target is tried last'),
+  replacedBy: z
+    .strictObject({
+      target: z.string().describe('The name of another target of the model'),
+      from: z.string().regex(z.regexes.date, `must be ${aDay}`).describe('The first day, in UTC'),
+    })
+    .exactOptional()
+    .describe('Another target that has the priority of this one from a day on; this one is tried last then'),
   ...connectionKeys,
   quota: printableName.exactOptional().describe('The quota in `quotas` that its calls are counted against'),
   maxConcurrent: z.int().min(1).max(10_000).exactOptional().describe('Calls that may run at once at this target'),

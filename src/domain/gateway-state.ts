@@ -1,4 +1,5 @@
 import type { ImageStoreUsage } from './image-store.ts';
+import type { Retirement } from './retirement.ts';
 
 /** What the gateway is doing at the moment, for metrics. */
 export type GatewayState = {
@@ -36,4 +37,8 @@ export type TargetState = {
   readonly breaker: BreakerState;
   /** How long it is still left alone, because it has asked for that; `undefined`: it has not. */
   readonly coolDownMs: number | undefined;
+  /** When its model ends, where that is known. */
+  readonly retirement: Retirement | undefined;
+  /** Whether it is tried after all others, because its model is retired or another target has replaced it. */
+  readonly hasEnded: boolean;
 };

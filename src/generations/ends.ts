@@ -4,6 +4,8 @@ import { type ImageRequest, parameterNames } from '../domain/image-request.ts';
 import type { ImageId } from '../domain/image-store.ts';
 import type { JobEnd, StoredEvent, StoredFailure, StoredReport, StoredResponse } from '../domain/job-store.ts';
 import type { AttemptEnd } from '../domain/recorder.ts';
+import { hasEnded } from '../targets/lifetime.ts';
+import type { Target } from '../targets/model-catalog.ts';
 
 // How a generation ends, in the words of attempts, of jobs, and of what is recorded of it.
 
@@ -64,6 +66,16 @@ export function withoutForeignParameter(error: unknown, asked: ImageRequest): un
   const [name = ''] = /^\w+/.exec(error.param) ?? [];
   if (parameterNames(asked).has(name)) return error;
   return error.with({ param: undefined }, error.message.replace(`'${error.param}'`, 'one of the parameters'));
+}
+
+/** Tells the likely reason why a target cannot be called that is tried last. */
+export function withRetirement<T>(error: T, target: Pick<Target, 'priority' | 'retirement'>): T | GatewayError {
+  const { retirement } = target;
+  if (!(error instanceof GatewayError) || error.kind !== 'upstream_misconfigured') return error;
+  if (retirement === undefined || !hasEnded(target)) return error;
+  const { date, successor } = retirement;
+  const hint = `Azure retires this model on ${date}${successor === undefined ? '' : `: deploy ${successor} instead`}`;
+  return error.with({ hint }, `${error.message} Azure’s retirement date of its model is ${date}.`);
 }
 
 const givenUp = new GatewayError(

@@ -3,6 +3,7 @@ import type { GenerationReader } from '../domain/generation-reader.ts';
 import type { ImageRequest } from '../domain/image-request.ts';
 import type { TakenJob } from '../domain/job-store.ts';
 import type { QuotaPool } from '../domain/quota-pools.ts';
+import { hasEnded } from '../targets/lifetime.ts';
 import type { ModelCatalog, Target } from '../targets/model-catalog.ts';
 import type { Accounts } from './accounts.ts';
 import type { Admission } from './admission.ts';
@@ -92,7 +93,8 @@ function poolsOf({ models }: ModelCatalog): readonly QuotaPool[] {
   return [...new Set(pools)];
 }
 
-function targetState(model: string, { name, health }: Target): TargetState {
+function targetState(model: string, target: Target): TargetState {
+  const { name, health, retirement } = target;
   const now = performance.now();
   const coolDown = health.coolDownAt(now);
   return {
@@ -102,5 +104,7 @@ function targetState(model: string, { name, health }: Target): TargetState {
     waiting: health.permits.waiting,
     breaker: health.breakerState,
     coolDownMs: coolDown && Math.max(0, coolDown.until - now),
+    retirement,
+    hasEnded: hasEnded(target),
   };
 }

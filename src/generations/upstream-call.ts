@@ -16,7 +16,7 @@ import { billOf, type PaidCall, readTokens } from './billing.ts';
 import { CallEvents, type Made } from './call-events.ts';
 import { type Converting, converted } from './converted-events.ts';
 import { dropPartialImages, type Hosting, lookAhead } from './delivery.ts';
-import { afterCommitment, withoutForeignParameter } from './ends.ts';
+import { afterCommitment, withoutForeignParameter, withRetirement } from './ends.ts';
 import type { Journal } from './journal.ts';
 import { KeepableEvents, type KeepImage } from './keepable-events.ts';
 import { drawImageId, type Keeping } from './keeping.ts';
@@ -117,7 +117,8 @@ export class UpstreamCall implements PaidCall {
       this.permit.succeeded();
       this.#quota.succeeded(this.attempt);
       return events;
-    } catch (error) {
+    } catch (failure) {
+      const error = withRetirement(failure, this.target);
       this.failure = endOfFailure(error, this.attempt);
       this.error = error instanceof GatewayError ? error : undefined;
       const reported = signal.aborted ? signal.reason : withoutForeignParameter(error, asked);

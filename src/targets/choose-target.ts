@@ -1,4 +1,5 @@
 import type { QuotaPool } from '../domain/quota-pools.ts';
+import { hasEnded } from './lifetime.ts';
 import type { Target } from './model-catalog.ts';
 import type { CoolDown } from './target-health.ts';
 
@@ -36,7 +37,7 @@ type Facts = {
 
 /**
  * The target for the next call. Those that asked for a wait are left out; of the others, those whose breaker is closed
- * are preferred, then those of the pool that has granted a call, then those that need no wait for quota or permit, then those
+ * are preferred, then those whose model is not retired, then those of the pool that has granted a call, then those that need no wait for quota or permit, then those
  * that this request has not tried yet, then those with a free permit: so a breaker never takes out the last target. `targets` is
  * not empty.
  */
@@ -49,6 +50,7 @@ export function chooseHealthy(
   if (ready.length === 1) return { target: ready[0] as Target };
   const wishes: ((target: Target) => boolean)[] = [
     ({ health }) => health.allows(now),
+    (target) => !hasEnded(target),
     ({ quota }) => granted !== undefined && quota === granted,
     ({ quota, health }) => full.size === 0 || (!isIn(full, quota) && !health.permits.isFull),
     (target) => !tried.has(target),

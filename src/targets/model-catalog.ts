@@ -7,16 +7,19 @@ import type { RequestDefaults } from '../domain/image-request.ts';
 import type { ParameterPolicy } from '../domain/parameter-policy.ts';
 import type { Price } from '../domain/price.ts';
 import type { QuotaPool } from '../domain/quota-pools.ts';
+import type { Retirement } from '../domain/retirement.ts';
 import type { ModelFamily } from '../parameters/model-families.ts';
 import type { TargetHealth } from './target-health.ts';
 
 /** One upstream deployment behind a logical model. */
 export type Target = {
   readonly name: string;
-  /** Targets with a lower number are tried first; among equals, by weight. */
+  /** Targets with a lower number are tried first; among equals, by weight. It may change on a day. */
   readonly priority: number;
   readonly weight: number;
   readonly family: ModelFamily;
+  /** When its model ends, where that is known. */
+  readonly retirement?: Retirement | undefined;
   /** `always`: one image is asked for as a stream of the upstream even where the caller wants none. */
   readonly upstreamStream: 'never' | 'always';
   readonly provider: ImageProvider;
@@ -47,6 +50,12 @@ export type LogicalModel = {
   readonly onUnknownOutcome: 'stop' | 'retry';
   readonly targets: readonly Target[];
 };
+
+/** The day on which the last of its targets ends; `undefined` where that is not known of one of them. */
+export function shutdownDate({ targets }: LogicalModel): string | undefined {
+  const dates = targets.map(({ retirement }) => retirement?.date);
+  return dates.includes(undefined) ? undefined : dates.toSorted().at(-1);
+}
 
 type Models = {
   readonly models: readonly LogicalModel[];

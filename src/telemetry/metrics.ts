@@ -1,6 +1,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import { type Cost, costAsNumber } from '../domain/cost.ts';
 import { breakerStates, type GatewayState, type TargetState } from '../domain/gateway-state.ts';
+import { startOfDay } from '../domain/retirement.ts';
 import { budgetMetrics } from './budget-metrics.ts';
 import { conversionMetrics } from './conversion-metrics.ts';
 import { jobMetrics, quotaMetrics } from './store-metrics.ts';
@@ -216,6 +217,12 @@ function stateGauges(registry: Registry): (read: () => GatewayState) => void {
   ofTargets('gateway_target_cooling_down', '1 while a target has asked for a wait', (state) =>
     Number(state.coolDownMs !== undefined),
   );
+  const retirementHelp =
+    'When Azure retires the model of a target, in seconds since 1970; missing where that is not known';
+  gauge('gateway_target_retirement_timestamp_seconds', retirementHelp, ['model', 'target'], (set) => {
+    for (const { model, target, retirement } of read?.().targets ?? [])
+      if (retirement) set({ model, target }, startOfDay(retirement.date) / 1000);
+  });
   gauge('gateway_quota_waiting', 'Calls that wait for their turn in a quota', ['pool'], (set) => {
     for (const { pool, waiting } of read?.().quotas ?? []) set({ pool }, waiting);
   });

@@ -50,6 +50,7 @@ test('the models file is valid, and so are the single models', () => {
     ['mai', 'flux'],
     ['poster'],
     ['azure-image'],
+    ['azure-image'],
   ]);
 });
 

@@ -82,7 +82,13 @@ const streamError = z.object({
   error: errorMembers(),
 });
 
-const model = z.object({ id: z.string(), object: z.literal('model'), created: seconds, owned_by: z.string() });
+const model = z.object({
+  id: z.string(),
+  object: z.literal('model'),
+  created: seconds,
+  owned_by: z.string(),
+  shutdown_date: z.iso.date().nullable().describe('When Azure retires the last target of the model, if that is known.'),
+});
 
 /** The name of the schema of the errors with one status. */
 const errorName = (status: number): string => `Error${status}`;

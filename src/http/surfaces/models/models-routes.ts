@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify';
-import type { ModelCatalog } from '../../../targets/model-catalog.ts';
+import { type ModelCatalog, shutdownDate } from '../../../targets/model-catalog.ts';
 import { type DescribedPath, describePath, operationId } from '../../openapi/describe.ts';
 import { keyedResponses } from '../../openapi/responses.ts';
 import { modelsRoots } from '../../request-path.ts';
@@ -7,11 +7,14 @@ import { refuseOtherMethods } from '../../unserved-routes.ts';
 
 /**
  * `GET …/models` and `GET …/models/{id}` on every root: the logical models that the consumer may use and their aliases, as
- * OpenAI's Model objects.
+ * OpenAI's Model objects. `shutdown_date` is the day on which Azure retires the last of a model's targets.
  */
 export function modelsRoutes(app: FastifyInstance, catalog: () => ModelCatalog): void {
   const created = Math.floor(Date.now() / 1000);
-  const model = (id: string) => ({ id, object: 'model', created, owned_by: 'azure-image-gateway' });
+  const model = (id: string) => ({
+    ...{ id, object: 'model', created, owned_by: 'azure-image-gateway' },
+    shutdown_date: shutdownDate(catalog().find(id)) ?? null,
+  });
 
   for (const url of modelsRoots.map((root) => `${root}/models`)) {
     app.get(url, async ({ consumer }) => ({ object: 'list', data: catalog().namesOf(consumer?.models).map(model) }));

@@ -26,9 +26,12 @@ export function targetsRoute(app: FastifyInstance, current: Current): void {
 
 const refusal = 'The targets of all models can be seen with a key that has the role `admin` only.';
 
-function shownTarget({ model, target, breaker, coolDownMs, calls, waiting }: TargetState, now: number) {
+function shownTarget({ model, target, coolDownMs, retirement, hasEnded, ...state }: TargetState, now: number) {
+  const { breaker, calls, waiting } = state;
   const until = coolDownMs === undefined ? null : timeAsText(now + coolDownMs);
-  return { object: 'target', model, target, breaker, cooling_down_until: until, calls, waiting };
+  const { date = null, successor = null } = retirement ?? {};
+  const place = { retires_on: date, successor, tried_last: hasEnded };
+  return { object: 'target', model, target, breaker, cooling_down_until: until, calls, waiting, ...place };
 }
 
 const shown = z.object({
@@ -42,6 +45,9 @@ const shown = z.object({
     .describe('Until then it is left alone, because it has asked for that.'),
   calls: z.int().min(0).describe('Calls that hold a permit.'),
   waiting: z.int().min(0).describe('Calls that wait for one.'),
+  retires_on: z.iso.date().nullable().describe('The day on which Azure retires its model, where that is known.'),
+  successor: z.string().nullable().describe('The model to deploy instead.'),
+  tried_last: z.boolean().describe('Its model is retired, or another target has replaced it.'),
 });
 
 export const targetsSchemas: Readonly<Record<string, JsonSchema>> = {
