@@ -173,7 +173,8 @@ function describeUsage(usage: ImageUsage = {}): string {
 
 function describeCost(bill: Bill): string {
   const cost = knownCost(bill);
-  if (cost !== undefined) return `Cost: ${costAsText(cost)} ${bill.currency}.`;
+  const basis = bill.isEstimate ? ', estimated with list prices' : '';
+  if (cost !== undefined) return `Cost: ${costAsText(cost)} ${bill.currency}${basis}.`;
   return 'Cost: unknown, because `prices` in the models file or the usage is missing; see docs/observability.md.';
 }
 

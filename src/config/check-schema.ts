@@ -31,7 +31,7 @@ export function check<Schema extends z.ZodType>(
 ): z.output<Schema> | undefined {
   const result = schema.safeParse(value, { error: describe });
   if (result.success) return result.data;
-  for (const issue of result.error.issues) {
+  for (const issue of result.error.issues.flatMap(issuesOfMeant)) {
     const place = [...path, ...issue.path.map((segment) => (typeof segment === 'symbol' ? String(segment) : segment))];
     if (issue.code !== 'unrecognized_keys') {
       report(place, issue.message);
@@ -45,6 +45,15 @@ export function check<Schema extends z.ZodType>(
   return undefined;
 }
 
+/** The issues of the one form of a union that has the type of the value, if there is one. */
+function issuesOfMeant(issue: z.core.$ZodIssue): readonly z.core.$ZodIssue[] {
+  if (issue.code !== 'invalid_union') return [issue];
+  const isOther = ({ code, path }: z.core.$ZodIssue) => path.length === 0 && /^invalid_(?:type|value)$/.test(code);
+  const [meant, ...others] = issue.errors.filter((issues) => !issues.some(isOther));
+  if (meant === undefined || others.length > 0) return [issue];
+  return meant.flatMap((inner) => issuesOfMeant({ ...inner, path: [...issue.path, ...inner.path] }));
+}
+
 function describeUnknownKey(key: string, known: readonly string[], advice: string | undefined): string {
   return `unknown key \`${printName(key)}\`${advice === undefined ? suggest(key, known) : `: ${advice}`}`;
 }
@@ -53,6 +62,7 @@ function keysAt(schema: z.core.$ZodType, path: readonly PropertyKey[]): readonly
   const object = unwrap(schema);
   const [key, ...rest] = path;
   if (object instanceof z.ZodArray && key !== undefined) return keysAt(object.element, rest);
+  if (object instanceof z.ZodUnion) return object.options.flatMap((option) => keysAt(option, path));
   if (object instanceof z.ZodRecord && key !== undefined) return keysAt(object.valueType as z.core.$ZodType, rest);
   if (!(object instanceof z.ZodObject)) return [];
   if (key === undefined) return Object.keys(object.shape);

@@ -27,7 +27,7 @@ const fileKeys = keysFileSchema(z.unknown());
 /** One key and its successor may be valid at the same time, so that a change of keys interrupts nobody. */
 const maxValidKeys = 2;
 
-type Known = Pick<ModelsConfig, 'models' | 'aliases' | 'currency' | 'prices'>;
+type Known = Pick<ModelsConfig, 'models' | 'aliases' | 'currency' | 'prices' | 'hasListPrices'>;
 
 /**
  * All consumers: one for each key of `GATEWAY_API_KEYS`, and those of the keys file, if there is one. Without any, everybody may call.

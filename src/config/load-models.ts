@@ -96,6 +96,8 @@ function readFile(
   const models = entries.map(([name, entry]) => readModel(name, entry, dialects, ['models', name], report));
   checkReferences(value, report);
   checkQuotas(value, report);
+  if (file?.prices === 'list' && file.currency !== 'USD')
+    report(['currency'], 'must be USD: list prices are in dollars');
   const egressProxy = readEgressProxy(value, report);
   const complete = models.filter((model) => model !== undefined);
   const areWhole = file !== undefined && complete.length === models.length;
@@ -114,7 +116,7 @@ function build(file: z.output<typeof fileKeys>, models: readonly ModelConfig[]):
     aliases,
     models,
     currency: file.currency,
-    prices: frozenMap(Object.entries(file.prices ?? {}).map(([name, price]) => [name.toLowerCase(), priceList(price)])),
+    ...readPrices(file.prices),
     quotas: quotaLimits(file.quotas),
     drainMs,
     limits: {
@@ -127,6 +129,12 @@ function build(file: z.output<typeof fileKeys>, models: readonly ModelConfig[]):
     uploadBytes,
     imageUrls,
   };
+}
+
+function readPrices(prices: z.output<typeof fileKeys>['prices'] = {}): Pick<ModelsConfig, 'prices' | 'hasListPrices'> {
+  if (prices === 'list') return { prices: frozenMap([]), hasListPrices: true };
+  const entries = Object.entries(prices);
+  return { prices: frozenMap(entries.map(([name, price]) => [name.toLowerCase(), priceList(price)])) };
 }
 
 const mebibyte = 1024 * 1024;

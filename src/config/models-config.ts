@@ -5,6 +5,7 @@ import type { CapabilityOverrides } from '../domain/model-capabilities.ts';
 import type { ParameterPolicy } from '../domain/parameter-policy.ts';
 import type { Price, PriceList } from '../domain/price.ts';
 import type { QuotaLimits } from '../domain/quota-pools.ts';
+import { listPriceOf } from './list-prices.ts';
 
 /** The models file as the gateway uses it: validated, with defaults, deeply frozen. */
 export type ModelsConfig = {
@@ -17,6 +18,8 @@ export type ModelsConfig = {
   readonly currency: string;
   /** What calls cost, by the family of their target, in lower case. */
   readonly prices: ReadonlyMap<string, PriceList>;
+  /** Whether calls that have no other price have the list price of their model. */
+  readonly hasListPrices?: boolean;
   /** What quotas allow that targets share, by name. */
   readonly quotas: ReadonlyMap<string, QuotaLimits>;
   /** What the process takes on; times in milliseconds. */
@@ -127,10 +130,12 @@ export type TargetConfig = DialectTarget & {
 /** What a target's calls cost, where that is known. */
 export function priceOf(
   { model, price }: TargetConfig,
-  { currency, prices }: Pick<ModelsConfig, 'currency' | 'prices'>,
+  { currency, prices, hasListPrices }: Pick<ModelsConfig, 'currency' | 'prices' | 'hasListPrices'>,
 ): Price | undefined {
-  const list = price ?? prices.get(model.toLowerCase());
-  return list && { ...list, currency };
+  const own = price ?? prices.get(model.toLowerCase());
+  if (own !== undefined) return { ...own, currency };
+  const published = hasListPrices ? listPriceOf(model) : undefined;
+  return published && { ...published, currency, isEstimate: true };
 }
 
 /** Whether any target shows tokens. */

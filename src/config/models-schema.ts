@@ -87,9 +87,9 @@ export function fileSchema<Model extends z.ZodType>(model: Model) {
       .describe('Proxy for https calls, e.g. http://proxy.example.com:3128, with user and password if it needs them'),
     currency: currencySchema,
     prices: z
-      .record(printableName, priceSchema)
+      .union([z.literal('list'), z.record(printableName, priceSchema)], 'must be "list", or an object')
       .exactOptional()
-      .describe('Prices of calls, by the `model` of their target'),
+      .describe('Prices of calls, by the `model` of their target; list: the list prices of Azure, as estimates'),
     quotas: z
       .record(printableName, quotaSchema)
       .exactOptional()

@@ -7,7 +7,7 @@ import type { JsonPath, Report } from './problems.ts';
 
 type BudgetEntry = NonNullable<z.output<typeof consumerSchema>['budget']>;
 
-export type Priced = Pick<ModelsConfig, 'models' | 'currency' | 'prices'>;
+export type Priced = Pick<ModelsConfig, 'models' | 'currency' | 'prices' | 'hasListPrices'>;
 
 type Context = {
   readonly models: Priced;

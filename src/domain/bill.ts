@@ -18,4 +18,13 @@ export type Bill = {
   readonly currency: string | undefined;
   /** A call may have been billed beyond that: its end, or what it has made, was not seen. */
   readonly mayBeMore: boolean;
+  /** A part of the cost, or all of it, is counted with list prices. */
+  readonly isEstimate: boolean;
+};
+
+/** What images cost, where that is certain. */
+export type KnownCost = {
+  readonly cost: Cost;
+  readonly currency: string;
+  readonly isEstimate: boolean;
 };

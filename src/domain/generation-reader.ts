@@ -1,7 +1,6 @@
-import type { Bill } from './bill.ts';
+import type { Bill, KnownCost } from './bill.ts';
 import type { BudgetUsage } from './budget.ts';
 import type { Usage } from './consumer-limits.ts';
-import type { Cost } from './cost.ts';
 import type { ImageEvent, ImageFacts } from './image-event.ts';
 import type { JobId } from './job-store.ts';
 
@@ -46,7 +45,7 @@ export type GenerationReport = {
   /** What its calls have cost so far. */
   readonly bill: Bill;
   /** The cost that is certain before the response is sent: of images that have a price each, or that have all come. */
-  readonly costAhead: { readonly cost: Cost; readonly currency: string } | undefined;
+  readonly costAhead: KnownCost | undefined;
   readonly upstreamRequestId: string | undefined;
   /** `undefined`: its request has no `Idempotency-Key`. */
   readonly keyedAs?: KeyedAs | undefined;

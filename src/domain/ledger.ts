@@ -31,6 +31,8 @@ export type CallCharge = {
   readonly tokens: Tokens | undefined;
   /** `undefined`: it may be billed, and nobody knows how much. */
   readonly cost: Micros | undefined;
+  /** The cost is counted with list prices. */
+  readonly isEstimate: boolean;
   /** It may have been billed without an image that was seen. */
   readonly isUnknown: boolean;
 };
@@ -51,6 +53,7 @@ export function chargesOfAttempts(attempts: readonly JobAttempt[], isDone: boole
         images: isHad ? images.length : 0,
         tokens: undefined,
         cost: undefined,
+        isEstimate: false,
         isUnknown: !isHad,
       };
     });
@@ -103,6 +106,8 @@ export type SpendRow = Readonly<Partial<Record<SpendKey, string>>> & {
   readonly imageOut: number;
   /** What is known. */
   readonly cost: Micros;
+  /** Of that, what is counted with list prices. */
+  readonly estimatedCost: Micros;
   /** What was counted against a budget for calls whose cost is not known. */
   readonly assumedCost: Micros;
   /** Calls that made images whose price is not known. */

@@ -21,4 +21,6 @@ export type ImagePrice = {
 export type Price = PriceList & {
   /** The code of the currency, such as `USD`. */
   readonly currency: string;
+  /** It is the list price, which the operator's contract may undercut. */
+  readonly isEstimate?: boolean;
 };

@@ -1,4 +1,4 @@
-import type { Bill, Tokens } from '../domain/bill.ts';
+import type { Bill, KnownCost, Tokens } from '../domain/bill.ts';
 import { type Cost, costOfImages, costOfTokens } from '../domain/cost.ts';
 import type { GatewayError } from '../domain/gateway-error.ts';
 import type { ImageFacts, ImageUsage } from '../domain/image-event.ts';
@@ -27,11 +27,13 @@ export function billOf(call: PaidCall): Bill {
   const { target, request, attempt, made } = call;
   const { price } = target;
   const currency = price?.currency;
-  if (made === undefined) return { cost: 0n, currency, mayBeMore: attempt.sent && !madeNothing(call) };
-  if (price === undefined) return { cost: undefined, currency, mayBeMore: false };
+  const nothing = { cost: 0n, currency, isEstimate: false };
+  if (made === undefined) return { ...nothing, mayBeMore: attempt.sent && !madeNothing(call) };
+  if (price === undefined) return { ...nothing, cost: undefined, mayBeMore: false };
   const facts = { ...factOf('size', call), ...factOf('quality', call) };
   const billed = { images: made.images, facts, tokens: readTokens(made.usage, { isEdit: request.edit !== undefined }) };
-  return { cost: costOf(price, billed), currency, mayBeMore: false };
+  const cost = costOf(price, billed);
+  return { cost, currency, mayBeMore: false, isEstimate: cost !== undefined && (price.isEstimate ?? false) };
 }
 
 /** Whether a call may be billed, or is. */
@@ -41,13 +43,13 @@ export function mayCost(call: PaidCall): boolean {
 }
 
 /** What calls cost together, where the rest of their responses cannot change that. */
-export function certainCostOf(calls: readonly PaidCall[]): { cost: Cost; currency: string } | undefined {
+export function certainCostOf(calls: readonly PaidCall[]): KnownCost | undefined {
   const certain = calls.map((call) => {
     const bill = billOf(call);
-    return { ...bill, cost: certainCost(call, bill) };
+    return { ...bill, cost: certainCost(call, bill), isEstimate: call.target.price?.isEstimate ?? false };
   });
-  const { cost, currency } = sumOfBills(certain);
-  return cost === undefined || currency === undefined ? undefined : { cost, currency };
+  const { cost, currency, isEstimate } = sumOfBills(certain);
+  return cost === undefined || currency === undefined ? undefined : { cost, currency, isEstimate };
 }
 
 function certainCost(call: PaidCall, { cost, mayBeMore }: Bill): Cost | undefined {
@@ -67,6 +69,7 @@ export function sumOfBills(bills: readonly Bill[]): Bill {
     ),
     currency: bills.find(({ currency }) => currency !== undefined)?.currency,
     mayBeMore: bills.some(({ mayBeMore }) => mayBeMore),
+    isEstimate: bills.some(({ isEstimate }) => isEstimate),
   };
 }
 

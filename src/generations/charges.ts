@@ -30,7 +30,7 @@ export function chargesOf(calls: readonly UpstreamCall[], { earlier, isDone, isP
 
 function chargeOf(call: UpstreamCall): CallCharge {
   const { images = 0, tokens, bill, target, count } = call.record('abandoned');
-  const { cost, mayBeMore } = bill;
+  const { cost, mayBeMore, isEstimate } = bill;
   return {
     id: call.imageIds[0] ?? '',
     target,
@@ -38,6 +38,7 @@ function chargeOf(call: UpstreamCall): CallCharge {
     images,
     tokens,
     cost: cost === undefined || mayBeMore ? undefined : inMicros(cost),
+    isEstimate,
     isUnknown: mayBeMore,
   };
 }

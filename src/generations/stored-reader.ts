@@ -115,7 +115,7 @@ const nothingReported = {
   queueMs: 0,
   upstreamMs: undefined,
   // A response that is read again costs nothing.
-  bill: { cost: 0n, currency: undefined, mayBeMore: false },
+  bill: { cost: 0n, currency: undefined, mayBeMore: false, isEstimate: false },
   costAhead: undefined,
   upstreamRequestId: undefined,
 };

@@ -90,6 +90,7 @@ export function generationHeaders(
     'x-gateway-attempts': String(report.attempts),
     ...(adapted.length > 0 && { 'x-gateway-adapted': adapted.join(', ') }),
     ...(costAhead && { [costHeaderName(costAhead.currency)]: costAsText(costAhead.cost) }),
+    ...(costAhead?.isEstimate && { 'x-gateway-cost-estimated': 'true' }),
     ...(upstreamMs !== undefined && {
       'server-timing': `queue;dur=${queueMs.toFixed(1)}, upstream;dur=${upstreamMs.toFixed(1)}`,
     }),

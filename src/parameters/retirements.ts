@@ -39,13 +39,15 @@ export const retirements: Readonly<Record<string, Retirement>> = {
   'flux.2-flex': { date: '2027-01-20', source: liteLlm },
 };
 
+const byModel = new Map(Object.entries(retirements));
+
 /**
  * When the model of a target ends.
  * @param retires what the operator says: a day, or that it does not end
  */
 export function retirementOf({ model, retires }: { model: string; retires?: string }): Retirement | undefined {
   if (retires === 'never') return undefined;
-  const published = retirements[undatedModel(model)];
+  const published = byModel.get(undatedModel(model));
   if (retires === undefined) return published;
   const { successor } = published ?? {};
   return { date: retires, ...(successor !== undefined && { successor }) };

@@ -116,11 +116,12 @@ export function levelOfGeneration({ error, outcome }: GenerationRecord): 'info' 
 
 /** A bill for the log: `cost` is null where it is not known, and 0 only where nothing can have been billed. */
 export function billFacts(bill: Bill): LogLine {
-  const { currency, mayBeMore } = bill;
+  const { currency, mayBeMore, isEstimate } = bill;
   const cost = knownCost(bill);
   return {
     cost: cost === undefined ? null : costAsNumber(cost),
     ...(cost !== undefined && currency !== undefined && { currency }),
+    ...(isEstimate && { costEstimated: true }),
     ...(mayBeMore && { costMayBeMore: true }),
   };
 }

@@ -134,15 +134,15 @@ function attemptMetrics(registry: Registry) {
   return { attempts, upstream, tokens, addCost, costUnknown, costUncertain, anomalies, recovered, repeated };
 }
 
-type CostLabels = { readonly model: string; readonly target: string; readonly currency: string };
+type CostLabels = Readonly<Record<'model' | 'target' | 'currency' | 'estimated', string>>;
 
 /** Sums exactly; the sum becomes a floating-point number only when it is read. */
 function costCounter(registry: Registry): (labels: CostLabels, cost: Cost) => void {
   const sums = new Map<string, { readonly labels: CostLabels; cost: Cost }>();
   new Counter({
     name: 'gateway_cost_total',
-    help: 'What paid calls have cost, as far as it is known, in the operator’s currency',
-    labelNames: ['model', 'target', 'currency'],
+    help: 'What paid calls have cost, as far as it is known, in the operator’s currency; estimated: by list prices',
+    labelNames: ['model', 'target', 'currency', 'estimated'],
     registers: [registry],
     collect() {
       this.reset();
@@ -150,7 +150,7 @@ function costCounter(registry: Registry): (labels: CostLabels, cost: Cost) => vo
     },
   });
   return (labels, cost) => {
-    const key = JSON.stringify([labels.model, labels.target, labels.currency]);
+    const key = JSON.stringify([labels.model, labels.target, labels.currency, labels.estimated]);
     const sum = sums.get(key) ?? { labels, cost: 0n };
     sum.cost += cost;
     sums.set(key, sum);

@@ -65,13 +65,14 @@ export function createTelemetry(logger: Logger): Telemetry {
     },
     attemptEnded(attempt) {
       const { provider, end, model, target, tokens, error } = attempt;
-      const { cost, currency, mayBeMore } = attempt.bill;
+      const { cost, currency, mayBeMore, isEstimate } = attempt.bill;
       metrics.attempts.inc({ provider, outcome: end, model, target });
       metrics.upstream.observe({ model, target }, attempt.upstreamMs / 1000);
       for (const [kind, count] of Object.entries(tokens ?? {}))
         if (count > 0) metrics.tokens.inc({ model, target, kind: tokenKinds[kind as keyof Tokens] }, count);
       if (cost === undefined) metrics.costUnknown.inc({ model, target });
-      else if (cost > 0n && currency !== undefined) metrics.addCost({ model, target, currency }, cost);
+      else if (cost > 0n && currency !== undefined)
+        metrics.addCost({ model, target, currency, estimated: String(isEstimate) }, cost);
       if (mayBeMore) metrics.costUncertain.inc({ model, target });
       // One step of a request is for debugging, but what the operator can mend is shown even where another target helped.
       const level = error && operatorHint(error) !== undefined ? 'warn' : 'debug';

@@ -30,7 +30,7 @@ test('Ctrl-C at the question interrupts', async () => {
   expect(answer).toBe('interrupted');
 });
 
-const bill = { cost: costOfImages(0.0412, 1), currency: 'EUR', mayBeMore: false };
+const bill = { cost: costOfImages(0.0412, 1), currency: 'EUR', mayBeMore: false, isEstimate: false };
 
 describe('what an image has cost', () => {
   test('is told with what was counted', () => {
@@ -40,6 +40,12 @@ describe('what an image has cost', () => {
 
   test('is told where nothing was counted', () => {
     expect(describeBill(undefined, bill)).toBe('Usage: Azure reported none.\nCost: 0.0412 EUR.');
+  });
+
+  test('is told as an estimate where it was counted with list prices', () => {
+    expect(describeBill(undefined, { ...bill, isEstimate: true })).toContain(
+      '\nCost: 0.0412 EUR, estimated with list prices.',
+    );
   });
 
   test.each([undefined, 'EUR'])('is unknown without a price (currency %s), and never 0', (currency) => {

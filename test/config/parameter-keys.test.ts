@@ -75,7 +75,7 @@ describe('mistakes in them', () => {
     [{ capabilities: { maxCount: 11 } }, 'capabilities.maxCount: must be at most 10'],
     [{ capabilities: { streams: 'no' } }, 'capabilities.streams: must be true or false'],
     [{ capabilities: { qualities: 'all' } }, 'capabilities.qualities: must be a list of values, or "any"'],
-    [{ capabilities: { qualities: [1] } }, 'capabilities.qualities: must be a list of values, or "any"'],
+    [{ capabilities: { qualities: [1] } }, 'capabilities.qualities[0]: must be a string'],
     [{ capabilities: { sizes: ['big'] } }, 'capabilities.sizes[0]: must be a size such as 1024x1024, auto, or WxH'],
     [{ capabilities: { responseFormats: ['png'] } }, 'capabilities.responseFormats[0]: must be one of url, b64_json'],
     [{ capabilities: { operations: [] } }, 'capabilities.operations: must not be empty'],

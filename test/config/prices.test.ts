@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest';
+import { listPrices } from '../../src/config/list-prices.ts';
 import { priceOf } from '../../src/config/models-config.ts';
 import type { ConfigError } from '../../src/config/problems.ts';
+import { modelFamily, unknownFamily } from '../../src/parameters/model-families.ts';
 import { parseModels } from '../helpers/parse-models.ts';
 import { v1Target } from './example-models.ts';
 
@@ -36,6 +38,43 @@ describe('the price of a target', () => {
 
   test('is not that of a family whose name only begins alike', () => {
     expect(price({ prices: { 'gpt-image-1-mini': { imageOut: 8 }, 'gpt-image': { imageOut: 9 } } })).toBeUndefined();
+  });
+});
+
+describe('list prices', () => {
+  const of = (model: string, own: object = {}) => price({ prices: 'list' }, { model, ...own });
+
+  test('are those of the model, as estimates', () => {
+    const expected = { currency: 'USD', isEstimate: true, textIn: 5, imageIn: 8, imageOut: 30 };
+    expect(of('gpt-image-2')).toMatchObject(expected);
+    expect(of('GPT-Image-2-2026-04-21')).toMatchObject(expected);
+    expect(of('FLUX.1-Kontext-pro')).toEqual({ currency: 'USD', isEstimate: true, images: [{ price: 0.04 }] });
+  });
+
+  test('yield to the price of a target, which is no estimate', () => {
+    expect(of('gpt-image-2', { price: { imageOut: 20 } })).toEqual({ currency: 'USD', imageOut: 20 });
+  });
+
+  test.each(['gpt-image-22', 'my-model', 'FLUX.2-pro', 'constructor'])('are unknown of %s', (model) => {
+    expect(of(model)).toBeUndefined();
+  });
+
+  test('are off by default', () => expect(price({}, { model: 'gpt-image-2' })).toBeUndefined());
+
+  test('are in dollars', () => {
+    expect(problems({ prices: 'list', currency: 'EUR' })).toEqual([
+      'currency: must be USD: list prices are in dollars',
+    ]);
+  });
+
+  test.each([['all'], [5], [['list']]])('cannot be %s', (prices) => {
+    expect(problems({ prices })).toEqual(['prices: must be "list", or an object']);
+  });
+
+  test.each(Object.entries(listPrices))('of %s are valid prices with a source', (model, { source, ...prices }) => {
+    expect(problems({ prices: { [model]: prices } })).toEqual([]);
+    expect(new URL(source).hostname).toMatch(/(?:^|\.)azure\.(?:microsoft\.)?com$/);
+    expect(modelFamily(model).name).not.toBe(unknownFamily.name);
   });
 });
 

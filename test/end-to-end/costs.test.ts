@@ -57,7 +57,8 @@ function costsIn(gateway: StartedGateway): Record<string, unknown>[] {
 
 /** The sums by model and target; what is not there is missing. */
 const inAll = ({ url }: StartedGateway) => samplesLike(url, 'gateway_cost_');
-const total = (model: string, target = '1') => `total{model="${model}",target="${target}",currency="EUR"}`;
+const total = (model: string, target = '1') =>
+  `total{model="${model}",target="${target}",currency="EUR",estimated="false"}`;
 const unknown = (model: string, target = '1') => `unknown_total{model="${model}",target="${target}"}`;
 const uncertain = (model: string, target = '1') => `uncertain_total{model="${model}",target="${target}"}`;
 

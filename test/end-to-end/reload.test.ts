@@ -107,7 +107,10 @@ describe('costs and metrics', () => {
       ['1', null],
       [null, '2'],
     ]);
-    const total = { 'model="image",target="1",currency="USD"': 1, 'model="image",target="1",currency="EUR"': 2 };
+    const total = {
+      'model="image",target="1",currency="USD",estimated="false"': 1,
+      'model="image",target="1",currency="EUR",estimated="false"': 2,
+    };
     const expected = Object.fromEntries(Object.entries(total).map(([labels, cost]) => [`{${labels}}`, cost]));
     await expect.poll(() => samplesLike(gateway.url, 'gateway_cost_total'), patience).toEqual(expected);
     expect(upstream.received).toBe(2);

@@ -127,6 +127,36 @@ describe('GET /v1/spend', () => {
   });
 });
 
+test('costs by list prices are told as estimates, everywhere', async () => {
+  const rig = await startPricedRig(callers, { fileKeys: { prices: 'list' } });
+  const { headers } = await rig.send('shop', { n: 2 });
+  const cost = Number(headers.get('x-gateway-cost-usd'));
+  expect(cost).toBeGreaterThan(0);
+  expect(headers.get('x-gateway-cost-estimated')).toBe('true');
+  await rig.send('shop', { model: 'dall-e-2' });
+  await expect.poll(async () => (await spendOf(rig.url, 'boss')).totals[0]?.calls).toBe(2);
+  const { data } = await spendOf(rig.url, 'boss', '?by=model');
+  expect(data).toMatchObject([
+    { model: 'dall-e-2', cost: 0, estimated_cost: 0, unpriced_calls: 1 },
+    { model: 'image', cost, estimated_cost: cost, unpriced_calls: 0 },
+  ]);
+  const lines = rig.log.filter(({ msg }) => msg === 'generation');
+  expect(lines.map((line) => [line.cost, line.costEstimated])).toEqual([
+    [cost, true],
+    [null, undefined],
+  ]);
+  const metrics = await (await fetch(`${rig.url}/metrics`, { headers: { authorization: 'Bearer boss-key' } })).text();
+  expect(metrics).toContain(`gateway_cost_total{model="image",target="1",currency="USD",estimated="true"} ${cost}`);
+});
+
+test('the operator’s own price is no estimate', async () => {
+  const { send, url } = await startPricedRig(callers);
+  const { headers } = await send('shop', { n: 2 });
+  expect([headers.get('x-gateway-cost-usd'), headers.get('x-gateway-cost-estimated')]).toEqual(['0.08', null]);
+  await expect.poll(async () => (await spendOf(url, 'boss')).totals[0]?.calls).toBe(1);
+  expect((await spendOf(url, 'boss')).totals).toMatchObject([{ cost: 0.08, estimated_cost: 0 }]);
+});
+
 describe('GET /v1/targets', () => {
   test('shows an administrator the state of every target, and nobody else', async () => {
     const { url } = await startPricedRig(callers);
@@ -136,7 +166,7 @@ describe('GET /v1/targets', () => {
     expect(data).toHaveLength(4);
     expect(data[0]).toEqual({
       ...{ object: 'target', model: 'image', target: '1', breaker: 'closed', cooling_down_until: null },
-      ...{ calls: 0, waiting: 0 },
+      ...{ calls: 0, waiting: 0, retires_on: '2027-10-21', successor: null, tried_last: false },
     });
     expect((await get(url, '/v1/targets', 'shop')).status).toBe(403);
     expect((await get(url, '/v1/targets', 'stranger')).status).toBe(401);

@@ -587,7 +587,7 @@ describe('signs of life', () => {
       upstreamMs: undefined,
       startedAt: 0,
       knownAt: undefined,
-      bill: { cost: 0n, currency: undefined, mayBeMore: false },
+      bill: { cost: 0n, currency: undefined, mayBeMore: false, isEstimate: false },
       costAhead: undefined,
       upstreamRequestId: undefined,
     };

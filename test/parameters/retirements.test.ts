@@ -26,7 +26,9 @@ test.each([
   ['gpt-image-15', undefined],
   ['constructor', undefined],
   ['my-model', undefined],
-])('%s retires on %s', (model, date) => expect(retirementOf({ model })?.date).toBe(date));
+])('%s retires on %s', (model, date) => {
+  expect(retirementOf({ model })).toEqual(date === undefined ? undefined : expect.objectContaining({ date }));
+});
 
 test('the operator may know another date, and has the last word', () => {
   expect(retirementOf({ model: 'gpt-image-1.5', retires: '2027-03-01' })).toEqual({

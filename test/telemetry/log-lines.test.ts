@@ -75,7 +75,11 @@ describe('the log line of a generation', () => {
       maxRetries: 2,
     },
     ...{ timeoutMs: 1_000, queueMs: 2.4, adaptations: ['n=fan-out'], upstreamMs: 70.2, startedAt: record.startedAt },
-    ...{ knownAt: undefined, bill: { cost: 0n, currency: undefined, mayBeMore: false }, costAhead: undefined },
+    ...{
+      knownAt: undefined,
+      bill: { cost: 0n, currency: undefined, mayBeMore: false, isEstimate: false },
+      costAhead: undefined,
+    },
     upstreamRequestId: 'azure-id',
   };
   const served: RequestRecord = { ...record, generation: { report }, count: 3, images: 2 };
@@ -128,5 +132,10 @@ test.each([
   ['of what may have been billed', { cost: 0n, currency: 'EUR', mayBeMore: true }, { cost: null, costMayBeMore: true }],
   ['of nothing', { cost: 0n, currency: undefined, mayBeMore: false }, { cost: 0 }],
 ])('the cost %s', (_, bill, facts) => {
-  expect(billFacts(bill)).toEqual(facts);
+  expect(billFacts({ ...bill, isEstimate: false })).toEqual(facts);
+});
+
+test('a cost by list prices says that it is estimated', () => {
+  const bill = { cost: four, currency: 'USD', mayBeMore: false, isEstimate: true };
+  expect(billFacts(bill)).toEqual({ cost: 0.04, currency: 'USD', costEstimated: true });
 });

@@ -42,6 +42,10 @@ export const responseHeaders = {
     description: 'What the images cost, where that is certain in time. The name ends in the currency.',
     schema: { type: 'string', pattern: '^\\d+(\\.\\d+)?$' },
   },
+  'x-gateway-cost-estimated': {
+    description: 'The cost is counted with list prices.',
+    schema: { type: 'string', const: 'true' },
+  },
   'x-gateway-budget': {
     description: 'From the soft limit of the key’s budget on: how much is used, of how much, and when it is reset.',
     schema: { type: 'string', pattern: '^used=\\d+%; amount=[\\d.]+ [A-Z]{3}; per=(day|month); reset=\\S+Z$' },
@@ -92,7 +96,11 @@ export const startedHeaders: readonly ResponseHeader[] = [
 ];
 
 /** On responses with images, beside those. */
-export const imageHeaders: readonly ResponseHeader[] = [costHeaderInDollars, 'cache-control'];
+export const imageHeaders: readonly ResponseHeader[] = [
+  costHeaderInDollars,
+  'x-gateway-cost-estimated',
+  'cache-control',
+];
 
 export const retryHeaders: readonly ResponseHeader[] = ['retry-after', 'retry-after-ms', 'x-should-retry'];
 

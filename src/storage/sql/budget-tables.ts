@@ -3,6 +3,9 @@ export const budgetLockTable = `
   create table budget_holders (consumer text primary key, changes bigint not null);
 `;
 
+/** Earlier versions of the gateway do not know the column, and have no list prices. */
+export const estimatedCostColumn = 'alter table spend add column estimated_cost bigint not null default 0;';
+
 /** What budgets and spend are kept in. Money is in millionths of the currency, as a whole number: sums are exact. */
 export const budgetTables = `
   create table budgets (

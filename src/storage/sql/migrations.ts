@@ -1,4 +1,4 @@
-import { budgetLockTable, budgetTables } from './budget-tables.ts';
+import { budgetLockTable, budgetTables, estimatedCostColumn } from './budget-tables.ts';
 import { coolDownTables } from './cool-down-rows.ts';
 import { limitTables } from './limit-rows.ts';
 import { quotaTables } from './quota-rows.ts';
@@ -59,4 +59,6 @@ export const migrations: readonly string[] = [
   `${quotaTables}${coolDownTables}`,
   // What the first row of a budget waits for.
   budgetLockTable,
+  // What of it was counted with list prices.
+  estimatedCostColumn,
 ];

@@ -76,7 +76,7 @@ function* giveBack(consumer: string, reserved: readonly Row[]): Steps<void> {
 
 const sums = [
   ...['calls', 'images', 'text_in', 'image_in', 'cached_in', 'text_out', 'image_out'],
-  ...['cost', 'assumed_cost', 'unpriced', 'unknown_outcomes'],
+  ...['cost', 'estimated_cost', 'assumed_cost', 'unpriced', 'unknown_outcomes'],
 ];
 
 const upsert = `
@@ -86,13 +86,13 @@ const upsert = `
   ${sums.map((name) => `${name} = spend.${name} + excluded.${name}`).join(', ')}`;
 
 function* count({ consumer, model, day, currency }: Settling, calls: readonly CallCharge[], each: number): Steps<void> {
-  for (const { target, asked, images, tokens, cost, isUnknown } of calls.toSorted(byTarget)) {
+  for (const { target, asked, images, tokens, cost, isEstimate, isUnknown } of calls.toSorted(byTarget)) {
     const { textIn = 0, imageIn = 0, cachedIn = 0, textOut = 0, imageOut = 0 } = tokens ?? {};
     yield statement(
       upsert,
       ...([consumer, model, target, day, currency] as const),
       ...([1, images, textIn, imageIn, cachedIn, textOut, imageOut] as const),
-      ...([cost ?? 0, cost === undefined ? each * asked : 0] as const),
+      ...([cost ?? 0, isEstimate ? (cost ?? 0) : 0, cost === undefined ? each * asked : 0] as const),
       ...([cost === undefined && !isUnknown ? 1 : 0, isUnknown ? 1 : 0] as const),
     );
   }

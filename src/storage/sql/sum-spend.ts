@@ -10,6 +10,7 @@ const sums = {
   textOut: 'text_out',
   imageOut: 'image_out',
   cost: 'cost',
+  estimatedCost: 'estimated_cost',
   assumedCost: 'assumed_cost',
   unpriced: 'unpriced',
   unknownOutcomes: 'unknown_outcomes',

@@ -14,7 +14,8 @@ function reservation(changes: Partial<MoneyReservation> = {}): MoneyReservation 
 }
 
 function call(changes: Partial<CallCharge> = {}): CallCharge {
-  return { id: 'c', target: 't', asked: 1, images: 1, tokens: undefined, cost: 30, isUnknown: false, ...changes };
+  const known = { cost: 30, isEstimate: false, isUnknown: false };
+  return { id: 'c', target: 't', asked: 1, images: 1, tokens: undefined, ...known, ...changes };
 }
 
 const own = { id: 'r', job: 'j', isAdopted: false };
@@ -151,6 +152,13 @@ describe('settling', () => {
     const database = await openBudgetDatabase();
     await database.run('settleCalls', settling({ calls: [call({ cost: undefined })] }), by('me'), 1);
     expect(await spent(database)).toMatchObject([{ cost: 0, assumedCost: 0, unpriced: 1, unknownOutcomes: 0 }]);
+  });
+
+  test('tells what was counted with list prices', async () => {
+    const database = await openBudgetDatabase();
+    const calls = [call({ isEstimate: true }), call({ id: 'd', cost: 5 })];
+    await database.run('settleCalls', settling({ calls }), by('me'), 1);
+    expect(await spent(database)).toMatchObject([{ calls: 2, cost: 35, estimatedCost: 30 }]);
   });
 
   test('gives everything back where nothing was sent', async () => {

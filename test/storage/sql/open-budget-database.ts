@@ -4,7 +4,7 @@ import { Pool } from 'pg';
 import { onTestFinished } from 'vitest';
 import { PostgresRunner } from '../../../src/storage/postgres/postgres-runner.ts';
 import { budgetOperations } from '../../../src/storage/sql/budget-operations.ts';
-import { budgetLockTable, budgetTables } from '../../../src/storage/sql/budget-tables.ts';
+import { budgetLockTable, budgetTables, estimatedCostColumn } from '../../../src/storage/sql/budget-tables.ts';
 import type { OperationRunner } from '../../../src/storage/sql/operations.ts';
 import type { Row, Steps } from '../../../src/storage/sql/steps.ts';
 import { postgresUrl, schemaFor } from './create-job-store.ts';
@@ -31,7 +31,7 @@ const jobTables = `
 export async function openBudgetDatabase(): Promise<BudgetDatabase> {
   const server = postgresUrl();
   const database = server === undefined ? openHere() : await openThere(server);
-  await database.exec(`${jobTables}${budgetTables}${budgetLockTable}`);
+  await database.exec(`${jobTables}${budgetTables}${budgetLockTable}${estimatedCostColumn}`);
   return database;
 }
 

@@ -19,7 +19,8 @@ export async function expectNeverExceeded(processes: readonly RunBudget[], limit
   expect(granted).toHaveLength(limit);
   const settler = { owners: ['process', 'process'], others: [] } as const;
   const settle = async ({ id, run }: (typeof granted)[number], cost: number | undefined) => {
-    const call = { id, target: 't', asked: 1, images: 1, tokens: undefined, cost, isUnknown: cost === undefined };
+    const isUnknown = cost === undefined;
+    const call = { id, target: 't', asked: 1, images: 1, tokens: undefined, cost, isEstimate: false, isUnknown };
     const settling = {
       consumer: 'shared',
       model: 'm',

@@ -19,6 +19,7 @@ const sums = {
   text_out_tokens: count,
   image_out_tokens: count,
   cost: z.number().min(0).describe('What is known.'),
+  estimated_cost: z.number().min(0).describe('Of that, what was counted with list prices.'),
   assumed_cost: z.number().min(0).describe('Counted against a budget for calls whose cost is not known.'),
   unpriced_calls: count.describe('Calls that made images whose price is not known.'),
   unknown_outcomes: count.describe('Calls that may have been billed without an image that was seen.'),

@@ -11,12 +11,13 @@ const sums = {
   text_out_tokens: 'textOut',
   image_out_tokens: 'imageOut',
   cost: 'cost',
+  estimated_cost: 'estimatedCost',
   assumed_cost: 'assumedCost',
   unpriced_calls: 'unpriced',
   unknown_outcomes: 'unknownOutcomes',
 } as const satisfies Record<string, Exclude<keyof SpendRow, SpendKey | 'currency'>>;
 
-const money: readonly string[] = ['cost', 'assumed_cost'];
+const money: readonly string[] = ['cost', 'estimated_cost', 'assumed_cost'];
 
 const names = Object.keys(sums) as (keyof typeof sums)[];
 

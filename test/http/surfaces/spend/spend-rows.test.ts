@@ -4,15 +4,15 @@ import { spendCsv, spendObject } from '../../../../src/http/surfaces/spend/spend
 
 const row: SpendRow = {
   ...{ consumer: 'shop', currency: 'USD', calls: 2, images: 3, textIn: 4, imageIn: 5, cachedIn: 6, textOut: 7 },
-  ...{ imageOut: 8, cost: 1_230_001, assumedCost: 40_000, unpriced: 9, unknownOutcomes: 1 },
+  ...{ imageOut: 8, cost: 1_230_001, estimatedCost: 30_000, assumedCost: 40_000, unpriced: 9, unknownOutcomes: 1 },
 };
 const query = { from: '2026-11-01', to: '2026-11-30', by: ['consumer', 'model'], consumer: undefined } as const;
 
 test('CSV has a line of names, and money without an exponent', () => {
   expect(spendCsv(query, [{ ...row, model: 'poster', assumedCost: 1 }])).toBe(
     [
-      'consumer,model,currency,calls,images,text_in_tokens,image_in_tokens,cached_in_tokens,text_out_tokens,image_out_tokens,cost,assumed_cost,unpriced_calls,unknown_outcomes',
-      'shop,poster,USD,2,3,4,5,6,7,8,1.230001,0.000001,9,1',
+      'consumer,model,currency,calls,images,text_in_tokens,image_in_tokens,cached_in_tokens,text_out_tokens,image_out_tokens,cost,estimated_cost,assumed_cost,unpriced_calls,unknown_outcomes',
+      'shop,poster,USD,2,3,4,5,6,7,8,1.230001,0.03,0.000001,9,1',
       '',
     ].join('\r\n'),
   );
