@@ -10,14 +10,23 @@ import { fin, type Step, write } from './script.ts';
 /** Deployment path, v1 path, asynchronous flow, event stream, edits, fan-out. */
 export const modes = ['A', 'B', 'C', 'D', 'E', 'F'] as const;
 
-/** The image tool of an agent joins as variants: its response as JSON, as events, and as a job that is polled. */
-export const variants = ['agent', 'agent-stream', 'agent-background'] as const;
+/** The image tool of an agent: its response as JSON, as events, and as a job that is polled. */
+export const agentModes = ['agent', 'agent-stream', 'agent-background'] as const;
+
+/** MAI-Image, and FLUX with an image to begin with, which is a part of its JSON. */
+export const foundryModes = ['mai', 'flux'] as const;
+
+/** What joins the modes of the matrix. */
+export const variants = [...agentModes, ...foundryModes] as const;
 export type Variant = (typeof variants)[number];
 export type Mode = (typeof modes)[number] | Variant;
 
 export const everyMode: readonly Mode[] = [...modes, ...variants];
 
-export const isAgent = (mode: Mode): boolean => variants.some((variant) => variant === mode);
+export const isAgent = (mode: Mode): boolean => agentModes.some((agent) => agent === mode);
+
+/** Whether the request has an image to begin with. */
+export const isEdit = (mode: Mode): boolean => mode === 'E' || mode === 'flux';
 
 /** Whether the paid POST gets a response with events. */
 export const isStreamed = (mode: Mode): boolean => mode === 'D' || mode === 'agent-stream';
@@ -34,6 +43,8 @@ export function targetOf(mode: Mode, baseURL: string): Record<string, unknown> {
   if (mode === 'agent') return agent;
   if (mode === 'agent-stream') return { ...agent, capabilities: { streams: true } };
   if (mode === 'agent-background') return { ...agent, background: true };
+  if (mode === 'mai') return { ...common, provider: 'mai', model: 'MAI-Image-2.6' };
+  if (mode === 'flux') return { ...common, provider: 'flux', model: 'FLUX.2-pro' };
   const deployment = { ...common, provider: 'azure-deployment', deployment: 'images' };
   if (mode === 'B') return { ...common, provider: 'azure-v1', model: 'gpt-image-2' };
   if (mode === 'C') return { ...common, provider: 'azure-async', model: 'dall-e-2' };
@@ -54,6 +65,8 @@ export const parametersOf: Readonly<Record<Mode, Record<string, unknown>>> = {
   agent: {},
   'agent-stream': { stream: true, partial_images: 1 },
   'agent-background': {},
+  mai: {},
+  flux: {},
 };
 
 /** How many paid calls a request becomes, and how many images it brings. */

@@ -6,7 +6,7 @@ import { gatewayKey, type StartedGateway, startGateway } from '../helpers/start-
 import './trust.ts';
 import type { FaultServer } from './fault-server.ts';
 import type { Client } from './matrix.ts';
-import { azureKey, type Mode, parametersOf, targetOf } from './modes.ts';
+import { azureKey, isEdit, type Mode, parametersOf, targetOf } from './modes.ts';
 import { type Call, editCall, jsonCall, rawCall } from './raw-client.ts';
 import type { Reported } from './reported.ts';
 import { sdkCall } from './sdk-client.ts';
@@ -69,7 +69,7 @@ export const inputImage = Buffer.from(tinyPng, 'base64');
 /** The bytes of a mode's call. */
 export function callOf(mode: Mode, model: string, prompt: string, headers: Call['headers'] = {}): Call {
   const fields = { model, prompt, ...parametersOf[mode] };
-  return mode === 'E' ? editCall(fields, inputImage, headers) : jsonCall(fields, headers);
+  return isEdit(mode) ? editCall(fields, inputImage, headers) : jsonCall(fields, headers);
 }
 
 export type ClientCall = {
@@ -89,7 +89,7 @@ export function callWith(
   const headers = { 'x-gateway-timeout-ms': String(timeoutMs) };
   if (client === 'raw') return rawCall(url, callOf(mode, model, prompt, headers));
   const fields = { model, prompt, ...parametersOf[mode] };
-  return sdkCall(url, { fields, headers, image: mode === 'E' ? inputImage : undefined });
+  return sdkCall(url, { fields, headers, image: isEdit(mode) ? inputImage : undefined });
 }
 
 export type Rest = { readonly inFlight: number; readonly heldBytes: number; readonly upstreamConnections: number };

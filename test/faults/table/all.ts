@@ -5,6 +5,7 @@ import { agentCodeExtras } from './extras-agent-codes.ts';
 import { agentJobExtras } from './extras-agent-job.ts';
 import { agentStreamExtras } from './extras-agent-stream.ts';
 import { asyncExtras } from './extras-async.ts';
+import { foundryExtras } from './extras-foundry.ts';
 import { legExtras } from './extras-legs.ts';
 import { otherExtras } from './extras-other.ts';
 import { streamExtras } from './extras-stream.ts';
@@ -36,6 +37,7 @@ export const variantExtras: readonly Fault[] = [
   ...agentCodeExtras,
   ...agentJobExtras,
   ...agentStreamExtras,
+  ...foundryExtras,
 ];
 
 /** What only some modes can meet. */

@@ -1,6 +1,6 @@
 import { imageCall, responseOf, words } from '../agent-wire.ts';
 import { jsonReply } from '../http-text.ts';
-import { variants } from '../modes.ts';
+import { agentModes } from '../modes.ts';
 import { type Expected, expected } from './expected.ts';
 import { responded } from './extras-agent.ts';
 import type { Fault } from './fault.ts';
@@ -47,7 +47,7 @@ const endings: readonly Fault[] = [
 
 /** Azure's own error object, where a response should be. */
 const bare = (name: string, code: string, reported: Expected): Fault => ({
-  modes: variants,
+  modes: agentModes,
   name: `an error instead of a response: ${name}`,
   play: (mode) => atEnd(mode, jsonReply(200, { error: errorOf(code) })),
   reported,
@@ -62,7 +62,7 @@ const errors: readonly Fault[] = [
 
 /** The operator's mistakes at the POST. */
 const mistaken = (name: string, status: number, error: object): Fault => ({
-  modes: variants,
+  modes: agentModes,
   name: `set up wrongly: ${name}`,
   play: () => ({ post: jsonReply(status, { error }) }),
   reported: expected.misconfigured,

@@ -1,7 +1,7 @@
 import { tinyPng } from '../../fixtures/images.ts';
 import { createdEvents, imageCall, lastEvent, responseOf, words } from '../agent-wire.ts';
 import { jsonReply, reply } from '../http-text.ts';
-import { type Mode, variants } from '../modes.ts';
+import { agentModes, type Mode } from '../modes.ts';
 import { type Expected, expected } from './expected.ts';
 import type { Fault } from './fault.ts';
 import { atEnd, json, lostJob } from './playing.ts';
@@ -22,11 +22,11 @@ export const responded = (
   response: Readonly<Record<string, unknown>>,
   reported: Expected,
   rest: Partial<Fault> = {},
-): Fault => ({ modes: variants, name: `response: ${name}`, play: brings(response), reported, ...rest });
+): Fault => ({ modes: agentModes, name: `response: ${name}`, play: brings(response), reported, ...rest });
 
 /** The same, where only JSON can say so. */
 const asJson = (name: string, text: string, reported: Expected): Fault => ({
-  modes: variants,
+  modes: agentModes,
   name: `response: ${name}`,
   play: (mode) => atEnd(mode, reply(200, json, text)),
   reported,

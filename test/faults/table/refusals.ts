@@ -2,7 +2,7 @@ import { eventText } from '../../helpers/event-text.ts';
 import { imageCall, responseOf, words } from '../agent-wire.ts';
 import { eventStream } from '../event-stream.ts';
 import { errorReply, jsonReply, reply } from '../http-text.ts';
-import { isAgent, type Mode, type Places, succeeded, variants } from '../modes.ts';
+import { agentModes, everyMode, isAgent, isEdit, type Mode, type Places, succeeded } from '../modes.ts';
 import { expected } from './expected.ts';
 import type { Fault } from './fault.ts';
 import { atEnd, atPost } from './playing.ts';
@@ -42,14 +42,16 @@ export const refusals: readonly Fault[] = [
     play: (mode) => valueRefused(isAgent(mode) ? 'tools[0].size' : 'size'),
     reported: expected.valueRefused,
     // The options of an agent's tool are the operator's.
-    exceptions: Object.fromEntries(variants.map((mode) => [mode, { reported: expected.misconfigured }])),
+    exceptions: Object.fromEntries(agentModes.map((mode) => [mode, { reported: expected.misconfigured }])),
   },
   {
     number: 29,
     name: '400, for an image that cannot be read',
     play: atPost(() => errorReply(400, { code: 'invalid_image_file' })),
     reported: expected.imageRefused,
-    exceptions: { E: { reported: { ...expected.imageRefused, param: 'image' } } },
+    exceptions: Object.fromEntries(
+      everyMode.filter(isEdit).map((mode) => [mode, { reported: { ...expected.imageRefused, param: 'image' } }]),
+    ),
   },
   {
     number: 29,
