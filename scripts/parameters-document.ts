@@ -41,6 +41,9 @@ anything else is checked. It conflicts with nothing, and is not reported. This i
 may not follow. \`strict\` refuses it with a 400 that says that the agent decides. A mask is sent as a further image. A chat
 deployment in place of the agent takes all parameters.
 
+**MAI-Image and FLUX** behind the providers \`mai\` and \`flux\` have APIs of their own, which ignore some parameters without a word.
+So nothing is forwarded to them as it came, and \`pass\` is \`adapt\` there.
+
 **Overrides.** \`capabilities\` of a target say what a single deployment takes, for example
 \`"capabilities": { "outputFormats": ["png", "jpeg", "webp"], "compressionFormats": ["jpeg", "webp"] }\`. A list holds
 the values that may be sent, \`[]\` means that there is no such parameter, and \`"any"\` leaves it to Azure. Among sizes, \`WxH\`
@@ -57,13 +60,15 @@ is a 400 that says so.
   image, 100 without it, and is not sent; so it is where the family makes the format but cannot compress it.
   \`background: transparent\` with \`jpeg\` is made as PNG, and its transparent pixels become white. Links to converted images are
   always the gateway's own. Nothing is converted to \`gif\` or \`svg\`.
-* **Images of an edit.** WebP and GIF become PNG; HEIC and AVIF become JPEG, or PNG if they have transparency. They are turned
-  upright, are in sRGB afterwards, and lose their metadata. Animated ones are refused, because their frames would be lost, and
-  so is what cannot be decoded; nothing is paid for then. HEIC also needs the optional package \`heic-decode\`. A mask or markup
-  is always PNG.
+* **Images of an edit.** WebP and GIF become PNG, or JPEG if a PNG would be longer than an image may be; HEIC and AVIF become JPEG.
+  Whatever has transparency becomes PNG. They are turned upright, are in sRGB afterwards, and lose their metadata; HEIC with a wider
+  colour space looks a little paler. Animated ones are refused, because their frames would be lost, and so is what the decoder finds
+  damaged; nothing is paid for then. Where another target takes an image as it is, the request goes there. HEIC also needs the
+  optional package \`heic-decode\`. A mask or markup is always PNG, and as large as the image is upright.
 
-Two images are converted at once; the others wait, on disk above 1 MiB. An image that Azure has made and that cannot be decoded
-was paid for: a 502 whose outcome is unknown, and no retry.
+Two images are converted at once, one HEIC among them; the others wait, on disk above 1 MiB. Images of more than 50 megapixels, and
+WebP with an edge beyond 16383 pixels, are refused before they are paid for. An image that Azure has made and that cannot be decoded
+was paid for: a 502 whose outcome is unknown, and no retry; a partial one is left out.
 `;
 
 function adaptationTable(): string {

@@ -5,7 +5,7 @@ import type { OpenInputStore } from '../domain/image-input.ts';
 import type { PassThrough } from '../domain/pass-through.ts';
 import type { Price } from '../domain/price.ts';
 import type { QuotaPool } from '../domain/quota-pools.ts';
-import type { Retirement } from '../domain/retirement.ts';
+import { type Retirement, startOfDay } from '../domain/retirement.ts';
 import type { ModelFamily } from '../parameters/model-families.ts';
 import { retirementOf } from '../parameters/retirements.ts';
 import { forwardedFault } from '../providers/azure/forwarded-fault.ts';
@@ -63,6 +63,9 @@ function createTarget(
     },
     weight,
     retirement,
+    get isRetired() {
+      return retirement !== undefined && startOfDay(retirement.date) <= now();
+    },
     family: upstream.familyOf(target),
     upstreamStream: target.upstreamStream,
     price: upstream.price(target),
@@ -79,10 +82,21 @@ function lifetimeOf(
   { targets }: ModelConfig,
   retirement: Retirement | undefined,
 ): Lifetime {
-  const replaces = targets.flatMap(({ priority: replaced, replacedBy: by }) =>
-    by?.target === name ? [{ priority: replaced, from: by.from }] : [],
-  );
-  return { priority, ends: [retirement?.date, replacedBy?.from].filter((day) => day !== undefined), replaces };
+  const ends = [retirement?.date, replacedBy?.from].filter((day) => day !== undefined);
+  return { priority, ends, replaces: replacedTargets(name, targets) };
+}
+
+/** The places that a target takes: of those that it replaces, and of those that these have replaced. */
+function replacedTargets(name: string, targets: readonly TargetConfig[]): Lifetime['replaces'] {
+  return targets.flatMap(({ name: replaced, priority, replacedBy }) => {
+    if (replacedBy?.target !== name) return [];
+    const { from } = replacedBy;
+    const earlier = replacedTargets(replaced, targets).map((one) => ({
+      ...one,
+      from: one.from > from ? one.from : from,
+    }));
+    return [{ priority, from }, ...earlier];
+  });
 }
 
 /** Where requests of the Responses API go that the gateway does not run itself. */

@@ -14,7 +14,10 @@ export function retirementWarnings({ models }: Pick<ModelsConfig, 'models'>, now
       const { date, successor, source } = retirement;
       const days = daysUntil(date, now);
       if (days > warningDays) return [];
-      const end = days > 0 ? `is retired on ${date}, in ${days} days` : `was retired on ${date}: it is tried last`;
+      const end =
+        days > 0
+          ? `is retired on ${date}, in ${days} day${days === 1 ? '' : 's'}`
+          : `was retired on ${date}: it is tried last`;
       const advice = successor === undefined ? '' : `; deploy ${successor} instead`;
       const from = source === undefined ? '`retires`' : source;
       return [`model ${name}, target ${target.name}: ${target.model} ${end}${advice} (${from})`];

@@ -3,8 +3,8 @@ import { undatedModel } from '../domain/undated-model.ts';
 
 /** Prices that Azure publishes, of calls of the type Global Standard. */
 export type PublishedPrices = PriceList & {
-  /** Where Azure publishes them. */
-  readonly source: string;
+  /** Where Azure publishes them; they were read elsewhere, see {@link listPrices}. */
+  readonly publishedAt: string;
 };
 
 const openAi = 'https://azure.microsoft.com/pricing/details/azure-openai/';
@@ -18,7 +18,7 @@ const gptImage2: PublishedPrices = {
   imageIn: 8,
   cachedImageIn: 2,
   imageOut: 30,
-  source: openAi,
+  publishedAt: openAi,
 };
 
 /**
@@ -33,16 +33,16 @@ export const listPrices: Readonly<Record<string, PublishedPrices>> = {
     imageIn: 2.5,
     cachedImageIn: 0.25,
     imageOut: 8,
-    source: openAi,
+    publishedAt: openAi,
   },
   'gpt-image-1.5': { ...gptImage2, textOut: 10, imageOut: 32 },
   'gpt-image-2': gptImage2,
   'gpt-image-2.5-flare': gptImage2,
   'gpt-image-2.5-sunburst': gptImage2,
-  'mai-image-2.6': { textIn: 5, imageIn: 8, imageOut: 38, source: retailPrices },
-  'mai-image-2.6-flash': { textIn: 1.75, imageIn: 2.5, imageOut: 19, source: retailPrices },
-  'flux-1.1-pro': { images: [{ price: 0.04 }], source: blackForestLabs },
-  'flux.1-kontext-pro': { images: [{ price: 0.04 }], source: blackForestLabs },
+  'mai-image-2.6': { textIn: 5, imageIn: 8, imageOut: 38, publishedAt: retailPrices },
+  'mai-image-2.6-flash': { textIn: 1.75, imageIn: 2.5, imageOut: 19, publishedAt: retailPrices },
+  'flux-1.1-pro': { images: [{ price: 0.04 }], publishedAt: blackForestLabs },
+  'flux.1-kontext-pro': { images: [{ price: 0.04 }], publishedAt: blackForestLabs },
 };
 
 const byModel = new Map(Object.entries(listPrices));
@@ -51,6 +51,6 @@ const byModel = new Map(Object.entries(listPrices));
 export function listPriceOf(model: string): PriceList | undefined {
   const published = byModel.get(undatedModel(model));
   if (published === undefined) return undefined;
-  const { source: _, ...prices } = published;
+  const { publishedAt: _, ...prices } = published;
   return prices;
 }

@@ -3,7 +3,7 @@ import type { Dialect, JsonObject } from '../domain/dialect.ts';
 import { check } from './check-schema.ts';
 import { deepFreeze, frozenMap, parseConfigText, readConfigText } from './config-file.ts';
 import { isFromVariable, type Variables } from './interpolate.ts';
-import type { ModelConfig, ModelsConfig, TargetConfig } from './models-config.ts';
+import { type ModelConfig, type ModelsConfig, priceOf, type TargetConfig } from './models-config.ts';
 import { fileSchema } from './models-schema.ts';
 import { readEgressProxy } from './network.ts';
 import { priceList } from './price-schema.ts';
@@ -64,6 +64,7 @@ export function parseModels(
       const parsed = readFile(value, dialects, report);
       warnAboutLiteralSecrets(written, variables, warn);
       if (parsed) warnAboutQuotas(parsed, warn);
+      if (parsed?.hasListPrices) warnAboutListPrices(parsed, warn);
       if (parsed && review) reviewModels(parsed.models, review, warn);
       return parsed;
     },
@@ -78,6 +79,16 @@ function reviewModels(models: readonly ModelConfig[], review: Review, warn: Repo
       review.target(target, (key, message) => warn([...path, 'targets', index, key], message));
     }
     review.defaults(model, (key, message) => warn([...path, 'defaults', key], message));
+  }
+}
+
+/** Warns about targets whose calls have an unknown cost although prices are switched on. */
+function warnAboutListPrices(config: Omit<ModelsConfig, 'warnings'>, warn: Report): void {
+  for (const { name, targets } of config.models) {
+    for (const [index, target] of targets.entries()) {
+      if (priceOf(target, config) !== undefined) continue;
+      warn(['models', name, 'targets', index, 'model'], 'has no list price, so the cost is unknown without a `price`');
+    }
   }
 }
 

@@ -119,17 +119,36 @@ function reportEqualNames(entries: readonly unknown[], path: JsonPath, report: R
   }
 }
 
-/** Reports a target that is to be replaced by one that does not exist, or by itself. */
+/** Reports a target that is to be replaced by one that does not exist, or in the end by itself. */
 function reportReplacements(entries: readonly unknown[], path: JsonPath, report: Report): void {
   const names = entries.map((entry, index) => (isObject(entry) && 'name' in entry ? entry.name : positionName(index)));
+  const replacements = new Map(entries.map((entry, index) => [names[index], replacementOf(entry)]));
   for (const [index, entry] of entries.entries()) {
-    const replacement = isObject(entry) && isObject(entry.replacedBy) ? entry.replacedBy.target : undefined;
-    if (typeof replacement !== 'string') continue;
+    const replacement = replacementOf(entry);
+    if (replacement === undefined) continue;
     const others = names.filter((name, at) => at !== index && typeof name === 'string') as string[];
-    if (others.includes(replacement)) continue;
     const place = [...path, index, 'replacedBy', 'target'];
-    report(place, `no other target of this model has this name${suggest(replacement, others)}`);
+    if (!others.includes(replacement)) {
+      report(place, `no other target of this model has this name${suggest(replacement, others)}`);
+    } else if (leadsTo(names[index], replacement, replacements)) {
+      report(place, 'the targets replace each other in a circle');
+    }
   }
+}
+
+function replacementOf(entry: unknown): string | undefined {
+  const name = isObject(entry) && isObject(entry.replacedBy) ? entry.replacedBy.target : undefined;
+  return typeof name === 'string' ? name : undefined;
+}
+
+/** Whether one of the targets that replace each other, from `name` on, has the name `end`. */
+function leadsTo(end: unknown, name: string, replacements: ReadonlyMap<unknown, string | undefined>): boolean {
+  const seen = new Set<string>();
+  for (let next: string | undefined = name; next !== undefined && !seen.has(next); next = replacements.get(next)) {
+    if (next === end) return true;
+    seen.add(next);
+  }
+  return false;
 }
 
 type ModelKeys = z.output<typeof modelKeysSchema>;

@@ -3,7 +3,12 @@ import { noteBuffer } from '../codec/collect-buffers.ts';
 import { readImageHeader } from '../codec/image-header.ts';
 import { Semaphore } from '../concurrency/semaphore.ts';
 import { GatewayError } from '../domain/gateway-error.ts';
-import { type ConversionOrder, type ImageConverter, UnusableImageError } from '../domain/image-conversion.ts';
+import {
+  type ConversionOrder,
+  type ImageConverter,
+  maxWebpEdge,
+  UnusableImageError,
+} from '../domain/image-conversion.ts';
 import {
   type InputMediaType,
   type InputReader,
@@ -114,10 +119,13 @@ async function checkHeader(file: Buffer, seen: Seen): Promise<void> {
 const loaders: ReadonlySet<string> = new Set(['png', 'jpeg', 'webp', 'gif', 'heif', 'raw']);
 
 async function encoded(decoding: Sharp, { format, compression }: ConversionOrder) {
-  const { pages = 1, format: found } = await decoding.metadata();
+  const { pages = 1, format: found, width, height } = await decoding.metadata();
   // Its first bytes decide what a loader gets to see, whatever stands behind them.
   if (!loaders.has(found)) throw new UnusableImageError('is of a type that is not converted');
   if (pages > 1) throw new UnusableImageError(`is animated, and of its ${pages} frames only one could be kept`);
+  if (format === 'webp' && Math.max(width, height) > maxWebpEdge) {
+    throw new UnusableImageError(`has ${width}x${height} pixels, and an edge of a WebP has at most ${maxWebpEdge}`);
+  }
   const quality = Math.max(1, compression);
   if (format === 'png') decoding.png();
   else if (format === 'webp') decoding.webp({ quality });

@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import type { Operation } from './image-request.ts';
-import type { ModelCapabilities } from './model-capabilities.ts';
+import type { CapabilityOverrides, ModelCapabilities } from './model-capabilities.ts';
 
 /** A JSON object, before anything is known about its members. */
 export type JsonObject = Readonly<Record<string, unknown>>;
@@ -58,7 +58,10 @@ export interface Dialect<Config extends DialectTarget = DialectTarget> {
   /** Keys that exclude each other, and what is missing where one of several is needed. */
   conflicts?(entry: JsonObject): readonly KeyProblem[];
   /** What is valid, but probably not meant. @param operations what the target's family can do */
-  warnings?(config: Config, operations: readonly Operation[]): readonly KeyProblem[];
+  warnings?(
+    config: Config & { readonly capabilities: CapabilityOverrides },
+    operations: readonly Operation[],
+  ): readonly KeyProblem[];
   /** What the protocol does otherwise than the models that speak it elsewhere. */
   capabilities?(config: Config): Partial<ModelCapabilities>;
   /** Where paid calls go. */

@@ -22,6 +22,7 @@ export const foundryModelCapabilities = {
   endUsers: false,
   ownParameters: edges,
   extraParameters: false,
+  isTranslated: true,
   defaults: { background: 'opaque', outputCompression: 100, delivery: 'b64_json' },
 } as const satisfies Partial<ModelCapabilities>;
 

@@ -5,6 +5,9 @@ export const convertedFormats = ['png', 'jpeg', 'webp'] as const;
 
 export type ConvertedFormat = (typeof convertedFormats)[number];
 
+/** The longest edge of a WebP file, in pixels. */
+export const maxWebpEdge = 16_383;
+
 /** What an image becomes. Plain data: it is recorded with the paid call whose images it is about. */
 export type Conversion = {
   readonly format: ConvertedFormat;
@@ -25,7 +28,7 @@ export type ConversionOrder = Conversion & {
   readonly from: InputReader;
   /** Gets those of the new one. */
   readonly into: Pick<InputStore, 'put'>;
-  /** Ends the wait for its turn. */
+  /** Ends the wait for a permit. */
   readonly signal: AbortSignal;
 };
 

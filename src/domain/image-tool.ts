@@ -24,4 +24,5 @@ export const toolCapabilities = {
 export const agentCapabilities = {
   ...toolCapabilities,
   agentDecides: true,
+  isTranslated: true,
 } as const satisfies Partial<ModelCapabilities>;

@@ -69,11 +69,16 @@ export type ModelCapabilities = {
   readonly extraParameters: boolean;
   /** Whether an agent decides what its images are like: what is asked for can only become words of the prompt. */
   readonly agentDecides: boolean;
+  /** Whether the upstream's API is not OpenAI's: what it does not know it may ignore, so nothing is forwarded as it came. */
+  readonly isTranslated: boolean;
   /** What the upstream does when a parameter is left out, also where it cannot do anything else: never sent. */
   readonly defaults: RequestDefaults & Partial<Pick<ImageRequest, 'inputFidelity'>>;
 };
 
 /** What an operator may say otherwise about one target. */
 export type CapabilityOverrides = Partial<
-  Omit<ModelCapabilities, 'defaults' | 'editSizes' | 'ownParameters' | 'maxInlineImageChars' | 'agentDecides'>
+  Omit<
+    ModelCapabilities,
+    'defaults' | 'editSizes' | 'ownParameters' | 'maxInlineImageChars' | 'agentDecides' | 'isTranslated'
+  >
 >;

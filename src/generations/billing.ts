@@ -46,7 +46,9 @@ export function mayCost(call: PaidCall): boolean {
 export function certainCostOf(calls: readonly PaidCall[]): KnownCost | undefined {
   const certain = calls.map((call) => {
     const bill = billOf(call);
-    return { ...bill, cost: certainCost(call, bill), isEstimate: call.target.price?.isEstimate ?? false };
+    const cost = certainCost(call, bill);
+    const isEstimate = cost !== undefined && cost > 0n && (call.target.price?.isEstimate ?? false);
+    return { ...bill, cost, isEstimate };
   });
   const { cost, currency, isEstimate } = sumOfBills(certain);
   return cost === undefined || currency === undefined ? undefined : { cost, currency, isEstimate };

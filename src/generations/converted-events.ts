@@ -62,8 +62,9 @@ async function* convertedImage(begin: ImageBegin, bytes: ImageBytes, stage: Stag
   if (isWanted) {
     yield begin;
     for await (const chunk of text) yield { type: 'bytes', chunk };
-  } else {
-    yield* convertedFile(begin, text, stage);
+  } else if (!(yield* convertedFile(begin, text, stage))) {
+    await bytes.skip();
+    return;
   }
   const { end } = bytes;
   if (end) yield { ...end, ...(end.facts && { facts: factsAfter(end.facts, stage) }) };
@@ -72,11 +73,12 @@ async function* convertedImage(begin: ImageBegin, bytes: ImageBytes, stage: Stag
 /** Of the disk for spools, all conversions together are one consumer. */
 const conversionsShare = 'conversions';
 
+/** Returns false for a partial image that is left out, because it cannot be decoded: the final one may be in order. */
 async function* convertedFile(
   begin: ImageBegin,
   text: AsyncIterable<Buffer>,
   { converter, openInputs, conversion, signal }: Stage,
-): AsyncGenerator<ImageEvent> {
+): AsyncGenerator<ImageEvent, boolean> {
   const spool = openInputs(conversionsShare);
   try {
     const image = await spool.put(decodeBase64(text, () => new UnusableImageError('is no base64')));
@@ -84,7 +86,9 @@ async function* convertedFile(
     const file = await converter.convert({ ...conversion, kind, image, from: spool, into: spool, signal });
     yield begin;
     for await (const chunk of encodeBase64(spool.open(file))) yield { type: 'bytes', chunk };
+    return true;
   } catch (error) {
+    if (begin.isPartial && error instanceof UnusableImageError) return false;
     throw paidFor(error);
   } finally {
     await spool.release();
@@ -95,14 +99,21 @@ async function* convertedFile(
 class ImageBytes implements AsyncIterator<Buffer, undefined> {
   readonly #events: AsyncIterator<ImageEvent>;
   end: ImageEnd | undefined;
+  #isOver = false;
 
   constructor(events: AsyncIterator<ImageEvent>) {
     this.#events = events;
   }
 
+  /** Reads the rest, which nobody needs. */
+  async skip(): Promise<void> {
+    while (!this.#isOver && !(await this.next()).done);
+  }
+
   async next(): Promise<IteratorResult<Buffer, undefined>> {
     const { value: event } = await this.#events.next();
     if (event?.type === 'bytes') return { value: event.chunk, done: false };
+    this.#isOver = true;
     if (event?.type === 'image-end') this.end = event;
     return { value: undefined, done: true };
   }

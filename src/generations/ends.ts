@@ -4,7 +4,7 @@ import { type ImageRequest, parameterNames } from '../domain/image-request.ts';
 import type { ImageId } from '../domain/image-store.ts';
 import type { JobEnd, StoredEvent, StoredFailure, StoredReport, StoredResponse } from '../domain/job-store.ts';
 import type { AttemptEnd } from '../domain/recorder.ts';
-import { hasEnded } from '../targets/lifetime.ts';
+import { inCallersEdges } from '../parameters/own-parameters.ts';
 import type { Target } from '../targets/model-catalog.ts';
 
 // How a generation ends, in the words of attempts, of jobs, and of what is recorded of it.
@@ -61,22 +61,25 @@ export function afterCommitment(error: unknown): unknown {
 }
 
 /** A parameter that the client has not sent, but its operator or the gateway, must not be named to it. */
-export function withoutForeignParameter(error: unknown, asked: ImageRequest): unknown {
-  if (!(error instanceof GatewayError) || error.param === undefined) return error;
-  const [name = ''] = /^\w+/.exec(error.param) ?? [];
+export function withoutForeignParameter(failure: unknown, asked: ImageRequest): unknown {
+  if (!(failure instanceof GatewayError) || failure.param === undefined) return failure;
+  const error = inCallersEdges(failure, asked);
+  const [name = ''] = /^\w+/.exec(error.param ?? '') ?? [];
   if (parameterNames(asked).has(name)) return error;
   return error.with({ param: undefined }, error.message.replace(`'${error.param}'`, 'one of the parameters'));
 }
 
-/** Tells the likely reason why a target cannot be called that is tried last. */
-export function withRetirement<T>(error: T, target: Pick<Target, 'priority' | 'retirement'>): T | GatewayError {
-  const { retirement } = target;
+/** Tells the likely reason why a deployment does not exist whose model is retired. */
+export function withRetirement<T>(error: T, { retirement, isRetired }: RetiringTarget): T | GatewayError {
   if (!(error instanceof GatewayError) || error.kind !== 'upstream_misconfigured') return error;
-  if (retirement === undefined || !hasEnded(target)) return error;
+  const isMissing = error.upstream?.status === 404 || error.upstream?.status === 410;
+  if (retirement === undefined || !isRetired || !isMissing) return error;
   const { date, successor } = retirement;
-  const hint = `Azure retires this model on ${date}${successor === undefined ? '' : `: deploy ${successor} instead`}`;
-  return error.with({ hint }, `${error.message} Azure’s retirement date of its model is ${date}.`);
+  const hint = `the model was retired on ${date}${successor === undefined ? '' : `: deploy ${successor} instead`}`;
+  return error.with({ hint }, `${error.message} Its model was retired on ${date}.`);
 }
+
+type RetiringTarget = Pick<Target, 'retirement' | 'isRetired'>;
 
 const givenUp = new GatewayError(
   'upstream_outcome_unknown',

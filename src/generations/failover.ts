@@ -84,7 +84,7 @@ export class Failover implements GenerationCalls {
     this.#retriesLeft = parts.maxRetries;
     this.#unknownLeft = parts.mayRepeatUnknown ? 1 : 0;
     const [first] = parts.planned.candidates;
-    this.asked = first ? askedIn(first.adapted) : parts.request;
+    this.asked = first ? askedIn(first.adapted, first.target.family) : parts.request;
   }
 
   /** What the gateway did for any of the legs; before the first call, what it would do at the first target. */
@@ -132,7 +132,7 @@ export class Failover implements GenerationCalls {
         const adapted = this.#adapt(piece, choice.target);
         const { legs, adaptations, conversion } = adapted;
         leg.adaptations = legs.length > 1 ? ['n=fan-out'] : adaptations;
-        this.asked = askedIn(adapted);
+        this.asked = askedIn(adapted, choice.target.family);
         if (legs.length > 1) {
           turns.leave();
           return await this.#fanOut(piece, legs, leg);
@@ -140,7 +140,7 @@ export class Failover implements GenerationCalls {
         const { quota, health, family } = choice.target;
         const request = convertsInputs(adaptations) ? this.#inputs.fitted(legs[0], family) : legs[0];
         if (request === undefined) {
-          await this.#inputs.convert(legs[0], family);
+          await this.#inputs.convert(legs[0], family).catch((error) => this.#leaveOut(choice.target, error, leg));
           continue;
         }
         // A turn that would wait for a permit keeps the turn from others.
@@ -161,6 +161,13 @@ export class Failover implements GenerationCalls {
     } finally {
       turns.leave();
     }
+  }
+
+  /** Another target may take an image as it is that cannot be converted. Throws where there is none. */
+  #leaveOut(target: Target, error: unknown, leg: Leg): void {
+    leg.useless.add(target);
+    const isOfImage = error instanceof GatewayError && error.kind === 'invalid_image_file';
+    if (!isOfImage || this.#targets.every((other) => leg.useless.has(other))) throw leg.last ?? error;
   }
 
   /** Who is refused when its time is too short knows at once; a job that nobody waits for takes its time. */
@@ -218,9 +225,9 @@ export class Failover implements GenerationCalls {
 
   #fanOut(piece: ImageRequest, legs: AdaptedRequest['legs'], leg: Leg): Promise<AsyncIterable<ImageEvent>> {
     const starts = legs.map(
-      ({ count }) =>
+      ({ count, extra: { seed } }) =>
         () =>
-          this.#runLeg({ ...piece, count }, leg),
+          this.#runLeg({ ...piece, count, extra: seed === undefined ? piece.extra : { ...piece.extra, seed } }, leg),
     );
     return fanOut(starts, { isStream: piece.stream, deliversPart: this.#parts.model.partialSuccess === 'deliver' });
   }

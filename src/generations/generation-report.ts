@@ -71,7 +71,7 @@ export function reportOf({
 
 /** How images come to clients that do not say how. */
 export function defaultDelivery({ calls }: Pick<GenerationCalls, 'calls'>): Delivery {
-  return calls.at(-1)?.target.family.defaults.delivery ?? 'b64_json';
+  return calls.at(-1)?.ownDelivery ?? 'b64_json';
 }
 
 /** What is recorded of a response. */

@@ -170,6 +170,11 @@ export class UpstreamCall implements PaidCall {
     return [...(this.#converted ? [this.#converted] : []), ...(this.isShort ? (['n=fewer'] as const) : [])];
   }
 
+  /** How its images come to a client that does not say how; converted ones have no link of the upstream's. */
+  get ownDelivery(): Delivery | undefined {
+    return this.conversion ? 'b64_json' : this.target.family.defaults.delivery;
+  }
+
   /** What the upstream has made, once its response was read to the end. */
   get made(): Made | undefined {
     return this.#events?.made;
@@ -246,11 +251,9 @@ export class UpstreamCall implements PaidCall {
     const { asked, delivery, hosting, keeping } = this.#context;
     const { stream, count } = this.request;
     const isHosted = delivery === 'url' && hosting !== undefined;
-    const isConverted = this.conversion !== undefined;
-    const wanted = delivery ?? (isConverted ? 'b64_json' : this.target.family.defaults.delivery);
-    const wantsBase64 = wanted === 'b64_json';
+    const wantsBase64 = (delivery ?? this.ownDelivery) === 'b64_json';
     // A link of the upstream's ends sooner than what is kept, but where nothing is hosted there is no other link.
-    const downloads = wantsBase64 || isConverted || (keeping.reason === 'kept' && hosting !== undefined);
+    const downloads = wantsBase64 || this.conversion || (keeping.reason === 'kept' && hosting !== undefined);
     const events = new CallEvents(response, downloads ? (url) => this.#download(url, wantsBase64) : undefined);
     this.#events = events;
     await events.readLinks();

@@ -9,23 +9,29 @@ import {
 } from '../domain/image-request.ts';
 import type { ModelCapabilities } from '../domain/model-capabilities.ts';
 import type { ParameterPolicy } from '../domain/parameter-policy.ts';
-import { type AdaptationName, adaptations } from './adaptations.ts';
+import type { AdaptationName } from './adaptations.ts';
 import { adaptToAgent } from './agent-wishes.ts';
 import { checkFamilyTakes, checkInputs } from './edit-inputs.ts';
 import { adaptInputTypes } from './input-conversion.ts';
-import { conversionUnavailable, type OutputConversion, outputConversion } from './output-conversion.ts';
-import { checkOwnParameters, withEdgesAsSize } from './own-parameters.ts';
+import {
+  conversionUnavailable,
+  isTooLarge,
+  type OutputConversion,
+  outputConversion,
+  tooLargeToConvert,
+} from './output-conversion.ts';
+import { checkOwnParameters, inCallersEdges, withEdgesAsSize } from './own-parameters.ts';
 import {
   conflictError,
   conflictsIn,
+  hasFreeRatio,
   isAbsent,
   takes,
   unsupportedParameter,
   unsupportedValue,
 } from './parameter-rules.ts';
-
-/** What each upstream call is asked for; never empty. */
-type Legs = readonly [ImageRequest, ...ImageRequest[]];
+import { type Legs, splitCount } from './split-count.ts';
+import { type Draft, replaceValue, takenValues, valueParameters } from './value-parameters.ts';
 
 export type AdaptedRequest = {
   /**
@@ -50,17 +56,6 @@ export type AdaptTo = {
   readonly canConvert?: boolean;
 };
 
-/** The parameters whose values a family lists. */
-const valueParameters = [
-  { member: 'size', capability: 'sizes' },
-  { member: 'quality', capability: 'qualities' },
-  { member: 'background', capability: 'backgrounds' },
-  { member: 'outputFormat', capability: 'outputFormats' },
-  { member: 'moderation', capability: 'moderations' },
-  { member: 'style', capability: 'styles' },
-  { member: 'inputFidelity', capability: 'inputFidelities' },
-] as const satisfies readonly { member: keyof ImageRequest; capability: keyof ModelCapabilities }[];
-
 /**
  * Adapts a request, or a part of one, to what the target's family takes, before anything is sent. Nothing is dropped or
  * clamped silently: throws a GatewayError that names the parameter where it cannot be adapted. The operator's defaults fill
@@ -72,8 +67,7 @@ export function adaptRequest(
   { family: ofModel, policy, defaults = {}, canConvert = true }: AdaptTo,
 ): AdaptedRequest {
   const family = sent.edit ? ofEdits(ofModel) : ofModel;
-  // An agent takes no parameters, so nothing can be forwarded to it.
-  const applied = family.agentDecides && policy === 'pass' ? 'adapt' : policy;
+  const applied = family.isTranslated && policy === 'pass' ? 'adapt' : policy;
   if (sent.edit) checkInputs(sent.edit, family);
   const request = withEdgesAsSize(sent, family);
   const open = Object.entries(defaults).filter(([member]) => request[member as OptionalMember] === undefined);
@@ -84,7 +78,7 @@ export function adaptRequest(
     const { result, atFault } = tryToAdapt(whole, family, applied, { conversion, canConvert });
     const yielding = atFault.find((name) => filledIn.has(name));
     if (yielding !== undefined) filledIn.delete(yielding);
-    else if (result instanceof GatewayError) throw result;
+    else if (result instanceof GatewayError) throw inCallersEdges(result, sent);
     else return result;
   }
 }
@@ -109,6 +103,9 @@ function tryToAdapt(
   const isPassed = policy === 'pass';
   const request = conversion ? askedOf(whole, conversion) : whole;
   const asked = isPassed ? request : withoutDefaults(request, family);
+  if (conversion && isTooLarge(whole.size, conversion.to.format)) {
+    return { result: tooLargeToConvert(whole.size, conversion.to.format), atFault: ['output_format', 'size'] };
+  }
   if (conversion && !canConvert) {
     return { result: conversionUnavailable(conversion.to.format), atFault: [...conversion.names, 'output_format'] };
   }
@@ -134,12 +131,6 @@ function askedOf(request: ImageRequest, { from }: OutputConversion): ImageReques
   return { ...request, outputFormat: from, outputCompression: undefined };
 }
 
-/** The request as it will be sent, while its parameters are adapted one by one. */
-type Draft = {
-  readonly sent: { -readonly [Member in keyof ImageRequest]: ImageRequest[Member] };
-  readonly adaptations: AdaptationName[];
-};
-
 /**
  * The request without values that are the family's default. Many clients always send them: they change nothing, so they
  * conflict with nothing, and some deployments refuse them.
@@ -151,7 +142,8 @@ function withoutDefaults(request: ImageRequest, family: ModelCapabilities): Imag
     const value = request[member];
     // A family without the value `auto` decides by itself when the parameter is left out.
     const isLeftOpen = value === 'auto' && !takes(family[capability], value);
-    if (value === defaults[member] || isLeftOpen) asked[member] = undefined;
+    const isDefault = value === defaults[member] && !(member === 'size' && hasFreeRatio(request));
+    if (isDefault || isLeftOpen) asked[member] = undefined;
   }
   const { delivery, stream, outputCompression, outputFormat = defaults.outputFormat } = request;
   // A stream carries base64, so a link in it is a conflict even where links are the default.
@@ -179,11 +171,11 @@ function adaptMembers(
   for (const parameter of valueParameters) {
     const value = asked[parameter.member];
     if (value !== undefined && !takes(family[parameter.capability], value)) {
-      replaceValue(draft, { ...parameter, value }, family, policy);
+      replaceValue(draft, { ...parameter, value }, takenValues(parameter, family, { policy, canConvert }), policy);
     }
   }
   if (outputCompression !== undefined && isAbsent(family.compressionFormats)) {
-    throw unsupportedParameter('output_compression');
+    throw compressionRefused(asked, { policy, canConvert });
   }
   adaptExtra(draft, family, policy);
   if (stream) adaptStream(draft, family, policy);
@@ -193,32 +185,25 @@ function adaptMembers(
   const wishes = family.agentDecides ? adaptToAgent(draft.sent, policy) : { request: draft.sent, adaptations: [] };
   const legs = splitCount(wishes.request, family, policy);
   const fanOut: readonly AdaptationName[] = legs.length > 1 ? ['n=fan-out'] : [];
-  return { legs, adaptations: [...draft.adaptations, ...wishes.adaptations, ...fanOut] };
+  const counted: readonly AdaptationName[] = legs.some(({ extra }) => extra.seed !== legs[0].extra.seed)
+    ? ['seed=counted']
+    : [];
+  return { legs, adaptations: [...draft.adaptations, ...wishes.adaptations, ...fanOut, ...counted] };
+}
+
+/** Converted images have a level, which needs a format that has one. */
+function compressionRefused(
+  { outputFormat }: ImageRequest,
+  { policy, canConvert }: { readonly policy: 'adapt' | 'strict'; readonly canConvert: boolean },
+): GatewayError {
+  const param = 'output_compression';
+  if (policy === 'strict' || !canConvert || outputFormat !== undefined) return unsupportedParameter(param);
+  return new GatewayError('invalid_value', `'${param}' needs an 'output_format' that has it: jpeg or webp.`, { param });
 }
 
 function promptTooLong(length: number, max: number): GatewayError {
   const message = `'prompt' is too long: this model takes at most ${max} characters, and this one has ${length}.`;
   return new GatewayError('invalid_value', message, { param: 'prompt' });
-}
-
-type Refused = (typeof valueParameters)[number] & { readonly value: string };
-
-/** Sends the nearest value that the family takes, or none where the parameter may be left out. */
-function replaceValue(
-  { sent, adaptations: reported }: Draft,
-  { member, capability, value }: Refused,
-  family: ModelCapabilities,
-  policy: 'adapt' | 'strict',
-): void {
-  const values = family[capability];
-  const parameter = wireNames[member];
-  const isPossible = ({ name, from, to }: (typeof adaptations)[number]) =>
-    to === undefined ? name === `${parameter}=removed` && isAbsent(values) : from === value && takes(values, to);
-  const adaptation = adaptations.find((one) => one.parameter === parameter && isPossible(one));
-  if (adaptation === undefined || policy === 'strict') throw unsupportedValue(parameter, value, values);
-  // The family's default is not sent.
-  sent[member] = adaptation.to === family.defaults[member] ? undefined : adaptation.to;
-  reported.push(adaptation.name);
 }
 
 /** What names the end user, `seed`, and parameters that OpenAI's API does not have. */
@@ -279,17 +264,4 @@ function adaptDelivery(
   if (isGiven && !(isConverted && delivery === 'url')) return;
   if (policy === 'strict') throw unsupportedValue('response_format', delivery, responseFormats);
   reported.push(`delivery=${delivery}`);
-}
-
-/** The calls that make the images together, in order. */
-function splitCount(request: ImageRequest, family: ModelCapabilities, policy: 'adapt' | 'strict'): Legs {
-  const { count, stream } = request;
-  const limit = stream ? Math.min(family.maxCount, family.maxStreamedCount) : family.maxCount;
-  if (count <= limit) return [request];
-  if (policy === 'strict') {
-    const call = stream ? "call with 'stream'" : 'call';
-    const message = `'n' is ${count}, and this model makes at most ${limit} per ${call}.`;
-    throw new GatewayError('invalid_value', message, { param: 'n' });
-  }
-  return [{ ...request, count: limit }, ...splitCount({ ...request, count: count - limit }, family, policy)];
 }

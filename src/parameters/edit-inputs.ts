@@ -1,6 +1,6 @@
 import { dataUrlLength } from '../codec/base64.ts';
 import { GatewayError } from '../domain/gateway-error.ts';
-import type { EditInputs, InputReference } from '../domain/image-input.ts';
+import type { EditInputs, InputMediaType, InputReference } from '../domain/image-input.ts';
 import type { ModelCapabilities } from '../domain/model-capabilities.ts';
 import { unsupportedParameter } from './parameter-rules.ts';
 
@@ -34,10 +34,14 @@ export function checkFamilyTakes({ images, mask, markup }: EditInputs, family: M
   if (markup !== undefined && !family.markup) throw unsupportedParameter('markup');
 }
 
+const photoTypes: readonly InputMediaType[] = ['image/heic', 'image/avif'];
+
 function checkOverlay(param: 'mask' | 'markup', overlay: InputReference, image: InputReference): void {
   const refuse = (reason: string) => new GatewayError('invalid_image_file', `'${param}' ${reason}.`, { param });
   if (overlay.type !== 'image/png') throw refuse(`must be a PNG, and this one is ${overlay.type}`);
   if (!overlay.hasAlpha) throw refuse('must have an alpha channel, whose transparent pixels mark what it is about');
+  // How a photo in these formats lies is only known when it is decoded; what it is converted to is checked again.
+  if (photoTypes.includes(image.type)) return;
   if (overlay.width !== image.width || overlay.height !== image.height) {
     const sizes = `${overlay.width}x${overlay.height}, and the image is ${image.width}x${image.height}`;
     throw refuse(`must be as large as the first image: it is ${sizes}`);

@@ -1,22 +1,26 @@
 import { GatewayError } from '../domain/gateway-error.ts';
 import type { ConvertedFormat } from '../domain/image-conversion.ts';
-import type { InputMediaType, InputReference } from '../domain/image-input.ts';
+import { type InputMediaType, type InputReference, maxInputBytes } from '../domain/image-input.ts';
 import type { ModelCapabilities } from '../domain/model-capabilities.ts';
 import type { AdaptationName } from './adaptations.ts';
 
 type Taking = Pick<ModelCapabilities, 'inputTypes'>;
 
-/** What photos become that only a JPEG is about as small for; images with few colours, or with transparency, become PNG. */
+/** Photos, which are many times as long as PNG; a JPEG is about as short. */
 const photos: readonly InputMediaType[] = ['image/heic', 'image/avif'];
 
-/** Types that a family may lack without the request being refused. */
-const convertible: readonly InputMediaType[] = ['image/webp', 'image/gif', ...photos];
-
 /** What an image of an edit becomes for a family that does not take its type; `undefined`: nothing, or nothing that it takes. */
-export function inputConversion({ type, hasAlpha }: InputReference, family: Taking): ConvertedFormat | undefined {
-  if (family.inputTypes.includes(type) || !convertible.includes(type)) return undefined;
-  const format = photos.includes(type) && !hasAlpha ? 'jpeg' : 'png';
-  return family.inputTypes.includes(`image/${format}`) ? format : undefined;
+export function inputConversion(image: InputReference, family: Taking): ConvertedFormat | undefined {
+  if (family.inputTypes.includes(image.type)) return undefined;
+  return formatsFor(image).find((format) => family.inputTypes.includes(`image/${format}`));
+}
+
+/** In the order in which they are preferred. */
+function formatsFor({ type, hasAlpha, width, height }: InputReference): readonly ConvertedFormat[] {
+  if (hasAlpha) return ['png'];
+  // As PNG it could become longer than an image may be.
+  const isLarge = width * height * 3 > maxInputBytes;
+  return photos.includes(type) || isLarge ? ['jpeg', 'png'] : ['png', 'jpeg'];
 }
 
 /**
@@ -33,7 +37,7 @@ export function adaptInputTypes(
     if (family.inputTypes.includes(image.type)) continue;
     const format = inputConversion(image, family);
     if (format === undefined || policy === 'strict') throw typeNotTaken(image, family);
-    if (!canConvert) throw conversionUnavailable(image, family);
+    if (!canConvert) throw noConverter(image, family);
     // The list has a name for each type that is converted.
     names.add(`image=${nameOf(image.type)}>${format}` as AdaptationName);
   }
@@ -54,7 +58,7 @@ function typeNotTaken({ type }: InputReference, { inputTypes }: Taking, more = '
   return new GatewayError('invalid_image_file', message, { param: 'image' });
 }
 
-function conversionUnavailable(image: InputReference, family: Taking): GatewayError {
+function noConverter(image: InputReference, family: Taking): GatewayError {
   const more = ' The gateway could convert it if its operator installed the optional package sharp.';
   return typeNotTaken(image, family, more);
 }

@@ -36,6 +36,7 @@ const permissive: ModelCapabilities = {
   ownParameters: {},
   extraParameters: true,
   agentDecides: false,
+  isTranslated: false,
   defaults: {},
 };
 
@@ -67,6 +68,7 @@ const dallE: Omit<ModelCapabilities, 'promptCharacters' | 'maxCount' | 'sizes' |
   ownParameters: {},
   extraParameters: true,
   agentDecides: false,
+  isTranslated: false,
   defaults: {
     size: '1024x1024',
     quality: 'standard',

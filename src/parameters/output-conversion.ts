@@ -1,6 +1,7 @@
 import { GatewayError } from '../domain/gateway-error.ts';
-import { type Conversion, convertedFormats } from '../domain/image-conversion.ts';
-import type { ImageRequest } from '../domain/image-request.ts';
+import { type Conversion, type ConvertedFormat, convertedFormats, maxWebpEdge } from '../domain/image-conversion.ts';
+import { maxPixels } from '../domain/image-input.ts';
+import { edgesOf, type ImageRequest } from '../domain/image-request.ts';
 import type { ModelCapabilities } from '../domain/model-capabilities.ts';
 import type { AdaptationName } from './adaptations.ts';
 import { takes } from './parameter-rules.ts';
@@ -46,7 +47,20 @@ export function outputConversion(request: ImageRequest, family: ModelCapabilitie
 
 const levelNames = ['output_compression', 'output_format'];
 
-/** The images could be converted, but this gateway has nothing that does it. */
+/** Whether images of a size have more pixels than are converted, or a longer edge than the format can have. */
+export function isTooLarge(size: string | undefined, format: ConvertedFormat): boolean {
+  const edges = size === undefined ? undefined : edgesOf(size);
+  if (edges === undefined) return false;
+  const { width, height } = edges;
+  return width * height > maxPixels || (format === 'webp' && Math.max(width, height) > maxWebpEdge);
+}
+
+export function tooLargeToConvert(size: string | undefined, format: ConvertedFormat): GatewayError {
+  const message = `'output_format' cannot be '${format}' for images of ${size}: the model does not make it, and they are too large to be converted.`;
+  return new GatewayError('invalid_value', message, { param: 'output_format' });
+}
+
+/** The images could be converted, if a package was installed that does it. */
 export function conversionUnavailable(format: string): GatewayError {
   const message = `'output_format' cannot be '${format}' like this: the model does not make it. The gateway could convert its images if its operator installed the optional package sharp.`;
   return new GatewayError('invalid_value', message, { param: 'output_format' });

@@ -61,7 +61,7 @@ function inWords(own: OwnParameter): string {
   if (own.type === 'ratio') return 'a ratio such as 16:9';
   const { type, min, max } = own;
   const what = type === 'integer' ? 'a whole number' : 'a number';
-  if (min === undefined) return what;
+  if (min === undefined) return type === 'integer' ? `${what} below 2^53` : what;
   return max === undefined ? `${what} of at least ${min}` : `${what} from ${min} to ${max}`;
 }
 
@@ -82,4 +82,11 @@ export function withEdgesAsSize(request: ImageRequest, { ownParameters }: ModelC
   }
   const checked = checkOwnParameters({ width, height }, { ownParameters, extraParameters: false });
   return { ...request, size: `${checked.width}x${checked.height}`, extra };
+}
+
+/** An error about a size in the words of a caller that has sent its edges. */
+export function inCallersEdges(error: GatewayError, { size, extra: { width, height } }: ImageRequest): GatewayError {
+  const hasEdges = width !== undefined && height !== undefined && size === undefined;
+  if (error.param !== 'size' || !hasEdges) return error;
+  return error.with({ param: 'width' }, error.message.replace("'size'", "'width' and 'height'"));
 }

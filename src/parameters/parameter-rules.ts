@@ -71,6 +71,16 @@ const table = {
     policies: unlessPassed,
     reason: "the format has no compression level, and neither has 'png' where it is the default",
   },
+  freeRatioWithSize: {
+    names: ['auto_aspect_ratio', 'size'],
+    policies: unlessPassed,
+    reason: 'the model chooses the size, or takes this one',
+  },
+  ratioWithSize: {
+    names: ['aspect_ratio', 'size'],
+    policies: unlessPassed,
+    reason: 'a size has a ratio of its own',
+  },
   styleWithFormat: { names: ['style', 'output_format'], policies: strictly, reason: oldAndNew },
   deliveryWithFormat: { names: ['response_format', 'output_format'], policies: strictly, reason: oldAndNew },
   deliveryWithBackground: { names: ['response_format', 'background'], policies: strictly, reason: oldAndNew },
@@ -81,6 +91,11 @@ type ConflictName = keyof typeof table;
 
 export const conflicts: readonly Conflict[] = Object.values(table);
 
+/** Whether the model is asked to choose the shape of its images. */
+export function hasFreeRatio({ extra: { auto_aspect_ratio: value } }: ImageRequest): boolean {
+  return value === true || value === 'true';
+}
+
 /** The conflicts of a request that a policy refuses. */
 export function conflictsIn(
   request: ImageRequest,
@@ -89,12 +104,16 @@ export function conflictsIn(
 ): readonly Conflict[] {
   const { stream, partialImages, background, outputFormat, outputCompression } = request;
   const hasFormat = outputFormat !== undefined;
+  const hasSize = request.size !== undefined;
   const hasDelivery = request.delivery !== undefined;
   const isIn: Readonly<Record<ConflictName, boolean>> = {
     streamOfUrls: stream && request.delivery === 'url',
     partialImagesWithoutStream: !stream && partialImages > 0,
     transparentJpeg: background === 'transparent' && outputFormat === 'jpeg',
     compressionWithoutLevel: outputCompression !== undefined && hasNoLevel(outputFormat, family),
+    freeRatioWithSize: hasFreeRatio(request) && hasSize && Object.hasOwn(family.ownParameters, 'auto_aspect_ratio'),
+    ratioWithSize:
+      Object.hasOwn(request.extra, 'aspect_ratio') && hasSize && Object.hasOwn(family.ownParameters, 'aspect_ratio'),
     styleWithFormat: request.style !== undefined && hasFormat,
     deliveryWithFormat: hasDelivery && hasFormat,
     deliveryWithBackground: hasDelivery && background !== undefined,

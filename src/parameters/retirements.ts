@@ -8,8 +8,8 @@ const schedule = `${azureDocs}/includes/concepts-model-retirement-schedule-conte
 const liteLlm = 'https://pypi.org/project/litellm/1.110.2/';
 
 /**
- * When Azure ends its image models, as published on 2026-12-01. A successor is the model of the same kind that is closest among
- * those that live longer. Models without a date are left out: Azure has published none, or they are not on Azure.
+ * When Azure ends its image models, as far as that was known on 2026-12-01. A successor is a model of the same kind that lives at
+ * least half a year longer. Models without a date are left out: Azure has published none, or they are not on Azure.
  */
 export const retirements: Readonly<Record<string, Retirement>> = {
   'dall-e-2': {
@@ -26,8 +26,8 @@ export const retirements: Readonly<Record<string, Retirement>> = {
   'gpt-image-1-mini': { date: '2027-04-07', successor: 'gpt-image-2', source: schedule },
   'gpt-image-1.5': { date: '2026-12-16', successor: 'gpt-image-2', source: schedule },
   'gpt-image-2': { date: '2027-10-21', source: liteLlm },
-  'gpt-image-2.5-flare': { date: '2027-09-09', successor: 'gpt-image-2', source: liteLlm },
-  'gpt-image-2.5-sunburst': { date: '2027-09-09', successor: 'gpt-image-2', source: liteLlm },
+  'gpt-image-2.5-flare': { date: '2027-09-09', source: liteLlm },
+  'gpt-image-2.5-sunburst': { date: '2027-09-09', source: liteLlm },
   'mai-image-2': { date: '2026-08-15', successor: 'MAI-Image-2.6', source: schedule },
   'mai-image-2e': { date: '2026-08-15', successor: 'MAI-Image-2.6-Flash', source: schedule },
   'mai-image-2.5': { date: '2026-10-01', successor: 'MAI-Image-2.6', source: liteLlm },

@@ -7,8 +7,10 @@ type Choosable = { readonly priority: number; readonly weight: number };
 
 /** One of the targets with the lowest priority number, by weight. `random` is in [0, 1); `targets` is not empty. */
 export function chooseTarget<T extends Choosable>(targets: readonly T[], random: number): T {
-  const lowest = Math.min(...targets.map(({ priority }) => priority));
-  const candidates = targets.filter(({ priority }) => priority === lowest);
+  // Read once: a priority may change with the day.
+  const priorities = targets.map(({ priority }) => priority);
+  const lowest = Math.min(...priorities);
+  const candidates = targets.filter((_, index) => priorities[index] === lowest);
   let rest = random * candidates.reduce((sum, { weight }) => sum + weight, 0);
   for (const candidate of candidates) {
     rest -= candidate.weight;
@@ -36,10 +38,10 @@ type Facts = {
 };
 
 /**
- * The target for the next call. Those that asked for a wait are left out; of the others, those whose breaker is closed
- * are preferred, then those whose model is not retired, then those of the pool that has granted a call, then those that need no wait for quota or permit, then those
- * that this request has not tried yet, then those with a free permit: so a breaker never takes out the last target. `targets` is
- * not empty.
+ * The target for the next call. Those that asked for a wait are left out, and those that have ended while another one could be
+ * tried; of the others, those whose breaker is closed are preferred, then those of the pool that has granted a call, then those
+ * that need no wait for quota or permit, then those that this request has not tried yet, then those with a free permit: so a
+ * breaker never takes out the last target. `targets` is not empty.
  */
 export function chooseHealthy(
   targets: readonly Target[],
@@ -48,15 +50,16 @@ export function chooseHealthy(
   const ready = targets.filter(({ health }) => health.coolDownAt(now) === undefined);
   if (ready.length === 0) return { coolDown: earliest(targets.flatMap(({ health }) => health.coolDownAt(now) ?? [])) };
   if (ready.length === 1) return { target: ready[0] as Target };
+  const isLiving = (target: Target) => !hasEnded(target) && !tried.has(target) && target.health.allows(now);
+  const candidates = ready.some(isLiving) ? ready.filter((target) => !hasEnded(target)) : ready;
   const wishes: ((target: Target) => boolean)[] = [
     ({ health }) => health.allows(now),
-    (target) => !hasEnded(target),
     ({ quota }) => granted !== undefined && quota === granted,
     ({ quota, health }) => full.size === 0 || (!isIn(full, quota) && !health.permits.isFull),
     (target) => !tried.has(target),
     ({ health }) => !health.permits.isFull,
   ];
-  const preferred = wishes.reduce((left, wish) => (left.some(wish) ? left.filter(wish) : left), ready);
+  const preferred = wishes.reduce((left, wish) => (left.some(wish) ? left.filter(wish) : left), candidates);
   return { target: chooseTarget(preferred, random) };
 }
 

@@ -16,8 +16,8 @@ export type Lifetime = Placed & {
 /** The priority of a target at a time, in milliseconds since 1970. */
 export function priorityAt({ priority, ends, replaces }: Lifetime, now: number): number {
   const taken = replaces.filter(({ from }) => startOfDay(from) <= now).map((replaced) => replaced.priority);
-  const hasEnded = ends.some((day) => startOfDay(day) <= now);
-  return Math.min(priority, ...taken) + (hasEnded ? behindAllOthers : 0);
+  const isOver = ends.some((day) => startOfDay(day) <= now);
+  return Math.min(priority, ...taken) + (isOver ? behindAllOthers : 0);
 }
 
 /** Whether a target is tried after all others, because its model is retired or another target has replaced it. */

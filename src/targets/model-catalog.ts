@@ -18,8 +18,9 @@ export type Target = {
   readonly priority: number;
   readonly weight: number;
   readonly family: ModelFamily;
-  /** When its model ends, where that is known. */
+  /** When its model ends, where that is known, and whether that day has come. */
   readonly retirement?: Retirement | undefined;
+  readonly isRetired?: boolean;
   /** `always`: one image is asked for as a stream of the upstream even where the caller wants none. */
   readonly upstreamStream: 'never' | 'always';
   readonly provider: ImageProvider;

@@ -18,7 +18,7 @@ test.each([
       /^model poster, target old: gpt-image-1\.5 is retired on 2026-12-16, in 60 days; deploy gpt-image-2 instead \(https:/,
     ],
   ],
-  ['2026-12-15T12:00:00Z', [/is retired on 2026-12-16, in 1 days;/]],
+  ['2026-12-15T12:00:00Z', [/is retired on 2026-12-16, in 1 day;/]],
   ['2026-12-16T00:00:00Z', [/gpt-image-1\.5 was retired on 2026-12-16: it is tried last; deploy gpt-image-2 instead/]],
 ])('on %s', (day, expected) => {
   const found = warningsOn(day, retired, { name: 'new', model: 'MAI-Image-2.6', provider: 'mai' });

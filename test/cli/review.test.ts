@@ -173,3 +173,30 @@ test('what the operator says of a deployment counts', () => {
   expect(warnedOf({ ...v1Target, capabilities, defaults: { quality: 'hihg' } })).toEqual([]);
   expect(warnedOf({ ...v1Target, capabilities, defaults: { quality: 'high' } })).toEqual(['quality']);
 });
+
+describe('a protocol that serves one kind of models only', () => {
+  const mai = { ...v1Target, provider: 'mai', model: 'MAI-Image-2.6', apiKey: '${KEY}' };
+  const flux = { ...mai, provider: 'flux', model: 'FLUX.2-pro' };
+
+  test.each([
+    [mai, { model: 'gpt-image-2' }, 'models.poster.model', 'the provider mai serves MAI-Image only'],
+    [flux, { model: 'gpt-image-2', path: 'x' }, 'models.poster.model', 'the provider flux serves FLUX only'],
+    [mai, { capabilities: { maxCount: 4 } }, 'models.poster.capabilities', '`maxCount` cannot be 4'],
+    [mai, { capabilities: { streams: true } }, 'models.poster.capabilities', '`streams` cannot be true'],
+    [flux, { capabilities: { mask: true } }, 'models.poster.capabilities', '`mask` cannot be true'],
+  ])('%o with %o is warned of', (target, change, place, message) => {
+    const [warning, ...others] = warningsOf({ ...target, ...change });
+    expect(warning).toContain(place);
+    expect(warning).toContain(message);
+    expect(others).toEqual([]);
+  });
+
+  test('is left alone with its own', () => {
+    expect([...warningsOf(mai), ...warningsOf({ ...flux, capabilities: { maxInputs: 4 } })]).toEqual([]);
+  });
+});
+
+test('list prices are warned of where a model has none', () => {
+  const warnings = warningsOf({ ...v1Target, model: 'gpt-image-3', apiKey: '${KEY}' }, { prices: 'list' });
+  expect(warnings).toEqual([expect.stringContaining('has no list price, so the cost is unknown')]);
+});

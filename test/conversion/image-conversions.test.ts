@@ -1,5 +1,6 @@
 import sharp, { type Sharp } from 'sharp';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { decodeHeic } from '../../src/conversion/decode-heic.ts';
 import { createImageConverter } from '../../src/conversion/image-conversions.ts';
 import type { ConversionOrder, ImageConverter } from '../../src/domain/image-conversion.ts';
 import type { ConversionRecord } from '../../src/domain/recorder.ts';
@@ -58,6 +59,26 @@ describe('a file', () => {
     const transparent = await convert(transparentHeic);
     expect(transparent.said).toMatchObject({ type: 'image/png', hasAlpha: true });
     expect((await pixel(transparent.file, 2, 2))[3]).toBe(0);
+  });
+
+  test.each(['heim', 'heis', 'mif2', 'msf1'])('as HEIC of the brand %s is decoded', async (brand) => {
+    const bytes = Buffer.from(opaqueHeic);
+    bytes.write(brand, 8, 'latin1');
+    expect((await convert(bytes, { format: 'jpeg' })).said).toMatchObject({ width: 64, height: 48 });
+  });
+
+  test('as HEIC is not decoded for a request that has ended', async () => {
+    const signal = AbortSignal.abort(new Error('gone'));
+    await expect(convert(opaqueHeic, { signal })).rejects.toThrow('gone');
+    await expect(decodeHeic(Buffer.from(opaqueHeic), signal)).rejects.toThrow('gone');
+  });
+
+  test('with an edge that WebP does not have is told so, and not called damaged', async () => {
+    const wide = await sharp({ create: { width: 16_384, height: 1, channels: 3, background: 'red' } })
+      .png()
+      .toBuffer();
+    await expect(convert(wide, { format: 'webp' })).rejects.toThrow('an edge of a WebP has at most 16383');
+    expect((await convert(wide, { format: 'jpeg' })).said).toMatchObject({ width: 16_384 });
   });
 
   test('is turned upright, and loses its metadata', async () => {

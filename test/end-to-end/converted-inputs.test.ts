@@ -1,6 +1,6 @@
 import sharp from 'sharp';
 import { describe, expect, test } from 'vitest';
-import { opaqueHeic, transparentHeic } from '../fixtures/heic.ts';
+import { opaqueHeic, rotatedHeic, transparentHeic } from '../fixtures/heic.ts';
 import { formHeaders } from '../simulator/write-form.ts';
 import {
   dataUrl,
@@ -67,6 +67,20 @@ describe('an image that the family does not take', () => {
     const form = editForm([file('image', await imageAs('webp')), file('mask', await overlay())]);
     expect((await post(rig.url, form)).status).toBe(200);
     expect(sentTypes(rig)).toEqual(['image/png', 'image/png']);
+  });
+
+  test('as HEIC takes a mask that is as large as the photo is upright', async () => {
+    const rig = await startEdits(withoutWebp);
+    const mask = (width: number, height: number) =>
+      sharp({ create: { width, height, channels: 4, background: '#00000000' } })
+        .png()
+        .toBuffer();
+    const send = async (image: Buffer, width: number, height: number) =>
+      post(rig.url, editForm([file('image', image), file('mask', await mask(width, height))]));
+    expect((await send(opaqueHeic, 64, 48)).status).toBe(200);
+    expect((await send(rotatedHeic, 48, 64)).status).toBe(200);
+    await expectError(await send(rotatedHeic, 64, 48), 400, 'invalid_image_file', 'mask');
+    await expectNothingLeft(rig);
   });
 
   test('is converted once for all calls of a request, retries included', async () => {

@@ -112,6 +112,17 @@ test('a transparent jpeg is made of a transparent png, on white', async () => {
   expect(paidPosts()[0]?.body).toMatchObject({ background: 'transparent' });
 });
 
+test('a stream of a transparent jpeg says that it is opaque, also when it is replayed', async () => {
+  const { url } = await startRig({ dataDir: await temporaryDirectory() });
+  const request = { model: 'studio/poster', prompt: 'a cat', background: 'transparent', output_format: 'jpeg' };
+  const key = { headers: { 'idempotency-key': 'once' } };
+  imagesIn(await callGateway(url, request, key));
+  const replayed = await callGateway(url, { ...request, stream: true }, key);
+  expect([replayed.status, replayed.headers.get('idempotent-replayed')]).toEqual([200, 'true']);
+  expect(replayed.text).toContain('"output_format":"jpeg"');
+  expect(replayed.text).toContain('"background":"opaque"');
+});
+
 test('an image that cannot be converted was paid for: an error that says so, and no second call', async () => {
   const { url, paidPosts } = await startRig({ modelKeys: { maxRetries: 2 } });
   const called = await callGateway(url, { prompt: 'simulate:not-an-image', output_format: 'webp' });

@@ -72,7 +72,7 @@ describe('FLUX', () => {
   test('edits eight images, and nine are refused before anything is paid for', async () => {
     const demo = await startDemo();
     const png = await picture('png');
-    const fields = { model: 'flux', prompt: 'a hat', size: '640x480', seed: '7', aspect_ratio: '4:3' };
+    const fields = { model: 'flux', prompt: 'a hat', size: '640x480', seed: '7' };
     const eight = await send(demo, 'edits', form(fields, Array(8).fill(png)));
     expect([eight.status, eight.adapted, await facts(eight)]).toEqual([200, null, 'jpeg 640x480']);
     const nine = await send(demo, 'edits', form(fields, Array(9).fill(png)));

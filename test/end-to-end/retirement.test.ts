@@ -6,15 +6,19 @@ import { startUpstream, tinyPng } from './rig.ts';
 const body = JSON.stringify({ created: 1, data: [{ b64_json: tinyPng }] });
 const gone = JSON.stringify({ error: { code: 'DeploymentNotFound', message: 'The deployment does not exist.' } });
 
+const failure = JSON.stringify({ error: { code: 'InternalServerError', message: 'no' } });
+
 type Change = Record<string, unknown>;
 
 /** A gateway whose model `image` has these targets, at a time that the test says. */
 async function start(...changes: readonly Change[]) {
   const clock = { now: Date.parse('2026-12-10T00:00:00Z') };
   const retired = new Set<string>();
+  const failing = new Set<string>();
   const upstream = await startUpstream((request, response) => {
     const name = /deployments\/(\w+)\//.exec(request.url ?? '')?.[1] ?? '';
-    response.writeHead(retired.has(name) ? 404 : 200).end(retired.has(name) ? gone : body);
+    if (failing.has(name)) response.writeHead(500).end(failure);
+    else response.writeHead(retired.has(name) ? 404 : 200).end(retired.has(name) ? gone : body);
   });
   const targets = changes.map((change) => ({
     ...{ provider: 'azure-deployment', model: 'gpt-image-2', apiVersion: '2025-04-01-preview', apiKey: 'key' },
@@ -36,7 +40,7 @@ async function start(...changes: readonly Change[]) {
     clock.now = Date.parse(time);
     return (await call()).headers.get('x-gateway-target');
   };
-  return { gateway, call, get, targetAt, retired, upstream };
+  return { gateway, call, get, targetAt, retired, failing };
 }
 
 const old = { name: 'old', model: 'gpt-image-1.5', priority: 0 };
@@ -52,6 +56,23 @@ test('it is tried when nothing else is left', async () => {
   const { targetAt, retired } = await start(old, spare);
   retired.add('spare');
   expect(await targetAt('2026-12-20T00:00:00Z')).toBe('old');
+});
+
+test('it is tried, too, when the others fail in a way that may pass', async () => {
+  const { targetAt, failing } = await start(old, spare);
+  failing.add('spare');
+  expect(await targetAt('2026-12-20T00:00:00Z')).toBe('old');
+});
+
+test('a chain of replacements ends at the last one, at the place of the first', async () => {
+  const { targetAt } = await start(
+    { ...old, retires: 'never', replacedBy: { target: 'spare', from: '2026-12-11' } },
+    { ...spare, priority: 5, replacedBy: { target: 'last', from: '2026-12-12' } },
+    { name: 'between', priority: 3 },
+    { name: 'last', priority: 9 },
+  );
+  expect(await targetAt('2026-12-11T12:00:00Z')).toBe('spare');
+  expect(await targetAt('2026-12-12T12:00:00Z')).toBe('last');
 });
 
 test('the operator’s date counts instead of the known one', async () => {
@@ -78,18 +99,26 @@ describe('a model whose only target is retired', () => {
     const response = await call();
     const { error } = (await response.json()) as { error: { message: string; code: string } };
     expect([response.status, error.code]).toEqual([502, 'upstream_misconfigured']);
-    expect(error.message).toContain('Azure’s retirement date of its model is 2026-12-16.');
+    expect(error.message).toContain('Its model was retired on 2026-12-16.');
     const line = gateway.log.findLast(({ msg }) => msg === 'generation');
     expect(line).toMatchObject({
-      error: { hint: 'Azure retires this model on 2026-12-16: deploy gpt-image-2 instead' },
+      error: { hint: 'the model was retired on 2026-12-16: deploy gpt-image-2 instead' },
     });
+  });
+
+  test('does not blame the date for what it has nothing to do with', async () => {
+    const { gateway, targetAt, call, failing } = await start(old);
+    await targetAt('2026-12-20T00:00:00Z');
+    failing.add('old');
+    expect((await call()).text).not.toContain('retired');
+    expect(gateway.logText()).not.toContain('was retired');
   });
 
   test('does not blame the date before it has come', async () => {
     const { call, retired } = await start(old);
     retired.add('old');
     const { error } = (await (await call()).json()) as { error: { message: string } };
-    expect(error.message).not.toContain('retirement');
+    expect(error.message).not.toContain('retired');
   });
 });
 

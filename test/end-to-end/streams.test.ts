@@ -281,7 +281,7 @@ describe('models that cannot stream', () => {
       { size: '1792x1024', quality: 'hd' },
       { quality: 'hd', revised_prompt: expect.stringContaining('a cat') },
     ],
-    ['dall-e-2', { size: '256x256' }, { quality: 'auto' }],
+    ['dall-e-2', { size: '256x256' }, { quality: 'standard' }],
   ])(
     '%s: one completed event when the image is there, partial images are reported as left out',
     async (model, requested, reported) => {
@@ -293,7 +293,7 @@ describe('models that cannot stream', () => {
       expect(data).toEqual({
         type: 'image_generation.completed',
         created_at: expect.any(Number),
-        background: 'auto',
+        background: 'opaque',
         output_format: 'png',
         size: requested.size,
         ...reported,

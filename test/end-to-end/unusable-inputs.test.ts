@@ -2,7 +2,9 @@ import { crc32, deflateSync } from 'node:zlib';
 import sharp from 'sharp';
 import { describe, expect, test } from 'vitest';
 import { opaqueHeic } from '../fixtures/heic.ts';
+import { startGateway } from '../helpers/start-gateway.ts';
 import { editForm, expectError, expectHarmless, expectNothingLeft, file, pngImage, post, startEdits } from './edits.ts';
+import { startUpstream, tinyPng } from './rig.ts';
 
 // Images that must not be decoded, or cannot be: the deployment takes PNG and JPEG, so all others would have to be converted.
 const pickyModel = { modelKeys: { capabilities: { inputTypes: ['image/png', 'image/jpeg'] } } };
@@ -105,6 +107,20 @@ describe('refused before anything is paid for', () => {
     await expectNothingLeft(rig);
     await expectHarmless(rig);
   });
+});
+
+test('an animated WebP goes to a target that takes it as it is, where another one cannot get it', async () => {
+  const body = JSON.stringify({ created: 1, data: [{ b64_json: tinyPng }] });
+  const upstream = await startUpstream((_request, response) => void response.end(body));
+  const common = { baseURL: upstream.origin, apiKey: 'key' };
+  const targets = [
+    { ...common, name: 'mai', provider: 'mai', model: 'MAI-Image-2.6' },
+    { ...common, name: 'gpt', provider: 'azure-v1', model: 'gpt-image-2', priority: 1 },
+  ];
+  const gateway = await startGateway({ defaultModel: 'image', models: { image: { targets } } });
+  const response = await post(gateway.url, editForm([file('image', await animated('webp'))]));
+  expect([response.status, response.headers.get('x-gateway-target')]).toEqual([200, 'gpt']);
+  expect(response.headers.get('x-gateway-adapted')).toBeNull();
 });
 
 test('an animated WebP goes on as it is to a family that takes WebP', async () => {

@@ -104,6 +104,19 @@ test.each<[string, () => Promise<Buffer>, string]>([
   expect(fake.open).toEqual([]);
 });
 
+test('a partial image that cannot be decoded is left out, and the image behind it is delivered', async () => {
+  const damaged = new UnusableImageError('is damaged');
+  const fake = fakeConverting(({ kind }) => (kind === 'partial' ? Promise.reject(damaged) : Promise.resolve(webp)));
+  const noBase64 = image(png, { isPartial: true }).map((event) =>
+    event.type === 'bytes' ? { ...event, chunk: Buffer.from('?!?!?') } : event,
+  );
+  const events = [...image(png, { isPartial: true }), ...noBase64, ...image(png), done];
+  const left = (await run(asStream(events), fake, streamed)) as { type?: string; isPartial?: boolean }[];
+  expect(left.map((event) => event.type ?? event)).toEqual(['image', webp.toString('latin1'), 'image-end', 'done']);
+  expect(left[0]).toMatchObject({ isPartial: false });
+  expect(fake.open).toEqual([]);
+});
+
 test('a failure of the upstream in the middle of an image is told as it is', async () => {
   const cut = new GatewayError('upstream_outcome_unknown', 'cut', { outcome: 'unknown' });
   const events = (async function* (): AsyncGenerator<ImageEvent> {

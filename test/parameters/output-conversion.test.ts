@@ -107,3 +107,18 @@ describe('a gateway that cannot convert', () => {
     expect(legs).toEqual([plainRequest]);
   });
 });
+
+describe('what is too large to be converted is refused before it is paid for', () => {
+  test.each([
+    ['MAI-Image-2.6', '16384x768', 'webp'],
+    ['MAI-Image-2.6', '8192x8192', 'jpeg'],
+  ])('%s, %s as %s', (model, size, outputFormat) => {
+    expect(refusal(model, { size, outputFormat })).toMatchObject({ kind: 'invalid_value', param: 'output_format' });
+    expect(adapt(model, { size, outputFormat: 'png' }).legs).toHaveLength(1);
+  });
+
+  test('a format that is converted to is among those that are told', () => {
+    expect(refusal('MAI-Image-2.6', { outputFormat: 'gif' }).message).toContain('it takes png, jpeg, webp.');
+    expect(refusal('MAI-Image-2.6', { outputFormat: 'gif' }, { canConvert: false }).message).toContain('it takes png.');
+  });
+});

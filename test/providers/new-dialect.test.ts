@@ -77,7 +77,7 @@ describe('a dialect that is added to the list of providers', () => {
   test('appears in --check, and is called', async () => {
     const gateway = await startGateway(oneTarget(target), { providers: all });
     expect(describeModels(gateway.app.gateway.catalog)).toBe(`image (timeout 42 s)
-  target 1: easel, family gpt-image-2, priority 0, weight 1
+  target 1: easel, family gpt-image-2, priority 0, weight 1, retires 2027-10-21
     POST https://a.example/easel/oak (with a brush)
 `);
     const { status, json } = await callGateway(gateway.url, { model: 'image', prompt: 'a cat' });

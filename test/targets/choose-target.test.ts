@@ -69,6 +69,30 @@ describe('chooseHealthy', () => {
     expect(choose([second])).toBe('second');
   });
 
+  test('leaves out who has ended as long as another one was not tried, and then comes to it', async () => {
+    const ended = 1_000_000_000;
+    const targets = [healthy('old', { priority: ended }), healthy('new', { priority: 5 })];
+    const [old, living] = targets as [Target, Target];
+    expect(choose(targets)).toBe('new');
+    expect(choose(targets, [living])).toBe('old');
+    expect(choose(targets, targets)).toBe('new');
+    expect(choose([old])).toBe('old');
+    await fail(living.health, useless);
+    expect(choose(targets)).toBe('old');
+  });
+
+  test('reads a priority that changes with the day once for a choice', () => {
+    let reads = 0;
+    const changing = {
+      weight: 1,
+      get priority() {
+        reads += 1;
+        return reads;
+      },
+    };
+    expect(chooseTarget([changing], 0)).toBe(changing);
+  });
+
   test('always finds one that may be asked, or a wait', async () => {
     const state = fc.record({
       priority: fc.nat({ max: 2 }),

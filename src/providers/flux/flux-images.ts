@@ -1,4 +1,5 @@
 import { scanJson } from '../../codec/json-scanner.ts';
+import { GatewayError } from '../../domain/gateway-error.ts';
 import type { ImageProvider } from '../../domain/image-provider.ts';
 import { type ImageRequest, operations } from '../../domain/image-request.ts';
 import type { PaidBody } from '../../upstream/client.ts';
@@ -35,6 +36,7 @@ export function fluxImages({ url, deployment, isKeyBearer, client, ...deps }: Op
 
 function fluxBody(request: ImageRequest, deployment: string): PaidBody {
   const { edit } = request;
+  if (edit?.mask ?? edit?.markup) throw unsupported(edit?.mask ? 'mask' : 'markup');
   const { n, ...parameters } = parametersBesideSize(request, deployment);
   const build = (place: Place) => ({
     ...parameters,
@@ -43,6 +45,14 @@ function fluxBody(request: ImageRequest, deployment: string): PaidBody {
     ...Object.fromEntries((edit?.images ?? []).map((image, index) => [inputName(index), place(image)])),
   });
   return jsonWithImages(build, edit?.inputs, 'base64');
+}
+
+/** The API has neither: a target that says otherwise is mistaken. */
+function unsupported(param: 'mask' | 'markup'): GatewayError {
+  return new GatewayError('unsupported_parameter', `This model does not support '${param}'.`, {
+    param,
+    outcome: 'refused',
+  });
 }
 
 /** @param index from 0 */

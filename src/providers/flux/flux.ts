@@ -2,7 +2,15 @@ import { z } from 'zod';
 import type { DialectTarget, JsonObject, KeyProblem } from '../../domain/dialect.ts';
 import { fluxApiCapabilities } from '../../domain/foundry-models.ts';
 import { apiVersion, deploymentName, endsLikeRequest, versioned } from '../azure/azure-target.ts';
-import { isBehindV1, onlyProtocolOf, resourceAddress, resourceOf, resourceProbe } from '../azure/resource-address.ts';
+import {
+  foreignModel,
+  isBehindV1,
+  onlyProtocolOf,
+  resourceAddress,
+  resourceOf,
+  resourceProbe,
+  uselessCapabilities,
+} from '../azure/resource-address.ts';
 import type { ProviderDescriptor } from '../provider-descriptor.ts';
 import { fluxImages } from './flux-images.ts';
 
@@ -58,11 +66,15 @@ export const flux: ProviderDescriptor<FluxConfig> = {
   },
   likelyPath: () => '',
   conflicts,
+  warnings: ({ model, capabilities }) => [
+    ...foreignModel(model, 'flux'),
+    ...uselessCapabilities(capabilities, { streams: false, mask: false, markup: false }),
+  ],
   // The family of the others is what Azure's image API takes of them.
   capabilities: ({ model }) => (onlyProtocolOf(model) === 'flux' ? {} : fluxApiCapabilities),
   addresses: (config) => [{ url: addressOf(config).href, remarks: [`model ${config.deployment}`] }],
   create(config, deps) {
-    const { deployment, keyHeader = usualKeyHeader(config.baseURL) } = config;
+    const { deployment, keyHeader = defaultKeyHeader(config.baseURL) } = config;
     return fluxImages({ ...deps, url: addressOf(config), deployment, isKeyBearer: keyHeader === 'authorization' });
   },
   probe: ({ baseURL }) => resourceProbe(baseURL),
@@ -85,6 +97,6 @@ function addressOf({ baseURL, model, path = pathOf(model), apiVersion: version }
 }
 
 /** The two hosts of a resource are documented with different headers. */
-function usualKeyHeader(baseURL: string): 'api-key' | 'authorization' {
+function defaultKeyHeader(baseURL: string): 'api-key' | 'authorization' {
   return new URL(baseURL).hostname.endsWith('.api.cognitive.microsoft.com') ? 'authorization' : 'api-key';
 }

@@ -56,17 +56,23 @@ async function* inKnownTokens(events: AsyncIterable<ImageEvent>): AsyncGenerator
   }
 }
 
-/** Both spellings have been seen; what is in neither stays as it came. */
+/** `num_…_tokens` is documented; `input_tokens` with `output_image_tokens` has been seen, too. All output is images. */
 function inOpenAiTerms(usage: ImageUsage): ImageUsage {
-  const { num_input_text_tokens: text, num_input_image_tokens: image = 0, num_output_tokens, ...others } = usage;
-  const made = num_output_tokens ?? usage.output_image_tokens ?? usage.output_tokens;
-  if (typeof text !== 'number' || typeof image !== 'number' || typeof made !== 'number') return usage;
+  const { num_input_text_tokens, num_input_image_tokens, num_output_tokens, output_image_tokens, ...others } = usage;
+  const made = num_output_tokens ?? output_image_tokens ?? usage.output_tokens;
+  const details = inputDetails(num_input_text_tokens, num_input_image_tokens);
+  const read = details ? details.text_tokens + details.image_tokens : usage.input_tokens;
+  if (typeof read !== 'number' || typeof made !== 'number') return usage;
   return {
     ...others,
-    input_tokens: text + image,
+    input_tokens: read,
     output_tokens: made,
-    total_tokens: text + image + made,
-    input_tokens_details: { text_tokens: text, image_tokens: image },
+    total_tokens: read + made,
+    ...(details && { input_tokens_details: details }),
     output_tokens_details: { text_tokens: 0, image_tokens: made },
   };
+}
+
+function inputDetails(text: unknown, image: unknown = 0) {
+  return typeof text === 'number' && typeof image === 'number' ? { text_tokens: text, image_tokens: image } : undefined;
 }

@@ -2,7 +2,14 @@ import { z } from 'zod';
 import type { DialectTarget } from '../../domain/dialect.ts';
 import { maiParameters } from '../../domain/foundry-models.ts';
 import { apiVersion, deploymentName, endsLikeRequest, versioned } from '../azure/azure-target.ts';
-import { isBehindV1, resourceAddress, resourceOf, resourceProbe } from '../azure/resource-address.ts';
+import {
+  foreignModel,
+  isBehindV1,
+  resourceAddress,
+  resourceOf,
+  resourceProbe,
+  uselessCapabilities,
+} from '../azure/resource-address.ts';
 import type { ProviderDescriptor } from '../provider-descriptor.ts';
 import { type MaiAddress, maiImages } from './mai-images.ts';
 
@@ -39,6 +46,10 @@ export const mai: ProviderDescriptor<MaiConfig> = {
     return { ok: resourceAddress(resource, entry) };
   },
   likelyPath: () => '',
+  warnings: ({ model, capabilities }) => [
+    ...foreignModel(model, 'mai'),
+    ...uselessCapabilities(capabilities, { streams: false, maxCount: 1, markup: false }),
+  ],
   capabilities: ({ webGrounding = false }) =>
     webGrounding ? { ownParameters: { ...maiParameters, web_grounding: { type: 'boolean' } } } : {},
   addresses: (config) => [{ url: addressOf(config).generations.href, remarks: [`model ${config.deployment}`] }],
