@@ -69,7 +69,8 @@ describe('models', () => {
       'gpt-image-1',
     ]);
     for (const model of data) {
-      expect(model).toEqual({ id: model.id, object: 'model', created: data[0].created, owned_by: expect.any(String) });
+      const common = { object: 'model', created: data[0].created, owned_by: expect.any(String) };
+      expect(model).toEqual({ id: model.id, ...common, shutdown_date: expect.stringMatching(/^\d{4}-\d\d-\d\d$/) });
     }
     expect(Math.abs(data[0].created - Date.now() / 1000)).toBeLessThan(600);
   });

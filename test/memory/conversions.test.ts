@@ -12,7 +12,7 @@ test.each([
 ])('100 conversions of 8 MB images at once, %s: the process stays below 250 MB', async (how, requested, minBytes) => {
   const simulator = await startSimulator({ operationMs: 5 });
   onTestFinished(() => simulator.close());
-  const program = await startMeasured({ models: modelsFile(simulator.origin) });
+  const program = await startMeasured({ models: modelsFile(simulator.origin, 600_000) });
   const url = await program.listening();
   const convert = async () => {
     const response = await request(`${url}${generationsPath}`, {

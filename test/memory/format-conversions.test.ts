@@ -19,7 +19,7 @@ test(`${atOnce} conversions of 4 MB from PNG to WebP at once: the process stays 
   expect(png.length).toBeGreaterThan(4 * megabyte);
   const body = JSON.stringify({ created: 1, data: [{ b64_json: png.toString('base64') }] });
   const upstream = await startUpstream((_request, response) => void response.end(body));
-  const program = await startMeasured({ models: modelsFile(upstream.origin) });
+  const program = await startMeasured({ models: modelsFile(upstream.origin, 600_000) });
   const url = await program.listening();
   const convert = async () => {
     const response = await request(`${url}${generationsPath}`, {

@@ -15,7 +15,7 @@ test('8 streams whose 24 MB of base64 stand before the type are held outside of 
     }
     response.end('","type":"image_generation.completed"}\n\n');
   });
-  const program = await startMeasured({ models: modelsFile(upstream.origin) });
+  const program = await startMeasured({ models: modelsFile(upstream.origin, 600_000) });
   const url = await program.listening();
   const atRest = await program.peakMegabytes();
   const lengths = await Promise.all(Array.from({ length: streams }, () => lengthOfStream(url)));

@@ -17,7 +17,7 @@ test.each([
   const biggest = isResponse ? body.input : body.prompt;
   const simulator = await startSimulator({ operationMs: 5 });
   onTestFinished(() => simulator.close());
-  const program = await startMeasured({ models: modelsFile(simulator.origin) });
+  const program = await startMeasured({ models: modelsFile(simulator.origin, 600_000) });
   const url = await program.listening();
 
   async function transfer(prompt: string): Promise<number> {
