@@ -36,7 +36,7 @@ type Stage = Converting & { readonly conversion: Conversion; readonly signal: Ab
 
 /**
  * The events of one call with all images converted, partial ones too. An image waits in a spool, so that it takes no memory
- * until it is its turn. One that comes in the wanted format passes as it is.
+ * until there is a permit for it. One that comes in the wanted format passes as it is.
  */
 async function* convertImages(events: AsyncIterable<ImageEvent>, stage: Stage): AsyncGenerator<ImageEvent> {
   const source = events[Symbol.asyncIterator]();

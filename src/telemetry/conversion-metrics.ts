@@ -15,7 +15,7 @@ export function conversionMetrics(registry: Registry) {
   });
   const duration = new Histogram({
     name: 'gateway_conversion_duration_seconds',
-    help: 'How long an image took to convert, from its turn on',
+    help: 'How long an image took to convert, without its wait for a permit',
     labelNames: ['kind'],
     buckets,
     registers,

@@ -23,7 +23,7 @@ export type Program = {
 
 type Start = {
   /** `start` by default. */
-  readonly command?: 'demo' | 'doctor' | 'smoke';
+  readonly command?: 'check' | 'demo' | 'doctor' | 'smoke';
   /** Content of the models file: text as it is, anything else as JSON. */
   readonly models?: unknown;
   /** Further files, by their paths in its directory. */

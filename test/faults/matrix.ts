@@ -1,4 +1,4 @@
-import { type Mode, modes, variants } from './modes.ts';
+import { foundryModes, type Mode, modes, variants } from './modes.ts';
 import { extras, faults } from './table/all.ts';
 import { type Fault, isIn, reportedIn } from './table/fault.ts';
 
@@ -16,12 +16,17 @@ const cellsOf = (some: readonly Fault[], inModes: readonly Mode[]): readonly Cel
   );
 
 export const cells: readonly Cell[] = cellsOf(faults, modes);
-export const variantCells: readonly Cell[] = cellsOf(faults, variants);
+/** What an SDK makes of a response is the same whatever the upstream was: all other modes have seen to that. */
+const isOfOneClient = (mode: Mode): boolean => foundryModes.some((foundry) => foundry === mode);
+export const variantCells: readonly Cell[] = cellsOf(faults, variants).filter(
+  ({ mode, client }) => client === 'raw' || !isOfOneClient(mode),
+);
 export const extraCells: readonly Cell[] = cellsOf(extras, modes);
 /** An image that is delivered as usual is the same for both clients: the cells of each mode have seen to that. */
 export const variantExtraCells: readonly Cell[] = cellsOf(extras, variants).filter(
   ({ fault, mode, client }) =>
-    client === 'raw' || reportedIn(fault, mode).end !== 'delivered' || 'images' in fault.reported,
+    client === 'raw' ||
+    (!isOfOneClient(mode) && (reportedIn(fault, mode).end !== 'delivered' || 'images' in fault.reported)),
 );
 export const allCells: readonly Cell[] = [...cells, ...variantCells, ...extraCells, ...variantExtraCells];
 
@@ -38,7 +43,9 @@ const nominalIn = (some: readonly Mode[]): readonly Nominal[] =>
 
 export const nominalCells = nominalIn(modes);
 /** On top of the nominal ones. */
-export const nominalVariantCells = nominalIn(variants);
+export const nominalVariantCells = nominalIn(variants).filter(
+  ({ mode, client }) => client === 'raw' || !isOfOneClient(mode),
+);
 
 /** What is left out, and why. */
 export const leftOut: readonly (Omit<Nominal, 'client'> & { readonly reason: string })[] = (
