@@ -50,8 +50,9 @@ export function chooseHealthy(
   const ready = targets.filter(({ health }) => health.coolDownAt(now) === undefined);
   if (ready.length === 0) return { coolDown: earliest(targets.flatMap(({ health }) => health.coolDownAt(now) ?? [])) };
   if (ready.length === 1) return { target: ready[0] as Target };
-  const isLiving = (target: Target) => !hasEnded(target) && !tried.has(target) && target.health.allows(now);
-  const candidates = ready.some(isLiving) ? ready.filter((target) => !hasEnded(target)) : ready;
+  const living = ready.filter((target) => !hasEnded(target));
+  const isUntried = (target: Target) => !tried.has(target) && target.health.allows(now);
+  const candidates = living.some(isUntried) ? living : ready;
   const wishes: ((target: Target) => boolean)[] = [
     ({ health }) => health.allows(now),
     ({ quota }) => granted !== undefined && quota === granted,
