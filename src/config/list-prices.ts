@@ -23,8 +23,9 @@ const gptImage2: PublishedPrices = {
 
 /**
  * The list prices of Azure's image models in US dollars: of a million tokens, or of an image. Read on 2026-12-01, not on Azure's
- * pages but in the map of prices of https://pypi.org/project/litellm/1.110.2/, which names the pages. FLUX.2 is missing: its
- * price depends on megapixels. So are models that Azure has retired.
+ * pages but in the map of LiteLLM 1.110.2, which names the pages:
+ * https://github.com/BerriAI/litellm/blob/main/model_prices_and_context_window.json. FLUX.2 is missing, because its price depends on
+ * megapixels, and so are models that Azure has retired.
  */
 export const listPrices: Readonly<Record<string, PublishedPrices>> = {
   'gpt-image-1-mini': {

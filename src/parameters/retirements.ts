@@ -4,8 +4,8 @@ import { undatedModel } from '../domain/undated-model.ts';
 const azureDocs = 'https://github.com/MicrosoftDocs/azure-ai-docs/blob/main/articles/foundry/openai';
 const schedule = `${azureDocs}/includes/concepts-model-retirement-schedule-content.md`;
 
-/** Its map of models has the dates of Azure that are newer than the copy of the schedule that was read, of July 2026. */
-const liteLlm = 'https://pypi.org/project/litellm/1.110.2/';
+/** Version 1.110.2 of its map of models has the dates of Azure that are newer than the copy of the schedule that was read, of July 2026. */
+const liteLlm = 'https://github.com/BerriAI/litellm/blob/main/model_prices_and_context_window.json';
 
 /**
  * When Azure ends its image models, as far as that was known on 2026-12-01. A successor is a model of the same kind that lives at
