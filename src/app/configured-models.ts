@@ -5,7 +5,7 @@ import type { OpenInputStore } from '../domain/image-input.ts';
 import type { PassThrough } from '../domain/pass-through.ts';
 import type { Price } from '../domain/price.ts';
 import type { QuotaPool } from '../domain/quota-pools.ts';
-import { type Retirement, startOfDay } from '../domain/retirement.ts';
+import { hasCome, type Retirement } from '../domain/retirement.ts';
 import type { ModelFamily } from '../parameters/model-families.ts';
 import { retirementOf } from '../parameters/retirements.ts';
 import { forwardedFault } from '../providers/azure/forwarded-fault.ts';
@@ -64,7 +64,7 @@ function createTarget(
     weight,
     retirement,
     get isRetired() {
-      return retirement !== undefined && startOfDay(retirement.date) <= now();
+      return retirement !== undefined && hasCome(retirement.date, now());
     },
     family: upstream.familyOf(target),
     upstreamStream: target.upstreamStream,

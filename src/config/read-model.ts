@@ -108,11 +108,16 @@ function removed(key: string): string | undefined {
   return key === 'agentKey' ? 'Azure accepts only `agent_reference` now: remove this key' : undefined;
 }
 
+/** The name of a target that is not checked yet. @param index its position, from 0 */
+function nameOf(entry: unknown, index: number): unknown {
+  return isObject(entry) && 'name' in entry ? entry.name : positionName(index);
+}
+
 function reportEqualNames(entries: readonly unknown[], path: JsonPath, report: Report): void {
   const seen = new Set<unknown>();
   for (const [index, entry] of entries.entries()) {
     if (!isObject(entry)) continue;
-    const name = 'name' in entry ? entry.name : positionName(index);
+    const name = nameOf(entry, index);
     if (typeof name !== 'string') continue;
     if (seen.has(name)) report([...path, index, 'name'], 'an earlier target of this model has the same name');
     seen.add(name);
@@ -121,7 +126,7 @@ function reportEqualNames(entries: readonly unknown[], path: JsonPath, report: R
 
 /** Reports a target that is to be replaced by one that does not exist, or in the end by itself. */
 function reportReplacements(entries: readonly unknown[], path: JsonPath, report: Report): void {
-  const names = entries.map((entry, index) => (isObject(entry) && 'name' in entry ? entry.name : positionName(index)));
+  const names = entries.map(nameOf);
   const replacements = new Map(entries.map((entry, index) => [names[index], replacementOf(entry)]));
   for (const [index, entry] of entries.entries()) {
     const replacement = replacementOf(entry);

@@ -15,6 +15,11 @@ export function startOfDay(date: string): number {
   return Date.parse(`${date}T00:00:00Z`);
 }
 
+/** Whether a day of UTC has begun. @param now in milliseconds since 1970 */
+export function hasCome(date: string, now: number): boolean {
+  return startOfDay(date) <= now;
+}
+
 /** Whole days from `now` until a day begins; 0 or less from then on. */
 export function daysUntil(date: string, now: number): number {
   return Math.ceil((startOfDay(date) - now) / dayMs);

@@ -1,7 +1,8 @@
 import { dataUrlLength } from '../codec/base64.ts';
 import { GatewayError } from '../domain/gateway-error.ts';
-import type { EditInputs, InputMediaType, InputReference } from '../domain/image-input.ts';
+import type { EditInputs, InputReference } from '../domain/image-input.ts';
 import type { ModelCapabilities } from '../domain/model-capabilities.ts';
+import { photoTypes } from './input-conversion.ts';
 import { unsupportedParameter } from './parameter-rules.ts';
 
 /**
@@ -33,8 +34,6 @@ export function checkFamilyTakes({ images, mask, markup }: EditInputs, family: M
   if (mask !== undefined && !family.mask) throw unsupportedParameter('mask');
   if (markup !== undefined && !family.markup) throw unsupportedParameter('markup');
 }
-
-const photoTypes: readonly InputMediaType[] = ['image/heic', 'image/avif'];
 
 function checkOverlay(param: 'mask' | 'markup', overlay: InputReference, image: InputReference): void {
   const refuse = (reason: string) => new GatewayError('invalid_image_file', `'${param}' ${reason}.`, { param });

@@ -7,7 +7,7 @@ import type { AdaptationName } from './adaptations.ts';
 type Taking = Pick<ModelCapabilities, 'inputTypes'>;
 
 /** Photos, which are many times as long as PNG; a JPEG is about as short. */
-const photos: readonly InputMediaType[] = ['image/heic', 'image/avif'];
+export const photoTypes: readonly InputMediaType[] = ['image/heic', 'image/avif'];
 
 /** What an image of an edit becomes for a family that does not take its type; `undefined`: nothing, or nothing that it takes. */
 export function inputConversion(image: InputReference, family: Taking): ConvertedFormat | undefined {
@@ -20,7 +20,7 @@ function formatsFor({ type, hasAlpha, width, height }: InputReference): readonly
   if (hasAlpha) return ['png'];
   // As PNG it could become longer than an image may be.
   const isLarge = width * height * 3 > maxInputBytes;
-  return photos.includes(type) || isLarge ? ['jpeg', 'png'] : ['png', 'jpeg'];
+  return photoTypes.includes(type) || isLarge ? ['jpeg', 'png'] : ['png', 'jpeg'];
 }
 
 /**

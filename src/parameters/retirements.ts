@@ -4,7 +4,7 @@ import { undatedModel } from '../domain/undated-model.ts';
 const azureDocs = 'https://github.com/MicrosoftDocs/azure-ai-docs/blob/main/articles/foundry/openai';
 const schedule = `${azureDocs}/includes/concepts-model-retirement-schedule-content.md`;
 
-/** Version 1.110.2 of its map of models has the dates of Azure that are newer than the copy of the schedule that was read, of July 2026. */
+/** Version 1.110.2 of its map of models has newer dates of Azure's than the copy of the schedule that was read, of July 2026. */
 const liteLlm = 'https://github.com/BerriAI/litellm/blob/main/model_prices_and_context_window.json';
 
 /**

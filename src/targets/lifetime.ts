@@ -1,4 +1,4 @@
-import { startOfDay } from '../domain/retirement.ts';
+import { hasCome } from '../domain/retirement.ts';
 
 /** Added to a priority, it is higher than that of any target that has not ended. */
 const behindAllOthers = 1_000_000_000;
@@ -15,8 +15,8 @@ export type Lifetime = Placed & {
 
 /** The priority of a target at a time, in milliseconds since 1970. */
 export function priorityAt({ priority, ends, replaces }: Lifetime, now: number): number {
-  const taken = replaces.filter(({ from }) => startOfDay(from) <= now).map((replaced) => replaced.priority);
-  const isOver = ends.some((day) => startOfDay(day) <= now);
+  const taken = replaces.filter(({ from }) => hasCome(from, now)).map((replaced) => replaced.priority);
+  const isOver = ends.some((day) => hasCome(day, now));
   return Math.min(priority, ...taken) + (isOver ? behindAllOthers : 0);
 }
 

@@ -1,4 +1,4 @@
-import { foundryModes, type Mode, modes, variants } from './modes.ts';
+import { isFoundry, type Mode, modes, variants } from './modes.ts';
 import { extras, faults } from './table/all.ts';
 import { type Fault, isIn, reportedIn } from './table/fault.ts';
 
@@ -17,17 +17,16 @@ const cellsOf = (some: readonly Fault[], inModes: readonly Mode[]): readonly Cel
 
 export const cells: readonly Cell[] = cellsOf(faults, modes);
 /** What an SDK makes of a response is the same whatever the upstream was: all other modes have seen to that. */
-const isOfOneClient = (mode: Mode): boolean => foundryModes.some((foundry) => foundry === mode);
-export const variantCells: readonly Cell[] = cellsOf(faults, variants).filter(
-  ({ mode, client }) => client === 'raw' || !isOfOneClient(mode),
-);
+const isOfClient = ({ mode, client }: Pick<Cell, 'mode' | 'client'>): boolean => client === 'raw' || !isFoundry(mode);
+export const variantCells: readonly Cell[] = cellsOf(faults, variants).filter(isOfClient);
 export const extraCells: readonly Cell[] = cellsOf(extras, modes);
 /** An image that is delivered as usual is the same for both clients: the cells of each mode have seen to that. */
-export const variantExtraCells: readonly Cell[] = cellsOf(extras, variants).filter(
-  ({ fault, mode, client }) =>
-    client === 'raw' ||
-    (!isOfOneClient(mode) && (reportedIn(fault, mode).end !== 'delivered' || 'images' in fault.reported)),
-);
+export const variantExtraCells: readonly Cell[] = cellsOf(extras, variants)
+  .filter(isOfClient)
+  .filter(
+    ({ fault, mode, client }) =>
+      client === 'raw' || reportedIn(fault, mode).end !== 'delivered' || 'images' in fault.reported,
+  );
 export const allCells: readonly Cell[] = [...cells, ...variantCells, ...extraCells, ...variantExtraCells];
 
 export const nameOf = ({ fault, mode, client }: Cell): string =>
@@ -43,9 +42,7 @@ const nominalIn = (some: readonly Mode[]): readonly Nominal[] =>
 
 export const nominalCells = nominalIn(modes);
 /** On top of the nominal ones. */
-export const nominalVariantCells = nominalIn(variants).filter(
-  ({ mode, client }) => client === 'raw' || !isOfOneClient(mode),
-);
+export const nominalVariantCells = nominalIn(variants).filter(isOfClient);
 
 /** What is left out, and why. */
 export const leftOut: readonly (Omit<Nominal, 'client'> & { readonly reason: string })[] = (

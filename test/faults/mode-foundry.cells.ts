@@ -1,5 +1,5 @@
 import { variantCells } from './matrix.ts';
-import { foundryModes } from './modes.ts';
+import { isFoundry } from './modes.ts';
 import { playCells } from './play-cells.ts';
 
-playCells(variantCells.filter(({ mode }) => foundryModes.some((one) => one === mode)));
+playCells(variantCells.filter(({ mode }) => isFoundry(mode)));

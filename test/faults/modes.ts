@@ -25,6 +25,8 @@ export const everyMode: readonly Mode[] = [...modes, ...variants];
 
 export const isAgent = (mode: Mode): boolean => agentModes.some((agent) => agent === mode);
 
+export const isFoundry = (mode: Mode): boolean => foundryModes.some((foundry) => foundry === mode);
+
 /** Whether the request has an image to begin with. */
 export const isEdit = (mode: Mode): boolean => mode === 'E' || mode === 'flux';
 

@@ -11,20 +11,24 @@ import { refuseOtherMethods } from '../../unserved-routes.ts';
  */
 export function modelsRoutes(app: FastifyInstance, catalog: () => ModelCatalog): void {
   const created = Math.floor(Date.now() / 1000);
-  const model = (id: string) => ({
+  const model = (id: string, found = catalog().find(id)) => ({
     ...{ id, object: 'model', created, owned_by: 'azure-image-gateway' },
-    shutdown_date: shutdownDate(catalog().find(id)) ?? null,
+    shutdown_date: shutdownDate(found) ?? null,
   });
 
   for (const url of modelsRoots.map((root) => `${root}/models`)) {
-    app.get(url, async ({ consumer }) => ({ object: 'list', data: catalog().namesOf(consumer?.models).map(model) }));
+    app.get(url, async ({ consumer }) => ({
+      object: 'list',
+      data: catalog()
+        .namesOf(consumer?.models)
+        .map((id) => model(id)),
+    }));
     refuseOtherMethods(app, url, ['GET', 'HEAD']);
 
     // A wildcard, because ids may hold slashes, encoded by the SDKs or not.
     app.get<{ Params: { '*': string } }>(`${url}/*`, async (request) => {
       const id = request.params['*'];
-      catalog().find(id, request.consumer?.models);
-      return model(id);
+      return model(id, catalog().find(id, request.consumer?.models));
     });
     refuseOtherMethods(app, `${url}/*`, ['GET', 'HEAD']);
   }
