@@ -44,7 +44,8 @@ async function* convertImages(events: AsyncIterable<ImageEvent>, stage: Stage): 
     for (let next = await source.next(); !next.done; next = await source.next()) {
       const event = next.value;
       if (event.type === 'image') yield* convertedImage(event, new ImageBytes(source), stage);
-      else if (event.type === 'done') yield { ...event, facts: factsAfter(event.facts ?? {}, stage) };
+      else if (event.type === 'done')
+        yield { ...event, facts: factsAfter<ImageFacts>(event.facts ?? {}, stage.conversion) };
       else yield event;
     }
   } finally {
@@ -67,7 +68,7 @@ async function* convertedImage(begin: ImageBegin, bytes: ImageBytes, stage: Stag
     return;
   }
   const { end } = bytes;
-  if (end) yield { ...end, ...(end.facts && { facts: factsAfter(end.facts, stage) }) };
+  if (end) yield { ...end, ...(end.facts && { facts: factsAfter(end.facts, stage.conversion) }) };
 }
 
 /** Of the disk for spools, all conversions together are one consumer. */
@@ -131,7 +132,8 @@ async function readHead(bytes: ImageBytes): Promise<Buffer[]> {
   return head;
 }
 
-function factsAfter(facts: ImageFacts, { conversion: { format } }: Stage): ImageFacts {
+/** What is true of images once they are converted: a JPEG has no transparency. */
+export function factsAfter<T extends { readonly background?: string | undefined }>(facts: T, { format }: Conversion) {
   const isFlattened = format === 'jpeg' && facts.background === 'transparent';
   return { ...facts, outputFormat: format, ...(isFlattened && { background: 'opaque' }) };
 }
